@@ -1,0 +1,41 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. Python 3.12+ and pip are enough.
+VENV ?= .venv
+BIN := $(VENV)/bin
+CANDIDATES := python3.12 python3.13 python3.14 python3 python
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check format lint types bench wheel clean
+
+demo: $(STAMP)  ## documents through the Message Batches protocol; LIVE=1 with ANTHROPIC_API_KEY talks to the real service
+	@$(BIN)/python examples/demo.py $(if $(LIVE),--live)
+
+test: $(STAMP)  ## all tests
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)  ## what CI runs: format, lint, types, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory test
+
+format: $(STAMP)  ## rewrite the files as `check` wants them
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP)  ## the durable run against the plain SDK loop
+	@$(BIN)/python tests/benchmarks/durable_run.py
+
+wheel: $(STAMP)  ## a wheel in dist/
+	@$(BIN)/python -m build --wheel
+
+clean:  ## everything that can be made again
+	rm -rf $(VENV) dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(STAMP): pyproject.toml
+	@python=; for c in $(CANDIDATES); do \
+	  if $$c -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; then python=$$c; break; fi; done; \
+	if [ -z "$$python" ]; then echo "Batchata needs Python 3.12 or newer; none of '$(CANDIDATES)' is one." >&2; exit 1; fi; \
+	[ -x $(BIN)/python ] || { echo "making $(VENV) with $$($$python --version)"; $$python -m venv $(VENV); }
+	@echo "installing Batchata and its tools into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Batchata: durable batch jobs for Claude."""
