@@ -1,1 +1,52 @@
-"""Batchata: durable batch jobs for Claude."""
+"""Batchata: many prompts or documents through Claude's Message Batches API, with every step in an event log.
+
+Names are imported when they are first used: `import batchata` alone brings in neither the SDK nor SQLModel.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batchata.errors import BatchataError
+    from batchata.inputs import pdf_to_document_block
+    from batchata.job import BatchJob, batch
+    from batchata.load import load_results_from_disk
+    from batchata.manager import BatchManager
+    from batchata.output.citations import Citation
+    from batchata.results import ItemResult
+
+__all__ = [
+    "BatchJob",
+    "BatchManager",
+    "BatchataError",
+    "Citation",
+    "ItemResult",
+    "batch",
+    "load_results_from_disk",
+    "pdf_to_document_block",
+]
+
+_HOMES = {
+    "BatchJob": "batchata.job",
+    "BatchManager": "batchata.manager",
+    "BatchataError": "batchata.errors",
+    "Citation": "batchata.output.citations",
+    "ItemResult": "batchata.results",
+    "batch": "batchata.job",
+    "load_results_from_disk": "batchata.load",
+    "pdf_to_document_block": "batchata.inputs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'batchata' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,149 @@
+"""What a run does next, given its state, the time and the calls that are under way."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from batchata.core.plan import Measures, OverBudget, Plan, plan_job
+from batchata.core.state import UNSETTLED, Job, JobStatus, Run
+
+SECOND = 1_000_000
+DEFAULT_SETTLE_DELAY = 30.0
+SHORTEST_POLL, LONGEST_POLL = 2.0, 60.0
+POLL_SHARE = 0.1  # a batch that has run for ten minutes may as well be asked a minute later
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Send these items as job `number`."""
+
+    number: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Find out whether this job became a batch."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Ask how far the batches of these jobs are."""
+
+    jobs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Fetch the results of this job's batch."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Ask for this job's batch to be cancelled."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopAtLimit:
+    """Nothing more fits into the cost limit: say so once."""
+
+    over: OverBudget
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Every item is completed or failed."""
+
+
+type Step = Submit | Settle | Poll | Collect | Cancel | StopAtLimit | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the state does not know: the jobs with a call under way, and what the caller wants."""
+
+    busy: Set[int]
+    cancelled: Set[int] = frozenset()  # jobs whose batch was asked to be cancelled
+    submitting: bool = True  # False: nothing new is sent
+    cancelling: bool = False  # open batches are to be cancelled
+    check_now: bool = False  # poll whether due or not
+
+
+def next_steps(run: Run, now: int, measures: Measures, situation: Situation) -> list[Step]:
+    """Everything that may be started now. The caller carries the steps out and asks again."""
+    steps: list[Step] = []
+    free = [job for job in run.open.values() if job.number not in situation.busy]
+    steps += [Settle(job.number) for job in free if job.status in UNSETTLED and job.not_before <= now]
+    steps += [Collect(job.number) for job in free if job.status is JobStatus.ENDED and job.not_before <= now]
+    cancels = _cancels(free, now, situation)
+    steps += cancels or _polls(run, now, free, situation)
+    if situation.submitting:
+        steps += _submissions(run, now, measures)
+    if run.total == run.completed + run.failed and not run.open:
+        steps.append(Finish())
+    return steps
+
+
+def _cancels(free: list[Job], now: int, situation: Situation) -> list[Step]:
+    if not situation.cancelling:
+        return []
+    running = [job for job in free if job.status is JobStatus.SUBMITTED and job.not_before <= now]
+    return [Cancel(job.number) for job in running if job.number not in situation.cancelled]
+
+
+def _polls(run: Run, now: int, free: list[Job], situation: Situation) -> list[Step]:
+    waiting = [job for job in free if job.status is JobStatus.SUBMITTED]
+    if not any(situation.check_now or poll_due(run, job) <= now for job in waiting):
+        return []
+    return [Poll(tuple(job.number for job in waiting))]
+
+
+def _submissions(run: Run, now: int, measures: Measures) -> list[Step]:
+    """At most one: the state must know of it before the next is planned."""
+    assert run.settings is not None
+    if len(run.open) >= run.settings.max_parallel_jobs:
+        return []
+    match plan_job(run, now, measures):
+        case Plan() as plan:
+            return [Submit(len(run.jobs), plan)]
+        case OverBudget() as over if not run.limit_reached and not run.open:
+            return [StopAtLimit(over)]
+        case _:
+            return []
+
+
+def poll_due(run: Run, job: Job) -> int:
+    """When the job's batch is to be asked next: sooner for young batches, within 2 to 60 seconds."""
+    assert run.settings is not None
+    since = job.submitted_at or job.started_at
+    last = job.polled_at or job.started_at
+    interval = run.settings.poll_interval
+    if interval is None:
+        interval = min(max((last - since) / SECOND * POLL_SHARE, SHORTEST_POLL), LONGEST_POLL)
+    return max(last + int(interval * SECOND), job.not_before)
+
+
+def wake_at(run: Run, busy: Set[int]) -> int | None:
+    """The earliest time at which something is due that is not due yet; None when nothing will be."""
+    times = [job_due(run, job) for job in run.open.values() if job.number not in busy]
+    requeued = run.requeued.earliest()
+    return min(times if requeued is None else [*times, requeued], default=None)
+
+
+def job_due(run: Run, job: Job) -> int:
+    """When something is to be done about an open job."""
+    return poll_due(run, job) if job.status is JobStatus.SUBMITTED else job.not_before
+
+
+def settle_by(run: Run, job: Job) -> int:
+    """From when on a batch that has not appeared counts as never created."""
+    assert run.settings is not None
+    delay = DEFAULT_SETTLE_DELAY if run.settings.settle_delay is None else run.settings.settle_delay
+    return job.started_at + int(delay * SECOND)

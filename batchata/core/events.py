@@ -1,0 +1,287 @@
+"""The facts and decisions that make up a run, as frozen values with literal type names.
+
+Times are integers: microseconds since 1970-01-01 UTC. Amounts of money are decimal strings in USD.
+Sets of items are lists of `[first, last]` ranges of item indexes, both ends included, ascending.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+type Ranges = list[tuple[int, int]]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of all events. `TYPE` and `SCHEMA` name the shape for ever; a new shape is a new SCHEMA."""
+
+    TYPE: ClassVar[str]
+    SCHEMA: ClassVar[int] = 1
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tokens that one request used, by kind; `input_tokens` are those that no cache was involved in."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    cache_read_tokens: int = 0
+
+
+class RequestError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a request has no usable answer: a stable `kind` and a sentence for people."""
+
+    kind: str
+    message: str
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of a batch by what became of them; all but `processing` are 0 until the batch has ended."""
+
+    processing: int
+    succeeded: int
+    errored: int
+    canceled: int
+    expired: int
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that drives a run."""
+
+    pid: int
+    host: str
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What may change between two starts of a run. Durations in seconds, `max_cost` a decimal string."""
+
+    items_per_job: int
+    max_parallel_jobs: int
+    max_attempts: int
+    max_cost: str | None
+    max_wait_time: float | None
+    poll_interval: float | None
+    retry_delay: float | None
+    settle_delay: float | None
+    results_dir: str | None
+    raw_results_dir: str | None
+    on_interrupt: str
+
+
+class RunStarted(Event, frozen=True, kw_only=True):
+    """A run begins; everything that defines what is sent is in here or in its `items_added`."""
+
+    TYPE: ClassVar[str] = "run_started"
+    run_id: str
+    tag: str
+    provider: str
+    base_url: str
+    library_version: str
+    model: str
+    params: dict[str, Any]
+    prompt: str | None
+    response_model: str | None
+    response_schema: dict[str, Any] | None
+    enable_citations: bool
+    output_route: str
+    input_kind: str
+    input_count: int
+    input_fingerprint: str
+    settings: Settings
+    process: Process
+
+
+class ItemsAdded(Event, frozen=True, kw_only=True):
+    """Items `first` to `first + count - 1` belong to the run; item i has body `first_body + i - first`.
+
+    `digest` is the fingerprint of all items up to the last of these.
+    """
+
+    TYPE: ClassVar[str] = "items_added"
+    first: int
+    count: int
+    digest: str
+    first_body: int
+
+
+class RunResumed(Event, frozen=True, kw_only=True):
+    """Another start of the same script took the run up; `changed` maps a setting to its old and new value."""
+
+    TYPE: ClassVar[str] = "run_resumed"
+    process: Process
+    library_version: str
+    changed: dict[str, tuple[Any, Any]]
+
+
+class SubmissionStarted(Event, frozen=True, kw_only=True):
+    """The intent to send one job; from here until its answer is known, a batch may exist and cost money.
+
+    The custom id of item i in the job is `custom_ids` with `{index}` replaced by i.
+    """
+
+    TYPE: ClassVar[str] = "submission_started"
+    job: int
+    items: Ranges
+    request_count: int
+    bytes: int
+    custom_ids: str
+    reserved: str | None
+
+
+class BatchSubmitted(Event, frozen=True, kw_only=True):
+    """The provider holds the job as a batch."""
+
+    TYPE: ClassVar[str] = "batch_submitted"
+    job: int
+    batch_id: str
+    created_at: int
+    expires_at: int | None
+
+
+class SubmissionFailed(Event, frozen=True, kw_only=True):
+    """The job certainly became no batch; its items may be sent again in another job from `not_before` on."""
+
+    TYPE: ClassVar[str] = "submission_failed"
+    job: int
+    error: RequestError
+    not_before: int
+
+
+class SubmissionUnknown(Event, frozen=True, kw_only=True):
+    """The create call ended without an answer: only a look at the provider tells whether a batch exists."""
+
+    TYPE: ClassVar[str] = "submission_unknown"
+    job: int
+    error: RequestError
+
+
+class SubmissionSettled(Event, frozen=True, kw_only=True):
+    """An unknown submission became known: `verdict` is "adopted" (with its batch) or "absent"."""
+
+    TYPE: ClassVar[str] = "submission_settled"
+    job: int
+    verdict: str
+    batch_id: str | None
+    created_at: int | None
+    expires_at: int | None
+    evidence: str
+
+
+class BatchPolled(Event, frozen=True, kw_only=True):
+    """The provider said how far a batch is."""
+
+    TYPE: ClassVar[str] = "batch_polled"
+    job: int
+    batch_id: str
+    status: str
+    counts: Counts
+
+
+class PollFailed(Event, frozen=True, kw_only=True):
+    """The provider did not say how far these jobs are, or did not hand over their results."""
+
+    TYPE: ClassVar[str] = "poll_failed"
+    jobs: list[int]
+    error: RequestError
+    not_before: int
+
+
+class OutcomeRecorded(Event, frozen=True, kw_only=True):
+    """What became of one request. `error` is None only where the run's own reader accepted the answer.
+
+    `kind` is the provider's word (succeeded, errored, canceled, expired, or one we do not know) or "missing".
+    """
+
+    TYPE: ClassVar[str] = "outcome_recorded"
+    job: int
+    index: int
+    kind: str
+    stop_reason: str | None
+    error: RequestError | None
+    usage: Usage | None
+    body: int | None
+
+
+class StrayOutcomeRecorded(Event, frozen=True, kw_only=True):
+    """A result line that belongs to no open request of its job: `reason` is "foreign" or "repeated"."""
+
+    TYPE: ClassVar[str] = "stray_outcome_recorded"
+    job: int
+    custom_id: str
+    reason: str
+    kind: str
+    body: int
+
+
+class CostCharged(Event, frozen=True, kw_only=True):
+    """What one request cost: `amount` in USD, None without a known price; unit prices per million tokens."""
+
+    TYPE: ClassVar[str] = "cost_charged"
+    job: int
+    index: int
+    amount: str | None
+    input_tokens: int
+    output_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    cache_read_tokens: int
+    unit_prices: dict[str, str]
+    price_source: str
+
+
+class JobCompleted(Event, frozen=True, kw_only=True):
+    """Every request of the job has an outcome; counts by kind, and of lines that belonged nowhere."""
+
+    TYPE: ClassVar[str] = "job_completed"
+    job: int
+    batch_id: str
+    outcomes: dict[str, int]
+    strays: dict[str, int]
+
+
+class RetryScheduled(Event, frozen=True, kw_only=True):
+    """The decision to pay for another attempt. `attempt` is its number; 1 begins a fresh set of attempts."""
+
+    TYPE: ClassVar[str] = "retry_scheduled"
+    items: Ranges
+    attempt: int
+    not_before: int
+    reason: str
+
+
+class CostLimitReached(Event, frozen=True, kw_only=True):
+    """Nothing more fits into `max_cost`: amounts in USD, `needed` is what the next item would reserve."""
+
+    TYPE: ClassVar[str] = "cost_limit_reached"
+    limit: str
+    spent: str
+    reserved: str
+    needed: str
+
+
+class BatchCancelRequested(Event, frozen=True, kw_only=True):
+    """The provider was asked to cancel a batch; what it had finished is still collected."""
+
+    TYPE: ClassVar[str] = "batch_cancel_requested"
+    job: int
+    batch_id: str
+    reason: str
+
+
+class RunInterrupted(Event, frozen=True, kw_only=True):
+    """This start of the run ended before all items were done; the next start continues."""
+
+    TYPE: ClassVar[str] = "run_interrupted"
+    reason: str
+    pending_items: int
+
+
+class RunCompleted(Event, frozen=True, kw_only=True):
+    """Every item is completed or failed. `total_cost` is None when a price was unknown."""
+
+    TYPE: ClassVar[str] = "run_completed"
+    completed_items: int
+    failed_items: int
+    total_cost: str | None

@@ -1,0 +1,230 @@
+"""What each event changes in the state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from batchata.core import events as e
+from batchata.core import ranges
+from batchata.core.state import OPEN, ItemStatus, Job, JobStatus, Run
+
+_COMPLETED, _FAILED = ItemStatus.COMPLETED, ItemStatus.FAILED
+
+
+def evolve(run: Run, version: int, at: int, event: e.Event) -> None:
+    """Apply one event to the run, in place: a copy per event would be quadratic."""
+    _RULES[type(event)](run, at, event, version)
+    run.version = version
+    run.updated_at = at
+
+
+def fold(recorded: Iterable[tuple[int, int, e.Event]]) -> Run:
+    """The state after all these (version, at, event)."""
+    run = Run()
+    for version, at, event in recorded:
+        evolve(run, version, at, event)
+    return run
+
+
+def _run_started(run: Run, at: int, event: e.RunStarted, version: int) -> None:
+    run.started = event
+    run.settings = event.settings
+    run.started_at = at
+    run.status = "running"
+
+
+def _items_added(run: Run, at: int, event: e.ItemsAdded, version: int) -> None:
+    run.first_bodies.append((event.first, event.first_body))
+    run.items.grow(event.count)
+    run.fingerprint = event.digest
+    run.status = "running"
+
+
+def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
+    assert run.settings is not None
+    run.settings = replace(run.settings, **{name: new for name, (_, new) in event.changed.items()})
+    run.interrupted_by = None
+    run.limit_reached = False
+    if run.status == "interrupted":
+        run.status = "running"
+
+
+def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: int) -> None:
+    reserved = None if event.reserved is None else Decimal(event.reserved)
+    job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at)
+    run.jobs[job.number] = run.open[job.number] = job
+    items = run.items
+    for index in job.indexes():
+        items.status[index] = ItemStatus.SENT
+        items.attempts[index] += 1
+        items.sends[index] += 1
+        items.job[index] = job.number
+        run.requeued.discard(index)
+    first, last = job.items[0][0], job.items[-1][1]
+    if first >= run.next_fresh:
+        run.chunks[job.number] = (first, last)
+        run.next_fresh = last + 1
+
+
+def _batch_submitted(run: Run, at: int, event: e.BatchSubmitted, version: int) -> None:
+    job = run.jobs[event.job]
+    _submitted(job, at, event)
+
+
+def _submission_failed(run: Run, at: int, event: e.SubmissionFailed, version: int) -> None:
+    job = run.jobs[event.job]
+    _close(run, job, JobStatus.FAILED, at)
+    _take_back(run, job, event.not_before)
+
+
+def _submission_unknown(run: Run, at: int, event: e.SubmissionUnknown, version: int) -> None:
+    run.jobs[event.job].status = JobStatus.UNKNOWN
+
+
+def _submission_settled(run: Run, at: int, event: e.SubmissionSettled, version: int) -> None:
+    job = run.jobs[event.job]
+    if event.verdict == "adopted":
+        _submitted(job, at, event)
+    else:
+        _close(run, job, JobStatus.FAILED, at)
+        _take_back(run, job, 0)
+
+
+def _batch_polled(run: Run, at: int, event: e.BatchPolled, version: int) -> None:
+    job = run.jobs[event.job]
+    run.polls += 1
+    job.polled_at = at
+    job.counts = event.counts
+    job.not_before = 0
+    if event.status == "ended" and job.status is JobStatus.SUBMITTED:
+        job.status = JobStatus.ENDED
+
+
+def _poll_failed(run: Run, at: int, event: e.PollFailed, version: int) -> None:
+    for number in event.jobs:
+        run.jobs[number].not_before = event.not_before
+
+
+def _outcome_recorded(run: Run, at: int, event: e.OutcomeRecorded, version: int) -> None:
+    job = run.jobs[event.job]
+    job.recorded += 1
+    if event.body is not None:
+        ranges.extend(job.bodies, event.body)
+    job.outcomes[event.kind] = job.outcomes.get(event.kind, 0) + 1
+    items = run.items
+    items.outcome[event.index] = version
+    if event.error is None:
+        items.status[event.index] = _COMPLETED
+        run.completed += 1
+    else:
+        items.status[event.index] = ItemStatus.UNDECIDED
+        job.undecided[event.index] = event.error.kind
+
+
+def _stray_outcome_recorded(run: Run, at: int, event: e.StrayOutcomeRecorded, version: int) -> None:
+    ranges.extend(run.jobs[event.job].bodies, event.body)
+    run.strays[event.reason] = run.strays.get(event.reason, 0) + 1
+
+
+def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None:
+    amount = None if event.amount is None else Decimal(event.amount)
+    if amount is None:
+        run.unpriced += 1
+    else:
+        run.spent += amount
+        run.jobs[event.job].cost += amount
+    run.items.charge(event.index, amount)
+    usage = run.usage
+    usage["input_tokens"] += event.input_tokens
+    usage["output_tokens"] += event.output_tokens
+    usage["cache_write_5m_tokens"] += event.cache_write_5m_tokens
+    usage["cache_write_1h_tokens"] += event.cache_write_1h_tokens
+    usage["cache_read_tokens"] += event.cache_read_tokens
+
+
+def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> None:
+    job = run.jobs[event.job]
+    _close(run, job, JobStatus.COMPLETED, at)
+    for index in job.undecided:
+        run.items.status[index] = _FAILED
+    run.failed += len(job.undecided)
+    job.undecided = {}
+
+
+def _retry_scheduled(run: Run, at: int, event: e.RetryScheduled, version: int) -> None:
+    for index in ranges.iterate(event.items):
+        run.items.status[index] = ItemStatus.WAITING
+        run.items.attempts[index] = event.attempt - 1
+        run.requeued.put(index, event.not_before)
+        run.failed -= 1
+        run.retries += 1
+    run.status = "running" if run.status == "completed" else run.status
+
+
+def _cost_limit_reached(run: Run, at: int, event: e.CostLimitReached, version: int) -> None:
+    run.limit_reached = True
+
+
+def _batch_cancel_requested(run: Run, at: int, event: e.BatchCancelRequested, version: int) -> None:
+    run.jobs[event.job].cancel_requested = True
+
+
+def _run_interrupted(run: Run, at: int, event: e.RunInterrupted, version: int) -> None:
+    run.status = "interrupted"
+    run.interrupted_by = event.reason
+
+
+def _run_completed(run: Run, at: int, event: e.RunCompleted, version: int) -> None:
+    run.status = "completed"
+
+
+def _submitted(job: Job, at: int, event: e.BatchSubmitted | e.SubmissionSettled) -> None:
+    job.status = JobStatus.SUBMITTED
+    job.batch_id = event.batch_id
+    job.created_at = event.created_at
+    job.expires_at = event.expires_at
+    job.submitted_at = at
+    job.not_before = 0
+
+
+def _close(run: Run, job: Job, status: JobStatus, at: int) -> None:
+    assert job.status in OPEN
+    job.status = status
+    job.completed_at = at
+    del run.open[job.number]
+
+
+def _take_back(run: Run, job: Job, not_before: int) -> None:
+    """The job never existed for the provider: its items wait as before, and the attempt does not count."""
+    for index in job.indexes():
+        run.items.status[index] = ItemStatus.WAITING
+        run.items.attempts[index] -= 1
+        run.items.sends[index] -= 1
+        run.requeued.put(index, not_before)
+
+
+_RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
+    e.RunStarted: _run_started,
+    e.ItemsAdded: _items_added,
+    e.RunResumed: _run_resumed,
+    e.SubmissionStarted: _submission_started,
+    e.BatchSubmitted: _batch_submitted,
+    e.SubmissionFailed: _submission_failed,
+    e.SubmissionUnknown: _submission_unknown,
+    e.SubmissionSettled: _submission_settled,
+    e.BatchPolled: _batch_polled,
+    e.PollFailed: _poll_failed,
+    e.OutcomeRecorded: _outcome_recorded,
+    e.StrayOutcomeRecorded: _stray_outcome_recorded,
+    e.CostCharged: _cost_charged,
+    e.JobCompleted: _job_completed,
+    e.RetryScheduled: _retry_scheduled,
+    e.CostLimitReached: _cost_limit_reached,
+    e.BatchCancelRequested: _batch_cancel_requested,
+    e.RunInterrupted: _run_interrupted,
+    e.RunCompleted: _run_completed,
+}

@@ -1,0 +1,75 @@
+"""Which waiting items travel together in the next job, by count, by bytes and by money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batchata.core.state import Run
+
+# The Message Batches API takes 100,000 requests or 256 MB a batch, whichever comes first. Whether the MB
+# are decimal and what is counted is not documented, hence the margin.
+MAX_REQUESTS = 100_000
+MAX_BYTES = 240_000_000
+ENVELOPE_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """How big an item's request is (bytes), and what it may cost at worst (USD, None without a price)."""
+
+    size: Callable[[int], int]
+    worst_cost: Callable[[int], Decimal | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The items of one job, how many bytes they make, and the money to hold back for them."""
+
+    items: list[int]
+    bytes: int
+    reserved: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget:
+    """Items wait, but not even the next one fits into what is left of `max_cost` (USD)."""
+
+    needed: Decimal
+
+
+def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None:
+    """The next job, in the order of the input; None when no item is due.
+
+    Items that are sent again travel among themselves, before those that were never sent.
+    """
+    assert run.settings is not None
+    waiting = next(run.requeued.due(now), None) is not None
+    candidates = run.requeued.due(now) if waiting else range(run.next_fresh, run.total)
+    limit = None if run.settings.max_cost is None else Decimal(run.settings.max_cost)
+    budget = None if limit is None else limit - run.spent - run.reserved
+    return _take(candidates, min(run.settings.items_per_job, MAX_REQUESTS), measures, budget)
+
+
+def _take(
+    candidates: Iterable[int], most: int, measures: Measures, budget: Decimal | None
+) -> Plan | OverBudget | None:
+    items: list[int] = []
+    size = ENVELOPE_BYTES
+    reserved: Decimal | None = Decimal(0)
+    for index in candidates:
+        more = measures.size(index)
+        cost = measures.worst_cost(index)
+        total = None if cost is None or reserved is None else reserved + cost
+        over_budget = budget is not None and (total is None or total > budget)
+        if over_budget and not items:
+            return OverBudget(Decimal("Infinity") if cost is None else cost)
+        if over_budget or (items and size + more > MAX_BYTES):
+            break
+        items.append(index)
+        size += more
+        reserved = total
+        if len(items) == most:
+            break
+    return Plan(sorted(items), size, reserved) if items else None

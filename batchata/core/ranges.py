@@ -1,0 +1,34 @@
+"""Sets of item indexes as short lists of `(first, last)` ranges, both ends included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from batchata.core.events import Ranges
+
+
+def to_ranges(indexes: Iterable[int]) -> Ranges:
+    """Ascending ranges that cover exactly these indexes, which must be ascending and distinct."""
+    ranges: Ranges = []
+    for index in indexes:
+        extend(ranges, index)
+    return ranges
+
+
+def extend(ranges: Ranges, index: int) -> None:
+    """Add an index above all others, in place."""
+    if ranges and ranges[-1][1] == index - 1:
+        ranges[-1] = (ranges[-1][0], index)
+    else:
+        ranges.append((index, index))
+
+
+def iterate(ranges: Ranges) -> Iterator[int]:
+    """Every index in the ranges, in their order."""
+    for first, last in ranges:
+        yield from range(first, last + 1)
+
+
+def count(ranges: Ranges) -> int:
+    """How many indexes the ranges hold."""
+    return sum(last - first + 1 for first, last in ranges)

@@ -1,0 +1,58 @@
+"""Which failed requests may be paid for again, and when."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from batchata.core.events import RetryScheduled
+from batchata.core.ranges import to_ranges
+from batchata.core.state import Job, Run
+
+DEFAULT_RETRY_DELAY = 30.0  # seconds, doubled with every attempt
+LONGEST_DELAY = 3600.0
+CANCELED = "canceled"
+
+# Sending the same request again cannot help: the request, the key or the account must change first.
+# A canceled request is not sent again either, unless we asked for the cancellation ourselves.
+FINAL = frozenset(
+    {
+        "invalid_request_error",
+        "authentication_error",
+        "permission_error",
+        "billing_error",
+        "not_found_error",
+        "refusal",
+        CANCELED,
+    }
+)
+
+
+def backoff(attempt: int, base: float, jitter: float) -> float:
+    """Seconds to wait before this attempt (2, 3, …): the base doubled each time, and up to half of it off.
+
+    `jitter` is a random number in [0, 1), given from outside so that the rule stays pure.
+    """
+    return float(min(base * 2 ** (attempt - 2), LONGEST_DELAY) * (1 - jitter / 2))
+
+
+def schedule_retries(run: Run, job: Job, now: int, random: Callable[[], float]) -> list[RetryScheduled]:
+    """The decisions to send items of this job again, one event for each reason and attempt."""
+    assert run.settings is not None
+    base = DEFAULT_RETRY_DELAY if run.settings.retry_delay is None else run.settings.retry_delay
+    groups: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for index, kind in sorted(job.undecided.items()):
+        sent = run.items.attempts[index]
+        if kind == CANCELED and job.cancel_requested:
+            groups[kind, sent].append(index)  # our own doing: the attempt does not count
+        elif kind not in FINAL and sent < run.settings.max_attempts:
+            groups[kind, sent + 1].append(index)
+    return [
+        RetryScheduled(
+            items=to_ranges(indexes),
+            attempt=attempt,
+            not_before=now if kind == CANCELED else now + int(backoff(attempt, base, random()) * 1e6),
+            reason=kind,
+        )
+        for (kind, attempt), indexes in groups.items()
+    ]

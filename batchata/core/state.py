@@ -1,0 +1,226 @@
+"""The state of one run, as folded from its events: columns per item, one record per job, and totals."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+
+from batchata.core import ranges
+from batchata.core.events import Counts, Ranges, RunStarted, Settings, Usage
+
+# Costs per item are kept as whole picodollars (1e-12 USD) in eight bytes; published prices are multiples
+# of 1e-9 USD a token, so nothing is rounded. What does not fit goes to a dict beside the column.
+_PICO = Decimal("1e-12")
+_INT64 = 2**63 - 1
+
+
+class ItemStatus(IntEnum):
+    """Where an item stands. Everything below COMPLETED counts as pending."""
+
+    FRESH = 0  # never part of a job
+    SENT = 1  # in a job whose outcome for it is not known
+    UNDECIDED = 2  # its last answer is no good, and its job is still being collected
+    WAITING = 3  # to be sent again
+    COMPLETED = 4
+    FAILED = 5
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    STARTED = "started"  # the intent is written; whether a batch exists is unknown
+    UNKNOWN = "unknown"  # the create call ended without an answer
+    SUBMITTED = "submitted"  # the provider works on it
+    ENDED = "ended"  # the provider is done; results are to be collected
+    COMPLETED = "completed"
+    FAILED = "failed"  # it never became a batch
+
+
+UNSETTLED = (JobStatus.STARTED, JobStatus.UNKNOWN)
+OPEN = (*UNSETTLED, JobStatus.SUBMITTED, JobStatus.ENDED)
+
+
+@dataclass(slots=True)
+class Job:
+    """One job: what it holds, the batch it became, and how far it is."""
+
+    number: int
+    items: Ranges
+    request_count: int
+    custom_ids: str
+    reserved: Decimal | None
+    started_at: int
+    status: JobStatus = JobStatus.STARTED
+    batch_id: str | None = None
+    created_at: int | None = None  # by the provider's clock
+    submitted_at: int | None = None  # by ours
+    expires_at: int | None = None
+    polled_at: int | None = None
+    completed_at: int | None = None
+    not_before: int = 0  # after a failed call: no call about this job before
+    counts: Counts | None = None
+    recorded: int = 0
+    cost: Decimal = Decimal(0)
+    cancel_requested: bool = False
+    bodies: Ranges = field(default_factory=list)  # its result lines, in the order received
+    undecided: dict[int, str] = field(default_factory=dict)  # index -> why its answer is no good
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+    def custom_id(self, index: int) -> str:
+        """The custom id under which item `index` travels in this job."""
+        return self.custom_ids.replace("{index}", str(index))
+
+    def indexes(self) -> Iterator[int]:
+        """The indexes of the job's items, in the order they are sent."""
+        return ranges.iterate(self.items)
+
+    @property
+    def held(self) -> Decimal:
+        """What of the job's reservation is not spent yet: still owed in the worst case (USD)."""
+        if self.status not in OPEN or self.reserved is None:
+            return Decimal(0)
+        return max(self.reserved - self.cost, Decimal(0))
+
+
+class Items:
+    """What is known of each item, in columns: about 24 bytes an item."""
+
+    def __init__(self) -> None:
+        self.status = bytearray()
+        self.attempts = bytearray()  # in the current set of attempts
+        self.sends = array("H")  # in all
+        self.job = array("i")  # the last job that held it, -1 for none
+        self.outcome = array("q")  # version of its last outcome_recorded, 0 for none
+        self._cost = array("q")
+        self._odd_costs: dict[int, Decimal | None] = {}
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def grow(self, count: int) -> None:
+        """Add `count` fresh items at the end."""
+        self.status.extend(bytes(count))
+        self.attempts.extend(bytes(count))
+        self.sends.extend([0] * count)
+        self.job.extend([-1] * count)
+        self.outcome.extend([0] * count)
+        self._cost.extend([0] * count)
+
+    def cost(self, index: int) -> Decimal | None:
+        """What the item has cost so far in USD, None when a price was unknown."""
+        if index in self._odd_costs:
+            return self._odd_costs[index]
+        return Decimal(self._cost[index]).scaleb(-12).normalize() + 0
+
+    def charge(self, index: int, amount: Decimal | None) -> None:
+        """Add to the item's cost; an unknown amount makes the whole unknown."""
+        before = self.cost(index)
+        if before is None or amount is None:
+            self._odd_costs[index] = None
+            return
+        total = before + amount
+        pico = int(total / _PICO)
+        if pico <= _INT64 and Decimal(pico) * _PICO == total:
+            self._cost[index] = pico
+            self._odd_costs.pop(index, None)
+        else:
+            self._odd_costs[index] = total
+
+
+class Requeued:
+    """Items to be sent again, grouped by the time before which they must not be."""
+
+    def __init__(self) -> None:
+        self._not_before: dict[int, int] = {}
+        self._groups: dict[int, dict[int, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._not_before)
+
+    def put(self, index: int, not_before: int) -> None:
+        """The item waits until then."""
+        self.discard(index)
+        self._not_before[index] = not_before
+        self._groups.setdefault(not_before, {})[index] = None
+
+    def discard(self, index: int) -> None:
+        """The item waits no longer, if it did."""
+        not_before = self._not_before.pop(index, None)
+        if not_before is None:
+            return
+        group = self._groups[not_before]
+        del group[index]
+        if not group:
+            del self._groups[not_before]
+
+    def due(self, now: int) -> Iterator[int]:
+        """The items whose time has come, those that waited longest first."""
+        for not_before in sorted(self._groups):
+            if not_before <= now:
+                yield from self._groups[not_before]
+
+    def earliest(self) -> int | None:
+        """When the first of the items is due; None without items."""
+        return min(self._groups, default=None)
+
+
+class Run:
+    """The state of one run. Changed only by `evolve`, event by event."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.started: RunStarted | None = None
+        self.settings: Settings | None = None
+        self.status = "empty"  # running | interrupted | completed
+        self.started_at = 0
+        self.updated_at = 0
+        self.items = Items()
+        self.first_bodies: list[tuple[int, int]] = []  # (first index, number of its input body)
+        self.fingerprint = ""
+        self.jobs: dict[int, Job] = {}
+        self.open: dict[int, Job] = {}
+        self.chunks: dict[int, tuple[int, int]] = {}  # job -> the items it was the first to carry
+        self.next_fresh = 0
+        self.requeued = Requeued()
+        self.completed = 0
+        self.failed = 0
+        self.retries = 0
+        self.spent = Decimal(0)
+        self.unpriced = 0  # charges whose amount is unknown
+        self.usage = dict.fromkeys(Usage.__struct_fields__, 0)
+        self.strays: dict[str, int] = {}
+        self.limit_reached = False
+        self.interrupted_by: str | None = None
+        self.polls = 0
+
+    @property
+    def total(self) -> int:
+        """All items."""
+        return len(self.items)
+
+    @property
+    def pending(self) -> int:
+        """Items that are neither completed nor failed."""
+        return self.total - self.completed - self.failed
+
+    @property
+    def reserved(self) -> Decimal:
+        """What the open jobs may still cost at worst, in USD."""
+        return sum((job.held for job in self.open.values()), Decimal(0))
+
+    @property
+    def total_cost(self) -> Decimal | None:
+        """What the run has cost so far in USD, None when a price was unknown."""
+        return None if self.unpriced else self.spent
+
+    def jobs_with(self, *statuses: JobStatus) -> list[Job]:
+        """The open jobs that stand at one of these."""
+        return [job for job in self.open.values() if job.status in statuses]
+
+    def input_body(self, index: int) -> int:
+        """The number of the body that holds the item's input."""
+        first, body = next(pair for pair in reversed(self.first_bodies) if pair[0] <= index)
+        return body + index - first

@@ -1,0 +1,143 @@
+"""What defines a run: everything that decides what is sent, checked before anything is written or sent."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import pydantic
+
+from batchata.core.events import Process, RunStarted, Settings
+from batchata.core.plan import Measures
+from batchata.core.pricing import ModelPrice, worst_cost
+from batchata.errors import CostLimitError
+from batchata.inputs import Inputs, RequestTemplate, check_params, read_inputs
+from batchata.output.reading import Reader
+from batchata.output.schema import Route, check_response_model, choose_route, json_schema
+from batchata.providers.models import Model, find_model
+from batchata.providers.prices import find_price
+
+
+@dataclass
+class Definition:
+    """A run as its caller describes it."""
+
+    model: Model
+    inputs: Inputs
+    params: dict[str, Any]
+    prompt: str | None
+    response_model: type[pydantic.BaseModel] | None
+    schema: dict[str, Any] | None
+    enable_citations: bool
+    route: Route
+
+    @property
+    def reader(self) -> Reader:
+        """Reads answers as this run wants them."""
+        return Reader(self.response_model, self.enable_citations)
+
+    @cached_property
+    def template(self) -> RequestTemplate:
+        """What all requests share."""
+        params = {"model": self.model.id, **self.params}
+        if self.route.output_format is not None:
+            params["output_config"] = {**params.get("output_config", {}), "format": self.route.output_format}
+        return RequestTemplate(params, self.route.instructions, self.prompt, self.enable_citations)
+
+    @cached_property
+    def price(self) -> ModelPrice | None:
+        """Today's list prices of the model, None when no source knows them."""
+        return find_price(self.model.id, datetime.now(UTC))
+
+    def measures(self) -> Measures:
+        """How big each request is, and what it may cost at worst."""
+        inputs, template, price = self.inputs, self.template, self.price
+        bytes_more, tokens_more = template.size, template.token_bound
+        max_tokens = self.params["max_tokens"]
+        return Measures(
+            size=lambda index: inputs.request_size(index) + bytes_more,
+            worst_cost=lambda index: (
+                None
+                if price is None
+                else worst_cost(price, inputs.token_bound(index) + tokens_more, max_tokens)
+            ),
+        )
+
+    def check_price(self, settings: Settings) -> None:
+        """A limit on costs needs a price to count with.
+
+        Raises CostLimitError.
+        """
+        if settings.max_cost is not None and self.price is None:
+            raise CostLimitError(
+                f"max_cost is set, but no price is known for {self.model.id}: costs cannot be limited; "
+                "leave max_cost out, or use a model whose price is known"
+            )
+
+    def started(self, run_id: str, tag: str, provider: str, base_url: str, settings: Settings) -> RunStarted:
+        """The first event of the run."""
+        model = self.response_model
+        return RunStarted(
+            run_id=run_id,
+            tag=tag,
+            provider=provider,
+            base_url=base_url,
+            library_version=version("batchata"),
+            model=self.model.id,
+            params=self.params,
+            prompt=self.prompt,
+            response_model=None if model is None else f"{model.__module__}:{model.__qualname__}",
+            response_schema=self.schema,
+            enable_citations=self.enable_citations,
+            output_route=self.route.kind,
+            input_kind=self.inputs.kind,
+            input_count=self.inputs.count,
+            input_fingerprint=self.inputs.fingerprint(),
+            settings=settings,
+            process=this_process(),
+        )
+
+
+def define(
+    *,
+    messages: Iterable[Any] | None,
+    files: Iterable[Any] | None,
+    prompt: str | None,
+    model: str,
+    response_model: object,
+    enable_citations: bool,
+    max_tokens: int,
+    message_params: Mapping[str, Any],
+) -> Definition:
+    """Check everything that the caller gave.
+
+    Raises InvalidInputError or one of its kinds for the first thing that cannot be sent.
+    """
+    found = find_model(model, datetime.now(UTC).date())
+    checked_model = check_response_model(response_model)
+    schema = None if checked_model is None else json_schema(checked_model)
+    params = check_params({**message_params, "max_tokens": max_tokens}, found)
+    inputs = read_inputs(
+        messages=messages, files=files, prompt=prompt, model=found, enable_citations=bool(enable_citations)
+    )
+    return Definition(
+        model=found,
+        inputs=inputs,
+        params=params,
+        prompt=prompt,
+        response_model=checked_model,
+        schema=schema,
+        enable_citations=bool(enable_citations),
+        route=choose_route(schema, native=found.structured_output, citations=bool(enable_citations)),
+    )
+
+
+def this_process() -> Process:
+    """The process we are."""
+    return Process(pid=os.getpid(), host=socket.gethostname())

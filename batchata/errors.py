@@ -1,0 +1,178 @@
+"""The tree of errors, grouped by what the caller can do about them.
+
+BatchataError
+├── InvalidInputError (ValueError)      change the call: an argument, a file, a message
+│   ├── FileInputError                  … this file
+│   └── UnsupportedModelError           … this model
+├── ConfigurationError                  change the environment: key, base URL, an extra that is not installed
+├── LogError                            look at the log file
+│   ├── NotALogError                    … it is something else
+│   ├── LogVersionError                 … a newer Batchata wrote it
+│   ├── RunMismatchError                … its run was started with other inputs or another model
+│   ├── RunClaimedError                 … another process drives this run
+│   ├── LogConflictError                … somebody else appended to this run
+│   └── LogWriteError                   … it cannot be written (disk full, read-only, gone)
+├── ProviderError                       look at the provider
+│   ├── RequestRefusedError             … it refused what was sent; sending it again will not help
+│   │   ├── AuthenticationFailedError   … the key
+│   │   ├── SpendLimitError             … the account's money
+│   │   └── BatchNotFoundError          … no such batch in this key's workspace
+│   ├── ProviderUnavailableError        … nothing arrived there; it may be tried again
+│   │   └── RateLimitedError            … tried again later
+│   └── UnknownSubmissionError          … a batch may or may not have been created
+├── IncompleteResultsError              the results ended too early; they can be fetched again
+└── CostLimitError                      raise max_cost, or give a price
+
+Warnings: BatchataWarning (UserWarning) ← RetiredModelWarning, UnknownModelWarning.
+
+A request that failed is a result, not an exception: see `ItemResult.error`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AuthenticationFailedError",
+    "BatchNotFoundError",
+    "BatchataError",
+    "BatchataWarning",
+    "ConfigurationError",
+    "CostLimitError",
+    "FileInputError",
+    "IncompleteResultsError",
+    "InvalidInputError",
+    "LogConflictError",
+    "LogError",
+    "LogVersionError",
+    "LogWriteError",
+    "NotALogError",
+    "ProviderError",
+    "ProviderUnavailableError",
+    "RateLimitedError",
+    "RequestRefusedError",
+    "RetiredModelWarning",
+    "RunClaimedError",
+    "RunMismatchError",
+    "SpendLimitError",
+    "UnknownModelWarning",
+    "UnknownSubmissionError",
+    "UnsupportedModelError",
+]
+
+
+class BatchataError(Exception):
+    """Every error that Batchata raises on purpose."""
+
+
+class InvalidInputError(BatchataError, ValueError):
+    """An argument, a file or a message cannot be used as it is; nothing was written or sent."""
+
+
+class FileInputError(InvalidInputError):
+    """One input file cannot be used; the message names it and says why."""
+
+
+class UnsupportedModelError(InvalidInputError):
+    """No model of that name, or the model cannot do what the call needs."""
+
+
+class ConfigurationError(BatchataError):
+    """The environment lacks something: a key, a valid base URL, an optional package."""
+
+
+class LogError(BatchataError):
+    """The event log cannot be used."""
+
+
+class NotALogError(LogError):
+    """The path exists but is not a Batchata log."""
+
+
+class LogVersionError(LogError):
+    """The log was written by a newer Batchata than this one."""
+
+
+class RunMismatchError(LogError):
+    """The log's run was started with other inputs, prompt, model or schema; the message says what differs."""
+
+
+class RunClaimedError(LogError):
+    """Another process drives this run; the message names it."""
+
+
+class LogConflictError(LogError):
+    """Another writer appended to the run; this process must stop. Its last append was not written."""
+
+
+class LogWriteError(LogError):
+    """The log cannot be written: the disk is full, the file read-only or gone."""
+
+
+class ProviderError(BatchataError):
+    """The provider did not do what was asked."""
+
+    def __init__(self, message: str, *, kind: str = "provider_error", status: int | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
+
+
+class RequestRefusedError(ProviderError):
+    """A definite no (HTTP 4xx): nothing was created, and the same request will be refused again."""
+
+
+class AuthenticationFailedError(RequestRefusedError):
+    """The key is missing, wrong, or may not do this (HTTP 401, 403)."""
+
+
+class SpendLimitError(RequestRefusedError):
+    """The account's credit or monthly spend limit is used up; waiting seconds will not help."""
+
+
+class BatchNotFoundError(RequestRefusedError):
+    """The provider knows no such batch under this key (HTTP 404)."""
+
+
+class ProviderUnavailableError(ProviderError):
+    """The request certainly had no effect (no connection, or a temporary no); it may be repeated.
+
+    `retry_after` is what the provider asked for, in seconds, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "unavailable",
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, kind=kind, status=status)
+        self.retry_after = retry_after
+
+
+class RateLimitedError(ProviderUnavailableError):
+    """Too many requests (HTTP 429 with a short wait)."""
+
+
+class UnknownSubmissionError(ProviderError):
+    """The create call ended without a clear answer: a batch may or may not exist, and may cost money."""
+
+
+class IncompleteResultsError(BatchataError):
+    """A download of results ended too early, or holds a line that is no result."""
+
+
+class CostLimitError(BatchataError):
+    """The run cannot start within `max_cost`, or its price is unknown while `max_cost` is set."""
+
+
+class BatchataWarning(UserWarning):
+    """Every warning that Batchata gives."""
+
+
+class RetiredModelWarning(BatchataWarning):
+    """The model is past its end of life: requests to it are expected to fail."""
+
+
+class UnknownModelWarning(BatchataWarning):
+    """The model is not in Batchata's table: its abilities and price are guesses."""

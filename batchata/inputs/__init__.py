@@ -1,0 +1,18 @@
+"""What is sent: messages and files, checked before anything is written or sent, and their requests."""
+
+from batchata.inputs.documents import pdf_to_document_block
+from batchata.inputs.files import FileInput
+from batchata.inputs.items import Inputs, Source
+from batchata.inputs.params import check_params
+from batchata.inputs.read import read_inputs
+from batchata.inputs.request import RequestTemplate
+
+__all__ = [
+    "FileInput",
+    "Inputs",
+    "RequestTemplate",
+    "Source",
+    "check_params",
+    "pdf_to_document_block",
+    "read_inputs",
+]

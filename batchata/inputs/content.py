@@ -1,0 +1,201 @@
+"""Which content blocks a message may hold, and how much they weigh."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import Any, Final
+
+from batchata.errors import InvalidInputError, UnsupportedModelError
+from batchata.inputs.images import check_image, image_type
+from batchata.inputs.kinds import PDF, TEXT
+from batchata.inputs.limits import image_token_bound
+from batchata.inputs.pdf import read_pdf
+from batchata.providers.models import Model
+
+CITABLE: Final = ("document", "search_result")
+
+
+@dataclass(slots=True)
+class Contents:
+    """What the blocks of one conversation hold beside text, counted while they are checked."""
+
+    model: Model
+    enable_citations: bool
+    base64_bytes: int = 0
+    media_tokens: int = 0
+    pages: int = 0
+    images: int = 0
+    citable: int = 0
+
+    def add_blocks(self, blocks: list[Any] | tuple[Any, ...], role: str, place: str) -> None:
+        """Check the blocks of one message. Raises InvalidInputError, naming the place."""
+        if not blocks:
+            raise InvalidInputError(f"{place} is empty; give text or at least one block")
+        for n, block in enumerate(blocks):
+            self._add_block(block, role, f"{place}[{n}]")
+
+    def check_totals(self, place: str) -> None:
+        """Raises InvalidInputError when the conversation has more pages or images than the model takes."""
+        for count, most, what in (
+            (self.pages, self.model.pdf_pages, "PDF pages"),
+            (self.images, self.model.images, "images"),
+        ):
+            if count > most:
+                raise InvalidInputError(
+                    f"{place} has {count} {what}; {self.model.id} takes {most} in one request"
+                )
+
+    def _add_block(self, block: Any, role: str, place: str) -> None:
+        if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+            raise InvalidInputError(f"{place} is not a content block: it has to be a dict with a 'type'")
+        match block["type"]:
+            case "text":
+                _check_text_block(block, role, place)
+            case "document" | "search_result":
+                self._add_citable(block, role, place)
+            case "image":
+                self._needs_files(place)
+                self._add_image(block, place)
+            case "tool_result" if isinstance(block.get("content"), list) and block["content"]:
+                self._add_tool_content(block["content"], f"{place}.content")
+
+    def _add_tool_content(self, blocks: list[Any], place: str) -> None:
+        # Whether citations inside tool results count for "all documents or none" is not documented.
+        citable = self.citable
+        for n, block in enumerate(blocks):
+            if isinstance(block, dict) and block.get("type") in ("document", "image"):
+                self._add_block(block, "user", f"{place}[{n}]")
+        self.citable = citable
+
+    def _needs_files(self, place: str) -> None:
+        if not self.model.takes_files:
+            raise UnsupportedModelError(
+                f"{place} holds a file, and {self.model.id} takes none; use {self.model.successor}"
+            )
+
+    def _add_citable(self, block: dict[str, Any], role: str, place: str) -> None:
+        if role == "assistant":
+            raise InvalidInputError(
+                f"{place} is a {block['type']} in an assistant message, which the API refuses; "
+                "move it into a user message"
+            )
+        self._check_switch(block, place)
+        self.citable += 1
+        if block["type"] == "document":
+            self._needs_files(place)
+            self._add_document(_source(block, place), f"{place}.source")
+        else:
+            _check_search_result(block, place)
+
+    def _check_switch(self, block: dict[str, Any], place: str) -> None:
+        citations = block.get("citations")
+        if citations is None:
+            return
+        if not isinstance(citations, dict) or not isinstance(citations.get("enabled", False), bool):
+            raise InvalidInputError(
+                f"{place}.citations has to be {{'enabled': True}} or {{'enabled': False}}"
+            )
+        if citations.get("enabled", False) != self.enable_citations:
+            raise InvalidInputError(
+                f"{place}.citations contradicts enable_citations={self.enable_citations}: citations are on "
+                "for all documents of a request or for none; change one of the two"
+            )
+
+    def _add_document(self, source: dict[str, Any], place: str) -> None:
+        match source["type"]:
+            case "base64":
+                self._add_pdf(source, place)
+            case "text":
+                if source.get("media_type") != TEXT:
+                    raise InvalidInputError(
+                        f"{place}.media_type has to be {TEXT!r}, not {source.get('media_type')!r}"
+                    )
+                _check_filled(source.get("data"), f"{place}.data")
+            case "url" | "file":
+                self.media_tokens += self.model.context_window  # how large it is, only the API knows
+
+    def _add_pdf(self, source: dict[str, Any], place: str) -> None:
+        if source.get("media_type") != PDF:
+            raise InvalidInputError(f"{place}.media_type has to be {PDF!r}, not {source.get('media_type')!r}")
+        data = self._decoded(source, place)
+        if b"%PDF-" not in data[:1024]:
+            raise InvalidInputError(f"{place}.data is no PDF: it begins with {data[:8]!r}")
+        pages, text_tokens = read_pdf(data, f"{place}.data", self.model.pdf_pages)
+        self.pages += pages
+        self.media_tokens += text_tokens + pages * self.model.image_tokens
+
+    def _add_image(self, block: dict[str, Any], place: str) -> None:
+        self.images += 1
+        source = _source(block, place)
+        if source["type"] != "base64":
+            self.media_tokens += self.model.image_tokens
+            return
+        data, stated = self._decoded(source, f"{place}.source"), source.get("media_type")
+        found = image_type(data)
+        if found is None or found != stated:
+            raise InvalidInputError(
+                f"{place}.source.media_type is {stated!r}, its data {found or 'no image that is taken'}"
+            )
+        width, height = check_image(data, found, f"{place}.source.data")
+        self.media_tokens += image_token_bound(width, height, self.model.image_tokens)
+
+    def _decoded(self, source: dict[str, Any], place: str) -> bytes:
+        text = source.get("data")
+        if not isinstance(text, str) or not text:
+            raise InvalidInputError(f"{place}.data has to be base64 text, and not empty")
+        self.base64_bytes += len(text)
+        try:
+            return b64decode(text, validate=True)
+        except (binascii.Error, ValueError) as exc:
+            raise InvalidInputError(f"{place}.data is not valid base64 ({exc})") from exc
+
+
+def check_system(content: Any, place: str) -> None:
+    """Raises InvalidInputError unless it is text or a list of text blocks."""
+    if isinstance(content, str):
+        _check_filled(content, place)
+        return
+    if not isinstance(content, list | tuple) or not content:
+        raise InvalidInputError(f"{place} has to be text or a list of text blocks, and not empty")
+    for n, block in enumerate(content):
+        if not isinstance(block, dict) or block.get("type") != "text":
+            raise InvalidInputError(
+                f"{place}[{n}] has to be a text block: a system prompt holds nothing else"
+            )
+        _check_filled(block.get("text"), f"{place}[{n}].text")
+
+
+def _check_text_block(block: dict[str, Any], role: str, place: str) -> None:
+    _check_filled(block.get("text"), f"{place}.text")
+    if role == "user" and block.get("citations"):
+        raise InvalidInputError(
+            f"{place} has citations in a user message, which the API refuses; send the text without them"
+        )
+
+
+def _check_search_result(block: dict[str, Any], place: str) -> None:
+    content = block.get("content")
+    if not isinstance(content, list | tuple) or not content:
+        raise InvalidInputError(f"{place}.content has to be a list of text blocks, and not empty")
+    for n, inner in enumerate(content):
+        if not isinstance(inner, dict) or inner.get("type") != "text":
+            raise InvalidInputError(f"{place}.content[{n}] has to be a text block")
+        _check_text_block(inner, "user", f"{place}.content[{n}]")
+
+
+def _check_filled(text: Any, place: str) -> None:
+    if not isinstance(text, str):
+        raise InvalidInputError(f"{place} has to be text, not a {type(text).__name__}")
+    if not text or text.isspace():
+        raise InvalidInputError(
+            f"{place} is {'only white space' if text else 'empty'}, which the API refuses"
+        )
+
+
+def _source(block: dict[str, Any], place: str) -> dict[str, Any]:
+    source = block.get("source")
+    if not isinstance(source, dict) or not isinstance(source.get("type"), str):
+        raise InvalidInputError(f"{place}.source has to be a dict with a 'type', such as 'base64' or 'text'")
+    return source

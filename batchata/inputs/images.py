@@ -1,0 +1,108 @@
+"""Which kind of image some bytes are, and how many pixels it has."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from batchata.errors import FileInputError
+from batchata.inputs.limits import MAX_IMAGE_BASE64_BYTES, MAX_IMAGE_PIXELS, base64_size
+
+# JPEG markers that begin a frame, and so tell its size: SOF0 to SOF15 without DHT, JPG and DAC.
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
+
+
+def image_type(head: bytes) -> str | None:
+    """The media type that the first bytes of an image show, None when they are no PNG, JPEG, GIF or WebP."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "image/webp"
+    return None
+
+
+def check_image(data: bytes, media_type: str, place: str) -> tuple[int, int]:
+    """Width and height in pixels.
+
+    Raises FileInputError when the image is cut off before its size, or larger than the API takes.
+    """
+    try:
+        width, height = _READERS[media_type](data)
+    except (struct.error, IndexError, ValueError) as exc:
+        raise FileInputError(f"{place} is a damaged {media_type}: its size cannot be read") from exc
+    if not (width and height):
+        raise FileInputError(f"{place} is an image without pixels ({width} x {height})")
+    if max(width, height) > MAX_IMAGE_PIXELS:
+        raise FileInputError(
+            f"{place} is {width} x {height} pixels; scale it down to {MAX_IMAGE_PIXELS} x {MAX_IMAGE_PIXELS}"
+        )
+    if (size := base64_size(len(data))) > MAX_IMAGE_BASE64_BYTES:
+        raise FileInputError(
+            f"{place} has {size:,} bytes in base64, of at most {MAX_IMAGE_BASE64_BYTES:,}; scale it down"
+        )
+    return width, height
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    if data[12:16] != b"IHDR":
+        raise ValueError("no IHDR")
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
+
+
+def _gif_size(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack("<HH", data[6:10])
+    return width, height
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    at = 2
+    while True:
+        if data[at] != 0xFF:
+            raise ValueError("no marker")
+        marker = data[at + 1]
+        if marker in _JPEG_FRAMES:
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return width, height
+        if marker == 0xFF:
+            at += 1  # a fill byte
+        elif marker in _JPEG_BARE:
+            at += 2
+        else:
+            (length,) = struct.unpack(">H", data[at + 2 : at + 4])
+            at += 2 + length
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    form = data[12:16]
+    if form == b"VP8X":
+        return 1 + int.from_bytes(_exactly(data, 24, 3), "little"), 1 + int.from_bytes(
+            _exactly(data, 27, 3), "little"
+        )
+    if form == b"VP8L":
+        (bits,) = struct.unpack("<I", data[21:25])
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if form == b"VP8 ":
+        width, height = struct.unpack("<HH", data[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    raise ValueError("no VP8 chunk")
+
+
+def _exactly(data: bytes, start: int, count: int) -> bytes:
+    part = data[start : start + count]
+    if len(part) != count:
+        raise ValueError("cut off")
+    return part
+
+
+_READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
+    "image/png": _png_size,
+    "image/jpeg": _jpeg_size,
+    "image/gif": _gif_size,
+    "image/webp": _webp_size,
+}

@@ -1,0 +1,86 @@
+"""All inputs of a run: what each item is, how large its request may get, and what identifies it."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Literal
+
+from batchata.inputs.files import FileInput
+from batchata.inputs.messages import Conversation
+from batchata.inputs.values import encode
+
+type Source = Conversation | FileInput
+
+_DIGEST_SIZE = 32
+
+
+@dataclass(slots=True)
+class Inputs:
+    """Checked inputs, by index. Beside the caller's own objects it holds about 60 bytes an item.
+
+    `first_prefilled` is the first conversation that ends with an assistant turn, None when there is none.
+    """
+
+    kind: Literal["messages", "files"]
+    first_prefilled: int | None = None
+    _sources: list[Source] = field(default_factory=list)
+    _digests: bytearray = field(default_factory=bytearray)
+    _request_sizes: array[int] = field(default_factory=lambda: array("Q"))
+    _token_bounds: array[int] = field(default_factory=lambda: array("Q"))
+
+    def add(self, source: Source, digest: bytes, request_size: int, token_bound: int) -> None:
+        """One more item, after all others."""
+        self._sources.append(source)
+        self._digests += digest
+        self._request_sizes.append(request_size)
+        self._token_bounds.append(token_bound)
+
+    @property
+    def count(self) -> int:
+        """How many items there are."""
+        return len(self._sources)
+
+    def source(self, index: int) -> Source:
+        """What a worker needs to build the item's request, in this process or another."""
+        return self._sources[index]
+
+    def body(self, index: int) -> bytes:
+        """The item as one JSON object for the log, without a newline."""
+        source = self._sources[index]
+        return source.body() if isinstance(source, FileInput) else encode({"messages": source})
+
+    def request_size(self, index: int) -> int:
+        """An upper bound of the bytes of the item's encoded request, without what the template adds."""
+        return self._request_sizes[index]
+
+    def token_bound(self, index: int) -> int:
+        """An upper bound of the item's input tokens, without what the template adds.
+
+        Text: a byte-level tokenizer makes no more tokens than there are bytes of UTF-8. A PDF page and an
+        image: see `limits`. Never more than the context window, beyond which a request fails unpaid.
+        """
+        return self._token_bounds[index]
+
+    def digest(self, index: int) -> bytes:
+        """32 bytes that identify the item by what is sent of it; a file's directory is not."""
+        start = range(self.count)[index] * _DIGEST_SIZE
+        return bytes(self._digests[start : start + _DIGEST_SIZE])
+
+    def fingerprint(self, upto: int | None = None) -> str:
+        """Identifies the first `upto` items (all if None); items added later leave it as it is."""
+        return self.fingerprints([self.count if upto is None else upto])[0]
+
+    def fingerprints(self, cuts: Sequence[int]) -> list[str]:
+        """`fingerprint(cut)` for each of the cuts, in one pass."""
+        found: dict[int, str] = {}
+        rolling, at = b"", 0
+        for cut in sorted(set(cuts)):
+            if not 0 <= cut <= self.count:
+                raise IndexError(f"there are {self.count} items, not {cut}")
+            for index in range(at, cut):
+                rolling = sha256(rolling + self.digest(index)).digest()
+            found[cut], at = rolling.hex() or sha256(b"").hexdigest(), cut
+        return [found[cut] for cut in cuts]

@@ -1,0 +1,41 @@
+"""The API's limits for one request, in bytes, pixels and tokens.
+
+Sources: the PDF, vision and errors pages of platform.claude.com (August 2026). Whether the limit of a
+single message request holds for a request inside a batch is not documented; it is taken to. The text limit
+is from a recorded answer, "too many total text bytes: 10000002 > 9000000".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
+MAX_TEXT_BYTES: Final = 9_000_000
+MAX_IMAGE_BASE64_BYTES: Final = 10 * 1024 * 1024
+MAX_IMAGE_PIXELS: Final = 8_000  # a side
+
+# An envelope: keys, media type, a custom id of 64 characters; and the tokens that frame a turn.
+ENVELOPE_BYTES: Final = 400
+ENVELOPE_TOKENS: Final = 64
+TURN_TOKENS: Final = 16
+
+# "1,500-3,000 text tokens per page" is the documented range. Denser pages exist, and their content stream
+# shows it: in a sample of 30 documents a page of text has 1.5 or more bytes of content stream per byte of
+# text, and text no fewer than two bytes per token.
+_PAGE_TEXT_TOKENS: Final = 3_000
+_PAGE_TEXT_TOKENS_DENSE: Final = 12_000
+
+
+def base64_size(size: int) -> int:
+    """The length of `size` bytes in base64."""
+    return (size + 2) // 3 * 4
+
+
+def page_text_tokens(content_bytes: int) -> int:
+    """A bound of the text tokens of one PDF page, given the size of its content streams."""
+    return min(max(_PAGE_TEXT_TOKENS, content_bytes // 3), _PAGE_TEXT_TOKENS_DENSE)
+
+
+def image_token_bound(width: int, height: int, most: int) -> int:
+    """The tokens of one image of that many pixels on a model that scales it down to `most` tokens."""
+    return min(-(-width // 28) * -(-height // 28), most)

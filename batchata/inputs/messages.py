@@ -1,0 +1,104 @@
+"""Which conversations the Messages API takes."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from batchata.errors import InvalidInputError
+from batchata.inputs.content import Contents, check_system
+from batchata.inputs.limits import ENVELOPE_BYTES, ENVELOPE_TOKENS, MAX_REQUEST_BYTES, TURN_TOKENS
+from batchata.inputs.values import check_json, encode_canonical
+from batchata.providers.models import Model
+
+type Message = dict[str, Any]
+type Conversation = list[Message] | tuple[Message, ...]
+
+_ROLES: Final = ("user", "assistant", "system")
+_KEYS: Final = {"role", "content"}
+_CITATIONS_BYTES: Final = len(b',"citations":{"enabled":true}')
+
+
+class CheckedConversation(NamedTuple):
+    """What is known of one conversation: its digest and bounds of its request, without parameters."""
+
+    digest: bytes
+    request_size: int
+    token_bound: int
+    prefilled: bool
+
+
+def check_conversation(value: Any, place: str, model: Model, enable_citations: bool) -> CheckedConversation:
+    """Check one conversation; raises InvalidInputError or UnsupportedModelError, naming the place."""
+    if isinstance(value, dict):
+        raise InvalidInputError(f"{place} is a single message; wrap it: messages=[[{{...}}], [{{...}}]]")
+    if not isinstance(value, list | tuple):
+        raise InvalidInputError(
+            f"{place} has to be a conversation, a list of messages, not a {type(value).__name__}"
+        )
+    contents = Contents(model, enable_citations)
+    roles = [_check_message(message, f"{place}[{n}]", contents) for n, message in enumerate(value)]
+    prefilled = _check_turns(roles, place, model)
+    contents.check_totals(place)
+    return _measured(value, place, contents, prefilled)
+
+
+def _check_message(message: Any, place: str, contents: Contents) -> str:
+    if not isinstance(message, dict):
+        raise InvalidInputError(
+            f"{place} has to be a dict with 'role' and 'content', not a {type(message).__name__}"
+        )
+    if message.keys() != _KEYS:
+        raise InvalidInputError(f"{place} {_wrong_keys(message)}")
+    role, content = message["role"], message["content"]
+    if type(role) is not str or role not in _ROLES:
+        raise InvalidInputError(f"{place}.role is {role!r}; it has to be one of {', '.join(_ROLES)}")
+    if type(content) is str and content and not content.isspace():
+        return role
+    if role == "system" or isinstance(content, str):
+        check_system(content, f"{place}.content")
+    elif isinstance(content, list | tuple):
+        contents.add_blocks(content, role, f"{place}.content")
+    else:
+        raise InvalidInputError(
+            f"{place}.content has to be text or a list of blocks, not a {type(content).__name__}"
+        )
+    check_json(content, f"{place}.content")
+    return role
+
+
+def _wrong_keys(message: Message) -> str:
+    for key in ("role", "content"):
+        if key not in message:
+            return f"lacks {key!r}: a message is {{'role': 'user', 'content': '...'}}"
+    extra = ", ".join(repr(key) for key in message if key not in _KEYS)
+    return f"has keys that the API refuses: {extra}; leave them out"
+
+
+def _check_turns(roles: list[str], place: str, model: Model) -> bool:
+    if "user" not in roles:
+        raise InvalidInputError(f"{place} has no user message; there is nothing to answer")
+    prefilled = [role for role in roles if role != "system"][-1] == "assistant"
+    if prefilled and not model.prefill:
+        raise InvalidInputError(
+            f"{place} ends with an assistant message, and {model.id} does not continue one (prefill); "
+            "end with a user message"
+        )
+    return prefilled
+
+
+def _measured(value: Conversation, place: str, contents: Contents, prefilled: bool) -> CheckedConversation:
+    try:
+        encoded = encode_canonical(value)
+    except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
+        check_json(value, place)  # names the place
+        raise
+    size = len(encoded) + ENVELOPE_BYTES + contents.citable * _CITATIONS_BYTES
+    if size > MAX_REQUEST_BYTES:
+        raise InvalidInputError(
+            f"{place} makes a request of {size:,} bytes; at most {MAX_REQUEST_BYTES:,} are taken"
+        )
+    text_bytes = len(encoded) - contents.base64_bytes
+    tokens = text_bytes + contents.media_tokens + len(value) * TURN_TOKENS + ENVELOPE_TOKENS
+    bound = min(tokens, contents.model.context_window)
+    return CheckedConversation(sha256(encoded).digest(), size, bound, prefilled)

@@ -1,0 +1,135 @@
+"""Which parameters of the Messages API a caller may set for all requests of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+import msgspec
+
+from batchata.errors import InvalidInputError
+from batchata.inputs.content import check_system
+from batchata.inputs.values import check_json, encode
+from batchata.providers.models import Model
+
+_ALLOWED: Final = (
+    "cache_control",
+    "container",
+    "diagnostics",
+    "inference_geo",
+    "max_tokens",
+    "metadata",
+    "output_config",
+    "service_tier",
+    "stop_sequences",
+    "system",
+    "thinking",
+    "tool_choice",
+    "tools",
+    "user_profile_id",
+)
+_SAMPLING: Final = (
+    "the API refuses it on every model since version 2026-10-21, in a batch only after hours; leave it out"
+)
+_NOT_IN_BATCHES: Final = "requests inside a batch do not have it; leave it out"
+_REFUSED: Final = {
+    **dict.fromkeys(("temperature", "top_p", "top_k"), _SAMPLING),
+    **dict.fromkeys(("stream", "speed", "store", "previous_thread_event_id"), _NOT_IN_BATCHES),
+    **dict.fromkeys(("cache_hint", "context_hint", "research_preview_2026_02"), _NOT_IN_BATCHES),
+    "model": "it is an argument of its own",
+    "messages": "it is an argument of its own",
+    "output_format": "it is the old name of output_config.format; give response_model instead",
+    "workspace_id": "it is a header; set ANTHROPIC_CUSTOM_HEADERS='anthropic-workspace-id: ...'",
+    "betas": "it is a header; set ANTHROPIC_CUSTOM_HEADERS='anthropic-beta: ...'",
+}
+_FORCING: Final = ("any", "tool")
+
+
+def check_params(message_params: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """A copy of the parameters as plain JSON values, without those that are None.
+
+    Raises InvalidInputError for a parameter that would make every request of the batch fail.
+    """
+    given = {name: value for name, value in message_params.items() if value is not None}
+    for name, value in given.items():
+        _check_name(name)
+        check_json(value, name)
+    _check_max_tokens(given, model)
+    _check_texts(given)
+    _check_tools(given, model)
+    _check_thinking(given, model)
+    _check_output_config(given)
+    copy: dict[str, Any] = msgspec.json.decode(encode(given))
+    return copy
+
+
+def _check_name(name: str) -> None:
+    if name in _ALLOWED:
+        return
+    if name in _REFUSED:
+        raise InvalidInputError(f"{name} cannot be given: {_REFUSED[name]}")
+    near = get_close_matches(name, _ALLOWED, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(_ALLOWED)}"
+    raise InvalidInputError(f"{name} is not a parameter of Batchata or of the Messages API; {hint}")
+
+
+def _check_max_tokens(given: Mapping[str, Any], model: Model) -> None:
+    value = given.get("max_tokens", 1)
+    if type(value) is not int or not 1 <= value <= model.max_output_tokens:
+        raise InvalidInputError(
+            f"max_tokens is {value!r}; it has to be an integer from 1 to {model.max_output_tokens:,}, "
+            f"the most that {model.id} gives"
+        )
+
+
+def _check_texts(given: Mapping[str, Any]) -> None:
+    if "system" in given:
+        check_system(given["system"], "system")
+    stops = given.get("stop_sequences", [])
+    if not isinstance(stops, list | tuple) or not all(isinstance(stop, str) and stop for stop in stops):
+        raise InvalidInputError("stop_sequences has to be a list of texts, none of them empty")
+
+
+def _check_tools(given: Mapping[str, Any], model: Model) -> None:
+    tools = given.get("tools", [])
+    if not isinstance(tools, list | tuple) or not all(isinstance(tool, dict) for tool in tools):
+        raise InvalidInputError("tools has to be a list of dicts")
+    choice = given.get("tool_choice")
+    if choice is None:
+        return
+    if not isinstance(choice, dict) or "type" not in choice:
+        raise InvalidInputError("tool_choice has to be a dict with a 'type', such as {'type': 'auto'}")
+    if choice["type"] in _FORCING and not model.forced_tools:
+        raise InvalidInputError(
+            f"tool_choice {choice['type']!r} is refused by {model.id}; use {{'type': 'auto'}} and say in the "
+            "prompt that the tool is to be used, or give response_model"
+        )
+
+
+def _check_thinking(given: Mapping[str, Any], model: Model) -> None:
+    thinking = given.get("thinking")
+    if thinking is None:
+        return
+    if not isinstance(thinking, dict) or "type" not in thinking:
+        raise InvalidInputError("thinking has to be a dict with a 'type', such as {'type': 'adaptive'}")
+    if thinking["type"] in ("enabled", "disabled") and model.always_thinks:
+        raise InvalidInputError(
+            f"thinking {thinking['type']!r} is refused by {model.id}, which always thinks; leave it out and "
+            "set output_config={'effort': ...}"
+        )
+    budget, most = thinking.get("budget_tokens"), given.get("max_tokens")
+    if isinstance(budget, int) and isinstance(most, int) and budget >= most:
+        raise InvalidInputError(
+            f"max_tokens ({most}) has to be more than thinking's budget_tokens ({budget})"
+        )
+
+
+def _check_output_config(given: Mapping[str, Any]) -> None:
+    config = given.get("output_config")
+    if config is None:
+        return
+    if not isinstance(config, dict):
+        raise InvalidInputError("output_config has to be a dict, such as {'effort': 'low'}")
+    if config.get("format") is not None:
+        raise InvalidInputError("output_config.format is made from response_model; give that instead")

@@ -1,0 +1,155 @@
+"""Whether a PDF is one that the API can read, and how much is in it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from batchata.errors import FileInputError
+from batchata.inputs.limits import page_text_tokens
+
+if TYPE_CHECKING:
+    from pypdf import PageObject, PdfReader
+
+_CHUNK = 1 << 20
+_TAIL = 2_048  # the last "startxref" stands in the last 1,024 bytes (Acrobat's rule); some writers add to it
+_INFLATE_LIMIT = 64 << 20  # a page whose content is larger is not looked at to its end
+
+
+class PdfContent(NamedTuple):
+    """How many pages a PDF has, and a bound of the tokens of their text."""
+
+    pages: int
+    text_tokens: int
+
+
+class _DamagedError(Exception):
+    """The PDF is broken in the way that the message says."""
+
+
+def read_pdf(data: bytes, place: str, max_pages: int) -> PdfContent:
+    """Look through all pages of a PDF.
+
+    Raises FileInputError, beginning with `place`, when it is encrypted, damaged, without pages or has more
+    than `max_pages`.
+    """
+    with _quiet():
+        try:
+            content = _look_through(data, place, max_pages)
+        except _DamagedError as exc:
+            raise FileInputError(f"{place} is a damaged PDF: {exc}; export or download it again") from exc
+    return content
+
+
+def _look_through(data: bytes, place: str, max_pages: int) -> PdfContent:
+    reader = _open(data)
+    if reader.is_encrypted:
+        raise FileInputError(
+            f"{place} is an encrypted PDF, which the API does not take; save a copy without password or "
+            "protection (for example: qpdf --decrypt in.pdf out.pdf)"
+        )
+    pages = _pages(reader)
+    if not pages:
+        raise FileInputError(f"{place} is a PDF without pages; there is nothing to send")
+    if len(pages) > max_pages:
+        raise FileInputError(
+            f"{place} has {len(pages)} pages and the model takes at most {max_pages} in one request; split it"
+        )
+    return PdfContent(len(pages), sum(page_text_tokens(_content_size(n, page)) for n, page in pages))
+
+
+# What pypdf lets escape on malformed files, found by feeding it some thousands of them: its own errors and
+# those of its tolerant reader, which trusts the file's types. Encryption is reported before it could matter.
+def _pypdf_errors() -> tuple[type[Exception], ...]:
+    from pypdf.errors import PyPdfError
+
+    return (PyPdfError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError,
+            AssertionError, NotImplementedError, OSError, EOFError, zlib.error)  # fmt: skip
+
+
+def _open(data: bytes) -> PdfReader:
+    from pypdf import PdfReader  # slow to import (0.1 s), and only needed here
+
+    # Of a file that is cut off, pypdf finds the pages that are left, so a shorter document would be sent.
+    if b"startxref" not in data[-_TAIL:]:
+        raise _DamagedError("its end is missing")
+    try:
+        return PdfReader(io.BytesIO(data), strict=False)
+    except _pypdf_errors() as exc:
+        raise _DamagedError(f"it cannot be opened ({exc})") from exc
+
+
+def _pages(reader: PdfReader) -> list[tuple[int, PageObject]]:
+    try:
+        return list(enumerate(reader.pages, start=1))
+    except _pypdf_errors() as exc:
+        raise _DamagedError(f"its pages cannot be listed ({exc})") from exc
+
+
+def _content_size(number: int, page: PageObject) -> int:
+    try:
+        return sum(_stream_size(stream) for stream in _content_streams(page))
+    except _pypdf_errors() as exc:
+        raise _DamagedError(f"page {number} cannot be read ({exc})") from exc
+    except _DamagedError as exc:
+        raise _DamagedError(f"page {number} {exc}") from exc
+
+
+def _content_streams(page: PageObject) -> Iterator[Any]:
+    from pypdf.generic import ArrayObject, StreamObject
+
+    if "/Contents" not in page:
+        return  # an empty page
+    contents: Any = page["/Contents"]
+    for part in contents if isinstance(contents, ArrayObject) else [contents]:
+        stream = part.get_object()
+        if not isinstance(stream, StreamObject):
+            raise _DamagedError("lacks its content")
+        yield stream
+
+
+def _stream_size(stream: Any) -> int:
+    filters = stream.get("/Filter")
+    first = filters[0] if isinstance(filters, list) and filters else filters
+    raw: bytes = stream._data  # the only way to the bytes before pypdf has repaired them
+    return _inflated_size(raw) if first == "/FlateDecode" else len(raw)
+
+
+def _inflated_size(raw: bytes) -> int:
+    """The size of a deflated stream; pypdf reads damaged ones as far as it can, and text is lost unseen."""
+    inflate = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    size, checksum, rest = 0, 1, raw[2:]
+    try:
+        while rest and not inflate.eof and size < _INFLATE_LIMIT:
+            part = inflate.decompress(rest, _CHUNK)
+            size, checksum, rest = size + len(part), zlib.adler32(part, checksum), inflate.unconsumed_tail
+        if not rest:  # all is read, and output that did not fit into the last part may be left
+            part = inflate.flush(_CHUNK)
+            size, checksum = size + len(part), zlib.adler32(part, checksum)
+    except zlib.error as exc:
+        raise _DamagedError("has content that cannot be decompressed") from exc
+    if size >= _INFLATE_LIMIT or not raw:
+        return size
+    if not inflate.eof:
+        raise _DamagedError("has content that is cut off")
+    # Some writers cut the checksum short, and readers do not mind; a complete one has to be right.
+    stored = inflate.unused_data[:4]
+    if len(stored) == 4 and int.from_bytes(stored, "big") != checksum:
+        raise _DamagedError("has content that does not match its checksum")
+    return size
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # pypdf logs each thing it repairs. What matters of that becomes an error here.
+    logger = logging.getLogger("pypdf")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

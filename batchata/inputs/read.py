@@ -1,0 +1,82 @@
+"""What `messages`, `files` and `prompt` may be, and how they become inputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from batchata.errors import InvalidInputError, UnsupportedModelError
+from batchata.inputs.files import check_file
+from batchata.inputs.items import Inputs
+from batchata.inputs.messages import check_conversation
+from batchata.inputs.values import check_text
+from batchata.providers.models import Model
+
+
+def read_inputs(
+    *,
+    messages: Iterable[Any] | None = None,
+    files: Iterable[Any] | None = None,
+    prompt: str | None = None,
+    model: Model,
+    enable_citations: bool = False,
+) -> Inputs:
+    """Check all inputs of a run; nothing is written or sent.
+
+    `messages` are conversations, each a list of messages. `files` are paths, bytes or files opened for
+    reading, each sent with the prompt. Exactly one of the two is given, as anything that can be iterated.
+
+    Raises InvalidInputError, FileInputError or UnsupportedModelError for the first item that cannot be sent.
+    """
+    if (messages is None) == (files is None):
+        given = "both" if messages is not None else "neither"
+        raise InvalidInputError(f"give either messages or files (with a prompt); {given} were given")
+    if enable_citations and not model.citations:
+        raise UnsupportedModelError(
+            f"{model.id} gives no citations; leave enable_citations out or use {model.successor}"
+        )
+    if files is not None:
+        return _read_files(files, prompt, model)
+    if prompt is not None:
+        raise InvalidInputError("prompt goes with files; in messages it is a message of its own")
+    return _read_messages(messages, model, enable_citations)
+
+
+def _read_messages(messages: Any, model: Model, enable_citations: bool) -> Inputs:
+    conversations = _listed(messages, "messages", "[[{'role': 'user', 'content': '...'}], ...]")
+    if conversations and all(isinstance(item, dict) for item in conversations):
+        raise InvalidInputError(
+            "messages is a single conversation; it has to be a list of conversations: messages=[[...], [...]]"
+        )
+    inputs = Inputs("messages")
+    for index, conversation in enumerate(conversations):
+        checked = check_conversation(conversation, f"messages[{index}]", model, enable_citations)
+        if checked.prefilled and inputs.first_prefilled is None:
+            inputs.first_prefilled = index
+        inputs.add(conversation, checked.digest, checked.request_size, checked.token_bound)
+    return inputs
+
+
+def _read_files(files: Any, prompt: str | None, model: Model) -> Inputs:
+    _check_prompt(prompt)
+    if not model.takes_files:
+        raise UnsupportedModelError(f"{model.id} takes no files; use {model.successor}")
+    inputs = Inputs("files")
+    for index, item in enumerate(_listed(files, "files", "['a.pdf', 'b.pdf']")):
+        file, request_size, token_bound = check_file(item, index, model)
+        inputs.add(file, file.digest(), request_size, token_bound)
+    return inputs
+
+
+def _check_prompt(prompt: Any) -> None:
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise InvalidInputError("files need a prompt: prompt='what to do with each file'")
+    check_text(prompt, "prompt")
+
+
+def _listed(value: Any, name: str, example: str) -> list[Any]:
+    single = isinstance(value, str | bytes | bytearray | memoryview | os.PathLike | Mapping)
+    if single or callable(getattr(value, "read", None)) or not isinstance(value, Iterable):
+        raise InvalidInputError(f"{name} is a {type(value).__name__}; it has to be a list: {name}={example}")
+    return list(value)

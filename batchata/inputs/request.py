@@ -1,0 +1,118 @@
+"""How an item becomes the JSON of its request."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from batchata.inputs.content import CITABLE
+from batchata.inputs.files import FileInput
+from batchata.inputs.items import Source
+from batchata.inputs.kinds import PDF, TEXT, decode_text
+from batchata.inputs.limits import ENVELOPE_TOKENS
+from batchata.inputs.messages import Conversation, Message
+from batchata.inputs.values import encode
+
+type Prompt = str | Sequence[Mapping[str, Any]]  # a system prompt: text, or text blocks
+
+_CITATIONS = {"enabled": True}
+
+
+@dataclass(frozen=True)
+class RequestTemplate:
+    """What all requests of a run have in common; it can be pickled.
+
+    `params` are those of the Messages API without `messages`; `system_suffix` is put behind every system
+    prompt; `prompt` goes behind the file.
+    """
+
+    params: Mapping[str, Any]
+    system_suffix: str | None = None
+    prompt: str | None = None
+    enable_citations: bool = False
+
+    def encode(self, custom_id: str, source: Source) -> bytes:
+        """The JSON object of one request of a batch: `{"custom_id": ..., "params": {...}}`.
+
+        Reads a file again; raises FileInputError when it is not the one that was checked.
+        """
+        head = b'{"custom_id":' + encode(custom_id) + b',"params":{'
+        if isinstance(source, FileInput):
+            return b"".join((head, self._common, *self._file_message(source)))
+        messages, system = self._split(source)
+        common = self._common_with(system) if system else self._common
+        return head + common + b'"messages":' + encode(messages) + b"}}"
+
+    @property
+    def size(self) -> int:
+        """How many bytes it adds to `Inputs.request_size`, at most."""
+        return len(self._common) + len(self._prompt_block)
+
+    @property
+    def token_bound(self) -> int:
+        """How many input tokens it adds to `Inputs.token_bound`, at most."""
+        return self.size + ENVELOPE_TOKENS
+
+    @cached_property
+    def _common(self) -> bytes:
+        return self._common_with([])
+
+    @cached_property
+    def _prompt_block(self) -> bytes:
+        return encode({"type": "text", "text": self.prompt or ""})
+
+    def _common_with(self, system: list[Prompt]) -> bytes:
+        """All but the messages, as the beginning of a JSON object that goes on."""
+        params = {key: value for key, value in self.params.items() if key != "system"}
+        prompts = [self.params.get("system"), *system, self.system_suffix]
+        if joined := join_prompts([prompt for prompt in prompts if prompt]):
+            params["system"] = joined
+        return encode(params)[1:-1] + b"," if params else b""
+
+    def _split(self, source: Conversation) -> tuple[Conversation, list[Prompt]]:
+        system = [message["content"] for message in source if message["role"] == "system"]
+        turns = [message for message in source if message["role"] != "system"] if system else source
+        return ([_citing(message) for message in turns] if self.enable_citations else turns), system
+
+    def _file_message(self, file: FileInput) -> tuple[bytes, ...]:
+        opening = b'"messages":[{"role":"user","content":['
+        return (opening, *file_block(file, self.enable_citations), b",", self._prompt_block, b"]}]}}")
+
+
+def join_prompts(prompts: list[Prompt]) -> str | list[Mapping[str, Any]] | None:
+    """Several system prompts as one: text with blank lines between, or blocks when one of them has blocks."""
+    texts = [prompt for prompt in prompts if isinstance(prompt, str)]
+    if len(texts) == len(prompts):
+        return "\n\n".join(texts) or None
+    blocks: list[Mapping[str, Any]] = []
+    for prompt in prompts:
+        blocks.extend([{"type": "text", "text": prompt}] if isinstance(prompt, str) else prompt)
+    return blocks
+
+
+def file_block(file: FileInput, enable_citations: bool) -> tuple[bytes, ...]:
+    """The JSON of a file's content block, in parts, so that the file's bytes are not copied once more."""
+    data = file.read()
+    if file.media_type == TEXT:
+        kind, content = b"text", encode(decode_text(data, f"file {file.name!r}"))
+    else:
+        kind, content = b"base64", b'"' + b64encode(data) + b'"'
+    source = b',"source":{"type":"' + kind + b'","media_type":' + encode(file.media_type) + b',"data":'
+    if file.media_type not in (PDF, TEXT):
+        return b'{"type":"image"', source, content, b"}}"
+    citations = b',"citations":{"enabled":true}' if enable_citations else b""
+    return b'{"type":"document"', source, content, b'},"title":', encode(file.name), citations, b"}"
+
+
+def _citing(message: Message) -> Message:
+    content = message["content"]
+    if isinstance(content, str) or message["role"] != "user":
+        return message
+    return {**message, "content": [_with_citations(block) for block in content]}
+
+
+def _with_citations(block: dict[str, Any]) -> dict[str, Any]:
+    return {**block, "citations": _CITATIONS} if block["type"] in CITABLE else block

@@ -1,0 +1,200 @@
+"""What every report of a worker means for the run: which events it becomes, and whether the run must stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from batchata import work
+from batchata.core import decide, events
+from batchata.core.events import Event, RequestError
+from batchata.core.retry import schedule_retries
+from batchata.core.state import Job, Run
+from batchata.errors import (
+    BatchataError,
+    BatchNotFoundError,
+    IncompleteResultsError,
+    ProviderUnavailableError,
+    UnknownSubmissionError,
+)
+from batchata.journal import Journal, now
+from batchata.providers.port import Batch
+from batchata.recording import Collection, Recorder
+
+_SECOND = 1_000_000
+_DEFAULT_PAUSE = 2.0  # seconds after a failed call, doubled while failures go on
+_LONGEST_PAUSE = 60.0
+_SHORT_DOWNLOADS = 2  # results with gaps are fetched so many times before the gaps count as missing
+_VANISHED_AFTER = 300 * _SECOND  # a 404 is believed when the batch is this old; right after create it is not
+
+
+class Intake:
+    """Records reports. Only the loop's thread calls it."""
+
+    def __init__(self, journal: Journal, recorder: Recorder, random: Callable[[], float]) -> None:
+        self._journal = journal
+        self._recorder = recorder
+        self._random = random
+        self._collections: dict[int, Collection] = {}
+        self._short: dict[int, int] = {}
+        self._failures = 0
+        self.cancelled: set[int] = set()
+
+    @property
+    def _run(self) -> Run:
+        return self._journal.run
+
+    def take(self, report: work.Report) -> None:
+        """Append what the report says.
+
+        Raises the report's error when waiting cannot help; by then it is in the log.
+        """
+        if not isinstance(report, work.CallFailed):
+            self._failures = 0
+        match report:
+            case work.Submitted():
+                self._journal.append(_submitted(report.job, report.batch))
+            case work.Sought():
+                self._sought(report)
+            case work.Polled():
+                self._polled(report)
+            case work.Arrived():
+                self._arrived(report)
+            case work.Exhausted():
+                self._exhausted(self._run.jobs[report.job])
+            case work.CancelAsked():
+                self.cancelled.add(report.job)
+            case work.CallFailed():
+                self._failed(report)
+            case _:
+                assert_never(report)
+
+    def _sought(self, report: work.Sought) -> None:
+        job = self._run.jobs[report.job]
+        if report.batch is not None:
+            evidence = "the results of the batch carry this job's custom ids"
+            self._journal.append(_settled(job, "adopted", evidence, report.batch))
+        elif report.undecided or now() < decide.settle_by(self._run, job):
+            said = (
+                f"{report.undecided} batches of this size may be it"
+                if report.undecided
+                else "no such batch yet"
+            )
+            error = RequestError(kind="not_settled", message=said)
+            self._journal.append(self._not_before(job, error, self._pause_seconds(1)))
+        else:
+            evidence = "no batch of this size was created since, other than those of other jobs"
+            self._journal.append(_settled(job, "absent", evidence, None))
+
+    def _polled(self, report: work.Polled) -> None:
+        recorded: list[Event] = []
+        for number in report.jobs:
+            job = self._run.jobs[number]
+            batch = report.batches.get(job.batch_id or "")
+            recorded.append(self._vanished(job) if batch is None else _polled(job, batch))
+        self._journal.append(*recorded)
+        for number in report.jobs:
+            job = self._run.jobs[number]
+            if job.batch_id not in report.batches and now() - (job.submitted_at or 0) > _VANISHED_AFTER:
+                raise BatchNotFoundError(
+                    f"the provider knows no batch {job.batch_id} (job {number}); "
+                    "is the API key one of the workspace in which the run was started?",
+                    kind="not_found_error",
+                    status=404,
+                )
+
+    def _vanished(self, job: Job) -> Event:
+        error = RequestError(kind="not_found_error", message=f"the provider knows no batch {job.batch_id}")
+        return self._not_before(job, error, self._pause_seconds(1))
+
+    def _arrived(self, report: work.Arrived) -> None:
+        job = self._run.jobs[report.job]
+        collection = self._collections.get(job.number)
+        if collection is None:
+            collection = self._collections[job.number] = Collection.of(self._run, job)
+        recorded, bodies = self._recorder.outcomes(collection, report.outcomes, self._journal.claim.next_body)
+        self._journal.append(*recorded, bodies=bodies)
+
+    def _exhausted(self, job: Job) -> None:
+        collection = self._collections.pop(job.number, None) or Collection.of(self._run, job)
+        if collection.expected and self._fetch_again(job, len(collection.expected)):
+            return
+        missing = self._recorder.missing(collection)
+        completion, bodies = self._recorder.completion(
+            job, collection, len(missing), self._journal.claim.next_body
+        )
+        # Retries are decided by the state that knows of the missing ones, so those are appended first.
+        self._journal.append(*missing)
+        retries = schedule_retries(self._run, job, now(), self._random)
+        self._journal.append(*completion, *retries, bodies=bodies)
+
+    def _fetch_again(self, job: Job, gaps: int) -> bool:
+        self._short[job.number] = self._short.get(job.number, 0) + 1
+        if self._short[job.number] >= _SHORT_DOWNLOADS:
+            return False
+        error = RequestError(kind="incomplete_results", message=f"{gaps} requests have no result line")
+        self._journal.append(self._not_before(job, error, self._pause_seconds(1)))
+        return True
+
+    def _failed(self, report: work.CallFailed) -> None:
+        error = report.error
+        self._failures += 1
+        pause = self._pause(error)
+        for number in report.jobs:
+            self._collections.pop(number, None)
+        if report.doing == "submit":
+            self._journal.append(self._submission_failed(report.jobs[0], error, pause))
+        else:
+            not_before = now() + int(pause * _SECOND)
+            self._journal.append(
+                events.PollFailed(jobs=list(report.jobs), error=_as_error(error), not_before=not_before)
+            )
+        if not isinstance(error, ProviderUnavailableError | UnknownSubmissionError | IncompleteResultsError):
+            raise error
+
+    def _submission_failed(self, job: int, error: BatchataError, pause: float) -> Event:
+        if isinstance(error, UnknownSubmissionError):
+            return events.SubmissionUnknown(job=job, error=_as_error(error))
+        not_before = now() + int(pause * _SECOND)
+        return events.SubmissionFailed(job=job, error=_as_error(error), not_before=not_before)
+
+    def _pause(self, error: BatchataError) -> float:
+        asked = error.retry_after if isinstance(error, ProviderUnavailableError) else None
+        return max(asked or 0.0, self._pause_seconds(self._failures) * (1 - self._random() / 2))
+
+    def _pause_seconds(self, failures: int) -> float:
+        assert self._run.settings is not None
+        base = self._run.settings.poll_interval
+        return float(
+            min((_DEFAULT_PAUSE if base is None else base) * 2 ** min(failures - 1, 10), _LONGEST_PAUSE)
+        )
+
+    def _not_before(self, job: Job, error: RequestError, pause: float) -> Event:
+        return events.PollFailed(jobs=[job.number], error=error, not_before=now() + int(pause * _SECOND))
+
+
+def _as_error(error: BatchataError) -> RequestError:
+    return RequestError(kind=getattr(error, "kind", "incomplete_results"), message=str(error))
+
+
+def _submitted(job: int, batch: Batch) -> Event:
+    return events.BatchSubmitted(
+        job=job, batch_id=batch.batch_id, created_at=batch.created_at, expires_at=batch.expires_at
+    )
+
+
+def _polled(job: Job, batch: Batch) -> Event:
+    return events.BatchPolled(
+        job=job.number, batch_id=batch.batch_id, status=batch.status, counts=batch.counts
+    )
+
+
+def _settled(job: Job, verdict: str, evidence: str, batch: Batch | None) -> Event:
+    return events.SubmissionSettled(
+        job=job.number,
+        verdict=verdict,
+        batch_id=None if batch is None else batch.batch_id,
+        created_at=None if batch is None else batch.created_at,
+        expires_at=None if batch is None else batch.expires_at,
+        evidence=evidence,
+    )

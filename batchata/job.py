@@ -1,0 +1,124 @@
+"""batch() and BatchJob: one job, sent at once, looked at when its caller likes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pydantic
+
+from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS
+from batchata.definition import Definition, define
+from batchata.engine import Engine
+from batchata.errors import InvalidInputError
+from batchata.manager import anthropic_provider
+from batchata.settings import Money, PathLike, check_settings
+from batchata.stats import printed, statistics, summary
+from batchata.store import RunStore
+
+
+class BatchJob:
+    """One job that has been sent. Its state is asked for by `is_complete()` or awaited by `run()`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's name in the log."""
+        return self._engine.store.run_id
+
+    def is_complete(self) -> bool:
+        """Ask once how far the batch is, and collect its results when it has ended.
+
+        True when every item is completed or failed; from then on no call is made any more.
+        """
+        return self._engine.drive(once=True).pending == 0
+
+    def run(self, print_progress: bool = False) -> dict[str, Any]:
+        """Wait until the job is done; the same summary as `BatchManager.run()`."""
+        return summary(self._engine.drive(show_progress=print_progress))
+
+    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
+        """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet)."""
+        return [item.entry() for item in self._engine.items(response_model)]
+
+    def stats(self, print_stats: bool = False) -> dict[str, Any]:
+        """What was sent, used and paid so far; printed too if asked for."""
+        settings, count = self._engine.settings, self._engine.definition.inputs.count
+        stats = statistics(self._engine.state(), count, settings.results_dir, settings.raw_results_dir)
+        if print_stats:
+            print(printed(stats))  # noqa: T201 - what it is for
+        return stats
+
+    def cancel(self) -> dict[str, Any]:
+        """Ask for the batch to be cancelled, collect what it had finished, and return the summary."""
+        return summary(self._engine.cancel())
+
+
+def batch(
+    *,
+    model: str,
+    messages: Iterable[Any] | None = None,
+    files: Iterable[Any] | None = None,
+    prompt: str | None = None,
+    response_model: type[pydantic.BaseModel] | None = None,
+    enable_citations: bool = False,
+    max_cost: Money | None = None,
+    max_wait_time: float | None = None,
+    state_path: PathLike | None = None,
+    run_id: str | None = None,
+    results_dir: PathLike | None = None,
+    raw_results_dir: PathLike | None = None,
+    max_attempts: int = 3,
+    max_tokens: int = 4096,
+    poll_interval: float | None = None,
+    retry_delay: float | None = None,
+    settle_delay: float | None = None,
+    on_interrupt: str = "detach",
+    **message_params: Any,
+) -> BatchJob:
+    """Send all items as one job, now, and return it. The arguments are those of `BatchManager`.
+
+    With a `state_path` that holds the same job already, that job is taken up and nothing is sent again.
+
+    Raises what `BatchManager` and its `run()` raise, and InvalidInputError when the items are more than one
+    batch can hold.
+    """
+    definition = define(
+        messages=messages,
+        files=files,
+        prompt=prompt,
+        model=model,
+        response_model=response_model,
+        enable_citations=enable_citations,
+        max_tokens=max_tokens,
+        message_params=message_params,
+    )
+    _check_fits_one_job(definition)
+    settings = check_settings(
+        items_per_job=max(definition.inputs.count, 1),
+        max_parallel_jobs=1,
+        max_attempts=max_attempts,
+        max_cost=max_cost,
+        max_wait_time=max_wait_time,
+        poll_interval=poll_interval,
+        retry_delay=retry_delay,
+        settle_delay=settle_delay,
+        results_dir=results_dir,
+        raw_results_dir=raw_results_dir,
+        on_interrupt=on_interrupt,
+    )
+    engine = Engine(definition, settings, RunStore(state_path, run_id), anthropic_provider)
+    engine.drive(once=True)
+    return BatchJob(engine)
+
+
+def _check_fits_one_job(definition: Definition) -> None:
+    count = definition.inputs.count
+    if count > MAX_REQUESTS:
+        raise InvalidInputError(f"{count:,} items are more than one batch can hold; use BatchManager")
+    measures = definition.measures()
+    size = ENVELOPE_BYTES + sum(map(measures.size, range(count)))
+    if count > 1 and size > MAX_BYTES:
+        raise InvalidInputError(f"{size / 1e6:,.0f} MB are more than one batch can hold; use BatchManager")

@@ -1,0 +1,47 @@
+"""The one way by which a run changes: an append to the log, and only then the state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from batchata.core.events import Event
+from batchata.core.evolve import evolve
+from batchata.core.state import Run
+from batchata.log.port import Claim
+from batchata.logs import get_logger
+
+_logger = get_logger()
+_QUIET = frozenset(
+    {"outcome_recorded", "cost_charged", "items_added"}
+)  # one per item: far too many for a log
+
+
+def now() -> int:
+    """Microseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1000
+
+
+class Journal:
+    """A run's state together with the right to append to its stream."""
+
+    def __init__(self, run: Run, claim: Claim) -> None:
+        self.run = run
+        self.claim = claim
+
+    def append(self, *events: Event, bodies: Sequence[bytes] = ()) -> None:
+        """Write the events in one transaction, then let the state know: it never knows more than the log."""
+        if not events:
+            return
+        at = now()
+        self.claim.append(at, events, bodies)
+        for version, event in enumerate(events, self.run.version + 1):
+            evolve(self.run, version, at, event)
+            if event.TYPE not in _QUIET:
+                _logger.info(event.TYPE, run=self.claim.stream, version=version, **_keys(event))
+
+
+def _keys(event: Event) -> dict[str, object]:
+    return {
+        k: v for k in ("job", "batch_id", "reason", "status") if (v := getattr(event, k, None)) is not None
+    }

@@ -1,0 +1,78 @@
+"""What lies at a log's path, before SQLite looks at it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from batchata.errors import LogWriteError, NotALogError
+
+_SQLITE_MAGIC = b"SQLite format 3\0"
+
+
+def make_ready(path: str) -> None:
+    """See to it that a writable file which may be a log lies at the path: an empty one if none did.
+
+    Raises NotALogError or LogWriteError.
+    """
+    if os.path.lexists(path):
+        refuse_other_files(path)
+    else:
+        _create(path)
+    folder = os.path.dirname(path)
+    # SQLite would open a read-only file without a word and fail at the first append.
+    if not os.access(path, os.W_OK):
+        raise LogWriteError(f"{path} is read-only; make it writable or give another path")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise LogWriteError(
+            f"{path} cannot be a log: files must be created beside it, and {folder} is read-only"
+        )
+
+
+def must_hold_something(path: str) -> None:
+    """Raise NotALogError unless a file lies at the path that is not empty and may be a log."""
+    if not os.path.exists(path):
+        raise NotALogError(f"{path} does not exist; give the path of a log")
+    refuse_other_files(path)
+    if os.path.getsize(path) == 0:
+        raise NotALogError(f"{path} is an empty file, not a Batchata log")
+
+
+def refuse_other_files(path: str) -> None:
+    """Raise NotALogError when the path holds what is certainly no log: a folder, a JSON file, a text."""
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise NotALogError(f"{path} is a folder, not a Batchata log; give the path of a file")
+        if not stat.S_ISREG(mode):
+            raise NotALogError(f"{path} is not a regular file; give another path")
+        with open(path, "rb") as file:
+            start = file.read(64)
+    except OSError as exc:
+        raise NotALogError(f"{path} cannot be read: {exc.strerror}") from exc
+    if start.lstrip().startswith(b"{"):
+        raise NotALogError(
+            f"{path} is a JSON state file of an older version; Batchata now keeps an event log: "
+            "give another state_path (the JSON file is left as it is)"
+        )
+    if start and not start.startswith(_SQLITE_MAGIC):
+        raise NotALogError(f"{path} is no Batchata log: it is not a SQLite database; give another path")
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of the file at the path; None when there is none any more."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _create(path: str) -> None:
+    """An empty file for the owner only, in its folder; SQLite gives its -wal and -shm files the same mode."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as exc:
+        raise LogWriteError(f"{path} cannot be created: {exc.strerror}; give another path") from exc

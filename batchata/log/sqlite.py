@@ -1,0 +1,98 @@
+"""The log in a SQLite file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Self
+
+from batchata.core.events import Process
+from batchata.errors import LogWriteError, NotALogError
+from batchata.log import place
+from batchata.log.faults import translated
+from batchata.log.migrate import Form, form
+from batchata.log.mounts import warn_if_networked
+from batchata.log.port import Claim, Recorded
+from batchata.log.reader import Reader
+
+if TYPE_CHECKING:
+    from batchata.log.writer import Writer
+
+BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
+
+
+class SqliteLog:
+    """Any number of runs in one file; see `Log`.
+
+    Opens the file for reading and writing: a missing or empty one becomes a log, one of an older version is
+    brought to today's form. `busy_timeout` is in seconds.
+
+    Raises NotALogError, LogVersionError or LogWriteError.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = BUSY_TIMEOUT) -> None:
+        # Here, since readers do without: importing SQLAlchemy and SQLModel takes half a second.
+        from batchata.log.writer import Writer
+
+        # One name for one file, so that two names for it cannot be claimed twice; and no later chdir matters.
+        self.path = os.path.realpath(path)
+        place.make_ready(self.path)
+        warn_if_networked(self.path)
+        self._writer: Writer | None = Writer(self.path, busy_timeout)
+        try:
+            self.reader = Reader(self.path, busy_timeout)
+        except BaseException:
+            self._writer.close()
+            raise
+
+    @classmethod
+    def open_for_reading(cls, path: str | os.PathLike[str], *, busy_timeout: float = BUSY_TIMEOUT) -> Self:
+        """The log without the right to write: the file is neither created nor changed.
+
+        Raises NotALogError or LogVersionError.
+        """
+        log = cls.__new__(cls)
+        log.path = os.path.realpath(path)
+        place.must_hold_something(log.path)
+        log._writer = None
+        log.reader = Reader(log.path, busy_timeout)
+        try:
+            with translated(log.path):
+                if form(log.reader.connection(), log.path) is Form.FRESH:
+                    raise NotALogError(f"{log.path} is an empty SQLite database, not a Batchata log")
+        except BaseException:
+            log.reader.close()
+            raise
+        return log
+
+    def streams(self) -> list[str]:
+        """The streams' names, oldest first."""
+        return self.reader.streams()
+
+    def events(
+        self, stream: str, *, after: int = 0, types: Collection[str] | None = None
+    ) -> Iterator[Recorded]:
+        """See `Log.events`."""
+        return self.reader.events(stream, after, types)
+
+    def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
+        """See `Log.events_at`."""
+        return self.reader.events_at(stream, versions)
+
+    def bodies(self, stream: str, numbers: Iterable[int]) -> Iterator[bytes | None]:
+        """See `Log.bodies`."""
+        return self.reader.bodies(stream, numbers)
+
+    def claim(self, stream: str, owner: Process) -> Claim:
+        """See `Log.claim`."""
+        from batchata.log.claim import claim
+
+        if self._writer is None:
+            raise LogWriteError(f"{self.path} was opened for reading only")
+        return claim(self._writer, self.reader, stream, owner)
+
+    def close(self) -> None:
+        """Close both connections. May be called twice."""
+        self.reader.close()
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,86 @@
+"""The one connection of a process that writes to a log file, and its transactions."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.pool import QueuePool
+
+from batchata.errors import LogWriteError
+from batchata.log import connect
+from batchata.log.faults import meaning
+from batchata.log.migrate import bring_up_to_date, driver
+
+
+class Writer:
+    """Owns the write connection. Opening it brings the file to today's form."""
+
+    def __init__(self, path: str, busy_timeout: float) -> None:
+        self.path = path
+        self._pid = os.getpid()
+        self._engine = _engine(path, busy_timeout)
+        try:
+            with self._translated():
+                bring_up_to_date(self._engine, path)
+                self._switch_to_wal(busy_timeout)
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """A transaction that holds the write lock from its start; rolled back when the block raises."""
+        if self._pid != os.getpid():
+            raise LogWriteError(
+                f"{self.path} was opened before this process was forked; open it again in here"
+            )
+        with self._translated(), self._engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the connection; the last one in the world empties the -wal file."""
+        self._engine.dispose(close=self._pid == os.getpid())
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DBAPIError as exc:
+            raise meaning(exc.orig, self.path) from exc
+        except sqlite3.Error as exc:
+            raise meaning(exc, self.path) from exc
+
+    def _switch_to_wal(self, patience: float) -> None:
+        # Only now: a file that appears with its tables and header in place is never half a log. SQLite does
+        # not wait here for others who are opening the same new file.
+        end = time.monotonic() + patience
+        with self._engine.connect() as connection:
+            while True:
+                try:
+                    driver(connection).execute("PRAGMA journal_mode = WAL")
+                    return
+                except sqlite3.OperationalError as exc:
+                    if exc.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
+                        raise
+                time.sleep(0.01)
+
+
+def _engine(path: str, busy_timeout: float) -> sa.Engine:
+    """An engine with one connection. Errors never print parameters: they are users' prompts."""
+    engine = sa.create_engine(
+        "sqlite+pysqlite://",
+        creator=lambda: connect.for_writing(path, busy_timeout),
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        hide_parameters=True,
+    )
+    # A deferred BEGIN that reads first and writes later fails at once when another process wrote in between,
+    # whatever the busy timeout.
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine

@@ -1,0 +1,159 @@
+"""BatchManager: any number of items through a provider's batch API, durably."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pydantic
+
+from batchata.definition import define
+from batchata.engine import Engine
+from batchata.providers.port import Provider
+from batchata.results import ItemResult
+from batchata.settings import Money, PathLike, check_settings
+from batchata.stats import statistics, summary
+from batchata.store import RunStore
+
+
+def anthropic_provider() -> Provider:
+    """The provider; the SDK is imported only now, because that takes a second."""
+    from batchata.providers.anthropic.client import AnthropicProvider
+
+    return AnthropicProvider()
+
+
+class BatchManager:
+    """A run of many items: messages, or files with a prompt, through the Message Batches API.
+
+    Nothing is written or sent before `run()`. Everything that happens is appended to the event log at
+    `state_path`; the same script, started again, continues where the last one ended.
+
+    Args:
+        messages: conversations, each a list of `{"role": …, "content": …}`; system turns become `system`.
+        files: paths, bytes or open files: PDF, plain text, markdown, PNG, JPEG, GIF or WebP.
+        prompt: what to do with each file; required with files. Exactly one of messages and files is given.
+        model: a Claude model id.
+        response_model: a pydantic model that each answer must fit; without it results are strings.
+        enable_citations: let the model cite the documents it is given.
+        items_per_job: items that travel together in one batch, 1 to 100,000.
+        max_parallel_jobs: batches open at the same time.
+        max_cost: USD that the run may cost at most, over all its starts.
+        max_wait_time: seconds that one call of `run()` may take; what is open then stays pending.
+        state_path: the event log, a SQLite file; None keeps the events in memory.
+        run_id: the run's name; needed only when the log holds several runs.
+        results_dir: where to write results as files too, in `processed/` and `raw/`.
+        raw_results_dir: another place for the provider's own lines.
+        max_attempts: how often an item is sent at most before it counts as failed.
+        max_tokens: tokens that one answer may have at most, thinking included.
+        poll_interval: seconds between two questions for the state of the batches; None: 2 to 60, by age.
+        retry_delay: seconds before a second attempt, doubled with each further one; None: 30.
+        settle_delay: seconds after which a batch that nobody confirmed counts as not created; None: 30.
+        on_interrupt: what Ctrl-C does with open batches: "detach" leaves them running, "cancel" cancels them.
+        **message_params: parameters of the Messages API for every request, such as `system` or `thinking`.
+
+    Raises:
+        InvalidInputError: an argument, a message or a file cannot be used; FileInputError and
+            UnsupportedModelError are kinds of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        messages: Iterable[Any] | None = None,
+        files: Iterable[Any] | None = None,
+        prompt: str | None = None,
+        response_model: type[pydantic.BaseModel] | None = None,
+        enable_citations: bool = False,
+        items_per_job: int = 50,
+        max_parallel_jobs: int = 10,
+        max_cost: Money | None = None,
+        max_wait_time: float | None = None,
+        state_path: PathLike | None = None,
+        run_id: str | None = None,
+        results_dir: PathLike | None = None,
+        raw_results_dir: PathLike | None = None,
+        max_attempts: int = 3,
+        max_tokens: int = 4096,
+        poll_interval: float | None = None,
+        retry_delay: float | None = None,
+        settle_delay: float | None = None,
+        on_interrupt: str = "detach",
+        **message_params: Any,
+    ) -> None:
+        settings = check_settings(
+            items_per_job=items_per_job,
+            max_parallel_jobs=max_parallel_jobs,
+            max_attempts=max_attempts,
+            max_cost=max_cost,
+            max_wait_time=max_wait_time,
+            poll_interval=poll_interval,
+            retry_delay=retry_delay,
+            settle_delay=settle_delay,
+            results_dir=results_dir,
+            raw_results_dir=raw_results_dir,
+            on_interrupt=on_interrupt,
+        )
+        store = RunStore(state_path, run_id)
+        definition = define(
+            messages=messages,
+            files=files,
+            prompt=prompt,
+            model=model,
+            response_model=response_model,
+            enable_citations=enable_citations,
+            max_tokens=max_tokens,
+            message_params=message_params,
+        )
+        self._engine = Engine(definition, settings, store, anthropic_provider)
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's name in the log; None before its first start."""
+        return self._engine.store.run_id
+
+    def run(self, print_progress: bool = False) -> dict[str, Any]:
+        """Drive the run until every item is completed or failed, and return the summary.
+
+        It also ends when `max_wait_time` has passed or `max_cost` leaves no room; what is pending then
+        stays pending, and another call continues. A finished run returns its summary and calls no API.
+
+        Returns a dict of total_items, completed_items, failed_items, pending_items, total_cost (Decimal
+        USD, None when no price is known), jobs_completed and cost_limit_reached.
+
+        Raises ConfigurationError without a key, ProviderError when the provider definitely refuses,
+        LogError when the log cannot be used, KeyboardInterrupt on Ctrl-C.
+        """
+        return summary(self._engine.drive(show_progress=print_progress))
+
+    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
+        """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet).
+
+        With another `response_model` the stored answers are parsed again with it, without any call.
+        """
+        return [item.entry() for item in self.items(response_model)]
+
+    def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
+        """Every item with its status, error, usage, cost and raw line, in input order, one by one."""
+        return self._engine.items(response_model)
+
+    def stats(self) -> dict[str, Any]:
+        """The summary and more: status, jobs, batch ids, tokens by kind, directories of the results."""
+        settings = self._engine.settings
+        count = self._engine.definition.inputs.count
+        return statistics(self._engine.state(), count, settings.results_dir, settings.raw_results_dir)
+
+    def retry_failed(self, print_progress: bool = False) -> dict[str, Any]:
+        """Give the failed items a fresh set of attempts and run; the summary, plus `retry_count`."""
+        count = self._engine.state().failed
+        run = self._engine.drive(show_progress=print_progress, retry_failed=True)
+        return summary(run) | {"retry_count": count}
+
+    def cancel(self) -> dict[str, Any]:
+        """Cancel the open batches, collect what they had finished, and return the summary.
+
+        What was cancelled stays pending; `run()` would send it again. Called from another thread while
+        `run()` goes on, it makes that call do all this, and returns at once.
+        """
+        return summary(self._engine.cancel())

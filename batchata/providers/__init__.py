@@ -1,0 +1,1 @@
+"""Providers of batches: the port, the model table, prices, and Anthropic."""

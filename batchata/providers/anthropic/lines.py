@@ -1,0 +1,120 @@
+"""How a line of batch results becomes an outcome, without the SDK's models (2.4 times slower a line)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from batchata.core.events import RequestError, Usage
+from batchata.errors import IncompleteResultsError
+from batchata.providers.port import Outcome
+
+
+class _CacheCreation(msgspec.Struct):
+    ephemeral_5m_input_tokens: int | None = 0
+    ephemeral_1h_input_tokens: int | None = 0
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
+    cache_creation_input_tokens: int | None = 0
+    cache_read_input_tokens: int | None = 0
+    cache_creation: _CacheCreation | None = None
+
+
+class _Message(msgspec.Struct):
+    content: list[dict[str, Any]] = []
+    stop_reason: str | None = None
+    usage: _Usage | None = None
+
+
+class _Error(msgspec.Struct):
+    type: str | None = None
+    message: str | None = None
+
+
+class _ErrorEnvelope(msgspec.Struct):
+    error: _Error | None = None
+    type: str | None = None
+    message: str | None = None
+
+
+class _Result(msgspec.Struct):
+    type: str
+    message: _Message | None = None
+    error: _ErrorEnvelope | None = None
+
+
+class _Line(msgspec.Struct):
+    custom_id: str
+    result: _Result
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def decode_line(line: bytes) -> Outcome:
+    """The outcome in one result line.
+
+    Raises IncompleteResultsError for a line that is no whole result, as a cut download leaves it.
+    """
+    try:
+        parsed = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
+    result = parsed.result
+    message = result.message
+    return Outcome(
+        custom_id=parsed.custom_id,
+        kind=result.type,
+        stop_reason=None if message is None else message.stop_reason,
+        error=_error(result),
+        usage=None if message is None or message.usage is None else _usage(message.usage),
+        blocks=[] if message is None else message.content,
+        line=line,
+    )
+
+
+def _error(result: _Result) -> RequestError | None:
+    """The kind of an unknown result type is that type: the SDK would have called it a success."""
+    match result.type:
+        case "succeeded":
+            return (
+                None if result.message else RequestError(kind="invalid_output", message="the answer is empty")
+            )
+        case "errored":
+            return _provider_error(result.error)
+        case "canceled":
+            return RequestError(
+                kind="canceled", message="the batch was cancelled before this request was processed"
+            )
+        case "expired":
+            return RequestError(kind="expired", message="the batch expired before this request was processed")
+        case other:
+            return RequestError(
+                kind="unknown_outcome", message=f"the provider gave a result of type {other!r}"
+            )
+
+
+def _provider_error(envelope: _ErrorEnvelope | None) -> RequestError:
+    inner = None if envelope is None else envelope.error or _Error(envelope.type, envelope.message)
+    if inner is None or inner.type is None:
+        return RequestError(kind="api_error", message="the provider gave no reason")
+    return RequestError(kind=inner.type, message=inner.message or inner.type)
+
+
+def _usage(usage: _Usage) -> Usage:
+    """Without a split by lifetime, cache writes are five-minute ones, the API's default."""
+    split = usage.cache_creation
+    one_hour = 0 if split is None else split.ephemeral_1h_input_tokens or 0
+    written = usage.cache_creation_input_tokens or 0
+    five_minutes = written - one_hour if split is None else split.ephemeral_5m_input_tokens or 0
+    return Usage(
+        input_tokens=usage.input_tokens or 0,
+        output_tokens=usage.output_tokens or 0,
+        cache_write_5m_tokens=max(five_minutes, written - one_hour),
+        cache_write_1h_tokens=one_hour,
+        cache_read_tokens=usage.cache_read_input_tokens or 0,
+    )

@@ -1,0 +1,193 @@
+"""What each Claude model can do, how long it lives, and which one takes its place.
+
+Sources: the model types and `DEPRECATED_MODELS` of the anthropic SDK 2.12.0, and the pages on models,
+deprecations, PDF support, vision, structured outputs and tool use of platform.claude.com (August to
+November 2026). Output limits of retired models are those of tokencost 0.1.26.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from difflib import get_close_matches
+
+from batchata.errors import (
+    BatchataWarning,
+    RetiredModelWarning,
+    UnknownModelWarning,
+    UnsupportedModelError,
+)
+
+_NOTICE = timedelta(days=60)
+_LARGE_CONTEXT = 1_000_000
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model id. The defaults are the abilities of the current generation.
+
+    `end_of_life` is the day from which requests fail. `image_tokens` is the most that one image, or one
+    page of a PDF as an image, can cost. `thinks_by_default` says that answers begin with thinking, which
+    counts against `max_tokens`; `always_thinks` that it cannot be turned off either.
+    """
+
+    id: str
+    end_of_life: date | None = None
+    successor: str | None = None
+    takes_files: bool = True
+    citations: bool = True
+    structured_output: bool = True
+    forced_tools: bool = True
+    prefill: bool = False
+    thinks_by_default: bool = False
+    always_thinks: bool = False
+    context_window: int = _LARGE_CONTEXT
+    max_output_tokens: int = 128_000
+    image_tokens: int = 4_784
+    known: bool = True
+    exists: bool = True
+
+    @property
+    def pdf_pages(self) -> int:
+        """The most pages of PDF in one request."""
+        return 600 if self.context_window >= _LARGE_CONTEXT else 100
+
+    @property
+    def images(self) -> int:
+        """The most images in one request."""
+        return self.pdf_pages
+
+    def is_retired(self, today: date) -> bool:
+        """Whether requests on that day are expected to fail."""
+        return not self.exists or (self.end_of_life is not None and today >= self.end_of_life)
+
+
+_LATEST = {
+    family: f"claude-{family}-{version}"
+    for family, version in {
+        "sonnet": "5-5",
+        "opus": "5-5",
+        "haiku": "5-5",
+        "fable": "5-2",
+        "mythos": "5-2",
+    }.items()
+}
+
+
+def _named(model: Model, *ids: str) -> list[Model]:
+    return [replace(model, id=name) for name in ids]
+
+
+def _ended(model: Model, day: str, family: str, *ids: str) -> list[Model]:
+    ended = replace(model, end_of_life=date.fromisoformat(day), successor=_LATEST[family])
+    return _named(ended, *ids)
+
+
+_CURRENT = Model(id="", thinks_by_default=True)
+# Forced `tool_choice` fails on these. That it fails on Fable 5 and Mythos 5 is not documented; it was
+# seen on Fable 5 at launch, and a refusal before sending is cheaper than a failed batch.
+_STRICT = replace(_CURRENT, forced_tools=False)
+_ALWAYS_THINKING = replace(_STRICT, always_thinks=True)
+_GEN_4_7 = Model(id="")
+_GEN_4_6 = replace(_GEN_4_7, image_tokens=1_568)
+_GEN_4_5 = replace(_GEN_4_6, prefill=True, context_window=200_000, max_output_tokens=64_000)
+_GEN_4 = replace(_GEN_4_5, structured_output=False)
+_OPUS_4 = replace(_GEN_4, max_output_tokens=32_000)
+_GEN_3_5 = replace(_GEN_4, max_output_tokens=8_192)
+# PDF support and citations began with Claude 3.5; tokencost marks the same models.
+_GEN_3 = replace(_GEN_3_5, takes_files=False, citations=False, max_output_tokens=4_096)
+_GEN_2 = replace(_GEN_3, context_window=100_000)
+
+_TABLE: list[Model] = [
+    *_named(_STRICT, "claude-sonnet-5-5"),
+    *_named(_ALWAYS_THINKING, "claude-opus-5-5"),
+    *_named(_CURRENT, "claude-haiku-5-5"),
+    *_named(_ALWAYS_THINKING, "claude-fable-5-2", "claude-mythos-5-2"),
+    *_named(_ALWAYS_THINKING, "claude-fable-5-1", "claude-mythos-5-1", "claude-fable-5", "claude-mythos-5"),
+    *_named(_CURRENT, "claude-opus-5", "claude-sonnet-5"),
+    *_named(_GEN_4_7, "claude-opus-4-8", "claude-opus-4-7"),
+    *_named(_GEN_4_6, "claude-opus-4-6", "claude-sonnet-4-6"),
+    *_named(_GEN_4_5, "claude-haiku-4-5", "claude-haiku-4-5-20251001"),
+    *_named(_GEN_4_5, "claude-opus-4-5", "claude-opus-4-5-20251101"),
+    *_ended(_GEN_4_5, "2026-11-30", "sonnet", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929"),
+    *_ended(_OPUS_4, "2026-08-05", "opus", "claude-opus-4-1", "claude-opus-4-1-20250805"),
+    *_ended(_ALWAYS_THINKING, "2026-06-30", "mythos", "claude-mythos-preview"),
+    *_ended(_OPUS_4, "2026-06-15", "opus", "claude-opus-4-0", "claude-opus-4-20250514"),
+    *_ended(_GEN_4, "2026-06-15", "sonnet", "claude-sonnet-4-0", "claude-sonnet-4-20250514"),
+    *_ended(_GEN_3, "2026-04-20", "haiku", "claude-3-haiku-20240307"),
+    *_ended(_GEN_4, "2026-02-19", "sonnet", "claude-3-7-sonnet-20250219", "claude-3-7-sonnet-latest"),
+    *_ended(_GEN_3_5, "2026-02-19", "haiku", "claude-3-5-haiku-20241022", "claude-3-5-haiku-latest"),
+    *_ended(_GEN_3, "2026-01-05", "opus", "claude-3-opus-20240229", "claude-3-opus-latest"),
+    *_ended(_GEN_3_5, "2025-10-28", "sonnet", "claude-3-5-sonnet-20241022", "claude-3-5-sonnet-latest"),
+    *_ended(_GEN_3_5, "2025-10-28", "sonnet", "claude-3-5-sonnet-20240620"),
+    *_ended(_GEN_3, "2025-07-21", "sonnet", "claude-3-sonnet-20240229", "claude-2.1", "claude-2.0"),
+    *_ended(_GEN_2, "2024-11-06", "sonnet", "claude-1.3", "claude-1.3-100k"),
+    *_ended(_GEN_2, "2024-11-06", "haiku", "claude-instant-1.1", "claude-instant-1.1-100k"),
+    *_ended(_GEN_2, "2024-11-06", "haiku", "claude-instant-1.2"),
+    # Listed in places, but no model ever had this id.
+    replace(_GEN_3_5, id="claude-3-5-haiku-20240307", successor=_LATEST["haiku"], exists=False),
+]
+
+MODELS: dict[str, Model] = {model.id: model for model in _TABLE}
+
+
+def find_model(name: str, today: date) -> Model:
+    """The model of that id.
+
+    Warns when requests to it are expected to fail, when that day is less than 60 days off, or when the id
+    is not in the table; then it is taken to have every ability of the current generation.
+
+    Raises UnsupportedModelError for a name that is not a Claude model's.
+    """
+    if isinstance(name, str) and name in MODELS:
+        model = MODELS[name]
+        _warn_of_the_end(model, today)
+        return model
+    if isinstance(name, str) and name.startswith("claude-") and name.strip() == name != "claude-":
+        return _unknown(name, today)
+    raise UnsupportedModelError(
+        f"model {name!r} is not a Claude model; supported are {', '.join(_supported(today))}"
+    )
+
+
+def _supported(today: date) -> list[str]:
+    current = [model.id for model in _TABLE if not model.is_retired(today)]
+    retired = [model.id for model in _TABLE if model.is_retired(today) and model.exists]
+    return [*current, *(f"{name} (retired)" for name in retired)]
+
+
+def _warn_of_the_end(model: Model, today: date) -> None:
+    if not model.exists:
+        _warn(
+            f"no model was ever called {model.id}: requests will fail. {_instead(model)}", RetiredModelWarning
+        )
+    elif model.end_of_life is None:
+        return
+    elif model.is_retired(today):
+        message = f"{model.id} was retired on {model.end_of_life}: requests are expected to fail."
+        _warn(f"{message} {_instead(model)}", RetiredModelWarning)
+    elif model.end_of_life - today <= _NOTICE:
+        message = f"{model.id} retires on {model.end_of_life}; later requests are expected to fail."
+        _warn(f"{message} {_instead(model)}", BatchataWarning)
+
+
+def _instead(model: Model) -> str:
+    return f"Use {model.successor} instead."
+
+
+def _unknown(name: str, today: date) -> Model:
+    near = get_close_matches(name, [model.id for model in _TABLE if not model.is_retired(today)], n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    _warn(
+        f"{name} is not in Batchata's model table: its abilities and price are guesses.{hint}",
+        UnknownModelWarning,
+    )
+    return Model(id=name, prefill=True, thinks_by_default=True, known=False)
+
+
+def _warn(message: str, category: type[BatchataWarning]) -> None:
+    # The warning is to name the line of the caller's own code, however deep in Batchata it is found.
+    warnings.warn(message, category, skip_file_prefixes=(_PACKAGE,))

@@ -1,0 +1,91 @@
+"""What Batchata needs of a provider of batches, and the values that come back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+from batchata.core.events import Counts, RequestError, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as the provider describes it; times are microseconds since 1970 UTC by the provider's clock."""
+
+    batch_id: str
+    ended: bool
+    status: str
+    counts: Counts
+    created_at: int
+    expires_at: int | None
+
+    @property
+    def size(self) -> int:
+        """How many requests the batch holds."""
+        c = self.counts
+        return c.processing + c.succeeded + c.errored + c.canceled + c.expired
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request, read from one result line, which is kept as received in `line`.
+
+    `blocks` are the answer's content blocks; `error` says why there is no answer, None when there is one.
+    """
+
+    custom_id: str
+    kind: str
+    stop_reason: str | None
+    error: RequestError | None
+    usage: Usage | None
+    blocks: list[dict[str, Any]]
+    line: bytes
+
+
+class Provider(Protocol):
+    """One provider's batch API. Errors are Batchata's own; nothing is retried inside."""
+
+    name: str
+
+    @property
+    def base_url(self) -> str:
+        """Where requests go."""
+        ...
+
+    def check(self) -> None:
+        """Find out, without sending anything, whether requests can be sent.
+
+        Raises ConfigurationError (no key, malformed URL) or ProviderUnavailableError (nobody listens there).
+        """
+        ...
+
+    def submit(self, body: bytes | IO[bytes]) -> Batch:
+        """Create a batch from an encoded request body, with exactly one HTTP request.
+
+        Raises RequestRefusedError or ProviderUnavailableError when certainly no batch was created, and
+        UnknownSubmissionError when that is open.
+        """
+        ...
+
+    def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
+        """How far these batches are; ids that the provider does not know are left out.
+
+        `since` is a time before which none of them was created.
+        """
+        ...
+
+    def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
+        """The results of an ended batch, in the provider's order, some hundred at a time.
+
+        Raises ProviderUnavailableError or IncompleteResultsError when they end too early.
+        """
+        ...
+
+    def cancel(self, batch_id: str) -> None:
+        """Ask for the batch to be cancelled; what it has finished is kept."""
+        ...
+
+    def find(self, since: int, size: int) -> list[Batch]:
+        """The batches created at or after `since` that hold exactly `size` requests, newest first."""
+        ...

@@ -1,0 +1,89 @@
+"""What a model's tokens cost: list prices from genai-prices, or from tokencost's table where it has none."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from batchata.core.pricing import MILLION, ModelPrice, PriceTier, UnitPrices
+
+# genai-prices matches old families by prefix and so gives this one a price; the model was never published.
+_NEVER_EXISTED = frozenset({"claude-3-5-haiku-20240307"})
+_GENAI_FIELDS = {
+    "input_tokens": "input_mtok",
+    "output_tokens": "output_mtok",
+    "cache_write_5m_tokens": "cache_write_mtok",
+    "cache_write_1h_tokens": "cache_write_1h_mtok",
+    "cache_read_tokens": "cache_read_mtok",
+}
+_TOKENCOST_FIELDS = {
+    "input_tokens": "input_cost_per_token",
+    "output_tokens": "output_cost_per_token",
+    "cache_write_5m_tokens": "cache_creation_input_token_cost",
+    "cache_read_tokens": "cache_read_input_token_cost",
+}
+
+
+def find_price(model: str, at: datetime) -> ModelPrice | None:
+    """The model's list prices at a time, or None when no source knows the model."""
+    if model in _NEVER_EXISTED:
+        return None
+    return _from_genai_prices(model, at) or _from_tokencost(model)
+
+
+def _from_genai_prices(model: str, at: datetime) -> ModelPrice | None:
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        _, info = get_snapshot().find_provider_model(model, None, "anthropic", None)
+    except LookupError:
+        return None
+    prices = info.get_prices(at)
+    thresholds = sorted({tier.start for name in _GENAI_FIELDS.values() for tier in _tiers(prices, name)})
+    return ModelPrice(
+        source=f"genai-prices {version('genai-prices')}",
+        tiers=[PriceTier(above, _unit_prices(prices, above)) for above in (-1, *thresholds)],
+    )
+
+
+def _tiers(prices: Any, name: str) -> list[Any]:
+    return list(getattr(getattr(prices, name), "tiers", ()))
+
+
+def _unit_prices(prices: Any, above: int) -> UnitPrices:
+    return UnitPrices(**{kind: _at(getattr(prices, name), above) for kind, name in _GENAI_FIELDS.items()})
+
+
+def _at(price: Any, above: int) -> Decimal | None:
+    if price is None or isinstance(price, Decimal):
+        return price
+    reached = [tier.price for tier in price.tiers if tier.start <= above]
+    return Decimal(reached[-1] if reached else price.base)
+
+
+def _from_tokencost(model: str) -> ModelPrice | None:
+    entry = _tokencost_table().get(model.lower())
+    if entry is None:
+        return None
+    prices = {kind: entry.get(name) for kind, name in _TOKENCOST_FIELDS.items()}
+    units = {kind: None if p is None else Decimal(str(p)) * MILLION for kind, p in prices.items()}
+    source = f"tokencost {version('tokencost')}"
+    return ModelPrice(source=source, tiers=[PriceTier(-1, UnitPrices(**units))])
+
+
+@cache
+def _tokencost_table() -> Mapping[str, Mapping[str, Any]]:
+    """tokencost's own file, read without importing tokencost, which takes seconds to bring in the SDK."""
+    spec = importlib.util.find_spec("tokencost")
+    if spec is None or not spec.submodule_search_locations:
+        return {}
+    path = Path(next(iter(spec.submodule_search_locations))) / "model_prices.json"
+    table: dict[str, Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return {name.lower(): entry for name, entry in table.items()}

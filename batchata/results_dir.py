@@ -1,0 +1,164 @@
+"""The results as files: one JSON list per job for people and programs, and the provider's lines as received.
+
+Files are a projection of the log: each is written whole or not at all, and may be written again any time.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import pydantic
+
+from batchata.core.ranges import iterate
+from batchata.core.state import Run
+from batchata.errors import InvalidInputError
+from batchata.log.port import Log
+from batchata.output.reading import Citations, Reader, Result
+from batchata.results import ItemResult, read_items
+
+
+class ResultsWriter:
+    """Keeps `processed/` and `raw/` in step with a run.
+
+    A file `job_<n>_results.json` holds the items that job n was the first to carry, in input order; what a
+    later job finds out about them (a retry) goes into that same file, so that reading the files in numeric
+    order gives the input order. Items that no job has carried yet follow in one more file.
+    """
+
+    def __init__(self, log: Log, run: Run, reader: Reader) -> None:
+        assert run.settings is not None
+        self._log = log
+        self._run = run
+        self._reader = reader
+        settings = run.settings
+        self._processed = None if settings.results_dir is None else processed_dir(settings.results_dir)
+        self._raw = raw_dir(settings.results_dir, settings.raw_results_dir)
+
+    def prepare(self) -> None:
+        """Make the directories.
+
+        Raises InvalidInputError when they cannot be made or written to.
+        """
+        for folder in (self._processed, self._raw):
+            try:
+                if folder is not None:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    tempfile.TemporaryFile(dir=folder).close()
+            except OSError as exc:
+                raise InvalidInputError(f"results cannot be written to {folder}: {exc.strerror}") from exc
+
+    def job_done(self, number: int) -> None:
+        """Write what this job brought."""
+        self._write_raw(number)
+        for home in self._homes(number):
+            self._write_processed(home, *self._run.chunks[home])
+
+    def all(self) -> None:
+        """Write every file anew."""
+        for number in self._run.jobs:
+            self._write_raw(number)
+        for number, chunk in self._run.chunks.items():
+            self._write_processed(number, *chunk)
+        self.rest()
+
+    def rest(self) -> None:
+        """Write an empty list for each job that only repeated others, and one more file for what waits."""
+        if self._processed is None:
+            return
+        for number in self._run.jobs.keys() - self._run.chunks.keys():
+            self._write_processed(number, 0, -1)
+        following = len(self._run.jobs)
+        waits = self._run.next_fresh < self._run.total
+        if waits or self._path(following).exists():
+            self._write_processed(following, self._run.next_fresh, self._run.total - 1)
+
+    def _homes(self, number: int) -> list[int]:
+        """The jobs that were the first to carry this job's items."""
+        if number in self._run.chunks:
+            return [number]
+        numbers = list(self._run.chunks)
+        firsts = [first for first, _ in self._run.chunks.values()]
+        homes: set[int] = set()
+        for first, last in self._run.jobs[number].items:
+            homes.update(numbers[bisect_right(firsts, first) - 1 : bisect_right(firsts, last)])
+        return sorted(homes)
+
+    def _path(self, number: int) -> Path:
+        assert self._processed is not None
+        return self._processed / f"job_{number}_results.json"
+
+    def _write_processed(self, number: int, first: int, last: int) -> None:
+        if self._processed is None:
+            return
+        items = read_items(self._log, self._run, range(first, last + 1), self._reader, again=False)
+        with whole_file(self._path(number)) as file:
+            write_entries(file, items)
+
+    def _write_raw(self, number: int) -> None:
+        job = self._run.jobs[number]
+        if self._raw is None or not job.bodies:
+            return
+        assert self._run.started is not None
+        with whole_file(self._raw / f"job_{number}_raw.jsonl") as file:
+            for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
+                file.write((line or b"") + b"\n")
+
+
+def processed_dir(results_dir: str) -> Path:
+    """Where the results of a run stand below its results_dir."""
+    return Path(results_dir) / "processed"
+
+
+def raw_dir(results_dir: str | None, raw_results_dir: str | None) -> Path | None:
+    """Where the provider's lines stand: in a directory of their own if one is given."""
+    if raw_results_dir is not None:
+        return Path(raw_results_dir)
+    return None if results_dir is None else Path(results_dir) / "raw"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name when it is complete, and not at all when writing fails."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_entries(file: IO[bytes], items: Iterable[ItemResult]) -> None:
+    """A JSON list with one `{"result": …, "citations": …}` per line."""
+    separator = b"[\n"
+    for item in items:
+        file.write(separator)
+        file.write(b'{"result":' + _result_json(item.result) + b',"citations":')
+        file.write(_encode(_citations_json(item.citations)) + b"}")
+        separator = b",\n"
+    file.write(b"\n]\n" if separator == b",\n" else b"[]\n")
+
+
+def _result_json(result: Result) -> bytes:
+    if isinstance(result, pydantic.BaseModel):
+        return result.model_dump_json().encode()  # by field name, as load_results reads it
+    return _encode(result)
+
+
+def _citations_json(citations: Citations) -> Any:
+    if isinstance(citations, dict):
+        return {path: [c.as_dict() for c in found] for path, found in citations.items()}
+    return None if citations is None else [c.as_dict() for c in citations]
+
+
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode

@@ -1,0 +1,290 @@
+"""The shell: one loop that starts what is due and records what comes back.
+
+Provider calls run in worker threads and hand plain values back through a bounded queue. The loop's thread
+alone owns state and log, so nothing is shared and nothing is locked.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from batchata import work
+from batchata.core import decide, events
+from batchata.core.decide import Cancel, Collect, Finish, Poll, Settle, Situation, Step, StopAtLimit, Submit
+from batchata.core.plan import Measures
+from batchata.core.pricing import plain
+from batchata.core.ranges import to_ranges
+from batchata.core.state import Run
+from batchata.errors import BatchataError
+from batchata.inputs import Inputs, RequestTemplate
+from batchata.intake import Intake
+from batchata.journal import Journal, now
+from batchata.providers.port import Provider
+
+_WAITING_REPORTS = 8  # chunks of outcomes that may wait for the log: bounds the memory of fast downloads
+_MOST_WORKERS = 16
+_LOOK_UP = 0.2  # seconds; the loop looks this often whether it is to stop
+_GRACE = 20.0  # seconds that calls under way get when the run ends early, so that their answers are recorded
+
+
+@dataclass(slots=True)
+class Stop:
+    """Why and how a run is to end early. Set from any thread or a signal handler, read by the loop."""
+
+    reason: str | None = None
+    cancel: bool = False
+
+    def ask(self, reason: str, *, cancel: bool = False) -> None:
+        """End the run: leave its batches running, or cancel them and collect what they finished."""
+        self.reason = self.reason or reason
+        self.cancel = self.cancel or cancel
+
+
+@dataclass(slots=True)
+class Runner:
+    """Drives one run until it is done, told to stop, out of time (`deadline`, monotonic) or out of money."""
+
+    journal: Journal
+    intake: Intake
+    provider: Provider | None  # None for a run without items
+    inputs: Inputs
+    template: RequestTemplate
+    measures: Measures
+    stop: Stop
+    deadline: float | None
+    tell: Callable[[Run], None]  # called when something may have changed
+    job_done: Callable[[int], None]  # called when a job has been collected
+    _reports: queue.Queue[work.Report | BaseException] = field(init=False)
+    _busy: dict[int, str] = field(default_factory=dict)  # job -> what is under way for it
+    _closing: threading.Event = field(default_factory=threading.Event)
+    _pool: ThreadPoolExecutor = field(init=False)
+
+    @property
+    def run(self) -> Run:
+        """The state, which only the journal changes."""
+        return self.journal.run
+
+    def drive(self, *, once: bool = False) -> None:
+        """Carry out what is due until nothing more is; with `once`, each batch is asked only once.
+
+        Raises the provider's definite refusals, with everything pending left pending.
+        """
+        assert self.run.settings is not None
+        self._reports = queue.Queue(_WAITING_REPORTS)
+        workers = min(self.run.settings.max_parallel_jobs + 1, _MOST_WORKERS)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="batchata")
+        try:
+            self._loop(once)
+        except BatchataError as exc:
+            self._end_early(f"error: {exc}")
+            raise
+        finally:
+            self._closing.set()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _loop(self, once: bool) -> None:
+        first = True
+        while not self._is_over():
+            steps = self._steps(check_now=once and first)
+            if once and not first:
+                steps = [step for step in steps if not isinstance(step, Poll)]
+            for step in steps:
+                self._start(step)
+            first = False
+            self.tell(self.run)
+            if once and not steps and not self._busy:
+                return
+            self._take_reports(0.0 if any(isinstance(step, Submit) for step in steps) else self._patience())
+
+    def _steps(self, check_now: bool) -> list[Step]:
+        situation = Situation(
+            busy=self._busy.keys(),
+            submitting=self.stop.reason is None,
+            cancelling=self.stop.cancel,
+            cancelled=self.intake.cancelled,
+            check_now=check_now,
+        )
+        return decide.next_steps(self.run, now(), self.measures, situation)
+
+    def _is_over(self) -> bool:
+        if self.run.status == "completed":
+            return True
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            self._end_early("max_wait_time")
+            return True
+        if self.stop.reason and not (self.stop.cancel and self.run.open):
+            self._end_early(self.stop.reason)
+            return True
+        if self.run.limit_reached and not self.run.open:
+            self._end_early("cost_limit")
+            return True
+        return False
+
+    def _start(self, step: Step) -> None:
+        match step:
+            case Submit():
+                self._submit(step)
+            case Settle():
+                self._call("settle", [step.job], work.settle, self._lost(step.job))
+            case Poll():
+                batch_ids = {number: self._batch_id(number) for number in step.jobs}
+                since = min(self.run.jobs[number].started_at for number in step.jobs)
+                self._call("poll", step.jobs, work.poll, batch_ids, since)
+            case Collect():
+                self._call("collect", [step.job], work.collect, step.job, self._batch_id(step.job))
+            case Cancel():
+                self._cancel(step.job)
+            case StopAtLimit():
+                self._stop_at_limit(step)
+            case Finish():
+                self._finish()
+            case _:
+                assert_never(step)
+
+    def _submit(self, step: Submit) -> None:
+        plan, started = step.plan, self.run.started
+        assert started is not None
+        self.journal.append(
+            events.SubmissionStarted(
+                job=step.number,
+                items=to_ranges(plan.items),
+                request_count=len(plan.items),
+                bytes=plan.bytes,
+                custom_ids=f"{started.tag}-{step.number}-{{index}}",
+                reserved=None if plan.reserved is None else plain(plan.reserved),
+            )
+        )
+        job = self.run.jobs[step.number]
+        description = work.JobDescription(
+            job=step.number,
+            custom_ids=[job.custom_id(index) for index in plan.items],
+            sources=[self.inputs.source(index) for index in plan.items],
+            template=self.template,
+            bytes=plan.bytes,
+        )
+        self._call("submit", [step.number], work.submit, description)
+
+    def _lost(self, number: int) -> work.Lost:
+        job = self.run.jobs[number]
+        return work.Lost(
+            job=number,
+            custom_ids=[job.custom_id(index) for index in job.indexes()],
+            started_at=job.started_at,
+            owned=frozenset(other.batch_id for other in self.run.jobs.values() if other.batch_id),
+        )
+
+    def _cancel(self, number: int) -> None:
+        batch_id = self._batch_id(number)
+        if not self.run.jobs[number].cancel_requested:
+            reason = self.stop.reason or "requested"
+            self.journal.append(events.BatchCancelRequested(job=number, batch_id=batch_id, reason=reason))
+        self._call("cancel", [number], work.cancel, number, batch_id)
+
+    def _stop_at_limit(self, step: StopAtLimit) -> None:
+        assert self.run.settings is not None
+        self.journal.append(
+            events.CostLimitReached(
+                limit=self.run.settings.max_cost or "",
+                spent=plain(self.run.spent),
+                reserved=plain(self.run.reserved),
+                needed=plain(step.over.needed),
+            )
+        )
+
+    def _finish(self) -> None:
+        cost = self.run.total_cost
+        self.journal.append(
+            events.RunCompleted(
+                completed_items=self.run.completed,
+                failed_items=self.run.failed,
+                total_cost=None if cost is None else plain(cost),
+            )
+        )
+
+    def _batch_id(self, number: int) -> str:
+        batch_id = self.run.jobs[number].batch_id
+        assert batch_id is not None
+        return batch_id
+
+    def _call[**P](
+        self, doing: str, jobs: Sequence[int], function: Callable[..., None], *args: object
+    ) -> None:
+        self._busy.update(dict.fromkeys(jobs, doing))
+        self._pool.submit(self._work, doing, jobs, function, args)
+
+    def _work(
+        self, doing: str, jobs: Sequence[int], function: Callable[..., None], args: tuple[object, ...]
+    ) -> None:
+        """In the worker's thread: whatever happens is reported, the loop decides what it means."""
+        try:
+            function(self.provider, *args, self._put)
+        except _AbandonedError:
+            return
+        except BatchataError as exc:
+            self._put_last(work.CallFailed(doing, jobs, exc))
+        except BaseException as exc:  # noqa: BLE001 - the thread's outermost edge: the loop raises it again
+            self._put_last(exc)
+
+    def _put(self, report: work.Report | BaseException) -> None:
+        while not self._closing.is_set():
+            try:
+                self._reports.put(report, timeout=_LOOK_UP)
+            except queue.Full:
+                continue
+            return
+        raise _AbandonedError
+
+    def _put_last(self, report: work.Report | BaseException) -> None:
+        try:
+            self._put(report)
+        except _AbandonedError:
+            return
+
+    def _take_reports(self, patience: float) -> None:
+        try:
+            report = self._reports.get(timeout=patience) if patience > 0 else self._reports.get_nowait()
+        except queue.Empty:
+            return
+        self._take(report)
+
+    def _take(self, report: work.Report | BaseException) -> None:
+        if isinstance(report, BaseException):
+            raise report
+        completed_before = self._completed(report)
+        if not isinstance(report, work.Arrived):
+            for number in _jobs(report):
+                self._busy.pop(number, None)
+        self.intake.take(report)
+        if self._completed(report) != completed_before:
+            self.job_done(_jobs(report)[0])
+
+    def _completed(self, report: work.Report) -> bool:
+        return isinstance(report, work.Exhausted) and report.job not in self.run.open
+
+    def _patience(self) -> float:
+        due = decide.wake_at(self.run, self._busy.keys())
+        wait = _LOOK_UP if due is None else min(max(due - now(), 0) / 1e6, _LOOK_UP)
+        left = _LOOK_UP if self.deadline is None else self.deadline - time.monotonic()
+        return max(min(wait, left), 0.001)
+
+    def _end_early(self, reason: str) -> None:
+        """Let creations under way report, so that the log knows their batches, and say why we stop."""
+        until = time.monotonic() + _GRACE
+        while "submit" in self._busy.values() and time.monotonic() < until:
+            self._take_reports(_LOOK_UP)
+        self.journal.append(events.RunInterrupted(reason=reason, pending_items=self.run.pending))
+        self.tell(self.run)
+
+
+class _AbandonedError(Exception):
+    """The loop has ended; the worker's report interests nobody any more."""
+
+
+def _jobs(report: work.Report) -> Sequence[int]:
+    return report.jobs if isinstance(report, work.Polled | work.CallFailed) else (report.job,)

@@ -1,0 +1,120 @@
+"""The command line: `python -m batchata.sandbox` serves until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from batchata.errors import BatchataError, InvalidInputError
+from batchata.sandbox.faults import Faults
+from batchata.sandbox.sandbox import Sandbox
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; 2 when the sandbox cannot start as asked."""
+    options = _parser().parse_args(arguments)
+    if options.verbose:
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(message)s")
+    try:
+        sandbox = _sandbox(options).start()
+    except (BatchataError, OSError) as exc:
+        sys.stderr.write(f"batchata.sandbox: {exc}\n")
+        return 2
+    # Installed before anybody can know the address, so that no signal finds the default behaviour.
+    stopped = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    _announce(sandbox, options.ready_file)
+    stopped.wait()
+    sandbox.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m batchata.sandbox",
+        description="An offline simulation of the Anthropic Message Batches API. Nothing is sent or billed.",
+    )
+    parser.add_argument("--port", type=int, default=8787, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--allow-remote", action="store_true", help="listen beyond loopback")
+    parser.add_argument("--state", metavar="DIR", help="keep batches here across restarts")
+    parser.add_argument(
+        "--delay", type=float, default=0.0, metavar="S", help="seconds until a batch has ended"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the order of result lines")
+    parser.add_argument("--answers", metavar="MODULE:FUNCTION", help="answers a Request (default: reads it)")
+    parser.add_argument("--ready-file", metavar="PATH", help="write the address here once it answers")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a field of Faults; the value is JSON",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log every call")
+    return parser
+
+
+def _sandbox(options: argparse.Namespace) -> Sandbox:
+    return Sandbox(
+        _answers(options.answers),
+        delay=options.delay,
+        faults=_faults(options.fault),
+        state=options.state,
+        port=options.port,
+        host=options.host,
+        seed=options.seed,
+        allow_remote=options.allow_remote,
+    )
+
+
+def _answers(name: str | None) -> Any:
+    if name is None:
+        return None
+    module, _, attribute = name.partition(":")
+    sys.path.insert(0, "")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as exc:
+        raise InvalidInputError(f"--answers {name}: {exc}") from exc
+
+
+def _faults(settings: list[str]) -> Faults:
+    faults = Faults()
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            faults.update({name: _value(value)})
+        except KeyError as exc:
+            raise InvalidInputError(f"--fault {setting}: {exc.args[0]}") from exc
+    return faults
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _announce(sandbox: Sandbox, ready_file: str | None) -> None:
+    sys.stdout.write(
+        f"simulation at {sandbox.url} - "
+        f"export ANTHROPIC_BASE_URL={sandbox.url} ANTHROPIC_API_KEY={sandbox.api_key}\n"
+    )
+    sys.stdout.flush()
+    if ready_file is not None:
+        # Renamed into place: whoever waits for the file never reads half of it.
+        temporary = Path(f"{ready_file}.tmp")
+        temporary.write_text(sandbox.url)
+        temporary.replace(ready_file)

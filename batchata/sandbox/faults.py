@@ -1,0 +1,98 @@
+"""The faults a sandbox can produce on demand, and how each is used up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+__all__ = ["Faults", "Selector", "chosen"]
+
+# Which requests of a batch: positions and/or custom ids, or a question asked of (custom_id, position).
+type Selector = Collection[int | str] | Callable[[str, int], bool] | None
+
+
+@dataclass
+class Faults:
+    """Faults by the call they hit. Everything may be changed while the sandbox runs.
+
+    - a list is used up from the front, one entry per call; 0 lets a call through (downloads: -1);
+    - a number of calls counts down; `True` means every call;
+    - a selector (positions, custom ids, or a predicate of custom id and position) stays.
+    """
+
+    # POST /v1/messages/batches
+    create_status: list[int] = field(default_factory=list)  # answered instead of creating
+    create_status_after: list[int] = field(default_factory=list)  # created, then answered
+    lost_create_responses: int = 0  # created, then the connection is dropped
+    create_hang: float | list[float] = 0.0  # created, then this many seconds until the answer
+    spend_limit: bool = False  # 429 enforced_spend_limit_reached, without retry-after
+    # GET of a batch, of the list, of results; cancel
+    poll_status: list[int] = field(default_factory=list)
+    not_found_after_create: int = 0  # the next retrieves answer 404
+    list_status: list[int] = field(default_factory=list)
+    results_status: list[int] = field(default_factory=list)
+    cancel_status: list[int] = field(default_factory=list)
+    message_status: list[int] = field(default_factory=list)  # POST /v1/messages and count_tokens
+    retry_after: float | None = None  # seconds, on every injected status
+    # downloads of results
+    drop_results_after: list[int] = field(default_factory=list)  # lines, then the connection breaks
+    truncate_results: list[int] = field(default_factory=list)  # lines, then a clean end
+    cut_last_line: int = 0  # the last line ends in its middle
+    slow_results: float = 0.0  # seconds per line
+    # lines of results, fixed when the batch ends
+    only_batches: Collection[int] | None = None  # the batches hit, by order of creation; None: all
+    errored: Selector = None
+    error_type: str = "overloaded_error"
+    error_message: str = "Overloaded"
+    expired: Selector = None
+    unknown_kind: Selector = None
+    missing: Selector = None  # processed and billed, but without a line
+    duplicated: Selector = None
+    foreign: int | list[str] = 0  # extra lines with custom ids that were never sent
+    line_separators: bool = False  # a raw U+2028 inside a JSON string of every line
+    processed: float | None = None  # share done when a batch is cancelled or expires; None: by time
+
+    def take(self, name: str, nothing: Any = 0) -> Any:
+        """The next entry of a list, used up; a value that is no list stays. `nothing` when empty."""
+        value = getattr(self, name)
+        if not isinstance(value, list):
+            return value
+        return value.pop(0) if value else nothing
+
+    def strike(self, name: str) -> bool:
+        """Whether a counted fault hits this call; counts it down."""
+        left = getattr(self, name)
+        if left is not True and left > 0:
+            setattr(self, name, left - 1)
+        return bool(left)
+
+    def copied(self) -> Faults:
+        """Faults of its own, so that using them up leaves these as they are."""
+        faults = replace(self)
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, list):
+                setattr(faults, each.name, list(value))
+        return faults
+
+    def update(self, values: dict[str, Any]) -> None:
+        """Set fields by name. Raises KeyError for a name that is none, before anything is set."""
+        unknown = values.keys() - {f.name for f in fields(self)}
+        if unknown:
+            raise KeyError(f"no such fault: {', '.join(sorted(unknown))}")
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def hits(self, batch_number: int) -> bool:
+        """Whether the line faults concern this batch."""
+        return self.only_batches is None or batch_number in self.only_batches
+
+
+def chosen(selector: Selector, custom_id: str, number: int) -> bool:
+    """Whether the selector names this request."""
+    if selector is None:
+        return False
+    if callable(selector):
+        return selector(custom_id, number)
+    return number in selector or custom_id in selector

@@ -1,0 +1,78 @@
+"""The model ids the sandbox knows: which exist, which are retired, which answer with thinking first."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+__all__ = ["forced_tool_refused", "model_missing", "pages_allowed", "prefill_refused", "thinks"]
+
+# Ids of this shape are taken as existing unless they are retired: the sandbox must not know less than the
+# service does next year.
+_SHAPE = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d+)(?:-(\d{1,2}))?(?:-(\d{8}))?$")
+
+# Day of retirement on the Claude API, by id. Everything older has another shape (claude-3-..., claude-2...).
+_RETIRED = {
+    "claude-opus-4": "2026-06-15",
+    "claude-opus-4-0": "2026-06-15",
+    "claude-opus-4-20250514": "2026-06-15",
+    "claude-sonnet-4": "2026-06-15",
+    "claude-sonnet-4-0": "2026-06-15",
+    "claude-sonnet-4-20250514": "2026-06-15",
+    "claude-mythos-preview": "2026-06-30",
+    "claude-opus-4-1": "2026-08-05",
+    "claude-opus-4-1-20250805": "2026-08-05",
+    "claude-sonnet-4-5": "2026-11-30",
+    "claude-sonnet-4-5-20250929": "2026-11-30",
+    "claude-3-sonnet-20240229": "2025-07-21",
+    "claude-3-5-sonnet-20240620": "2025-10-28",
+    "claude-3-5-sonnet-20241022": "2025-10-28",
+    "claude-3-5-sonnet-latest": "2025-10-28",
+    "claude-3-opus-20240229": "2026-01-05",
+    "claude-3-7-sonnet-20250219": "2026-02-19",
+    "claude-3-7-sonnet-latest": "2026-02-19",
+    "claude-3-5-haiku-20241022": "2026-02-19",
+    "claude-3-5-haiku-latest": "2026-02-19",
+    "claude-3-haiku-20240307": "2026-04-20",
+}
+
+
+@lru_cache(maxsize=512)
+def model_missing(model: str, day: str) -> bool:
+    """Whether the service has no such model on that day (ISO date)."""
+    if model in _RETIRED:
+        return day >= _RETIRED[model]
+    return _SHAPE.match(model) is None
+
+
+def _family(model: str) -> tuple[str, tuple[int, int]]:
+    match = _SHAPE.match(model)
+    if match is None:
+        return ("mythos" if "mythos" in model else "", (0, 0))
+    return match[1], (int(match[2]), int(match[3] or 0))
+
+
+@lru_cache(maxsize=512)
+def thinks(model: str) -> bool:
+    """Whether answers begin with a thinking block: the 5.5 generation, Fable and Mythos."""
+    family, version = _family(model)
+    return family in ("fable", "mythos") or version >= (5, 5)
+
+
+@lru_cache(maxsize=512)
+def forced_tool_refused(model: str) -> bool:
+    """Whether `tool_choice` "tool" and "any" are refused; Haiku 5.5 is taken as accepting them."""
+    family, version = _family(model)
+    return family in ("fable", "mythos") or (family != "haiku" and version >= (5, 5))
+
+
+@lru_cache(maxsize=512)
+def prefill_refused(model: str) -> bool:
+    """Whether the conversation must end with a user message: from 4.6 on."""
+    return _family(model)[1] >= (4, 6)
+
+
+@lru_cache(maxsize=512)
+def pages_allowed(model: str) -> int:
+    """PDF pages per request: 100 for the 200k-context models of the 4.5 generation, else 600."""
+    return 100 if _family(model)[1] <= (4, 5) else 600

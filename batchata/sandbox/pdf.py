@@ -1,0 +1,90 @@
+"""Reads PDF bytes as the service would: pages, their text, or why it refuses them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections import OrderedDict
+from functools import cached_property
+from threading import Lock
+
+import pypdf
+from pypdf.errors import PyPdfError
+
+__all__ = ["Pdf", "read_pdf"]
+
+# pypdf speaks about every oddity of a file; a sandbox that reads hundreds of them stays quiet.
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+
+# What pypdf raises on broken files besides its own errors.
+_BROKEN = (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, RecursionError)
+_KEPT = 32
+_LAID_OUT = 20
+_cache: OrderedDict[bytes, Pdf] = OrderedDict()
+_lock = Lock()
+
+
+class Pdf:
+    """One PDF. `problem` is None, "encrypted" or "invalid"; only without a problem it has pages."""
+
+    def __init__(self, content: bytes) -> None:
+        self.problem: str | None = None
+        self.page_count = 0
+        self._lock = Lock()
+        try:
+            self._reader = pypdf.PdfReader(io.BytesIO(content))
+            if self._reader.is_encrypted and not self._reader.decrypt(""):
+                self.problem = "encrypted"
+                return
+            self.page_count = len(self._reader.pages)
+        except pypdf.errors.DependencyError:
+            self.problem = "encrypted"
+        except _BROKEN:
+            self.problem = "invalid"
+        if not self.page_count and self.problem is None:
+            self.problem = "invalid"
+
+    @cached_property
+    def pages(self) -> list[str]:
+        """The text of each page in the order the file has it."""
+        return [self._text(n, "plain") for n in range(self.page_count)]
+
+    @cached_property
+    def layout(self) -> list[str]:
+        """The text of each page as it stands on paper: columns are kept apart by spaces.
+
+        Only the first pages: laying out is slow, and forms with labels are short.
+        """
+        laid_out = [self._text(n, "layout") for n in range(min(self.page_count, _LAID_OUT))]
+        return [text or self.pages[n] for n, text in enumerate(laid_out)] + self.pages[_LAID_OUT:]
+
+    def _text(self, number: int, mode: str) -> str:
+        with self._lock:
+            try:
+                page = self._reader.pages[number]
+                if mode == "plain":
+                    return _clean(page.extract_text())
+                return _clean(page.extract_text(extraction_mode="layout", layout_mode_space_vertically=False))
+            except _BROKEN:
+                return ""
+
+
+def _clean(text: str) -> str:
+    """The text with halves of surrogate pairs joined or replaced: pypdf passes on what a font says."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def read_pdf(content: bytes) -> Pdf:
+    """The PDF of these bytes; the same bytes are parsed once while they are among the last few."""
+    key = hashlib.sha256(content).digest()
+    with _lock:
+        if key in _cache:
+            _cache.move_to_end(key)
+            return _cache[key]
+    pdf = Pdf(content)
+    with _lock:
+        _cache[key] = pdf
+        while len(_cache) > _KEPT:
+            _cache.popitem(last=False)
+    return pdf

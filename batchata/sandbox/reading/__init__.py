@@ -1,0 +1,7 @@
+"""The rule-based reader: answers a request from what stands in its text and documents."""
+
+from __future__ import annotations
+
+from batchata.sandbox.reading.reader import read
+
+__all__ = ["read"]

@@ -1,0 +1,134 @@
+"""The text of a request as pages of lines and cells, each of which can be cited."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from batchata.sandbox.values import Document, Request
+
+__all__ = ["Cell", "Page", "Place", "pages_of"]
+
+# A cell ends at two spaces, a tab or a bar: columns of a laid-out page, a table in text, Markdown.
+_CELL = re.compile(r"[^\s|](?:[^\S\t\n]?[^\s|])*")
+# A sentence ends at its mark, at an empty line, and at the end of a line too short to have been wrapped.
+_SENTENCE_END = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])|\n\s*\n|\n")
+_WRAPPED = 45
+_LONG_SENTENCE = 400
+_LONG_LINE = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A stretch of one line; `start` and `end` are its columns."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands: page, line, and the columns in that line as the page is laid out."""
+
+    page: Page
+    line: int
+    start: int
+    end: int
+    label: str = ""
+
+
+class Page:
+    """One citable stretch of text: a page of a PDF, a plain text, one block of custom content.
+
+    `text` is what is cited. `laid_out` is what is searched: for a PDF the text as it stands on paper.
+    """
+
+    def __init__(self, document: Document | None, number: int, text: str) -> None:
+        self.document = document
+        self.number = number
+        self.text = text
+
+    @cached_property
+    def laid_out(self) -> str:
+        pdf = self.document.pdf if self.document else None
+        return self.text if pdf is None else pdf.layout[self.number]
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.laid_out.split("\n")
+
+    @cached_property
+    def cells(self) -> list[list[Cell]]:
+        return [[Cell(m[0], m.start(), m.end()) for m in _CELL.finditer(line)] for line in self.lines]
+
+    @cached_property
+    def sentences(self) -> list[tuple[int, int]]:
+        """Start and end of every sentence of `text`, without the white space around it."""
+        spans, start = [], 0
+        for gap in [*_SENTENCE_END.finditer(self.text), None]:
+            if gap is not None and gap[0] == "\n" and self._wraps(start, gap.start()):
+                continue
+            spans.append(_trimmed(self.text, start, len(self.text) if gap is None else gap.start()))
+            start = len(self.text) if gap is None else gap.end()
+        return [(start, end) for start, end in spans if end > start]
+
+    def _wraps(self, start: int, newline: int) -> bool:
+        """Whether a sentence goes on in the next line: this one is as long as wrapped lines are."""
+        line = newline - (self.text.rfind("\n", 0, newline) + 1)
+        return line >= _WRAPPED and newline - start <= _LONG_SENTENCE
+
+    def support(self, place: Place) -> tuple[str, int, int]:
+        """The words that hold a place, and their offsets in `text` (-1, -1 when it lacks them)."""
+        value = self.lines[place.line][place.start : place.end].strip()
+        if self.text is self.laid_out:
+            before = sum(len(line) + 1 for line in self.lines[: place.line])
+            start, end = self._around(before + place.start, before + place.end)
+            return self.text[start:end], start, end
+        best = self._best_line(value, place)
+        if best is None:
+            return " ".join(self.lines[place.line].split()), -1, -1
+        return self.text[best[0] : best[1]], best[0], best[1]
+
+    def _around(self, start: int, end: int) -> tuple[int, int]:
+        """The line around an offset, or the sentence when the line is long."""
+        first = self.text.rfind("\n", 0, start) + 1
+        last = self.text.find("\n", end)
+        first, last = _trimmed(self.text, first, len(self.text) if last < 0 else last)
+        if last - first <= _LONG_LINE:
+            return first, last
+        inside = [span for span in self.sentences if span[0] < end and span[1] > start]
+        return (inside[0][0], inside[-1][1]) if inside else (first, last)
+
+    def _best_line(self, value: str, place: Place) -> tuple[int, int] | None:
+        """The line of `text` that has the value, best with its label and the words around it."""
+        words = set(self.lines[place.line].split())
+        pattern = re.compile(r"\s*".join(map(re.escape, value.split()))) if value.split() else None
+        hits = [] if pattern is None else list(pattern.finditer(self.text))
+        spans = [self._around(hit.start(), hit.end()) for hit in hits]
+        return max(spans, key=lambda s: self._fit(self.text[s[0] : s[1]], place.label, words), default=None)
+
+    @staticmethod
+    def _fit(line: str, label: str, words: set[str]) -> tuple[bool, int]:
+        return bool(label) and label in line, len(words & set(line.split()))
+
+
+def pages_of(request: Request) -> list[Page]:
+    """The pages of the documents; without documents, the last user text."""
+    pages = [page for document in request.documents for page in _document_pages(document)]
+    if request.documents:
+        return pages
+    return [Page(None, 0, request.text)]
+
+
+def _document_pages(document: Document) -> list[Page]:
+    return [Page(document, number, text) for number, text in enumerate(document.pages)]
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end

@@ -1,0 +1,124 @@
+"""Writes the result lines of a batch that ends, with the faults asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import msgspec
+
+from batchata.sandbox.answering import Answering, Outcome, message_of
+from batchata.sandbox.envelope import Entry
+from batchata.sandbox.faults import Faults, chosen
+from batchata.sandbox.protocol import rfc3339
+from batchata.sandbox.records import LETTERS, Record
+from batchata.sandbox.values import Answer
+
+__all__ = ["render"]
+
+_encode = msgspec.json.Encoder().encode
+_TOKEN_KINDS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+
+
+def render(
+    record: Record, entries: list[Entry], answering: Answering, faults: Faults, seed: int, *, shuffle: bool
+) -> list[bytes]:
+    """The lines of a batch in the order they are sent; fills the record's `kinds` and `usage`."""
+    if not faults.hits(record.number):
+        faults = Faults()
+    random = Random(f"{seed}:{record.number}")
+    writer = _Writer(record, answering, faults, _processed(record, random))
+    lines = [line for number, entry in enumerate(entries) for line in writer.lines(number, entry)]
+    lines.extend(_foreign(faults))
+    record.kinds = "".join(writer.kinds)
+    record.usage = dict(writer.usage)
+    if shuffle:
+        random.shuffle(lines)
+    return lines
+
+
+def _processed(record: Record, random: Random) -> set[int] | None:
+    """The positions processed before the batch was stopped; None: all."""
+    if record.stopped is None:
+        return None
+    size = len(record.custom_ids)
+    return set(random.sample(range(size), round(record.done * size)))
+
+
+class _Writer:
+    """Lines, kinds and total usage of one batch."""
+
+    def __init__(
+        self, record: Record, answering: Answering, faults: Faults, processed: set[int] | None
+    ) -> None:
+        self.record = record
+        self.answering = answering
+        self.faults = faults
+        self.processed = processed
+        self.kinds: list[str] = []
+        self.usage: Counter[str] = Counter({kind: 0 for kind in _TOKEN_KINDS})
+        self.day = (rfc3339(record.ended_at) or "")[:10]
+        self.prefix = f"msg_sandbox_{record.id[-8:]}_"
+        self.line_faults = any(
+            getattr(faults, name) for name in ("errored", "expired", "unknown_kind", "missing", "duplicated")
+        )
+
+    def lines(self, number: int, entry: Entry) -> Iterator[bytes]:
+        """The lines of one request: one, unless a fault makes it none or two."""
+        result = self._result(number, entry)
+        line = _encode({"custom_id": entry.custom_id, "result": result}) + b"\n"
+        if not self.line_faults:
+            yield line
+            return
+        if not chosen(self.faults.missing, entry.custom_id, number):
+            yield line
+            if chosen(self.faults.duplicated, entry.custom_id, number):
+                yield line
+
+    def _result(self, number: int, entry: Entry) -> dict[str, Any]:
+        outcome = self._outcome(number, entry)
+        self.kinds.append(LETTERS.get(outcome.kind, "e"))
+        if isinstance(outcome, Outcome):
+            return self._succeeded(number, outcome)
+        if outcome.kind != "errored":
+            return {"type": outcome.kind}
+        error = {"type": outcome.error_type, "message": outcome.error_message, "details": None}
+        return {"type": "errored", "error": {"type": "error", "error": error, "request_id": None}}
+
+    def _succeeded(self, number: int, outcome: Outcome) -> dict[str, Any]:
+        message = message_of(outcome.answer, outcome.params, f"{self.prefix}{number}")
+        for kind in _TOKEN_KINDS:
+            self.usage[kind] += message["usage"].get(kind) or 0
+        if self.faults.line_separators:
+            message["sandbox_note"] = "simulation\u2028of a message"
+        return {"type": "succeeded", "message": message}
+
+    def _outcome(self, number: int, entry: Entry) -> Answer | Outcome:
+        if self.processed is not None and number not in self.processed:
+            return Answer(kind=str(self.record.stopped))
+        if self.line_faults and (fault := self._fault(number, entry.custom_id)):
+            return fault
+        return self.answering.outcome(entry.custom_id, entry.params, number, self.day)
+
+    def _fault(self, number: int, custom_id: str) -> Answer | None:
+        faults = self.faults
+        if chosen(faults.errored, custom_id, number):
+            return Answer(kind="errored", error_type=faults.error_type, error_message=faults.error_message)
+        if chosen(faults.expired, custom_id, number):
+            return Answer(kind="expired")
+        if chosen(faults.unknown_kind, custom_id, number):
+            return Answer(kind="paused_by_sandbox")
+        return None
+
+
+def _foreign(faults: Faults) -> Iterator[bytes]:
+    """Lines for custom ids that nobody sent."""
+    ids = faults.foreign
+    if not isinstance(ids, list):
+        ids = [f"sandbox-foreign-{n}" for n in range(int(ids))]
+    for custom_id in ids:
+        params = {"model": "claude-haiku-4-5", "max_tokens": 16, "messages": []}
+        message = message_of(Answer("not yours"), params, f"msg_sandbox_{custom_id}")
+        yield _encode({"custom_id": custom_id, "result": {"type": "succeeded", "message": message}}) + b"\n"

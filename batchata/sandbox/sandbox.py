@@ -1,0 +1,168 @@
+"""The sandbox as a test or an example uses it: a context manager around a server in this process."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from threading import Thread
+from typing import Self
+
+from batchata.errors import InvalidInputError
+from batchata.sandbox.answering import Answering, Answers
+from batchata.sandbox.faults import Faults
+from batchata.sandbox.records import Record
+from batchata.sandbox.routes import Routes
+from batchata.sandbox.server import Server
+from batchata.sandbox.service import Delay, Service
+from batchata.sandbox.shelf import DirectoryShelf, MemoryShelf
+from batchata.sandbox.values import BatchView
+
+__all__ = ["Sandbox"]
+
+logger = logging.getLogger("batchata.sandbox")
+logger.addHandler(logging.NullHandler())
+
+_LOOPBACK = ("127.", "localhost", "::1")
+
+
+class Sandbox:
+    """An offline server that speaks the Message Batches protocol.
+
+    - `answers`: None reads the documents sent; else a function of a `Request`, a mapping by custom id, or
+      one answer for all. An answer is an `Answer`, a text, a pydantic model, or any JSON value.
+    - `delay`: seconds from creation to the end of a batch, or a function of the batch.
+    - `faults`: copied; change `sandbox.faults` while it runs.
+    - `state`: a directory in which batches outlive this sandbox; the port is remembered there too.
+    - `shuffle`, `seed`: whether result lines are mixed, and by which seed.
+    - `clock`: seconds since the epoch.
+    - `max_body`: bytes above which a body is refused with 413; `max_requests`: requests a batch may have.
+
+    Raises InvalidInputError for a host beyond loopback without `allow_remote`.
+    """
+
+    api_key = "sandbox-key"
+
+    def __init__(
+        self,
+        answers: Answers = None,
+        *,
+        delay: Delay = 0.0,
+        faults: Faults | None = None,
+        state: str | PathLike[str] | None = None,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        shuffle: bool = True,
+        seed: int = 0,
+        clock: Callable[[], float] | None = None,
+        max_body: int = 256_000_000,
+        max_requests: int = 100_000,
+        allow_remote: bool = False,
+    ) -> None:
+        if not allow_remote and not host.startswith(_LOOPBACK):
+            raise InvalidInputError(f"the sandbox listens on loopback only, not on {host!r} (allow_remote)")
+        self._directory = DirectoryShelf(Path(state)) if state is not None else None
+        clock = clock or time.time
+        answering = Answering(answers)
+        self._service = Service(
+            self._directory or MemoryShelf(),
+            answering,
+            clock,
+            delay=delay,
+            seed=seed,
+            shuffle=shuffle,
+            max_requests=max_requests,
+        )
+        self._service.faults = (faults or Faults()).copied()
+        self._routes = Routes(self._service, answering, clock, self._wait)
+        self._host, self._port, self._max_body = host, port, max_body
+        self._server: Server | None = None
+        self._thread: Thread | None = None
+
+    def start(self) -> Self:
+        self._server = self._listen()
+        # A short poll interval: it is how long `stop` waits.
+        self._thread = Thread(
+            target=self._server.serve_forever, args=(0.02,), name="batchata-sandbox", daemon=True
+        )
+        self._thread.start()
+        if self._directory is not None:
+            self._directory.write("port", [str(self._server.server_port).encode()])
+        logger.info("sandbox_started url=%s simulation=true", self.url)
+        return self
+
+    def stop(self) -> None:
+        """Stop answering; open connections are broken off. Batches stay where `state` keeps them."""
+        if self._server is not None:
+            self._server.close()
+        if self._thread is not None:
+            self._thread.join()
+        self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        if self._server is None:
+            raise RuntimeError("the sandbox has not been started")
+        return f"http://{self._host}:{self._server.server_port}"
+
+    @property
+    def faults(self) -> Faults:
+        return self._service.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._service.faults = faults.copied()
+
+    @property
+    def exchanges(self) -> list[tuple[str, str, int]]:
+        """(method, path, status) of every call so far; status 0 where no answer was given."""
+        return self._routes.exchanges
+
+    @property
+    def batches(self) -> list[BatchView]:
+        """The batches in order of creation, as a call would see them now."""
+        return [_view(record) for record in self._service.settled()]
+
+    def billed(self) -> Counter[str]:
+        """How often each custom id was answered and billed, over all batches."""
+        return self._service.billed()
+
+    def usage(self) -> Counter[str]:
+        """Tokens by kind over all billed answers."""
+        return self._service.usage()
+
+    def end_all(self) -> None:
+        """End every batch now."""
+        self._service.end_all()
+
+    def expire(self, batch_id: str) -> None:
+        """End a batch now; what was not processed yet (by time, or `faults.processed`) is expired."""
+        self._service.expire(batch_id)
+
+    def _listen(self) -> Server:
+        remembered = self._directory.directory / "port" if self._directory else None
+        if self._port == 0 and remembered is not None and remembered.exists():
+            try:
+                return Server((self._host, int(remembered.read_text())), self._routes, self._max_body)
+            except (OSError, ValueError):
+                logger.info("port_taken port=%s", remembered.read_text())
+        return Server((self._host, self._port), self._routes, self._max_body)
+
+    def _wait(self, seconds: float) -> None:
+        if self._server is not None:
+            self._server.stopping.wait(seconds)
+
+
+def _view(record: Record) -> BatchView:
+    created = datetime.fromtimestamp(record.created_at, UTC)
+    return BatchView(record.id, created, tuple(record.custom_ids), record.status, record.counts())

@@ -1,0 +1,90 @@
+"""The settings of a run that may change between starts, checked."""
+
+from __future__ import annotations
+
+import math
+import os
+from decimal import Decimal, InvalidOperation
+
+from batchata.core.events import Settings
+from batchata.core.plan import MAX_REQUESTS
+from batchata.core.pricing import plain
+from batchata.errors import InvalidInputError
+
+type Money = Decimal | float | int | str
+type PathLike = str | os.PathLike[str]
+
+_ON_INTERRUPT = ("detach", "cancel")
+_MOST_JOBS = 1_000
+_MOST_ATTEMPTS = 100
+
+
+def check_settings(
+    *,
+    items_per_job: int,
+    max_parallel_jobs: int,
+    max_attempts: int,
+    max_cost: Money | None,
+    max_wait_time: float | None,
+    poll_interval: float | None,
+    retry_delay: float | None,
+    settle_delay: float | None,
+    results_dir: PathLike | None,
+    raw_results_dir: PathLike | None,
+    on_interrupt: str,
+) -> Settings:
+    """The settings as they enter the log.
+
+    Raises InvalidInputError that names the argument, its value and what is allowed.
+    """
+    if on_interrupt not in _ON_INTERRUPT:
+        raise InvalidInputError(f"on_interrupt must be 'detach' or 'cancel', not {on_interrupt!r}")
+    return Settings(
+        items_per_job=_whole("items_per_job", items_per_job, MAX_REQUESTS),
+        max_parallel_jobs=_whole("max_parallel_jobs", max_parallel_jobs, _MOST_JOBS),
+        max_attempts=_whole("max_attempts", max_attempts, _MOST_ATTEMPTS),
+        max_cost=None if max_cost is None else _money("max_cost", max_cost),
+        max_wait_time=_seconds("max_wait_time", max_wait_time),
+        poll_interval=_seconds("poll_interval", poll_interval),
+        retry_delay=_seconds("retry_delay", retry_delay),
+        settle_delay=_seconds("settle_delay", settle_delay),
+        results_dir=_directory("results_dir", results_dir),
+        raw_results_dir=_directory("raw_results_dir", raw_results_dir),
+        on_interrupt=on_interrupt,
+    )
+
+
+def _whole(name: str, value: object, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InvalidInputError(f"{name} must be a whole number from 1 to {most:,}, not {value!r}")
+    return value
+
+
+def _seconds(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise InvalidInputError(f"{name} must be a number of seconds, 0 or more, not {value!r}")
+    return float(value)
+
+
+def _money(name: str, value: object) -> str:
+    """A float is taken as it is printed: 0.1 means ten cents, not its binary neighbour."""
+    try:
+        amount = Decimal(str(value)) if isinstance(value, str | int | float | Decimal) else Decimal("NaN")
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if isinstance(value, bool) or not amount.is_finite() or amount <= 0:
+        raise InvalidInputError(f"{name} must be an amount in USD above 0, not {value!r}")
+    return plain(amount)
+
+
+def _directory(name: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise InvalidInputError(f"{name} must be the path of a directory, not {value!r}")
+    path = os.path.abspath(os.fspath(value))
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise InvalidInputError(f"{name} {path!r} is a file; give a directory")
+    return str(path)

@@ -1,0 +1,74 @@
+"""What a run amounts to so far: the summary that run() returns, and the longer statistics."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from batchata.core.state import JobStatus, Run
+from batchata.results_dir import processed_dir, raw_dir
+
+
+def summary(run: Run, total_items: int | None = None) -> dict[str, Any]:
+    """Items by status, cost in USD as Decimal (None when a price was unknown), and jobs completed."""
+    total = run.total if total_items is None else max(total_items, run.total)
+    return {
+        "total_items": total,
+        "completed_items": run.completed,
+        "failed_items": run.failed,
+        "pending_items": total - run.completed - run.failed,
+        "total_cost": run.total_cost,
+        "jobs_completed": sum(job.status is JobStatus.COMPLETED for job in run.jobs.values()),
+        "cost_limit_reached": run.limit_reached,
+    }
+
+
+def statistics(
+    run: Run, total_items: int, results_dir: str | None, raw_results_dir: str | None
+) -> dict[str, Any]:
+    """The summary, and what was sent, used, paid and repeated."""
+    raw = raw_dir(results_dir, raw_results_dir)
+    settings = run.settings
+    return summary(run, total_items) | {
+        "run_id": None if run.started is None else run.started.run_id,
+        "status": "not started" if run.started is None else run.status,
+        "model": None if run.started is None else run.started.model,
+        "jobs": len(run.jobs),
+        "batches": [job.batch_id for job in run.jobs.values() if job.batch_id],
+        "retries": run.retries,
+        "usage": dict(run.usage),
+        "max_cost": None if settings is None or settings.max_cost is None else Decimal(settings.max_cost),
+        "reserved_cost": run.reserved,
+        "stray_outcomes": dict(run.strays),
+        "elapsed_seconds": (run.updated_at - run.started_at) / 1e6,
+        "results_dir": results_dir,
+        "processed_results_dir": None if results_dir is None else str(processed_dir(results_dir)),
+        "raw_results_dir": None if raw is None else str(raw),
+    }
+
+
+def printed(stats: dict[str, Any]) -> str:
+    """The statistics as lines for a person."""
+    cost = stats["total_cost"]
+    usage = ", ".join(
+        f"{count:,} {kind.replace('_', ' ')}" for kind, count in stats["usage"].items() if count
+    )
+    lines = [
+        f"run       {stats['run_id'] or '-'} ({stats['status']}), model {stats['model'] or '-'}",
+        f"items     {stats['total_items']:,}: {stats['completed_items']:,} completed, "
+        f"{stats['failed_items']:,} failed, {stats['pending_items']:,} pending",
+        f"jobs      {stats['jobs']:,}, {stats['jobs_completed']:,} completed; "
+        f"{stats['retries']:,} items sent again",
+        f"cost      {'unknown (no price for this model)' if cost is None else money(cost)}",
+        f"tokens    {usage or '-'}",
+    ]
+    if stats["results_dir"]:
+        lines.append(f"results   {stats['results_dir']}")
+    return "\n".join(lines)
+
+
+def money(amount: Decimal) -> str:
+    """USD with four digits behind the point; a cost that would show as nothing keeps its leading digits."""
+    if amount and amount < Decimal("0.0001"):
+        return f"${amount:.1e}"
+    return f"${amount:,.4f}"

@@ -1,0 +1,97 @@
+"""Where one run is kept: its log, its stream in there, and its state as of the last look."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchata.core.evolve import evolve
+from batchata.core.state import Run
+from batchata.definition import this_process
+from batchata.errors import InvalidInputError, LogError
+from batchata.journal import Journal
+from batchata.log import open_log, read_log
+from batchata.log.port import Log
+from batchata.settings import PathLike
+
+
+class RunStore:
+    """Opens the log for each use and keeps only the folded state between uses."""
+
+    def __init__(self, state_path: PathLike | None, run_id: str | None) -> None:
+        if state_path is not None and (
+            not isinstance(state_path, str | os.PathLike) or not os.fspath(state_path)
+        ):
+            raise InvalidInputError(f"state_path must be the path of a file, or None; it is {state_path!r}")
+        if run_id is not None and (not isinstance(run_id, str) or not run_id.strip()):
+            raise InvalidInputError(f"run_id must be a text, or None; it is {run_id!r}")
+        self._path = None if state_path is None else Path(state_path)
+        self._run_id = run_id
+        self._memory: Log | None = open_log(None) if state_path is None else None
+        self.run = Run()
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's stream: as given, or as found in the log."""
+        return self._run_id
+
+    @contextmanager
+    def reading(self) -> Iterator[Log | None]:
+        """The log for reading, with `run` brought up to date; None while there is no log."""
+        log = self._open_for_reading()
+        if log is None:
+            yield None
+            return
+        try:
+            self._refresh(log)
+            yield log
+        finally:
+            self._close(log)
+
+    @contextmanager
+    def claimed(self, new_run_id: str) -> Iterator[tuple[Log, Journal]]:
+        """The log and the sole right to append to the run, which gets `new_run_id` if there is none yet."""
+        log = self._memory or open_log(self._path)
+        try:
+            self._run_id = self._find_stream(log) or new_run_id
+            claim = log.claim(self._run_id, this_process())
+            try:
+                self._refresh(log)
+                yield log, Journal(self.run, claim)
+            finally:
+                claim.release()
+        finally:
+            self._close(log)
+
+    def _open_for_reading(self) -> Log | None:
+        if self._path is None:
+            return self._memory
+        # An empty file is what tempfile gives: a log that is not there yet. A folder or a foreign file
+        # is an error, which opening it tells.
+        if not self._path.exists() or (self._path.is_file() and self._path.stat().st_size == 0):
+            return None
+        return read_log(self._path)
+
+    def _close(self, log: Log) -> None:
+        if log is not self._memory:
+            log.close()
+
+    def _refresh(self, log: Log) -> None:
+        stream = self._find_stream(log)
+        if stream is None:
+            return
+        self._run_id = stream
+        for recorded in log.events(stream, after=self.run.version):
+            evolve(self.run, *recorded)
+
+    def _find_stream(self, log: Log) -> str | None:
+        if self._run_id is not None:
+            return self._run_id
+        streams = log.streams()
+        if len(streams) > 1:
+            raise LogError(
+                f"the log holds {len(streams)} runs; say which is meant with run_id=…: {', '.join(streams)}"
+            )
+        return streams[0] if streams else None

@@ -1,0 +1,57 @@
+"""A sandbox per test, clients of the real SDK, and small builders of requests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import pytest
+
+from batchata.sandbox import Sandbox
+
+SHARED = Path(os.environ.get("BATCHATA_SHARED") or Path(__file__).resolve().parents[2] / "../shared/data/dev")
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Sandbox]]:
+    """Starts sandboxes that end with the test."""
+    with ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(Sandbox(*args, **options))
+
+
+@pytest.fixture
+def connect() -> Callable[..., anthropic.Anthropic]:
+    """A client of the real SDK, without its own retries unless asked for."""
+
+    def client(sandbox: Sandbox | str, **options: Any) -> anthropic.Anthropic:
+        url = sandbox if isinstance(sandbox, str) else sandbox.url
+        return anthropic.Anthropic(api_key="k", base_url=url, **{"max_retries": 0, **options})
+
+    return client
+
+
+@pytest.fixture
+def request_of() -> Callable[..., dict[str, Any]]:
+    """One entry of a create call."""
+
+    def entry(custom_id: str, content: Any = "hello", **params: Any) -> dict[str, Any]:
+        base = {
+            "model": "claude-haiku-4-5",
+            "max_tokens": 1000,
+            "messages": [{"role": "user", "content": content}],
+        }
+        return {"custom_id": custom_id, "params": {**base, **params}}
+
+    return entry
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The directory of real documents, where it exists."""
+    if not SHARED.is_dir():
+        pytest.skip("the shared collection of real documents is not here (set BATCHATA_SHARED)")
+    return SHARED

@@ -1,0 +1,301 @@
+"""The rule-based reader: labelled values, typed by the schema, cited where they stand."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from batchata.sandbox import Request
+from batchata.sandbox.reading import read
+from batchata.sandbox.reading.typed import find_dates, number_of
+
+INVOICE = """ACME GmbH
+Invoice No: A-2024/17        Invoice date: March 5, 2024
+Due date: 04/04/2024
+Customer: Jane Müller
+Status: paid
+
+Description        Quantity    Unit price    Amount
+Blue widget        2           10.00         20.00
+Red widget, big    1           1,250.50      1,250.50
+Subtotal                                     1,270.50
+VAT 19%                                      241.40
+Total              EUR                       1,511.90
+Contact: billing@acme.example, phone +49 30 1234567
+IBAN DE89 3704 0044 0532 0130 00
+"""
+
+
+def obj(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+        "additionalProperties": False,
+    }
+
+
+def nullable(kind: str, **more: Any) -> dict[str, Any]:
+    return {"anyOf": [{"type": kind, **more}, {"type": "null"}]}
+
+
+def text_document(data: str, title: str | None = None, cited: bool = True) -> dict[str, Any]:
+    source = {"type": "text", "media_type": "text/plain", "data": data}
+    return {"type": "document", "title": title, "source": source, "citations": {"enabled": cited}}
+
+
+def pdf_document(content: bytes) -> dict[str, Any]:
+    source = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(content).decode()}
+    return {"type": "document", "source": source, "citations": {"enabled": True}}
+
+
+def ask(content: Any, schema: dict[str, Any] | None = None, **params: Any) -> list[dict[str, Any]]:
+    """The content blocks of the answer; the schema goes by the system prompt, as with citations."""
+    system = {"system": f"Answer with JSON that fits this schema:\n{json.dumps(schema)}"} if schema else {}
+    messages = [{"role": "user", "content": content}]
+    return read(Request("r", {"messages": messages, **system, **params})).blocks()
+
+
+def filled(content: Any, schema: dict[str, Any]) -> Any:
+    return json.loads("".join(block["text"] for block in ask(content, schema)))
+
+
+def test_labelled_values_are_typed_by_the_schema():
+    """Strings, ISO dates, numbers, enums, currencies, e-mail, IBAN: read, not invented."""
+    schema = obj(
+        {
+            "invoice_number": {"type": "string"},
+            "invoice_date": {"type": "string", "format": "date"},
+            "due_date": nullable("string", format="date"),
+            "customer": {"type": "string"},
+            "status": {"enum": ["open", "paid"]},
+            "net": {"type": "number"},
+            "tax": {"type": "number"},
+            "total": {"type": "number"},
+            "currency": {"type": "string"},
+            "email": {"type": "string"},
+            "iban": {"type": "string"},
+            "is_paid": {"type": "boolean"},
+            "order_number": nullable("string"),
+        }
+    )
+    assert filled([text_document(INVOICE)], schema) == {
+        "invoice_number": "A-2024/17",
+        "invoice_date": "2024-03-05",
+        "due_date": "2024-04-04",
+        "customer": "Jane Müller",
+        "status": "paid",
+        "net": 1270.5,
+        "tax": 241.4,
+        "total": 1511.9,
+        "currency": "EUR",
+        "email": "billing@acme.example",
+        "iban": "DE89 3704 0044 0532 0130 00",
+        "is_paid": True,
+        "order_number": None,
+    }
+
+
+def test_tables_become_lists_of_objects_and_objects_nest():
+    """Rows by their headings; a nested object by its own labels; references are followed."""
+    line = obj(
+        {"description": {"type": "string"}, "quantity": {"type": "integer"}, "amount": {"type": "number"}}
+    )
+    schema = obj(
+        {
+            "customer": obj({"name": {"type": "string"}, "phone": nullable("string")}),
+            "lines": {"type": "array", "items": {"$ref": "#/$defs/Line"}},
+        }
+    ) | {"$defs": {"Line": line}}
+    answer = filled([text_document(INVOICE)], schema)
+    assert answer["customer"] == {"name": "Jane Müller", "phone": "+49 30 1234567"}
+    assert answer["lines"] == [
+        {"description": "Blue widget", "quantity": 2, "amount": 20.0},
+        {"description": "Red widget, big", "quantity": 1, "amount": 1250.5},
+    ]
+
+
+def test_what_is_not_there_is_null_or_empty():
+    """Nothing is invented: null where the schema allows it, else the empty value of the type."""
+    schema = obj(
+        {
+            "invoice_number": nullable("string"),
+            "total": nullable("number"),
+            "vendor": {"type": "string"},
+            "lines": {
+                "type": "array",
+                "items": obj({"name": {"type": "string"}, "price": {"type": "number"}}),
+            },
+            "customer": {"anyOf": [obj({"name": {"type": "string"}}), {"type": "null"}]},
+        }
+    )
+    assert filled([text_document("Nothing of the kind.")], schema) == {
+        "invoice_number": None,
+        "total": None,
+        "vendor": "",
+        "lines": [],
+        "customer": None,
+    }
+
+
+def test_a_plain_text_citation_has_exact_offsets():
+    """Each read value is a block of its own whose cited text stands at its offsets in the document."""
+    schema = obj(
+        {"invoice_number": {"type": "string"}, "total": {"type": "number"}, "po_number": nullable("string")}
+    )
+    blocks = ask([text_document("Not this one."), text_document("\U0001f600 é\n" + INVOICE, "T")], schema)
+    assert json.loads("".join(block["text"] for block in blocks))["total"] == 1511.9
+    cited = {block["text"]: block["citations"] for block in blocks if block["citations"]}
+    assert set(cited) == {'"A-2024/17"', "1511.9"}
+    for (citation,) in cited.values():
+        data = "\U0001f600 é\n" + INVOICE
+        assert citation["type"] == "char_location"
+        assert citation["document_index"] == 1
+        assert citation["document_title"] == "T"
+        assert citation["file_id"] is None
+        start, end = citation["start_char_index"], citation["end_char_index"]
+        assert data[start:end] == citation["cited_text"]
+    assert "Invoice No: A-2024/17" in cited['"A-2024/17"'][0]["cited_text"]
+
+
+def test_custom_content_is_cited_by_whole_blocks():
+    """Custom content is not cut: the citation is the block, its index 0-based and its end exclusive."""
+    blocks = [{"type": "text", "text": t} for t in ("Hello there.", "Total: 12,50 EUR. Thanks.")]
+    source = {"type": "content", "content": blocks}
+    document = {"type": "document", "source": source, "citations": {"enabled": True}}
+    (cited,) = [b for b in ask([document], obj({"total": {"type": "number"}})) if b["citations"]]
+    assert cited["text"] == "12.5"
+    (citation,) = cited["citations"]
+    assert citation["type"] == "content_block_location"
+    assert (citation["start_block_index"], citation["end_block_index"]) == (1, 2)
+    assert citation["cited_text"] == "Total: 12,50 EUR. Thanks."
+
+
+def test_without_citations_there_is_one_block():
+    """The same answer uncut."""
+    (block,) = ask([text_document(INVOICE, cited=False)], obj({"total": {"type": "number"}}))
+    assert json.loads(block["text"]) == {"total": 1511.9}
+    assert block["citations"] is None
+
+
+def test_prose_quotes_the_sentence_that_answers():
+    """Without a schema: the sentences nearest to the question, each cited where it stands."""
+    data = "The grass is green. The sky is blue today.\nWater is wet."
+    blocks = ask([text_document(data), {"type": "text", "text": "What colour is the sky?"}])
+    (cited,) = [block for block in blocks if block["citations"]]
+    assert cited["text"] == "The sky is blue today."
+    citation = cited["citations"][0]
+    assert data[citation["start_char_index"] : citation["end_char_index"]] == citation["cited_text"]
+
+
+@pytest.mark.parametrize(
+    ("message", "spam"),
+    [
+        ("WINNER!! Claim your free prize now, text WIN to 80086. Cost 150p/msg.", True),
+        ("Are we still on for lunch tomorrow? I'll be a bit late, sorry", False),
+    ],
+)
+def test_spam_is_decided_by_keywords(message, spam):
+    """Booleans, enums, confidences and reasons come from a scorer, so that a classifier runs offline."""
+    schema = obj(
+        {
+            "is_spam": {"type": "boolean"},
+            "label": {"enum": ["spam", "ham"]},
+            "confidence": {"type": "number"},
+            "reason": {"type": "string"},
+        }
+    )
+    answer = filled(f"Is this message spam?\n\n{message}", schema)
+    assert answer["is_spam"] is spam
+    assert answer["label"] == ("spam" if spam else "ham")
+    assert 0.5 <= answer["confidence"] <= 1
+    assert answer["reason"]
+
+
+@pytest.mark.parametrize(
+    ("text", "comma", "value"),
+    [
+        ("1.234,56", False, 1234.56),
+        ("1,234.56", True, 1234.56),
+        ("1 234,5", True, 1234.5),
+        ("1,234", False, 1234),
+        ("1.234", True, 1234),
+        ("1.234", False, 1.234),
+        ("0,125", False, 0.125),
+        ("1.234.567", False, 1234567),
+        ("-9,32", True, -9.32),
+        ("€ 4,24", True, 4.24),
+        ("(12.00)", False, -12.0),
+    ],
+)
+def test_numbers_with_either_decimal_sign(text, comma, value):
+    """A lone separator before three digits is settled by how the rest of the text writes decimals."""
+    assert number_of(text, comma_decimal=comma) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "us", "iso"),
+    [
+        ("2024-03-05", False, "2024-03-05"),
+        ("5.3.2024", False, "2024-03-05"),
+        ("05/03/2024", False, "2024-03-05"),
+        ("03/05/2024", True, "2024-03-05"),
+        ("03/20/2024", False, "2024-03-20"),
+        ("5. März 2024", False, "2024-03-05"),
+        ("02 Juillet 2015", False, "2015-07-02"),
+        ("2 juin 2015", False, "2015-06-02"),
+        ("August 3 , 2014", False, "2014-08-03"),
+        ("Jan 1, 2022", False, "2022-01-01"),
+        ("19 april 2014", False, "2014-04-19"),
+        ("5 de marzo de 2024", False, "2024-03-05"),
+        ("21.05.14", False, "2014-05-21"),
+        ("30.02.2024", False, None),
+    ],
+)
+def test_dates_in_several_languages(text, us, iso):
+    """Every form becomes ISO; what is no date is none."""
+    assert [found for _, _, found in find_dates(text, us=us)] == ([iso] if iso else [])
+
+
+def test_a_forced_tool_gets_the_filled_schema():
+    """Older models may still be forced to use a tool; its input is the answer."""
+    tool = {"name": "save", "input_schema": obj({"total": {"type": "number"}})}
+    (block,) = ask(INVOICE, tools=[tool], tool_choice={"type": "tool", "name": "save"})
+    assert (block["type"], block["name"], block["input"]) == ("tool_use", "save", {"total": 1511.9})
+
+
+def test_real_invoices_are_read_and_cited(serve, connect, request_of, shared):
+    """All labelled numbers, dates and amounts of seven real invoices, each cited on a page that has it."""
+    schema = obj(
+        {
+            "invoice_number": nullable("string"),
+            "date": nullable("string", format="date"),
+            "amount": nullable("number"),
+        }
+    )
+    system = f"Answer with JSON that fits this schema:\n{json.dumps(schema)}"
+    paths = {path.stem: path for path in sorted((shared / "pdf").glob("invoice_*.pdf"))}
+    requests = [
+        request_of(name, [pdf_document(path.read_bytes())], model="claude-sonnet-5-5", system=system)
+        for name, path in paths.items()
+    ]
+    client = connect(serve())
+    batch = client.messages.batches.create(requests=requests)
+    right, wrong = 0, []
+    for line in client.messages.batches.results(batch.id):
+        truth = json.loads(paths[line.custom_id].with_suffix(".expected.json").read_text())[0]
+        pages = Request("r", requests[list(paths).index(line.custom_id)]["params"]).documents[0].pages
+        blocks = [block for block in line.result.message.content if block.type == "text"]
+        answer = json.loads("".join(block.text for block in blocks))
+        for field in schema["properties"]:
+            if field in truth:
+                right += answer[field] == truth[field]
+                wrong += [(line.custom_id, field)] * (answer[field] != truth[field])
+        for citation in [c for block in blocks for c in block.citations or []]:
+            assert citation.end_page_number == citation.start_page_number + 1
+            assert citation.cited_text in pages[citation.start_page_number - 1]
+    assert wrong == []
+    assert right == 20
