@@ -6,9 +6,9 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 import pydantic
 
@@ -25,7 +25,7 @@ from batchata.output.schema import check_response_model
 from batchata.progress import progress_for
 from batchata.providers.port import Provider
 from batchata.recording import Recorder
-from batchata.results import ItemResult, never_started, read_items
+from batchata.results import ItemResult, entry, never_started, read_entries, read_items
 from batchata.results_dir import ResultsWriter
 from batchata.runner import Runner, Stop
 from batchata.signals import stop_on_signals
@@ -66,8 +66,18 @@ class Engine:
                 known = run.total
                 used = reader or self.definition.reader
                 yield from read_items(log, run, range(known), used, again=reader is not None)
-        for item in never_started(self.definition.inputs.count - known):
-            yield replace(item, index=known + item.index)
+        yield from never_started(self.definition.inputs.count - known, known)
+
+    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
+        """What `items` gives, cut down to the shape of `results()`."""
+        if response_model is not None:
+            return [entry(item) for item in self.items(response_model)]
+        with self.store.reading() as log:
+            run = self.store.run
+            known = [] if log is None else read_entries(log, run, range(run.total), self.definition.reader)
+            entries = [entry(reading) for reading in known]
+        missing = never_started(self.definition.inputs.count - len(entries))
+        return entries + [entry(item) for item in missing]
 
     def drive(
         self,

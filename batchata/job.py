@@ -41,7 +41,7 @@ class BatchJob:
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
         """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet)."""
-        return [item.entry() for item in self._engine.items(response_model)]
+        return self._engine.results(response_model)
 
     def stats(self, print_stats: bool = False) -> dict[str, Any]:
         """What was sent, used and paid so far; printed too if asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -10,11 +11,11 @@ import structlog
 logging.getLogger("batchata").addHandler(logging.NullHandler())
 
 
-def _to_record(logger: Any, method: str, event: dict[str, Any]) -> tuple[tuple[str], dict[str, Any]]:
-    """The event's name and keys as the record's message, and the keys as its attributes for JSON formatters."""
+def _to_record(logger: Any, method: str, event: MutableMapping[str, Any]) -> tuple[Any, ...]:
+    """The event's name and keys as the record's message, and the keys as attributes for JSON formatters."""
     name = event.pop("event")
     message = " ".join([name, *(f"{key}={value}" for key, value in event.items())])
-    return (message.replace("%", "%%"),), {"extra": event}
+    return (message,), {"extra": dict(event)}
 
 
 def get_logger(name: str = "batchata") -> structlog.stdlib.BoundLogger:

@@ -132,7 +132,7 @@ class BatchManager:
 
         With another `response_model` the stored answers are parsed again with it, without any call.
         """
-        return [item.entry() for item in self.items(response_model)]
+        return self._engine.results(response_model)
 
     def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
         """Every item with its status, error, usage, cost and raw line, in input order, one by one."""

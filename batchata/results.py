@@ -1,4 +1,4 @@
-"""What a log's stored answers say: one typed result per item, parsed again whenever it is asked for."""
+"""What a log's stored answers say, item by item, read again whenever it is asked for."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from batchata.core.events import OutcomeRecorded, RequestError, Usage
 from batchata.core.state import ItemStatus, Run
 from batchata.log.port import Log
 from batchata.output.reading import Citations, Reader, Reading, Result
-from batchata.providers.anthropic.lines import decode_line
+from batchata.providers.anthropic.lines import answer_blocks, decode_line
 
 # Results come back in any order, so the answers of neighbouring items lie in segments all over the log.
 # Within a window they are read in the order in which they are stored: each segment is unpacked once.
 _WINDOW = 2_000
 
-_NO_ANSWER = Reading(None, None)
+_NOTHING = Reading(None, None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ItemResult:
     """Everything known of one item.
 
@@ -42,9 +42,15 @@ class ItemResult:
     stop_reason: str | None
     raw: bytes | None
 
-    def entry(self) -> dict[str, Any]:
-        """The item as `results()` shows it."""
-        return {"result": self.result, "citations": self.citations}
+
+def read_entries(log: Log, run: Run, indexes: Iterable[int], reader: Reader) -> Iterator[Reading]:
+    """Result and citations of the items at these indexes, in this order, as the run itself judged them."""
+    body, status = run.items.body, run.items.status
+    for window in batched(indexes, _WINDOW):
+        lines = _lines(log, run, (body[i] for i in window if status[i] == ItemStatus.COMPLETED))
+        for index in window:
+            line = lines.get(body[index])
+            yield _NOTHING if line is None else reader.read(answer_blocks(line), None)
 
 
 def read_items(
@@ -56,11 +62,10 @@ def read_items(
     """
     for window in batched(indexes, _WINDOW):
         outcomes = _last_outcomes(log, run, window)
-        lines = _lines(log, run, outcomes.values())
+        lines = _lines(log, run, (run.items.body[index] for index in window))
         for index in window:
-            outcome = outcomes.get(index)
-            line = None if outcome is None or outcome.body is None else lines[outcome.body]
-            yield _item(run, index, outcome, line, reader, again)
+            line = lines.get(run.items.body[index])
+            yield _item(run, index, outcomes.get(index), line, reader, again)
 
 
 def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, OutcomeRecorded]:
@@ -70,9 +75,9 @@ def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, Outc
     return {event.index: event for event in recorded}
 
 
-def _lines(log: Log, run: Run, outcomes: Iterable[OutcomeRecorded]) -> dict[int, bytes | None]:
+def _lines(log: Log, run: Run, bodies: Iterable[int]) -> dict[int, bytes | None]:
     assert run.started is not None
-    numbers = sorted(outcome.body for outcome in outcomes if outcome.body is not None)
+    numbers = sorted(body for body in bodies if body >= 0)
     return dict(zip(numbers, log.bodies(run.started.run_id, numbers), strict=True))
 
 
@@ -80,13 +85,11 @@ def _item(
     run: Run, index: int, outcome: OutcomeRecorded | None, line: bytes | None, reader: Reader, again: bool
 ) -> ItemResult:
     status = _status(run, index)
-    reading = _NO_ANSWER
-    if line is not None and outcome is not None and (status == "completed" or again):
+    reading = Reading(None, None, None if outcome is None else outcome.error)
+    if line is not None and outcome is not None and (again or status == "completed"):
         reading = _read(outcome, line, reader)
-        if status != "pending":
+        if again and status != "pending":
             status = "failed" if reading.error else "completed"
-    elif outcome is not None:
-        reading = Reading(None, None, outcome.error)
     return ItemResult(
         index=index,
         status=status,
@@ -117,7 +120,12 @@ def _status(run: Run, index: int) -> str:
             return "pending"
 
 
-def never_started(count: int) -> Iterator[ItemResult]:
-    """The items of a run that has not begun."""
-    for index in range(count):
+def never_started(count: int, first: int = 0) -> Iterator[ItemResult]:
+    """Items that no log knows of yet."""
+    for index in range(first, first + count):
         yield ItemResult(index, "pending", None, None, None, None, Decimal(0), 0, None, None)
+
+
+def entry(reading: Reading | ItemResult) -> dict[str, Any]:
+    """The shape in which `results()` shows an item."""
+    return {"result": reading.result, "citations": reading.citations}

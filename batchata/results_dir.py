@@ -20,8 +20,8 @@ from batchata.core.ranges import iterate
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
-from batchata.output.reading import Citations, Reader, Result
-from batchata.results import ItemResult, read_items
+from batchata.output.reading import Citations, Reader, Reading, Result
+from batchata.results import read_entries
 
 
 class ResultsWriter:
@@ -97,9 +97,9 @@ class ResultsWriter:
     def _write_processed(self, number: int, first: int, last: int) -> None:
         if self._processed is None:
             return
-        items = read_items(self._log, self._run, range(first, last + 1), self._reader, again=False)
+        readings = read_entries(self._log, self._run, range(first, last + 1), self._reader)
         with whole_file(self._path(number)) as file:
-            write_entries(file, items)
+            write_entries(file, readings)
 
     def _write_raw(self, number: int) -> None:
         job = self._run.jobs[number]
@@ -138,13 +138,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_entries(file: IO[bytes], items: Iterable[ItemResult]) -> None:
+def write_entries(file: IO[bytes], readings: Iterable[Reading]) -> None:
     """A JSON list with one `{"result": …, "citations": …}` per line."""
     separator = b"[\n"
-    for item in items:
+    for reading in readings:
         file.write(separator)
-        file.write(b'{"result":' + _result_json(item.result) + b',"citations":')
-        file.write(_encode(_citations_json(item.citations)) + b"}")
+        file.write(b'{"result":' + _result_json(reading.result) + b',"citations":')
+        file.write(_encode(_citations_json(reading.citations)) + b"}")
         separator = b",\n"
     file.write(b"\n]\n" if separator == b",\n" else b"[]\n")
 

@@ -117,6 +117,7 @@ def _outcome_recorded(run: Run, at: int, event: e.OutcomeRecorded, version: int)
     job.outcomes[event.kind] = job.outcomes.get(event.kind, 0) + 1
     items = run.items
     items.outcome[event.index] = version
+    items.body[event.index] = -1 if event.body is None else event.body
     if event.error is None:
         items.status[event.index] = _COMPLETED
         run.completed += 1

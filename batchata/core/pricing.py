@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from batchata.core.events import CostCharged, Usage
 
 MILLION = Decimal(1_000_000)
+_ZERO = Decimal(0)
 BATCH_FACTOR = Decimal("0.5")  # every token category is billed at half the list price in a batch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnitPrices:
     """List prices in USD per million tokens, one for each kind of token; None where none is known."""
 
@@ -22,10 +24,12 @@ class UnitPrices:
     cache_write_1h_tokens: Decimal | None = None
     cache_read_tokens: Decimal | None = None
 
-    def of(self, kind: str) -> Decimal | None:
-        """The price of one kind of token."""
-        price: Decimal | None = getattr(self, kind)
-        return price
+    @cached_property
+    def in_batch(self) -> dict[str, tuple[Decimal, str]]:
+        """The known prices at half, as they are in a batch: as numbers and in plain digits."""
+        listed = {kind: getattr(self, kind) for kind in Usage.__struct_fields__}
+        halved = {kind: price * BATCH_FACTOR for kind, price in listed.items() if price is not None}
+        return {kind: (price, plain(price)) for kind, price in halved.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class PriceTier:
     prices: UnitPrices
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelPrice:
     """All prices of one model and where they came from; tiers ascend and the first begins at -1."""
 
@@ -46,6 +50,18 @@ class ModelPrice:
     def for_prompt(self, tokens: int) -> UnitPrices:
         """The prices that hold for a request whose prompt has this many tokens, cached ones included."""
         return next(tier.prices for tier in reversed(self.tiers) if tokens > tier.above)
+
+    @cached_property
+    def dearest(self) -> list[tuple[Decimal, Decimal]]:
+        """For each tier the price of its dearest kind of input, and that of output."""
+        kinds = [kind for kind in Usage.__struct_fields__ if kind != "output_tokens"]
+        return [
+            (
+                max((p for kind in kinds if (p := getattr(tier.prices, kind)) is not None), default=_ZERO),
+                tier.prices.output_tokens or _ZERO,
+            )
+            for tier in self.tiers
+        ]
 
 
 def prompt_tokens(usage: Usage) -> int:
@@ -60,51 +76,28 @@ def prompt_tokens(usage: Usage) -> int:
 
 def charge(job: int, index: int, usage: Usage, price: ModelPrice | None) -> CostCharged:
     """The event that says what this request cost, with every figure needed to check it later."""
-    tokens = {kind: getattr(usage, kind) for kind in Usage.__struct_fields__}
-    used = [kind for kind, number in tokens.items() if number]
-    batch_prices = _batch_prices(price, usage, used)
-    amount = (
-        None
-        if batch_prices is None
-        else sum((batch_prices[k] * tokens[k] for k in used), Decimal(0)) / MILLION
-    )
+    tokens = {kind: number for kind in Usage.__struct_fields__ if (number := getattr(usage, kind))}
+    units = {} if price is None else price.for_prompt(prompt_tokens(usage)).in_batch
+    known = price is not None and tokens.keys() <= units.keys()
+    amount = sum((units[kind][0] * number for kind, number in tokens.items()), _ZERO) if known else None
     return CostCharged(
         job=job,
         index=index,
-        amount=None if amount is None else plain(amount),
-        unit_prices={}
-        if batch_prices is None
-        else {kind: plain(unit) for kind, unit in batch_prices.items()},
+        amount=None if amount is None else plain(amount / MILLION),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_write_5m_tokens=usage.cache_write_5m_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        unit_prices={kind: units[kind][1] for kind in tokens} if known else {},
         price_source="unknown" if price is None else price.source,
-        **tokens,
-    )
-
-
-def _batch_prices(price: ModelPrice | None, usage: Usage, used: list[str]) -> dict[str, Decimal] | None:
-    if price is None:
-        return None
-    listed = price.for_prompt(prompt_tokens(usage))
-    units = {kind: listed.of(kind) for kind in used}
-    return (
-        None
-        if None in units.values()
-        else {k: unit * BATCH_FACTOR for k, unit in units.items() if unit is not None}
     )
 
 
 def worst_cost(price: ModelPrice, input_tokens: int, max_tokens: int) -> Decimal:
     """The most that a request can cost: all input at the dearest kind of input, all of `max_tokens` used."""
-    return max(
-        (_dearest_input(tier.prices) * input_tokens + (tier.prices.output_tokens or 0) * max_tokens)
-        * BATCH_FACTOR
-        / MILLION
-        for tier in price.tiers
-    )
-
-
-def _dearest_input(prices: UnitPrices) -> Decimal:
-    kinds = (kind for kind in Usage.__struct_fields__ if kind != "output_tokens")
-    return max((unit for unit in map(prices.of, kinds) if unit is not None), default=Decimal(0))
+    worst = max(dearest * input_tokens + output * max_tokens for dearest, output in price.dearest)
+    return worst * BATCH_FACTOR / MILLION
 
 
 def plain(amount: Decimal) -> str:

@@ -86,7 +86,7 @@ class Job:
 
 
 class Items:
-    """What is known of each item, in columns: about 24 bytes an item."""
+    """What is known of each item, in columns: about 32 bytes an item."""
 
     def __init__(self) -> None:
         self.status = bytearray()
@@ -94,6 +94,7 @@ class Items:
         self.sends = array("H")  # in all
         self.job = array("i")  # the last job that held it, -1 for none
         self.outcome = array("q")  # version of its last outcome_recorded, 0 for none
+        self.body = array("q")  # the body that holds its last result line, -1 for none
         self._cost = array("q")
         self._odd_costs: dict[int, Decimal | None] = {}
 
@@ -107,6 +108,7 @@ class Items:
         self.sends.extend([0] * count)
         self.job.extend([-1] * count)
         self.outcome.extend([0] * count)
+        self.body.extend([-1] * count)
         self._cost.extend([0] * count)
 
     def cost(self, index: int) -> Decimal | None:

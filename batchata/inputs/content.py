@@ -122,7 +122,8 @@ class Contents:
         data = self._decoded(source, place)
         if b"%PDF-" not in data[:1024]:
             raise InvalidInputError(f"{place}.data is no PDF: it begins with {data[:8]!r}")
-        pages, text_tokens = read_pdf(data, f"{place}.data", self.model.pdf_pages)
+        model = self.model
+        pages, text_tokens = read_pdf(data, f"{place}.data", model.pdf_pages, model.context_window)
         self.pages += pages
         self.media_tokens += text_tokens + pages * self.model.image_tokens
 

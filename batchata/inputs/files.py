@@ -110,7 +110,7 @@ def _measure(data: bytes, media_type: str, place: str, model: Model) -> tuple[in
     if media_type == PDF:
         if (size := base64_size(len(data))) > MAX_REQUEST_BYTES:
             raise FileInputError(_too_large(place, size))
-        pages, text_tokens = read_pdf(data, place, model.pdf_pages)
+        pages, text_tokens = read_pdf(data, place, model.pdf_pages, model.context_window)
         return pages, text_tokens + pages * model.image_tokens, size
     if media_type == TEXT:
         text = decode_text(data, place)

@@ -24,6 +24,9 @@ TURN_TOKENS: Final = 16
 # text, and text no fewer than two bytes per token.
 _PAGE_TEXT_TOKENS: Final = 3_000
 _PAGE_TEXT_TOKENS_DENSE: Final = 12_000
+_LEAST_TEXT_TOKENS: Final = 1_500
+_LEAST_IMAGE_TOKENS: Final = 1_568
+_A_PAGE_WITH_TEXT: Final = 500  # bytes of content stream; less is a blank page or a few words
 
 
 def base64_size(size: int) -> int:
@@ -34,6 +37,14 @@ def base64_size(size: int) -> int:
 def page_text_tokens(content_bytes: int) -> int:
     """A bound of the text tokens of one PDF page, given the size of its content streams."""
     return min(max(_PAGE_TEXT_TOKENS, content_bytes // 3), _PAGE_TEXT_TOKENS_DENSE)
+
+
+def least_page_tokens(content_bytes: int) -> int:
+    """What one PDF page takes at least, as documented: 1,500 tokens of text if it has any, and its image.
+
+    The image is counted at 1,568 tokens, the cap on older models; newer ones go up to 4,784.
+    """
+    return (_LEAST_TEXT_TOKENS if content_bytes >= _A_PAGE_WITH_TEXT else 0) + _LEAST_IMAGE_TOKENS
 
 
 def image_token_bound(width: int, height: int, most: int) -> int:

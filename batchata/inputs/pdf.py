@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchata.errors import FileInputError
-from batchata.inputs.limits import page_text_tokens
+from batchata.inputs.limits import least_page_tokens, page_text_tokens
 
 if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
@@ -31,21 +31,21 @@ class _DamagedError(Exception):
     """The PDF is broken in the way that the message says."""
 
 
-def read_pdf(data: bytes, place: str, max_pages: int) -> PdfContent:
+def read_pdf(data: bytes, place: str, max_pages: int, max_tokens: int) -> PdfContent:
     """Look through all pages of a PDF.
 
-    Raises FileInputError, beginning with `place`, when it is encrypted, damaged, without pages or has more
-    than `max_pages`.
+    Raises FileInputError, beginning with `place`, when it is encrypted, damaged, without pages, has more
+    than `max_pages`, or cannot fit into `max_tokens`, the model's context window.
     """
     with _quiet():
         try:
-            content = _look_through(data, place, max_pages)
+            content = _look_through(data, place, max_pages, max_tokens)
         except _DamagedError as exc:
             raise FileInputError(f"{place} is a damaged PDF: {exc}; export or download it again") from exc
     return content
 
 
-def _look_through(data: bytes, place: str, max_pages: int) -> PdfContent:
+def _look_through(data: bytes, place: str, max_pages: int, max_tokens: int) -> PdfContent:
     reader = _open(data)
     if reader.is_encrypted:
         raise FileInputError(
@@ -59,7 +59,13 @@ def _look_through(data: bytes, place: str, max_pages: int) -> PdfContent:
         raise FileInputError(
             f"{place} has {len(pages)} pages and the model takes at most {max_pages} in one request; split it"
         )
-    return PdfContent(len(pages), sum(page_text_tokens(_content_size(n, page)) for n, page in pages))
+    sizes = [_content_size(number, page) for number, page in pages]
+    if (least := sum(map(least_page_tokens, sizes))) > max_tokens:
+        raise FileInputError(
+            f"{place} has {len(pages)} pages, which make about {least:,} tokens or more; the model's context "
+            f"window holds {max_tokens:,}: split it"
+        )
+    return PdfContent(len(pages), sum(map(page_text_tokens, sizes)))
 
 
 # What pypdf lets escape on malformed files, found by feeding it some thousands of them: its own errors and
@@ -113,7 +119,7 @@ def _content_streams(page: PageObject) -> Iterator[Any]:
 
 
 def _stream_size(stream: Any) -> int:
-    filters = stream.get("/Filter")
+    filters = stream["/Filter"] if stream.get("/Filter") else None  # only [] follows a reference
     first = filters[0] if isinstance(filters, list) and filters else filters
     raw: bytes = stream._data  # the only way to the bytes before pypdf has repaired them
     return _inflated_size(raw) if first == "/FlateDecode" else len(raw)

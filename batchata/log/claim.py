@@ -11,24 +11,19 @@ from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from sqlalchemy.dialects.sqlite import dialect, insert
+from sqlalchemy.dialects.sqlite import insert
 
 from batchata.core.codec import encode, hot_columns
 from batchata.core.events import Event, Process
 from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
 from batchata.log import chain, place
+from batchata.log.bulk import insert_commit, insert_events, insert_segments
 from batchata.log.reader import Reader
 from batchata.log.segments import pack
-from batchata.log.tables import ClaimRow, CommitRow, EventRow, SegmentRow
+from batchata.log.tables import ClaimRow
 from batchata.log.writer import Writer
 
 
-def _insert(model: Any) -> str:
-    """The model's INSERT for the driver, which takes plain tuples: ten times as fast as ORM objects."""
-    return str(sa.insert(model).compile(dialect=dialect(paramstyle="qmark")))
-
-
-_INSERT_EVENT, _INSERT_SEGMENT, _INSERT_COMMIT = map(_insert, (EventRow, SegmentRow, CommitRow))
 _SELECT_EPOCH = "SELECT epoch FROM claims WHERE stream = ?"
 _LAST_COMMIT = """
     SELECT number, last_version, next_body, hash FROM commits WHERE stream = ? ORDER BY number DESC LIMIT 1
@@ -102,11 +97,9 @@ class SqliteClaim:
         digest = chain.link(self._digest, commit, rows, [segment[:4] for segment in segments])
         with self._writer.transaction() as connection:
             self._must_be_newest(connection)
-            if segments:
-                connection.exec_driver_sql(_INSERT_SEGMENT, [(self.stream, *segment) for segment in segments])
-            if rows:
-                connection.exec_driver_sql(_INSERT_EVENT, rows)
-            connection.exec_driver_sql(_INSERT_COMMIT, (*commit, digest))
+            insert_segments(connection, [(self.stream, *segment) for segment in segments])
+            insert_events(connection, rows)
+            insert_commit(connection, (*commit, digest))
         self.version, self.next_body = commit.last_version, commit.next_body
         self._number, self._digest = commit.number, digest
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from batchata.output.blocks import Block
+
 
 @dataclass(frozen=True, slots=True)
 class Citation:
@@ -57,11 +59,8 @@ def from_dict(value: dict[str, Any]) -> Citation:
     return Citation(**{"type": "", "cited_text": ""} | {k: v for k, v in known.items() if k in _NAMES})
 
 
-def of_blocks(blocks: list[dict[str, Any]]) -> list[Citation]:
+def of_blocks(blocks: list[Block]) -> list[Citation]:
     """Every citation of an answer's text blocks, in order."""
     return [
-        from_dict(citation)
-        for block in blocks
-        if block.get("type") == "text"
-        for citation in block.get("citations") or ()
+        from_dict(citation) for block in blocks if block.type == "text" for citation in block.citations or ()
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import pydantic
 
 from batchata.core.events import RequestError
+from batchata.output.blocks import Block, joined_text
 from batchata.output.citations import Citation, of_blocks
 from batchata.output.parsing import UnreadableAnswer, parse
 
@@ -37,14 +38,13 @@ class Reader:
     response_model: type[pydantic.BaseModel] | None
     enable_citations: bool
 
-    def read(self, blocks: list[dict[str, Any]], stop_reason: str | None) -> Reading:
-        """The reading of a succeeded request's content blocks. The thinking block that newer models lead
-        with is passed over: blocks are told by type, never by place."""
+    def read(self, blocks: list[Block], stop_reason: str | None) -> Reading:
+        """The reading of a succeeded request's content blocks."""
         if stop_reason == "refusal":
             return _failed("refusal", "the model refused to answer")
         if stop_reason in _CUT:
             return _failed(stop_reason, _CUT[stop_reason])
-        text = "".join(block.get("text") or "" for block in blocks if block.get("type") == "text")
+        text = joined_text(blocks)
         if not text:
             return _failed("invalid_output", "the answer holds no text")
         if self.response_model is None:
@@ -54,7 +54,7 @@ class Reader:
         except UnreadableAnswer as exc:
             return _failed("invalid_output", str(exc))
 
-    def _citations(self, blocks: list[dict[str, Any]]) -> Citations:
+    def _citations(self, blocks: list[Block]) -> Citations:
         return of_blocks(blocks) if self.enable_citations else None
 
 

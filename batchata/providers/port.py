@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
+
+import msgspec
 
 from batchata.core.events import Counts, RequestError, Usage
+from batchata.output.blocks import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,7 @@ class Batch:
         return c.processing + c.succeeded + c.errored + c.canceled + c.expired
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What became of one request, read from one result line, which is kept as received in `line`.
 
     `blocks` are the answer's content blocks; `error` says why there is no answer, None when there is one.
@@ -39,7 +41,7 @@ class Outcome:
     stop_reason: str | None
     error: RequestError | None
     usage: Usage | None
-    blocks: list[dict[str, Any]]
+    blocks: list[Block]
     line: bytes
 
 

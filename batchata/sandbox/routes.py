@@ -98,7 +98,6 @@ class Routes:
         if self.faults.spend_limit:
             raise spend_limit()
         self._inject("create_status")
-        # Taken before creating, and shown as it was created: another thread's poll may end it meanwhile.
         created = batch_object(self._service.create(call.body), call.base_url)
         hang = float(self._take("create_hang", 0.0))
         if hang:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from os import PathLike
 from pathlib import Path
 from threading import Thread
@@ -26,8 +27,6 @@ __all__ = ["Sandbox"]
 
 logger = logging.getLogger("batchata.sandbox")
 logger.addHandler(logging.NullHandler())
-
-_LOOPBACK = ("127.", "localhost", "::1")
 
 
 class Sandbox:
@@ -63,7 +62,7 @@ class Sandbox:
         max_requests: int = 100_000,
         allow_remote: bool = False,
     ) -> None:
-        if not allow_remote and not host.startswith(_LOOPBACK):
+        if not allow_remote and not _is_loopback(host):
             raise InvalidInputError(f"the sandbox listens on loopback only, not on {host!r} (allow_remote)")
         self._directory = DirectoryShelf(Path(state)) if state is not None else None
         clock = clock or time.time
@@ -161,6 +160,13 @@ class Sandbox:
     def _wait(self, seconds: float) -> None:
         if self._server is not None:
             self._server.stopping.wait(seconds)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _view(record: Record) -> BatchView:

@@ -150,5 +150,5 @@ def documents_of(params: dict[str, Any]) -> list[Document]:
         content = message.get("content") if isinstance(message, dict) else None
         if isinstance(content, list):
             blocks = [b for b in content if isinstance(b, dict) and b.get("type") == "document"]
-            found.extend(Document(block, len(found) + n) for n, block in enumerate(blocks))
+            found += [Document(block, len(found) + n) for n, block in enumerate(blocks)]
     return found

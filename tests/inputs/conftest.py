@@ -12,16 +12,15 @@ from pypdf import PdfWriter
 
 from batchata.providers.models import MODELS, Model
 
-SHARED = Path(os.environ.get("BATCHATA_SHARED") or Path(__file__).resolve().parents[2] / "../shared")
+SHARED = Path(os.environ.get("BATCHATA_SHARED") or Path(__file__).resolve().parents[2] / "../shared/data/dev")
 
 
 @pytest.fixture
 def shared() -> Path:
     """The directory of collected documents and texts; the test is skipped where it is absent."""
-    root = SHARED / "data" / "dev"
-    if not root.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("the collected test data is not here; BATCHATA_SHARED names its directory")
-    return root
+    return SHARED
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ MODEL = MODELS["claude-sonnet-5-5"]
 
 def test_what_the_api_takes_is_given_back_as_plain_values() -> None:
     """A copy of JSON values; what is None was not given."""
-    given = {
+    given: dict[str, Any] = {
         "system": ({"type": "text", "text": "Be brief."},),
         "thinking": {"type": "adaptive"},
         "tools": [{"name": "f", "input_schema": {"type": "object"}}],
@@ -30,7 +30,7 @@ def test_what_the_api_takes_is_given_back_as_plain_values() -> None:
     }
     checked = check_params(given, MODEL)
     expected = {key: value for key, value in given.items() if value is not None}
-    assert checked == expected | {"system": list(given["system"]), "stop_sequences": ["END"]}  # type: ignore[call-overload]
+    assert checked == expected | {"system": list(given["system"]), "stop_sequences": ["END"]}
     checked["metadata"]["user_id"] = "other"
     assert given["metadata"] == {"user_id": "u"}
 

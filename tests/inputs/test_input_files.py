@@ -134,11 +134,12 @@ def test_paths_that_lead_to_no_file(tmp_path: Path) -> None:
             read(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     """A lack of permission is said as such."""
     path = written(tmp_path / "a.txt", b"Hello")
     path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
     with pytest.raises(FileInputError, match="may not be read"):
         read(path)
 

@@ -85,7 +85,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         r"content\[0\]\.content\[0\] has citations in a user message",
     ),
     "document no source": ([user({"type": "document"})], r"content\[0\]\.source has to be a dict"),
-    "document wrong type": ([user(document(source={"type": "base64", "media_type": "text/csv"}))], "be 'appl"),
+    "document wrong type": ([user(document(source={**PDF_SOURCE, "media_type": "text/csv"}))], "be 'appl"),
     "document no base64": ([user(document(source={**PDF_SOURCE, "data": "%%"}))], r"not valid base64"),
     "document no PDF": ([user(pdf_block(b"hello"))], r"source\.data is no PDF"),
     "document a broken PDF": ([user(pdf_block(b"%PDF-1.4 hello"))], r"source\.data is a damaged PDF"),

@@ -116,6 +116,7 @@ def test_more_items_leave_the_fingerprints_of_prefixes_unchanged() -> None:
     assert long.fingerprint(0) == of_texts([]).fingerprint()
     assert long.fingerprint() != short.fingerprint()
     assert of_texts(["b", "a"]).fingerprint() != short.fingerprint()
+    assert of_texts(["c", "b"]).fingerprint() != short.fingerprint()
     with pytest.raises(IndexError):
         short.fingerprint(3)
 

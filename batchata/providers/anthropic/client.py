@@ -29,7 +29,7 @@ _PATH = "/v1/messages/batches"
 _PAGE = 100
 _MOST_PAGES = 50
 _FEW = 2  # up to so many batches are asked for one by one
-_CHUNK = 500  # outcomes handed over at a time
+_CHUNK = 1_000  # outcomes handed over at a time
 _CONNECT_SECONDS = 5.0
 
 

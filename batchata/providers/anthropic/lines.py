@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from batchata.core.events import RequestError, Usage
 from batchata.errors import IncompleteResultsError
+from batchata.output.blocks import Block
 from batchata.providers.port import Outcome
 
 
@@ -25,7 +24,7 @@ class _Usage(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    content: list[dict[str, Any]] = []
+    content: list[Block] = []
     stop_reason: str | None = None
     usage: _Usage | None = None
 
@@ -52,7 +51,26 @@ class _Line(msgspec.Struct):
     result: _Result
 
 
+class _AnswerMessage(msgspec.Struct):
+    content: list[Block] = []
+
+
+class _AnswerResult(msgspec.Struct):
+    message: _AnswerMessage | None = None
+
+
+class _AnswerLine(msgspec.Struct):
+    result: _AnswerResult
+
+
 _decode = msgspec.json.Decoder(_Line).decode
+_decode_answer = msgspec.json.Decoder(_AnswerLine).decode
+
+
+def answer_blocks(line: bytes) -> list[Block]:
+    """Only the content blocks of a stored result line: all that a result is read from."""
+    message = _decode_answer(line).result.message
+    return [] if message is None else message.content
 
 
 def decode_line(line: bytes) -> Outcome:

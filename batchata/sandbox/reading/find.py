@@ -23,6 +23,7 @@ _STRONG_SEPARATOR = re.compile(
 _TEXT_END = re.compile(r"[;\t|]|\s{2,}|[,.]\s+[\w ]{1,25}[:=]|(?<=\w{4})\.\s+(?=[A-ZÄÖÜ])")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){3,7}(?:\s?[A-Z0-9]{1,3})?(?![A-Z0-9])")
+_ABROAD = re.compile(r"(?<!\w)\+\d[\d ()./-]{6,18}\d(?!\w)")
 _PHONE = re.compile(r"(?<!\w)(?:\+\d|\(\d|\d)[\d\s()./-]{5,18}\d(?!\w)")
 _CURRENCIES = re.compile(
     r"(?<![A-Z])(?:USD|EUR|GBP|CHF|JPY|PLN|SEK|NOK|DKK|CAD|AUD|CZK)(?![A-Z])|US Dollars?|[€$£¥]|zł"
@@ -75,7 +76,7 @@ class Finder:
 
     def _by_shape(self, kind: str) -> Found | None:
         """Values that need no label, because nothing else looks like them."""
-        pattern = {"email": _EMAIL, "iban": _IBAN, "currency": _CURRENCIES}.get(kind)
+        pattern = {"email": _EMAIL, "iban": _IBAN, "currency": _CURRENCIES, "phone": _ABROAD}.get(kind)
         for page in self.pages if pattern else []:
             for number, line in enumerate(page.lines):
                 match = pattern.search(line) if pattern else None

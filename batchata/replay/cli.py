@@ -1,0 +1,75 @@
+"""The commands of `python -m batchata.replay` with their arguments; what they do is imported when they run."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated
+
+import dotenv
+import typer
+
+from batchata.replay.group import ReplayGroup
+
+app = typer.Typer(
+    cls=ReplayGroup,
+    help="Explain a Batchata log. Without a command: show. Nothing is sent, nothing is changed; times are UTC.",
+    add_completion=False,
+    no_args_is_help=True,
+    # Boxes and colours around messages are in the way of whoever pipes or searches them.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+LogPath = Annotated[str, typer.Argument(metavar="LOG", help="The log, as given to BatchManager as state_path.")]
+RunId = Annotated[str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")]
+
+
+@app.command()
+def show(
+    log: LogPath,
+    run: RunId = None,
+    every_job: Annotated[bool, typer.Option("--all", help="Show all jobs of a long list.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """The run at a glance: totals, cost, jobs, and what happens next; a list when there are several runs."""
+    from batchata.replay.show import show_log
+
+    show_log(log, run, every_job=every_job, as_json=as_json)
+
+
+@app.command()
+def events(
+    log: LogPath,
+    run: RunId = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="TYPE", help="Only events of this type; may be given again."),
+    ] = None,
+    job: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only events about this job.")] = None,
+    item: Annotated[
+        int | None, typer.Option(min=0, metavar="INDEX", help="Only events that name this item.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    """The timeline: one line per event, in the order in which they were written."""
+    from batchata.replay.timeline import Wanted, print_timeline
+
+    print_timeline(log, run, Wanted(types or [], job, item), as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line of this process and end it: 0, or 2 when what was asked for is not there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
+    _load_env_file()
+    app(prog_name="python -m batchata.replay")
+
+
+def _load_env_file() -> None:
+    """Take NO_COLOR, COLUMNS and the like from the `.env` of the working directory or one above it."""
+    try:
+        dotenv.load_dotenv(dotenv.find_dotenv(usecwd=True))
+    except (OSError, ValueError) as exc:
+        typer.echo(f"batchata.replay: the .env file is not used: {exc}", err=True)

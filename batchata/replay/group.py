@@ -1,0 +1,38 @@
+"""How the command line finds its command: `show` unless another is named; and how it ends on an error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from batchata.errors import BatchataError
+from batchata.replay.wording import clean
+
+_DEFAULT = "show"
+_OF_THE_GROUP = ("--help",)
+
+
+class ReplayGroup(TyperGroup):
+    """Commands that may be left out (`LOG`) or stand behind the log (`LOG events`)."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command first; a file named like a command is written as ./show."""
+        if args and args[0] not in (*self.commands, *_OF_THE_GROUP):
+            follows = args[1:2] and args[1] in self.commands and not args[0].startswith("-")
+            args = [args[1], args[0], *args[2:]] if follows else [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an error of ours is one line and exit code 2."""
+        try:
+            result = super().invoke(ctx)
+        except BatchataError as exc:
+            sys.stdout.flush()
+            typer.echo(f"batchata.replay: {clean(str(exc))}", err=True)
+            raise typer.Exit(2) from exc
+        # Here and not when the interpreter ends: only here a closed pipe (`| head`) ends quietly.
+        sys.stdout.flush()
+        return result

@@ -1,0 +1,61 @@
+"""What the events of one run add up to for a reader: the folded state, and what that does not keep."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from batchata.core import events as e
+from batchata.core.evolve import evolve
+from batchata.core.ranges import count
+from batchata.core.state import Run
+from batchata.errors import LogError
+from batchata.log.port import Log
+
+
+@dataclass(slots=True)
+class History:
+    """One run as its events tell it."""
+
+    run: Run = field(default_factory=Run)
+    process: e.Process | None = None  # the last that took the run up
+    retries: Counter[str] = field(default_factory=Counter)  # items sent again, by reason
+    errors: dict[int, str] = field(default_factory=dict)  # item -> why its last answer is no good
+    unpriced: set[int] = field(default_factory=set)  # jobs with a charge whose amount is unknown
+    refusals: dict[int, e.RequestError] = field(default_factory=dict)  # job -> why it became no batch
+
+    def take(self, event: e.Event) -> None:
+        """Note what the state will not keep."""
+        match event:
+            case e.OutcomeRecorded(error=None):
+                self.errors.pop(event.index, None)
+            case e.OutcomeRecorded(error=e.RequestError() as error):
+                self.errors[event.index] = error.kind
+            case e.CostCharged(amount=None):
+                self.unpriced.add(event.job)
+            case e.RetryScheduled():
+                self.retries[event.reason] += count(event.items)
+            case e.SubmissionFailed() | e.SubmissionUnknown():
+                self.refusals[event.job] = event.error
+            case e.RunStarted() | e.RunResumed():
+                self.process = event.process
+            case _:
+                pass
+
+
+def read_history(log: Log, stream: str) -> History:
+    """Everything that the stream's events say.
+
+    Raises LogError when they contradict each other.
+    """
+    history = History()
+    for version, at, event in log.events(stream):
+        try:
+            evolve(history.run, version, at, event)
+        except (LookupError, AssertionError, ArithmeticError, ValueError) as exc:
+            raise LogError(
+                f"event {version} of {stream!r} ({event.TYPE}) does not fit those before it; "
+                "the log was changed from outside: use a copy of it"
+            ) from exc
+        history.take(event)
+    return history

@@ -1,0 +1,97 @@
+"""How single values read: texts from outside, times, durations, money, counts and sets of items."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from batchata.core.events import Ranges
+from batchata.core.pricing import plain
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def clean(text: str) -> str:
+    """The text on one line, with control and invisible characters as visible escapes.
+
+    What a provider or a user wrote must not move the cursor, colour the terminal or fake a line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def short(text: str, most: int = 200) -> str:
+    """The text cleaned, and cut with an ellipsis beyond so many characters."""
+    return clean(text) if len(text) <= most else clean(text[: most - 1]) + "…"
+
+
+def iso(at: int | None) -> str | None:
+    """A time as ISO 8601 in UTC with microseconds; None stays None."""
+    when = _datetime(at)
+    return None if when is None else f"{when:%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def moment(at: int) -> str:
+    """A time for a reader, in UTC to the second."""
+    when = _datetime(at)
+    return f"{at} µs" if when is None else f"{when:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _datetime(at: int | None) -> datetime | None:
+    try:
+        return None if at is None else _EPOCH + timedelta(microseconds=at)
+    except OverflowError:
+        return None
+
+
+def span(microseconds: int) -> str:
+    """A duration in its two biggest units; "0.3 s" below ten seconds."""
+    seconds = microseconds / 1e6
+    if abs(seconds) < 10:
+        return f"{seconds:.1f} s"
+    left = round(seconds)
+    if left < 0:
+        return f"-{span(-microseconds)}"
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        number, left = divmod(left, size)
+        if number or parts:
+            parts.append(f"{number} {unit}")
+    return " ".join(part for part in parts[:2] if not part.startswith("0 "))
+
+
+def usd(amount: Decimal | str | None) -> str:
+    """An amount exactly as it is, with two decimals at least; "unknown" without a price."""
+    if amount is None:
+        return "unknown"
+    whole, _, cents = plain(Decimal(amount)).partition(".")
+    return f"${whole}.{cents:0<2}"
+
+
+def number_of(count: int, noun: str, plural: str | None = None) -> str:
+    """A count with its noun: "1 batch", "2,000 items"."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def item_ranges(items: Ranges, most: int = 3) -> str:
+    """Item indexes as ranges, the first few of them: "0-49", "3, 17, 20-22, …"."""
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in items[:most]]
+    return ", ".join([*shown, "…"] if len(items) > most else shown)
+
+
+def by_kind(counts: dict[str, int]) -> str:
+    """Counts by kind, the most frequent first: "48 succeeded, 2 errored"."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{count:,} {clean(kind)}" for kind, count in ordered if count)
+
+
+def as_json(value: Any) -> str:
+    """The value as one line of JSON, in ASCII: safe in every encoding and on every terminal."""
+    text = msgspec.json.encode(value).decode()
+    return text if text.isascii() else json.dumps(json.loads(text), separators=(",", ":"))

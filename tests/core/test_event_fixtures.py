@@ -1,0 +1,84 @@
+"""The log format as it was released decodes for ever: a stored run per schema version, never rewritten.
+
+Each file in `fixtures/` is a whole run, one row of the log a line. A file is added when a shape changes;
+the files that are there are the proof that old logs still read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchata.core.codec import EVENT_TYPES, decoder, encode
+from batchata.core.events import Event
+from batchata.core.evolve import fold
+
+FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.jsonl"))
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    return map(json.loads, path.read_text(encoding="utf-8").splitlines())
+
+
+def recorded(path: Path) -> Iterator[tuple[int, int, Event]]:
+    for row in rows(path):
+        yield row["version"], row["at"], decoder(row["type"], row["schema"])(json.dumps(row["data"]))
+
+
+def test_every_shape_of_today_is_in_a_fixture() -> None:
+    """A new event type or schema version comes with a stored example of it."""
+    stored = {(row["type"], row["schema"]) for path in FIXTURES for row in rows(path)}
+    assert {(name, cls.SCHEMA) for name, cls in EVENT_TYPES.items()} <= stored
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.name)
+def test_stored_rows_decode_to_todays_events(path: Path) -> None:
+    """Whatever version wrote a row, it becomes today's event of the same name."""
+    for row, (_, _, event) in zip(rows(path), recorded(path), strict=True):
+        assert type(event) is EVENT_TYPES[row["type"]]
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.name)
+def test_a_row_of_todays_schema_is_written_back_as_it_was(path: Path) -> None:
+    """Encoding is part of the format: the same fact gives the same JSON, field for field."""
+    for row, (_, _, event) in zip(rows(path), recorded(path), strict=True):
+        if row["schema"] == event.SCHEMA:
+            assert json.loads(encode(event)) == row["data"]
+
+
+def test_the_first_released_run_means_what_it_meant() -> None:
+    """The stored run of schema 1 folds to the totals it had when it was released."""
+    run = fold(recorded(Path(__file__).parent / "fixtures/schema_1.jsonl"))
+    assert (run.total, run.completed, run.failed, run.pending) == (5, 3, 2, 0)
+    assert run.status == "completed"
+    assert (run.spent, run.total_cost, run.reserved) == (Decimal("0.00048"), None, Decimal(0))
+    assert [run.items.cost(i) for i in range(5)] == [
+        Decimal("0.00016"),
+        Decimal("0.00016"),
+        None,
+        Decimal("0.00016"),
+        Decimal(0),
+    ]
+    assert run.usage == {
+        "input_tokens": 367,
+        "output_tokens": 4216,
+        "cache_write_5m_tokens": 11,
+        "cache_write_1h_tokens": 13,
+        "cache_read_tokens": 17,
+    }
+    assert (run.retries, run.polls, run.strays) == (1, 4, {"foreign": 1})
+    assert [job.status for job in run.jobs.values()] == [
+        "completed",
+        "failed",
+        "failed",
+        "completed",
+        "completed",
+    ]
+    assert run.jobs[0].bodies == [(5, 8)]
+    assert run.settings is not None
+    assert (run.settings.max_cost, run.settings.max_parallel_jobs) == (None, 1)
