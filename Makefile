@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test check format lint types bench wheel clean
 
 demo: $(STAMP)  ## documents through the Message Batches protocol; LIVE=1 with ANTHROPIC_API_KEY talks to the real service
-	@$(BIN)/python examples/demo.py $(if $(LIVE),--live)
+	@$(BIN)/python examples/demo.py $(if $(filter-out 0 no false off,$(LIVE)),--live)
 
 test: $(STAMP)  ## all tests
 	@$(BIN)/python -m pytest

@@ -97,6 +97,7 @@ class Engine:
             if log is not None and self.store.run.started is not None:
                 check_same_run(log, self.store.run, self.definition)
                 if self._nothing_to_do(retry_failed):
+                    progress_for(show_progress).update(self.store.run)
                     return self.store.run
             self._check_before_anything_is_written(retry_failed)
         with self.store.claimed(new_run_id()) as (log, journal):

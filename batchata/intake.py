@@ -37,7 +37,8 @@ class Intake:
         self._random = random
         self._collections: dict[int, Collection] = {}
         self._short: dict[int, int] = {}
-        self._failures = 0
+        self._failures = 0  # rounds of failures, one after another
+        self.paused_until = 0  # nothing new is sent before: the provider did not answer the last time
         self.cancelled: set[int] = set()
 
     @property
@@ -138,8 +139,10 @@ class Intake:
 
     def _failed(self, report: work.CallFailed) -> None:
         error = report.error
-        self._failures += 1
+        if now() >= self.paused_until:  # calls that failed side by side are one failure
+            self._failures += 1
         pause = self._pause(error)
+        self.paused_until = max(self.paused_until, now() + int(pause * _SECOND))
         for number in report.jobs:
             self._collections.pop(number, None)
         if report.doing == "submit":

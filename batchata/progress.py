@@ -103,8 +103,7 @@ def line(run: Run) -> str:
 def details(run: Run) -> str:
     """Failures, jobs, cost against the limit, and what is being waited for."""
     parts = [f"{run.failed:,} failed"] if run.failed else []
-    completed = sum(job.status is JobStatus.COMPLETED for job in run.jobs.values())
-    parts.append(f"jobs {completed}/{len(run.jobs)}")
+    parts.append(f"jobs {run.jobs_completed}/{len(run.jobs)}")
     limit = run.settings.max_cost if run.settings else None
     cost = "cost unknown" if run.total_cost is None else money(run.total_cost)
     parts.append(cost if limit is None else f"{cost} of ${limit}")

@@ -105,7 +105,7 @@ class Runner:
     def _steps(self, check_now: bool) -> list[Step]:
         situation = Situation(
             busy=self._busy.keys(),
-            submitting=self.stop.reason is None,
+            submitting=self.stop.reason is None and now() >= self.intake.paused_until,
             cancelling=self.stop.cancel,
             cancelled=self.intake.cancelled,
             check_now=check_now,

@@ -12,6 +12,8 @@ from batchata.runner import Stop
 
 _REASONS = {signal.SIGINT: "keyboard", signal.SIGTERM: "terminated"}
 
+_ADVICE = "the run is safe in its log; start the same script again to continue it"
+
 
 class _Asked:
     """What has been received so far."""
@@ -35,7 +37,7 @@ def stop_on_signals(stop: Stop, *, cancel: bool) -> Iterator[None]:
         for number, handler in previous.items():
             signal.signal(number, handler)
     if asked.signal == signal.SIGINT:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(_ADVICE)
     if asked.signal == signal.SIGTERM:
         raise SystemExit(128 + signal.SIGTERM)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from batchata.core.state import JobStatus, Run
+from batchata.core.state import Run
 from batchata.results_dir import processed_dir, raw_dir
 
 
@@ -18,7 +18,7 @@ def summary(run: Run, total_items: int | None = None) -> dict[str, Any]:
         "failed_items": run.failed,
         "pending_items": total - run.completed - run.failed,
         "total_cost": run.total_cost,
-        "jobs_completed": sum(job.status is JobStatus.COMPLETED for job in run.jobs.values()),
+        "jobs_completed": run.jobs_completed,
         "cost_limit_reached": run.limit_reached,
     }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from dotenv import find_dotenv, load_dotenv
 
-from batchata import BatchataError
+from batchata.errors import BatchataError, NotALogError, RunMismatchError
 from batchata.sandbox import Sandbox
 
 DOCUMENTS = Path(__file__).resolve().parent / "documents"
@@ -39,15 +39,35 @@ def service(live: bool | None = None, folder: Path | None = None, **sandbox: Any
     Errors that a user can do something about end the script with one line: status 2 without a key, else 1.
     """
     live = is_live() if live is None else live
-    with _readable_errors(), ExitStack() as stack:
-        if live:
-            yield Service(_live(folder or Path("out") / Path(sys.argv[0]).stem), None)
-            return
+    if live:
+        folder = folder or Path("out") / Path(sys.argv[0]).stem
+        _check_live(folder)
+        with readable_errors(folder):
+            yield Service(folder, None)
+        return
+    with readable_errors(folder), ExitStack() as stack:
         folder = folder or Path(stack.enter_context(TemporaryDirectory(prefix="batchata-")))
         running = stack.enter_context(Sandbox(**sandbox))
         stack.enter_context(_environment(running))
-        print("Offline: the sandbox on this machine answers. No key, no cost.\n", flush=True)
+        print("Offline: a sandbox on this machine answers; no key, nothing is billed.\n", flush=True)
         yield Service(folder, running)
+
+
+@contextmanager
+def readable_errors(kept: Path | None) -> Iterator[None]:
+    """One line instead of a traceback; `kept` is the folder in which the run goes on when started again."""
+    try:
+        yield
+    except BatchataError as exc:
+        # Only where the log is of no use for this script: a log of paid answers is not to be deleted.
+        useless = kept is not None and isinstance(exc, NotALogError | RunMismatchError)
+        afresh = f"\nTo start afresh: rm -r {kept}" if useless else ""
+        print(f"{type(exc).__name__}: {exc}{afresh}", file=sys.stderr)
+        raise SystemExit(1) from exc
+    except KeyboardInterrupt:
+        again = "" if kept is None else f" Start it again: it continues from the log in {kept}."
+        print(f"\nStopped.{again}", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def is_live() -> bool:
@@ -60,18 +80,22 @@ def is_live() -> bool:
     return bool(parser.parse_args().live) or os.environ.get("LIVE", "").lower() not in _NO
 
 
-def _live(folder: Path) -> Path:
-    load_dotenv(find_dotenv(usecwd=True))
+def _check_live(folder: Path) -> None:
+    """A key there must be, and the user must know that it costs."""
+    found = find_dotenv(usecwd=True)
+    if found:
+        load_dotenv(found)
     if not os.environ.get(_KEY):
         print(f"--live needs {_KEY}, in the environment or in a file .env", file=sys.stderr)
         raise SystemExit(2)
     folder.mkdir(parents=True, exist_ok=True)
+    place = os.environ.get("ANTHROPIC_BASE_URL") or "https://api.anthropic.com"
     print(
-        "Live: the real Message Batches API answers, usually within minutes, at the latest in 24 hours.\n"
-        f"It costs money, at most $1.00 (max_cost). The log is in {folder}: start again to continue.\n",
+        f"Live: {place} answers, usually within an hour, at the latest in 24.\n"
+        f"It costs money, at most $1.00 (max_cost). The log is in {folder}:\n"
+        "stop it when you like, and start it again to continue.\n",
         flush=True,
     )
-    return folder
 
 
 @contextmanager
@@ -90,15 +114,3 @@ def _environment(sandbox: Sandbox) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _readable_errors() -> Iterator[None]:
-    try:
-        yield
-    except BatchataError as exc:
-        print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
-        raise SystemExit(1) from exc
-    except KeyboardInterrupt:
-        print("\nStopped. What the log has is safe; what was sent is collected by the next start.", file=sys.stderr)
-        raise SystemExit(130) from None

@@ -16,7 +16,7 @@ FILES = [DOCUMENTS / "agreement-meadowbank.pdf", DOCUMENTS / "rental-terms-cedar
 def main(folder: Path) -> None:
     manager = BatchManager(
         files=FILES,
-        prompt="What notice does termination of the agreement, or cancellation of a booking, need?",
+        prompt="How can I end or cancel this: until when, with what notice, and what does it cost later?",
         model="claude-sonnet-5-5",
         enable_citations=True,
         max_cost=1.00,
@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
     for file, entry in zip(FILES, manager.results(), strict=True):
         print(f"{file.name}\n  {entry['result']}\n")
         for citation in entry["citations"] or []:
-            print(f"  [{place(citation)}] “{citation.cited_text.strip()}”")
+            print(f"  [{place(citation)}] “{' '.join(citation.cited_text.split())}”")
         print()
 
 

@@ -10,9 +10,6 @@ from pathlib import Path
 
 from _service import DOCUMENTS, service
 from pydantic import BaseModel
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from batchata import BatchManager
 
@@ -39,19 +36,16 @@ def main(folder: Path) -> None:
     )
     summary = manager.run(print_progress=True)
 
-    table = Table("File", "Number", "Vendor", "Date", "Due", "Total", box=box.SIMPLE)
     for file, item in zip(FILES, manager.items(), strict=True):
         invoice = item.result
         if invoice is None:
-            table.add_row(file.name, f"{item.status}: {item.error.message if item.error else '-'}")
+            print(f"{file.name}: {item.status}, {item.error.message if item.error else 'no answer yet'}")
         else:
-            total = f"{invoice.total:>9,.2f} {invoice.currency}"
-            due = str(invoice.due_date or "-")
-            table.add_row(
-                file.name, invoice.invoice_number, invoice.vendor, str(invoice.invoice_date), due, total
+            print(
+                f"{invoice.vendor:28} {invoice.invoice_number:14} {invoice.invoice_date}  "
+                f"{invoice.total:10,.2f} {invoice.currency}"
             )
-    Console().print(table)
-    print(f"{summary['completed_items']} invoices, ${summary['total_cost']}")
+    print(f"\n{summary['completed_items']} invoices, ${summary['total_cost']}")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,8 @@ def _cancels(free: list[Job], now: int, situation: Situation) -> list[Step]:
 
 
 def _polls(run: Run, now: int, free: list[Job], situation: Situation) -> list[Step]:
-    waiting = [job for job in free if job.status is JobStatus.SUBMITTED]
+    submitted = [job for job in free if job.status is JobStatus.SUBMITTED]
+    waiting = [job for job in submitted if situation.check_now or job.not_before <= now]
     if not any(situation.check_now or poll_due(run, job) <= now for job in waiting):
         return []
     return [Poll(tuple(job.number for job in waiting))]
@@ -130,11 +131,13 @@ def poll_due(run: Run, job: Job) -> int:
     return max(last + int(interval * SECOND), job.not_before)
 
 
-def wake_at(run: Run, busy: Set[int]) -> int | None:
-    """The earliest time at which something is due that is not due yet; None when nothing will be."""
+def wake_at(run: Run, busy: Set[int], now: int = 0) -> int | None:
+    """The earliest time after `now` at which something is due; None when nothing will be.
+
+    What is due already waits for something else than time: a free place among the jobs, or money.
+    """
     times = [job_due(run, job) for job in run.open.values() if job.number not in busy]
-    requeued = run.requeued.earliest()
-    return min(times if requeued is None else [*times, requeued], default=None)
+    return min((time for time in [*times, *run.requeued.times()] if time > now), default=None)
 
 
 def job_due(run: Run, job: Job) -> int:

@@ -150,6 +150,7 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
 def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> None:
     job = run.jobs[event.job]
     _close(run, job, JobStatus.COMPLETED, at)
+    run.jobs_completed += 1
     for index in job.undecided:
         run.items.status[index] = _FAILED
     run.failed += len(job.undecided)

@@ -95,8 +95,15 @@ def charge(job: int, index: int, usage: Usage, price: ModelPrice | None) -> Cost
 
 
 def worst_cost(price: ModelPrice, input_tokens: int, max_tokens: int) -> Decimal:
-    """The most that a request can cost: all input at the dearest kind of input, all of `max_tokens` used."""
-    worst = max(dearest * input_tokens + output * max_tokens for dearest, output in price.dearest)
+    """The most that a request can cost: all input at the dearest kind of input, all of `max_tokens` used.
+
+    A tier counts only where so many input tokens reach it.
+    """
+    worst = max(
+        dearest * input_tokens + output * max_tokens
+        for tier, (dearest, output) in zip(price.tiers, price.dearest, strict=True)
+        if tier.above < input_tokens
+    )
     return worst * BATCH_FACTOR / MILLION
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -164,6 +164,10 @@ class Requeued:
             if not_before <= now:
                 yield from self._groups[not_before]
 
+    def times(self) -> Iterable[int]:
+        """The times at which items are due."""
+        return self._groups.keys()
+
     def earliest(self) -> int | None:
         """When the first of the items is due; None without items."""
         return min(self._groups, default=None)
@@ -190,6 +194,7 @@ class Run:
         self.completed = 0
         self.failed = 0
         self.retries = 0
+        self.jobs_completed = 0
         self.spent = Decimal(0)
         self.unpriced = 0  # charges whose amount is unknown
         self.usage = dict.fromkeys(Usage.__struct_fields__, 0)

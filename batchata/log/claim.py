@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,7 +21,6 @@ from batchata.log.reader import Reader
 from batchata.log.segments import pack
 from batchata.log.tables import ClaimRow
 from batchata.log.writer import Writer
-
 
 _SELECT_EPOCH = "SELECT epoch FROM claims WHERE stream = ?"
 _LAST_COMMIT = """
@@ -72,7 +70,6 @@ class SqliteClaim:
         self._epoch = epoch
         self._number = number
         self._digest = digest
-        self._pid = os.getpid()
         self._file = place.identity(writer.path)
 
     def append(self, at: int, events: Sequence[Event], bodies: Sequence[bytes] = ()) -> None:
@@ -104,12 +101,11 @@ class SqliteClaim:
         self._number, self._digest = commit.number, digest
 
     def release(self) -> None:
-        """See `Claim.release`. In a forked process it does nothing: the lock is the parent's."""
-        if self._pid == os.getpid():
-            self._lock.release()
+        """See `Claim.release`. In a forked child it does nothing: the lock stays the parent's."""
+        self._lock.release()
 
     def _must_hold(self) -> None:
-        if self._pid != os.getpid() or not self._lock.is_locked:
+        if not self._lock.is_locked:  # nor is it in a forked child
             raise LogConflictError(
                 f"this process does not hold {self.stream!r} in {self._writer.path} (any more)"
             )

@@ -28,17 +28,16 @@ def for_writing(path: str, busy_timeout: float) -> sqlite3.Connection:
 
 def for_reading(path: str, busy_timeout: float) -> sqlite3.Connection:
     """A connection that changes nothing, neither events nor files that others rely on."""
-    connection = _connect(path, "mode=ro", busy_timeout, _READER_PRAGMAS)
     try:
-        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+        return _connect(path, "mode=ro", busy_timeout, _READER_PRAGMAS)
     except sqlite3.OperationalError as exc:
-        connection.close()
         # WAL mode wants a -shm file. In a folder where none can be made, and without a -wal file, nobody
         # is writing: the file may be read as it lies there.
-        if exc.sqlite_errorname != "SQLITE_CANTOPEN" or os.path.exists(path + "-wal"):
+        if not exc.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+            raise
+        if os.path.exists(path + "-wal") and os.path.getsize(path + "-wal"):
             raise
         return _connect(path, "mode=ro&immutable=1", busy_timeout, _READER_PRAGMAS)
-    return connection
 
 
 def _connect(path: str, how: str, busy_timeout: float, pragmas: tuple[str, ...]) -> sqlite3.Connection:
@@ -50,7 +49,12 @@ def _connect(path: str, how: str, busy_timeout: float, pragmas: tuple[str, ...])
         isolation_level=None,
         check_same_thread=False,
     )
-    for pragma in pragmas:
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
     connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
     return connection

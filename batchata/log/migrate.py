@@ -56,10 +56,9 @@ def bring_up_to_date(engine: Engine, path: str) -> None:
     with engine.connect() as connection:
         if form(driver(connection), path) is Form.CURRENT:
             return
+    # Where another process did it while this one waited for the transaction, Alembic finds nothing to do.
     with engine.begin() as connection:
-        # Another process may have done it while this one waited for the transaction.
-        if form(driver(connection), path) is not Form.CURRENT:
-            upgrade(connection, path)
+        upgrade(connection, path)
 
 
 def upgrade(connection: Connection, path: str, revision: str = "head") -> None:

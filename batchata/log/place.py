@@ -22,9 +22,9 @@ def make_ready(path: str) -> None:
         _create(path)
     folder = os.path.dirname(path)
     # SQLite would open a read-only file without a word and fail at the first append.
-    if not os.access(path, os.W_OK):
+    if not _allowed(path, os.W_OK):
         raise LogWriteError(f"{path} is read-only; make it writable or give another path")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not _allowed(folder, os.W_OK | os.X_OK):
         raise LogWriteError(
             f"{path} cannot be a log: files must be created beside it, and {folder} is read-only"
         )
@@ -67,6 +67,10 @@ def identity(path: str) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _allowed(path: str, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _create(path: str) -> None:

@@ -65,12 +65,11 @@ class Reader:
             f"SELECT {_COLUMNS} FROM events WHERE stream = ? AND version > ? {wanted} "
             f"ORDER BY version LIMIT {_PAGE}"
         )
-        page = self._decoded(stream, self.rows(sql, (stream, after, *listed)))
-        while page:
-            yield from page
+        while page := self.rows(sql, (stream, after, *listed)):
+            yield from self._decoded(stream, page)
             if len(page) < _PAGE:
                 return
-            page = self._decoded(stream, self.rows(sql, (stream, page[-1].version, *listed)))
+            after = page[-1][0]
 
     def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
         """See `Log.events_at`."""
@@ -101,15 +100,14 @@ class Reader:
         if self._pid == os.getpid():
             self._connection.close()
 
-    def _decoded(self, stream: str, rows: list[Row]) -> list[Recorded]:
-        page: list[Recorded] = []
-        version = 0
-        try:
-            for version, name, schema, at, data in rows:
-                page.append(Recorded(version, at, decoder(name, schema)(data)))
-        except (msgspec.MsgspecError, UnicodeError) as exc:
-            raise LogError(f"{self.path}: event {version} of {stream!r} is damaged ({exc})") from exc
-        return page
+    def _decoded(self, stream: str, rows: list[Row]) -> Iterator[Recorded]:
+        # One at a time: a list of thousands of events would keep Python's garbage collector busy.
+        for version, name, schema, at, data in rows:
+            try:
+                event = decoder(name, schema)(data)
+            except (msgspec.MsgspecError, UnicodeError) as exc:
+                raise LogError(f"{self.path}: event {version} of {stream!r} is damaged ({exc})") from exc
+            yield Recorded(version, at, event)
 
     def _bodies(self, stream: str, numbers: list[int]) -> dict[int, bytes | None]:
         found: dict[int, bytes | None] = {}

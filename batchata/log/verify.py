@@ -19,7 +19,8 @@ _EVENTS = """
     FROM events WHERE stream = ? AND version BETWEEN ? AND ? ORDER BY version
 """
 _SEGMENTS = """
-    SELECT first, count, codec, sha256 FROM segments WHERE stream = ? AND first >= ? AND first < ? ORDER BY first
+    SELECT first, count, codec, sha256 FROM segments
+    WHERE stream = ? AND first >= ? AND first < ? ORDER BY first
 """
 _BODIES = """
     SELECT first, count, sha256, data FROM segments
@@ -27,12 +28,12 @@ _BODIES = """
 """
 # One statement, hence one moment, each: somebody may be appending.
 _BEYOND = """
-    SELECT version FROM events WHERE stream = ?1 AND version >
-        (SELECT coalesce(max(last_version), 0) FROM commits WHERE stream = ?1) ORDER BY version LIMIT 1
+    SELECT version FROM events WHERE stream = ? AND version >
+        (SELECT coalesce(max(last_version), 0) FROM commits WHERE stream = ?) ORDER BY version LIMIT 1
 """
 _BODIES_BEYOND = """
-    SELECT first FROM segments WHERE stream = ?1 AND first >=
-        (SELECT coalesce(max(next_body), 0) FROM commits WHERE stream = ?1) ORDER BY first LIMIT 1
+    SELECT first FROM segments WHERE stream = ? AND first >=
+        (SELECT coalesce(max(next_body), 0) FROM commits WHERE stream = ?) ORDER BY first LIMIT 1
 """
 
 
@@ -73,9 +74,10 @@ def _chain_problems(log: SqliteLog, stream: str) -> Iterator[str]:
             yield f"{span}: an event, a body's hash or the commit itself is not as it was written"
         number, version, next_body, digest = commit.number, commit.last_version, commit.next_body, stored
     yield from (
-        f"version {found} and above belong to no commit" for (found,) in log.reader.rows(_BEYOND, (stream,))
+        f"version {found} and above belong to no commit"
+        for (found,) in log.reader.rows(_BEYOND, (stream, stream))
     )
-    for (found,) in log.reader.rows(_BODIES_BEYOND, (stream,)):
+    for (found,) in log.reader.rows(_BODIES_BEYOND, (stream, stream)):
         yield f"bodies {found} and above belong to no commit"
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from itertools import islice, takewhile
 from typing import Any
 
 from batchata.output.blocks import Block
+from batchata.output.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,38 @@ def from_dict(value: dict[str, Any]) -> Citation:
     """The citation in the API's object, or in what `as_dict` gave."""
     known = {_API_NAMES.get(key, key): item for key, item in value.items()}
     return Citation(**{"type": "", "cited_text": ""} | {k: v for k, v in known.items() if k in _NAMES})
+
+
+# Where citations stand that support no value's own characters. No field path looks like this.
+UNMATCHED = "(unmatched)"
+
+
+def by_field(blocks: list[Block], spans: Iterable[Span]) -> dict[str, list[Citation]]:
+    """Each citation under the paths of the values whose characters its block overlaps.
+
+    `spans` are the values' places in the joined text of the blocks. A block that covers two values supports
+    both; one that covers only keys, punctuation or prose goes under `UNMATCHED`. A value without a cited
+    block has no entry.
+    """
+    ordered = list(spans)
+    ends = [span.end for span in ordered]
+    found: dict[str, list[Citation]] = {}
+    end = 0
+    for block in blocks:
+        if block.type != "text":
+            continue
+        start, end = end, end + len(block.text or "")
+        if block.citations:
+            cited = [from_dict(citation) for citation in block.citations]
+            for path in _overlapping(ordered, ends, start, end) or [UNMATCHED]:
+                found.setdefault(path, []).extend(cited)
+    return found
+
+
+def _overlapping(spans: list[Span], ends: list[int], start: int, end: int) -> list[str]:
+    """The paths of the spans, ordered and disjoint, that share a character with `start` to `end`."""
+    candidates = takewhile(lambda span: span.start < end, islice(spans, bisect_right(ends, start), None))
+    return [span.path for span in candidates]
 
 
 def of_blocks(blocks: list[Block]) -> list[Citation]:

@@ -9,8 +9,9 @@ import pydantic
 
 from batchata.core.events import RequestError
 from batchata.output.blocks import Block, joined_text
-from batchata.output.citations import Citation, of_blocks
+from batchata.output.citations import Citation, by_field, of_blocks
 from batchata.output.parsing import UnreadableAnswer, parse
+from batchata.output.spans import value_spans
 
 type Result = pydantic.BaseModel | dict[str, Any] | str | None
 type Citations = list[Citation] | dict[str, list[Citation]] | None
@@ -48,14 +49,14 @@ class Reader:
         if not text:
             return _failed("invalid_output", "the answer holds no text")
         if self.response_model is None:
-            return Reading(text, self._citations(blocks))
+            return Reading(text, of_blocks(blocks) if self.enable_citations else None)
         try:
-            return Reading(parse(text, self.response_model), self._citations(blocks))
+            parsed = parse(text, self.response_model)
         except UnreadableAnswer as exc:
             return _failed("invalid_output", str(exc))
-
-    def _citations(self, blocks: list[Block]) -> Citations:
-        return of_blocks(blocks) if self.enable_citations else None
+        if not self.enable_citations:
+            return Reading(parsed.value, None)
+        return Reading(parsed.value, by_field(blocks, value_spans(text, parsed.start, self.response_model)))
 
 
 def _failed(kind: str, message: str) -> Reading:

@@ -53,15 +53,18 @@ class Route:
 def check_response_model(response_model: Any) -> type[pydantic.BaseModel] | None:
     """The response model, if it is one.
 
-    Raises InvalidInputError for anything but None or a subclass of pydantic.BaseModel.
+    Raises InvalidInputError for anything but None or a subclass of pydantic.BaseModel, and for a RootModel:
+    answers are JSON objects.
     """
     if response_model is None:
         return None
     is_class = isinstance(response_model, type) and response_model is not pydantic.BaseModel
-    if is_class and issubclass(response_model, pydantic.BaseModel):
+    is_model = is_class and issubclass(response_model, pydantic.BaseModel)
+    if is_model and not issubclass(response_model, pydantic.RootModel):
         return cast(type[pydantic.BaseModel], response_model)
     raise InvalidInputError(
-        f"response_model must be a class derived from pydantic.BaseModel, not {response_model!r}"
+        "response_model must be a class derived from pydantic.BaseModel, with fields (a RootModel's value "
+        f"goes into a field of a model), not {response_model!r}"
     )
 
 

@@ -16,6 +16,10 @@ from batchata.core.pricing import MILLION, ModelPrice, PriceTier, UnitPrices
 
 # genai-prices matches old families by prefix and so gives this one a price; the model was never published.
 _NEVER_EXISTED = frozenset({"claude-3-5-haiku-20240307"})
+# genai-prices lacks these models; Anthropic's price list gives each in one row with the model named here.
+_PRICED_AS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
+# genai-prices keeps a dearer tier above 200,000 tokens, which Anthropic's price list does not have.
+_WITHOUT_TIERS = ("claude-sonnet-4-5",)
 _GENAI_FIELDS = {
     "input_tokens": "input_mtok",
     "output_tokens": "output_mtok",
@@ -41,14 +45,17 @@ def find_price(model: str, at: datetime) -> ModelPrice | None:
 def _from_genai_prices(model: str, at: datetime) -> ModelPrice | None:
     from genai_prices.data_snapshot import get_snapshot
 
+    listed = _PRICED_AS.get(model, model)
     try:
-        _, info = get_snapshot().find_provider_model(model, None, "anthropic", None)
+        _, info = get_snapshot().find_provider_model(listed, None, "anthropic", None)
     except LookupError:
         return None
     prices = info.get_prices(at)
     thresholds = sorted({tier.start for name in _GENAI_FIELDS.values() for tier in _tiers(prices, name)})
+    if model.startswith(_WITHOUT_TIERS):
+        thresholds = []
     return ModelPrice(
-        source=f"genai-prices {version('genai-prices')}",
+        source=f"genai-prices {version('genai-prices')}" + ("" if listed == model else f" ({listed})"),
         tiers=[PriceTier(above, _unit_prices(prices, above)) for above in (-1, *thresholds)],
     )
 

@@ -1,1 +1,1 @@
-"""The command line that explains what a log holds, to somebody who was not there; it never calls a provider."""
+"""The command line that explains a log to somebody who was not there; it never calls a provider."""

@@ -1,4 +1,4 @@
-"""The commands of `python -m batchata.replay` with their arguments; what they do is imported when they run."""
+"""The commands of `python -m batchata.replay`; what they do is imported when they run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchata.replay.group import ReplayGroup
 
 app = typer.Typer(
     cls=ReplayGroup,
-    help="Explain a Batchata log. Without a command: show. Nothing is sent, nothing is changed; times are UTC.",
+    help="Explain a Batchata log. LOG alone is `show LOG`. Nothing is sent or changed. Times are UTC.",
     add_completion=False,
     no_args_is_help=True,
     # Boxes and colours around messages are in the way of whoever pipes or searches them.
@@ -21,8 +21,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-LogPath = Annotated[str, typer.Argument(metavar="LOG", help="The log, as given to BatchManager as state_path.")]
-RunId = Annotated[str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")]
+LogPath = Annotated[
+    str, typer.Argument(metavar="LOG", help="The log, as given to BatchManager as state_path.")
+]
+RunId = Annotated[
+    str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")
+]
 
 
 @app.command()
@@ -32,10 +36,13 @@ def show(
     every_job: Annotated[bool, typer.Option("--all", help="Show all jobs of a long list.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """The run at a glance: totals, cost, jobs, and what happens next; a list when there are several runs."""
+    """The run at a glance, and what happens to it next.
+
+    When the log holds several runs and none is chosen, a list of them.
+    """
     from batchata.replay.show import show_log
 
-    show_log(log, run, every_job=every_job, as_json=as_json)
+    show_log(log, run, every_job=every_job, json=as_json)
 
 
 @app.command()
@@ -52,10 +59,10 @@ def events(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """The timeline: one line per event, in the order in which they were written."""
+    """The timeline: one line per event, oldest first."""
     from batchata.replay.timeline import Wanted, print_timeline
 
-    print_timeline(log, run, Wanted(types or [], job, item), as_json=as_json)
+    print_timeline(log, run, Wanted(types or [], job, item), json=as_json)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from batchata.errors import BatchataError
-from batchata.replay.wording import clean
+from batchata.replay.literal import clean
 
 _DEFAULT = "show"
 _OF_THE_GROUP = ("--help",)

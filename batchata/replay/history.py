@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from batchata.core import events as e
 from batchata.core.evolve import evolve
 from batchata.core.ranges import count
-from batchata.core.state import Run
+from batchata.core.state import ItemStatus, Job, Run
 from batchata.errors import LogError
 from batchata.log.port import Log
 
@@ -41,6 +42,18 @@ class History:
                 self.process = event.process
             case _:
                 pass
+
+    def cost_of(self, job: Job) -> Decimal | None:
+        """What the job has cost so far in USD, None when a price was unknown."""
+        return None if job.number in self.unpriced else job.cost
+
+    def failures(self) -> dict[str, list[int]]:
+        """The failed items, by why their last answer is no good."""
+        found: dict[str, list[int]] = {}
+        for index in sorted(self.errors):
+            if self.run.items.status[index] == ItemStatus.FAILED:
+                found.setdefault(self.errors[index], []).append(index)
+        return found
 
 
 def read_history(log: Log, stream: str) -> History:

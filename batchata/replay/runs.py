@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import read_log
 from batchata.log.port import Log
-from batchata.replay.wording import clean, number_of
+from batchata.replay.literal import clean
+from batchata.replay.wording import number_of
 
 _MOST_NAMES = 20
 

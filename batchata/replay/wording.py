@@ -1,4 +1,4 @@
-"""How single values read: texts from outside, times, durations, money, counts and sets of items."""
+"""How single values read: times, durations, amounts, counts, sets of items, JSON."""
 
 from __future__ import annotations
 
@@ -11,24 +11,10 @@ import msgspec
 
 from batchata.core.events import Ranges
 from batchata.core.pricing import plain
+from batchata.replay.literal import clean
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-
-
-def clean(text: str) -> str:
-    """The text on one line, with control and invisible characters as visible escapes.
-
-    What a provider or a user wrote must not move the cursor, colour the terminal or fake a line.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def short(text: str, most: int = 200) -> str:
-    """The text cleaned, and cut with an ellipsis beyond so many characters."""
-    return clean(text) if len(text) <= most else clean(text[: most - 1]) + "…"
 
 
 def iso(at: int | None) -> str | None:
@@ -51,8 +37,10 @@ def _datetime(at: int | None) -> datetime | None:
 
 
 def span(microseconds: int) -> str:
-    """A duration in its two biggest units; "0.3 s" below ten seconds."""
+    """A duration in its two biggest units; "340 ms" and "3.4 s" for short ones."""
     seconds = microseconds / 1e6
+    if abs(seconds) < 1:
+        return f"{microseconds / 1e3:.0f} ms"
     if abs(seconds) < 10:
         return f"{seconds:.1f} s"
     left = round(seconds)

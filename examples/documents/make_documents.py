@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 WIDTHS = (84, 22, 32, 32)  # of a table's columns, in mm
 
 # Per file a list of pages. A page is a list of lines: a text, a pair (label, value), a row of four cells,
-# or "" for a gap. A line that begins with "# " is a heading.
+# or "" for a gap. A line that begins with "# " or "## " is a heading.
 type Line = str | tuple[str, ...]
 
 DOCUMENTS: dict[str, list[list[Line]]] = {
@@ -208,24 +208,30 @@ DOCUMENTS: dict[str, list[list[Line]]] = {
             "# Cleaning services agreement",
             "between Meadowbank Offices Ltd and Tidy Fox Cleaning Co.",
             "",
-            "1. Services. Tidy Fox cleans the offices every weekday evening between six and nine. "
+            "## Services",
+            "Tidy Fox cleans the offices every weekday evening between six and nine. "
             "Windows are cleaned twice a year.",
             "",
-            "2. Fee. The monthly fee is 1,450 euros, payable on the first working day of each month. "
+            "## Fee",
+            "The monthly fee is 1,450 euros, payable on the first working day of each month. "
             "The fee may be raised once a year by at most three percent.",
             "",
-            "3. Keys. Tidy Fox keeps two sets of keys in a locked cabinet. "
+            "## Keys",
+            "Tidy Fox keeps two sets of keys in a locked cabinet. "
             "The loss of a key must be reported on the same day.",
         ],
         [
             "# Cleaning services agreement",
             "",
-            "4. Termination. Either party may end the agreement in writing with a notice of three months "
-            "to the end of a quarter. Unpaid fees allow termination without notice after two reminders.",
+            "## Termination",
+            "Either party may end the agreement in writing with a notice of three months "
+            "to the end of a quarter. Ending it sooner costs one fee.",
             "",
-            "5. Liability. Tidy Fox is insured for damage of up to two million euros per year.",
+            "## Liability",
+            "Tidy Fox is insured for damage of up to two million euros per year.",
             "",
-            "6. Law. This agreement is governed by the law of Ireland.",
+            "## Law",
+            "This agreement is governed by the law of Ireland.",
         ],
     ],
 }
@@ -256,9 +262,11 @@ def draw_line(pdf: FPDF, line: Line) -> None:
             pdf.cell(0, 7, value, new_x="LMARGIN", new_y="NEXT")
         case tuple():
             draw_row(pdf, line)
-        case _ if line.startswith("# "):
-            pdf.set_font("helvetica", "B", 18)
-            pdf.cell(0, 12, line.removeprefix("# "), new_x="LMARGIN", new_y="NEXT")
+        case _ if line.startswith("#"):
+            mark, text = line.split(" ", 1)
+            size = {"#": 18, "##": 12}[mark]
+            pdf.set_font("helvetica", "B", size)
+            pdf.cell(0, size * 0.65, text, new_x="LMARGIN", new_y="NEXT")
         case _:
             pdf.set_font("helvetica", "", 11)
             pdf.multi_cell(0, 6, line, new_x="LMARGIN", new_y="NEXT", align="L")

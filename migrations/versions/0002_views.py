@@ -1,8 +1,7 @@
 """Views for people who open a log with any SQLite tool.
 
-They follow the rules by which the library computes a run's state. Money in them is for reading: sums are
-floating point numbers rounded to 1e-10 USD (the library adds decimals), and NULL where a price was unknown.
-Times are text in UTC.
+They follow the rules by which the library computes a run's state. Money in them is for reading: a sum is a
+floating point number, NULL where a price was unknown; v_costs has the exact amounts. Times are text in UTC.
 """
 
 from alembic import op
@@ -20,7 +19,9 @@ def _time(column: str) -> str:
 
 def _total(amount: str) -> str:
     """The sum of amounts, each in a row of its own; NULL when one of the charges has none."""
-    return f"CASE WHEN count(*) = count({amount}) THEN round(total(CAST({amount} AS REAL)), 10) END"
+    # Added as whole picodollars: a sum of many floating point numbers would drift.
+    pico = f"CAST(round(CAST({amount} AS REAL) * 1e12) AS INTEGER)"
+    return f"CASE WHEN count(*) = count({amount}) THEN sum({pico}) / 1e12 END"
 
 
 EVENTS = f"""

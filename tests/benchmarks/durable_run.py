@@ -148,7 +148,9 @@ def report(results: dict[str, list[dict[str, float]]], items: int) -> None:
         )
     pairs = zip(results["durable"], results["plain"], strict=True)
     ratios = [durable["seconds"] / plain["seconds"] for durable, plain in pairs]
-    print(f"ratio    {statistics.median(ratios):.2f}  (durable / plain; {min(ratios):.2f} to {max(ratios):.2f})")
+    print(
+        f"ratio    {statistics.median(ratios):.2f}  (durable / plain; {min(ratios):.2f} to {max(ratios):.2f})"
+    )
 
 
 def main() -> None:

@@ -63,7 +63,17 @@ class _AnswerLine(msgspec.Struct):
     result: _AnswerResult
 
 
+class _OddResult(msgspec.Struct):
+    type: str
+
+
+class _OddLine(msgspec.Struct):
+    custom_id: str
+    result: _OddResult
+
+
 _decode = msgspec.json.Decoder(_Line).decode
+_decode_odd = msgspec.json.Decoder(_OddLine).decode
 _decode_answer = msgspec.json.Decoder(_AnswerLine).decode
 
 
@@ -80,6 +90,8 @@ def decode_line(line: bytes) -> Outcome:
     """
     try:
         parsed = _decode(line)
+    except msgspec.ValidationError as exc:
+        return _odd(line, str(exc))
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
     result = parsed.result
@@ -93,6 +105,21 @@ def decode_line(line: bytes) -> Outcome:
         blocks=[] if message is None else message.content,
         line=line,
     )
+
+
+def _odd(line: bytes, why: str) -> Outcome:
+    """A whole line in another shape than documented. An error would come again with every download, and
+    the batch's other results would never be read."""
+    try:
+        parsed = _decode_odd(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
+    kind = parsed.result.type
+    error = RequestError(
+        kind="invalid_output" if kind == "succeeded" else "unknown_outcome",
+        message=f"the provider gave a result of type {kind!r} in a shape that is not known ({why})",
+    )
+    return Outcome(parsed.custom_id, kind, None, error, None, [], line)
 
 
 def _error(result: _Result) -> RequestError | None:

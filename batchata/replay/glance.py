@@ -1,0 +1,126 @@
+"""A run at a glance, as text for somebody who was not there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from batchata.core.events import OutcomeRecorded, RunStarted
+from batchata.core.state import Run
+from batchata.log.port import Log
+from batchata.replay.history import History
+from batchata.replay.jobs import print_jobs
+from batchata.replay.literal import clean, short
+from batchata.replay.living import is_alive
+from batchata.replay.outlook import ago, status_in_words, what_next
+from batchata.replay.paper import Paper, aligned
+from batchata.replay.wording import by_kind, moment, number_of, span, usd
+
+_STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
+_MOST_FAILURES = 5  # kinds of failure shown with an example
+
+
+def print_glance(log: Log, stream: str, history: History, *, now: int, every_job: bool) -> None:
+    """Identity, status, totals, cost, what went wrong, jobs, and what happens next."""
+    paper, run = Paper(), history.run
+    alive = is_alive(history.process)
+    paper.field("run", clean(stream), "bold")
+    paper.field("status", status_in_words(run, history.process, alive, now), _STYLES.get(run.status, ""))
+    if run.started is not None:
+        _identity(paper, run, run.started, now)
+    _items(paper, history)
+    for text in _failures(log, stream, history):
+        paper.field("failed", text)
+    _cost(paper, run)
+    paper.field("next", what_next(run, alive, now), "bold")
+    if run.jobs:
+        paper.line()
+        print_jobs(paper, history, now, every_job=every_job)
+
+
+def print_runs(path: str, histories: Sequence[History]) -> None:
+    """One line for each run of the log."""
+    paper = Paper()
+    paper.line(f"{clean(path)} holds {number_of(len(histories), 'run')}; --run ID shows one of them")
+    paper.line()
+    heads = ("run", "status", "started", "items", "completed", "failed", "pending", "cost", "model")
+    rows = [heads, *(_run_row(history.run) for history in histories)]
+    paper.columns(aligned(rows, right=(3, 4, 5, 6, 7)))
+
+
+def _run_row(run: Run) -> list[str]:
+    counts = (run.total, run.completed, run.failed, run.pending)
+    started = run.started
+    return [
+        "-" if started is None else clean(started.run_id),
+        run.status,
+        moment(run.started_at),
+        *(f"{count:,}" for count in counts),
+        usd(run.total_cost),
+        "-" if started is None else clean(started.model),
+    ]
+
+
+def _identity(paper: Paper, run: Run, started: RunStarted, now: int) -> None:
+    place = (
+        f"{started.provider}, {started.base_url}" if started.provider else "no provider: the run was empty"
+    )
+    paper.field("model", clean(f"{started.model} ({place})"))
+    answers = f"as {started.response_model}" if started.response_model else "as text"
+    features = [started.input_kind, f"answers {answers}"]
+    if started.enable_citations:
+        features.append("with citations")
+    paper.field("input", clean(", ".join(features)))
+    paper.field("started", f"{moment(run.started_at)} by batchata {clean(started.library_version)}")
+    took = span(run.updated_at - run.started_at)
+    paper.field(
+        "last event",
+        f"{moment(run.updated_at)}, {ago(run.updated_at, now)}: number {run.version:,}, "
+        f"{took} after the start",
+    )
+
+
+def _items(paper: Paper, history: History) -> None:
+    run = history.run
+    counts = {"completed": run.completed, "failed": run.failed, "pending": run.pending}
+    paper.field("items", f"{run.total:,}: " + ", ".join(f"{n:,} {word}" for word, n in counts.items()))
+    if run.retries:
+        paper.field("retries", f"{run.retries:,} scheduled: {by_kind(dict(history.retries))}")
+    if run.strays:
+        lines = number_of(sum(run.strays.values()), "result line")
+        paper.field("strays", f"{lines} kept that belong to no open request: {by_kind(run.strays)}")
+
+
+def _failures(log: Log, stream: str, history: History) -> list[str]:
+    """Each kind of failure with its first item's message."""
+    failures = sorted(history.failures().items(), key=lambda pair: -len(pair[1]))
+    shown = failures[:_MOST_FAILURES]
+    versions = sorted(history.run.items.outcome[items[0]] for _, items in shown)
+    messages: dict[int, str] = {}
+    for recorded in log.events_at(stream, versions):
+        event = cast(OutcomeRecorded, recorded.event)
+        messages[event.index] = "" if event.error is None else event.error.message
+    texts = [
+        f"{number_of(len(items), 'item')}: {clean(kind)}, e.g. item {items[0]}: {short(messages[items[0]])}"
+        for kind, items in shown
+    ]
+    rest = sum(len(items) for _, items in failures[_MOST_FAILURES:])
+    return [*texts, f"{number_of(rest, 'item')} for other reasons"] if rest else texts
+
+
+def _cost(paper: Paper, run: Run) -> None:
+    limit = None if run.settings is None else run.settings.max_cost
+    if run.total_cost is None:
+        known = number_of(run.unpriced, "answer")
+        text = f"unknown: no price for {known}; the others cost {usd(run.spent)}"
+    else:
+        text = usd(run.spent)
+    text += "" if limit is None else f" of at most {usd(limit)} (max_cost)"
+    if run.reserved:
+        text += f"; {usd(run.reserved)} reserved for open jobs"
+    paper.field("cost", text)
+    used = ", ".join(
+        f"{n:,} {kind.removesuffix('_tokens').replace('_', ' ')}" for kind, n in run.usage.items() if n
+    )
+    if used:
+        paper.field("tokens", used)

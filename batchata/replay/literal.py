@@ -1,0 +1,18 @@
+"""How texts that a provider or a user wrote are made harmless to print."""
+
+from __future__ import annotations
+
+
+def clean(text: str) -> str:
+    """The text on one line, with control and invisible characters as visible escapes.
+
+    What a provider or a user wrote must not move the cursor, colour the terminal or fake a line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def short(text: str, most: int = 200) -> str:
+    """The text cleaned, and cut with an ellipsis beyond so many characters."""
+    return clean(text) if len(text) <= most else clean(text[: most - 1]) + "…"

@@ -1,0 +1,145 @@
+"""What each event says, in a few words; the texts from outside are cut short but not yet cleaned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from batchata.core import events as e
+from batchata.core import ranges
+from batchata.core.events import Event, Ranges, RequestError, Usage
+from batchata.replay.literal import short
+from batchata.replay.wording import by_kind, item_ranges, moment, number_of, usd
+
+
+def sentence(event: Event) -> str:
+    """The facts of the event that matter to a reader, on one line."""
+    return _SENTENCES[type(event)](event)
+
+
+def _run_started(event: e.RunStarted) -> str:
+    place = f" at {event.base_url}" if event.base_url else ""
+    return (
+        f"{number_of(event.input_count, 'item')} of {event.input_kind} for {event.model}{place}; "
+        f"{_who(event.process)}, batchata {event.library_version}"
+    )
+
+
+def _items_added(event: e.ItemsAdded) -> str:
+    return _items([(event.first, event.first + event.count - 1)] if event.count else [])
+
+
+def _run_resumed(event: e.RunResumed) -> str:
+    changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in event.changed.items())
+    return f"{_who(event.process)}, batchata {event.library_version}; {changed or 'same settings'}"
+
+
+def _submission_started(event: e.SubmissionStarted) -> str:
+    reserved = "nothing reserved (no price)" if event.reserved is None else f"{usd(event.reserved)} reserved"
+    return f"job {event.job}: {_items(event.items)}, {event.bytes:,} bytes, {reserved}"
+
+
+def _batch_submitted(event: e.BatchSubmitted) -> str:
+    expires = "" if event.expires_at is None else f", expires {moment(event.expires_at)}"
+    return f"job {event.job}: {event.batch_id}{expires}"
+
+
+def _submission_failed(event: e.SubmissionFailed) -> str:
+    return f"job {event.job}: no batch: {_error(event.error)}; again from {moment(event.not_before)}"
+
+
+def _submission_unknown(event: e.SubmissionUnknown) -> str:
+    return f"job {event.job}: a batch may or may not exist: {_error(event.error)}"
+
+
+def _submission_settled(event: e.SubmissionSettled) -> str:
+    batch = "" if event.batch_id is None else f" {event.batch_id}"
+    return f"job {event.job}: {event.verdict}{batch}: {event.evidence}"
+
+
+def _batch_polled(event: e.BatchPolled) -> str:
+    counts = {kind: getattr(event.counts, kind) for kind in e.Counts.__struct_fields__}
+    return f"job {event.job}: {event.status}: {by_kind(counts)}"
+
+
+def _poll_failed(event: e.PollFailed) -> str:
+    jobs = ", ".join(map(str, event.jobs))
+    return f"{'job' if len(event.jobs) == 1 else 'jobs'} {jobs}: {_error(event.error)}"
+
+
+def _outcome_recorded(event: e.OutcomeRecorded) -> str:
+    kind = event.kind if event.stop_reason is None else f"{event.kind} ({event.stop_reason})"
+    error = "" if event.error is None else f": {_error(event.error)}"
+    return f"job {event.job}, item {event.index}: {kind}{error}"
+
+
+def _stray_outcome_recorded(event: e.StrayOutcomeRecorded) -> str:
+    return f"job {event.job}: {event.reason} result, {event.kind}, for custom id {short(event.custom_id)}"
+
+
+def _cost_charged(event: e.CostCharged) -> str:
+    tokens = {kind.removesuffix("_tokens"): getattr(event, kind) for kind in Usage.__struct_fields__}
+    return f"job {event.job}, item {event.index}: {usd(event.amount)}: {by_kind(tokens)} tokens"
+
+
+def _job_completed(event: e.JobCompleted) -> str:
+    strays = f"; strays: {by_kind(event.strays)}" if event.strays else ""
+    return f"job {event.job}: {by_kind(event.outcomes)}{strays}"
+
+
+def _retry_scheduled(event: e.RetryScheduled) -> str:
+    return f"{_items(event.items)}: attempt {event.attempt} from {moment(event.not_before)}: {event.reason}"
+
+
+def _cost_limit_reached(event: e.CostLimitReached) -> str:
+    return (
+        f"{usd(event.spent)} spent and {usd(event.reserved)} reserved of {usd(event.limit)}; "
+        f"the next item needs {usd(event.needed)}"
+    )
+
+
+def _batch_cancel_requested(event: e.BatchCancelRequested) -> str:
+    return f"job {event.job}: {event.batch_id}: {short(event.reason)}"
+
+
+def _run_interrupted(event: e.RunInterrupted) -> str:
+    return f"{short(event.reason)}; {number_of(event.pending_items, 'item')} pending"
+
+
+def _run_completed(event: e.RunCompleted) -> str:
+    return f"{event.completed_items:,} completed, {event.failed_items:,} failed, cost {usd(event.total_cost)}"
+
+
+def _items(items: Ranges) -> str:
+    return f"{number_of(ranges.count(items), 'item')} ({item_ranges(items)})"
+
+
+def _who(process: e.Process) -> str:
+    return f"process {process.pid} on {process.host}"
+
+
+def _error(error: RequestError) -> str:
+    return f"{error.kind}: {short(error.message)}"
+
+
+_SENTENCES: dict[type[Event], Callable[[Any], str]] = {
+    e.RunStarted: _run_started,
+    e.ItemsAdded: _items_added,
+    e.RunResumed: _run_resumed,
+    e.SubmissionStarted: _submission_started,
+    e.BatchSubmitted: _batch_submitted,
+    e.SubmissionFailed: _submission_failed,
+    e.SubmissionUnknown: _submission_unknown,
+    e.SubmissionSettled: _submission_settled,
+    e.BatchPolled: _batch_polled,
+    e.PollFailed: _poll_failed,
+    e.OutcomeRecorded: _outcome_recorded,
+    e.StrayOutcomeRecorded: _stray_outcome_recorded,
+    e.CostCharged: _cost_charged,
+    e.JobCompleted: _job_completed,
+    e.RetryScheduled: _retry_scheduled,
+    e.CostLimitReached: _cost_limit_reached,
+    e.BatchCancelRequested: _batch_cancel_requested,
+    e.RunInterrupted: _run_interrupted,
+    e.RunCompleted: _run_completed,
+}

@@ -1,0 +1,96 @@
+"""The events of one run, one line each, read and printed a page at a time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from batchata.core import events as e
+from batchata.core.codec import EVENT_TYPES
+from batchata.core.events import Event, Ranges
+from batchata.errors import InvalidInputError
+from batchata.log.port import Log, Recorded
+from batchata.replay.literal import clean
+from batchata.replay.runs import reading, the_run
+from batchata.replay.sentences import sentence
+from batchata.replay.wording import as_json, iso, moment
+
+_TYPE_WIDTH = max(map(len, EVENT_TYPES))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events to show; all conditions hold together, and an empty one is none."""
+
+    types: list[str]
+    job: int | None
+    item: int | None
+
+    def includes(self, event: Event) -> bool:
+        """Whether the event, of a wanted type, is about the job and the item."""
+        return (self.job is None or is_about_job(event, self.job)) and (
+            self.item is None or names_item(event, self.item)
+        )
+
+
+def print_timeline(path: str, run_id: str | None, wanted: Wanted, *, json: bool) -> None:
+    """Print the wanted events of a run, oldest first, in constant memory.
+
+    Raises LogError when the file is no readable log, InvalidInputError for a run or type there is none of.
+    """
+    _check_types(wanted.types)
+    with reading(path) as log:
+        stream = the_run(log, path, run_id)
+        found = False
+        for recorded in _matching(log, stream, wanted):
+            found = True
+            line = as_json(_object(stream, recorded)) if json else _line(recorded)
+            sys.stdout.write(line + "\n")
+    if not found:
+        typer.echo("batchata.replay: no event matches", err=True)
+
+
+def is_about_job(event: Event, job: int) -> bool:
+    """Whether the event belongs to the job, alone or among others."""
+    return getattr(event, "job", None) == job or job in getattr(event, "jobs", ())
+
+
+def names_item(event: Event, item: int) -> bool:
+    """Whether the event names the item, by itself or within a range."""
+    match event:
+        case e.ItemsAdded():
+            return event.first <= item < event.first + event.count
+        case e.SubmissionStarted() | e.RetryScheduled():
+            return _holds(event.items, item)
+        case _:
+            return getattr(event, "index", None) == item
+
+
+def _holds(items: Ranges, item: int) -> bool:
+    return any(first <= item <= last for first, last in items)
+
+
+def _check_types(types: list[str]) -> None:
+    unknown = [name for name in types if name not in EVENT_TYPES]
+    if unknown:
+        raise InvalidInputError(f"no event type {unknown[0]!r}; the types are: {', '.join(EVENT_TYPES)}")
+
+
+def _matching(log: Log, stream: str, wanted: Wanted) -> Iterator[Recorded]:
+    for recorded in log.events(stream, types=wanted.types or None):
+        if wanted.includes(recorded.event):
+            yield recorded
+
+
+def _object(stream: str, recorded: Recorded) -> dict[str, Any]:
+    version, at, event = recorded
+    return {"stream": stream, "version": version, "type": event.TYPE, "at": iso(at), "data": event}
+
+
+def _line(recorded: Recorded) -> str:
+    version, at, event = recorded
+    return f"{version:>6}  {moment(at)}  {event.TYPE:<{_TYPE_WIDTH}}  {clean(sentence(event))}"

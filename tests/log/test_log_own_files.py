@@ -1,0 +1,119 @@
+"""How a log's own files are made, named and set up."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import log_samples as s
+import pytest
+
+from batchata.errors import RunClaimedError
+from batchata.log import open_log, read_log
+from batchata.log.sqlite import SqliteLog
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A closed log."""
+    path = tmp_path / "log.db"
+    open_log(path).close()
+    return path
+
+
+def test_a_log_and_its_folders_are_made_for_the_owner_only(tmp_path: Path) -> None:
+    """The file, its -wal and -shm and the lock file have mode 0600, whatever the umask."""
+    before = os.umask(0)
+    try:
+        path = tmp_path / "new" / "deep" / "log.db"
+        claim = open_log(path).claim("run", s.OWNER)
+        claim.append(s.AT, [s.submitted(1)])
+        files = sorted(path.parent.iterdir())
+        assert len(files) == 4
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    finally:
+        os.umask(before)
+
+
+def test_the_pragmas_that_keep_what_is_paid_for(path: Path) -> None:
+    """WAL, full synchronisation, 16 KB pages, refused REPLACE, and a configuration that cannot be undone."""
+    writer = SqliteLog(path, busy_timeout=1.5)._writer
+    assert writer
+    with writer.transaction() as connection:
+        values = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in (
+                "journal_mode",
+                "synchronous",
+                "page_size",
+                "recursive_triggers",
+                "foreign_keys",
+                "busy_timeout",
+            )
+        ]
+    assert values == ["wal", 2, 16384, 1, 1, 1500]
+    with writer.transaction() as connection:
+        connection.exec_driver_sql("PRAGMA writable_schema = ON")
+        with pytest.raises(Exception, match="may not be modified"):
+            connection.exec_driver_sql("DELETE FROM sqlite_schema")
+
+
+def test_two_names_of_one_file_are_one_log(path: Path) -> None:
+    """A symbolic link does not allow a second claim."""
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    held = open_log(path).claim("run", s.OWNER)
+    with pytest.raises(RunClaimedError):
+        open_log(link).claim("run", s.OWNER)
+    assert held.version == 0
+
+
+def test_a_relative_path_survives_a_change_of_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log stays the file it was opened as."""
+    monkeypatch.chdir(tmp_path)
+    log = open_log("log.db")
+    os.chdir("/")
+    log.claim("run", s.OWNER).append(s.AT, [s.submitted(1)])
+    assert list(read_log(tmp_path / "log.db").streams()) == ["run"]
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.db", "100%.db", "what?.db", "a#b.db", "ünï😀.db", "'quoted'.db", "file:x.db"]
+)
+def test_any_file_name_works(tmp_path: Path, name: str) -> None:
+    """Characters that mean something in a URI are part of the name."""
+    log = open_log(tmp_path / name)
+    log.claim("run", s.OWNER).append(s.AT, [s.submitted(1)])
+    assert read_log(tmp_path / name).streams() == ["run"]
+    log.close()
+    assert sorted(file.name for file in tmp_path.iterdir() if file.suffix == ".db") == [name]
+
+
+def test_closing_leaves_one_file_and_the_lock(path: Path) -> None:
+    """After close, everything is in the log's own file; closing twice does no harm."""
+    log = open_log(path)
+    log.claim("run", s.OWNER).append(s.AT, [s.submitted(1)])
+    log.close()
+    log.close()
+    assert [file.suffix for file in sorted(path.parent.iterdir())] == [".db", ".lock"]
+
+
+def test_processes_may_make_the_same_log_at_the_same_moment(tmp_path: Path) -> None:
+    """SQLite refuses at once when two switch a new file to WAL; the library tries again."""
+    for attempt in range(15):
+        start = time.monotonic() + 0.01
+        children = [os.fork() or _open_at(start, tmp_path / f"{attempt}.db") for _ in range(4)]
+        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+
+
+def _open_at(start: float, path: Path) -> NoReturn:
+    try:
+        while time.monotonic() < start:
+            pass
+        open_log(path)
+        os._exit(0)
+    finally:
+        os._exit(1)

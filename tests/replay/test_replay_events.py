@@ -1,0 +1,150 @@
+"""Rules of `events`: the timeline, complete, in order, and narrowed as asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+from typer.testing import Result
+
+from batchata.core import events as e
+from batchata.core.codec import EVENT_TYPES, encode
+from batchata.core.events import RunStarted
+from batchata.log import read_log
+from batchata.replay import sentences
+from batchata.replay.timeline import Wanted, print_timeline
+
+type Replay = Callable[..., Result]
+type Write = Callable[..., Path]
+
+
+def lines(result: Result) -> list[dict[str, object]]:
+    """The events that were printed as JSON."""
+    assert result.exit_code == 0
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_json_lines_are_the_events(troubled: Path, replay: Replay) -> None:
+    """Each event of the log is one line with stream, version, type, at and its own JSON object."""
+    log = read_log(troubled)
+    stream = log.streams()[0]
+    expected = list(log.events(stream))
+    log.close()
+    printed = lines(replay("events", troubled, "--json"))
+    assert all(list(line) == ["stream", "version", "type", "at", "data"] for line in printed)
+    assert [line["version"] for line in printed] == list(range(1, len(expected) + 1))
+    assert {line["stream"] for line in printed} == {stream}
+    assert [line["type"] for line in printed] == [event.TYPE for _, _, event in expected]
+    assert [line["data"] for line in printed] == [json.loads(encode(event)) for _, _, event in expected]
+
+
+def test_times_are_exact_to_the_microsecond(
+    write_log: Write, started: Callable[..., RunStarted], replay: Replay
+) -> None:
+    """`at` is ISO 8601 in UTC with all six digits, whatever the local time zone."""
+    log = write_log([started()], at=1_764_000_000_000_007)
+    (line,) = lines(replay("events", log, "--json", TZ="Asia/Tokyo"))
+    assert line["at"] == "2025-11-24T16:00:00.000007Z"
+    assert "2025-11-24 16:00:00Z" in replay("events", log).stdout
+
+
+def test_the_text_has_one_line_per_event(troubled: Path, replay: Replay) -> None:
+    """Version, time, type and a sentence; nothing from outside breaks a line."""
+    text = replay("events", troubled).stdout.splitlines()
+    assert len(text) == len(lines(replay("events", troubled, "--json")))
+    pattern = rf" *\d+  \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\dZ  ({'|'.join(EVENT_TYPES)}) +\S.*"
+    assert all(re.fullmatch(pattern, line) for line in text)
+
+
+def test_every_type_of_event_has_words() -> None:
+    """A new type of event cannot be forgotten here."""
+    assert set(sentences._SENTENCES) == set(EVENT_TYPES.values())
+
+
+def test_types_narrow_the_timeline(done: Path, replay: Replay) -> None:
+    """--type may be repeated; what it names is shown in the log's order."""
+    result = replay("events", done, "--type", "job_completed", "--type", "run_started", "--json")
+    assert [line["type"] for line in lines(result)] == ["run_started", *["job_completed"] * 3]
+
+
+def test_an_unknown_type_lists_the_types(done: Path, replay: Replay) -> None:
+    """A type that does not exist is exit code 2 with those that do."""
+    result = replay("events", done, "--type", "job_done")
+    assert result.exit_code == 2
+    assert all(name in result.stderr for name in EVENT_TYPES)
+
+
+def test_a_job_narrows_the_timeline(done: Path, replay: Replay) -> None:
+    """--job 0 shows that job's events and all of them; 0 is a number like any other."""
+    found = lines(replay("events", done, "--job", "0", "--json"))
+    everything = lines(replay("events", done, "--json"))
+    assert found == [line for line in everything if line["data"].get("job") == 0]  # type: ignore[attr-defined]
+    assert len(found) > 5
+
+
+def test_events_about_several_jobs_belong_to_each(
+    write_log: Write, started: Callable[..., RunStarted], replay: Replay
+) -> None:
+    """A failed poll names jobs in a list, and is shown for each of them only."""
+    failed = e.PollFailed(jobs=[1, 2], error=e.RequestError(kind="k", message="m"), not_before=0)
+    log = write_log([started(), failed])
+    assert [line["type"] for line in lines(replay("events", log, "--job", "2", "--json"))] == ["poll_failed"]
+    assert not lines(replay("events", log, "--job", "0", "--json"))
+
+
+def test_an_item_narrows_the_timeline(troubled: Path, replay: Replay) -> None:
+    """--item shows what names the item, also within a range: added, sent, answered, sent again, paid."""
+    found = [line["type"] for line in lines(replay("events", troubled, "--item", "1", "--json"))]
+    sent = ["submission_started", "outcome_recorded"]
+    assert found == ["items_added", *sent, "retry_scheduled", *sent, "cost_charged"]
+
+
+def test_conditions_hold_together(troubled: Path, replay: Replay) -> None:
+    """Type, job and item are all fulfilled by what is shown."""
+    options = ("--type", "outcome_recorded", "--item", "1", "--job", "0", "--json")
+    (line,) = lines(replay("events", troubled, *options))
+    assert line["data"]["kind"] == "expired"  # type: ignore[index]
+
+
+def test_nothing_found_is_said_beside_the_output(done: Path, replay: Replay) -> None:
+    """No match is no error: nothing on stdout, a word on stderr."""
+    result = replay("events", done, "--item", "999")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no event matches" in result.stderr
+
+
+def test_several_runs_need_a_choice(
+    write_log: Write, started: Callable[..., RunStarted], replay: Replay
+) -> None:
+    """Without --run a log of several runs is exit code 2 with their names."""
+    for name in ("one", "two"):
+        log = write_log([started(run_id=name)], run_id=name)
+    result = replay("events", log)
+    assert result.exit_code == 2
+    assert "one, two" in result.stderr
+    (line,) = lines(replay("events", log, "--run", "two", "--json"))
+    assert line["stream"] == "two"
+
+
+def test_memory_does_not_grow_with_the_log(write_log: Write, started: Callable[..., RunStarted]) -> None:
+    """Nine thousand events take no more memory than half of them: pages are read and let go."""
+    polled = e.BatchPolled(
+        job=0,
+        batch_id="b",
+        status="in_progress",
+        counts=e.Counts(processing=1, succeeded=0, errored=0, canceled=0, expired=0),
+    )
+    peaks = []
+    for count in (4_500, 9_000):
+        log = write_log([started(), *[polled] * count], name=f"{count}.db")
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            tracemalloc.start()
+            print_timeline(str(log), None, Wanted([], None, None), json=True)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < peaks[0] * 1.3

@@ -1,0 +1,257 @@
+"""Who may import whom, what importing Batchata costs, and that its public names are what they say."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import batchata
+from batchata import errors
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# From the bottom up; what is named nowhere belongs to RUNNING. A module imports from its own layer and below.
+LAYERS = [
+    ["batchata.errors"],
+    ["batchata.core", "batchata.output"],
+    ["batchata.log", "batchata.providers", "batchata.inputs"],
+    ["RUNNING"],
+    ["batchata.manager", "batchata.job", "batchata.replay"],
+    ["batchata"],
+]
+# Between neighbours of one layer only these.
+SIDEWAYS = {
+    ("batchata.output", "batchata.core"),
+    ("batchata.inputs", "batchata.providers"),
+    ("batchata.job", "batchata.manager"),
+    ("RUNNING", "RUNNING"),
+}
+PURE = {
+    "array",
+    "bisect",
+    "collections",
+    "dataclasses",
+    "decimal",
+    "enum",
+    "fractions",
+    "functools",
+    "heapq",
+    "itertools",
+    "math",
+    "msgspec",
+    "operator",
+    "re",
+    "types",
+    "typing",
+}
+PURE_OUTPUT = PURE | {"difflib", "html", "json", "pydantic", "string", "textwrap", "unicodedata"}
+# Foreign packages that enter at one place.
+GATES = {
+    "anthropic": ["batchata.providers.anthropic"],
+    "httpx2": ["batchata.providers.anthropic"],
+    "sqlmodel": ["batchata.log", "migrations"],
+    "sqlalchemy": ["batchata.log", "migrations"],
+    "alembic": ["batchata.log", "migrations"],
+    "sqlite3": ["batchata.log", "migrations"],
+    "filelock": ["batchata.log"],
+    "structlog": ["batchata.logs"],
+    "genai_prices": ["batchata.providers"],
+    "tokencost": [],
+}
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Every module of the package and of the migrations, parsed."""
+    paths = [*(ROOT / "batchata").rglob("*.py"), *(ROOT / "migrations").rglob("*.py")]
+    return {_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """What the module imports anywhere in it, lazily or not; our own modules by their full names."""
+    found = set()
+    for node in ast.walk(modules()[module]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in modules() else str(node.module) for name in full}
+    return frozenset(found)
+
+
+def within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def ours(module: str) -> set[str]:
+    return {name for name in imports(module) if within(name, "batchata")}
+
+
+def foreign(module: str) -> set[str]:
+    """The top packages imported from outside."""
+    return {name.split(".")[0] for name in imports(module) - ours(module)} - {"__future__"}
+
+
+def place(module: str) -> tuple[int, str]:
+    """The height of a module's layer, and which part of it the module belongs to."""
+    for height, layer in enumerate(LAYERS):
+        for part in layer:
+            if within(module, part) and (part != "batchata" or module == "batchata"):
+                return height, part
+    return next(height for height, layer in enumerate(LAYERS) if "RUNNING" in layer), "RUNNING"
+
+
+PACKAGE = sorted(
+    name for name in modules() if within(name, "batchata") and not within(name, "batchata.sandbox")
+)
+
+
+@pytest.mark.parametrize("module", PACKAGE)
+def test_imports_point_downwards(module: str) -> None:
+    """errors < core, output < log, providers, inputs < what runs < manager, job, replay < public names."""
+    height, part = place(module)
+    for imported in ours(module):
+        other_height, other = place(imported)
+        allowed = other_height < height or other == part or (part, other) in SIDEWAYS
+        assert allowed, f"{module} imports {imported}"
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """The modules have an order in which each can be understood after those it imports."""
+    TopologicalSorter({name: ours(name) - {name} for name in modules()}).prepare()
+
+
+@pytest.mark.parametrize("module", [name for name in PACKAGE if within(name, "batchata.core")])
+def test_the_core_is_pure(module: str) -> None:
+    """No clock, chance, environment, file, network, database or log: time and the like are arguments."""
+    assert foreign(module) <= PURE
+
+
+@pytest.mark.parametrize("module", [name for name in PACKAGE if within(name, "batchata.output")])
+def test_reading_answers_is_pure(module: str) -> None:
+    """A result is a function of the stored answer and the model, today and in ten years."""
+    assert foreign(module) <= PURE_OUTPUT
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in PACKAGE if within(name, "batchata.core", "batchata.output")]
+)
+def test_pure_modules_call_no_builtin_with_effects(module: str) -> None:
+    """What needs no import can do I/O too."""
+    called = {
+        node.func.id
+        for node in ast.walk(modules()[module])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not called & {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
+
+
+@pytest.mark.parametrize("package", GATES)
+def test_foreign_packages_enter_at_one_place(package: str) -> None:
+    """The SDK in its provider, the database in the log: to replace one is to change one folder."""
+    users = {name for name in modules() if package in foreign(name)}
+    assert {name for name in users if not within(name, *GATES[package])} == set()
+
+
+def test_the_sandbox_stands_alone() -> None:
+    """It must not share a mistake with what it tests: of ours it imports errors, and nobody imports it."""
+    for module in modules():
+        if within(module, "batchata.sandbox"):
+            strangers = {i for i in ours(module) if not within(i, "batchata.sandbox", "batchata.errors")}
+            assert strangers == set(), module
+        else:
+            assert not any(within(i, "batchata.sandbox") for i in ours(module)), module
+
+
+def test_replay_cannot_spend() -> None:
+    """Explaining a run never reaches what drives one."""
+    for module in modules():
+        if within(module, "batchata.replay"):
+            assert not any(
+                within(i, "batchata.runner", "batchata.engine", "batchata.work", "batchata.manager")
+                or within(i, "batchata.providers.anthropic.client")
+                for i in ours(module)
+            ), module
+
+
+def test_importing_batchata_is_cheap() -> None:
+    """`import batchata` brings in neither the SDK nor the database nor pydantic; names come when used."""
+    heavy = ["anthropic", "httpx2", "sqlmodel", "sqlalchemy", "alembic", "pydantic", "genai_prices", "pypdf"]
+    code = f"import sys, batchata; print([name for name in {heavy} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", batchata.__all__)
+def test_public_names_exist_and_are_explained(name: str) -> None:
+    """Every name in `__all__` can be had, is listed by `dir`, and has a docstring of its own."""
+    value = getattr(batchata, name)
+    assert name in dir(batchata)
+    assert inspect.getdoc(value)
+    assert value.__doc__, f"{name} has only an inherited docstring"
+
+
+def test_other_names_do_not_exist() -> None:
+    """A misspelt name is an AttributeError, as of any module."""
+    with pytest.raises(AttributeError, match="no attribute 'BatchManger'"):
+        _ = batchata.BatchManger
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_a_module_says_what_it_knows(module: str) -> None:
+    """Each opens with a docstring; its first sentence ends before the first blank line."""
+    doc = ast.get_docstring(modules()[module])
+    assert doc, f"{module} has no docstring"
+    assert doc.split("\n\n")[0].rstrip().endswith((".", ":")), doc
+
+
+def drawn_tree() -> dict[str, str | None]:
+    """Each class in the drawing at the top of errors.py, with the one it hangs from."""
+    parents: dict[str, str | None] = {}
+    path: list[str] = []
+    drawing = (errors.__doc__ or "").split("\n\n")[1]
+    for row in drawing.splitlines():
+        text = row.lstrip("│├└─ ")
+        depth = (len(row) - len(text)) // 4
+        name = text.split()[0]
+        del path[depth:]
+        parents[name] = path[-1] if path else None
+        path.append(name)
+    return parents
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
+    """The drawing shows every error once, below its base class: users choose what to catch by it."""
+    classes = {
+        name: cls
+        for name, cls in vars(errors).items()
+        if inspect.isclass(cls) and issubclass(cls, errors.BatchataError)
+    }
+    actual = {name: cls.__bases__[0].__name__ for name, cls in classes.items()}
+    actual[errors.BatchataError.__name__] = "Exception"
+    assert drawn_tree() == {name: base if base in classes else None for name, base in actual.items()}
+
+
+def test_every_error_and_warning_is_public_and_explained() -> None:
+    """All are in `__all__`, and each says in its docstring what happened."""
+    classes = {
+        name: cls for name, cls in vars(errors).items() if inspect.isclass(cls) and issubclass(cls, Exception)
+    }
+    assert set(errors.__all__) == set(classes)
+    assert all(cls.__doc__ for cls in classes.values())
+    warned = [name for name, cls in classes.items() if issubclass(cls, Warning)]
+    assert all(name in (errors.__doc__ or "") for name in warned)
