@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -106,7 +107,7 @@ def details(run: Run) -> str:
     parts.append(f"jobs {run.jobs_completed}/{len(run.jobs)}")
     limit = run.settings.max_cost if run.settings else None
     cost = "cost unknown" if run.total_cost is None else money(run.total_cost)
-    parts.append(cost if limit is None else f"{cost} of ${limit}")
+    parts.append(cost if limit is None else f"{cost} of ${Decimal(limit):,.2f}")
     return " · ".join([*parts, waiting_for(run)])
 
 

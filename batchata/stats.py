@@ -68,7 +68,7 @@ def printed(stats: dict[str, Any]) -> str:
 
 
 def money(amount: Decimal) -> str:
-    """USD with four digits behind the point; a cost that would show as nothing keeps its leading digits."""
-    if amount and amount < Decimal("0.0001"):
-        return f"${amount:.1e}"
-    return f"${amount:,.4f}"
+    """USD to the hundredth of a cent, or to the millionth of a dollar where that would show nothing."""
+    if amount == 0 or amount >= Decimal("0.01"):
+        return f"${amount:,.4f}"
+    return f"${amount:.6f}" if amount >= Decimal("0.000001") else "under $0.000001"
