@@ -240,8 +240,8 @@ def test_sleep_ends_when_the_first_thing_is_due() -> None:
     """The earliest of polls, pauses and retries of jobs that no call is about."""
     run = given(items_added(0, 4), *submitted(0, (0, 0)), *submitted(1, (1, 1)))
     when(run, submission_started(2, (2, 2)), submission_failed(2, START + 7 * SECOND))
-    assert wake_at(run, busy=set()) == START + 2 * SECOND
-    assert wake_at(run, busy={0, 1}) == START + 7 * SECOND
+    assert wake_at(run, busy=set(), now=0) == START + 2 * SECOND
+    assert wake_at(run, busy={0, 1}, now=0) == START + 7 * SECOND
 
 
 def test_what_is_due_already_is_no_reason_to_wake() -> None:
@@ -255,8 +255,8 @@ def test_what_is_due_already_is_no_reason_to_wake() -> None:
 def test_nothing_due_means_no_alarm() -> None:
     """Only a call under way can bring the run on."""
     run = given(items_added(0, 1), *submitted(0, (0, 0)))
-    assert wake_at(run, busy={0}) is None
-    assert wake_at(given(items_added(0, 3)), busy=set()) is None
+    assert wake_at(run, busy={0}, now=0) is None
+    assert wake_at(given(items_added(0, 3)), busy=set(), now=0) is None
 
 
 def test_a_lost_batch_counts_as_absent_after_the_delay() -> None:

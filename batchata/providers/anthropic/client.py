@@ -15,11 +15,13 @@ import msgspec
 
 from batchata.core.events import Counts
 from batchata.errors import (
+    BatchataError,
     BatchNotFoundError,
     ConfigurationError,
     IncompleteResultsError,
     ProviderUnavailableError,
     RequestRefusedError,
+    UnknownSubmissionError,
 )
 from batchata.providers.anthropic.faults import translated
 from batchata.providers.anthropic.lines import decode_line
@@ -31,6 +33,7 @@ _MOST_PAGES = 50
 _FEW = 2  # up to so many batches are asked for one by one
 _CHUNK = 1_000  # outcomes handed over at a time
 _CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 60.0  # for questions, which may be asked again; creating and downloading keep the SDK's 600
 
 
 class AnthropicProvider:
@@ -52,6 +55,10 @@ class AnthropicProvider:
         except (anthropic.AnthropicError, ValueError, TypeError, httpx2.InvalidURL) as exc:
             raise ConfigurationError(f"the Anthropic client cannot be set up: {exc}") from exc
         return client if self._timeout is None else client.with_options(timeout=self._timeout)
+
+    @cached_property
+    def _questions(self) -> anthropic.Anthropic:
+        return self._client.with_options(timeout=self._timeout or _ANSWER_SECONDS)
 
     @property
     def base_url(self) -> str:
@@ -75,7 +82,7 @@ class AnthropicProvider:
         self._reach(url)
 
     def _reach(self, url: httpx2.URL) -> None:
-        if getproxies():
+        if getproxies().keys() & {url.scheme, "all"}:
             return  # the way out is the proxy's
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
@@ -94,7 +101,10 @@ class AnthropicProvider:
                 cast_to=httpx2.Response,
                 options={"headers": {"content-type": "application/json"}},
             )
-        return _batch(_json(response, "the answer to creating a batch"))
+        try:
+            return _batch(_json(response, "the answer to creating a batch"))
+        except BatchataError as exc:  # it said yes, so a batch may exist, and only looking for it can tell
+            raise UnknownSubmissionError(f"creating a batch: {exc}", kind="unreadable_answer") from exc
 
     def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
         """See the port; beyond a few batches one page of the list answers for a hundred of them."""
@@ -136,7 +146,7 @@ class AnthropicProvider:
         """See the port. A batch that has ended already cannot be cancelled, which is no error."""
         with translated(f"cancelling {batch_id}"):
             try:
-                self._client.post(f"{_PATH}/{batch_id}/cancel", cast_to=httpx2.Response)
+                self._questions.post(f"{_PATH}/{batch_id}/cancel", cast_to=httpx2.Response)
             except anthropic.BadRequestError:
                 return
 
@@ -147,7 +157,7 @@ class AnthropicProvider:
     def _retrieve(self, batch_id: str) -> Batch | None:
         try:
             with translated(f"asking for {batch_id}"):
-                response = self._client.get(f"{_PATH}/{batch_id}", cast_to=httpx2.Response)
+                response = self._questions.get(f"{_PATH}/{batch_id}", cast_to=httpx2.Response)
         except BatchNotFoundError:
             return None
         return _batch(_json(response, f"the description of {batch_id}"))
@@ -157,7 +167,7 @@ class AnthropicProvider:
         for _ in range(_MOST_PAGES):
             query = {"limit": _PAGE} if after is None else {"limit": _PAGE, "after_id": after}
             with translated("listing batches"):
-                response = self._client.get(_PATH, cast_to=httpx2.Response, options={"params": query})
+                response = self._questions.get(_PATH, cast_to=httpx2.Response, options={"params": query})
             page = _json(response, "the list of batches")
             batches = [_batch(item) for item in page.get("data", [])]
             yield from (batch for batch in batches if batch.created_at >= since)
@@ -204,5 +214,8 @@ def _batch(value: dict[str, Any]) -> Batch:
 def _micros(text: object) -> int | None:
     if not isinstance(text, str):
         return None
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)

@@ -1,0 +1,72 @@
+"""What a run shows: nothing by default, log records when the program listens, progress when asked for."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+from run_support import Runs
+
+from batchata.core.evolve import fold
+from batchata.progress import LiveProgress, PlainProgress, line
+
+
+def test_events_go_to_the_standard_logging_tree(runs: Runs, caplog: pytest.LogCaptureFixture) -> None:
+    """Each event is one record with its name and keys; those that come once an item are left out."""
+    with caplog.at_level(logging.INFO, logger="batchata"):
+        runs.manager(4).run()
+    messages = [record.getMessage() for record in caplog.records if record.name == "batchata"]
+    assert messages[0].startswith("run_started run=")
+    assert sum(message.startswith("batch_submitted ") for message in messages) == 2
+    assert not any("outcome_recorded" in message for message in messages)
+    submitted = next(record for record in caplog.records if "batch_submitted" in record.getMessage())
+    assert submitted.job == 0
+    assert submitted.batch_id.startswith("msgbatch_")
+
+
+def test_importing_batchata_configures_no_logging() -> None:
+    """The root logger stays as the program left it, and structlog too."""
+    code = (
+        "import logging, structlog, batchata.manager;"
+        "assert not logging.getLogger().handlers and not structlog.is_configured();"
+        "assert [type(h).__name__ for h in logging.getLogger('batchata').handlers] == ['NullHandler']"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_line_of_progress_says_items_jobs_cost_limit_and_what_is_waited_for(runs: Runs) -> None:
+    """Everything that a waiting person asks, in one line."""
+    runs.manager(4, max_cost=2).run()
+    run = fold(runs.events())
+    said = line(run)
+    assert said.startswith("4/4 items · jobs 2/2 · $0.")
+    assert said.endswith("of $2.00 · done")
+
+
+def test_plain_progress_does_not_repeat_itself(runs: Runs) -> None:
+    """A log file is not filled with the same line while nothing changes."""
+    runs.manager(2).run()
+    run, stream = fold(runs.events()), io.StringIO()
+    progress = PlainProgress(stream)
+    for _ in range(50):
+        progress.update(run)
+    assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_on_a_terminal_one_line_is_redrawn(runs: Runs) -> None:
+    """A real pseudo-terminal sees the bar with counts, cost and elapsed time."""
+    runs.manager(2).run()
+    run = fold(runs.events())
+    ours, theirs = pty.openpty()
+    with open(theirs, "w") as stream, LiveProgress(stream) as progress:
+        progress.update(run)
+    drawn = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", os.read(ours, 65536).decode())
+    os.close(ours)
+    assert "2/2 items" in drawn
+    assert "done" in drawn

@@ -1,0 +1,84 @@
+"""The wheel holds all that an installed Batchata needs, and works without a checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from batchata.sandbox import Sandbox
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the contents of a wheel that was built from this checkout."""
+    dist = tmp_path_factory.mktemp("dist")
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(dist),
+        str(REPOSITORY),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    (wheel,) = dist.glob("*.whl")
+    folder = tmp_path_factory.mktemp("installed")
+    zipfile.ZipFile(wheel).extractall(folder)
+    return folder
+
+
+def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python with the wheel's contents before everything else, far from the checkout."""
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_migrations_examples_and_types_are_inside(installed: Path) -> None:
+    """Migrations and examples live beside the package in a checkout and inside it in a wheel."""
+    package = installed / "batchata"
+    assert (package / "py.typed").exists()
+    assert {p.name for p in (REPOSITORY / "migrations" / "versions").glob("*.py")} == {
+        p.name for p in (package / "migrations" / "versions").glob("*.py")
+    }
+    assert (package / "examples" / "documents" / "expected.json").exists()
+    assert not list(installed.rglob("*.pyc"))
+
+
+def test_a_log_is_made_with_the_wheels_own_migrations(
+    installed: Path, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """A run from the wheel, in an empty folder, makes a log that the replay command reads."""
+    code = (
+        "import batchata, sys; assert batchata.__file__.startswith(sys.argv[1]), batchata.__file__;"
+        "m = batchata.BatchManager(messages=[[{'role': 'user', 'content': 'hello'}]],"
+        " model='claude-haiku-5-5', state_path='run.db', poll_interval=0.01); print(m.run())"
+    )
+    done = run(installed, tmp_path, "-c", code, str(installed))
+    assert done.returncode == 0, done.stderr
+    assert "'completed_items': 1" in done.stdout
+    shown = run(installed, tmp_path, "-m", "batchata.replay", "run.db")
+    assert "1 completed" in shown.stdout
+
+
+def test_the_console_scripts_run_from_the_wheel(installed: Path, tmp_path: Path) -> None:
+    """batchata-example and batchata-pdf-example find their examples inside the wheel."""
+    for name, words in (("spam_detection", "SPAM"), ("pdf_extraction", "Brightwater")):
+        done = run(installed, tmp_path, "-c", f"from batchata.examples_launcher import {name}; {name}()")
+        assert done.returncode == 0, done.stderr
+        assert words in done.stdout
