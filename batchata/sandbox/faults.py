@@ -6,10 +6,25 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from batchata.errors import InvalidInputError
+
 __all__ = ["Faults", "Selector", "chosen"]
 
 # Which requests of a batch: positions and/or custom ids, or a question asked of (custom_id, position).
 type Selector = Collection[int | str] | Callable[[str, int], bool] | None
+
+_SELECTORS = ("only_batches", "errored", "expired", "unknown_kind", "missing", "duplicated")
+_LISTS = (
+    "create_status",
+    "create_status_after",
+    "poll_status",
+    "list_status",
+    "results_status",
+    "cancel_status",
+    "message_status",
+    "drop_results_after",
+    "truncate_results",
+)
 
 
 @dataclass
@@ -53,6 +68,10 @@ class Faults:
     line_separators: bool = False  # a raw U+2028 inside a JSON string of every line
     processed: float | None = None  # share done when a batch is cancelled or expires; None: by time
 
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            _check(each.name, getattr(self, each.name))
+
     def take(self, name: str, nothing: Any = 0) -> Any:
         """The next entry of a list, used up; a value that is no list stays. `nothing` when empty."""
         value = getattr(self, name)
@@ -82,11 +101,21 @@ class Faults:
         if unknown:
             raise KeyError(f"no such fault: {', '.join(sorted(unknown))}")
         for name, value in values.items():
+            _check(name, value)
+        for name, value in values.items():
             setattr(self, name, value)
 
     def hits(self, batch_number: int) -> bool:
         """Whether the line faults concern this batch."""
         return self.only_batches is None or batch_number in self.only_batches
+
+
+def _check(name: str, value: Any) -> None:
+    """A wrong shape would be met only in the middle of a call, as an error of the server."""
+    if name in _SELECTORS and not (value is None or callable(value) or isinstance(value, Collection)):
+        raise InvalidInputError(f"{name} takes a collection such as {{0, 3}} or a predicate, not {value!r}")
+    if name in _LISTS and not isinstance(value, list):
+        raise InvalidInputError(f"{name} takes a list with one entry per call, such as [529], not {value!r}")
 
 
 def chosen(selector: Selector, custom_id: str, number: int) -> bool:

@@ -10,6 +10,7 @@ import anthropic
 import httpx2
 import pytest
 
+from batchata.errors import InvalidInputError
 from batchata.sandbox import Faults
 
 STATUSES = {
@@ -227,3 +228,10 @@ def test_given_faults_are_not_used_up_for_others(serve, connect, request_of):
     for _ in range(2):
         with pytest.raises(anthropic.InternalServerError):
             batch_of(connect(serve("fine", faults=faults)), request_of)
+
+
+@pytest.mark.parametrize("wrong", [{"only_batches": 1}, {"errored": 3}, {"create_status": 529}])
+def test_a_fault_of_the_wrong_shape_is_refused_where_it_is_made(wrong: dict[str, Any]) -> None:
+    """Else every call that meets it would fail inside the server, and a client would wait for ever."""
+    with pytest.raises(InvalidInputError, match="such as"):
+        Faults(**wrong)

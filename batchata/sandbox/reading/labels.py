@@ -32,7 +32,7 @@ _TABLE: dict[str, tuple[str, str, str]] = {
     "due date": (
         "date",
         "due date|date due|payment due|payment due date|due|due on|due by|deadline",
-        r"(?:payment\s+)?due\s+(?:date|on|by)|date\s+due|payable\s+by|zahlungsziel|zahlbar\s+bis"
+        r"(?:payment\s+)?due\s+(?:date|on|by)|payment\s+due|date\s+due|payable\s+by|zahlungsziel|zahlbar\s+bis"
         r"|f[äa]llig(?:\s+am|keitsdatum|keit)?|vervaldatum|te\s+betalen\s+voor|date\s+limite\s+de\s+paiement"
         r"|(?:date\s+d')?[ée]ch[ée]ance|termin\s+p[łl]atno[śs]ci|(?:fecha\s+de\s+)?vencimiento|scadenza|deadline",
     ),

@@ -14,6 +14,7 @@ __all__ = ["Cell", "Page", "Place", "pages_of"]
 _CELL = re.compile(r"[^\s|](?:[^\S\t\n]?[^\s|])*")
 # A sentence ends at its mark, at an empty line, and at the end of a line too short to have been wrapped.
 _SENTENCE_END = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])|\n\s*\n|\n")
+_MARKS = (".", "!", "?", "\u2026")
 _WRAPPED = 45
 _LONG_SENTENCE = 400
 _LONG_LINE = 240
@@ -75,7 +76,9 @@ class Page:
         return [(start, end) for start, end in spans if end > start]
 
     def _wraps(self, start: int, newline: int) -> bool:
-        """Whether a sentence goes on in the next line: this one is as long as wrapped lines are."""
+        """Whether a sentence goes on in the next line: it has no end here, and the line is a full one."""
+        if self.text[newline - 1 : newline] in _MARKS:
+            return False
         line = newline - (self.text.rfind("\n", 0, newline) + 1)
         return line >= _WRAPPED and newline - start <= _LONG_SENTENCE
 
