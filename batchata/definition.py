@@ -16,7 +16,7 @@ import pydantic
 from batchata.core.events import Process, RunStarted, Settings
 from batchata.core.plan import Measures
 from batchata.core.pricing import ModelPrice, worst_cost
-from batchata.errors import CostLimitError
+from batchata.errors import CostLimitError, InvalidInputError
 from batchata.inputs import Inputs, RequestTemplate, check_params, read_inputs
 from batchata.output.reading import Reader
 from batchata.output.schema import Route, check_response_model, choose_route, json_schema
@@ -126,6 +126,12 @@ def define(
     inputs = read_inputs(
         messages=messages, files=files, prompt=prompt, model=found, enable_citations=bool(enable_citations)
     )
+    if checked_model is not None and inputs.first_prefilled is not None:
+        raise InvalidInputError(
+            f"messages[{inputs.first_prefilled}] ends with an assistant message, which the answer would "
+            "continue, and a response_model needs the whole answer; end with a user message, or leave "
+            "response_model out"
+        )
     return Definition(
         model=found,
         inputs=inputs,

@@ -16,6 +16,7 @@ from batchata.core.events import ItemsAdded, RetryScheduled, RunResumed, Setting
 from batchata.core.ranges import to_ranges
 from batchata.core.state import ItemStatus, Run
 from batchata.definition import Definition, this_process
+from batchata.errors import RunClaimedError
 from batchata.intake import Intake
 from batchata.journal import Journal, now
 from batchata.log.port import Log
@@ -92,7 +93,21 @@ class Engine:
         With `retry_failed`, failed items get a fresh set of attempts first. With `cancel`, nothing is sent,
         open batches are cancelled, and what they finished is collected.
         """
+        if self._driving:
+            raise RunClaimedError(f"another thread drives the run {self.store.run_id!r}; wait for it")
         began = time.monotonic()
+        self._driving = True
+        try:
+            return self._carry_on(
+                began, once=once, show_progress=show_progress, retry_failed=retry_failed, cancel=cancel
+            )
+        finally:
+            self._driving = False
+            self.stop = Stop()
+
+    def _carry_on(
+        self, began: float, *, once: bool, show_progress: bool, retry_failed: bool, cancel: bool
+    ) -> Run:
         with self.store.reading() as log:
             if log is not None and self.store.run.started is not None:
                 check_same_run(log, self.store.run, self.definition)
@@ -112,7 +127,7 @@ class Engine:
         """Cancel what is open: by the call of `drive` that is under way, or by one of our own."""
         if self._driving:
             self.stop.ask("cancelled", cancel=True)
-            return self.store.run
+            return self.state()
         run = self.state()
         return self.drive(cancel=True) if run.open else run
 
@@ -124,7 +139,9 @@ class Engine:
 
     def _is_work_left(self, retry_failed: bool) -> bool:
         run = self.store.run
-        return bool(run.pending or self.definition.inputs.count > run.total or (retry_failed and run.failed))
+        if run.pending or run.open:  # a job may have been killed between its last outcome and its completion
+            return True
+        return self.definition.inputs.count > run.total or bool(retry_failed and run.failed)
 
     def _check_before_anything_is_written(self, retry_failed: bool) -> None:
         if not self._is_work_left(retry_failed):
@@ -207,7 +224,7 @@ class Engine:
         show_progress: bool,
         cancel: bool,
     ) -> None:
-        assert self._provider is not None or not journal.run.pending
+        assert self._provider is not None or not (journal.run.pending or journal.run.open)
         if cancel:
             self.stop.ask("cancelled", cancel=True)
         limit = self.settings.max_wait_time
@@ -225,14 +242,10 @@ class Engine:
                 deadline=None if limit is None else began + limit,
                 tell=progress.update,
                 job_done=writer.job_done,
+                all_done=writer.rest,
             )
-            self._driving = True
-            try:
-                with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel"):
-                    runner.drive(once=once)
-            finally:
-                self._driving = False
-                self.stop = Stop()
+            with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel"):
+                runner.drive(once=once)
 
 
 def new_run_id() -> str:

@@ -40,6 +40,8 @@ def check_same_place(run: Run, provider: str, base_url: str) -> None:
     Raises RunMismatchError when the run was started against another provider or URL.
     """
     assert run.started is not None
+    if not run.started.base_url:
+        return  # it began without items, and so without a provider
     if (run.started.provider, run.started.base_url) != (provider, base_url):
         raise RunMismatchError(
             f"run {run.started.run_id} was started against {run.started.base_url}, this is {base_url}; "

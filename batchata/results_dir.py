@@ -52,7 +52,9 @@ class ResultsWriter:
                     folder.mkdir(parents=True, exist_ok=True)
                     tempfile.TemporaryFile(dir=folder).close()
             except OSError as exc:
-                raise InvalidInputError(f"results cannot be written to {folder}: {exc.strerror}") from exc
+                raise InvalidInputError(
+                    f"results cannot be written to {folder} ({exc.strerror}); give another directory"
+                ) from exc
 
     def job_done(self, number: int) -> None:
         """Write what this job brought."""
@@ -98,7 +100,7 @@ class ResultsWriter:
         if self._processed is None:
             return
         readings = read_entries(self._log, self._run, range(first, last + 1), self._reader)
-        with whole_file(self._path(number)) as file:
+        with _written(self._path(number)) as file:
             write_entries(file, readings)
 
     def _write_raw(self, number: int) -> None:
@@ -106,7 +108,7 @@ class ResultsWriter:
         if self._raw is None or not job.bodies:
             return
         assert self._run.started is not None
-        with whole_file(self._raw / f"job_{number}_raw.jsonl") as file:
+        with _written(self._raw / f"job_{number}_raw.jsonl") as file:
             for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
                 file.write((line or b"") + b"\n")
 
@@ -136,6 +138,19 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[IO[bytes]]:
+    """A whole file; a full disk is an error of ours, after which the run goes on at its next start."""
+    try:
+        with whole_file(path) as file:
+            yield file
+    except OSError as exc:
+        raise InvalidInputError(
+            f"results cannot be written to {path} ({exc.strerror}); nothing is lost: the log holds them. "
+            "Make room or give another directory, and start again"
+        ) from exc
 
 
 def write_entries(file: IO[bytes], readings: Iterable[Reading]) -> None:

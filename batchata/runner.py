@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -21,7 +22,7 @@ from batchata.core.plan import Measures
 from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import Run
-from batchata.errors import BatchataError
+from batchata.errors import BatchataError, ProviderError
 from batchata.inputs import Inputs, RequestTemplate
 from batchata.intake import Intake
 from batchata.journal import Journal, now
@@ -60,6 +61,7 @@ class Runner:
     deadline: float | None
     tell: Callable[[Run], None]  # called when something may have changed
     job_done: Callable[[int], None]  # called when a job has been collected
+    all_done: Callable[[], None]  # called when no item is pending, before the log says so
     _reports: queue.Queue[work.Report | BaseException] = field(init=False)
     _busy: dict[int, str] = field(default_factory=dict)  # job -> what is under way for it
     _closing: threading.Event = field(default_factory=threading.Event)
@@ -198,6 +200,7 @@ class Runner:
         )
 
     def _finish(self) -> None:
+        self.all_done()
         cost = self.run.total_cost
         self.journal.append(
             events.RunCompleted(
@@ -268,8 +271,9 @@ class Runner:
         return isinstance(report, work.Exhausted) and report.job not in self.run.open
 
     def _patience(self) -> float:
-        due = decide.wake_at(self.run, self._busy.keys())
-        wait = _LOOK_UP if due is None else min(max(due - now(), 0) / 1e6, _LOOK_UP)
+        moment = now()
+        due = decide.wake_at(self.run, self._busy.keys(), moment)
+        wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LOOK_UP)
         left = _LOOK_UP if self.deadline is None else self.deadline - time.monotonic()
         return max(min(wait, left), 0.001)
 
@@ -277,7 +281,9 @@ class Runner:
         """Let creations under way report, so that the log knows their batches, and say why we stop."""
         until = time.monotonic() + _GRACE
         while "submit" in self._busy.values() and time.monotonic() < until:
-            self._take_reports(_LOOK_UP)
+            # A second refusal is in the log like the first, which is the one to raise.
+            with suppress(ProviderError):
+                self._take_reports(_LOOK_UP)
         self.journal.append(events.RunInterrupted(reason=reason, pending_items=self.run.pending))
         self.tell(self.run)
 

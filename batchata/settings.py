@@ -87,4 +87,16 @@ def _directory(name: str, value: object) -> str | None:
     path = os.path.abspath(os.fspath(value))
     if os.path.exists(path) and not os.path.isdir(path):
         raise InvalidInputError(f"{name} {path!r} is a file; give a directory")
+    if not os.path.exists(path):
+        _check_can_be_made(name, path)
     return str(path)
+
+
+def _check_can_be_made(name: str, path: str) -> None:
+    """So that a run whose results have no place does not begin."""
+    above = path
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if not os.path.isdir(above) or not os.access(above, os.W_OK | os.X_OK):
+        why = "may not be written to" if os.path.isdir(above) else "is a file"
+        raise InvalidInputError(f"{name} {path!r} cannot be made: {above!r} {why}; give another directory")

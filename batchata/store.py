@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from batchata.core.evolve import evolve
@@ -16,9 +17,15 @@ from batchata.log import open_log, read_log
 from batchata.log.port import Log
 from batchata.settings import PathLike
 
+_FIRST_START = "the first run"  # claimed, never written to: two processes must not both begin a run
+
 
 class RunStore:
-    """Opens the log for each use and keeps only the folded state between uses."""
+    """Opens the log for each use and keeps only the folded state between uses.
+
+    While a thread drives the run, its state belongs to that thread; others read the log into a state of
+    their own.
+    """
 
     def __init__(self, state_path: PathLike | None, run_id: str | None) -> None:
         if state_path is not None and (
@@ -30,7 +37,20 @@ class RunStore:
         self._path = None if state_path is None else Path(state_path)
         self._run_id = run_id
         self._memory: Log | None = open_log(None) if state_path is None else None
-        self.run = Run()
+        self._run = Run()
+        self._driver: int | None = None  # the thread that holds the claim
+        self._onlookers = threading.local()
+        self._lock = threading.Lock()  # held while a state is brought up to date
+
+    @property
+    def run(self) -> Run:
+        """The run as of this thread's last look."""
+        if self._driver in (None, threading.get_ident()):
+            return self._run
+        if not hasattr(self._onlookers, "run"):
+            self._onlookers.run = Run()
+        onlooked: Run = self._onlookers.run
+        return onlooked
 
     @property
     def run_id(self) -> str | None:
@@ -55,15 +75,31 @@ class RunStore:
         """The log and the sole right to append to the run, which gets `new_run_id` if there is none yet."""
         log = self._memory or open_log(self._path)
         try:
-            self._run_id = self._find_stream(log) or new_run_id
-            claim = log.claim(self._run_id, this_process())
-            try:
-                self._refresh(log)
-                yield log, Journal(self.run, claim)
-            finally:
-                claim.release()
+            with ExitStack() as claims:
+                if self._find_stream(log) is None:
+                    claims.callback(log.claim(_FIRST_START, this_process()).release)
+                stream = self._find_stream(log) or new_run_id
+                claim = log.claim(stream, this_process())
+                claims.callback(claim.release)
+                self._run_id = stream
+                with self._driven():
+                    self._refresh(log)
+                    yield log, Journal(self.run, claim)
         finally:
             self._close(log)
+
+    @contextmanager
+    def _driven(self) -> Iterator[None]:
+        """The state belongs to this thread."""
+        with self._lock:
+            self._driver = threading.get_ident()
+        try:
+            yield
+        except BaseException:
+            self._run = Run()  # an event may be half applied; the next look folds them anew
+            raise
+        finally:
+            self._driver = None
 
     def _open_for_reading(self) -> Log | None:
         if self._path is None:
@@ -83,8 +119,10 @@ class RunStore:
         if stream is None:
             return
         self._run_id = stream
-        for recorded in log.events(stream, after=self.run.version):
-            evolve(self.run, *recorded)
+        with self._lock:
+            run = self.run
+            for recorded in log.events(stream, after=run.version):
+                evolve(run, *recorded)
 
     def _find_stream(self, log: Log) -> str | None:
         if self._run_id is not None:

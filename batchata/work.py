@@ -127,15 +127,15 @@ def settle(provider: Provider, lost: Lost, put: Put) -> None:
     candidates = [batch for batch in found if batch.batch_id not in lost.owned]
     ours = set(lost.custom_ids)
     for batch in candidates:
-        if batch.ended and _first_custom_id(provider, batch) in ours:
+        if batch.ended and not ours.isdisjoint(_first_custom_ids(provider, batch)):
             put(Sought(lost.job, batch, 0))
             return
     put(Sought(lost.job, None, sum(not batch.ended for batch in candidates)))
 
 
-def _first_custom_id(provider: Provider, batch: Batch) -> str | None:
-    chunk = next(provider.outcomes(batch.batch_id), [])
-    return chunk[0].custom_id if chunk else None
+def _first_custom_ids(provider: Provider, batch: Batch) -> list[str]:
+    """Those of the first chunk: a single line might be one that belongs nowhere."""
+    return [outcome.custom_id for outcome in next(provider.outcomes(batch.batch_id), [])]
 
 
 def poll(provider: Provider, batch_ids: dict[int, str], since: int, put: Put) -> None:

@@ -131,7 +131,7 @@ def poll_due(run: Run, job: Job) -> int:
     return max(last + int(interval * SECOND), job.not_before)
 
 
-def wake_at(run: Run, busy: Set[int], now: int = 0) -> int | None:
+def wake_at(run: Run, busy: Set[int], now: int) -> int | None:
     """The earliest time after `now` at which something is due; None when nothing will be.
 
     What is due already waits for something else than time: a free place among the jobs, or money.
@@ -146,7 +146,11 @@ def job_due(run: Run, job: Job) -> int:
 
 
 def settle_by(run: Run, job: Job) -> int:
-    """From when on a batch that has not appeared counts as never created."""
+    """From when on a batch that has not appeared counts as never created.
+
+    The delay begins when the sending ended, not when it began: an upload may take minutes, and what its last
+    byte creates appears only after that.
+    """
     assert run.settings is not None
     delay = DEFAULT_SETTLE_DELAY if run.settings.settle_delay is None else run.settings.settle_delay
-    return job.started_at + int(delay * SECOND)
+    return job.alone_since + int(delay * SECOND)

@@ -51,11 +51,14 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     run.limit_reached = False
     if run.status == "interrupted":
         run.status = "running"
+    for job in run.jobs_with(JobStatus.STARTED):  # whoever was sending it is gone
+        job.status = JobStatus.UNKNOWN
+        job.alone_since = at
 
 
 def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: int) -> None:
     reserved = None if event.reserved is None else Decimal(event.reserved)
-    job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at)
+    job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at, at)
     run.jobs[job.number] = run.open[job.number] = job
     items = run.items
     for index in job.indexes():
@@ -82,7 +85,9 @@ def _submission_failed(run: Run, at: int, event: e.SubmissionFailed, version: in
 
 
 def _submission_unknown(run: Run, at: int, event: e.SubmissionUnknown, version: int) -> None:
-    run.jobs[event.job].status = JobStatus.UNKNOWN
+    job = run.jobs[event.job]
+    job.status = JobStatus.UNKNOWN
+    job.alone_since = at
 
 
 def _submission_settled(run: Run, at: int, event: e.SubmissionSettled, version: int) -> None:

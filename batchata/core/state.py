@@ -53,6 +53,7 @@ class Job:
     custom_ids: str
     reserved: Decimal | None
     started_at: int
+    alone_since: int  # from then on nobody was sending it any more; until then it may still become a batch
     status: JobStatus = JobStatus.STARTED
     batch_id: str | None = None
     created_at: int | None = None  # by the provider's clock

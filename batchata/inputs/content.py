@@ -191,7 +191,7 @@ def _check_filled(text: Any, place: str) -> None:
         raise InvalidInputError(f"{place} has to be text, not a {type(text).__name__}")
     if not text or text.isspace():
         raise InvalidInputError(
-            f"{place} is {'only white space' if text else 'empty'}, which the API refuses"
+            f"{place} is {'only white space' if text else 'empty'}, which the API refuses; give some text"
         )
 
 

@@ -180,7 +180,7 @@ def _read_path(path: str, place: str) -> bytes:
                 f"{place} is a directory; list its files, for example with Path.glob('*.pdf')"
             )
         if not stat.S_ISREG(found.st_mode):
-            raise FileInputError(f"{place} is not a regular file")
+            raise FileInputError(f"{place} is not a regular file; give its bytes instead")
         if found.st_size > MAX_REQUEST_BYTES:
             raise FileInputError(_too_large(place, found.st_size))
         with open(path, "rb") as file:

@@ -34,7 +34,9 @@ def check_image(data: bytes, media_type: str, place: str) -> tuple[int, int]:
     try:
         width, height = _READERS[media_type](data)
     except (struct.error, IndexError, ValueError) as exc:
-        raise FileInputError(f"{place} is a damaged {media_type}: its size cannot be read") from exc
+        raise FileInputError(
+            f"{place} is a damaged {media_type}: its size cannot be read; export it again"
+        ) from exc
     if not (width and height):
         raise FileInputError(f"{place} is an image without pixels ({width} x {height})")
     if max(width, height) > MAX_IMAGE_PIXELS:

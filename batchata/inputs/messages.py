@@ -77,7 +77,7 @@ def _wrong_keys(message: Message) -> str:
 
 def _check_turns(roles: list[str], place: str, model: Model) -> bool:
     if "user" not in roles:
-        raise InvalidInputError(f"{place} has no user message; there is nothing to answer")
+        raise InvalidInputError(f"{place} has no user message; there is nothing to answer: add one")
     prefilled = [role for role in roles if role != "system"][-1] == "assistant"
     if prefilled and not model.prefill:
         raise InvalidInputError(

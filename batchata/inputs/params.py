@@ -29,6 +29,28 @@ _ALLOWED: Final = (
     "tools",
     "user_profile_id",
 )
+# Batchata's own arguments, for hints only.
+_OURS: Final = (
+    "enable_citations",
+    "files",
+    "items_per_job",
+    "max_attempts",
+    "max_cost",
+    "max_parallel_jobs",
+    "max_wait_time",
+    "messages",
+    "model",
+    "on_interrupt",
+    "poll_interval",
+    "prompt",
+    "raw_results_dir",
+    "response_model",
+    "results_dir",
+    "retry_delay",
+    "run_id",
+    "settle_delay",
+    "state_path",
+)
 _SAMPLING: Final = (
     "the API refuses it on every model since version 2026-10-21, in a batch only after hours; leave it out"
 )
@@ -55,7 +77,7 @@ def check_params(message_params: Mapping[str, Any], model: Model) -> dict[str, A
     for name, value in given.items():
         _check_name(name)
         check_json(value, name)
-    _check_max_tokens(given, model)
+    _check_max_tokens(message_params, model)
     _check_texts(given)
     _check_tools(given, model)
     _check_thinking(given, model)
@@ -69,7 +91,7 @@ def _check_name(name: str) -> None:
         return
     if name in _REFUSED:
         raise InvalidInputError(f"{name} cannot be given: {_REFUSED[name]}")
-    near = get_close_matches(name, _ALLOWED, n=3)
+    near = get_close_matches(name, _OURS + _ALLOWED, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(_ALLOWED)}"
     raise InvalidInputError(f"{name} is not a parameter of Batchata or of the Messages API; {hint}")
 

@@ -78,7 +78,7 @@ def json_schema(response_model: type[pydantic.BaseModel]) -> dict[str, Any]:
     except (PydanticInvalidForJsonSchema, PydanticUserError) as exc:
         raise InvalidInputError(
             f"response_model {response_model.__name__} cannot be described in JSON Schema: "
-            f"{str(exc).splitlines()[0]}"
+            f"{str(exc).splitlines()[0]}; give each field a type that JSON has"
         ) from exc
 
 

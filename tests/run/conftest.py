@@ -1,11 +1,13 @@
-"""The fixture for whole runs."""
+"""The fixtures for whole runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bad_input_support import by_batch, by_manager
+from resume_support import fresh
 from run_support import Runs, echo
 
 from batchata.sandbox import Sandbox
@@ -18,3 +20,17 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Runs]:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", sandbox.url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", sandbox.api_key)
         yield Runs(sandbox, tmp_path)
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[tuple[Runs, list[float]]]:
+    """Runs whose batches take a minute, and that minute: batches created after it is set to 0 end at once."""
+    delay = [60.0]
+    with fresh(tmp_path / "patient", delay=lambda _: delay[0]) as runs:
+        yield runs, delay
+
+
+@pytest.fixture(params=[by_manager, by_batch], ids=["manager", "batch"])
+def start(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Both ways to begin."""
+    return request.param

@@ -52,7 +52,11 @@ class AnthropicProvider:
     def _client(self) -> anthropic.Anthropic:
         try:
             client = anthropic.Anthropic(max_retries=0)
-        except (anthropic.AnthropicError, ValueError, TypeError, httpx2.InvalidURL) as exc:
+        except httpx2.InvalidURL as exc:
+            raise ConfigurationError(
+                f"ANTHROPIC_BASE_URL is no URL ({exc}); unset it or give one like https://api.anthropic.com"
+            ) from exc
+        except (anthropic.AnthropicError, ValueError, TypeError) as exc:
             raise ConfigurationError(f"the Anthropic client cannot be set up: {exc}") from exc
         return client if self._timeout is None else client.with_options(timeout=self._timeout)
 
@@ -68,7 +72,7 @@ class AnthropicProvider:
     def check(self) -> None:
         """See the port: key, URL, and whether somebody listens there; no byte is sent."""
         url = self._client.base_url
-        if url.scheme not in ("http", "https") or not url.host:
+        if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 443) < 65_536:
             raise ConfigurationError(
                 f"ANTHROPIC_BASE_URL is {str(url)!r}, which is no http(s) URL; "
                 "unset it or give one like https://api.anthropic.com"

@@ -68,6 +68,7 @@ def _by_status(exc: anthropic.APIStatusError, doing: str, creating: bool) -> Pro
     if status in (401, 403):
         return AuthenticationFailedError(text, kind=kind, status=status)
     if status == 404:
+        text += "; is ANTHROPIC_BASE_URL the address of the Anthropic API?" if creating else ""
         return BatchNotFoundError(text, kind=kind, status=status)
     if status == 429:
         return RateLimitedError(text, kind=kind, status=status, retry_after=_retry_after(exc))
@@ -86,7 +87,7 @@ def _said(exc: anthropic.APIStatusError) -> str:
     """The API's own sentence; a proxy's HTML page is not worth printing."""
     if isinstance(exc.body, dict) and exc.api_message:
         return exc.api_message
-    return "the answer was not the API's own"
+    return "the answer was not the API's own; is ANTHROPIC_BASE_URL its address?"
 
 
 def _retry_after(exc: anthropic.APIStatusError) -> float | None:

@@ -1,0 +1,241 @@
+"""Scripts that drive a run in a process of their own, and get a signal at a chosen call of a function."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import pytest
+from run_support import Echo, Runs, echo
+
+from batchata import load_results_from_disk
+from batchata.core.events import BatchSubmitted, CostCharged, SubmissionSettled, SubmissionStarted
+from batchata.errors import BatchataError
+from batchata.log.sqlite import SqliteLog
+from batchata.log.verify import verify, verify_file
+from batchata.sandbox import Faults, Sandbox
+
+COUNT = 4
+
+# Imports take three seconds, so one server does them once and forks a process per script.
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(
+    [
+        "pytest",
+        "anthropic",
+        "resume_support",
+        "batchata.log.claim",
+        "alembic.command",
+        "alembic.autogenerate",
+        "genai_prices.data_snapshot",
+        "httpcore2",
+        "h11",
+        "anyio.streams.tls",
+        "encodings.idna",
+    ]
+)
+
+# Where a script can be killed: before (False) or after (True) a call of this function. Together they lie on
+# both sides of everything that lasts: the log's transactions, the provider's batches, the files.
+PLACES = [
+    ("batchata.log.claim:SqliteClaim.append", True),
+    ("batchata.providers.anthropic.client:AnthropicProvider.submit", False),
+    ("batchata.providers.anthropic.client:AnthropicProvider.submit", True),
+    ("batchata.results_dir:ResultsWriter.job_done", False),
+    ("batchata.results_dir:ResultsWriter._write_raw", True),
+    ("batchata.results_dir:ResultsWriter._write_processed", True),
+]
+
+
+class Script:
+    """A process that runs a manager as a user's script does; `given` changes the manager's arguments.
+
+    With `at` (function, whether after it, number of the call) it sends `by` to itself there.
+    """
+
+    def __init__(
+        self,
+        runs: Runs,
+        at: tuple[str, bool, int] | None = None,
+        *,
+        by: int = signal.SIGKILL,
+        count: int = COUNT,
+        **given: Any,
+    ) -> None:
+        environment = {"ANTHROPIC_BASE_URL": runs.sandbox.url, "ANTHROPIC_API_KEY": runs.sandbox.api_key}
+        self._process = _context.Process(
+            target=_script, args=(runs.log.parent, environment, at, by, count, given), daemon=True
+        )
+        self._process.start()
+        self.pid = self._process.pid or 0
+
+    def ends(self) -> int:
+        """Wait for the end and return the exit code; minus the signal when one killed it."""
+        self._process.join(60)
+        code = self._process.exitcode
+        self._process.kill()
+        assert code is not None, "the script did not end"
+        return code
+
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    def send(self, number: int) -> None:
+        """Send a signal, unless the script has ended."""
+        if self._process.is_alive():
+            os.kill(self.pid, number)
+
+    def interrupted_when(self, due: Callable[[], bool], number: int) -> int:
+        """Send the signal as soon as it is due, and return the exit code."""
+        while self.is_alive() and not due():
+            self._process.join(0.002)
+        self.send(number)
+        return self.ends()
+
+
+def _script(
+    folder: Path,
+    environment: dict[str, str],
+    at: tuple[str, bool, int] | None,
+    by: int,
+    count: int,
+    given: dict[str, Any],
+) -> None:
+    os.environ.update(environment)
+    # What a forked process inherits is not what a script starts with.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.stderr = open(folder / "stderr.txt", "w")  # noqa: SIM115 - as long as the process
+    if at is not None:
+        _signal_at(*at, by)
+    manager(_Somewhere(folder), count, **given).run()
+
+
+class _Somewhere(Runs):
+    """Runs whose sandbox is in another process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "run.db"
+        self.out = folder / "out"
+
+
+def manager(runs: Runs, count: int = COUNT, **given: Any) -> Any:
+    """The manager that both the script and its successor make."""
+    chosen = {"items_per_job": 2, "max_parallel_jobs": 2, "results_dir": runs.out, "max_cost": 5}
+    return runs.manager(count, **(chosen | given))
+
+
+def _signal_at(place: str, after: bool, number: int, by: int) -> None:
+    """A signal for this process before or after the call of that number."""
+    module, _, name = place.partition(":")
+    function = importlib.import_module(module)
+    for part in name.split("."):
+        function = getattr(function, part)
+    assert isinstance(function, FunctionType)
+    calls = Counter[CodeType]()
+
+    def on_event(code: CodeType, *_: object) -> None:
+        calls[code] += 1
+        if calls[code] == number:
+            os.kill(os.getpid(), by)
+
+    tool, monitoring = sys.monitoring.DEBUGGER_ID, sys.monitoring
+    event = monitoring.events.PY_RETURN if after else monitoring.events.PY_START
+    monitoring.use_tool_id(tool, "signal")
+    monitoring.register_callback(tool, event, on_event)
+    monitoring.set_local_events(tool, function.__code__, event)
+
+
+def faulty() -> Faults:
+    """One request of the first batch fails in a way that passes, so that a job of retries follows."""
+    return Faults(errored={0}, error_type="overloaded_error", only_batches={0})
+
+
+def check_complete(runs: Runs, count: int = COUNT, **given: Any) -> None:
+    """Start the script's successor, let it finish, and see that nothing was lost, doubled or invented."""
+    successor = manager(runs, count, **given)
+    summary = successor.run()
+    assert (summary["completed_items"], summary["pending_items"]) == (count, 0), runs.types()
+    entries = successor.results()
+    assert [entry["result"].said for entry in entries] == [f"message {i}" for i in range(count)]
+    assert load_results_from_disk(runs.out, Echo) == entries
+    check_paid_once(runs, count)
+    check_money(runs, summary["total_cost"], list(successor.items()))
+    with opened(runs) as log:
+        assert verify_file(log) == []
+        assert [verify(log, stream) for stream in log.streams()] == [[]]
+
+
+def check_paid_once(runs: Runs, count: int) -> None:
+    """Every batch belongs to a job of the log, and every item was answered and billed exactly once."""
+    events = [recorded.event for recorded in runs.events()]
+    known = [e.batch_id for e in events if isinstance(e, BatchSubmitted | SubmissionSettled) and e.batch_id]
+    assert sorted(known) == sorted(batch.id for batch in runs.sandbox.batches), runs.types()
+    item_of = {
+        started.custom_ids.replace("{index}", str(index)): index
+        for started in events
+        if isinstance(started, SubmissionStarted)
+        for first, last in started.items
+        for index in range(first, last + 1)
+    }
+    paid = Counter(item_of[custom_id] for custom_id in runs.sandbox.billed().elements())
+    assert paid == dict.fromkeys(range(count), 1)
+
+
+def check_money(runs: Runs, total: Decimal, items: list[Any]) -> None:
+    """Charges in the log, costs of the items, the summary and the sandbox's own bill agree."""
+    used = runs.sandbox.usage()
+    bill = (used["input_tokens"] + used["output_tokens"] * 5) / Decimal(1_000_000)
+    charges = [r.event.amount for r in runs.events() if isinstance(r.event, CostCharged)]
+    assert sum(map(Decimal, charges)) == sum(item.cost for item in items) == total == bill
+
+
+@contextmanager
+def opened(runs: Runs) -> Iterator[SqliteLog]:
+    """The log, for verifying."""
+    log = SqliteLog.open_for_reading(runs.log)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+@contextmanager
+def fresh(folder: Path, **given: object) -> Iterator[Runs]:
+    """A sandbox, a log and a results_dir of their own; the environment points there meanwhile."""
+    folder.mkdir()
+    with Sandbox(answers=echo, **given) as sandbox, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ANTHROPIC_BASE_URL", sandbox.url)
+        environment.setenv("ANTHROPIC_API_KEY", sandbox.api_key)
+        yield Runs(sandbox, folder)
+
+
+def seen(runs: Runs, kind: str, times: int = 1) -> Callable[[], bool]:
+    """Whether the log holds that many events of this kind."""
+
+    def look() -> bool:
+        try:
+            return runs.types().count(kind) >= times
+        except (BatchataError, ValueError):
+            return False  # it is just being made
+
+    return look
+
+
+def wait_for(due: Callable[[], bool]) -> None:
+    """Until it is so, for half a minute at most."""
+    end = time.monotonic() + 30
+    while not due():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.005)

@@ -1,0 +1,164 @@
+"""Resume: whatever ends a script, at whatever moment, its next start completes the run."""
+
+from __future__ import annotations
+
+import signal
+import time
+from itertools import count
+from pathlib import Path
+
+import pytest
+from resume_support import COUNT, PLACES, Script, check_complete, faulty, fresh, manager
+from run_support import Runs
+
+from batchata.errors import AuthenticationFailedError, InvalidInputError
+from batchata.sandbox import Faults
+
+
+@pytest.mark.parametrize(("place", "after"), PLACES)
+def test_killed_at_any_call_the_next_start_completes(tmp_path: Path, place: str, after: bool) -> None:
+    """SIGKILL on both sides of every commit, every create call and every file: nothing lost or doubled."""
+    for number in count(1):
+        with fresh(tmp_path / str(number), faults=faulty()) as runs:
+            code = Script(runs, (place, after, number)).ends()
+            check_complete(runs)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+    print(f"{number - 1} kills {'after' if after else 'before'} {place}")  # noqa: T201 - the measured figure
+    assert number > 3
+
+
+def test_killed_from_outside_after_any_exchange_the_next_start_completes(tmp_path: Path) -> None:
+    """SIGKILL when the provider has answered n calls, for every n, wherever the script then is."""
+    for number in count():
+        with fresh(tmp_path / str(number), faults=faulty()) as runs:
+            script = Script(runs)
+            answered = runs.sandbox
+            code = script.interrupted_when(lambda: len(answered.exchanges) >= number, signal.SIGKILL)  # noqa: B023
+            check_complete(runs, settle_delay=0.3)
+        if code == 0:
+            break
+    print(f"{number} kills after an exchange")  # noqa: T201 - the measured figure
+    assert number > 5
+
+
+def test_killed_again_and_again_the_run_still_gets_on(tmp_path: Path) -> None:
+    """Every start is killed after its seventh commit; together they complete the run."""
+    with fresh(tmp_path / "run", faults=faulty()) as runs:
+        codes = []
+        while not codes or codes[-1]:
+            codes.append(Script(runs, (*PLACES[0], 7), max_parallel_jobs=1).ends())
+            assert len(codes) < 30
+        check_complete(runs, max_parallel_jobs=1)
+        assert runs.types().count("run_resumed") == len(codes) - 1 > 1
+
+
+def test_a_batch_whose_creation_was_never_answered_is_adopted(tmp_path: Path) -> None:
+    """The provider took the batch and the answer got lost: it is found by its custom ids, not sent again."""
+    with fresh(tmp_path / "run", faults=Faults(lost_create_responses=2)) as runs:
+        check_complete(runs)
+        assert runs.types().count("submission_unknown") == 2
+        verdicts = [r.event.verdict for r in runs.events() if r.event.TYPE == "submission_settled"]
+        assert verdicts == ["adopted", "adopted"]
+        assert runs.creates() == 2
+
+
+def test_a_lost_batch_is_known_by_more_than_its_first_line(tmp_path: Path) -> None:
+    """A line that belongs nowhere may come first."""
+    for seed in range(6):
+        faults = Faults(lost_create_responses=1, foreign=["stranger"])
+        with fresh(tmp_path / str(seed), faults=faults, seed=seed) as runs:
+            check_complete(runs, items_per_job=COUNT)
+            assert runs.creates() == 1
+
+
+def test_a_script_killed_while_a_creation_hangs_finds_its_batch_again(tmp_path: Path) -> None:
+    """Killed between the provider's acceptance and its answer, in two jobs at once."""
+    with fresh(tmp_path / "run", faults=Faults(create_hang=[5.0, 5.0])) as runs:
+        code = Script(runs).interrupted_when(lambda: len(runs.sandbox.batches) == 2, signal.SIGKILL)
+        assert code == -signal.SIGKILL
+        runs.sandbox.faults = Faults()
+        check_complete(runs)
+        settled = [r.event for r in runs.events() if r.event.TYPE == "submission_settled"]
+        assert [event.verdict for event in settled] == ["adopted", "adopted"]
+
+
+def test_a_batch_that_never_arrived_is_proven_absent_and_sent_once(tmp_path: Path) -> None:
+    """Killed with the intent in the log and nothing on the wire."""
+    with fresh(tmp_path / "run") as runs:
+        Script(runs, ("batchata.providers.anthropic.client:AnthropicProvider.submit", False, 1)).ends()
+        assert runs.sandbox.batches == []
+        check_complete(runs)
+        settled = [r.event for r in runs.events() if r.event.TYPE == "submission_settled"]
+        assert {event.verdict for event in settled} == {"absent"}
+        assert len(runs.sandbox.batches) == 2
+
+
+def test_a_lost_submission_is_given_its_time_from_when_the_sending_ended(tmp_path: Path) -> None:
+    """An upload may take longer than the delay; what its last byte creates appears only after that."""
+    with fresh(tmp_path / "run") as runs:
+        Script(runs, ("batchata.providers.anthropic.client:AnthropicProvider.submit", False, 1)).ends()
+        time.sleep(0.5)
+        check_complete(runs, settle_delay=0.4)
+        at = {r.event.TYPE: r.at for r in reversed(runs.events())}
+        assert at["submission_settled"] - at["run_resumed"] > 400_000
+
+
+def test_a_start_that_only_completes_what_was_recorded_needs_no_new_calls(tmp_path: Path) -> None:
+    """Killed after the last outcome and before the job's completion: nothing is pending, a job is open."""
+    with fresh(tmp_path / "run") as runs:
+        given = {"items_per_job": COUNT}
+        place = ("batchata.core.evolve:_outcome_recorded", False, COUNT)
+        assert Script(runs, place, **given).ends() == -signal.SIGKILL
+        assert runs.types()[-1] == "cost_charged"
+        check_complete(runs, **given)
+        assert runs.creates() == 1
+
+
+def test_one_refusal_of_many_leaves_no_creation_unrecorded(tmp_path: Path) -> None:
+    """With several creations under way when the first is refused, the others are waited for and recorded."""
+    with fresh(tmp_path / "run", faults=Faults(create_status=[401, 401, 0], create_hang=0.3)) as runs:
+        given = {"items_per_job": 1, "max_parallel_jobs": 4}
+        with pytest.raises(AuthenticationFailedError, match="401"):
+            manager(runs, **given).run()
+        assert runs.types()[-1] == "run_interrupted"
+        assert runs.types().count("batch_submitted") == len(runs.sandbox.batches)
+        check_complete(runs, **given)
+
+
+def test_a_results_dir_that_fails_later_loses_nothing(runs: Runs) -> None:
+    """A file that cannot be written ends the run with a clear error; when it can be, the run goes on."""
+    obstacle = runs.out / "processed" / "job_0_results.json"
+    obstacle.mkdir(parents=True)
+    with pytest.raises(InvalidInputError, match=r"job_0_results\.json .*nothing is lost"):
+        manager(runs).run()
+    obstacle.rmdir()
+    check_complete(runs)
+
+
+def test_what_waited_leaves_no_trace_in_the_files_of_a_finished_run(
+    patient: tuple[Runs, list[float]],
+) -> None:
+    """The file of items that waited is emptied before the log says that the run is complete.
+
+    That file's number later becomes the one of a job of retries, which has no items of its own.
+    """
+    runs, delay = patient
+    runs.sandbox.faults = faulty()
+    given = {"max_parallel_jobs": 1, "retry_delay": 0}
+    manager(runs, max_wait_time=0.4, **given).run()
+    waiting = runs.out / "processed" / "job_1_results.json"
+    assert waiting.read_text().count("null") == 4
+    delay[0] = 0.0
+    runs.sandbox.end_all()
+    script = Script(runs, ("batchata.core.evolve:_run_completed", False, 1), **given)
+    assert script.ends() == -signal.SIGKILL
+    check_complete(runs, **given)
+    assert waiting.read_text() == "[]\n"
+
+
+def test_a_run_that_began_empty_takes_items_later(runs: Runs) -> None:
+    """An empty run needs no provider; the items added to it are sent like any others."""
+    manager(runs, 0).run()
+    check_complete(runs)
