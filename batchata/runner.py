@@ -89,6 +89,10 @@ class Runner:
         finally:
             self._closing.set()
             self._pool.shutdown(wait=False, cancel_futures=True)
+            # A call that outlives the run could create a batch that is already taken for lost, or keep the
+            # process from ending.
+            if self._busy and self.provider is not None:
+                self.provider.close()
 
     def _loop(self, once: bool) -> None:
         first = True

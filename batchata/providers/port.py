@@ -88,6 +88,10 @@ class Provider(Protocol):
         """Ask for the batch to be cancelled; what it has finished is kept."""
         ...
 
+    def close(self) -> None:
+        """Break off the calls that are under way in other threads. The provider can be used again."""
+        ...
+
     def find(self, since: int, size: int) -> list[Batch]:
         """The batches created at or after `since` that hold exactly `size` requests, newest first."""
         ...

@@ -260,7 +260,7 @@ def test_nothing_due_means_no_alarm() -> None:
 
 
 def test_a_lost_batch_counts_as_absent_after_the_delay() -> None:
-    """Thirty seconds from the intent, or what the user set."""
+    """Thirty seconds from the end of the sending, or what the user set."""
     lost = [items_added(0, 1), submission_started(0, (0, 0)), submission_unknown(0)]
     run = given(*lost)
     assert settle_by(run, run.jobs[0]) == START + 30 * SECOND

@@ -25,6 +25,7 @@ from batchata.errors import (
 )
 from batchata.providers.anthropic.faults import translated
 from batchata.providers.anthropic.lines import decode_line
+from batchata.providers.anthropic.sockets import Sockets
 from batchata.providers.port import Batch, Outcome
 
 _PATH = "/v1/messages/batches"
@@ -47,11 +48,13 @@ class AnthropicProvider:
 
     def __init__(self, *, timeout: float | None = None) -> None:
         self._timeout = timeout
+        self._sockets = Sockets()
 
     @cached_property
     def _client(self) -> anthropic.Anthropic:
         try:
-            client = anthropic.Anthropic(max_retries=0)
+            http_client = anthropic.DefaultHttpxClient(event_hooks={"request": [self._sockets.watch]})
+            client = anthropic.Anthropic(max_retries=0, http_client=http_client)
         except httpx2.InvalidURL as exc:
             raise ConfigurationError(
                 f"ANTHROPIC_BASE_URL is no URL ({exc}); unset it or give one like https://api.anthropic.com"
@@ -153,6 +156,14 @@ class AnthropicProvider:
                 self._questions.post(f"{_PATH}/{batch_id}/cancel", cast_to=httpx2.Response)
             except anthropic.BadRequestError:
                 return
+
+    def close(self) -> None:
+        """See the port: connections end, so that an upload that nobody waits for makes no batch."""
+        self._sockets.shut_down()
+        for name in ("_client", "_questions"):
+            client = self.__dict__.pop(name, None)
+            if client is not None:
+                client.close()
 
     def find(self, since: int, size: int) -> list[Batch]:
         """See the port."""
