@@ -6,19 +6,19 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import pydantic
 
-from batchata.core.events import ItemsAdded, RetryScheduled, RunResumed, Settings
-from batchata.core.ranges import to_ranges
-from batchata.core.state import ItemStatus, Run
-from batchata.definition import Definition, this_process
+from batchata import starting
+from batchata.core.events import Settings
+from batchata.core.state import Run
+from batchata.definition import Definition
 from batchata.errors import RunClaimedError
 from batchata.intake import Intake
-from batchata.journal import Journal, now
+from batchata.journal import Journal
 from batchata.log.port import Log
 from batchata.matching import changed_settings, check_same_place, check_same_run
 from batchata.output.reading import Reader
@@ -27,13 +27,24 @@ from batchata.progress import progress_for
 from batchata.providers.port import Provider
 from batchata.recording import Recorder
 from batchata.results import ItemResult, entry, never_started, read_entries, read_items
-from batchata.results_dir import ResultsWriter
+from batchata.results_dir import ResultsWriter, prepare
 from batchata.runner import Runner, Stop
 from batchata.signals import stop_on_signals
 from batchata.store import RunStore
 
-_ITEMS_PER_EVENT = 1_000
-_BYTES_PER_EVENT = 8_000_000
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one call of `drive` is to do.
+
+    With `once` each batch is asked only once. With `retry_failed` failed items get a fresh set of attempts
+    first. With `cancel` nothing is sent, open batches are cancelled, and what they finished is collected.
+    """
+
+    once: bool = False
+    show_progress: bool = False
+    retry_failed: bool = False
+    cancel: bool = False
 
 
 class Engine:
@@ -80,48 +91,17 @@ class Engine:
         missing = never_started(self.definition.inputs.count - len(entries))
         return entries + [entry(item) for item in missing]
 
-    def drive(
-        self,
-        *,
-        once: bool = False,
-        show_progress: bool = False,
-        retry_failed: bool = False,
-        cancel: bool = False,
-    ) -> Run:
-        """Start or resume the run and carry out what is due; see `Runner.drive`.
-
-        With `retry_failed`, failed items get a fresh set of attempts first. With `cancel`, nothing is sent,
-        open batches are cancelled, and what they finished is collected.
-        """
+    def drive(self, call: Call) -> Run:
+        """Start or resume the run and carry out what is due; see `Runner.drive`."""
         if self._driving:
             raise RunClaimedError(f"another thread drives the run {self.store.run_id!r}; wait for it")
         began = time.monotonic()
         self._driving = True
         try:
-            return self._carry_on(
-                began, once=once, show_progress=show_progress, retry_failed=retry_failed, cancel=cancel
-            )
+            return self._carry_on(call, began)
         finally:
             self._driving = False
             self.stop = Stop()
-
-    def _carry_on(
-        self, began: float, *, once: bool, show_progress: bool, retry_failed: bool, cancel: bool
-    ) -> Run:
-        with self.store.reading() as log:
-            if log is not None and self.store.run.started is not None:
-                check_same_run(log, self.store.run, self.definition)
-                if self._nothing_to_do(retry_failed):
-                    progress_for(show_progress).update(self.store.run)
-                    return self.store.run
-            self._check_before_anything_is_written(retry_failed)
-        with self.store.claimed(new_run_id()) as (log, journal):
-            writer = self._begin(log, journal, retry_failed)
-            if journal.run.status != "completed":
-                self._drive(journal, writer, began, once=once, show_progress=show_progress, cancel=cancel)
-            writer.rest()
-            self._left_at = journal.run.version
-        return self.store.run
 
     def cancel(self) -> Run:
         """Cancel what is open: by the call of `drive` that is under way, or by one of our own."""
@@ -129,111 +109,73 @@ class Engine:
             self.stop.ask("cancelled", cancel=True)
             return self.state()
         run = self.state()
-        return self.drive(cancel=True) if run.open else run
+        return self.drive(Call(cancel=True)) if run.open else run
 
-    def _nothing_to_do(self, retry_failed: bool) -> bool:
+    def _carry_on(self, call: Call, began: float) -> Run:
+        with self.store.reading() as log:
+            if log is not None and self.store.run.started is not None:
+                check_same_run(log, self.store.run, self.definition)
+                if self._nothing_to_do(call):
+                    progress_for(call.show_progress).update(self.store.run)
+                    return self.store.run
+            self._check_before_anything_is_written(call)
+        with self.store.claimed(new_run_id()) as (log, journal):
+            writer = self._begin(log, journal, call)
+            if journal.run.status != "completed":
+                self._run_loop(journal, writer, call, began)
+            writer.rest()
+            self._left_at = journal.run.version
+        return self.store.run
+
+    def _nothing_to_do(self, call: Call) -> bool:
         run = self.store.run
         assert run.settings is not None
         same = not changed_settings(run.settings, self.settings)
-        return same and run.status == "completed" and not self._is_work_left(retry_failed)
+        return same and run.status == "completed" and not self._is_work_left(call)
 
-    def _is_work_left(self, retry_failed: bool) -> bool:
+    def _is_work_left(self, call: Call) -> bool:
         run = self.store.run
         if run.pending or run.open:  # a job may have been killed between its last outcome and its completion
             return True
-        return self.definition.inputs.count > run.total or bool(retry_failed and run.failed)
+        return self.definition.inputs.count > run.total or bool(call.retry_failed and run.failed)
 
-    def _check_before_anything_is_written(self, retry_failed: bool) -> None:
-        if not self._is_work_left(retry_failed):
-            return
-        self.definition.check_price(self.settings)
-        if self._provider is None:
-            self._provider = self._make_provider()
-        self._provider.check()
-        if self.store.run.started is not None:
-            check_same_place(self.store.run, self._provider.name, self._provider.base_url)
+    def _check_before_anything_is_written(self, call: Call) -> None:
+        if self._is_work_left(call):
+            self.definition.check_price(self.settings)
+            if self._provider is None:
+                self._provider = self._make_provider()
+            self._provider.check()
+            if self.store.run.started is not None:
+                check_same_place(self.store.run, self._provider.name, self._provider.base_url)
+        prepare(self.settings)
 
-    def _begin(self, log: Log, journal: Journal, retry_failed: bool) -> ResultsWriter:
-        if journal.run.started is None:
-            name, base_url = (self._provider.name, self._provider.base_url) if self._provider else ("", "")
-            tag = secrets.token_hex(6)
-            started = self.definition.started(journal.claim.stream, tag, name, base_url, self.settings)
-            journal.append(started)
-            writer = self._writer(log, journal.run)
-        else:
-            writer = self._resume(log, journal)
-        self._add_items(journal)
-        if retry_failed:
-            self._give_failed_items_another_chance(journal)
-        return writer
-
-    def _resume(self, log: Log, journal: Journal) -> ResultsWriter:
-        assert journal.run.settings is not None
-        if journal.run.version == self._left_at and journal.run.status == "running":
-            return self._writer(log, journal.run)  # nobody was here since this object's last call
-        check_same_run(log, journal.run, self.definition)
-        changed = changed_settings(journal.run.settings, self.settings)
-        journal.append(
-            RunResumed(process=this_process(), library_version=version("batchata"), changed=changed)
-        )
-        writer = self._writer(log, journal.run)
-        # A process that died may have recorded results whose files it had not written.
-        writer.all()
-        return writer
-
-    def _writer(self, log: Log, run: Run) -> ResultsWriter:
+    def _begin(self, log: Log, journal: Journal, call: Call) -> ResultsWriter:
+        run = journal.run
+        # Nobody was here since this object's last call, so there is nothing to say or to check.
+        same_script = run.version == self._left_at and run.status == "running"
+        if run.started is None:
+            starting.start(journal, self.definition, self.settings, self._provider)
+        elif not same_script:
+            check_same_run(log, run, self.definition)
+            starting.resume(journal, self.settings)
         writer = ResultsWriter(log, run, self.definition.reader)
-        writer.prepare()
+        if not same_script:
+            writer.all()  # a process that died may have recorded results whose files it had not written
+        starting.add_items(journal, self.definition.inputs)
+        if call.retry_failed:
+            starting.retry_failed(journal)
         return writer
 
-    def _add_items(self, journal: Journal) -> None:
-        inputs = self.definition.inputs
-        cuts = [journal.run.total, *self._cuts(journal.run.total)]
-        digests = inputs.fingerprints(cuts)[1:]
-        for first, end, digest in zip(cuts, cuts[1:], digests, strict=False):
-            bodies = [inputs.body(index) for index in range(first, end)]
-            added = ItemsAdded(
-                first=first, count=end - first, digest=digest, first_body=journal.claim.next_body
-            )
-            journal.append(added, bodies=bodies)
-
-    def _cuts(self, first: int) -> Iterator[int]:
-        """Where one event about new items ends and the next begins: by count and by bytes."""
-        inputs, count, size = self.definition.inputs, 0, 0
-        for index in range(first, inputs.count):
-            count += 1
-            size += inputs.request_size(index)
-            if count == _ITEMS_PER_EVENT or size >= _BYTES_PER_EVENT or index == inputs.count - 1:
-                yield index + 1
-                count, size = 0, 0
-
-    def _give_failed_items_another_chance(self, journal: Journal) -> None:
-        failed = [i for i, status in enumerate(journal.run.items.status) if status == ItemStatus.FAILED]
-        if failed:
-            journal.append(
-                RetryScheduled(items=to_ranges(failed), attempt=1, not_before=now(), reason="requested")
-            )
-
-    def _drive(
-        self,
-        journal: Journal,
-        writer: ResultsWriter,
-        began: float,
-        *,
-        once: bool,
-        show_progress: bool,
-        cancel: bool,
-    ) -> None:
+    def _run_loop(self, journal: Journal, writer: ResultsWriter, call: Call, began: float) -> None:
         assert self._provider is not None or not (journal.run.pending or journal.run.open)
-        if cancel:
+        if call.cancel:
             self.stop.ask("cancelled", cancel=True)
         limit = self.settings.max_wait_time
-        with progress_for(show_progress) as progress:
+        recorder = Recorder(self.definition.reader, self.definition.price)
+        with progress_for(call.show_progress) as progress:
             runner = Runner(
                 journal=journal,
-                intake=Intake(
-                    journal, Recorder(self.definition.reader, self.definition.price), random.random
-                ),
+                intake=Intake(journal, recorder, random.random),
                 provider=self._provider,
                 inputs=self.definition.inputs,
                 template=self.definition.template,
@@ -245,7 +187,7 @@ class Engine:
                 all_done=writer.rest,
             )
             with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel"):
-                runner.drive(once=once)
+                runner.drive(once=call.once)
 
 
 def new_run_id() -> str:

@@ -9,7 +9,7 @@ import pydantic
 
 from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS
 from batchata.definition import Definition, define
-from batchata.engine import Engine
+from batchata.engine import Call, Engine
 from batchata.errors import InvalidInputError
 from batchata.manager import anthropic_provider
 from batchata.settings import Money, PathLike, check_settings
@@ -33,11 +33,11 @@ class BatchJob:
 
         True when every item is completed or failed; from then on no call is made any more.
         """
-        return self._engine.drive(once=True).pending == 0
+        return self._engine.drive(Call(once=True)).pending == 0
 
     def run(self, print_progress: bool = False) -> dict[str, Any]:
         """Wait until the job is done; the same summary as `BatchManager.run()`."""
-        return summary(self._engine.drive(show_progress=print_progress))
+        return summary(self._engine.drive(Call(show_progress=print_progress)))
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
         """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet)."""
@@ -110,7 +110,7 @@ def batch(
         on_interrupt=on_interrupt,
     )
     engine = Engine(definition, settings, RunStore(state_path, run_id), anthropic_provider)
-    engine.drive(once=True)
+    engine.drive(Call(once=True))
     return BatchJob(engine)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 
 from batchata.definition import define
-from batchata.engine import Engine
+from batchata.engine import Call, Engine
 from batchata.providers.port import Provider
 from batchata.results import ItemResult
 from batchata.settings import Money, PathLike, check_settings
@@ -125,7 +125,7 @@ class BatchManager:
         Raises ConfigurationError without a key, ProviderError when the provider definitely refuses,
         LogError when the log cannot be used, KeyboardInterrupt on Ctrl-C.
         """
-        return summary(self._engine.drive(show_progress=print_progress))
+        return summary(self._engine.drive(Call(show_progress=print_progress)))
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
         """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet).
@@ -147,7 +147,7 @@ class BatchManager:
     def retry_failed(self, print_progress: bool = False) -> dict[str, Any]:
         """Give the failed items a fresh set of attempts and run; the summary, plus `retry_count`."""
         count = self._engine.state().failed
-        run = self._engine.drive(show_progress=print_progress, retry_failed=True)
+        run = self._engine.drive(Call(show_progress=print_progress, retry_failed=True))
         return summary(run) | {"retry_count": count}
 
     def cancel(self) -> dict[str, Any]:

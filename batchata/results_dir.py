@@ -16,6 +16,7 @@ from typing import IO, Any
 import msgspec
 import pydantic
 
+from batchata.core.events import Settings
 from batchata.core.ranges import iterate
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
@@ -40,21 +41,6 @@ class ResultsWriter:
         settings = run.settings
         self._processed = None if settings.results_dir is None else processed_dir(settings.results_dir)
         self._raw = raw_dir(settings.results_dir, settings.raw_results_dir)
-
-    def prepare(self) -> None:
-        """Make the directories.
-
-        Raises InvalidInputError when they cannot be made or written to.
-        """
-        for folder in (self._processed, self._raw):
-            try:
-                if folder is not None:
-                    folder.mkdir(parents=True, exist_ok=True)
-                    tempfile.TemporaryFile(dir=folder).close()
-            except OSError as exc:
-                raise InvalidInputError(
-                    f"results cannot be written to {folder} ({exc.strerror}); give another directory"
-                ) from exc
 
     def job_done(self, number: int) -> None:
         """Write what this job brought."""
@@ -111,6 +97,23 @@ class ResultsWriter:
         with _written(self._raw / f"job_{number}_raw.jsonl") as file:
             for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
                 file.write((line or b"") + b"\n")
+
+
+def prepare(settings: Settings) -> None:
+    """Make the directories.
+
+    Raises InvalidInputError when they cannot be made or written to.
+    """
+    processed = None if settings.results_dir is None else processed_dir(settings.results_dir)
+    for folder in (processed, raw_dir(settings.results_dir, settings.raw_results_dir)):
+        try:
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=folder).close()
+        except OSError as exc:
+            raise InvalidInputError(
+                f"results cannot be written to {folder} ({exc.strerror}); give another directory"
+            ) from exc
 
 
 def processed_dir(results_dir: str) -> Path:

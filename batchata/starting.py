@@ -1,0 +1,63 @@
+"""The first events of a start: the run and its items, or what changed since the last start."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from batchata.core.events import ItemsAdded, RetryScheduled, RunResumed, Settings
+from batchata.core.ranges import to_ranges
+from batchata.core.state import ItemStatus
+from batchata.definition import Definition, this_process
+from batchata.inputs import Inputs
+from batchata.journal import Journal, now
+from batchata.matching import changed_settings
+from batchata.providers.port import Provider
+
+_ITEMS_PER_EVENT = 1_000
+_BYTES_PER_EVENT = 8_000_000
+
+
+def start(journal: Journal, definition: Definition, settings: Settings, provider: Provider | None) -> None:
+    """The run begins. A run without items has no provider."""
+    name, base_url = (provider.name, provider.base_url) if provider else ("", "")
+    tag = secrets.token_hex(6)
+    journal.append(definition.started(journal.claim.stream, tag, name, base_url, settings))
+
+
+def resume(journal: Journal, settings: Settings) -> None:
+    """Another start takes the run up, perhaps with other settings."""
+    assert journal.run.settings is not None
+    changed = changed_settings(journal.run.settings, settings)
+    journal.append(RunResumed(process=this_process(), library_version=version("batchata"), changed=changed))
+
+
+def add_items(journal: Journal, inputs: Inputs) -> None:
+    """The items that the log does not know yet, some at a time, so that not all are in memory at once."""
+    cuts = [journal.run.total, *_cuts(inputs, journal.run.total)]
+    digests = inputs.fingerprints(cuts)[1:]
+    for first, end, digest in zip(cuts, cuts[1:], digests, strict=False):
+        bodies = [inputs.body(index) for index in range(first, end)]
+        added = ItemsAdded(first=first, count=end - first, digest=digest, first_body=journal.claim.next_body)
+        journal.append(added, bodies=bodies)
+
+
+def _cuts(inputs: Inputs, first: int) -> Iterator[int]:
+    """Where one event about new items ends and the next begins: by count and by bytes."""
+    count, size = 0, 0
+    for index in range(first, inputs.count):
+        count += 1
+        size += inputs.request_size(index)
+        if count == _ITEMS_PER_EVENT or size >= _BYTES_PER_EVENT or index == inputs.count - 1:
+            yield index + 1
+            count, size = 0, 0
+
+
+def retry_failed(journal: Journal) -> None:
+    """Failed items get a fresh set of attempts."""
+    failed = [i for i, status in enumerate(journal.run.items.status) if status == ItemStatus.FAILED]
+    if failed:
+        journal.append(
+            RetryScheduled(items=to_ranges(failed), attempt=1, not_before=now(), reason="requested")
+        )
