@@ -1,26 +1,14 @@
-"""What the tests of inputs share: where the collected data lies, models, and small documents."""
+"""What the tests of inputs share: models, and small documents."""
 
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from pypdf import PdfWriter
 
 from batchata.providers.models import MODELS, Model
-
-SHARED = Path(os.environ.get("BATCHATA_SHARED") or Path(__file__).resolve().parents[2] / "../shared/data/dev")
-
-
-@pytest.fixture
-def shared() -> Path:
-    """The directory of collected documents and texts; the test is skipped where it is absent."""
-    if not SHARED.is_dir():
-        pytest.skip("the collected test data is not here; BATCHATA_SHARED names its directory")
-    return SHARED
 
 
 @pytest.fixture

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import anthropic
 import pytest
 
 from batchata.sandbox import Sandbox
-
-SHARED = Path(os.environ.get("BATCHATA_SHARED") or Path(__file__).resolve().parents[2] / "../shared/data/dev")
 
 
 @pytest.fixture
@@ -56,11 +52,3 @@ def request_of() -> Callable[..., dict[str, Any]]:
         return {"custom_id": custom_id, "params": {**base, **params}}
 
     return entry
-
-
-@pytest.fixture
-def shared() -> Path:
-    """The directory of real documents, where it exists."""
-    if not SHARED.is_dir():
-        pytest.skip("the shared collection of real documents is not here (set BATCHATA_SHARED)")
-    return SHARED
