@@ -82,7 +82,7 @@ class Intake:
                 else "no such batch yet"
             )
             error = RequestError(kind="not_settled", message=said)
-            self._journal.append(self._not_before(job, error, self._pause_seconds(1)))
+            self._journal.append(self._again_later("settle", job, error))
         else:
             evidence = "no batch of this size was created since, other than those of other jobs"
             self._journal.append(_settled(job, "absent", evidence, None))
@@ -106,7 +106,7 @@ class Intake:
 
     def _vanished(self, job: Job) -> Event:
         error = RequestError(kind="not_found_error", message=f"the provider knows no batch {job.batch_id}")
-        return self._not_before(job, error, self._pause_seconds(1))
+        return self._again_later("poll", job, error)
 
     def _arrived(self, report: work.Arrived) -> None:
         job = self._run.jobs[report.job]
@@ -134,7 +134,7 @@ class Intake:
         if self._short[job.number] >= _SHORT_DOWNLOADS:
             return False
         error = RequestError(kind="incomplete_results", message=f"{gaps} requests have no result line")
-        self._journal.append(self._not_before(job, error, self._pause_seconds(1)))
+        self._journal.append(self._again_later("collect", job, error))
         return True
 
     def _failed(self, report: work.CallFailed) -> None:
@@ -150,7 +150,9 @@ class Intake:
         else:
             not_before = now() + int(pause * _SECOND)
             self._journal.append(
-                events.PollFailed(jobs=list(report.jobs), error=_as_error(error), not_before=not_before)
+                events.CallFailed(
+                    doing=report.doing, jobs=list(report.jobs), error=_as_error(error), not_before=not_before
+                )
             )
         if not isinstance(error, ProviderUnavailableError | UnknownSubmissionError | IncompleteResultsError):
             raise error
@@ -172,8 +174,9 @@ class Intake:
             min((_DEFAULT_PAUSE if base is None else base) * 2 ** min(failures - 1, 10), _LONGEST_PAUSE)
         )
 
-    def _not_before(self, job: Job, error: RequestError, pause: float) -> Event:
-        return events.PollFailed(jobs=[job.number], error=error, not_before=now() + int(pause * _SECOND))
+    def _again_later(self, doing: str, job: Job, error: RequestError) -> Event:
+        not_before = now() + int(self._pause_seconds(1) * _SECOND)
+        return events.CallFailed(doing=doing, jobs=[job.number], error=error, not_before=not_before)
 
 
 def _as_error(error: BatchataError) -> RequestError:

@@ -179,10 +179,15 @@ class BatchPolled(Event, frozen=True, kw_only=True):
     counts: Counts
 
 
-class PollFailed(Event, frozen=True, kw_only=True):
-    """The provider did not say how far these jobs are, or did not hand over their results."""
+class CallFailed(Event, frozen=True, kw_only=True):
+    """A call about these jobs came to nothing and will be repeated from `not_before` on.
 
-    TYPE: ClassVar[str] = "poll_failed"
+    `doing` is what it was for: "settle", "poll", "collect" or "cancel". Failed submissions have events of
+    their own, since they may have made a batch.
+    """
+
+    TYPE: ClassVar[str] = "call_failed"
+    doing: str
     jobs: list[int]
     error: RequestError
     not_before: int

@@ -109,7 +109,7 @@ def _batch_polled(run: Run, at: int, event: e.BatchPolled, version: int) -> None
         job.status = JobStatus.ENDED
 
 
-def _poll_failed(run: Run, at: int, event: e.PollFailed, version: int) -> None:
+def _call_failed(run: Run, at: int, event: e.CallFailed, version: int) -> None:
     for number in event.jobs:
         run.jobs[number].not_before = event.not_before
 
@@ -224,7 +224,7 @@ _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
     e.SubmissionUnknown: _submission_unknown,
     e.SubmissionSettled: _submission_settled,
     e.BatchPolled: _batch_polled,
-    e.PollFailed: _poll_failed,
+    e.CallFailed: _call_failed,
     e.OutcomeRecorded: _outcome_recorded,
     e.StrayOutcomeRecorded: _stray_outcome_recorded,
     e.CostCharged: _cost_charged,

@@ -62,9 +62,9 @@ def _batch_polled(event: e.BatchPolled) -> str:
     return f"job {event.job}: {event.status}: {by_kind(counts)}"
 
 
-def _poll_failed(event: e.PollFailed) -> str:
+def _call_failed(event: e.CallFailed) -> str:
     jobs = ", ".join(map(str, event.jobs))
-    return f"{'job' if len(event.jobs) == 1 else 'jobs'} {jobs}: {_error(event.error)}"
+    return f"{event.doing} of {'job' if len(event.jobs) == 1 else 'jobs'} {jobs}: {_error(event.error)}"
 
 
 def _outcome_recorded(event: e.OutcomeRecorded) -> str:
@@ -132,7 +132,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     e.SubmissionUnknown: _submission_unknown,
     e.SubmissionSettled: _submission_settled,
     e.BatchPolled: _batch_polled,
-    e.PollFailed: _poll_failed,
+    e.CallFailed: _call_failed,
     e.OutcomeRecorded: _outcome_recorded,
     e.StrayOutcomeRecorded: _stray_outcome_recorded,
     e.CostCharged: _cost_charged,

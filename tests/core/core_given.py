@@ -106,8 +106,8 @@ def polled(job: int, status: str = "in_progress", size: int = 1) -> e.BatchPolle
     return e.BatchPolled(job=job, batch_id=f"msgbatch_{job}", status=status, counts=counts)
 
 
-def poll_failed(*jobs: int, not_before: int) -> e.PollFailed:
-    return e.PollFailed(jobs=list(jobs), error=error("rate_limit_error"), not_before=not_before)
+def call_failed(*jobs: int, not_before: int) -> e.CallFailed:
+    return e.CallFailed(doing="poll", jobs=list(jobs), error=error("rate_limit_error"), not_before=not_before)
 
 
 def error(kind: str) -> e.RequestError:

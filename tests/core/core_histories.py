@@ -163,7 +163,9 @@ class History:
         doing, job = self.busy.pop(number), self.run.jobs[number]
         if self.chance.random() < 0.15 and doing in ("poll", "settle", "collect"):
             later = self.now + self.chance.randint(0, 20 * SECOND)
-            self.append(e.PollFailed(jobs=[number], error=error("overloaded_error"), not_before=later))
+            self.append(
+                e.CallFailed(doing="poll", jobs=[number], error=error("overloaded_error"), not_before=later)
+            )
         elif doing == "submit":
             self._answer_submit(job)
         elif doing == "settle":

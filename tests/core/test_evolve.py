@@ -10,13 +10,13 @@ from core_given import (
     SECOND,
     START,
     batch_submitted,
+    call_failed,
     charged,
     dump,
     given,
     items_added,
     job_completed,
     outcome,
-    poll_failed,
     polled,
     retry_scheduled,
     run_started,
@@ -142,7 +142,7 @@ def test_a_poll_is_counted_and_an_end_noticed() -> None:
 def test_a_failed_poll_makes_its_jobs_wait_until_one_succeeds() -> None:
     """No call about these jobs before the time given; an answer ends the wait."""
     run = given(items_added(0, 4), *submitted(0, (0, 1)), *submitted(1, (2, 3)))
-    when(run, poll_failed(0, 1, not_before=START + 60))
+    when(run, call_failed(0, 1, not_before=START + 60))
     assert [job.not_before for job in run.jobs.values()] == [START + 60] * 2
     when(run, polled(1))
     assert [job.not_before for job in run.jobs.values()] == [START + 60, 0]

@@ -10,12 +10,12 @@ from core_given import (
     SECOND,
     START,
     batch_submitted,
+    call_failed,
     given,
     items_added,
     job_completed,
     measures,
     outcome,
-    poll_failed,
     polled,
     retry_scheduled,
     settled,
@@ -99,7 +99,7 @@ def test_unknown_submissions_are_settled_first() -> None:
 def test_settling_waits_when_it_was_told_to() -> None:
     """After a look that decided nothing, the next comes at its time."""
     run = given(items_added(0, 1), submission_started(0, (0, 0)), submission_unknown(0))
-    when(run, poll_failed(0, not_before=SOON))
+    when(run, call_failed(0, not_before=SOON))
     assert steps(run, now=SOON - 1) == []
     assert steps(run, now=SOON) == [Settle(0)]
 
@@ -118,7 +118,7 @@ def test_ended_batches_are_collected() -> None:
     """At once, unless a failed download asked for patience."""
     run = given(items_added(0, 1), *submitted(0, (0, 0)), polled(0, "ended"))
     assert steps(run) == [Collect(0)]
-    when(run, poll_failed(0, not_before=SOON + 1))
+    when(run, call_failed(0, not_before=SOON + 1))
     assert steps(run) == []
     assert steps(run, now=SOON + 1) == [Collect(0)]
 
@@ -140,7 +140,7 @@ def test_nobody_is_asked_before_it_is_due() -> None:
 def test_a_job_that_must_wait_is_left_out_of_the_others_polls() -> None:
     """The provider asked for a pause about one job; that another is due does not end it."""
     run = given(items_added(0, 2), *submitted(0, (0, 0)), *submitted(1, (1, 1)))
-    when(run, poll_failed(0, not_before=START + 60 * SECOND))
+    when(run, call_failed(0, not_before=START + 60 * SECOND))
     assert steps(run, now=SOON) == [Poll((1,))]
 
 
@@ -170,7 +170,7 @@ def test_a_chosen_poll_interval_is_kept() -> None:
 
 def test_a_pause_puts_the_next_poll_off() -> None:
     """What the provider asked for (`retry-after`) wins over the interval."""
-    run = given(items_added(0, 1), *submitted(0, (0, 0)), poll_failed(0, not_before=START + 500 * SECOND))
+    run = given(items_added(0, 1), *submitted(0, (0, 0)), call_failed(0, not_before=START + 500 * SECOND))
     assert poll_due(run, run.jobs[0]) == START + 500 * SECOND
 
 

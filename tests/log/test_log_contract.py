@@ -55,7 +55,7 @@ def test_every_type_of_event_survives(log: Log) -> None:
         s.outcome(1, 0, 0, error),
         s.charged(1, 0, None),
         e.RunResumed(process=s.OWNER, library_version="1", changed={"max_cost": ("1", None)}),
-        e.PollFailed(jobs=[1, 2], error=error, not_before=5),
+        e.CallFailed(doing="poll", jobs=[1, 2], error=error, not_before=5),
     ]
     log.claim("run", s.OWNER).append(s.AT, events)
     assert [recorded.event for recorded in log.events("run")] == events

@@ -91,9 +91,11 @@ def test_events_about_several_jobs_belong_to_each(
     write_log: Write, started: Callable[..., RunStarted], replay: Replay
 ) -> None:
     """A failed poll names jobs in a list, and is shown for each of them only."""
-    failed = e.PollFailed(jobs=[1, 2], error=e.RequestError(kind="k", message="m"), not_before=0)
+    failed = e.CallFailed(
+        doing="poll", jobs=[1, 2], error=e.RequestError(kind="k", message="m"), not_before=0
+    )
     log = write_log([started(), failed])
-    assert [line["type"] for line in lines(replay("events", log, "--job", "2", "--json"))] == ["poll_failed"]
+    assert [line["type"] for line in lines(replay("events", log, "--job", "2", "--json"))] == ["call_failed"]
     assert not lines(replay("events", log, "--job", "0", "--json"))
 
 
