@@ -125,6 +125,9 @@ class Engine:
                 self._run_loop(journal, writer, call, began)
             writer.rest()
             self._left_at = journal.run.version
+        if self._provider is not None and self.store.run.status != "running":
+            self._provider.close()
+            self._provider = None
         return self.store.run
 
     def _nothing_to_do(self, call: Call) -> bool:
@@ -186,8 +189,11 @@ class Engine:
                 job_done=writer.job_done,
                 all_done=writer.rest,
             )
-            with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel"):
-                runner.drive(once=call.once)
+            try:
+                with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel"):
+                    runner.drive(once=call.once)
+            finally:
+                self._provider = None if runner.broke_off else self._provider
 
 
 def new_run_id() -> str:

@@ -17,7 +17,7 @@ BatchataError
 │   │   ├── AuthenticationFailedError   … the key
 │   │   ├── SpendLimitError             … the account's money
 │   │   └── BatchNotFoundError          … no such batch in this key's workspace
-│   ├── ProviderUnavailableError        … nothing arrived there; it may be tried again
+│   ├── ProviderUnavailableError        … it gave no answer or a temporary no; it may be tried again
 │   │   └── RateLimitedError            … tried again later
 │   └── UnknownSubmissionError          … a batch may or may not have been created
 ├── IncompleteResultsError              the results ended too early; they can be fetched again
@@ -60,7 +60,9 @@ __all__ = [
 
 
 class BatchataError(Exception):
-    """Every error that Batchata raises on purpose."""
+    """Every error that Batchata raises on purpose. `kind` is its name in the log."""
+
+    kind = "error"
 
 
 class InvalidInputError(BatchataError, ValueError):
@@ -69,6 +71,8 @@ class InvalidInputError(BatchataError, ValueError):
 
 class FileInputError(InvalidInputError):
     """One input file cannot be used; the message names it and says why."""
+
+    kind = "file_error"
 
 
 class UnsupportedModelError(InvalidInputError):
@@ -133,7 +137,7 @@ class BatchNotFoundError(RequestRefusedError):
 
 
 class ProviderUnavailableError(ProviderError):
-    """The request certainly had no effect (no connection, or a temporary no); it may be repeated.
+    """No answer, or a temporary no, to a request that may be repeated: a creation certainly had no effect.
 
     `retry_after` is what the provider asked for, in seconds, or None.
     """
@@ -160,6 +164,8 @@ class UnknownSubmissionError(ProviderError):
 
 class IncompleteResultsError(BatchataError):
     """A download of results ended too early, or holds a line that is no result."""
+
+    kind = "incomplete_results"
 
 
 class CostLimitError(BatchataError):

@@ -25,6 +25,7 @@ _SECOND = 1_000_000
 _DEFAULT_PAUSE = 2.0  # seconds after a failed call, doubled while failures go on
 _LONGEST_PAUSE = 60.0
 _SHORT_DOWNLOADS = 2  # results with gaps are fetched so many times before the gaps count as missing
+_SHORT_OF_ANSWERS = 6  # … and so many times where answers are among what is lacking, which were paid for
 _VANISHED_AFTER = 300 * _SECOND  # a 404 is believed when the batch is this old; right after create it is not
 
 
@@ -74,18 +75,14 @@ class Intake:
         job = self._run.jobs[report.job]
         if report.batch is not None:
             evidence = "the results of the batch carry this job's custom ids"
-            self._journal.append(_settled(job, "adopted", evidence, report.batch))
-        elif report.undecided or now() < decide.settle_by(self._run, job):
-            said = (
-                f"{report.undecided} batches of this size may be it"
-                if report.undecided
-                else "no such batch yet"
-            )
+            self._journal.append(_settled(report, "adopted", evidence))
+        elif report.undecided or report.looked_at < decide.settle_by(self._run, job):
+            said = f"may be {', '.join(report.undecided)}" if report.undecided else "no such batch yet"
             error = RequestError(kind="not_settled", message=said)
             self._journal.append(self._again_later("settle", job, error))
         else:
             evidence = "no batch of this size was created since, other than those of other jobs"
-            self._journal.append(_settled(job, "absent", evidence, None))
+            self._journal.append(_settled(report, "absent", evidence))
 
     def _polled(self, report: work.Polled) -> None:
         recorded: list[Event] = []
@@ -124,17 +121,20 @@ class Intake:
         completion, bodies = self._recorder.completion(
             job, collection, len(missing), self._journal.claim.next_body
         )
-        # Retries are decided by the state that knows of the missing ones, so those are appended first.
-        self._journal.append(*missing)
-        retries = schedule_retries(self._run, job, now(), self._random)
-        self._journal.append(*completion, *retries, bodies=bodies)
+        undecided = job.undecided | dict.fromkeys(collection.expected.values(), "missing")
+        retries = schedule_retries(self._run, job, undecided, now(), self._random)
+        # At once: what is missing is decided together with the end of the job, or read again.
+        self._journal.append(*missing, *completion, *retries, bodies=bodies)
 
     def _fetch_again(self, job: Job, gaps: int) -> bool:
+        """Gaps may be a download that ended early, the more so where the batch counted more answers."""
         self._short[job.number] = self._short.get(job.number, 0) + 1
-        if self._short[job.number] >= _SHORT_DOWNLOADS:
+        answered = 0 if job.counts is None else job.counts.succeeded
+        tries = _SHORT_DOWNLOADS if job.outcomes.get("succeeded", 0) >= answered else _SHORT_OF_ANSWERS
+        if self._short[job.number] >= tries:
             return False
         error = RequestError(kind="incomplete_results", message=f"{gaps} requests have no result line")
-        self._journal.append(self._again_later("collect", job, error))
+        self._journal.append(self._again_later("collect", job, error, self._short[job.number]))
         return True
 
     def _failed(self, report: work.CallFailed) -> None:
@@ -154,8 +154,17 @@ class Intake:
                     doing=report.doing, jobs=list(report.jobs), error=_as_error(error), not_before=not_before
                 )
             )
-        if not isinstance(error, ProviderUnavailableError | UnknownSubmissionError | IncompleteResultsError):
+        if not (self._is_passing(error) or self._is_too_young(report)):
             raise error
+
+    def _is_passing(self, error: BatchataError) -> bool:
+        return isinstance(error, ProviderUnavailableError | UnknownSubmissionError | IncompleteResultsError)
+
+    def _is_too_young(self, report: work.CallFailed) -> bool:
+        """A 404 about a batch that was created a moment ago is no news of it."""
+        if report.doing == "submit" or not isinstance(report.error, BatchNotFoundError):
+            return False
+        return all(now() - (self._run.jobs[n].submitted_at or now()) < _VANISHED_AFTER for n in report.jobs)
 
     def _submission_failed(self, job: int, error: BatchataError, pause: float) -> Event:
         if isinstance(error, UnknownSubmissionError):
@@ -174,13 +183,13 @@ class Intake:
             min((_DEFAULT_PAUSE if base is None else base) * 2 ** min(failures - 1, 10), _LONGEST_PAUSE)
         )
 
-    def _again_later(self, doing: str, job: Job, error: RequestError) -> Event:
-        not_before = now() + int(self._pause_seconds(1) * _SECOND)
+    def _again_later(self, doing: str, job: Job, error: RequestError, time: int = 1) -> Event:
+        not_before = now() + int(self._pause_seconds(time) * _SECOND)
         return events.CallFailed(doing=doing, jobs=[job.number], error=error, not_before=not_before)
 
 
 def _as_error(error: BatchataError) -> RequestError:
-    return RequestError(kind=getattr(error, "kind", "incomplete_results"), message=str(error))
+    return RequestError(kind=error.kind, message=str(error))
 
 
 def _submitted(job: int, batch: Batch) -> Event:
@@ -195,12 +204,14 @@ def _polled(job: Job, batch: Batch) -> Event:
     )
 
 
-def _settled(job: Job, verdict: str, evidence: str, batch: Batch | None) -> Event:
+def _settled(report: work.Sought, verdict: str, evidence: str) -> Event:
+    batch = report.batch
     return events.SubmissionSettled(
-        job=job.number,
+        job=report.job,
         verdict=verdict,
         batch_id=None if batch is None else batch.batch_id,
         created_at=None if batch is None else batch.created_at,
         expires_at=None if batch is None else batch.expires_at,
+        looked_at=report.looked_at,
         evidence=evidence,
     )

@@ -86,15 +86,17 @@ def _input_differences(log: Log, run: Run, definition: Definition) -> list[str]:
     inputs = definition.inputs
     if run.started.input_kind != inputs.kind:
         return []
-    if inputs.count < run.total:
-        return [
-            f"items: were {run.total:,}, are {inputs.count:,}; items can be added at the end, not removed"
-        ]
+    begun = max(run.total, run.started.input_count)
+    if inputs.count < begun:
+        return [f"items: were {begun:,}, are {inputs.count:,}; items can be added at the end, not removed"]
     added = [cast(ItemsAdded, r.event) for r in log.events(run.started.run_id, types=[ItemsAdded.TYPE])]
     digests = inputs.fingerprints([event.first + event.count for event in added])
     for event, digest in zip(added, digests, strict=True):
         if event.digest != digest:
             return [_first_difference(log, run.started.run_id, event, definition)]
+    # A start that was killed before it had written all its items has said which they are.
+    if inputs.fingerprint(run.started.input_count) != run.started.input_fingerprint:
+        return ["items: some that the first start was given, and had not written yet, are not the same"]
     return []
 
 

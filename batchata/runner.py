@@ -18,6 +18,7 @@ from typing import assert_never
 from batchata import work
 from batchata.core import decide, events
 from batchata.core.decide import Cancel, Collect, Finish, Poll, Settle, Situation, Step, StopAtLimit, Submit
+from batchata.core.events import RequestError
 from batchata.core.plan import Measures
 from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
@@ -64,6 +65,7 @@ class Runner:
     all_done: Callable[[], None]  # called when no item is pending, before the log says so
     _reports: queue.Queue[work.Report | BaseException] = field(init=False)
     _busy: dict[int, str] = field(default_factory=dict)  # job -> what is under way for it
+    broke_off: bool = False  # calls were under way at the end; the provider is closed
     _closing: threading.Event = field(default_factory=threading.Event)
     _pool: ThreadPoolExecutor = field(init=False)
 
@@ -84,7 +86,7 @@ class Runner:
         try:
             self._loop(once)
         except BatchataError as exc:
-            self._end_early(f"error: {exc}")
+            self._end_early("error", RequestError(kind=exc.kind, message=str(exc)))
             raise
         finally:
             self._closing.set()
@@ -93,6 +95,7 @@ class Runner:
             # process from ending.
             if self._busy and self.provider is not None:
                 self.provider.close()
+                self.broke_off = True
 
     def _loop(self, once: bool) -> None:
         first = True
@@ -199,7 +202,8 @@ class Runner:
                 limit=self.run.settings.max_cost or "",
                 spent=plain(self.run.spent),
                 reserved=plain(self.run.reserved),
-                needed=plain(step.over.needed),
+                withheld=plain(self.run.withheld),
+                needed=plain(step.over.needed) if step.over.needed.is_finite() else None,
             )
         )
 
@@ -281,14 +285,14 @@ class Runner:
         left = _LOOK_UP if self.deadline is None else self.deadline - time.monotonic()
         return max(min(wait, left), 0.001)
 
-    def _end_early(self, reason: str) -> None:
+    def _end_early(self, reason: str, error: RequestError | None = None) -> None:
         """Let creations under way report, so that the log knows their batches, and say why we stop."""
         until = time.monotonic() + _GRACE
         while "submit" in self._busy.values() and time.monotonic() < until:
             # A second refusal is in the log like the first, which is the one to raise.
             with suppress(ProviderError):
                 self._take_reports(_LOOK_UP)
-        self.journal.append(events.RunInterrupted(reason=reason, pending_items=self.run.pending))
+        self.journal.append(events.RunInterrupted(reason=reason, error=error, pending_items=self.run.pending))
         self.tell(self.run)
 
 

@@ -59,5 +59,5 @@ def retry_failed(journal: Journal) -> None:
     failed = [i for i, status in enumerate(journal.run.items.status) if status == ItemStatus.FAILED]
     if failed:
         journal.append(
-            RetryScheduled(items=to_ranges(failed), attempt=1, not_before=now(), reason="requested")
+            RetryScheduled(job=None, items=to_ranges(failed), attempt=1, not_before=now(), reason="requested")
         )

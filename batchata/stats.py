@@ -39,6 +39,7 @@ def statistics(
         "usage": dict(run.usage),
         "max_cost": None if settings is None or settings.max_cost is None else Decimal(settings.max_cost),
         "reserved_cost": run.reserved,
+        "withheld_cost": run.withheld,
         "stray_outcomes": dict(run.strays),
         "elapsed_seconds": (run.updated_at - run.started_at) / 1e6,
         "results_dir": results_dir,

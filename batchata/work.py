@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from batchata.errors import BatchataError
+from batchata.errors import BatchataError, BatchNotFoundError, ConfigurationError, IncompleteResultsError
 from batchata.inputs import RequestTemplate, Source
+from batchata.journal import now
 from batchata.providers.port import Batch, Outcome, Provider
 
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file
-_CLOCK_MARGIN = 600 * 1_000_000  # how far the provider's clock may be behind ours, in microseconds
+# How far the provider's clock may be behind ours, in microseconds. Wide, since ownership is proven by custom
+# ids: a wrong clock must not make our own batch look absent, and a wider look costs only pages of a list.
+_CLOCK_MARGIN = 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,15 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The search for a lost batch: the one proven to be ours, and how many might yet turn out to be."""
+    """The search for a lost batch: the one proven to be ours, and those that might yet turn out to be.
+
+    `looked_at` is when the search began, by our clock in microseconds.
+    """
 
     job: int
+    looked_at: int
     batch: Batch | None
-    undecided: int
+    undecided: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +103,19 @@ type Put = Callable[[Report], None]
 
 def submit(provider: Provider, description: JobDescription, put: Put) -> None:
     """Build the job's body and create its batch, with one HTTP request."""
-    with build_body(description) as body:
+    with _built(description) as body:
         batch = provider.submit(body.getvalue() if isinstance(body, io.BytesIO) else body)
     put(Submitted(description.job, batch))
+
+
+def _built(description: JobDescription) -> IO[bytes]:
+    try:
+        return build_body(description)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"no room for the request of job {description.job} in {tempfile.gettempdir()} ({exc.strerror}); "
+            "make room or set TMPDIR"
+        ) from exc
 
 
 def build_body(description: JobDescription) -> IO[bytes]:
@@ -123,19 +140,28 @@ def settle(provider: Provider, lost: Lost, put: Put) -> None:
     A batch shows its custom ids only once it has ended; until then one of the right size and time counts
     as undecided.
     """
+    looked_at = now()
     found = provider.find(lost.started_at - _CLOCK_MARGIN, len(lost.custom_ids))
-    candidates = [batch for batch in found if batch.batch_id not in lost.owned]
     ours = set(lost.custom_ids)
-    for batch in candidates:
-        if batch.ended and not ours.isdisjoint(_first_custom_ids(provider, batch)):
-            put(Sought(lost.job, batch, 0))
+    undecided: list[str] = []
+    for batch in found:
+        if batch.batch_id in lost.owned:
+            continue
+        seen = _first_custom_ids(provider, batch) if batch.ended else None
+        if seen is None:
+            undecided.append(batch.batch_id)
+        elif not ours.isdisjoint(seen):
+            put(Sought(lost.job, looked_at, batch, []))
             return
-    put(Sought(lost.job, None, sum(not batch.ended for batch in candidates)))
+    put(Sought(lost.job, looked_at, None, undecided))
 
 
-def _first_custom_ids(provider: Provider, batch: Batch) -> list[str]:
-    """Those of the first chunk: a single line might be one that belongs nowhere."""
-    return [outcome.custom_id for outcome in next(provider.outcomes(batch.batch_id), [])]
+def _first_custom_ids(provider: Provider, batch: Batch) -> list[str] | None:
+    """Those of the first chunk: a single line might be one that belongs nowhere. None if unreadable."""
+    try:
+        return [outcome.custom_id for outcome in next(provider.outcomes(batch.batch_id), [])]
+    except (BatchNotFoundError, IncompleteResultsError):
+        return None
 
 
 def poll(provider: Provider, batch_ids: dict[int, str], since: int, put: Put) -> None:

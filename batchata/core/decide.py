@@ -103,7 +103,14 @@ def _polls(run: Run, now: int, free: list[Job], situation: Situation) -> list[St
     waiting = [job for job in submitted if situation.check_now or job.not_before <= now]
     if not any(situation.check_now or poll_due(run, job) <= now for job in waiting):
         return []
-    return [Poll(tuple(job.number for job in waiting))]
+    # Whoever is due within half his interval comes along in the same call; a young batch, asked often, must
+    # not drag those along that are asked once a minute.
+    soon = [
+        job
+        for job in waiting
+        if situation.check_now or poll_due(run, job) - poll_interval(run, job) // 2 <= now
+    ]
+    return [Poll(tuple(job.number for job in soon))]
 
 
 def _submissions(run: Run, now: int, measures: Measures) -> list[Step]:
@@ -121,14 +128,18 @@ def _submissions(run: Run, now: int, measures: Measures) -> list[Step]:
 
 
 def poll_due(run: Run, job: Job) -> int:
-    """When the job's batch is to be asked next: sooner for young batches, within 2 to 60 seconds."""
+    """When the job's batch is to be asked next."""
+    return max((job.polled_at or job.started_at) + poll_interval(run, job), job.not_before)
+
+
+def poll_interval(run: Run, job: Job) -> int:
+    """Microseconds between two questions about a batch: fewer for young ones, within 2 to 60 seconds."""
     assert run.settings is not None
-    since = job.submitted_at or job.started_at
-    last = job.polled_at or job.started_at
-    interval = run.settings.poll_interval
-    if interval is None:
-        interval = min(max((last - since) / SECOND * POLL_SHARE, SHORTEST_POLL), LONGEST_POLL)
-    return max(last + int(interval * SECOND), job.not_before)
+    chosen = run.settings.poll_interval
+    if chosen is None:
+        age = (job.polled_at or job.started_at) - (job.submitted_at or job.started_at)
+        chosen = min(max(age / SECOND * POLL_SHARE, SHORTEST_POLL), LONGEST_POLL)
+    return int(chosen * SECOND)
 
 
 def wake_at(run: Run, busy: Set[int], now: int) -> int | None:

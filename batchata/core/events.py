@@ -158,7 +158,10 @@ class SubmissionUnknown(Event, frozen=True, kw_only=True):
 
 
 class SubmissionSettled(Event, frozen=True, kw_only=True):
-    """An unknown submission became known: `verdict` is "adopted" (with its batch) or "absent"."""
+    """An unknown submission became known: `verdict` is "adopted" (with its batch) or "absent".
+
+    `looked_at` is when the look at the provider began that told.
+    """
 
     TYPE: ClassVar[str] = "submission_settled"
     job: int
@@ -166,6 +169,7 @@ class SubmissionSettled(Event, frozen=True, kw_only=True):
     batch_id: str | None
     created_at: int | None
     expires_at: int | None
+    looked_at: int
     evidence: str
 
 
@@ -247,9 +251,13 @@ class JobCompleted(Event, frozen=True, kw_only=True):
 
 
 class RetryScheduled(Event, frozen=True, kw_only=True):
-    """The decision to pay for another attempt. `attempt` is its number; 1 begins a fresh set of attempts."""
+    """The decision to pay for another attempt. `attempt` is its number; 1 begins a fresh set of attempts.
+
+    `job` is the one whose outcomes led to it, None when the user asked for it.
+    """
 
     TYPE: ClassVar[str] = "retry_scheduled"
+    job: int | None
     items: Ranges
     attempt: int
     not_before: int
@@ -257,13 +265,17 @@ class RetryScheduled(Event, frozen=True, kw_only=True):
 
 
 class CostLimitReached(Event, frozen=True, kw_only=True):
-    """Nothing more fits into `max_cost`: amounts in USD, `needed` is what the next item would reserve."""
+    """Nothing more fits into `max_cost`: amounts in USD, `needed` is what the next item would reserve.
+
+    `withheld` is the worst case of requests of completed jobs whose cost is not known.
+    """
 
     TYPE: ClassVar[str] = "cost_limit_reached"
     limit: str
     spent: str
     reserved: str
-    needed: str
+    withheld: str
+    needed: str | None
 
 
 class BatchCancelRequested(Event, frozen=True, kw_only=True):
@@ -276,10 +288,14 @@ class BatchCancelRequested(Event, frozen=True, kw_only=True):
 
 
 class RunInterrupted(Event, frozen=True, kw_only=True):
-    """This start of the run ended before all items were done; the next start continues."""
+    """This start of the run ended before all items were done; the next start continues.
+
+    `reason` is "keyboard", "terminated", "cancelled", "max_wait_time", "cost_limit" or "error".
+    """
 
     TYPE: ClassVar[str] = "run_interrupted"
     reason: str
+    error: RequestError | None
     pending_items: int
 
 

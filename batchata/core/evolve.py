@@ -140,6 +140,7 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
     amount = None if event.amount is None else Decimal(event.amount)
     if amount is None:
         run.unpriced += 1
+        run.jobs[event.job].unpriced += 1
     else:
         run.spent += amount
         run.jobs[event.job].cost += amount
@@ -154,6 +155,7 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
 
 def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> None:
     job = run.jobs[event.job]
+    run.withheld += job.held if job.uncertain else 0
     _close(run, job, JobStatus.COMPLETED, at)
     run.jobs_completed += 1
     for index in job.undecided:
@@ -182,7 +184,7 @@ def _batch_cancel_requested(run: Run, at: int, event: e.BatchCancelRequested, ve
 
 def _run_interrupted(run: Run, at: int, event: e.RunInterrupted, version: int) -> None:
     run.status = "interrupted"
-    run.interrupted_by = event.reason
+    run.interrupted_by = event.reason if event.error is None else f"error: {event.error.message}"
 
 
 def _run_completed(run: Run, at: int, event: e.RunCompleted, version: int) -> None:

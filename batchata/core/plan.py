@@ -48,7 +48,7 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None
     waiting = next(run.requeued.due(now), None) is not None
     candidates = run.requeued.due(now) if waiting else range(run.next_fresh, run.total)
     limit = None if run.settings.max_cost is None else Decimal(run.settings.max_cost)
-    budget = None if limit is None else limit - run.spent - run.reserved
+    budget = None if limit is None else limit - run.spent - run.reserved - run.withheld
     return _take(candidates, min(run.settings.items_per_job, MAX_REQUESTS), measures, budget)
 
 

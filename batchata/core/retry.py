@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from batchata.core.events import RetryScheduled
 from batchata.core.ranges import to_ranges
@@ -36,12 +36,17 @@ def backoff(attempt: int, base: float, jitter: float) -> float:
     return float(min(base * 2 ** (attempt - 2), LONGEST_DELAY) * (1 - jitter / 2))
 
 
-def schedule_retries(run: Run, job: Job, now: int, random: Callable[[], float]) -> list[RetryScheduled]:
-    """The decisions to send items of this job again, one event for each reason and attempt."""
+def schedule_retries(
+    run: Run, job: Job, undecided: Mapping[int, str], now: int, random: Callable[[], float]
+) -> list[RetryScheduled]:
+    """The decisions to send items of this job again, one event for each reason and attempt.
+
+    `undecided` maps the items without a usable answer to why that is so.
+    """
     assert run.settings is not None
     base = DEFAULT_RETRY_DELAY if run.settings.retry_delay is None else run.settings.retry_delay
     groups: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for index, kind in sorted(job.undecided.items()):
+    for index, kind in sorted(undecided.items()):
         sent = run.items.attempts[index]
         if kind == CANCELED and job.cancel_requested:
             groups[kind, sent].append(index)  # our own doing: the attempt does not count
@@ -49,6 +54,7 @@ def schedule_retries(run: Run, job: Job, now: int, random: Callable[[], float]) 
             groups[kind, sent + 1].append(index)
     return [
         RetryScheduled(
+            job=job.number,
             items=to_ranges(indexes),
             attempt=attempt,
             not_before=now if kind == CANCELED else now + int(backoff(attempt, base, random()) * 1e6),

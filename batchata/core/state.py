@@ -39,6 +39,9 @@ class JobStatus(StrEnum):
     FAILED = "failed"  # it never became a batch
 
 
+# Outcomes whose cost is known: that of an answer is charged, the others are free.
+SETTLED_KINDS = frozenset({"succeeded", "errored", "canceled", "expired"})
+
 UNSETTLED = (JobStatus.STARTED, JobStatus.UNKNOWN)
 OPEN = (*UNSETTLED, JobStatus.SUBMITTED, JobStatus.ENDED)
 
@@ -65,6 +68,7 @@ class Job:
     counts: Counts | None = None
     recorded: int = 0
     cost: Decimal = Decimal(0)
+    unpriced: int = 0  # charges whose amount is unknown
     cancel_requested: bool = False
     bodies: Ranges = field(default_factory=list)  # its result lines, in the order received
     undecided: dict[int, str] = field(default_factory=dict)  # index -> why its answer is no good
@@ -77,6 +81,11 @@ class Job:
     def indexes(self) -> Iterator[int]:
         """The indexes of the job's items, in the order they are sent."""
         return ranges.iterate(self.items)
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether requests of it may have cost something that no charge says."""
+        return bool(self.unpriced or self.outcomes.keys() - SETTLED_KINDS)
 
     @property
     def held(self) -> Decimal:
@@ -198,6 +207,7 @@ class Run:
         self.jobs_completed = 0
         self.spent = Decimal(0)
         self.unpriced = 0  # charges whose amount is unknown
+        self.withheld = Decimal(0)  # of reservations: for requests that may have cost something unknown
         self.usage = dict.fromkeys(Usage.__struct_fields__, 0)
         self.strays: dict[str, int] = {}
         self.limit_reached = False

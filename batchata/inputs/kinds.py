@@ -48,8 +48,12 @@ def media_type_of(data: bytes, name: str, place: str) -> str:
     """
     suffix = os.path.splitext(name)[1].lower()
     if _is_pdf(data, suffix):
+        if suffix in _IMAGE_SUFFIXES:
+            raise FileInputError(f"{place} is a PDF, though its name says that it is an image; rename it")
         return PDF
     if image := image_type(data):
+        if suffix == ".pdf":
+            raise FileInputError(f"{place} is an image ({image}), though its name says PDF; rename it")
         return image
     if suffix == ".pdf":
         raise FileInputError(f"{place} is no PDF, though its name says so: it begins with {data[:8]!r}")

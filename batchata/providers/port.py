@@ -89,7 +89,7 @@ class Provider(Protocol):
         ...
 
     def close(self) -> None:
-        """Break off the calls that are under way in other threads. The provider can be used again."""
+        """Break off the calls under way in other threads. For ever: no later call sends anything either."""
         ...
 
     def find(self, since: int, size: int) -> list[Batch]:

@@ -103,7 +103,8 @@ def _batch_cancel_requested(event: e.BatchCancelRequested) -> str:
 
 
 def _run_interrupted(event: e.RunInterrupted) -> str:
-    return f"{short(event.reason)}; {number_of(event.pending_items, 'item')} pending"
+    why = event.reason if event.error is None else f"error: {short(event.error.message)}"
+    return f"{why}; {number_of(event.pending_items, 'item')} pending"
 
 
 def _run_completed(event: e.RunCompleted) -> str:

@@ -96,6 +96,7 @@ def settled(job: int, verdict: str) -> e.SubmissionSettled:
         batch_id=f"msgbatch_{job}" if adopted else None,
         created_at=START if adopted else None,
         expires_at=None,
+        looked_at=START,
         evidence="seen",
     )
 
@@ -150,7 +151,7 @@ def job_completed(job: int, **outcomes: int) -> e.JobCompleted:
 
 def retry_scheduled(*items: tuple[int, int], attempt: int = 2, not_before: int = 0) -> e.RetryScheduled:
     return e.RetryScheduled(
-        items=list(items), attempt=attempt, not_before=not_before, reason="overloaded_error"
+        job=None, items=list(items), attempt=attempt, not_before=not_before, reason="overloaded_error"
     )
 
 

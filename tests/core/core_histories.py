@@ -96,7 +96,7 @@ class History:
     def _crash(self) -> None:
         """The process dies: calls under way are never answered. Another one takes the run up."""
         if self.chance.random() < 0.5:
-            self.append(e.RunInterrupted(reason="interrupted", pending_items=self.run.pending))
+            self.append(e.RunInterrupted(reason="keyboard", error=None, pending_items=self.run.pending))
         self.busy.clear()
         assert self.run.settings is not None
         old = self.run.settings.max_cost
@@ -106,7 +106,9 @@ class History:
 
     def _retry_failed(self) -> None:
         failed = [i for i, status in enumerate(self.run.items.status) if status == ItemStatus.FAILED]
-        retry = e.RetryScheduled(items=to_ranges(failed), attempt=1, not_before=self.now, reason="requested")
+        retry = e.RetryScheduled(
+            job=None, items=to_ranges(failed), attempt=1, not_before=self.now, reason="requested"
+        )
         self.append(retry)
 
     def _start_steps(self) -> None:
@@ -144,7 +146,9 @@ class History:
             case StopAtLimit(over):
                 spent, reserved = plain(self.run.spent), plain(self.run.reserved)
                 needed = plain(over.needed)
-                self.append(e.CostLimitReached(limit="", spent=spent, reserved=reserved, needed=needed))
+                self.append(
+                    e.CostLimitReached(limit="", spent=spent, reserved=reserved, withheld="0", needed=needed)
+                )
             case Finish():
                 self._finish()
 
@@ -173,7 +177,13 @@ class History:
             batch = f"b{number}" if verdict == "adopted" else None
             self.append(
                 e.SubmissionSettled(
-                    job=number, verdict=verdict, batch_id=batch, created_at=None, expires_at=None, evidence=""
+                    job=number,
+                    verdict=verdict,
+                    batch_id=batch,
+                    created_at=None,
+                    expires_at=None,
+                    looked_at=self.now,
+                    evidence="",
                 )
             )
         elif doing == "poll":
@@ -209,7 +219,7 @@ class History:
                 )
                 self.append(stray)
         if whole:
-            retries = schedule_retries(self.run, job, self.now, self.chance.random)
+            retries = schedule_retries(self.run, job, job.undecided, self.now, self.chance.random)
             done = e.JobCompleted(
                 job=job.number, batch_id=f"b{job.number}", outcomes=dict(job.outcomes), strays={}
             )
@@ -278,5 +288,5 @@ class History:
                         body=None,
                     )
                 )
-            retries = schedule_retries(self.run, job, self.now, self.chance.random)
+            retries = schedule_retries(self.run, job, job.undecided, self.now, self.chance.random)
             self.append(e.JobCompleted(job=number, batch_id=f"b{number}", outcomes={}, strays={}), *retries)

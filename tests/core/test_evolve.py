@@ -233,10 +233,10 @@ def test_strays_are_counted_by_reason_and_touch_no_item() -> None:
 
 def test_the_limit_is_noted_until_the_next_start() -> None:
     """Starting again, perhaps with more money, clears the note and applies what changed."""
-    limit = e.CostLimitReached(limit="1", spent="0.9", reserved="0", needed="0.2")
+    limit = e.CostLimitReached(limit="1", spent="0.9", reserved="0", withheld="0", needed="0.2")
     run = given(items_added(0, 1), limit, max_cost="1")
     assert run.limit_reached
-    when(run, e.RunInterrupted(reason="cost_limit", pending_items=1))
+    when(run, e.RunInterrupted(reason="cost_limit", error=None, pending_items=1))
     assert (run.status, run.interrupted_by) == ("interrupted", "cost_limit")
     when(run, e.RunResumed(process=PROCESS, library_version="1", changed={"max_cost": ("1", "2")}))
     assert (run.status, run.interrupted_by, run.limit_reached) == ("running", None, False)

@@ -42,7 +42,7 @@ def ended(*why: str, **settings: Any) -> Run:
 
 
 def scheduled(run: Run, job: int = 0, jitter: float = 0.0) -> list[e.RetryScheduled]:
-    return schedule_retries(run, run.jobs[job], START, lambda: jitter)
+    return schedule_retries(run, run.jobs[job], run.jobs[job].undecided, START, lambda: jitter)
 
 
 @pytest.mark.parametrize("kind", FINAL_KINDS)
@@ -56,7 +56,7 @@ def test_what_cannot_get_better_is_final(kind: str) -> None:
 def test_what_may_get_better_is_sent_again(kind: str) -> None:
     """The decision is an event with its reason, the attempt it will be, and a time."""
     assert scheduled(ended(kind)) == [
-        e.RetryScheduled(items=[(0, 0)], attempt=2, not_before=START + 30 * SECOND, reason=kind)
+        e.RetryScheduled(job=0, items=[(0, 0)], attempt=2, not_before=START + 30 * SECOND, reason=kind)
     ]
 
 
@@ -96,7 +96,7 @@ def test_what_we_cancelled_waits_again_without_counting() -> None:
     run = ended("canceled", max_attempts=1)
     when(run, e.BatchCancelRequested(job=0, batch_id="msgbatch_0", reason="requested"))
     (retry,) = scheduled(run)
-    assert retry == e.RetryScheduled(items=[(0, 0)], attempt=1, not_before=START, reason="canceled")
+    assert retry == e.RetryScheduled(job=0, items=[(0, 0)], attempt=1, not_before=START, reason="canceled")
     when(run, e.JobCompleted(job=0, batch_id="b", outcomes={}, strays={}), retry, *submitted(1, (0, 0)))
     assert run.items.attempts[0] == 1
 
@@ -139,7 +139,7 @@ def test_the_random_number_decides_the_time() -> None:
     """It is asked for once a group, so that a group stays together."""
     run = ended("api_error", "api_error", "expired", retry_delay=10.0)
     numbers = iter([0.0, 0.5])
-    found = schedule_retries(run, run.jobs[0], START, lambda: next(numbers))
+    found = schedule_retries(run, run.jobs[0], run.jobs[0].undecided, START, lambda: next(numbers))
     assert [event.not_before - START for event in found] == [10 * SECOND, 7_500_000]
 
 

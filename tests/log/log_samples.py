@@ -121,7 +121,7 @@ def finished(job: int) -> e.JobCompleted:
 
 def retry(attempt: int, *items: tuple[int, int]) -> e.RetryScheduled:
     """The decision for another attempt."""
-    return e.RetryScheduled(items=list(items), attempt=attempt, not_before=0, reason="overloaded")
+    return e.RetryScheduled(job=None, items=list(items), attempt=attempt, not_before=0, reason="overloaded")
 
 
 def completed(done: int, failed: int) -> e.RunCompleted:

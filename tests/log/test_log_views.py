@@ -28,7 +28,13 @@ RUN: list[e.Event] = [
     s.sending(2, (2, 3)),
     e.SubmissionUnknown(job=2, error=OVERLOADED),
     e.SubmissionSettled(
-        job=2, verdict="adopted", batch_id="msgbatch_2", created_at=s.AT, expires_at=None, evidence="listed"
+        job=2,
+        verdict="adopted",
+        batch_id="msgbatch_2",
+        created_at=s.AT,
+        expires_at=None,
+        looked_at=s.AT,
+        evidence="listed",
     ),
     s.polled(1, "ended"),
     s.outcome(1, 0, 4),
@@ -155,7 +161,7 @@ def test_views_agree_with_the_library_at_every_version(tmp_path: Path, version: 
     assert row["status"] == run.status
 
 
-INTERRUPTED = e.RunInterrupted(reason="ctrl-c", pending_items=1)
+INTERRUPTED = e.RunInterrupted(reason="keyboard", error=None, pending_items=1)
 RESUMED = e.RunResumed(process=s.OWNER, library_version="1", changed={})
 
 

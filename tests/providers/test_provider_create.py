@@ -12,7 +12,6 @@ from provider_given import body, closed_port, creates
 
 from batchata.errors import (
     AuthenticationFailedError,
-    BatchNotFoundError,
     ProviderError,
     ProviderUnavailableError,
     RateLimitedError,
@@ -41,8 +40,8 @@ REFUSALS = {
     401: (AuthenticationFailedError, "authentication_error"),
     402: (SpendLimitError, "billing_error"),
     403: (AuthenticationFailedError, "permission_error"),
-    404: (BatchNotFoundError, "not_found_error"),
-    413: (RequestRefusedError, "http_413"),  # a page of HTML from the network's edge
+    404: (RequestRefusedError, "not_found_error"),
+    413: (RequestRefusedError, "request_too_large"),  # a page of HTML from the network's edge
     422: (RequestRefusedError, None),
     429: (RateLimitedError, "rate_limit_error"),
 }

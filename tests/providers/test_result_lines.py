@@ -150,10 +150,20 @@ def test_a_line_without_an_id_or_kind_is_no_result(raw: bytes) -> None:
 
 
 def test_a_cut_inside_a_character_is_no_result() -> None:
-    """Bytes that are no UTF-8 are refused, never replaced."""
+    """A line that ends there is not whole."""
     whole = '{"custom_id":"r","result":{"type":"é"}}'.encode()
     with pytest.raises(IncompleteResultsError):
-        decode_line(whole.replace("é".encode(), b"\xc3"))
+        decode_line(whole[: whole.index("é".encode()) + 1])
+
+
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\xc3"])
+def test_half_a_character_in_an_answer_costs_only_that_character(half: bytes) -> None:
+    """Answers that were cut off end in one now and then; the line is kept as received."""
+    message = {**MESSAGE, "content": [{"type": "text", "text": "goodX"}]}
+    raw = line(type="succeeded", message=message).replace(b"X", half)
+    outcome = decode_line(raw)
+    assert joined_text(outcome.blocks) == joined_text(answer_blocks(raw)) == "good\ufffd"
+    assert (outcome.error, outcome.line) == (None, raw)
 
 
 def test_line_separators_inside_strings_are_text() -> None:

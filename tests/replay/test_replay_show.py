@@ -170,8 +170,8 @@ def test_an_unknown_price_is_unknown(write_log: Write, started: Started, replay:
 
 def test_the_cost_limit_is_named(write_log: Write, started: Started, replay: Replay) -> None:
     """A run that stopped at its limit goes on only with a higher one."""
-    reached = e.CostLimitReached(limit="2.5", spent="2", reserved="0", needed="1")
-    stopped = e.RunInterrupted(reason="cost_limit", pending_items=3)
+    reached = e.CostLimitReached(limit="2.5", spent="2", reserved="0", withheld="0", needed="1")
+    stopped = e.RunInterrupted(reason="cost_limit", error=None, pending_items=3)
     text = replay(write_log([started(), items(3), reached, stopped])).stdout
     assert "raise max_cost" in text
     assert "max_cost left no room" in text
@@ -245,7 +245,7 @@ def test_texts_from_outside_are_harmless(write_log: Write, started: Started, rep
         started(run_id=evil, model=evil, base_url=evil, library_version=evil, response_model=evil),
         items(1),
         *submitted(0, evil),
-        e.RunInterrupted(reason=f"error: {evil}", pending_items=1),
+        e.RunInterrupted(reason="error", error=e.RequestError(kind="k", message=evil), pending_items=1),
     ]
     log = write_log(events, run_id=evil)
     for arguments in ((log,), ("events", log), (log, "--json"), ("events", log, "--json")):

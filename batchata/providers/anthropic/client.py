@@ -30,7 +30,8 @@ from batchata.providers.port import Batch, Outcome
 
 _PATH = "/v1/messages/batches"
 _PAGE = 100
-_MOST_PAGES = 50
+_PAGES_OF_A_POLL = 5
+_MOST_PAGES = 1_000
 _FEW = 2  # up to so many batches are asked for one by one
 _CHUNK = 1_000  # outcomes handed over at a time
 _CONNECT_SECONDS = 5.0
@@ -49,9 +50,12 @@ class AnthropicProvider:
     def __init__(self, *, timeout: float | None = None) -> None:
         self._timeout = timeout
         self._sockets = Sockets()
+        self._closed = False
 
     @cached_property
     def _client(self) -> anthropic.Anthropic:
+        if self._closed:
+            raise ProviderUnavailableError("the run that this call belongs to has ended", kind="closed")
         try:
             http_client = anthropic.DefaultHttpxClient(event_hooks={"request": [self._sockets.watch]})
             client = anthropic.Anthropic(max_retries=0, http_client=http_client)
@@ -118,7 +122,7 @@ class AnthropicProvider:
         found: dict[str, Batch] = {}
         if len(batch_ids) > _FEW:
             wanted = set(batch_ids)
-            for batch in self._newest(since):
+            for batch in self._newest(since, _PAGES_OF_A_POLL):
                 if batch.batch_id in wanted:
                     found[batch.batch_id] = batch
                 if len(found) == len(wanted):
@@ -138,14 +142,7 @@ class AnthropicProvider:
                 options={"headers": {"X-Stainless-Raw-Response": "stream"}},
             )
             try:
-                chunk: list[Outcome] = []
-                for line in _lines(response.iter_bytes()):
-                    chunk.append(decode_line(line))
-                    if len(chunk) == _CHUNK:
-                        yield chunk
-                        chunk = []
-                if chunk:
-                    yield chunk
+                yield from _chunks(_lines(response.iter_bytes()))
             finally:
                 response.close()
 
@@ -159,6 +156,7 @@ class AnthropicProvider:
 
     def close(self) -> None:
         """See the port: connections end, so that an upload that nobody waits for makes no batch."""
+        self._closed = True
         self._sockets.shut_down()
         for name in ("_client", "_questions"):
             client = self.__dict__.pop(name, None)
@@ -167,7 +165,7 @@ class AnthropicProvider:
 
     def find(self, since: int, size: int) -> list[Batch]:
         """See the port."""
-        return [batch for batch in self._newest(since) if batch.size == size]
+        return [batch for batch in self._newest(since, None) if batch.size == size]
 
     def _retrieve(self, batch_id: str) -> Batch | None:
         try:
@@ -177,18 +175,43 @@ class AnthropicProvider:
             return None
         return _batch(_json(response, f"the description of {batch_id}"))
 
-    def _newest(self, since: int) -> Iterator[Batch]:
+    def _newest(self, since: int, most_pages: int | None) -> Iterator[Batch]:
+        """The batches created since then, newest first; all of them, unless a number of pages is given."""
         after: str | None = None
-        for _ in range(_MOST_PAGES):
+        for _ in range(most_pages or _MOST_PAGES):
             query = {"limit": _PAGE} if after is None else {"limit": _PAGE, "after_id": after}
             with translated("listing batches"):
                 response = self._questions.get(_PATH, cast_to=httpx2.Response, options={"params": query})
             page = _json(response, "the list of batches")
-            batches = [_batch(item) for item in page.get("data", [])]
-            yield from (batch for batch in batches if batch.created_at >= since)
-            if not page.get("has_more") or not batches or batches[-1].created_at < since:
+            if not isinstance(page.get("data"), list):
+                raise ProviderUnavailableError("listing batches: the answer is no list", kind="not_a_list")
+            batches = [_batch(item) for item in page["data"]]
+            # A time that cannot be read is 0: it must not make a batch look older than it is.
+            yield from (batch for batch in batches if not batch.created_at or batch.created_at >= since)
+            if not page.get("has_more") or not batches or 0 < batches[-1].created_at < since:
                 return
             after = page.get("last_id") or batches[-1].batch_id
+        if most_pages is None:
+            raise ProviderUnavailableError(
+                f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than what is looked for",
+                kind="too_many_batches",
+            )
+
+
+def _chunks(lines: Iterator[bytes]) -> Iterator[list[Outcome]]:
+    """Outcomes, many at a time; what came before a line that is cut is handed over before its error."""
+    chunk: list[Outcome] = []
+    for line in lines:
+        try:
+            chunk.append(decode_line(line))
+        except IncompleteResultsError:
+            yield chunk
+            raise
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -68,8 +68,16 @@ def _by_status(exc: anthropic.APIStatusError, doing: str, creating: bool) -> Pro
     if status in (401, 403):
         return AuthenticationFailedError(text, kind=kind, status=status)
     if status == 404:
-        text += "; is ANTHROPIC_BASE_URL the address of the Anthropic API?" if creating else ""
+        if creating:
+            text += "; is ANTHROPIC_BASE_URL the address of the Anthropic API?"
+            return RequestRefusedError(text, kind=kind, status=status)
         return BatchNotFoundError(text, kind=kind, status=status)
+    if status == 413:
+        return RequestRefusedError(
+            f"{doing}: HTTP 413: the job is larger than the API takes; lower items_per_job",
+            kind="request_too_large",
+            status=status,
+        )
     if status == 429:
         return RateLimitedError(text, kind=kind, status=status, retry_after=_retry_after(exc))
     if status in (408, 409) or status >= 500:

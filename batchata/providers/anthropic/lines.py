@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 
 from batchata.core.events import RequestError, Usage
@@ -79,7 +81,10 @@ _decode_answer = msgspec.json.Decoder(_AnswerLine).decode
 
 def answer_blocks(line: bytes) -> list[Block]:
     """Only the content blocks of a stored result line: all that a result is read from."""
-    message = _decode_answer(line).result.message
+    try:
+        message = _decode_answer(line).result.message
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        message = _decode_answer(_mended(line)).result.message
     return [] if message is None else message.content
 
 
@@ -92,8 +97,9 @@ def decode_line(line: bytes) -> Outcome:
         parsed = _decode(line)
     except msgspec.ValidationError as exc:
         return _odd(line, str(exc))
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        mended = _mended(line)
+        return msgspec.structs.replace(decode_line(mended), line=line) if mended != line else _odd(line, "")
     result = parsed.result
     message = result.message
     return Outcome(
@@ -105,6 +111,20 @@ def decode_line(line: bytes) -> Outcome:
         blocks=[] if message is None else message.content,
         line=line,
     )
+
+
+def _mended(line: bytes) -> bytes:
+    """The line in JSON that can be read: with a mark where half a character or no UTF-8 stood.
+
+    Models write half characters where an answer is cut off. Raises IncompleteResultsError for what is no
+    JSON even so.
+    """
+    try:
+        value = json.loads(line.decode(errors="replace"))
+        text = json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError) as exc:
+        raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _odd(line: bytes, why: str) -> Outcome:
