@@ -161,8 +161,8 @@ class Intake:
         return isinstance(error, ProviderUnavailableError | UnknownSubmissionError | IncompleteResultsError)
 
     def _is_too_young(self, report: work.CallFailed) -> bool:
-        """A 404 about a batch that was created a moment ago is no news of it."""
-        if report.doing == "submit" or not isinstance(report.error, BatchNotFoundError):
+        """A 404 about the results of a batch that was created a moment ago is no news of them."""
+        if report.doing != "collect" or not isinstance(report.error, BatchNotFoundError):
             return False
         return all(now() - (self._run.jobs[n].submitted_at or now()) < _VANISHED_AFTER for n in report.jobs)
 
