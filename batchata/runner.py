@@ -6,11 +6,8 @@ alone owns state and log, so nothing is shared and nothing is locked.
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -28,8 +25,8 @@ from batchata.inputs import Inputs, RequestTemplate
 from batchata.intake import Intake
 from batchata.journal import Journal, now
 from batchata.providers.port import Provider
+from batchata.workers import Workers, jobs_of
 
-_WAITING_REPORTS = 8  # chunks of outcomes that may wait for the log: bounds the memory of fast downloads
 _MOST_WORKERS = 16
 _LOOK_UP = 0.2  # seconds; the loop looks this often whether it is to stop
 _GRACE = 20.0  # seconds that calls under way get when the run ends early, so that their answers are recorded
@@ -63,11 +60,8 @@ class Runner:
     tell: Callable[[Run], None]  # called when something may have changed
     job_done: Callable[[int], None]  # called when a job has been collected
     all_done: Callable[[], None]  # called when no item is pending, before the log says so
-    _reports: queue.Queue[work.Report | BaseException] = field(init=False)
-    _busy: dict[int, str] = field(default_factory=dict)  # job -> what is under way for it
     broke_off: bool = False  # calls were under way at the end; the provider is closed
-    _closing: threading.Event = field(default_factory=threading.Event)
-    _pool: ThreadPoolExecutor = field(init=False)
+    _workers: Workers = field(init=False)
 
     @property
     def run(self) -> Run:
@@ -80,22 +74,14 @@ class Runner:
         Raises the provider's definite refusals, with everything pending left pending.
         """
         assert self.run.settings is not None
-        self._reports = queue.Queue(_WAITING_REPORTS)
-        workers = min(self.run.settings.max_parallel_jobs + 1, _MOST_WORKERS)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="batchata")
+        self._workers = Workers(self.provider, min(self.run.settings.max_parallel_jobs + 1, _MOST_WORKERS))
         try:
             self._loop(once)
         except BatchataError as exc:
             self._end_early("error", RequestError(kind=exc.kind, message=str(exc)))
             raise
         finally:
-            self._closing.set()
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            # A call that outlives the run could create a batch that is already taken for lost, or keep the
-            # process from ending.
-            if self._busy and self.provider is not None:
-                self.provider.close()
-                self.broke_off = True
+            self.broke_off = self._workers.close()
 
     def _loop(self, once: bool) -> None:
         first = True
@@ -107,13 +93,13 @@ class Runner:
                 self._start(step)
             first = False
             self.tell(self.run)
-            if once and not steps and not self._busy:
+            if once and not steps and not self._workers.busy:
                 return
             self._take_reports(0.0 if any(isinstance(step, Submit) for step in steps) else self._patience())
 
     def _steps(self, check_now: bool) -> list[Step]:
         situation = Situation(
-            busy=self._busy.keys(),
+            busy=self._workers.busy.keys(),
             submitting=self.stop.reason is None and now() >= self.intake.paused_until,
             cancelling=self.stop.cancel,
             cancelled=self.intake.cancelled,
@@ -140,13 +126,13 @@ class Runner:
             case Submit():
                 self._submit(step)
             case Settle():
-                self._call("settle", [step.job], work.settle, self._lost(step.job))
+                self._workers.call("settle", [step.job], work.settle, self._lost(step.job))
             case Poll():
                 batch_ids = {number: self._batch_id(number) for number in step.jobs}
                 since = min(self.run.jobs[number].started_at for number in step.jobs)
-                self._call("poll", step.jobs, work.poll, batch_ids, since)
+                self._workers.call("poll", step.jobs, work.poll, batch_ids, since)
             case Collect():
-                self._call("collect", [step.job], work.collect, step.job, self._batch_id(step.job))
+                self._workers.call("collect", [step.job], work.collect, step.job, self._batch_id(step.job))
             case Cancel():
                 self._cancel(step.job)
             case StopAtLimit():
@@ -177,7 +163,7 @@ class Runner:
             template=self.template,
             bytes=plan.bytes,
         )
-        self._call("submit", [step.number], work.submit, description)
+        self._workers.call("submit", [step.number], work.submit, description)
 
     def _lost(self, number: int) -> work.Lost:
         job = self.run.jobs[number]
@@ -193,7 +179,7 @@ class Runner:
         if not self.run.jobs[number].cancel_requested:
             reason = self.stop.reason or "requested"
             self.journal.append(events.BatchCancelRequested(job=number, batch_id=batch_id, reason=reason))
-        self._call("cancel", [number], work.cancel, number, batch_id)
+        self._workers.call("cancel", [number], work.cancel, number, batch_id)
 
     def _stop_at_limit(self, step: StopAtLimit) -> None:
         assert self.run.settings is not None
@@ -223,64 +209,21 @@ class Runner:
         assert batch_id is not None
         return batch_id
 
-    def _call[**P](
-        self, doing: str, jobs: Sequence[int], function: Callable[..., None], *args: object
-    ) -> None:
-        self._busy.update(dict.fromkeys(jobs, doing))
-        self._pool.submit(self._work, doing, jobs, function, args)
-
-    def _work(
-        self, doing: str, jobs: Sequence[int], function: Callable[..., None], args: tuple[object, ...]
-    ) -> None:
-        """In the worker's thread: whatever happens is reported, the loop decides what it means."""
-        try:
-            function(self.provider, *args, self._put)
-        except _AbandonedError:
-            return
-        except BatchataError as exc:
-            self._put_last(work.CallFailed(doing, jobs, exc))
-        except BaseException as exc:  # noqa: BLE001 - the thread's outermost edge: the loop raises it again
-            self._put_last(exc)
-
-    def _put(self, report: work.Report | BaseException) -> None:
-        while not self._closing.is_set():
-            try:
-                self._reports.put(report, timeout=_LOOK_UP)
-            except queue.Full:
-                continue
-            return
-        raise _AbandonedError
-
-    def _put_last(self, report: work.Report | BaseException) -> None:
-        try:
-            self._put(report)
-        except _AbandonedError:
-            return
-
     def _take_reports(self, patience: float) -> None:
-        try:
-            report = self._reports.get(timeout=patience) if patience > 0 else self._reports.get_nowait()
-        except queue.Empty:
+        report = self._workers.report(patience)
+        if report is None:
             return
-        self._take(report)
-
-    def _take(self, report: work.Report | BaseException) -> None:
-        if isinstance(report, BaseException):
-            raise report
         completed_before = self._completed(report)
-        if not isinstance(report, work.Arrived):
-            for number in _jobs(report):
-                self._busy.pop(number, None)
         self.intake.take(report)
         if self._completed(report) != completed_before:
-            self.job_done(_jobs(report)[0])
+            self.job_done(jobs_of(report)[0])
 
     def _completed(self, report: work.Report) -> bool:
         return isinstance(report, work.Exhausted) and report.job not in self.run.open
 
     def _patience(self) -> float:
         moment = now()
-        due = decide.wake_at(self.run, self._busy.keys(), moment)
+        due = decide.wake_at(self.run, self._workers.busy.keys(), moment)
         wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LOOK_UP)
         left = _LOOK_UP if self.deadline is None else self.deadline - time.monotonic()
         return max(min(wait, left), 0.001)
@@ -288,17 +231,9 @@ class Runner:
     def _end_early(self, reason: str, error: RequestError | None = None) -> None:
         """Let creations under way report, so that the log knows their batches, and say why we stop."""
         until = time.monotonic() + _GRACE
-        while "submit" in self._busy.values() and time.monotonic() < until:
+        while "submit" in self._workers.busy.values() and time.monotonic() < until:
             # A second refusal is in the log like the first, which is the one to raise.
             with suppress(ProviderError):
                 self._take_reports(_LOOK_UP)
         self.journal.append(events.RunInterrupted(reason=reason, error=error, pending_items=self.run.pending))
         self.tell(self.run)
-
-
-class _AbandonedError(Exception):
-    """The loop has ended; the worker's report interests nobody any more."""
-
-
-def _jobs(report: work.Report) -> Sequence[int]:
-    return report.jobs if isinstance(report, work.Polled | work.CallFailed) else (report.job,)

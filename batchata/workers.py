@@ -1,0 +1,97 @@
+"""The threads that make provider calls, and the bounded queue through which their reports come back."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from batchata import work
+from batchata.errors import BatchataError
+from batchata.providers.port import Provider
+
+_WAITING_REPORTS = 8  # chunks of outcomes that may wait for the log: bounds the memory of fast downloads
+_LOOK_UP = 0.2  # seconds; a worker that waits for room looks this often whether anybody still reads
+
+
+class Workers:
+    """Runs calls about jobs side by side. `busy` says which jobs have one under way, and for what."""
+
+    def __init__(self, provider: Provider | None, most: int) -> None:
+        self.busy: dict[int, str] = {}
+        self._provider = provider  # None for a run without items, which makes no calls
+        self._reports: queue.Queue[work.Report | BaseException] = queue.Queue(_WAITING_REPORTS)
+        self._closing = threading.Event()
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="batchata")
+
+    def call(self, doing: str, jobs: Sequence[int], function: Callable[..., None], *args: object) -> None:
+        """Start a call; whatever comes of it will be reported."""
+        self.busy.update(dict.fromkeys(jobs, doing))
+        self._pool.submit(self._work, doing, jobs, function, args)
+
+    def report(self, patience: float) -> work.Report | None:
+        """The next report, waiting for it up to so many seconds; None when there is none.
+
+        Raises what a worker failed with, other than an error of Batchata's own.
+        """
+        try:
+            report = self._reports.get(timeout=patience) if patience > 0 else self._reports.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(report, BaseException):
+            raise report
+        if not isinstance(report, work.Arrived):
+            for number in jobs_of(report):
+                self.busy.pop(number, None)
+        return report
+
+    def close(self) -> bool:
+        """End; True when calls were under way and had to be broken off, which closes the provider.
+
+        A call that outlives the run could create a batch that is already taken for lost, or keep the
+        process from ending.
+        """
+        self._closing.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if not self.busy or self._provider is None:
+            return False
+        self._provider.close()
+        return True
+
+    def _work(
+        self, doing: str, jobs: Sequence[int], function: Callable[..., None], args: tuple[object, ...]
+    ) -> None:
+        """In the worker's thread: whatever happens is reported, the loop decides what it means."""
+        try:
+            function(self._provider, *args, self._put)
+        except _AbandonedError:
+            return
+        except BatchataError as exc:
+            self._put_last(work.CallFailed(doing, jobs, exc))
+        except BaseException as exc:  # noqa: BLE001 - the thread's outermost edge: the loop raises it again
+            self._put_last(exc)
+
+    def _put(self, report: work.Report | BaseException) -> None:
+        while not self._closing.is_set():
+            try:
+                self._reports.put(report, timeout=_LOOK_UP)
+            except queue.Full:
+                continue
+            return
+        raise _AbandonedError
+
+    def _put_last(self, report: work.Report | BaseException) -> None:
+        try:
+            self._put(report)
+        except _AbandonedError:
+            return
+
+
+class _AbandonedError(Exception):
+    """The loop has ended; the worker's report interests nobody any more."""
+
+
+def jobs_of(report: work.Report) -> Sequence[int]:
+    """The jobs that a report is about."""
+    return report.jobs if isinstance(report, work.Polled | work.CallFailed) else (report.job,)
