@@ -1,0 +1,110 @@
+"""Stored answers are read again with another model, for free, also from a log alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pydantic
+import pytest
+
+from batchata import BatchManager
+from batchata.core.evolve import evolve
+from batchata.core.state import Run
+from batchata.errors import InvalidInputError
+from batchata.log import read_log
+from batchata.log.port import Log
+from batchata.rereading import load_response_model, reread
+from batchata.sandbox import Sandbox
+
+
+class Strict(pydantic.BaseModel):
+    name: str
+    age: int
+
+
+class Wide(pydantic.BaseModel):
+    name: str
+    age: int | str
+
+    class Inner(pydantic.BaseModel):
+        name: str
+
+
+ANSWERS = ['{"name": "Ann", "age": 30}', '{"name": "Bob", "age": "about 40"}']
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with Sandbox(answers=lambda request: ANSWERS[int(request.text)]) as running:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", running.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", running.api_key)
+        yield running
+
+
+@pytest.fixture
+def manager(sandbox: Sandbox, tmp_path: Path) -> BatchManager:
+    """A finished run of two items, of which the second did not fit its model."""
+    manager = BatchManager(
+        messages=[[{"role": "user", "content": str(n)}] for n in range(2)],
+        model="claude-haiku-4-5",
+        response_model=Strict,
+        state_path=tmp_path / "log.db",
+        max_attempts=1,
+        poll_interval=0.01,
+    )
+    assert manager.run()["failed_items"] == 1
+    return manager
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Log, Run]]:
+    log, run = read_log(path), Run()
+    for recorded in log.events(log.streams()[0]):
+        evolve(run, *recorded)
+    try:
+        yield log, run
+    finally:
+        log.close()
+
+
+def test_what_failed_may_pass_with_another_model(manager: BatchManager, sandbox: Sandbox) -> None:
+    """Nothing is sent and nothing is paid; without the other model all is as before."""
+    calls = len(sandbox.exchanges)
+    assert manager.results(response_model=Wide)[1]["result"] == Wide(name="Bob", age="about 40")
+    assert [item.status for item in manager.items(Wide)] == ["completed", "completed"]
+    assert manager.results()[1]["result"] is None
+    assert len(sandbox.exchanges) == calls
+
+
+def test_a_log_alone_is_enough(manager: BatchManager, tmp_path: Path) -> None:
+    """Whoever has the file can read it with a model of their own; the manager's own view agrees."""
+    with opened(tmp_path / "log.db") as (log, run):
+        assert list(reread(log, run, Wide)) == list(manager.items(Wide))
+        assert [item.error and item.error.kind for item in reread(log, run, Strict)] == [
+            None,
+            "invalid_output",
+        ]
+
+
+def test_a_model_is_found_by_its_name() -> None:
+    """As `module:Class`, and inside other classes too."""
+    assert load_response_model(f"{__name__}:Strict") is Strict
+    assert load_response_model(f"{__name__}:Wide.Inner") is Wide.Inner
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Strict", "module:Class"),
+        (":Strict", "module:Class"),
+        ("no.such.module:Strict", "no module 'no'"),
+        ("json:Strict", "no attribute 'Strict'"),
+        ("json:dumps", "class derived from pydantic.BaseModel"),
+    ],
+)
+def test_a_name_that_is_no_model_says_what_is_wrong(name: str, said: str) -> None:
+    """One clear line instead of a traceback of imports."""
+    with pytest.raises(InvalidInputError, match=said):
+        load_response_model(name)
