@@ -23,7 +23,7 @@ from batchata.log.port import Log
 from batchata.matching import changed_settings, check_same_place, check_same_run
 from batchata.output.reading import Reader
 from batchata.output.schema import check_response_model
-from batchata.progress import progress_for
+from batchata.progress import name_head, progress_for
 from batchata.providers.port import Provider
 from batchata.recording import Recorder
 from batchata.results import ItemResult, entry, never_started, read_entries, read_items
@@ -91,17 +91,25 @@ class Engine:
         missing = never_started(self.definition.inputs.count - len(entries))
         return entries + [entry(item) for item in missing]
 
+    def head(self) -> str | None:
+        """See `Log.head`."""
+        with self.store.reading() as log:
+            return None if log is None or self.store.run_id is None else log.head(self.store.run_id)
+
     def drive(self, call: Call) -> Run:
-        """Start or resume the run and carry out what is due; see `Runner.drive`."""
+        """Start or resume the run, carry out what is due (see `Runner.drive`), and name the log's head."""
         if self._driving:
             raise RunClaimedError(f"another thread drives the run {self.store.run_id!r}; wait for it")
         began = time.monotonic()
         self._driving = True
         try:
-            return self._carry_on(call, began)
+            run = self._carry_on(call, began)
         finally:
             self._driving = False
             self.stop = Stop()
+        if not call.once:
+            name_head(self.head(), self.store.run_id, call.show_progress)
+        return run
 
     def cancel(self) -> Run:
         """Cancel what is open: by the call of `drive` that is under way, or by one of our own."""

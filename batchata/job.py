@@ -47,6 +47,7 @@ class BatchJob:
         """What was sent, used and paid so far; printed too if asked for."""
         settings, count = self._engine.settings, self._engine.definition.inputs.count
         stats = statistics(self._engine.state(), count, settings.results_dir, settings.raw_results_dir)
+        stats["log_head"] = self._engine.head()
         if print_stats:
             print(printed(stats))  # noqa: T201 - what it is for
         return stats

@@ -139,10 +139,15 @@ class BatchManager:
         return self._engine.items(response_model)
 
     def stats(self) -> dict[str, Any]:
-        """The summary and more: status, jobs, batch ids, tokens by kind, directories of the results."""
+        """The summary and more: status, jobs, batch ids, tokens by kind, directories of the results.
+
+        `log_head` is the hash of all that the log holds of the run: with it `replay verify --head` proves
+        later that nothing was changed or cut off.
+        """
         settings = self._engine.settings
         count = self._engine.definition.inputs.count
-        return statistics(self._engine.state(), count, settings.results_dir, settings.raw_results_dir)
+        found = statistics(self._engine.state(), count, settings.results_dir, settings.raw_results_dir)
+        return found | {"log_head": self._engine.head()}
 
     def retry_failed(self, print_progress: bool = False) -> dict[str, Any]:
         """Give the failed items a fresh set of attempts and run; the summary, plus `retry_count`."""

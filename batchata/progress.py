@@ -9,12 +9,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from batchata.core.state import JobStatus, Run
+from batchata.logs import get_logger
 from batchata.stats import money
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+_logger = get_logger()
 _EVERY = 5.0  # seconds between plain lines while nothing but time passes
 _AT_LEAST = 0.5  # seconds between plain lines at the most
 
@@ -94,6 +96,15 @@ def progress_for(shown: bool, stream: TextIO | None = None) -> Progress:
         return Progress()
     stream = stream or sys.stderr
     return LiveProgress(stream) if stream.isatty() else PlainProgress(stream)
+
+
+def name_head(head: str | None, run_id: str | None, shown: bool, stream: TextIO | None = None) -> None:
+    """Name the hash that proves later, to whoever noted it, that the log was neither changed nor cut."""
+    if head is None:
+        return
+    _logger.info("log_head", run=run_id, head=head)
+    if shown:
+        print(f"log head {head}", file=stream or sys.stderr, flush=True)
 
 
 def line(run: Run) -> str:

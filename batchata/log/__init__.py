@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchata.log.port import Log
+    from batchata.log.sqlite import SqliteLog
 
 __all__ = ["open_log", "read_log"]
 
@@ -25,7 +26,7 @@ def open_log(path: str | os.PathLike[str] | None) -> Log:
     return SqliteLog(path)
 
 
-def read_log(path: str | os.PathLike[str]) -> Log:
+def read_log(path: str | os.PathLike[str]) -> SqliteLog:
     """The log in this file, for reading only, also while a run is being written.
 
     Raises NotALogError or LogVersionError.

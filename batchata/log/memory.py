@@ -55,6 +55,10 @@ class MemoryLog:
                 raise LogError(f"the log holds no body {number} of {stream!r}")
             yield bodies[number]
 
+    def head(self, stream: str) -> str | None:
+        """See `Log.head`."""
+        return None
+
     def claim(self, stream: str, owner: Process) -> Claim:
         """See `Log.claim`."""
         held = self._streams.setdefault(stream, _Stream())

@@ -60,6 +60,14 @@ class Log(Protocol):
         """The bodies with these numbers, in the order given; None where a body was purged."""
         ...
 
+    def head(self, stream: str) -> str | None:
+        """The hash that ties together all that is in the stream, in hex.
+
+        Noted elsewhere, it proves later that nothing was changed or cut off. None for an empty stream, and
+        where nothing outlives the process.
+        """
+        ...
+
     def claim(self, stream: str, owner: Process) -> Claim:
         """Become the one writer of a stream, which need not exist yet.
 

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -48,6 +49,20 @@ class Reader:
             self._pid = os.getpid()
         return self._connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Every read inside the block sees the file as it is now, whatever is appended meanwhile."""
+        with translated(self.path):
+            connection = self.connection()
+            # A transaction begins with its first read, not with BEGIN.
+            connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+        try:
+            yield
+        finally:
+            with translated(self.path):
+                connection.rollback()
+
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of one query."""
         with translated(self.path):
@@ -56,6 +71,11 @@ class Reader:
     def streams(self) -> list[str]:
         """See `Log.streams`."""
         return [name for (name,) in self.rows("SELECT stream FROM commits WHERE number = 1 ORDER BY rowid")]
+
+    def head(self, stream: str) -> str | None:
+        """See `Log.head`."""
+        found = self.rows("SELECT hash FROM commits WHERE stream = ? ORDER BY number DESC LIMIT 1", (stream,))
+        return bytes(found[0][0]).hex() if found else None
 
     def events(self, stream: str, after: int, types: Collection[str] | None) -> Iterator[Recorded]:
         """See `Log.events`."""

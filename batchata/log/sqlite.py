@@ -83,6 +83,10 @@ class SqliteLog:
         """See `Log.bodies`."""
         return self.reader.bodies(stream, numbers)
 
+    def head(self, stream: str) -> str | None:
+        """See `Log.head`."""
+        return self.reader.head(stream)
+
     def claim(self, stream: str, owner: Process) -> Claim:
         """See `Log.claim`."""
         from batchata.log.claim import claim

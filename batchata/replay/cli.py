@@ -27,22 +27,37 @@ LogPath = Annotated[
 RunId = Annotated[
     str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+_AT = "As it was then: after a version (120), at a time in UTC (2026-11-22T10:00), or so long ago (-1h)."
 
 
 @app.command()
 def show(
     log: LogPath,
     run: RunId = None,
+    at: Annotated[str | None, typer.Option("--at", metavar="MOMENT", help=_AT)] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again as it changes, to its end.")] = False,
     every_job: Annotated[bool, typer.Option("--all", help="Show all jobs of a long list.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """The run at a glance, and what happens to it next.
 
     When the log holds several runs and none is chosen, a list of them.
-    """
-    from batchata.replay.show import show_log
 
-    show_log(log, run, every_job=every_job, json=as_json)
+    \b
+    show runs.db                           as it is now
+    show runs.db --at 120                  as it was after event 120
+    show runs.db --at 2026-11-22T10:00     as it was at that time (UTC)
+    show runs.db --at -1h                  as it was an hour ago
+    show runs.db --watch                   as it changes
+    """
+    from batchata.replay.show import refuse_watching, show_log, watch_log
+
+    if watch:
+        refuse_watching(at, as_json)
+        watch_log(log, run, every_job=every_job)
+    else:
+        show_log(log, run, at=at, every_job=every_job, json=as_json)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from batchata.replay.history import History
 from batchata.replay.jobs import print_jobs
 from batchata.replay.literal import clean, short
 from batchata.replay.living import is_alive
-from batchata.replay.outlook import ago, status_in_words, what_next
+from batchata.replay.outlook import ago, status_in_words, status_then, what_next
 from batchata.replay.paper import Paper, aligned
 from batchata.replay.wording import by_kind, moment, number_of, span, usd
 
@@ -20,19 +20,31 @@ _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
 _MOST_FAILURES = 5  # kinds of failure shown with an example
 
 
-def print_glance(log: Log, stream: str, history: History, *, now: int, every_job: bool) -> None:
-    """Identity, status, totals, cost, what went wrong, jobs, and what happens next."""
+def print_glance(
+    log: Log, stream: str, history: History, *, now: int, every_job: bool, past: bool = False
+) -> None:
+    """Identity, status, totals, cost, what went wrong, jobs, and what happens next.
+
+    `past` says that `now` is a moment of the run's past, of which nothing later is known.
+    """
     paper, run = Paper(), history.run
-    alive = is_alive(history.process)
+    alive = None if past else is_alive(history.process)
     paper.field("run", clean(stream), "bold")
-    paper.field("status", status_in_words(run, history.process, alive, now), _STYLES.get(run.status, ""))
+    if past:
+        paper.field("as of", f"{moment(now)}, after event {run.version:,}", "bold")
+        paper.field("status", status_then(run, history.process), _STYLES.get(run.status, ""))
+    else:
+        paper.field("status", status_in_words(run, history.process, alive, now), _STYLES.get(run.status, ""))
     if run.started is not None:
         _identity(paper, run, run.started, now)
     _items(paper, history)
     for text in _failures(log, stream, history):
         paper.field("failed", text)
     _cost(paper, run)
-    paper.field("next", what_next(run, alive, now), "bold")
+    paper.field("next", what_next(run, past or alive, now), "bold")
+    head = None if past else log.head(stream)
+    if head is not None:
+        paper.field("log head", head)
     if run.jobs:
         paper.line()
         print_jobs(paper, history, now, every_job=every_job)

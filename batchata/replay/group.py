@@ -11,6 +11,8 @@ from typer.core import TyperGroup
 from batchata.errors import BatchataError
 from batchata.replay.literal import clean
 
+# Typer brings its own copy of click, or uses the installed one, by version; its public errors derive from it.
+_UsageError: Any = typer.BadParameter.__bases__[0]
 _DEFAULT = "show"
 _OF_THE_GROUP = ("--help",)
 
@@ -26,13 +28,19 @@ class ReplayGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; an error of ours is one line and exit code 2."""
+        """Run the command; an error of ours or of the caller's is one line and exit code 2."""
         try:
             result = super().invoke(ctx)
         except BatchataError as exc:
-            sys.stdout.flush()
-            typer.echo(f"batchata.replay: {clean(str(exc))}", err=True)
-            raise typer.Exit(2) from exc
+            raise _ended(str(exc)) from exc
+        except _UsageError as exc:
+            raise _ended(f"{exc.format_message()} See --help.") from exc
         # Here and not when the interpreter ends: only here a closed pipe (`| head`) ends quietly.
         sys.stdout.flush()
         return result
+
+
+def _ended(message: str) -> typer.Exit:
+    sys.stdout.flush()
+    typer.echo(f"batchata.replay: {clean(message)}", err=True)
+    return typer.Exit(2)

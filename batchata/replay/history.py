@@ -10,8 +10,10 @@ from batchata.core import events as e
 from batchata.core.evolve import evolve
 from batchata.core.ranges import count
 from batchata.core.state import ItemStatus, Job, Run
-from batchata.errors import LogError
+from batchata.errors import InvalidInputError, LogError
 from batchata.log.port import Log
+from batchata.replay.moment import At
+from batchata.replay.wording import moment
 
 
 @dataclass(slots=True)
@@ -25,7 +27,21 @@ class History:
     unpriced: set[int] = field(default_factory=set)  # jobs with a charge whose amount is unknown
     refusals: dict[int, e.RequestError] = field(default_factory=dict)  # job -> why it became no batch
 
-    def take(self, event: e.Event) -> None:
+    def advance(self, stream: str, version: int, at: int, event: e.Event) -> None:
+        """One event further.
+
+        Raises LogError when it does not fit those before it.
+        """
+        try:
+            evolve(self.run, version, at, event)
+        except (LookupError, AssertionError, ArithmeticError, ValueError) as exc:
+            raise LogError(
+                f"event {version} of {stream!r} ({event.TYPE}) does not fit those before it; "
+                "the log was changed from outside: use a copy of it"
+            ) from exc
+        self._take(event)
+
+    def _take(self, event: e.Event) -> None:
         """Note what the state will not keep."""
         match event:
             case e.OutcomeRecorded(error=None):
@@ -56,19 +72,22 @@ class History:
         return found
 
 
-def read_history(log: Log, stream: str) -> History:
-    """Everything that the stream's events say.
+def read_history(log: Log, stream: str, at: At | None = None) -> History:
+    """Everything that the stream's events say, up to a moment of its past if one is given.
 
-    Raises LogError when they contradict each other.
+    Raises LogError when they contradict each other, InvalidInputError for a moment that the
+    run does not have.
     """
     history = History()
-    for version, at, event in log.events(stream):
-        try:
-            evolve(history.run, version, at, event)
-        except (LookupError, AssertionError, ArithmeticError, ValueError) as exc:
-            raise LogError(
-                f"event {version} of {stream!r} ({event.TYPE}) does not fit those before it; "
-                "the log was changed from outside: use a copy of it"
-            ) from exc
-        history.take(event)
+    for version, when, event in log.events(stream):
+        if at is not None and not at.includes(version, when):
+            if version == 1:
+                raise InvalidInputError(
+                    f"the run {stream!r} began only at {moment(when)}; {at} is before that"
+                )
+            return history
+        history.advance(stream, version, when, event)
+    if at is not None and at.version is not None and at.version > history.run.version:
+        last = history.run.version
+        raise InvalidInputError(f"the run {stream!r} has {last:,} events; give a version from 1 to {last}")
     return history

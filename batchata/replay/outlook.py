@@ -31,6 +31,13 @@ def status_in_words(run: Run, process: Process | None, alive: bool | None, now: 
             return short(other)
 
 
+def status_then(run: Run, process: Process | None) -> str:
+    """The status at a moment of the past, when a process that drove the run was there."""
+    if run.status != "running" or process is None:
+        return status_in_words(run, process, None, run.updated_at)
+    return f"running (process {process.pid} on {short(process.host)})"
+
+
 def _running(process: Process | None, alive: bool | None) -> str:
     if process is None:
         return "running, or its process has ended"

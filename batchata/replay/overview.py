@@ -12,8 +12,9 @@ from batchata.replay.history import History
 from batchata.replay.wording import iso
 
 
-def overview(history: History, alive: bool | None) -> dict[str, Any]:
+def overview(history: History, alive: bool | None, head: str | None = None) -> dict[str, Any]:
     """Everything that `show` tells; `total_cost` is null when a price was unknown, `spent` is what is known.
+    `head` is the log's hash of all that happened in the run, null for a moment of its past.
 
     `process` is the last that took the run up; its `alive` is null when that cannot be told from here.
     """
@@ -28,6 +29,7 @@ def overview(history: History, alive: bool | None) -> dict[str, Any]:
         "library_version": None if started is None else started.library_version,
         "process": _process(history.process, alive),
         "version": run.version,
+        "head": head,
         "started_at": iso(run.started_at),
         "updated_at": iso(run.updated_at),
         "total_items": run.total,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from textwrap import wrap
 
+import msgspec
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+
+from batchata.replay.wording import as_json
 
 _LABEL = 12
 _UNBOUNDED = 1_000_000
@@ -46,6 +50,11 @@ class Paper:
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """One JSON value, indented, in ASCII: safe in every encoding and on every terminal."""
+    sys.stdout.write(msgspec.json.format(as_json(value), indent=2) + "\n")
 
 
 def aligned(rows: Sequence[Row], right: Collection[int] = ()) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import read_log
 from batchata.log.port import Log
+from batchata.log.sqlite import SqliteLog
 from batchata.replay.literal import clean
 from batchata.replay.wording import number_of
 
@@ -15,8 +16,8 @@ _MOST_NAMES = 20
 
 
 @contextmanager
-def reading(path: str) -> Iterator[Log]:
-    """The log, for reading only.
+def reading(path: str, *, moving: bool = False) -> Iterator[SqliteLog]:
+    """The log, for reading only: as it is now to the end of the block, or, if `moving`, as it grows.
 
     Raises LogError, also when no run has begun in it yet.
     """
@@ -24,7 +25,8 @@ def reading(path: str) -> Iterator[Log]:
     try:
         if not log.streams():
             raise LogError(f"{path} is a log that holds no run yet")
-        yield log
+        with nullcontext() if moving else log.reader.snapshot():
+            yield log
     finally:
         log.close()
 

@@ -31,6 +31,29 @@ def test_events_go_to_the_standard_logging_tree(runs: Runs, caplog: pytest.LogCa
     assert submitted.batch_id.startswith("msgbatch_")
 
 
+def test_a_run_ends_by_naming_the_head_of_its_log(
+    runs: Runs, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last record, the last line of progress and stats() name the hash; a finished run names it again."""
+    manager = runs.manager(4)
+    with caplog.at_level(logging.INFO, logger="batchata"):
+        manager.run(print_progress=True)
+    head = manager.stats()["log_head"]
+    assert re.fullmatch(r"[0-9a-f]{64}", head)
+    assert caplog.records[-1].getMessage() == f"log_head run={manager.run_id} head={head}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"log head {head}"
+    runs.manager(4).run(print_progress=True)
+    assert capsys.readouterr().err.splitlines()[-1] == f"log head {head}"
+
+
+def test_events_in_memory_have_no_head(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    """What ends with the process can prove nothing later."""
+    manager = runs.manager(2, state_path=None)
+    manager.run(print_progress=True)
+    assert manager.stats()["log_head"] is None
+    assert "log head" not in capsys.readouterr().err
+
+
 def test_importing_batchata_configures_no_logging() -> None:
     """The root logger stays as the program left it, and structlog too."""
     code = (
