@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -17,10 +18,11 @@ from batchata.core.events import Process, RunStarted, Settings
 from batchata.core.plan import Measures
 from batchata.core.pricing import ModelPrice, worst_cost
 from batchata.errors import CostLimitError, InvalidInputError
-from batchata.inputs import Inputs, RequestTemplate, check_params, read_inputs
+from batchata.inputs import Inputs, RequestTemplate, check_params, note_size, read_inputs
 from batchata.output.reading import Reader
 from batchata.output.schema import Route, check_response_model, choose_route, json_schema
 from batchata.providers.models import Model, find_model
+from batchata.providers.port import Provider
 from batchata.providers.prices import find_price
 
 
@@ -55,18 +57,23 @@ class Definition:
         """Today's list prices of the model, None when no source knows them."""
         return find_price(self.model.id, datetime.now(UTC))
 
-    def measures(self) -> Measures:
-        """How big each request is, and what it may cost at worst."""
+    def measures(self, note: Callable[[int], str | None] = lambda index: None) -> Measures:
+        """How big each request is, and what it may cost at worst; `note` gives what goes with an item."""
         inputs, template, price = self.inputs, self.template, self.price
         bytes_more, tokens_more = template.size, template.token_bound
         max_tokens = self.params["max_tokens"]
+
+        def noted(index: int) -> int:
+            text = note(index)
+            return 0 if text is None else note_size(text)
+
+        def worst(index: int) -> Decimal | None:
+            if price is None:
+                return None
+            return worst_cost(price, inputs.token_bound(index) + tokens_more + noted(index), max_tokens)
+
         return Measures(
-            size=lambda index: inputs.request_size(index) + bytes_more,
-            worst_cost=lambda index: (
-                None
-                if price is None
-                else worst_cost(price, inputs.token_bound(index) + tokens_more, max_tokens)
-            ),
+            size=lambda index: inputs.request_size(index) + bytes_more + noted(index), worst_cost=worst
         )
 
     def check_price(self, settings: Settings) -> None:
@@ -80,14 +87,14 @@ class Definition:
                 "leave max_cost out, or use a model whose price is known"
             )
 
-    def started(self, run_id: str, tag: str, provider: str, base_url: str, settings: Settings) -> RunStarted:
-        """The first event of the run."""
+    def started(self, run_id: str, tag: str, provider: Provider | None, settings: Settings) -> RunStarted:
+        """The first event of the run. A run without items has no provider."""
         model = self.response_model
         return RunStarted(
             run_id=run_id,
             tag=tag,
-            provider=provider,
-            base_url=base_url,
+            provider="" if provider is None else provider.name,
+            base_url="" if provider is None else provider.base_url,
             library_version=version("batchata"),
             model=self.model.id,
             params=self.params,
@@ -101,6 +108,7 @@ class Definition:
             input_fingerprint=self.inputs.fingerprint(),
             settings=settings,
             process=this_process(),
+            key=None if provider is None else provider.key,
         )
 
 

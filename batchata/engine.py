@@ -13,14 +13,15 @@ from typing import Any
 import pydantic
 
 from batchata import starting
-from batchata.core.events import Settings
+from batchata.core.events import JobAbandoned, Settings
 from batchata.core.state import Run
 from batchata.definition import Definition
-from batchata.errors import RunClaimedError
+from batchata.errors import InvalidInputError, RunClaimedError
 from batchata.intake import Intake
 from batchata.journal import Journal
 from batchata.log.port import Log
 from batchata.matching import changed_settings, check_same_place, check_same_run
+from batchata.notes import Notes
 from batchata.output.reading import Reader
 from batchata.output.schema import check_response_model
 from batchata.progress import name_head, progress_for
@@ -28,8 +29,8 @@ from batchata.providers.port import Provider
 from batchata.recording import Recorder
 from batchata.results import ItemResult, entry, never_started, read_entries, read_items
 from batchata.results_dir import ResultsWriter, prepare
-from batchata.runner import Runner, Stop
-from batchata.signals import stop_on_signals
+from batchata.runner import Runner
+from batchata.stopping import Stop, stop_on_signals
 from batchata.store import RunStore
 
 
@@ -119,6 +120,25 @@ class Engine:
         run = self.state()
         return self.drive(Call(cancel=True)) if run.open else run
 
+    def detach(self) -> None:
+        """Let the call of `drive` that is under way end, with the batches left running."""
+        if self._driving:
+            self.stop.ask("detached")
+
+    def abandon(self, number: int) -> Run:
+        """Give up an open job, on the user's word that its batch cannot be found or read."""
+        run = self.state()
+        if number not in run.open:
+            raise InvalidInputError(not_open(run, number))
+        if self._driving:
+            raise RunClaimedError("the run is being driven; abandon a job after run() has ended")
+        with self.store.claimed(new_run_id()) as (_, journal):
+            job = journal.run.open.get(number)
+            if job is None:
+                raise InvalidInputError(not_open(journal.run, number))
+            journal.append(JobAbandoned(job=number, batch_id=job.batch_id))
+        return self.store.run
+
     def _carry_on(self, call: Call, began: float) -> Run:
         with self.store.reading() as log:
             if log is not None and self.store.run.started is not None:
@@ -130,7 +150,7 @@ class Engine:
         with self.store.claimed(new_run_id()) as (log, journal):
             writer = self._begin(log, journal, call)
             if journal.run.status != "completed":
-                self._run_loop(journal, writer, call, began)
+                self._run_loop(log, journal, writer, call, began)
             writer.rest()
             self._left_at = journal.run.version
         if self._provider is not None and self.store.run.status != "running":
@@ -168,7 +188,8 @@ class Engine:
             starting.start(journal, self.definition, self.settings, self._provider)
         elif not same_script:
             check_same_run(log, run, self.definition)
-            starting.resume(journal, self.settings)
+            starting.resume(journal, self.settings, self._provider)
+            starting.warn_of_expiring_results(run)
         writer = ResultsWriter(log, run, self.definition.reader)
         if not same_script:
             writer.all()  # a process that died may have recorded results whose files it had not written
@@ -177,12 +198,13 @@ class Engine:
             starting.retry_failed(journal)
         return writer
 
-    def _run_loop(self, journal: Journal, writer: ResultsWriter, call: Call, began: float) -> None:
+    def _run_loop(self, log: Log, journal: Journal, writer: ResultsWriter, call: Call, began: float) -> None:
         assert self._provider is not None or not (journal.run.pending or journal.run.open)
         if call.cancel:
             self.stop.ask("cancelled", cancel=True)
         limit = self.settings.max_wait_time
         recorder = Recorder(self.definition.reader, self.definition.price)
+        notes = Notes(log, journal.claim.stream, journal.run, self.definition.params["max_tokens"])
         with progress_for(call.show_progress) as progress:
             runner = Runner(
                 journal=journal,
@@ -190,7 +212,8 @@ class Engine:
                 provider=self._provider,
                 inputs=self.definition.inputs,
                 template=self.definition.template,
-                measures=self.definition.measures(),
+                measures=self.definition.measures(notes.of),
+                notes=notes,
                 stop=self.stop,
                 deadline=None if limit is None else began + limit,
                 tell=progress.update,
@@ -202,6 +225,12 @@ class Engine:
                     runner.drive(once=call.once)
             finally:
                 self._provider = None if runner.broke_off else self._provider
+
+
+def not_open(run: Run, number: int) -> str:
+    """Why a job cannot be given up, and which ones can."""
+    open_jobs = ", ".join(map(str, run.open)) or "none"
+    return f"job {number!r} is not open, so there is nothing to abandon; open jobs: {open_jobs}"
 
 
 def new_run_id() -> str:

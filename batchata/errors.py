@@ -16,14 +16,15 @@ BatchataError
 │   ├── RequestRefusedError             … it refused what was sent; sending it again will not help
 │   │   ├── AuthenticationFailedError   … the key
 │   │   ├── SpendLimitError             … the account's money
-│   │   └── BatchNotFoundError          … no such batch in this key's workspace
+│   │   ├── BatchNotFoundError          … no such batch in this key's workspace
+│   │   └── ResultsExpiredError         … results are kept for 29 days, and these were not fetched in time
 │   ├── ProviderUnavailableError        … it gave no answer or a temporary no; it may be tried again
 │   │   └── RateLimitedError            … tried again later
 │   └── UnknownSubmissionError          … a batch may or may not have been created
 ├── IncompleteResultsError              the results ended too early; they can be fetched again
 └── CostLimitError                      raise max_cost, or give a price
 
-Warnings: BatchataWarning (UserWarning) ← RetiredModelWarning, UnknownModelWarning.
+Warnings: BatchataWarning (UserWarning) ← RetiredModelWarning, UnknownModelWarning, ExpiringResultsWarning.
 
 A request that failed is a result, not an exception: see `ItemResult.error`.
 """
@@ -37,6 +38,7 @@ __all__ = [
     "BatchataWarning",
     "ConfigurationError",
     "CostLimitError",
+    "ExpiringResultsWarning",
     "FileInputError",
     "IncompleteResultsError",
     "InvalidInputError",
@@ -49,6 +51,7 @@ __all__ = [
     "ProviderUnavailableError",
     "RateLimitedError",
     "RequestRefusedError",
+    "ResultsExpiredError",
     "RetiredModelWarning",
     "RunClaimedError",
     "RunMismatchError",
@@ -136,6 +139,10 @@ class BatchNotFoundError(RequestRefusedError):
     """The provider knows no such batch under this key (HTTP 404)."""
 
 
+class ResultsExpiredError(RequestRefusedError):
+    """The provider keeps the results of a batch for 29 days from its creation; these are gone."""
+
+
 class ProviderUnavailableError(ProviderError):
     """No answer, or a temporary no, to a request that may be repeated: a creation certainly had no effect.
 
@@ -178,6 +185,10 @@ class BatchataWarning(UserWarning):
 
 class RetiredModelWarning(BatchataWarning):
     """The model is past its end of life: requests to it are expected to fail."""
+
+
+class ExpiringResultsWarning(BatchataWarning):
+    """Results that were paid for will not be kept much longer, or are not kept any more."""
 
 
 class UnknownModelWarning(BatchataWarning):

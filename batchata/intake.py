@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import assert_never
 
 from batchata import work
@@ -15,17 +17,21 @@ from batchata.errors import (
     BatchNotFoundError,
     IncompleteResultsError,
     ProviderUnavailableError,
+    ResultsExpiredError,
     UnknownSubmissionError,
 )
 from batchata.journal import Journal, now
 from batchata.providers.port import Batch
 from batchata.recording import Collection, Recorder
+from batchata.settling import absent, adopted, unsettled
 
 _SECOND = 1_000_000
 _DEFAULT_PAUSE = 2.0  # seconds after a failed call, doubled while failures go on
 _LONGEST_PAUSE = 60.0
+_DOUBLINGS = 5
 _SHORT_DOWNLOADS = 2  # results with gaps are fetched so many times before the gaps count as missing
-_SHORT_OF_ANSWERS = 6  # … and so many times where answers are among what is lacking, which were paid for
+_SHORT_OF_ANSWERS = 12  # … and so many times where answers are among what is lacking, which were paid for
+_UNREADABLE = 5  # looks until an ended batch that shows no custom ids is given up
 _VANISHED_AFTER = 300 * _SECOND  # a 404 is believed when the batch is this old; right after create it is not
 
 
@@ -37,10 +43,13 @@ class Intake:
         self._recorder = recorder
         self._random = random
         self._collections: dict[int, Collection] = {}
-        self._short: dict[int, int] = {}
+        self._counted: Counter[tuple[str, int]] = Counter()
         self._failures = 0  # rounds of failures, one after another
         self.paused_until = 0  # nothing new is sent before: the provider did not answer the last time
         self.cancelled: set[int] = set()
+        self.created: dict[int, str] = {}  # job -> its batch, as soon as the provider has said so
+        self.strangers: set[str] = set()  # ended batches that hold requests of nobody we look for
+        self.undecided: set[int] = set()  # jobs that are settled only when a running batch has ended
 
     @property
     def _run(self) -> Run:
@@ -55,6 +64,7 @@ class Intake:
             self._failures = 0
         match report:
             case work.Submitted():
+                self.created[report.job] = report.batch.batch_id
                 self._journal.append(_submitted(report.job, report.batch))
             case work.Sought():
                 self._sought(report)
@@ -73,16 +83,36 @@ class Intake:
 
     def _sought(self, report: work.Sought) -> None:
         job = self._run.jobs[report.job]
-        if report.batch is not None:
-            evidence = "the results of the batch carry this job's custom ids"
-            self._journal.append(_settled(report, "adopted", evidence))
-        elif report.undecided or report.looked_at < decide.settle_by(self._run, job):
-            said = f"may be {', '.join(report.undecided)}" if report.undecided else "no such batch yet"
-            error = RequestError(kind="not_settled", message=said)
-            self._journal.append(self._again_later("settle", job, error))
+        self.strangers.update(report.strangers)
+        self.undecided.discard(job.number)
+        waits = report.running or report.looked_at < decide.settle_by(self._run, job)
+        if report.proven:
+            self._journal.append(adopted(report))
+        elif waits or (report.unreadable and self._times("unreadable", job) < _UNREADABLE):
+            self._look_again(job, report)
+        elif report.unreadable or not report.same_place:
+            raise UnknownSubmissionError(unsettled(job, report.unreadable), kind="not_settled")
         else:
-            evidence = "no batch of this size was created since, other than those of other jobs"
-            self._journal.append(_settled(report, "absent", evidence))
+            self._journal.append(absent(report))
+
+    def _look_again(self, job: Job, report: work.Sought) -> None:
+        candidates = [*report.running, *report.unreadable]
+        said = f"may be {', '.join(candidates)}" if candidates else "no such batch yet"
+        if report.running:
+            self.undecided.add(job.number)
+        error = RequestError(kind="not_settled", message=said)
+        not_before = now() + int(self._pause_seconds(self._times("settle", job)) * _SECOND)
+        settle_by = decide.settle_by(self._run, job)
+        if report.looked_at < settle_by:  # the look that counts is the first one after the delay
+            not_before = min(not_before, max(settle_by, now()))
+        self._journal.append(
+            events.CallFailed(doing="settle", jobs=[job.number], error=error, not_before=not_before)
+        )
+
+    def _times(self, what: str, job: Job) -> int:
+        """How often this was so for the job, this time included."""
+        self._counted[what, job.number] += 1
+        return self._counted[what, job.number]
 
     def _polled(self, report: work.Polled) -> None:
         recorded: list[Event] = []
@@ -96,7 +126,8 @@ class Intake:
             if job.batch_id not in report.batches and now() - (job.submitted_at or 0) > _VANISHED_AFTER:
                 raise BatchNotFoundError(
                     f"the provider knows no batch {job.batch_id} (job {number}); "
-                    "is the API key one of the workspace in which the run was started?",
+                    "is the API key one of the workspace in which the run was started? "
+                    f"If the batch was deleted, manager.abandon({number}) lets its items be sent again",
                     kind="not_found_error",
                     status=404,
                 )
@@ -128,13 +159,13 @@ class Intake:
 
     def _fetch_again(self, job: Job, gaps: int) -> bool:
         """Gaps may be a download that ended early, the more so where the batch counted more answers."""
-        self._short[job.number] = self._short.get(job.number, 0) + 1
         answered = 0 if job.counts is None else job.counts.succeeded
         tries = _SHORT_DOWNLOADS if job.outcomes.get("succeeded", 0) >= answered else _SHORT_OF_ANSWERS
-        if self._short[job.number] >= tries:
+        times = self._times("short", job)
+        if times >= tries:
             return False
         error = RequestError(kind="incomplete_results", message=f"{gaps} requests have no result line")
-        self._journal.append(self._again_later("collect", job, error, self._short[job.number]))
+        self._journal.append(self._again_later("collect", job, error, times))
         return True
 
     def _failed(self, report: work.CallFailed) -> None:
@@ -154,8 +185,30 @@ class Intake:
                     doing=report.doing, jobs=list(report.jobs), error=_as_error(error), not_before=not_before
                 )
             )
-        if not (self._is_passing(error) or self._is_too_young(report)):
-            raise error
+        if self._is_cut_for_good(report):
+            self._exhausted(self._run.jobs[report.jobs[0]])
+        elif not (self._is_passing(error) or self._is_too_young(report)):
+            raise self._expired(report) or error
+
+    def _is_cut_for_good(self, report: work.CallFailed) -> bool:
+        """Every download ends in the middle of a line: what is there is all there is."""
+        if not isinstance(report.error, IncompleteResultsError) or report.doing != "collect":
+            return False
+        return self._times("cut", self._run.jobs[report.jobs[0]]) >= _SHORT_OF_ANSWERS
+
+    def _expired(self, report: work.CallFailed) -> BatchataError | None:
+        """The better error for a refused download of results that are too old."""
+        job = self._run.jobs[report.jobs[0]]
+        until = decide.collect_by(job)
+        if report.doing != "collect" or until is None or now() < until:
+            return None
+        kept = f"{datetime.fromtimestamp(until / 1e6, UTC):%Y-%m-%d}"
+        return ResultsExpiredError(
+            f"the results of {job.batch_id} (job {job.number}) were kept until {kept}, 29 days from the "
+            f"creation of the batch, and are gone. manager.abandon({job.number}) lets its open items be "
+            "sent, and paid, again",
+            kind="results_expired",
+        )
 
     def _is_passing(self, error: BatchataError) -> bool:
         return isinstance(error, ProviderUnavailableError | UnknownSubmissionError | IncompleteResultsError)
@@ -180,7 +233,10 @@ class Intake:
         assert self._run.settings is not None
         base = self._run.settings.poll_interval
         return float(
-            min((_DEFAULT_PAUSE if base is None else base) * 2 ** min(failures - 1, 10), _LONGEST_PAUSE)
+            min(
+                (_DEFAULT_PAUSE if base is None else base) * 2 ** min(failures - 1, _DOUBLINGS),
+                _LONGEST_PAUSE,
+            )
         )
 
     def _again_later(self, doing: str, job: Job, error: RequestError, time: int = 1) -> Event:
@@ -201,17 +257,4 @@ def _submitted(job: int, batch: Batch) -> Event:
 def _polled(job: Job, batch: Batch) -> Event:
     return events.BatchPolled(
         job=job.number, batch_id=batch.batch_id, status=batch.status, counts=batch.counts
-    )
-
-
-def _settled(report: work.Sought, verdict: str, evidence: str) -> Event:
-    batch = report.batch
-    return events.SubmissionSettled(
-        job=report.job,
-        verdict=verdict,
-        batch_id=None if batch is None else batch.batch_id,
-        created_at=None if batch is None else batch.created_at,
-        expires_at=None if batch is None else batch.expires_at,
-        looked_at=report.looked_at,
-        evidence=evidence,
     )

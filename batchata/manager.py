@@ -155,6 +155,24 @@ class BatchManager:
         run = self._engine.drive(Call(show_progress=print_progress, retry_failed=True))
         return summary(run) | {"retry_count": count}
 
+    def detach(self) -> None:
+        """Let a `run()` that goes on in another thread end as Ctrl-C does: batches are left running.
+
+        Returns at once; `run()` then returns its summary. Without a run going on nothing happens.
+        """
+        self._engine.detach()
+
+    def abandon(self, job: int) -> dict[str, Any]:
+        """Give up an open job whose batch was deleted or can never be read; returns the summary.
+
+        Its items without a result are pending again, with a fresh set of attempts, and the next `run()` sends
+        them. What its batch may have cost is unknown and stays held against `max_cost`. Only for jobs that an
+        error named: a batch that is merely slow would be paid for twice.
+
+        Raises InvalidInputError when the job is not open, RunClaimedError while the run is driven.
+        """
+        return summary(self._engine.abandon(job))
+
     def cancel(self) -> dict[str, Any]:
         """Cancel the open batches, collect what they had finished, and return the summary.
 

@@ -48,6 +48,9 @@ class Collection:
     def take(self, outcome: Outcome) -> int | None:
         """The item that the outcome belongs to; None when it is known already or belongs nowhere."""
         custom_id = outcome.custom_id
+        if outcome.kind == "unreadable":
+            self._stray("unreadable", outcome)
+            return None
         if custom_id in self.seen:
             self._stray("repeated", outcome)
             return None

@@ -6,6 +6,7 @@ alone owns state and log, so nothing is shared and nothing is locked.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,29 +21,19 @@ from batchata.core.plan import Measures
 from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import Run
-from batchata.errors import BatchataError, ProviderError
+from batchata.errors import BatchataError, LogError, ProviderError
 from batchata.inputs import Inputs, RequestTemplate
 from batchata.intake import Intake
 from batchata.journal import Journal, now
+from batchata.notes import Notes
 from batchata.providers.port import Provider
+from batchata.seeking import lost
+from batchata.stopping import Stop, main_thread_was_interrupted
 from batchata.workers import Workers, jobs_of
 
 _MOST_WORKERS = 16
 _LOOK_UP = 0.2  # seconds; the loop looks this often whether it is to stop
 _GRACE = 20.0  # seconds that calls under way get when the run ends early, so that their answers are recorded
-
-
-@dataclass(slots=True)
-class Stop:
-    """Why and how a run is to end early. Set from any thread or a signal handler, read by the loop."""
-
-    reason: str | None = None
-    cancel: bool = False
-
-    def ask(self, reason: str, *, cancel: bool = False) -> None:
-        """End the run: leave its batches running, or cancel them and collect what they finished."""
-        self.reason = self.reason or reason
-        self.cancel = self.cancel or cancel
 
 
 @dataclass(slots=True)
@@ -55,6 +46,7 @@ class Runner:
     inputs: Inputs
     template: RequestTemplate
     measures: Measures
+    notes: Notes
     stop: Stop
     deadline: float | None
     tell: Callable[[Run], None]  # called when something may have changed
@@ -71,17 +63,26 @@ class Runner:
     def drive(self, *, once: bool = False) -> None:
         """Carry out what is due until nothing more is; with `once`, each batch is asked only once.
 
-        Raises the provider's definite refusals, with everything pending left pending.
+        Raises the provider's definite refusals, with everything pending left pending, and a LogError that
+        names the batches at the provider when the log cannot be written.
         """
         assert self.run.settings is not None
         self._workers = Workers(self.provider, min(self.run.settings.max_parallel_jobs + 1, _MOST_WORKERS))
         try:
+            self._loop_to_its_end(once)
+        except LogError as exc:
+            raise type(exc)(f"{exc}{self._left_behind()}") from exc
+        finally:
+            self.broke_off = self._workers.close()
+
+    def _loop_to_its_end(self, once: bool) -> None:
+        try:
             self._loop(once)
+        except LogError:
+            raise  # nothing more can be written
         except BatchataError as exc:
             self._end_early("error", RequestError(kind=exc.kind, message=str(exc)))
             raise
-        finally:
-            self.broke_off = self._workers.close()
 
     def _loop(self, once: bool) -> None:
         first = True
@@ -107,13 +108,20 @@ class Runner:
         )
         return decide.next_steps(self.run, now(), self.measures, situation)
 
+    def _is_anything_to_cancel(self) -> bool:
+        """Whether an open job can still be cancelled and collected, without waiting for foreign batches."""
+        return bool(self.run.open.keys() - self.intake.undecided)
+
     def _is_over(self) -> bool:
+        assert self.run.settings is not None
         if self.run.status == "completed":
             return True
         if self.deadline is not None and time.monotonic() >= self.deadline:
             self._end_early("max_wait_time")
             return True
-        if self.stop.reason and not (self.stop.cancel and self.run.open):
+        if main_thread_was_interrupted():
+            self.stop.ask("keyboard", cancel=self.run.settings.on_interrupt == "cancel")
+        if self.stop.reason and not (self.stop.cancel and self._is_anything_to_cancel()):
             self._end_early(self.stop.reason)
             return True
         if self.run.limit_reached and not self.run.open:
@@ -126,7 +134,8 @@ class Runner:
             case Submit():
                 self._submit(step)
             case Settle():
-                self._workers.call("settle", [step.job], work.settle, self._lost(step.job))
+                sought = lost(self.run, self.run.jobs[step.job], self.intake.strangers)
+                self._workers.call("settle", [step.job], work.settle, sought)
             case Poll():
                 batch_ids = {number: self._batch_id(number) for number in step.jobs}
                 since = min(self.run.jobs[number].started_at for number in step.jobs)
@@ -151,7 +160,8 @@ class Runner:
                 items=to_ranges(plan.items),
                 request_count=len(plan.items),
                 bytes=plan.bytes,
-                custom_ids=f"{started.tag}-{step.number}-{{index}}",
+                # What two copies of one log send must not be taken for each other.
+                custom_ids=f"{started.tag}-{step.number}-{secrets.token_hex(3)}-{{index}}",
                 reserved=None if plan.reserved is None else plain(plan.reserved),
             )
         )
@@ -160,19 +170,11 @@ class Runner:
             job=step.number,
             custom_ids=[job.custom_id(index) for index in plan.items],
             sources=[self.inputs.source(index) for index in plan.items],
+            notes=[self.notes.of(index) for index in plan.items],
             template=self.template,
             bytes=plan.bytes,
         )
         self._workers.call("submit", [step.number], work.submit, description)
-
-    def _lost(self, number: int) -> work.Lost:
-        job = self.run.jobs[number]
-        return work.Lost(
-            job=number,
-            custom_ids=[job.custom_id(index) for index in job.indexes()],
-            started_at=job.started_at,
-            owned=frozenset(other.batch_id for other in self.run.jobs.values() if other.batch_id),
-        )
 
     def _cancel(self, number: int) -> None:
         batch_id = self._batch_id(number)
@@ -227,6 +229,27 @@ class Runner:
         wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LOOK_UP)
         left = _LOOK_UP if self.deadline is None else self.deadline - time.monotonic()
         return max(min(wait, left), 0.001)
+
+    def _left_behind(self) -> str:
+        """The batches at the provider, for a message: the log cannot be asked for them."""
+        until = time.monotonic() + _GRACE
+        while "submit" in self._workers.busy.values() and time.monotonic() < until:
+            report = self._workers.report(_LOOK_UP)
+            if isinstance(report, work.Submitted):
+                self.intake.created[report.job] = report.batch.batch_id
+        known = {job.number: job.batch_id for job in self.run.open.values() if job.batch_id is not None}
+        named = [f"{batch_id} (job {number})" for number, batch_id in known.items()]
+        named += [
+            f"{batch_id} (job {number}, not in the log)"
+            for number, batch_id in self.intake.created.items()
+            if number not in known and number in self.run.open
+        ]
+        if not named:
+            return ""
+        return (
+            f"\nAt the provider are: {', '.join(named)}.\n"
+            "Nothing is lost: once the log can be written, the next start of the same script collects them."
+        )
 
     def _end_early(self, reason: str, error: RequestError | None = None) -> None:
         """Let creations under way report, so that the log knows their batches, and say why we stop."""

@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 import secrets
+import warnings
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 
+from batchata.core import decide
 from batchata.core.events import ItemsAdded, RetryScheduled, RunResumed, Settings
 from batchata.core.ranges import to_ranges
-from batchata.core.state import ItemStatus
+from batchata.core.state import ItemStatus, Run
 from batchata.definition import Definition, this_process
+from batchata.errors import ExpiringResultsWarning
 from batchata.inputs import Inputs
 from batchata.journal import Journal, now
 from batchata.matching import changed_settings
 from batchata.providers.port import Provider
 
+_SOON = 3 * 24 * 3600 * 1_000_000  # from so long before the end on, expiring results are worth a warning
 _ITEMS_PER_EVENT = 1_000
 _BYTES_PER_EVENT = 8_000_000
 
 
 def start(journal: Journal, definition: Definition, settings: Settings, provider: Provider | None) -> None:
     """The run begins. A run without items has no provider."""
-    name, base_url = (provider.name, provider.base_url) if provider else ("", "")
     tag = secrets.token_hex(6)
-    journal.append(definition.started(journal.claim.stream, tag, name, base_url, settings))
+    journal.append(definition.started(journal.claim.stream, tag, provider, settings))
 
 
-def resume(journal: Journal, settings: Settings) -> None:
+def resume(journal: Journal, settings: Settings, provider: Provider | None) -> None:
     """Another start takes the run up, perhaps with other settings."""
     assert journal.run.settings is not None
-    changed = changed_settings(journal.run.settings, settings)
-    journal.append(RunResumed(process=this_process(), library_version=version("batchata"), changed=changed))
+    journal.append(
+        RunResumed(
+            process=this_process(),
+            library_version=version("batchata"),
+            changed=changed_settings(journal.run.settings, settings),
+            key=None if provider is None else provider.key,
+        )
+    )
+
+
+def warn_of_expiring_results(run: Run) -> None:
+    """The provider keeps results for 29 days: say so before they are missed."""
+    until = {job.number: decide.collect_by(job) for job in run.open.values()}
+    late = {number: at for number, at in until.items() if at is not None and at - now() < _SOON}
+    if not late:
+        return
+    jobs = ", ".join(map(str, sorted(late)))
+    earliest = datetime.fromtimestamp(min(late.values()) / 1e6, UTC)
+    tense = "were" if earliest < datetime.now(UTC) else "are"
+    warnings.warn(
+        f"the provider keeps results for 29 days: those of job {jobs} {tense} kept until {earliest:%Y-%m-%d}",
+        ExpiringResultsWarning,
+        stacklevel=2,
+    )
 
 
 def add_items(journal: Journal, inputs: Inputs) -> None:

@@ -17,30 +17,41 @@ from batchata.journal import now
 from batchata.providers.port import Batch, Outcome, Provider
 
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file
-# How far the provider's clock may be behind ours, in microseconds. Wide, since ownership is proven by custom
-# ids: a wrong clock must not make our own batch look absent, and a wider look costs only pages of a list.
+# How far the provider's clock may be from ours, in microseconds.
 _CLOCK_MARGIN = 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class JobDescription:
-    """Everything needed to send one job: custom ids and sources of its items, in order."""
+    """Everything needed to send one job: custom ids, sources and notes of its items, in order.
+
+    A note tells the model what was wrong with its previous answer; None where there is nothing to tell.
+    """
 
     job: int
     custom_ids: Sequence[str]
     sources: Sequence[Source]
+    notes: Sequence[str | None]
     template: RequestTemplate
     bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A submission whose fate is unknown: what a batch of it would look like."""
+    """A submission whose fate is unknown: what a batch of it would look like.
+
+    It was created between `since` and `until`, microseconds by the provider's clock. `not_ours` are batches
+    known to be another's. `same_key` says that it was sent with the key of today; if not, only a batch of the
+    run that is still visible (`anchors`, newest first) tells that this is the workspace it was sent to.
+    """
 
     job: int
     custom_ids: Sequence[str]
-    started_at: int
-    owned: frozenset[str]
+    since: int
+    until: int
+    not_ours: frozenset[str]
+    same_key: bool
+    anchors: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +62,21 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The search for a lost batch: the one proven to be ours, and those that might yet turn out to be.
+    """The search for a lost batch: those proven to be ours, and those that might yet turn out to be.
 
-    `looked_at` is when the search began, by our clock in microseconds.
+    `looked_at` is when the search began, by our clock in microseconds. `proven`, oldest first, is more than
+    one when the call was repeated on its way. `running` will show their custom ids once they have ended;
+    `unreadable` have ended and do not; `strangers` have ended and hold other requests. `same_place` says
+    whether this is known to be the workspace that the job was sent to.
     """
 
     job: int
     looked_at: int
-    batch: Batch | None
-    undecided: Sequence[str]
+    proven: Sequence[Batch]
+    running: Sequence[str]
+    unreadable: Sequence[str]
+    strangers: Sequence[str]
+    same_place: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +141,10 @@ def build_body(description: JobDescription) -> IO[bytes]:
     body: IO[bytes] = io.BytesIO() if in_memory else tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     encode = description.template.encode
     body.write(b'{"requests":[')
-    for position, (custom_id, source) in enumerate(
-        zip(description.custom_ids, description.sources, strict=True)
-    ):
+    requests = zip(description.custom_ids, description.sources, description.notes, strict=True)
+    for position, (custom_id, source, note) in enumerate(requests):
         body.write(b"," if position else b"")
-        body.write(encode(custom_id, source))
+        body.write(encode(custom_id, source, note))
     body.write(b"]}")
     body.seek(0)
     return body
@@ -141,27 +157,50 @@ def settle(provider: Provider, lost: Lost, put: Put) -> None:
     as undecided.
     """
     looked_at = now()
-    found = provider.find(lost.started_at - _CLOCK_MARGIN, len(lost.custom_ids))
-    ours = set(lost.custom_ids)
-    undecided: list[str] = []
+    found = [
+        batch
+        for batch in provider.find(lost.since, len(lost.custom_ids))
+        if batch.batch_id not in lost.not_ours and batch.created_at <= lost.until
+    ]
+    proven: list[Batch] = []
+    others: dict[str, list[str]] = {"running": [], "unreadable": [], "stranger": []}
     for batch in found:
-        if batch.batch_id in lost.owned:
-            continue
-        seen = _first_custom_ids(provider, batch) if batch.ended else None
-        if seen is None:
-            undecided.append(batch.batch_id)
-        elif not ours.isdisjoint(seen):
-            put(Sought(lost.job, looked_at, batch, []))
-            return
-    put(Sought(lost.job, looked_at, None, undecided))
+        verdict = _whose(provider, batch, lost.custom_ids)
+        if verdict == "ours":
+            proven.append(batch)
+        else:
+            others[verdict].append(batch.batch_id)
+    same_place = bool(proven) or lost.same_key or _sees_any(provider, lost.anchors)
+    proven.sort(key=lambda batch: batch.created_at)
+    put(
+        Sought(
+            job=lost.job,
+            looked_at=looked_at,
+            proven=proven,
+            running=others["running"],
+            unreadable=others["unreadable"],
+            strangers=others["stranger"],
+            same_place=same_place,
+        )
+    )
 
 
-def _first_custom_ids(provider: Provider, batch: Batch) -> list[str] | None:
-    """Those of the first chunk: a single line might be one that belongs nowhere. None if unreadable."""
+def _whose(provider: Provider, batch: Batch, custom_ids: Sequence[str]) -> str:
+    """By the first chunk of results, as a single line might be one that belongs nowhere."""
+    if not batch.ended:
+        return "running"
     try:
-        return [outcome.custom_id for outcome in next(provider.outcomes(batch.batch_id), [])]
+        seen = [outcome.custom_id for outcome in next(provider.outcomes(batch.batch_id), [])]
     except (BatchNotFoundError, IncompleteResultsError):
-        return None
+        return "unreadable"
+    if not seen:
+        return "unreadable"
+    return "stranger" if set(custom_ids).isdisjoint(seen) else "ours"
+
+
+def _sees_any(provider: Provider, batch_ids: Sequence[str]) -> bool:
+    """A key sees the batches of its own workspace only."""
+    return any(provider.poll([batch_id], 0) for batch_id in batch_ids)
 
 
 def poll(provider: Provider, batch_ids: dict[int, str], since: int, put: Put) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from batchata import work
 from batchata.errors import BatchataError
@@ -15,20 +14,34 @@ _WAITING_REPORTS = 8  # chunks of outcomes that may wait for the log: bounds the
 _LOOK_UP = 0.2  # seconds; a worker that waits for room looks this often whether anybody still reads
 
 
+type _Call = tuple[str, Sequence[int], Callable[..., None], tuple[object, ...]]
+
+
 class Workers:
-    """Runs calls about jobs side by side. `busy` says which jobs have one under way, and for what."""
+    """Runs calls about jobs side by side. `busy` says which jobs have one under way, and for what.
+
+    Threads of our own, not a ThreadPoolExecutor: that one takes no more work once the main thread has ended,
+    and a run in another thread goes on then.
+    """
 
     def __init__(self, provider: Provider | None, most: int) -> None:
         self.busy: dict[int, str] = {}
         self._provider = provider  # None for a run without items, which makes no calls
         self._reports: queue.Queue[work.Report | BaseException] = queue.Queue(_WAITING_REPORTS)
         self._closing = threading.Event()
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="batchata")
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._most = most
+        self._threads = 0
+        self._under_way = 0  # calls given and not yet reported
 
     def call(self, doing: str, jobs: Sequence[int], function: Callable[..., None], *args: object) -> None:
         """Start a call; whatever comes of it will be reported."""
         self.busy.update(dict.fromkeys(jobs, doing))
-        self._pool.submit(self._work, doing, jobs, function, args)
+        self._under_way += 1
+        if self._threads < min(self._under_way, self._most):
+            self._threads += 1
+            threading.Thread(target=self._serve, name=f"batchata-{self._threads}", daemon=True).start()
+        self._calls.put((doing, jobs, function, args))
 
     def report(self, patience: float) -> work.Report | None:
         """The next report, waiting for it up to so many seconds; None when there is none.
@@ -42,6 +55,7 @@ class Workers:
         if isinstance(report, BaseException):
             raise report
         if not isinstance(report, work.Arrived):
+            self._under_way -= 1
             for number in jobs_of(report):
                 self.busy.pop(number, None)
         return report
@@ -53,11 +67,17 @@ class Workers:
         process from ending.
         """
         self._closing.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for _ in range(self._threads):
+            self._calls.put(None)
         if not self.busy or self._provider is None:
             return False
         self._provider.close()
         return True
+
+    def _serve(self) -> None:
+        """A thread's life: one call after another."""
+        while (call := self._calls.get()) is not None and not self._closing.is_set():
+            self._work(*call)
 
     def _work(
         self, doing: str, jobs: Sequence[int], function: Callable[..., None], args: tuple[object, ...]

@@ -11,6 +11,7 @@ from batchata.core.state import UNSETTLED, Job, JobStatus, Run
 SECOND = 1_000_000
 DEFAULT_SETTLE_DELAY = 30.0
 SHORTEST_POLL, LONGEST_POLL = 2.0, 60.0
+RESULTS_KEPT = 29 * 24 * 3600 * SECOND  # from a batch's creation, by the documentation of the API
 POLL_SHARE = 0.1  # a batch that has run for ten minutes may as well be asked a minute later
 
 
@@ -154,6 +155,11 @@ def wake_at(run: Run, busy: Set[int], now: int) -> int | None:
 def job_due(run: Run, job: Job) -> int:
     """When something is to be done about an open job."""
     return poll_due(run, job) if job.status is JobStatus.SUBMITTED else job.not_before
+
+
+def collect_by(job: Job) -> int | None:
+    """Until when the provider keeps the results of the job's batch; None without a batch."""
+    return job.created_at + RESULTS_KEPT if job.created_at else None
 
 
 def settle_by(run: Run, job: Job) -> int:

@@ -71,7 +71,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStarted(Event, frozen=True, kw_only=True):
-    """A run begins; everything that defines what is sent is in here or in its `items_added`."""
+    """A run begins; everything that defines what is sent is in here or in its `items_added`.
+
+    `key` is a fingerprint of the API key, which tells keys apart and reveals nothing; None when unknown.
+    """
 
     TYPE: ClassVar[str] = "run_started"
     run_id: str
@@ -91,6 +94,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
     input_fingerprint: str
     settings: Settings
     process: Process
+    key: str | None = None
 
 
 class ItemsAdded(Event, frozen=True, kw_only=True):
@@ -107,12 +111,16 @@ class ItemsAdded(Event, frozen=True, kw_only=True):
 
 
 class RunResumed(Event, frozen=True, kw_only=True):
-    """Another start of the same script took the run up; `changed` maps a setting to its old and new value."""
+    """Another start of the same script took the run up; `changed` maps a setting to its old and new value.
+
+    `key` is that of `run_started`, for the key of this start.
+    """
 
     TYPE: ClassVar[str] = "run_resumed"
     process: Process
     library_version: str
     changed: dict[str, tuple[Any, Any]]
+    key: str | None = None
 
 
 class SubmissionStarted(Event, frozen=True, kw_only=True):
@@ -160,7 +168,8 @@ class SubmissionUnknown(Event, frozen=True, kw_only=True):
 class SubmissionSettled(Event, frozen=True, kw_only=True):
     """An unknown submission became known: `verdict` is "adopted" (with its batch) or "absent".
 
-    `looked_at` is when the look at the provider began that told.
+    `looked_at` is when the look at the provider began that told. `surplus` are further batches that hold the
+    same requests: something between us and the provider repeated the call, and they are billed too.
     """
 
     TYPE: ClassVar[str] = "submission_settled"
@@ -171,6 +180,18 @@ class SubmissionSettled(Event, frozen=True, kw_only=True):
     expires_at: int | None
     looked_at: int
     evidence: str
+    surplus: list[str] = []
+
+
+class JobAbandoned(Event, frozen=True, kw_only=True):
+    """The user gave up a job whose batch cannot be found or read any more: its open items wait again.
+
+    Its batch may have been billed, so what it had reserved stays withheld.
+    """
+
+    TYPE: ClassVar[str] = "job_abandoned"
+    job: int
+    batch_id: str | None
 
 
 class BatchPolled(Event, frozen=True, kw_only=True):
@@ -214,7 +235,10 @@ class OutcomeRecorded(Event, frozen=True, kw_only=True):
 
 
 class StrayOutcomeRecorded(Event, frozen=True, kw_only=True):
-    """A result line that belongs to no open request of its job: `reason` is "foreign" or "repeated"."""
+    """A result line that belongs to no open request of its job.
+
+    `reason` is "foreign", "repeated" or, for a line that is no JSON, "unreadable".
+    """
 
     TYPE: ClassVar[str] = "stray_outcome_recorded"
     job: int
@@ -253,7 +277,8 @@ class JobCompleted(Event, frozen=True, kw_only=True):
 class RetryScheduled(Event, frozen=True, kw_only=True):
     """The decision to pay for another attempt. `attempt` is its number; 1 begins a fresh set of attempts.
 
-    `job` is the one whose outcomes led to it, None when the user asked for it.
+    `job` is the one whose outcomes led to it, None when the user asked for it. `delay` is the backoff with
+    its jitter, in seconds, that `not_before` follows from.
     """
 
     TYPE: ClassVar[str] = "retry_scheduled"
@@ -262,6 +287,7 @@ class RetryScheduled(Event, frozen=True, kw_only=True):
     attempt: int
     not_before: int
     reason: str
+    delay: float = 0.0
 
 
 class CostLimitReached(Event, frozen=True, kw_only=True):
@@ -290,7 +316,7 @@ class BatchCancelRequested(Event, frozen=True, kw_only=True):
 class RunInterrupted(Event, frozen=True, kw_only=True):
     """This start of the run ended before all items were done; the next start continues.
 
-    `reason` is "keyboard", "terminated", "cancelled", "max_wait_time", "cost_limit" or "error".
+    `reason` is "keyboard", "terminated", "detached", "cancelled", "max_wait_time", "cost_limit" or "error".
     """
 
     TYPE: ClassVar[str] = "run_interrupted"

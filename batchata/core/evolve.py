@@ -13,6 +13,7 @@ from batchata.core import ranges
 from batchata.core.state import OPEN, ItemStatus, Job, JobStatus, Run
 
 _COMPLETED, _FAILED = ItemStatus.COMPLETED, ItemStatus.FAILED
+_OPEN_ITEM = (ItemStatus.SENT, ItemStatus.UNDECIDED)
 
 
 def evolve(run: Run, version: int, at: int, event: e.Event) -> None:
@@ -33,6 +34,7 @@ def fold(recorded: Iterable[tuple[int, int, e.Event]]) -> Run:
 def _run_started(run: Run, at: int, event: e.RunStarted, version: int) -> None:
     run.started = event
     run.settings = event.settings
+    run.key = event.key
     run.started_at = at
     run.status = "running"
 
@@ -47,6 +49,8 @@ def _items_added(run: Run, at: int, event: e.ItemsAdded, version: int) -> None:
 def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     assert run.settings is not None
     run.settings = replace(run.settings, **{name: new for name, (_, new) in event.changed.items()})
+    run.key = event.key
+    run.resumed_at = at
     run.interrupted_by = None
     run.limit_reached = False
     if run.status == "interrupted":
@@ -58,7 +62,7 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
 
 def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: int) -> None:
     reserved = None if event.reserved is None else Decimal(event.reserved)
-    job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at, at)
+    job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at, run.key, at)
     run.jobs[job.number] = run.open[job.number] = job
     items = run.items
     for index in job.indexes():
@@ -92,11 +96,24 @@ def _submission_unknown(run: Run, at: int, event: e.SubmissionUnknown, version: 
 
 def _submission_settled(run: Run, at: int, event: e.SubmissionSettled, version: int) -> None:
     job = run.jobs[event.job]
+    run.withheld += job.held * len(event.surplus)
     if event.verdict == "adopted":
         _submitted(job, at, event)
     else:
         _close(run, job, JobStatus.FAILED, at)
         _take_back(run, job, 0)
+
+
+def _job_abandoned(run: Run, at: int, event: e.JobAbandoned, version: int) -> None:
+    job = run.jobs[event.job]
+    run.withheld += job.held
+    _close(run, job, JobStatus.ABANDONED, at)
+    for index in job.indexes():
+        if run.items.job[index] == job.number and run.items.status[index] in _OPEN_ITEM:
+            run.items.status[index] = ItemStatus.WAITING
+            run.items.attempts[index] = 0
+            run.requeued.put(index, 0)
+    job.undecided = {}
 
 
 def _batch_polled(run: Run, at: int, event: e.BatchPolled, version: int) -> None:
@@ -225,6 +242,7 @@ _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
     e.SubmissionFailed: _submission_failed,
     e.SubmissionUnknown: _submission_unknown,
     e.SubmissionSettled: _submission_settled,
+    e.JobAbandoned: _job_abandoned,
     e.BatchPolled: _batch_polled,
     e.CallFailed: _call_failed,
     e.OutcomeRecorded: _outcome_recorded,

@@ -52,13 +52,17 @@ def schedule_retries(
             groups[kind, sent].append(index)  # our own doing: the attempt does not count
         elif kind not in FINAL and sent < run.settings.max_attempts:
             groups[kind, sent + 1].append(index)
-    return [
-        RetryScheduled(
-            job=job.number,
-            items=to_ranges(indexes),
-            attempt=attempt,
-            not_before=now if kind == CANCELED else now + int(backoff(attempt, base, random()) * 1e6),
-            reason=kind,
+    decisions = []
+    for (kind, attempt), indexes in groups.items():
+        delay = 0.0 if kind == CANCELED else round(backoff(attempt, base, random()), 6)
+        decisions.append(
+            RetryScheduled(
+                job=job.number,
+                items=to_ranges(indexes),
+                attempt=attempt,
+                delay=delay,
+                not_before=now + int(delay * 1e6),
+                reason=kind,
+            )
         )
-        for (kind, attempt), indexes in groups.items()
-    ]
+    return decisions

@@ -37,6 +37,7 @@ class JobStatus(StrEnum):
     ENDED = "ended"  # the provider is done; results are to be collected
     COMPLETED = "completed"
     FAILED = "failed"  # it never became a batch
+    ABANDONED = "abandoned"  # the user gave it up: its batch cannot be found or read
 
 
 # Outcomes whose cost is known: that of an answer is charged, the others are free.
@@ -56,6 +57,7 @@ class Job:
     custom_ids: str
     reserved: Decimal | None
     started_at: int
+    key: str | None  # the fingerprint of the API key it was sent with
     alone_since: int  # from then on nobody was sending it any more; until then it may still become a batch
     status: JobStatus = JobStatus.STARTED
     batch_id: str | None = None
@@ -190,8 +192,10 @@ class Run:
         self.version = 0
         self.started: RunStarted | None = None
         self.settings: Settings | None = None
+        self.key: str | None = None  # the fingerprint of the API key of the last start
         self.status = "empty"  # running | interrupted | completed
         self.started_at = 0
+        self.resumed_at = 0  # when the last process took the run up; the first start does not count
         self.updated_at = 0
         self.items = Items()
         self.first_bodies: list[tuple[int, int]] = []  # (first index, number of its input body)

@@ -5,7 +5,7 @@ from batchata.inputs.files import FileInput
 from batchata.inputs.items import Inputs, Source
 from batchata.inputs.params import check_params
 from batchata.inputs.read import read_inputs
-from batchata.inputs.request import RequestTemplate
+from batchata.inputs.request import RequestTemplate, note_size
 
 __all__ = [
     "FileInput",
@@ -13,6 +13,7 @@ __all__ = [
     "RequestTemplate",
     "Source",
     "check_params",
+    "note_size",
     "pdf_to_document_block",
     "read_inputs",
 ]

@@ -19,6 +19,7 @@ from batchata.inputs.values import encode
 type Prompt = str | Sequence[Mapping[str, Any]]  # a system prompt: text, or text blocks
 
 _CITATIONS = {"enabled": True}
+_TEXT_AS_BLOCK = 32  # bytes that a text grows by when it becomes a block in a list, and a comma
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,19 @@ class RequestTemplate:
     prompt: str | None = None
     enable_citations: bool = False
 
-    def encode(self, custom_id: str, source: Source) -> bytes:
+    def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
         """The JSON object of one request of a batch: `{"custom_id": ..., "params": {...}}`.
 
-        Reads a file again; raises FileInputError when it is not the one that was checked.
+        A `note` becomes the last text of the last user message; behind it an assistant's turn would go on
+        with its own answer, so there it is left out. Reads a file again; raises FileInputError when it is not
+        the one that was checked.
         """
         head = b'{"custom_id":' + encode(custom_id) + b',"params":{'
         if isinstance(source, FileInput):
-            return b"".join((head, self._common, *self._file_message(source)))
+            return b"".join((head, self._common, *self._file_message(source, note)))
         messages, system = self._split(source)
+        if note is not None and messages[-1]["role"] == "user":
+            messages = [*messages[:-1], _noted(messages[-1], note)]
         common = self._common_with(system) if system else self._common
         return head + common + b'"messages":' + encode(messages) + b"}}"
 
@@ -62,7 +67,7 @@ class RequestTemplate:
 
     @cached_property
     def _prompt_block(self) -> bytes:
-        return encode({"type": "text", "text": self.prompt or ""})
+        return encode(_text_block(self.prompt or ""))
 
     def _common_with(self, system: list[Prompt]) -> bytes:
         """All but the messages, as the beginning of a JSON object that goes on."""
@@ -77,9 +82,25 @@ class RequestTemplate:
         turns = [message for message in source if message["role"] != "system"] if system else source
         return ([_citing(message) for message in turns] if self.enable_citations else turns), system
 
-    def _file_message(self, file: FileInput) -> tuple[bytes, ...]:
+    def _file_message(self, file: FileInput, note: str | None) -> tuple[bytes, ...]:
         opening = b'"messages":[{"role":"user","content":['
-        return (opening, *file_block(file, self.enable_citations), b",", self._prompt_block, b"]}]}}")
+        more = b"" if note is None else b"," + encode(_text_block(note))
+        return (opening, *file_block(file, self.enable_citations), b",", self._prompt_block, more, b"]}]}}")
+
+
+def note_size(note: str) -> int:
+    """How many bytes a note adds to a request, at most; as many tokens at most, too."""
+    return len(encode(_text_block(note))) + _TEXT_AS_BLOCK
+
+
+def _text_block(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _noted(message: Message, note: str) -> Message:
+    content = message["content"]
+    blocks = [_text_block(content)] if isinstance(content, str) else content
+    return {**message, "content": [*blocks, _text_block(note)]}
 
 
 def join_prompts(prompts: list[Prompt]) -> str | list[Mapping[str, Any]] | None:
@@ -89,7 +110,7 @@ def join_prompts(prompts: list[Prompt]) -> str | list[Mapping[str, Any]] | None:
         return "\n\n".join(texts) or None
     blocks: list[Mapping[str, Any]] = []
     for prompt in prompts:
-        blocks.extend([{"type": "text", "text": prompt}] if isinstance(prompt, str) else prompt)
+        blocks.extend([_text_block(prompt)] if isinstance(prompt, str) else prompt)
     return blocks
 
 

@@ -55,6 +55,11 @@ class Provider(Protocol):
         """Where requests go."""
         ...
 
+    @property
+    def key(self) -> str | None:
+        """A fingerprint of the API key: tells keys apart and reveals nothing; None without a fixed key."""
+        ...
+
     def check(self) -> None:
         """Find out, without sending anything, whether requests can be sent.
 

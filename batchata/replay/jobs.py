@@ -24,6 +24,7 @@ _IN_WORDS = {
     JobStatus.ENDED: "ended",
     JobStatus.COMPLETED: "completed",
     JobStatus.FAILED: "not sent",
+    JobStatus.ABANDONED: "abandoned",
 }
 
 

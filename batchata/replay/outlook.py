@@ -11,6 +11,7 @@ _INTERRUPTIONS = {
     "max_wait_time": "max_wait_time had passed",
     "cost_limit": "max_cost left no room for more",
     "cancelled": "it was cancelled",
+    "detached": "it was detached",
     "keyboard": "Ctrl-C",
     "terminated": "SIGTERM",
 }

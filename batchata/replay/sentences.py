@@ -54,7 +54,12 @@ def _submission_unknown(event: e.SubmissionUnknown) -> str:
 
 def _submission_settled(event: e.SubmissionSettled) -> str:
     batch = "" if event.batch_id is None else f" {event.batch_id}"
-    return f"job {event.job}: {event.verdict}{batch}: {event.evidence}"
+    surplus = f"; the same requests are also in {', '.join(event.surplus)}" if event.surplus else ""
+    return f"job {event.job}: {event.verdict}{batch}: {event.evidence}{surplus}"
+
+
+def _job_abandoned(event: e.JobAbandoned) -> str:
+    return f"job {event.job}: given up by the user ({event.batch_id or 'no batch known'})"
 
 
 def _batch_polled(event: e.BatchPolled) -> str:
@@ -132,6 +137,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     e.SubmissionFailed: _submission_failed,
     e.SubmissionUnknown: _submission_unknown,
     e.SubmissionSettled: _submission_settled,
+    e.JobAbandoned: _job_abandoned,
     e.BatchPolled: _batch_polled,
     e.CallFailed: _call_failed,
     e.OutcomeRecorded: _outcome_recorded,

@@ -56,7 +56,9 @@ def test_what_cannot_get_better_is_final(kind: str) -> None:
 def test_what_may_get_better_is_sent_again(kind: str) -> None:
     """The decision is an event with its reason, the attempt it will be, and a time."""
     assert scheduled(ended(kind)) == [
-        e.RetryScheduled(job=0, items=[(0, 0)], attempt=2, not_before=START + 30 * SECOND, reason=kind)
+        e.RetryScheduled(
+            job=0, items=[(0, 0)], attempt=2, delay=30.0, not_before=START + 30 * SECOND, reason=kind
+        )
     ]
 
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import sha256
 from typing import IO, Any
 from urllib.request import getproxies
 
@@ -24,7 +25,7 @@ from batchata.errors import (
     UnknownSubmissionError,
 )
 from batchata.providers.anthropic.faults import translated
-from batchata.providers.anthropic.lines import decode_line
+from batchata.providers.anthropic.lines import decode_line, unreadable
 from batchata.providers.anthropic.sockets import Sockets
 from batchata.providers.port import Batch, Outcome
 
@@ -75,6 +76,13 @@ class AnthropicProvider:
     def base_url(self) -> str:
         """Where requests go, without a trailing slash."""
         return str(self._client.base_url).rstrip("/")
+
+    @property
+    def key(self) -> str | None:
+        """See the port: 32 bits of a hash, of a secret far too long to be guessed from them."""
+        headers = {name.lower(): str(value) for name, value in self._client.default_headers.items()}
+        secret = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+        return sha256(f"batchata {secret}".encode()).hexdigest()[:8] if secret else None
 
     def check(self) -> None:
         """See the port: key, URL, and whether somebody listens there; no byte is sent."""
@@ -198,15 +206,18 @@ class AnthropicProvider:
             )
 
 
-def _chunks(lines: Iterator[bytes]) -> Iterator[list[Outcome]]:
+def _chunks(lines: Iterator[tuple[bytes, bool]]) -> Iterator[list[Outcome]]:
     """Outcomes, many at a time; what came before a line that is cut is handed over before its error."""
     chunk: list[Outcome] = []
-    for line in lines:
+    for line, whole in lines:
         try:
             chunk.append(decode_line(line))
         except IncompleteResultsError:
-            yield chunk
-            raise
+            if not whole:
+                yield chunk
+                raise
+            # It would be so in every download, and what stands behind it would never be read.
+            chunk.append(unreadable(line))
         if len(chunk) == _CHUNK:
             yield chunk
             chunk = []
@@ -214,13 +225,14 @@ def _chunks(lines: Iterator[bytes]) -> Iterator[list[Outcome]]:
         yield chunk
 
 
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _lines(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """The lines, and whether each had its newline: the last one may lack it, or be cut."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
-        yield from filter(None, lines)
+        yield from ((line, True) for line in lines if line.strip())
     if rest.strip():
-        yield rest
+        yield rest, False
 
 
 def _json(response: httpx2.Response, what: str) -> dict[str, Any]:

@@ -113,6 +113,12 @@ def decode_line(line: bytes) -> Outcome:
     )
 
 
+def unreadable(line: bytes) -> Outcome:
+    """The outcome in a line that ended with its newline and is no result all the same: nobody's."""
+    error = RequestError(kind="unreadable", message="a line of the results is no result")
+    return Outcome("", "unreadable", None, error, None, [], line)
+
+
 def _mended(line: bytes) -> bytes:
     """The line in JSON that can be read: with a mark where half a character or no UTF-8 stood.
 

@@ -1,18 +1,41 @@
-"""Ctrl-C and SIGTERM while a run is driven: a wish to stop, not an exception in the middle of a write."""
+"""How a run is told to stop: another thread, Ctrl-C or SIGTERM; a wish, not an exception mid-write."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-
-from batchata.runner import Stop
 
 _REASONS = {signal.SIGINT: "keyboard", signal.SIGTERM: "terminated"}
 
 _ADVICE = "the run is safe in its log; start the same script again to continue it"
+
+
+@dataclass(slots=True)
+class Stop:
+    """Why and how a run is to end early. Set from any thread or a signal handler, read by the loop."""
+
+    reason: str | None = None
+    cancel: bool = False
+
+    def ask(self, reason: str, *, cancel: bool = False) -> None:
+        """End the run: leave its batches running, or cancel them and collect what they finished."""
+        self.reason = self.reason or reason
+        self.cancel = self.cancel or cancel
+
+
+def main_thread_was_interrupted() -> bool:
+    """Whether Ctrl-C, which reaches the main thread alone, has ended it: that ends the runs of other threads.
+
+    A main thread that just comes to its end leaves them running, as Python does with threads.
+    """
+    if threading.main_thread().is_alive():
+        return False
+    return isinstance(getattr(sys, "last_exc", None), KeyboardInterrupt)
 
 
 class _Asked:
