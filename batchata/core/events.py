@@ -313,6 +313,14 @@ class BatchCancelRequested(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class BodiesPurged(Event, frozen=True, kw_only=True):
+    """The bodies numbered below `bodies`, inputs and answers, were removed on request; their hashes stay."""
+
+    TYPE: ClassVar[str] = "bodies_purged"
+    bodies: int
+    process: Process
+
+
 class RunInterrupted(Event, frozen=True, kw_only=True):
     """This start of the run ended before all items were done; the next start continues.
 

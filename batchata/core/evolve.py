@@ -199,6 +199,10 @@ def _batch_cancel_requested(run: Run, at: int, event: e.BatchCancelRequested, ve
     run.jobs[event.job].cancel_requested = True
 
 
+def _bodies_purged(run: Run, at: int, event: e.BodiesPurged, version: int) -> None:
+    run.purged = max(run.purged, event.bodies)
+
+
 def _run_interrupted(run: Run, at: int, event: e.RunInterrupted, version: int) -> None:
     run.status = "interrupted"
     run.interrupted_by = event.reason if event.error is None else f"error: {event.error.message}"
@@ -252,6 +256,7 @@ _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
     e.RetryScheduled: _retry_scheduled,
     e.CostLimitReached: _cost_limit_reached,
     e.BatchCancelRequested: _batch_cancel_requested,
+    e.BodiesPurged: _bodies_purged,
     e.RunInterrupted: _run_interrupted,
     e.RunCompleted: _run_completed,
 }

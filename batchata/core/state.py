@@ -217,6 +217,7 @@ class Run:
         self.limit_reached = False
         self.interrupted_by: str | None = None
         self.polls = 0
+        self.purged = 0  # bodies numbered below this were removed
 
     @property
     def total(self) -> int:

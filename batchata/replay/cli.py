@@ -80,6 +80,31 @@ def events(
     print_timeline(log, run, Wanted(types or [], job, item), json=as_json)
 
 
+@app.command()
+def verify(
+    log: LogPath,
+    run: RunId = None,
+    head: Annotated[
+        str | None,
+        typer.Option("--head", metavar="HASH", help="What a run named as its log head when it ended."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether the log can be trusted: exit code 0 when everything holds, 1 with what does not.
+
+    Finds every change of an event or a body, gaps, missing bodies, sums that do not add up, and events from
+    the future. That whole commits were cut off from the end shows only against a hash noted elsewhere.
+
+    \b
+    verify runs.db                         every run
+    verify runs.db --head 3f9c21…          and nothing since that hash was cut off
+    """
+    from batchata.replay.verify import verify_log
+
+    if not verify_log(log, run, head, json=as_json):
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command line of this process and end it: 0, or 2 when what was asked for is not there."""
     for stream in (sys.stdout, sys.stderr):

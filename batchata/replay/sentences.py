@@ -107,6 +107,10 @@ def _batch_cancel_requested(event: e.BatchCancelRequested) -> str:
     return f"job {event.job}: {event.batch_id}: {short(event.reason)}"
 
 
+def _bodies_purged(event: e.BodiesPurged) -> str:
+    return f"{number_of(event.bodies, 'body', 'bodies')} removed by {_who(event.process)}"
+
+
 def _run_interrupted(event: e.RunInterrupted) -> str:
     why = event.reason if event.error is None else f"error: {short(event.error.message)}"
     return f"{why}; {number_of(event.pending_items, 'item')} pending"
@@ -147,6 +151,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     e.RetryScheduled: _retry_scheduled,
     e.CostLimitReached: _cost_limit_reached,
     e.BatchCancelRequested: _batch_cancel_requested,
+    e.BodiesPurged: _bodies_purged,
     e.RunInterrupted: _run_interrupted,
     e.RunCompleted: _run_completed,
 }

@@ -37,13 +37,13 @@ def path(written: Path, tmp_path: Path) -> Path:
     return shutil.copy(written, tmp_path / "log.db")
 
 
-def problems(path: Path) -> list[str]:
+def problems(path: Path, purged: int = 0) -> list[str]:
     """What is wrong with the first run; the other one is always fine."""
     log = SqliteLog.open_for_reading(path)
     assert verify(log, "other") == []
-    found = verify(log, "run")
+    found = verify(log, "run", purged)
     log.close()
-    return found
+    return [problem.text for problem in found]
 
 
 def tamper(path: Path, *statements: str) -> None:
@@ -96,7 +96,7 @@ def test_one_flipped_byte_in_a_body_is_found(path: Path) -> None:
         (
             "REPLACE INTO events SELECT stream, version, type, schema_version, at, job, item, '{}' "
             "FROM events WHERE stream = 'run' AND version = 15",
-            ["versions 11 to 20: an event"],
+            ["versions 11 to 20: an event", "version 15: its columns"],
         ),
         ("DELETE FROM events WHERE version = 12", ["version 12 is missing", "versions 11 to 20: an event"]),
         (
@@ -123,7 +123,7 @@ def test_one_flipped_byte_in_a_body_is_found(path: Path) -> None:
         ),
         (
             "UPDATE segments SET sha256 = zeroblob(32), data = NULL WHERE first = 0",
-            ["versions 1 to 10: an event"],
+            ["versions 1 to 10: an event", "bodies 0 to 99: they are missing"],
         ),
         ("DELETE FROM segments WHERE first = 150", ["versions 21 to 620: an event"]),
         ("UPDATE segments SET first = 101 WHERE first = 100", ["versions 1 to 10: an event"]),
@@ -137,12 +137,15 @@ def test_every_change_is_found(path: Path, statement: str, expected: list[str]) 
     assert all(text.startswith(start) for text, start in zip(found, expected, strict=True)), found
 
 
-def test_purged_bodies_are_no_problem(path: Path) -> None:
-    """The chain covers the bodies' hashes, which stay."""
+def test_bodies_are_missing_unless_they_were_purged(path: Path) -> None:
+    """The chain covers their hashes, which stay; that they went by decision is an event's to say."""
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE segments SET data = NULL")
     connection.close()
-    assert problems(path) == []
+    assert problems(path, purged=152) == []
+    gone = "they are missing, and no event says that they were purged"
+    assert problems(path, purged=100) == [f"bodies 100 to 149: {gone}", f"bodies 150 to 151: {gone}"]
+    assert len(problems(path)) == 3
 
 
 def test_a_damaged_file_is_a_problem_not_an_exception(path: Path) -> None:
@@ -152,4 +155,4 @@ def test_a_damaged_file_is_a_problem_not_an_exception(path: Path) -> None:
     path.write_bytes(content)
     log = SqliteLog.open_for_reading(path)
     assert verify_file(log) != []
-    assert all("\n" not in text for text in verify(log, "run"))
+    assert all("\n" not in problem.text for problem in verify(log, "run"))

@@ -1,0 +1,199 @@
+"""What must hold of a run's events beyond that each fits those before it: counts, money, and time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from batchata.core import events as e
+from batchata.core import ranges
+from batchata.core.evolve import evolve
+from batchata.core.pricing import MILLION, plain
+from batchata.core.state import ItemStatus, Run
+
+_CLOCK_MARGIN = 60_000_000  # microseconds by which two machines' clocks may differ
+
+
+class Audit:
+    """Folds the events of one run, one by one, and says what does not hold.
+
+    `now` is the time beyond which nothing can have happened yet, in microseconds since 1970 UTC.
+    """
+
+    def __init__(self, now: int) -> None:
+        self.run = Run()
+        self._latest = now + _CLOCK_MARGIN
+        self._batches: dict[str, int] = {}  # batch id -> job
+        self._uncharged: dict[tuple[int, int], e.Usage | None] = {}  # answered requests: (job, item)
+        self._broken = False
+
+    def take(self, version: int, at: int, event: e.Event) -> list[str]:
+        """What is wrong with the next event, a sentence each, without its version."""
+        if self._broken:
+            return []
+        found = list(self._before(version, at, event))
+        try:
+            evolve(self.run, version, at, event)
+        except (LookupError, AssertionError, ArithmeticError, ValueError):
+            # Nothing after it can be judged.
+            self._broken = True
+            return [*found, "it does not fit the events before it; what follows cannot be replayed"]
+        return [*found, *self._after(event)]
+
+    def end(self) -> list[str]:
+        """What does not add up in the state after the last event."""
+        if self._broken:
+            return []
+        run = self.run
+        statuses = run.items.status
+        found = []
+        for word, status, counted in (
+            ("completed", ItemStatus.COMPLETED, run.completed),
+            ("failed", ItemStatus.FAILED, run.failed),
+        ):
+            if statuses.count(status) != counted:
+                found.append(f"{counted} items count as {word}, {statuses.count(status)} items are")
+        by_job = sum((job.cost for job in run.jobs.values()), Decimal(0))
+        by_item = sum((run.items.cost(index) or Decimal(0) for index in range(run.total)), Decimal(0))
+        if by_job != run.spent:
+            found.append(f"the jobs cost ${plain(by_job)} together, the run ${plain(run.spent)}")
+        if not run.unpriced and by_item != run.spent:
+            found.append(f"the items cost ${plain(by_item)} together, the run ${plain(run.spent)}")
+        return found
+
+    def _before(self, version: int, at: int, event: e.Event) -> Iterator[str]:
+        """Against the state without the event."""
+        if at > self._latest:
+            yield "it is from the future: its time has not come yet"
+        if (version == 1) != isinstance(event, e.RunStarted):
+            yield "a run begins with run_started, and only once"
+        rule = _RULES.get(type(event))
+        if rule is not None:
+            yield from rule(self, event)
+
+    def _after(self, event: e.Event) -> Iterator[str]:
+        """Against the state with the event."""
+        run, settings = self.run, self.run.settings
+        limit = None if settings is None else settings.max_cost
+        if isinstance(event, e.SubmissionStarted) and limit is not None:
+            owed = run.spent + run.reserved + run.withheld
+            if owed > Decimal(limit):
+                yield f"with it, ${plain(owed)} are spent or reserved, above max_cost ${limit}"
+        if isinstance(event, e.JobCompleted):
+            left = [key for key in self._uncharged if key[0] == event.job]
+            if left:
+                yield f"the answer for item {left[0][1]} was never charged" + _more(len(left) - 1)
+            for key in left:
+                del self._uncharged[key]
+
+    def _items_added(self, event: e.ItemsAdded) -> Iterator[str]:
+        if event.first != self.run.total:
+            yield f"item {event.first} is added after {self.run.total} items"
+
+    def _submission_started(self, event: e.SubmissionStarted) -> Iterator[str]:
+        if event.job != len(self.run.jobs):
+            yield f"job {event.job} follows {len(self.run.jobs)} jobs"
+        if ranges.count(event.items) != event.request_count:
+            yield f"{event.request_count} requests for {ranges.count(event.items)} items"
+        under_way = [
+            index
+            for index in ranges.iterate(event.items)
+            if index < self.run.total
+            and self.run.items.status[index] in (ItemStatus.SENT, ItemStatus.UNDECIDED, ItemStatus.COMPLETED)
+        ]
+        if under_way:
+            yield f"item {under_way[0]} is sent although it is under way or completed" + _more(
+                len(under_way) - 1
+            )
+
+    def _batch_known(self, event: e.BatchSubmitted | e.SubmissionSettled) -> Iterator[str]:
+        if event.batch_id is None:
+            return
+        owner = self._batches.setdefault(event.batch_id, event.job)
+        if owner != event.job:
+            yield f"batch {event.batch_id} belongs to job {owner} already"
+
+    def _outcome_recorded(self, event: e.OutcomeRecorded) -> Iterator[str]:
+        items = self.run.items
+        sent = event.index < len(items) and items.job[event.index] == event.job
+        if not sent or items.status[event.index] != ItemStatus.SENT:
+            yield f"item {event.index} has no open request in job {event.job}"
+        if event.kind == "succeeded":
+            self._uncharged[event.job, event.index] = event.usage
+
+    def _cost_charged(self, event: e.CostCharged) -> Iterator[str]:
+        tokens = {kind: getattr(event, kind) for kind in e.Usage.__struct_fields__}
+        key = (event.job, event.index)
+        if key not in self._uncharged:
+            yield f"item {event.index} is charged in job {event.job} without an answer, or twice"
+        elif (self._uncharged.pop(key) or e.Usage()) != e.Usage(**tokens):
+            yield "the tokens charged are not those of the answer"
+        amount = charged(event)
+        if amount is not None and amount != Decimal(event.amount or 0):
+            yield f"${event.amount} is charged where tokens times unit prices give ${plain(amount)}"
+
+    def _job_completed(self, event: e.JobCompleted) -> Iterator[str]:
+        job = self.run.jobs.get(event.job)
+        if job is None:
+            return
+        if sum(event.outcomes.values()) != job.request_count:
+            yield f"{sum(event.outcomes.values())} outcomes for {job.request_count} requests"
+        if event.outcomes != job.outcomes:
+            yield "the outcomes counted are not those recorded"
+
+    def _cost_limit_reached(self, event: e.CostLimitReached) -> Iterator[str]:
+        for word, said, is_ in (
+            ("spent", event.spent, self.run.spent),
+            ("reserved", event.reserved, self.run.reserved),
+        ):
+            if Decimal(said) != is_:
+                yield f"${said} {word} by its word, ${plain(is_)} by the events before"
+
+    def _run_interrupted(self, event: e.RunInterrupted) -> Iterator[str]:
+        if event.pending_items != self.run.pending:
+            yield f"{event.pending_items} items pending by its word, {self.run.pending} by the events before"
+
+    def _run_completed(self, event: e.RunCompleted) -> Iterator[str]:
+        run = self.run
+        said, is_ = (event.completed_items, event.failed_items), (run.completed, run.failed)
+        if said != is_ or run.pending:
+            yield (
+                f"{said[0]} completed and {said[1]} failed by its word; "
+                f"{is_[0]} completed, {is_[1]} failed and {run.pending} pending by the events before"
+            )
+        cost = None if event.total_cost is None else Decimal(event.total_cost)
+        if cost != run.total_cost:
+            by_events = "unknown" if run.total_cost is None else f"${plain(run.total_cost)}"
+            yield f"cost {event.total_cost} by its word, {by_events} by the events before"
+
+
+def charged(event: e.CostCharged) -> Decimal | None:
+    """What the tokens cost at the unit prices written beside them; None where no price was known."""
+    if event.amount is None:
+        return None
+    total = Decimal(0)
+    for kind in e.Usage.__struct_fields__:
+        tokens = getattr(event, kind)
+        if tokens and kind not in event.unit_prices:
+            return None
+        total += tokens * Decimal(event.unit_prices.get(kind, "0"))
+    return total / MILLION
+
+
+def _more(count: int) -> str:
+    return f", and {count} more" if count else ""
+
+
+_RULES: dict[type[e.Event], Callable[[Audit, Any], Iterator[str]]] = {
+    e.ItemsAdded: Audit._items_added,
+    e.SubmissionStarted: Audit._submission_started,
+    e.BatchSubmitted: Audit._batch_known,
+    e.SubmissionSettled: Audit._batch_known,
+    e.OutcomeRecorded: Audit._outcome_recorded,
+    e.CostCharged: Audit._cost_charged,
+    e.JobCompleted: Audit._job_completed,
+    e.CostLimitReached: Audit._cost_limit_reached,
+    e.RunInterrupted: Audit._run_interrupted,
+    e.RunCompleted: Audit._run_completed,
+}

@@ -1,0 +1,129 @@
+"""What `verify` prints: that the log can be trusted, or what in it cannot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from batchata.errors import InvalidInputError, LogError, LogVersionError
+from batchata.journal import now
+from batchata.log import read_log
+from batchata.log.sqlite import SqliteLog
+from batchata.log.verify import Problem, verify_file
+from batchata.replay.literal import clean
+from batchata.replay.paper import Paper, print_json
+from batchata.replay.runs import the_run
+from batchata.replay.verification import Verdict, verify_run
+from batchata.replay.wording import number_of
+
+_HEAD = re.compile(r"[0-9a-f]{12,64}")
+
+
+def verify_log(path: str, run_id: str | None, head: str | None, *, json: bool) -> bool:
+    """Print what every check of the run, or of all runs, found; True when all hold.
+
+    `head` is the hash that a run named when it ended, or at least 12 of its digits.
+
+    Raises NotALogError or LogVersionError for what is no readable log, InvalidInputError when it holds no
+    such run or when `head` is no hash.
+    """
+    wanted = None if head is None else _checked(head)
+    log = read_log(path)
+    try:
+        with log.reader.snapshot():
+            of_file = [Problem(None, text) for text in verify_file(log)]
+            verdicts = _verdicts(log, path, run_id, wanted, of_file)
+    finally:
+        log.close()
+    if wanted is not None and all(verdict.since is None for verdict in verdicts):
+        of_file.append(
+            Problem(
+                None, f"no commit has the hash {head}: the end of the log was cut off, or it is another log"
+            )
+        )
+    if json:
+        print_json(_as_json(verdicts, of_file))
+    else:
+        _print(path, verdicts, of_file)
+    return not of_file and not any(verdict.problems for verdict in verdicts)
+
+
+def _checked(head: str) -> str:
+    found = head.strip().lower()
+    if not _HEAD.fullmatch(found):
+        raise InvalidInputError(
+            f"{head!r} is no hash of a log; give the 64 hex digits, or the first 12 or more"
+        )
+    return found
+
+
+def _verdicts(
+    log: SqliteLog, path: str, run_id: str | None, head: str | None, of_file: list[Problem]
+) -> list[Verdict]:
+    try:
+        runs = log.streams()
+    except LogError as exc:
+        if not of_file:
+            raise
+        of_file.append(Problem(None, str(exc)))
+        return []
+    if not runs and not of_file:
+        raise LogError(f"{path} is a log that holds no run yet")
+    wanted = runs if run_id is None else [the_run(log, path, run_id)]
+    found: list[Verdict] = []
+    for stream in wanted:
+        try:
+            found.append(verify_run(log, stream, head, now()))
+        except LogVersionError:
+            raise
+        except LogError as exc:
+            of_file.append(Problem(None, f"run {stream}: {exc}"))
+    return found
+
+
+def _as_json(verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -> dict[str, Any]:
+    runs = [
+        {
+            "run_id": verdict.run_id,
+            "ok": not verdict.problems,
+            "events": verdict.events,
+            "commits": verdict.commits,
+            "bodies": verdict.bodies,
+            "purged_bodies": verdict.purged,
+            "head": verdict.head,
+            "events_since_head": verdict.since,
+            "problems": [problem._asdict() for problem in verdict.problems],
+        }
+        for verdict in verdicts
+    ]
+    everything = [*of_file, *(problem for verdict in verdicts for problem in verdict.problems)]
+    return {"ok": not everything, "problems": [problem.text for problem in everything], "runs": runs}
+
+
+def _print(path: str, verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -> None:
+    paper = Paper()
+    for problem in of_file:
+        paper.field("problem", clean(problem.text), "red")
+    for verdict in verdicts:
+        paper.field("run", clean(verdict.run_id), "bold")
+        paper.field(
+            "holds",
+            f"{number_of(verdict.events, 'event')} in {number_of(verdict.commits, 'commit')}, "
+            f"{number_of(verdict.bodies, 'body', 'bodies')}" + (", purged" if verdict.purged else ""),
+        )
+        for problem in verdict.problems:
+            paper.field("problem", clean(problem.text), "red")
+        if verdict.since is not None:
+            later = f", and {number_of(verdict.since, 'event')} later" if verdict.since else ""
+            paper.field("head", f"as it was noted{later}")
+        paper.field("log head", verdict.head or "-")
+    count = len(of_file) + sum(len(verdict.problems) for verdict in verdicts)
+    said = number_of(count, "problem") + " found" if count else _WHAT_HOLDS
+    paper.field("verdict", said, "bold red" if count else "bold green")
+
+
+_WHAT_HOLDS = (
+    "all hold: the hash chain, versions without gaps, every body as it was written, counts and money, "
+    "answers and outcomes, and two replays give the same state"
+)

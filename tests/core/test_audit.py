@@ -1,0 +1,127 @@
+"""What the audit of a run's events finds, and that runs as they should be pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import core_given as g
+import pytest
+from core_histories import History
+from msgspec.structs import replace
+
+from batchata.core import events as e
+from batchata.core.audit import Audit
+
+SAME_BATCH = replace(g.batch_submitted(1), batch_id="msgbatch_0")
+NOW = g.START + 1_000 * g.SECOND
+CHARGED = e.CostCharged(
+    job=0,
+    index=0,
+    amount="0.00026",
+    input_tokens=100,
+    output_tokens=10,
+    cache_write_5m_tokens=0,
+    cache_write_1h_tokens=0,
+    cache_read_tokens=0,
+    unit_prices={"input_tokens": "1.6", "output_tokens": "10"},
+    price_source="test",
+)
+RUN: list[e.Event] = [
+    g.run_started(max_cost="1"),
+    g.items_added(0, 2),
+    g.submission_started(0, (0, 1), reserved="0.5"),
+    g.batch_submitted(0),
+    g.polled(0, "ended", 2),
+    g.outcome(0, 0),
+    CHARGED,
+    g.outcome(0, 1, "errored", "invalid_request_error"),
+    g.job_completed(0, succeeded=1, errored=1),
+    e.RunCompleted(completed_items=1, failed_items=1, total_cost="0.00026"),
+]
+
+
+def found(events: list[e.Event], now: int = NOW) -> list[str]:
+    """Each problem with its version before it."""
+    audit = Audit(now)
+    problems: list[str] = []
+    for version, event in enumerate(events, 1):
+        problems += [f"{version}: {text}" for text in audit.take(version, g.START, event)]
+    return problems + audit.end()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_a_runner_may_write_passes(seed: int) -> None:
+    """Random valid histories, with faults, retries, limits and crashes in them, hold no problem."""
+    history = History(seed)
+    for _ in history.play(200):
+        pass
+    audit = Audit(history.now)
+    for version, at, event in history.recorded:
+        assert audit.take(version, at, event) == [], event
+    assert audit.end() == []
+
+
+def test_a_small_run_passes() -> None:
+    """The run that the other tests break."""
+    assert found(RUN) == []
+
+
+def changed(position: int, **changes: Any) -> Callable[[], list[e.Event]]:
+    return lambda: [*RUN[:position], replace(RUN[position], **changes), *RUN[position + 1 :]]
+
+
+def inserted(position: int, *events: e.Event) -> Callable[[], list[e.Event]]:
+    return lambda: [*RUN[:position], *events, *RUN[position:]]
+
+
+def removed(position: int) -> Callable[[], list[e.Event]]:
+    return lambda: RUN[:position] + RUN[position + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        (removed(0), "1: a run begins with run_started, and only once"),
+        (inserted(3, g.run_started()), "4: a run begins with run_started"),
+        (changed(1, first=3), "2: item 3 is added after 0 items"),
+        (changed(2, job=4), "3: job 4 follows 0 jobs"),
+        (changed(2, request_count=5), "3: 5 requests for 2 items"),
+        (changed(2, reserved="1.5"), "3: with it, $1.5 are spent or reserved, above max_cost $1"),
+        (inserted(4, g.submission_started(1, (1, 1))), "5: item 1 is sent although it is under way"),
+        (
+            inserted(9, g.submission_started(1, (1, 1)), SAME_BATCH),
+            "11: batch msgbatch_0 belongs to job 0 already",
+        ),
+        (inserted(6, g.outcome(0, 0)), "7: item 0 has no open request in job 0"),
+        (changed(6, amount="0.00027"), "7: $0.00027 is charged where tokens times unit prices give $0.00026"),
+        (
+            changed(6, input_tokens=99, amount="0.0002584"),
+            "7: the tokens charged are not those of",
+        ),
+        (inserted(7, CHARGED), "8: item 0 is charged in job 0 without an answer, or twice"),
+        (removed(6), "8: the answer for item 0 was never charged"),
+        (changed(8, outcomes={"succeeded": 2}), "9: the outcomes counted are not those recorded"),
+        (removed(7), "8: the outcomes counted are not those recorded"),
+        (changed(9, completed_items=2), "10: 2 completed and 1 failed by its word"),
+        (changed(9, total_cost="0.00025"), "10: cost 0.00025 by its word, $0.00026 by the events"),
+        (
+            inserted(9, e.RunInterrupted(reason="keyboard", error=None, pending_items=7)),
+            "10: 7 items pending by its word, 0 by the events",
+        ),
+        (
+            inserted(9, e.CostLimitReached(limit="1", spent="0.9", reserved="0", withheld="0", needed=None)),
+            "10: $0.9 spent by its word",
+        ),
+        (inserted(3, g.job_completed(7)), "4: it does not fit the events before it"),
+    ],
+)
+def test_what_does_not_hold_is_found(broken: Callable[[], list[e.Event]], expected: str) -> None:
+    """Each broken identity is a sentence with the version at which it shows."""
+    assert any(problem.startswith(expected) for problem in found(broken())), found(broken())
+
+
+def test_the_future_has_not_happened_yet() -> None:
+    """An event whose time is more than a minute from now; clocks of two machines may differ by less."""
+    assert found(RUN, now=g.START - 60 * g.SECOND) == []
+    assert found(RUN, now=g.START - 61 * g.SECOND)[0] == "1: it is from the future: its time has not come yet"
