@@ -89,7 +89,7 @@ class Recorder:
     def _events(self, job: int, index: int, outcome: Outcome, body: int) -> Iterable[Event]:
         error = outcome.error
         if error is None:
-            error = self.reader.read(outcome.blocks, outcome.stop_reason).error
+            error = self.reader.judge(outcome.blocks, outcome.stop_reason)
         yield OutcomeRecorded(
             job=job,
             index=index,

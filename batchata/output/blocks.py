@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
+
+from batchata.output.citation import Citation
 
 
 class Block(msgspec.Struct):
@@ -12,7 +12,7 @@ class Block(msgspec.Struct):
 
     type: str
     text: str | None = None
-    citations: list[dict[str, Any]] | None = None
+    citations: list[Citation] | None = None
 
 
 def joined_text(blocks: list[Block]) -> str:

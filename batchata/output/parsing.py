@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pydantic
 
-_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\n(.*?)```", re.DOTALL)
-# An array is passed over as a whole: one of its elements is a part, never the answer.
-_OPENING = re.compile(r"\{|\[(?=\s*[{\[\"\d-])")
-_MOST_STARTS = 1_000  # tried in one answer; prose full of braces must not cost seconds
-# strict=False takes raw newlines inside strings, which models write now and then.
-_lenient = json.JSONDecoder(strict=False)
+from batchata.output.candidates import Candidate, candidates
+from batchata.output.casing import with_schema_casing
+from batchata.output.mending import CutOff, Mended
+
+_SHOWN = 5
+_UNREADABLE = 1_000_000  # more than the problems of anything that can be read
+# What may stand around an empty object that is the answer; in prose, a pair of braces is none.
+_FENCES = re.compile(r"```\w*|\s")
 
 
 class UnreadableAnswer(Exception):
@@ -22,81 +26,136 @@ class UnreadableAnswer(Exception):
 
 
 class Parsed[M: pydantic.BaseModel](NamedTuple):
-    """A value that fits the model, and where in the text its JSON begins."""
+    """A value that fits the model, and where in the text its JSON begins; `mended` if it is nearly JSON."""
 
     value: M
     start: int
+    mended: Mended | None = None
+
+
+class _Misfit(Exception):
+    """A value does not fit; `problems` says how much of it, for choosing which misfit is told."""
+
+    def __init__(self, problems: int, message: str) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
     """The one JSON value in the text that fits the model.
 
-    The whole text is tried first, then fenced blocks, then every place where an object or array begins.
+    The whole text is tried first, then every whole object or list in it: in fences, in prose, nearly JSON.
     Raises UnreadableAnswer when nothing fits, or several different values do; what is cut off never fits.
     """
     try:
-        return Parsed(model.model_validate_json(text), 0)
+        value = model.model_validate_json(text)
     except pydantic.ValidationError as exc:
-        first = exc
-    if not text.strip():
-        raise UnreadableAnswer("the answer is empty")
-    found: Parsed[M] | None = None
-    for value, start in _candidates(text):
+        return _only_fitting(text, _is_json(exc), model)
+    if not value.model_fields_set or not _all_finite((value,)):
+        return _only_fitting(text, True, model)
+    return Parsed(value, 0)
+
+
+def _is_json(error: pydantic.ValidationError) -> bool:
+    return error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid"
+
+
+def _only_fitting[M: pydantic.BaseModel](text: str, is_json: bool, model: type[M]) -> Parsed[M]:
+    takes_empty = _FENCES.sub("", text) == "{}"
+    fitting: Parsed[M] | None = None
+    misfits: list[_Misfit] = []
+    for candidate in _uncut([Candidate(text, 0)] if is_json else candidates(text)):
         try:
-            fitting = model.model_validate_json(json.dumps(value))
-        except pydantic.ValidationError as exc:
-            first = exc if _is_syntax(first) else first
+            value = _fit(candidate, model, takes_empty=takes_empty)
+        except _Misfit as exc:
+            if candidate.json is None and fitting is not None:
+                raise UnreadableAnswer("what may be a second value cannot be read") from exc
+            misfits.append(exc)
             continue
-        if found is not None and found.value != fitting:
+        if fitting is not None and fitting.value != value:
             raise UnreadableAnswer("the answer holds several different values that fit")
-        found = found or Parsed(fitting, start)
-    if found is None:
-        raise UnreadableAnswer(explain(first)) from first
-    return found
+        fitting = fitting or Parsed(value, candidate.start, candidate.mended)
+    if fitting is None:
+        raise UnreadableAnswer(_reason(text, misfits))
+    return fitting
 
 
-def _candidates(text: str) -> Iterator[tuple[Any, int]]:
-    for fenced in _FENCE.finditer(text):
-        value = _whole(fenced.group(1).strip())
-        if value is not None:
-            yield value, fenced.start(1)
-    opening, starts = _OPENING.search(text), 0
-    while opening and starts < _MOST_STARTS:
-        position = opening.start()
-        starts += 1
-        try:
-            value, end = _lenient.raw_decode(text, position)
-        except RecursionError:
-            return  # thousands of levels deep: nothing that a model of fields could fit
-        except json.JSONDecodeError as exc:
-            if _cut_off(exc, text):
-                return  # what stands inside an unfinished value is a part, never the answer
-            end = max(exc.pos, position + 1)  # what was read up to there is part of a broken value
-        else:
-            yield value, position
-        opening = _OPENING.search(text, end)
+def _reason(text: str, misfits: list[_Misfit]) -> str:
+    if misfits:
+        return str(min(misfits, key=lambda misfit: misfit.problems))
+    return "the answer holds no JSON object" if text.strip() else "the answer is empty"
 
 
-def _whole(text: str) -> Any:
+def _uncut(found: Iterable[Candidate]) -> Iterator[Candidate]:
     try:
-        return _lenient.decode(text)
-    except (ValueError, RecursionError):
-        return None
+        yield from found
+    except CutOff as exc:
+        raise UnreadableAnswer("the answer's JSON is cut off") from exc
 
 
-def _cut_off(exc: json.JSONDecodeError, text: str) -> bool:
-    return exc.pos >= len(text.rstrip()) or exc.msg.startswith("Unterminated string")
+def _fit[M: pydantic.BaseModel](candidate: Candidate, model: type[M], *, takes_empty: bool) -> M:
+    """The candidate as the model has it. Raises _Misfit."""
+    if candidate.json is None:
+        raise _Misfit(_UNREADABLE, "what looks like the answer is no valid JSON")
+    try:
+        value = model.model_validate_json(candidate.json)
+    except pydantic.ValidationError as exc:
+        value = _fit_recased(candidate.json, model, exc)
+    if not value.model_fields_set and not takes_empty:
+        raise _Misfit(1, f"the answer has none of the fields of {model.__name__}")
+    if not _all_finite((value,)):
+        raise _Misfit(1, "a number in the answer is not finite, which JSON cannot hold")
+    return value
 
 
-def _is_syntax(exc: pydantic.ValidationError) -> bool:
-    return exc.errors(include_url=False)[0]["type"] == "json_invalid"
+def _fit_recased[M: pydantic.BaseModel](text: str, model: type[M], error: pydantic.ValidationError) -> M:
+    try:
+        recased = json.dumps(with_schema_casing(json.loads(text), _schema(model)))
+        return model.model_validate_json(recased)
+    except pydantic.ValidationError as exc:
+        raise _Misfit(exc.error_count(), explain(exc)) from exc
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or thousands of levels
+        raise _Misfit(error.error_count(), explain(error)) from error
+
+
+@lru_cache(maxsize=256)
+def _schema(model: type[pydantic.BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _all_finite(values: Iterable[Any]) -> bool:
+    """pydantic reads NaN, 1e999 and "inf" as floats: they are no JSON, and no file of results holds them."""
+    for value in values:
+        kind = type(value)
+        if kind is str or kind is int or value is None or kind is bool:
+            continue
+        if kind is float:
+            if not math.isfinite(value):
+                return False
+        elif not _all_finite(_inside(value)):
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, pydantic.BaseModel):
+        return [*value.__dict__.values(), value.model_extra] if value.model_extra else value.__dict__.values()
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple | set | frozenset) else ()
 
 
 def explain(exc: pydantic.ValidationError) -> str:
     """What does not fit, field by field, in one line without the answer's own text."""
     problems = [
-        f"{'.'.join(map(str, error['loc'])) or 'the answer'}: {error['msg']}"
+        f"{_path(error['loc']) or 'the answer'}: {error['msg']}"
         for error in exc.errors(include_url=False, include_input=False)
     ]
-    shown = "; ".join(problems[:5])
-    return shown if len(problems) <= 5 else f"{shown}; and {len(problems) - 5} more"
+    shown = "; ".join(problems[:_SHOWN])
+    return shown if len(problems) <= _SHOWN else f"{shown}; and {len(problems) - _SHOWN} more"
+
+
+def _path(steps: Iterable[str | int]) -> str:
+    """As citations name fields: `lines[2].price`."""
+    written = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return written.removeprefix(".")

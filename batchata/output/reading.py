@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pydantic
 
 from batchata.core.events import RequestError
 from batchata.output.blocks import Block, joined_text
-from batchata.output.citations import Citation, by_field, of_blocks
-from batchata.output.parsing import UnreadableAnswer, parse
-from batchata.output.spans import value_spans
+from batchata.output.citation import Citation
+from batchata.output.citations import by_field, cited_blocks, of_blocks
+from batchata.output.parsing import Parsed, UnreadableAnswer, parse
+from batchata.output.shapes import shape_of
+from batchata.output.spans import Spans, value_spans
 
 type Result = pydantic.BaseModel | dict[str, Any] | str | None
 type Citations = list[Citation] | dict[str, list[Citation]] | None
@@ -39,25 +41,62 @@ class Reader:
     response_model: type[pydantic.BaseModel] | None
     enable_citations: bool
 
+    def judge(self, blocks: list[Block], stop_reason: str | None) -> RequestError | None:
+        """Why there is no result, None when there is one; what `read` says, without reading citations."""
+        return self._read(blocks, stop_reason).error
+
     def read(self, blocks: list[Block], stop_reason: str | None) -> Reading:
         """The reading of a succeeded request's content blocks."""
+        found = self._read(blocks, stop_reason)
+        if found.error is not None or not self.enable_citations:
+            return Reading(found.result, None, found.error)
+        if found.parsed is None:
+            return Reading(found.result, of_blocks(blocks))
+        return Reading(found.result, _by_field(blocks, found))
+
+    def _read(self, blocks: list[Block], stop_reason: str | None) -> _Found:
         if stop_reason == "refusal":
             return _failed("refusal", "the model refused to answer")
         if stop_reason in _CUT:
             return _failed(stop_reason, _CUT[stop_reason])
         text = joined_text(blocks)
-        if not text:
-            return _failed("invalid_output", "the answer holds no text")
+        if not text or text.isspace():
+            return _failed("empty_output", "the answer holds no text")
         if self.response_model is None:
-            return Reading(text, of_blocks(blocks) if self.enable_citations else None)
+            return _Found(text, text)
         try:
             parsed = parse(text, self.response_model)
         except UnreadableAnswer as exc:
             return _failed("invalid_output", str(exc))
-        if not self.enable_citations:
-            return Reading(parsed.value, None)
-        return Reading(parsed.value, by_field(blocks, value_spans(text, parsed.start, self.response_model)))
+        return _Found(parsed.value, text, parsed)
 
 
-def _failed(kind: str, message: str) -> Reading:
-    return Reading(None, None, RequestError(kind=kind, message=message))
+class _Found(NamedTuple):
+    """A result and where it was found, or the error in its place."""
+
+    result: Result
+    text: str = ""
+    parsed: Parsed[pydantic.BaseModel] | None = None
+    error: RequestError | None = None
+
+
+def _failed(kind: str, message: str) -> _Found:
+    return _Found(None, error=RequestError(kind=kind, message=message))
+
+
+def _by_field(blocks: list[Block], found: _Found) -> dict[str, list[Citation]]:
+    cited = cited_blocks(blocks)
+    if not cited:
+        return {}
+    assert found.parsed is not None
+    return by_field(cited, spans_of(found.text, found.parsed))
+
+
+def spans_of(text: str, parsed: Parsed[pydantic.BaseModel]) -> Spans:
+    """Where the values of what was read stand in the answer's text."""
+    shape = shape_of(type(parsed.value))
+    mended = parsed.mended
+    if mended is None:
+        return value_spans(text, parsed.start, shape)
+    places = value_spans(mended.json, 0, shape).places
+    return Spans({path: mended.places[start] for path, (start, _) in places.items()}, mended.end)

@@ -6,8 +6,10 @@ import json
 import re
 import time
 from contextlib import suppress
+from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 import pytest
@@ -64,14 +66,23 @@ def test_objects_in_the_wild_are_found(shared: Path) -> None:
 
 
 def test_what_is_not_a_whole_object_is_never_taken(shared: Path) -> None:
-    """Cut off, broken, many or none, or a list: no model made of any of the keys in the text fits."""
+    """Cut off, many or none, or a list: no model made of any of the keys in the text fits.
+
+    What is nearly JSON may be read, as the parser it was written for reads it, unless it is cut off.
+    """
     refused = [case for case in cases(shared) if not isinstance(case["expected"], dict)]
     assert len(refused) > 7
+    repaired = []
     for case in refused:
         keys = sorted(set(re.findall(r"[\"'](\w+)[\"']\s*:", case["text"]))) or ["anything"]
         for wanted in ([key] for key in keys):
-            with pytest.raises(UnreadableAnswer):
-                print(case["id"], parse(case["text"], with_keys(wanted)))  # noqa: T201 - told on failure
+            try:
+                found = parse(case["text"], with_keys(wanted)).value.model_dump(by_alias=True)
+            except UnreadableAnswer:
+                continue
+            assert found.items() <= case["repaired_upstream"].items(), case["id"]
+            repaired.append(case["id"])
+    assert set(repaired) == {"dev-30", "dev-32"}, "single quotes, and a comma that lacks"
 
 
 @pytest.mark.parametrize(
@@ -147,10 +158,23 @@ def test_several_values_that_differ_are_no_answer(text: str) -> None:
         parse(text, Person)
 
 
-def test_a_loose_model_does_not_take_the_first_object_it_meets() -> None:
-    """When every field is optional any object fits: it must not hide the one with the values."""
-    with pytest.raises(UnreadableAnswer, match="several different values"):
-        parse('I looked up {"query": "Ann"}. {"name": "Ann", "city": "Bonn"}', Loose)
+def test_a_loose_model_does_not_take_just_any_object() -> None:
+    """When every field is optional any object would fit, and one that has none of the fields is no answer."""
+    text = 'I looked up {"query": "Ann"} and {}. {"name": "Ann", "city": "Bonn"}'
+    assert parse(text, Loose).value == Loose(name="Ann", city="Bonn")
+    for text in (
+        '{"query": "Ann"}',
+        'Nothing found for {"query": "Ann"}.',
+        "Replace the {} in the template.",
+    ):
+        with pytest.raises(UnreadableAnswer, match="none of the fields"):
+            parse(text, Loose)
+
+
+@pytest.mark.parametrize("text", ["{}", " {} ", "```json\n{}\n```"])
+def test_an_empty_object_alone_is_an_answer(text: str) -> None:
+    """Where every field is optional, nothing found is something said."""
+    assert parse(text, Loose).value == Loose()
 
 
 @pytest.mark.parametrize(
@@ -158,11 +182,12 @@ def test_a_loose_model_does_not_take_the_first_object_it_meets() -> None:
     [
         ("", "the answer is empty"),
         ("   \n", "the answer is empty"),
-        ("I cannot help with that.", "Invalid JSON"),
+        ("I cannot help with that.", "no JSON object"),
         ('{"name": "Ann"}', "age: Field required"),
         ('{"name": "Ann", "age": "many"}', "age: Input should be a valid integer"),
-        ("{'name': 'Ann', 'age': 30}", "Invalid JSON"),
-        ('{"name": "Ann" "age": 30}', "Invalid JSON"),
+        ('{"name": "Ann", "age": 30,000}', "no valid JSON"),
+        ('{"name": "Ann", "age": NaN}', "age: Input should be a finite number"),
+        ('{"name": "Ann", "age": 3', "cut off"),
         ("null", "Input should be an object"),
     ],
 )
@@ -189,6 +214,115 @@ def test_many_problems_are_shortened() -> None:
 def test_raw_newlines_in_strings_are_read() -> None:
     """Models write them now and then, though JSON forbids it."""
     assert parse('Here: {"name": "Ann\nLee", "age": 30}', Person).value.name == "Ann\nLee"
+
+
+NEARLY = [
+    "{'name': 'Ann', 'age': 30}",
+    '{name: "Ann", age: 30}',
+    '{"name": "Ann" "age": 30}',
+    '{"name": "Ann", "age": 30,}',
+    "Here: {'age': 30, 'name': 'Ann', 'tags': [None, True, 'x\\'y',],}.",
+    '{"name": "Ann", "age": 30, "note": "two\nlines\tand a tab"}',
+]
+
+
+@pytest.mark.parametrize("text", NEARLY)
+def test_nearly_json_is_read_when_it_can_be_read_in_one_way_only(text: str) -> None:
+    """Other quotes, bare keys, a comma too many or too few, Python's words, raw control characters."""
+    assert parse(text, Person).value == ANN
+
+
+@pytest.mark.parametrize("text", NEARLY)
+def test_nearly_json_that_is_cut_off_is_no_answer(text: str) -> None:
+    """Wherever it ends before its last bracket."""
+    for end in range(text.index("{") + 1, text.rindex("}")):
+        with pytest.raises(UnreadableAnswer):
+            print(text[:end], parse(text[:end], Person))  # noqa: T201 - told on failure
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "Ann "the Boss" Lee", "age": 30}',
+        '{"name": "Ann", "note", "age": 30}',
+        '{"name": "Ann", /* more follow */ "age": 30}',
+        '{"name": "Ann", "age": 30, ...}',
+        '{"name": "Ann\\x", "age": 30}',
+        '{"name": "Ann", "age": 1 000}',
+        '{"name": "Ann", "age": 007}',
+        '{"name": "Ann",, "age": 30}',
+        '["Ann", {"name": "Ann", "age": 30} "Bob"]',
+        '{"person": {"name": "Ann", "age": 30}, "total": 1,000}',
+        '{"name": "Ann", "age": 30}\nCorrection: {"name": "Ann", "age": 3,000}',
+        '{"name": "Ann", "age": 30}\nCorrection: {"name": "Ann", "age": ',
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_not_read(text: str) -> None:
+    """A failure costs another attempt; a wrong value costs trust."""
+    with pytest.raises(UnreadableAnswer):
+        parse(text, Person)
+
+
+class Size(StrEnum):
+    SMALL = "Small"
+    XL = "XL"
+    LOWER_XL = "xl"
+
+
+class Garment(pydantic.BaseModel):
+    size: Size
+    fit: Literal["slim", "regular"] | None = None
+    colours: list[Literal["Red", "BLUE"]] = []
+    note: Literal["none"] | str = ""
+    stock: dict[Size, int] = {}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"size": "SMALL"}', Garment(size=Size.SMALL)),
+        ('{"size": "xl"}', Garment(size=Size.LOWER_XL)),
+        ('{"size": "small", "fit": "Slim", "colours": ["red", "Blue"]}',
+         Garment(size=Size.SMALL, fit="slim", colours=["Red", "BLUE"])),
+        ('Sure: {"size": "small", "note": "None"}', Garment(size=Size.SMALL, note="None")),
+        ('{"size": "Small", "stock": {"SMALL": 3}}', Garment(size=Size.SMALL, stock={Size.SMALL: 3})),
+    ],
+)  # fmt: skip
+def test_the_case_of_enumerated_values_does_not_matter(text: str, value: Garment) -> None:
+    """The native format promises the value, not its case; where any string may stand it stays as it is."""
+    assert parse(text, Garment).value == value
+
+
+def test_case_that_would_be_a_guess_is_refused() -> None:
+    """Two values differ in nothing but their case, and the answer is neither."""
+    with pytest.raises(UnreadableAnswer, match="size: Input should be"):
+        parse('{"size": "Xl"}', Garment)
+
+
+class Measure(pydantic.BaseModel):
+    value: float
+    exact: Decimal = Decimal(0)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", '"nan"'])
+@pytest.mark.parametrize("lead", ["", "Here: "])
+def test_numbers_that_are_none_are_refused(lead: str, number: str) -> None:
+    """pydantic would take them as floats; JSON has none, and a file of results would not hold them."""
+    with pytest.raises(UnreadableAnswer, match="not finite"):
+        parse(f'{lead}{{"value": {number}}}', Measure)
+
+
+@pytest.mark.parametrize("lead", ["", "Here: "])
+def test_numbers_keep_their_digits(lead: str) -> None:
+    """In prose as in JSON alone: nothing is read into a float on the way."""
+    text = f'{lead}{{"value": 1e3, "exact": "12345678901234567890.12"}}'
+    assert parse(text, Measure).value == Measure(value=1000, exact=Decimal("12345678901234567890.12"))
+
+
+def test_an_integer_of_thousands_of_digits_is_no_crash() -> None:
+    """Python itself refuses to read it."""
+    with pytest.raises(UnreadableAnswer):
+        parse('Here: {"name": "Ann", "age": ' + "9" * 5000 + "}", Person)
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

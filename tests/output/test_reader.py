@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import msgspec
@@ -56,7 +57,7 @@ def test_an_answer_that_only_calls_a_tool_is_no_result(recordings: Any) -> None:
         reading = PERSON.read(stored(answer["content"]), "tool_use")
         assert (reading.result, reading.citations) == (None, None), name
         assert reading.error is not None
-        assert reading.error.kind == "invalid_output"
+        assert reading.error.kind == "empty_output"
 
 
 @pytest.mark.parametrize("reader", [PERSON, TEXT], ids=["model", "text"])
@@ -110,12 +111,12 @@ def test_blocks_are_told_by_type_not_by_place() -> None:
 
 
 @pytest.mark.parametrize("reader", [PERSON, TEXT], ids=["model", "text"])
-@pytest.mark.parametrize("blocks", [[], text_blocks(""), [Block(type="thinking", text="hm")]])
+@pytest.mark.parametrize("blocks", [[], text_blocks(""), text_blocks(" \n"), [Block("thinking", "hm")]])
 def test_an_empty_answer_is_no_result(reader: Reader, blocks: list[Block]) -> None:
     """Not even an empty text."""
     error = reader.read(blocks, "end_turn").error
     assert error is not None
-    assert error.kind == "invalid_output"
+    assert error.kind == "empty_output"
 
 
 def test_an_answer_that_does_not_fit_says_why() -> None:
@@ -156,10 +157,11 @@ def test_recorded_citations_are_all_there_with_their_places(recordings: Any) -> 
         for citation, given in zip(found, raw, strict=True):
             kept = citation.as_dict()
             for key, value in given.items():
-                if value is not None and key not in ("encrypted_index", "file_id"):
+                if value is not None:
                     assert kept[RENAMED.get(key, key)] == value, (name, key)
             if not said.get("partial_shape"):  # those are a notebook's own excerpts of answers
                 assert kept.keys() >= LOCATIONS[citation.type], name
+                assert citation.as_api() == given, name
         kinds |= {citation.type for citation in found}
         count += len(found)
     assert kinds == LOCATIONS.keys()
@@ -171,6 +173,15 @@ def test_citations_survive_being_written_and_read(recordings: Any) -> None:
     for _, _, answer in recordings("citations"):
         for citation in of_blocks(stored(answer["content"])):
             assert from_dict(json.loads(json.dumps(citation.as_dict()))) == citation
+
+
+def test_a_citation_shows_what_it_has_and_can_be_compared() -> None:
+    """Without the names that do not apply; equal ones are one in a set."""
+    citation = Citation("page_location", "text", 0, "a.pdf", 1, 2)
+    shown = "type='page_location', cited_text='text', document_index=0, document_title='a.pdf'"
+    assert repr(citation) == f"Citation({shown}, start_page_number=1, end_page_number=2)"
+    assert {citation, Citation("page_location", "text", 0, "a.pdf", 1, 2)} == {citation}
+    assert pickle.loads(pickle.dumps(citation)) == citation
 
 
 @pytest.mark.parametrize(

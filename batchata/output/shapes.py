@@ -1,0 +1,117 @@
+"""How a type of the response model names what stands in its JSON: fields by their Python names."""
+
+from __future__ import annotations
+
+import collections.abc
+import json
+import re
+import types
+import typing
+from dataclasses import is_dataclass
+from functools import lru_cache
+from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
+
+import pydantic
+
+_UNIONS = (Union, types.UnionType)
+_MOST_NAMES = 1_000  # remembered for one type; the keys of an open dict have no end
+_PLAIN = re.compile(r"[^.\[\]\"\\()\x00-\x1f]+")
+
+
+class Shape:
+    """One type. `names` maps a key as it is written to the step of the path and the shape behind it."""
+
+    __slots__ = ("_element", "_options", "names")
+
+    def __init__(self, annotation: Any) -> None:
+        self.names: dict[str, tuple[str, Shape]] = {}
+        self._options = _options(annotation)
+        self._element: Shape | None = None
+
+    def field(self, written: str) -> tuple[str, Shape]:
+        """The step for a key that is not in `names` yet; `written` is the key's JSON without its quotes."""
+        found = self._field(_unescaped(written))
+        if len(self.names) < _MOST_NAMES:
+            self.names[written] = found
+        return found
+
+    @property
+    def element(self) -> Shape:
+        """The shape of a list's elements."""
+        if self._element is None:
+            inner = [inner for option in self._options for inner in _element_types(option)]
+            self._element = Shape(Union[tuple(inner)]) if inner else ANYTHING  # noqa: UP007 - made at run time
+        return self._element
+
+    def _field(self, key: str) -> tuple[str, Shape]:
+        for option in self._options:
+            if isinstance(option, type) and issubclass(option, pydantic.BaseModel):
+                for name, field in option.model_fields.items():
+                    if key == name or key in _aliases(field):
+                        return name, Shape(field.annotation)
+            elif key in (hints := _hints(option)):
+                return key, Shape(hints[key])
+        values = [get_args(option)[1] for option in self._options if _is_mapping(option)]
+        step = key if _PLAIN.fullmatch(key) else f"[{json.dumps(key, ensure_ascii=False)}]"
+        return step, Shape(values[0]) if values else ANYTHING
+
+
+@lru_cache(maxsize=256)
+def shape_of(model: type[pydantic.BaseModel]) -> Shape:
+    """The shape of a response model, kept with the names it has met."""
+    return Shape(model)
+
+
+def _options(annotation: Any) -> list[Any]:
+    """The types that a value may have here; root models and aliases of types stand for what is in them."""
+    if isinstance(annotation, TypeAliasType):
+        return _options(annotation.__value__)
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _options(get_args(annotation)[0])
+    if origin in _UNIONS:
+        return [inner for option in get_args(annotation) for inner in _options(option)]
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.RootModel):
+        return _options(annotation.model_fields["root"].annotation)
+    return [annotation]
+
+
+def _is_mapping(option: Any) -> bool:
+    origin = get_origin(option)
+    is_mapping = isinstance(origin, type) and issubclass(origin, collections.abc.Mapping)
+    return is_mapping and len(get_args(option)) == 2
+
+
+def _element_types(option: Any) -> list[Any]:
+    origin = get_origin(option)
+    if (
+        not isinstance(origin, type)
+        or not issubclass(origin, collections.abc.Iterable)
+        or _is_mapping(option)
+    ):
+        return []
+    return [inner for inner in get_args(option) if inner is not Ellipsis]
+
+
+def _aliases(field: pydantic.fields.FieldInfo) -> list[str]:
+    found = [field.alias, field.validation_alias]
+    if isinstance(field.validation_alias, pydantic.AliasChoices):
+        found += field.validation_alias.choices
+    paths = [str(alias.path[0]) for alias in found if isinstance(alias, pydantic.AliasPath)]
+    return [*paths, *(alias for alias in found if isinstance(alias, str))]
+
+
+def _hints(option: Any) -> dict[str, Any]:
+    if not (is_dataclass(option) or typing.is_typeddict(option)):
+        return {}
+    try:
+        return typing.get_type_hints(option)
+    except (NameError, TypeError):  # a type that is only known where it was written
+        return {}
+
+
+def _unescaped(written: str) -> str:
+    return str(json.loads(f'"{written}"', strict=False)) if "\\" in written else written
+
+
+ANYTHING = Shape(Any)
