@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import assert_never
@@ -48,7 +48,8 @@ class Intake:
         self.paused_until = 0  # nothing new is sent before: the provider did not answer the last time
         self.cancelled: set[int] = set()
         self.created: dict[int, str] = {}  # job -> its batch, as soon as the provider has said so
-        self.strangers: set[str] = set()  # ended batches that hold requests of nobody we look for
+        # job -> ended batches that are not its own, though they may be another lost job's
+        self.strangers: defaultdict[int, set[str]] = defaultdict(set)
         self.undecided: set[int] = set()  # jobs that are settled only when a running batch has ended
 
     @property
@@ -83,7 +84,7 @@ class Intake:
 
     def _sought(self, report: work.Sought) -> None:
         job = self._run.jobs[report.job]
-        self.strangers.update(report.strangers)
+        self.strangers[job.number].update(report.strangers)
         self.undecided.discard(job.number)
         waits = report.running or report.looked_at < decide.settle_by(self._run, job)
         if report.proven:

@@ -134,7 +134,8 @@ class Runner:
             case Submit():
                 self._submit(step)
             case Settle():
-                sought = lost(self.run, self.run.jobs[step.job], self.intake.strangers)
+                job = self.run.jobs[step.job]
+                sought = lost(self.run, job, self.intake.strangers[job.number])
                 self._workers.call("settle", [step.job], work.settle, sought)
             case Poll():
                 batch_ids = {number: self._batch_id(number) for number in step.jobs}

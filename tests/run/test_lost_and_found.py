@@ -41,6 +41,13 @@ def test_half_a_character_in_one_answer_costs_no_other_its_result(
         assert manager.results()[1]["result"] == "half \ufffd"
 
 
+def test_two_lost_batches_are_not_strangers_to_each_other(runs: Runs) -> None:
+    """The look for the first sees the second, whose own look comes later and must still find it."""
+    runs.sandbox.faults = Faults(lost_create_responses=2, create_hang=[0.2, 0.6])
+    assert runs.manager(2, items_per_job=1).run()["completed_items"] == 2
+    assert (runs.creates(), runs.types().count("submission_settled")) == (2, 2)
+
+
 def test_answers_that_a_download_lacks_are_fetched_again_before_they_are_paid_again(runs: Runs) -> None:
     """The batch says how many were answered; two downloads that end too early are not believed."""
     runs.sandbox.faults = Faults(truncate_results=[1, 1])
