@@ -20,7 +20,7 @@ from batchata.core.pricing import ModelPrice, worst_cost
 from batchata.errors import CostLimitError, InvalidInputError
 from batchata.inputs import Inputs, RequestTemplate, check_params, note_size, read_inputs
 from batchata.output.reading import Reader
-from batchata.output.schema import Route, check_response_model, choose_route, json_schema
+from batchata.output.schema import Route, check_response_model, choose_route, json_schema, result_schema
 from batchata.providers.models import Model, find_model
 from batchata.providers.port import Provider
 from batchata.providers.prices import find_price
@@ -101,6 +101,7 @@ class Definition:
             prompt=self.prompt,
             response_model=None if model is None else f"{model.__module__}:{model.__qualname__}",
             response_schema=self.schema,
+            result_schema=None if model is None else result_schema(model),
             enable_citations=self.enable_citations,
             output_route=self.route.kind,
             input_kind=self.inputs.kind,

@@ -73,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class RunStarted(Event, frozen=True, kw_only=True):
     """A run begins; everything that defines what is sent is in here or in its `items_added`.
 
+    `response_schema` is what answers must fit, `result_schema` how their values are written: by Python names.
     `key` is a fingerprint of the API key, which tells keys apart and reveals nothing; None when unknown.
     """
 
@@ -87,6 +88,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
     prompt: str | None
     response_model: str | None
     response_schema: dict[str, Any] | None
+    result_schema: dict[str, Any] | None
     enable_citations: bool
     output_route: str
     input_kind: str

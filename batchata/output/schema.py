@@ -82,6 +82,14 @@ def json_schema(response_model: type[pydantic.BaseModel]) -> dict[str, Any]:
         ) from exc
 
 
+def result_schema(response_model: type[pydantic.BaseModel]) -> dict[str, Any]:
+    """How the model writes results, by Python names; with `json_schema` enough to read without it."""
+    try:
+        return response_model.model_json_schema(by_alias=False, mode="serialization")
+    except (PydanticInvalidForJsonSchema, PydanticUserError):  # only how it writes cannot be described
+        return response_model.model_json_schema(by_alias=False)
+
+
 def choose_route(schema: dict[str, Any] | None, *, native: bool, citations: bool) -> Route:
     """The native format where the model has it and no citations are asked for (both together are refused)."""
     if schema is None:

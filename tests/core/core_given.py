@@ -50,6 +50,7 @@ def run_started(**changed: Any) -> e.RunStarted:
         prompt=None,
         response_model=None,
         response_schema=None,
+        result_schema=None,
         enable_citations=False,
         output_route="text",
         input_kind="messages",

@@ -60,6 +60,7 @@ def started(run_id: str = "run") -> e.RunStarted:
         prompt="Geben Sie «alles» an — 全部",
         response_model=None,
         response_schema=None,
+        result_schema=None,
         enable_citations=False,
         output_route="text",
         input_kind="messages",

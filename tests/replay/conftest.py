@@ -101,6 +101,7 @@ def started() -> Callable[..., RunStarted]:
             "prompt": None,
             "response_model": None,
             "response_schema": None,
+            "result_schema": None,
             "enable_citations": False,
             "output_route": "text",
             "input_kind": "messages",
