@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from batchata import work
-from batchata.errors import BatchataError
+from batchata.errors import BatchataError, ConfigurationError
 from batchata.providers.port import Provider
 
 _WAITING_REPORTS = 8  # chunks of outcomes that may wait for the log: bounds the memory of fast downloads
@@ -20,8 +20,10 @@ type _Call = tuple[str, Sequence[int], Callable[..., None], tuple[object, ...]]
 class Workers:
     """Runs calls about jobs side by side. `busy` says which jobs have one under way, and for what.
 
-    Threads of our own, not a ThreadPoolExecutor: that one takes no more work once the main thread has ended,
-    and a run in another thread goes on then.
+    Threads of our own, and all of them at once, not a ThreadPoolExecutor: a run in another thread goes on
+    when the main thread has ended, and Python starts no thread after that.
+
+    Raises ConfigurationError when it is too late for threads.
     """
 
     def __init__(self, provider: Provider | None, most: int) -> None:
@@ -30,17 +32,13 @@ class Workers:
         self._reports: queue.Queue[work.Report | BaseException] = queue.Queue(_WAITING_REPORTS)
         self._closing = threading.Event()
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        self._most = most
-        self._threads = 0
-        self._under_way = 0  # calls given and not yet reported
+        self._threads = most if provider is not None else 0
+        for number in range(self._threads):
+            self._start(number)
 
     def call(self, doing: str, jobs: Sequence[int], function: Callable[..., None], *args: object) -> None:
         """Start a call; whatever comes of it will be reported."""
         self.busy.update(dict.fromkeys(jobs, doing))
-        self._under_way += 1
-        if self._threads < min(self._under_way, self._most):
-            self._threads += 1
-            threading.Thread(target=self._serve, name=f"batchata-{self._threads}", daemon=True).start()
         self._calls.put((doing, jobs, function, args))
 
     def report(self, patience: float) -> work.Report | None:
@@ -55,7 +53,6 @@ class Workers:
         if isinstance(report, BaseException):
             raise report
         if not isinstance(report, work.Arrived):
-            self._under_way -= 1
             for number in jobs_of(report):
                 self.busy.pop(number, None)
         return report
@@ -73,6 +70,15 @@ class Workers:
             return False
         self._provider.close()
         return True
+
+    def _start(self, number: int) -> None:
+        try:
+            threading.Thread(target=self._serve, name=f"batchata-{number}", daemon=True).start()
+        except RuntimeError as exc:  # "can't start new thread", or "… at interpreter shutdown"
+            raise ConfigurationError(
+                f"the run's threads cannot be started ({exc}); a run in a thread must have begun before the "
+                "main thread ends: let the main thread join it"
+            ) from exc
 
     def _serve(self) -> None:
         """A thread's life: one call after another."""

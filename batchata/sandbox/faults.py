@@ -13,7 +13,7 @@ __all__ = ["Faults", "Selector", "chosen"]
 # Which requests of a batch: positions and/or custom ids, or a question asked of (custom_id, position).
 type Selector = Collection[int | str] | Callable[[str, int], bool] | None
 
-_SELECTORS = ("only_batches", "errored", "expired", "unknown_kind", "missing", "duplicated")
+_SELECTORS = ("only_batches", "errored", "expired", "unknown_kind", "missing", "duplicated", "garbled")
 _LISTS = (
     "create_status",
     "create_status_after",
@@ -40,6 +40,7 @@ class Faults:
     create_status: list[int] = field(default_factory=list)  # answered instead of creating
     create_status_after: list[int] = field(default_factory=list)  # created, then answered
     lost_create_responses: int = 0  # created, then the connection is dropped
+    created_twice: int = 0  # the call is repeated on its way: two batches, one answer
     create_hang: float | list[float] = 0.0  # created, then this many seconds until the answer
     spend_limit: bool = False  # 429 enforced_spend_limit_reached, without retry-after
     # GET of a batch, of the list, of results; cancel
@@ -64,6 +65,7 @@ class Faults:
     unknown_kind: Selector = None
     missing: Selector = None  # processed and billed, but without a line
     duplicated: Selector = None
+    garbled: Selector = None  # processed and billed, with a line that is no JSON
     foreign: int | list[str] = 0  # extra lines with custom ids that were never sent
     line_separators: bool = False  # a raw U+2028 inside a JSON string of every line
     processed: float | None = None  # share done when a batch is cancelled or expires; None: by time

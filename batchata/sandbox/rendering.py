@@ -73,7 +73,8 @@ class _Writer:
         self.day = (rfc3339(record.ended_at) or "")[:10]
         self.prefix = f"msg_sandbox_{record.id[-8:]}_"
         self.line_faults = any(
-            getattr(faults, name) for name in ("errored", "expired", "unknown_kind", "missing", "duplicated")
+            getattr(faults, name)
+            for name in ("errored", "expired", "unknown_kind", "missing", "duplicated", "garbled")
         )
 
     def lines(self, number: int, entry: Entry) -> Iterator[bytes]:
@@ -83,6 +84,8 @@ class _Writer:
         if not self.line_faults:
             yield line
             return
+        if chosen(self.faults.garbled, entry.custom_id, number):
+            line = line[: len(line) // 2] + b"\n"
         if not chosen(self.faults.missing, entry.custom_id, number):
             yield line
             if chosen(self.faults.duplicated, entry.custom_id, number):

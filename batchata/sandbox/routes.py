@@ -98,6 +98,8 @@ class Routes:
         if self.faults.spend_limit:
             raise spend_limit()
         self._inject("create_status")
+        if self._strike("created_twice"):
+            self._service.create(call.body)
         created = batch_object(self._service.create(call.body), call.base_url)
         hang = float(self._take("create_hang", 0.0))
         if hang:

@@ -1,0 +1,267 @@
+"""Unknown submissions are settled by proof: adopted, sent again when absent, and otherwise never guessed."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from resume_support import COUNT, Script, check_complete, check_paid_once, fresh, manager
+from run_support import Echo, Runs, echo
+
+from batchata.engine import Engine
+from batchata.errors import InvalidInputError, UnknownSubmissionError
+from batchata.log import read_log
+from batchata.manager import BatchManager
+from batchata.providers.anthropic.client import AnthropicProvider
+from batchata.sandbox import Faults, Sandbox
+
+SUBMIT = "batchata.providers.anthropic.client:AnthropicProvider.submit"
+
+
+def verdicts(runs: Runs) -> list[str]:
+    """How the lost submissions were settled, in order."""
+    return [
+        recorded.event.verdict for recorded in runs.events() if recorded.event.TYPE == "submission_settled"
+    ]
+
+
+def impatient(runs: Runs, **given: Any) -> BatchManager:
+    """A manager whose create calls time out after a fifth of a second, not after the SDK's ten minutes."""
+    made = manager(runs, **given)
+    engine = made._engine
+    made._engine = Engine(
+        engine.definition, engine.settings, engine.store, lambda: AnthropicProvider(timeout=0.2)
+    )
+    return made
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 504, 529])
+def test_an_error_after_the_batch_was_made_does_not_make_it_twice(runs: Runs, status: int) -> None:
+    """The server acted and then answered with an error that may stand for anything."""
+    runs.sandbox.faults = Faults(create_status_after=[status])
+    check_complete(runs)
+    assert (runs.creates(), verdicts(runs)) == (2, ["adopted"])
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 504, 529])
+def test_an_error_instead_of_a_batch_is_sent_again(runs: Runs, status: int) -> None:
+    """The same answers with nothing behind them: the batch is proven absent, or the refusal was definite."""
+    runs.sandbox.faults = Faults(create_status=[status])
+    check_complete(runs)
+    assert (runs.creates(), len(runs.sandbox.batches)) == (3, 2)
+    assert set(verdicts(runs)) <= {"absent"}
+
+
+def test_a_read_timeout_is_no_proof_of_anything(runs: Runs) -> None:
+    """The batch was made, the client stopped waiting for the answer."""
+    runs.sandbox.faults = Faults(create_hang=[1.0])
+    impatient(runs, max_wait_time=20).run()
+    assert "submission_unknown" in runs.types()
+    check_complete(runs)
+    assert (len(runs.sandbox.batches), verdicts(runs)) == (2, ["adopted"])
+
+
+def test_what_is_unknown_keeps_its_money(patient: tuple[Runs, list[float]]) -> None:
+    """While a submission is unknown nothing else may spend what it may have cost; found, it gives it back."""
+    runs, delay = patient
+    runs.sandbox.faults = Faults(lost_create_responses=1)
+    given = {"items_per_job": 1, "max_cost": "0.03"}  # one worst case is above half of it
+    waiting = manager(runs, max_wait_time=0.6, **given)
+    waiting.run()
+    assert runs.creates() == 1
+    assert waiting.stats()["reserved_cost"] * 2 > waiting.stats()["max_cost"]
+    delay[0] = 0.0
+    runs.sandbox.end_all()
+    check_complete(runs, **given)
+    assert (runs.creates(), verdicts(runs)) == (COUNT, ["adopted"])
+
+
+def test_what_is_proven_absent_gives_its_money_back(runs: Runs) -> None:
+    """A limit that holds one worst case at a time still lets everything through."""
+    runs.sandbox.faults = Faults(create_status=[500, 500])
+    check_complete(runs, items_per_job=1, max_cost="0.03")
+    assert verdicts(runs) == ["absent", "absent"]
+
+
+def test_runs_of_equal_sizes_at_equal_times_do_not_take_each_others_batches(tmp_path: Path) -> None:
+    """Two scripts in one workspace lose the answers to all their create calls at the same time."""
+    with fresh(tmp_path / "a", faults=Faults(lost_create_responses=4)) as first:
+        second = Runs(first.sandbox, tmp_path / "b")
+        second.log.parent.mkdir()
+        scripts = [Script(first, settle_delay=0.5), Script(second, settle_delay=0.5)]
+        assert [script.ends() for script in scripts] == [0, 0]
+        assert (first.creates(), len(first.sandbox.batches)) == (4, 4)
+        assert verdicts(first) == verdicts(second) == ["adopted", "adopted"]
+        assert set(first.sandbox.billed().values()) == {1}
+        owned = [
+            {r.event.batch_id for r in runs.events() if hasattr(r.event, "batch_id")}
+            for runs in (first, second)
+        ]
+        assert owned[0].isdisjoint(owned[1])
+
+
+def test_two_copies_of_one_log_do_not_take_each_others_batches(tmp_path: Path) -> None:
+    """A copied log has the same run, tag and job numbers; what each copy sends is still told apart."""
+    with fresh(tmp_path / "a", delay=60) as first:
+        manager(first, max_parallel_jobs=1, max_wait_time=0.3).run()
+        shutil.copytree(first.log.parent, tmp_path / "b")
+        first.sandbox.end_all()
+        second = Runs(first.sandbox, tmp_path / "b")
+        first.sandbox.faults = Faults(lost_create_responses=2)
+        for runs in (first, second):
+            manager(runs, max_parallel_jobs=1, max_wait_time=0.5).run()
+        first.sandbox.end_all()
+        for runs in (first, second):
+            summary = manager(runs, max_parallel_jobs=1).run()
+            assert (summary["completed_items"], verdicts(runs)) == (COUNT, ["adopted"])
+        assert len(first.sandbox.batches) == 3
+        assert set(first.sandbox.billed().values()) == {1}
+
+
+def test_a_call_that_was_repeated_on_its_way_is_named(runs: Runs) -> None:
+    """A proxy that sends a create call twice makes two batches: one is adopted, the other one is named."""
+    runs.sandbox.faults = Faults(created_twice=1, lost_create_responses=1)
+    assert manager(runs, items_per_job=COUNT).run()["completed_items"] == COUNT
+    (settled,) = [r.event for r in runs.events() if r.event.TYPE == "submission_settled"]
+    batches = [batch.id for batch in runs.sandbox.batches]
+    assert [settled.batch_id, *settled.surplus] == batches
+    assert runs.creates() == 1
+
+
+def test_a_candidate_that_still_runs_is_waited_for(patient: tuple[Runs, list[float]]) -> None:
+    """A batch shows whose it is only when it has ended: till then nothing is sent and nothing is given up."""
+    runs, _ = patient
+    runs.sandbox.faults = Faults(lost_create_responses=1)
+    given = {"items_per_job": COUNT}
+    waiting = manager(runs, max_wait_time=0.6, **given)
+    assert waiting.run()["pending_items"] == COUNT
+    assert verdicts(runs) == []
+    looks = [r.event.error.message for r in runs.events() if r.event.TYPE == "call_failed"]
+    (batch,) = runs.sandbox.batches
+    assert set(looks) == {f"may be {batch.id}"}
+    runs.sandbox.end_all()
+    check_complete(runs, **given)
+    assert verdicts(runs) == ["adopted"]
+
+
+def test_a_stranger_of_the_same_size_does_not_hold_anything_up(tmp_path: Path) -> None:
+    """Another run's batch of the same size and time is told apart as soon as it has ended."""
+    with fresh(tmp_path / "a") as runs:
+        other = Runs(runs.sandbox, tmp_path)
+        other.log = tmp_path / "other.db"
+        other.manager(COUNT, items_per_job=COUNT).run()
+        runs.sandbox.faults = Faults(create_status=[500])
+        given = {"items_per_job": COUNT}
+        assert manager(runs, **given).run()["completed_items"] == COUNT
+        assert verdicts(runs) == ["absent"]
+        assert set(runs.sandbox.billed().values()) == {1}
+
+
+def archived(tmp_path: Path) -> Callable[[], float]:
+    """A clock of the provider that a file moves on by thirty days."""
+    return lambda: time.time() + (30 * 86_400 if (tmp_path / "later").exists() else 0)
+
+
+def test_candidates_that_cannot_be_read_are_named_and_left_to_the_user(tmp_path: Path) -> None:
+    """Results older than 29 days prove nothing: the run stops and says what to look at."""
+    with fresh(tmp_path / "a", clock=archived(tmp_path)) as runs:
+        given = {"items_per_job": COUNT, "max_cost": "0.5"}
+        runs.sandbox.faults = Faults(create_hang=[5.0])
+        script = Script(runs, **given)
+        assert script.interrupted_when(lambda: len(runs.sandbox.batches) == 1, signal.SIGKILL) == -9
+        (tmp_path / "later").touch()
+        (batch,) = runs.sandbox.batches
+        again = manager(runs, **given)
+        with pytest.raises(UnknownSubmissionError, match="Console") as raised:
+            again.run()
+        assert batch.id in str(raised.value)
+        assert "manager.abandon(0)" in str(raised.value)
+        assert again.stats()["pending_items"] == COUNT
+        assert len(runs.sandbox.batches) == 1
+        held = again.stats()["reserved_cost"]
+        assert again.abandon(0)["pending_items"] == COUNT
+        assert again.stats()["withheld_cost"] == held > 0
+        (tmp_path / "later").unlink()
+        assert manager(runs, **given).run()["completed_items"] == COUNT
+        assert len(runs.sandbox.batches) == 2
+
+
+def test_another_workspace_is_no_proof_of_absence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another workspace the run's batches cannot be seen, so nothing is sent again there."""
+    home, away = tmp_path / "home", tmp_path / "away"
+    with fresh(tmp_path / "a", state=home) as runs:
+        given = {"items_per_job": 2, "max_parallel_jobs": 1}
+        assert Script(runs, (SUBMIT, True, 2), **given).ends() == -9
+        url = runs.sandbox.url
+        port = int(url.rpartition(":")[2])
+        runs.sandbox.stop()
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "a-key-of-another-workspace")
+        with (
+            Sandbox(answers=echo, state=away, port=port) as elsewhere,
+            pytest.raises(UnknownSubmissionError, match="another API key"),
+        ):
+            manager(runs, **given).run()
+        assert elsewhere.batches == []
+        monkeypatch.setenv("ANTHROPIC_API_KEY", Sandbox.api_key)
+        with Sandbox(answers=echo, state=home, port=port) as back:
+            seen = Runs(back, runs.log.parent)
+            check_complete(seen, **given)
+            assert len(back.batches) == 2
+
+
+def test_another_key_of_the_same_workspace_is_good_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are replaced; that the run's own batches can be seen proves that the workspace is the same."""
+    with fresh(tmp_path / "a") as runs:
+        given = {"items_per_job": 2, "max_parallel_jobs": 1}
+        assert Script(runs, (SUBMIT, False, 2), **given).ends() == -9
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "the-next-key")
+        check_complete(runs, **given)
+        assert verdicts(runs) == ["absent"]
+
+
+def test_only_an_open_job_can_be_abandoned(patient: tuple[Runs, list[float]]) -> None:
+    """Whoever mistypes a number is told which jobs there are, and nothing changes."""
+    runs, _ = patient
+    made = manager(runs, max_wait_time=0.3)
+    made.run()
+    with pytest.raises(
+        InvalidInputError, match="job 7 is not open, so there is nothing to abandon; open jobs: 0, 1"
+    ):
+        made.abandon(7)
+    assert "job_abandoned" not in runs.types()
+    assert manager(runs).stats()["jobs"] == 2
+
+
+def test_an_abandoned_batch_takes_no_part_any_more(patient: tuple[Runs, list[float]]) -> None:
+    """Its items are sent again and answered once more, with all of it in the log."""
+    runs, delay = patient
+    given = {"items_per_job": COUNT}
+    made = manager(runs, max_wait_time=0.3, **given)
+    made.run()
+    delay[0] = 0.0
+    made.abandon(0)
+    assert made.run()["completed_items"] == COUNT
+    assert (runs.creates(), runs.types().count("job_abandoned")) == (2, 1)
+    log = read_log(runs.log)
+    log.close()
+    assert [entry["result"] for entry in made.results()] == [
+        Echo(said=f"message {number}", length=9) for number in range(COUNT)
+    ]
+
+
+def test_check_paid_once_sees_a_batch_that_is_paid_twice(runs: Runs) -> None:
+    """The judge of these tests is not blind."""
+    manager(runs).run()
+    second = Runs(runs.sandbox, runs.log.parent)
+    second.log = runs.log.parent / "second.db"
+    manager(second, results_dir=None).run()
+    with pytest.raises(AssertionError):
+        check_paid_once(runs, COUNT)
