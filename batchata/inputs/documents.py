@@ -19,6 +19,8 @@ def pdf_to_document_block(
 ) -> dict[str, Any]:
     """The PDF at a path, or given as bytes, as a content block for a user message.
 
+    The document's title, which citations repeat, is the file's name when none is given; bytes have none.
+
     Raises FileInputError when it is no PDF, damaged, encrypted, empty, or longer than any model takes.
     """
     file = check_file(pdf, 0, _ANY_MODEL).file
@@ -28,6 +30,8 @@ def pdf_to_document_block(
         "type": "document",
         "source": {"type": "base64", "media_type": PDF, "data": b64encode(file.read()).decode()},
     }
+    if title is None and file.path is not None:
+        title = file.name
     if title is not None:
         block["title"] = title
     if enable_citations:

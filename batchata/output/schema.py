@@ -10,31 +10,8 @@ import pydantic
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
 from batchata.errors import InvalidInputError
-
-# What output_config.format takes; anything else is refused by the API or answered with an empty object.
-_MOST_OPTIONAL, _MOST_UNIONS = 24, 16
-_FORMATS = frozenset(
-    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
-)
-_BOUNDS = (
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "uniqueItems",
-    "pattern",
-    "default",
-    "examples",
-)
-
-
-class NotNative(Exception):
-    """The native format cannot carry the schema; the text says which part."""
+from batchata.output.native import NotNative, native_schema
+from batchata.output.undescribable import undescribable_field
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +53,11 @@ def json_schema(response_model: type[pydantic.BaseModel]) -> dict[str, Any]:
     try:
         return response_model.model_json_schema()
     except (PydanticInvalidForJsonSchema, PydanticUserError) as exc:
+        field = undescribable_field(response_model)
+        where = f", because of its field {field!r}" if field else ""
         raise InvalidInputError(
-            f"response_model {response_model.__name__} cannot be described in JSON Schema: "
-            f"{str(exc).splitlines()[0]}; give each field a type that JSON has"
+            f"response_model {response_model.__name__} cannot be described in JSON Schema{where}: "
+            f"{str(exc).splitlines()[0]}; give the field a type that JSON has"
         ) from exc
 
 
@@ -109,106 +88,3 @@ def instructions(schema: dict[str, Any], *, citations: bool) -> str:
         "Answer with one JSON object that is valid under this JSON Schema, and with nothing else: "
         f"no explanation, no code fence.{cite}\n{json.dumps(schema, ensure_ascii=False)}"
     )
-
-
-def native_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema in the subset that `output_config.format` takes; bounds become words in the description.
-
-    Raises NotNative when a part cannot be carried: open dicts, tuples, untyped values, recursion, or too
-    many optional or union fields.
-    """
-    _refuse_recursion(schema)
-    converted: dict[str, Any] = _convert(schema, schema.get("title", "the model"))
-    if "$defs" in schema:
-        converted["$defs"] = {name: _convert(part, name) for name, part in schema["$defs"].items()}
-    _refuse_excess(converted)
-    return converted
-
-
-def _convert(part: dict[str, Any], where: str) -> dict[str, Any]:
-    if "$ref" in part:
-        return {"$ref": part["$ref"]}  # siblings of a $ref are dropped by the API
-    if "prefixItems" in part:
-        raise NotNative(f"{where} is a tuple")
-    if not {"type", "enum", "const", "anyOf", "oneOf", "allOf"} & part.keys():
-        raise NotNative(f"{where} may be anything")
-    kept: dict[str, Any] = {key: part[key] for key in ("type", "enum", "const", "title") if key in part}
-    kept |= _described(part)
-    for union in ("anyOf", "oneOf"):
-        if union in part:
-            kept["anyOf"] = [_convert(option, where) for option in part[union]]
-    if "allOf" in part:
-        kept["allOf"] = [_convert(option, where) for option in part["allOf"]]
-    if part.get("format") in _FORMATS:
-        kept["format"] = part["format"]
-    if part.get("type") == "array":
-        kept["items"] = _convert(part.get("items") or {}, f"{where}[]")
-    if part.get("type") == "object":
-        kept |= _object(part, where)
-    return kept
-
-
-def _object(part: dict[str, Any], where: str) -> dict[str, Any]:
-    if part.get("additionalProperties") not in (None, False) or "patternProperties" in part:
-        raise NotNative(f"{where} is an open dict")
-    if "properties" not in part:
-        raise NotNative(f"{where} is an object without fields")
-    return {
-        "properties": {name: _convert(p, f"{where}.{name}") for name, p in part["properties"].items()},
-        "required": part.get("required", []),
-        "additionalProperties": False,
-    }
-
-
-def _described(part: dict[str, Any]) -> dict[str, str]:
-    bounds = [f"{key}: {json.dumps(part[key], ensure_ascii=False)}" for key in _BOUNDS if key in part]
-    if "format" in part and part["format"] not in _FORMATS:
-        bounds.append(f"format: {part['format']}")
-    words = [part["description"]] if part.get("description") else []
-    words += [f"({'; '.join(bounds)})"] if bounds else []
-    return {"description": " ".join(words)} if words else {}
-
-
-def _refuse_recursion(schema: dict[str, Any]) -> None:
-    uses = {name: set(_references(part)) for name, part in schema.get("$defs", {}).items()}
-    for name in uses:
-        seen: set[str] = set()
-        todo = set(uses[name])
-        while todo:
-            used = todo.pop()
-            if used == name:
-                raise NotNative(f"{name} contains itself")
-            if used not in seen:
-                seen.add(used)
-                todo |= uses.get(used, set())
-
-
-def _references(part: object) -> list[str]:
-    if isinstance(part, list):
-        return [name for value in part for name in _references(value)]
-    if not isinstance(part, dict):
-        return []
-    own = [part["$ref"].rsplit("/", 1)[-1]] if isinstance(part.get("$ref"), str) else []
-    return own + [name for value in part.values() for name in _references(value)]
-
-
-def _refuse_excess(schema: object) -> None:
-    optional, unions = _count(schema)
-    if optional > _MOST_OPTIONAL:
-        raise NotNative(f"{optional} optional fields, more than {_MOST_OPTIONAL}")
-    if unions > _MOST_UNIONS:
-        raise NotNative(f"{unions} union fields, more than {_MOST_UNIONS}")
-
-
-def _count(part: object) -> tuple[int, int]:
-    if isinstance(part, list):
-        totals = [_count(value) for value in part]
-    elif isinstance(part, dict):
-        totals = [_count(value) for value in part.values()]
-        if isinstance(part.get("properties"), dict):
-            totals.append((len(part["properties"]) - len(part.get("required", [])), 0))
-        if "anyOf" in part or isinstance(part.get("type"), list):
-            totals.append((0, 1))
-    else:
-        return 0, 0
-    return sum(o for o, _ in totals), sum(u for _, u in totals)

@@ -167,11 +167,11 @@ def test_the_pdf_library_is_not_loaded_for_text() -> None:
 
 
 def test_a_pdf_becomes_a_document_block(tmp_path: Path, blank_pdf: bytes) -> None:
-    """From a path or bytes alike; a title and citations only when asked for."""
+    """From a path or bytes alike; the title is the file's name, and citations are on when asked for."""
     path = tmp_path / "a.pdf"
     path.write_bytes(blank_pdf)
-    block = pdf_to_document_block(path)
-    assert block == pdf_to_document_block(blank_pdf) == pdf_to_document_block(str(path))
+    block = pdf_to_document_block(blank_pdf)
+    assert {**block, "title": "a.pdf"} == pdf_to_document_block(path) == pdf_to_document_block(str(path))
     assert set(block) == {"type", "source"}
     assert block["source"]["media_type"] == "application/pdf"
     full = pdf_to_document_block(blank_pdf, enable_citations=True, title="A")

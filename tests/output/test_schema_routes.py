@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
@@ -14,14 +15,8 @@ import pytest
 from pydantic import Field, create_model
 
 from batchata.errors import InvalidInputError
-from batchata.output.schema import (
-    NotNative,
-    check_response_model,
-    choose_route,
-    instructions,
-    json_schema,
-    native_schema,
-)
+from batchata.output.native import NotNative, native_schema
+from batchata.output.schema import check_response_model, choose_route, instructions, json_schema
 
 
 class Colour(StrEnum):
@@ -87,6 +82,7 @@ def test_names_types_and_required_fields_are_kept() -> None:
     assert NATIVE["properties"]["issued"]["format"] == "date"
     assert NATIVE["properties"]["kind"]["enum"] == ["invoice", "receipt"]
     assert NATIVE["properties"]["colour"] == {"$ref": "#/$defs/Colour"}
+    assert NATIVE["$defs"].keys() == {"Colour", "Line"}
     assert NATIVE["properties"]["lines"]["items"] == {"$ref": "#/$defs/Line"}
     assert NATIVE["$defs"]["Colour"]["enum"] == ["red", "blue"]
 
@@ -105,6 +101,39 @@ def test_formats_that_are_not_taken_become_words() -> None:
     assert "format" not in properties["at"]
     assert properties["at"]["description"] == "(format: file-path)"
     assert properties["when"]["format"] == "date"
+
+
+class Party(pydantic.BaseModel):
+    """A company or a person."""
+
+    name: str = Field(description="in full", examples=["Acme GmbH"])
+
+
+class Sale(pydantic.BaseModel):
+    """What was sold."""
+
+    buyer: Party = Field(description="who pays")
+    seller: Party = Field(description="who is paid", alias="Sold by")
+    colour: Colour = Field(Colour.RED, description="of the paint")
+    others: list[Party] = Field(description="who else is named")
+
+
+def test_all_that_is_said_of_a_field_reaches_the_model() -> None:
+    """Docstrings, descriptions and examples, also beside references, where the API would drop them."""
+    native = native_schema(json_schema(Sale))
+    found = native["properties"]
+    assert native["description"] == "What was sold."
+    assert found["buyer"]["description"] == "who pays A company or a person."
+    assert found["Sold by"]["description"] == "who is paid A company or a person."
+    assert found["Sold by"]["properties"]["name"]["description"] == 'in full (examples: ["Acme GmbH"])'
+    assert found["colour"]["description"] == 'of the paint (default: "red")'
+    assert found["colour"]["enum"] == ["red", "blue"]
+    assert found["others"]["description"] == "who else is named"
+    assert found["others"]["items"] == {"$ref": "#/$defs/Party"}
+    assert native["$defs"].keys() == {"Party"}
+    words = instructions(json_schema(Sale), citations=False)
+    for said in ("What was sold.", "who pays", "A company or a person.", "in full", "Acme GmbH"):
+        assert said in words
 
 
 def wide(optional: int, unions: int) -> type[pydantic.BaseModel]:
@@ -170,6 +199,10 @@ def test_instructions_keep_every_script() -> None:
     assert "番号 · Nº" in instructions(json_schema(model), citations=False)
 
 
+class Decoy:
+    """No pydantic type."""
+
+
 class Lines(pydantic.RootModel[list[Line]]):
     """A list in the place of an object."""
 
@@ -200,10 +233,21 @@ def test_a_response_model_is_taken_as_it_is() -> None:
     assert check_response_model(None) is None
 
 
-def test_a_field_without_a_json_schema_is_a_clear_error() -> None:
-    """Before anything is sent, with the model's name."""
-    model = create_model("Strange", f=(Callable[[int], int], ...))
-    with pytest.raises(InvalidInputError, match="response_model Strange cannot be described"):
+ANY_TYPE = pydantic.ConfigDict(arbitrary_types_allowed=True)
+Inner = create_model("Inner", text=(str, ...), call=(Callable[[int], int], ...))
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        (create_model("Strange", n=(int, 1), f=(Callable[[int], int], ...)), "f"),
+        (create_model("Strange", inner=(list[Inner] | None, ...)), "inner.call"),
+        (create_model("Strange", __config__=ANY_TYPE, p=(Path, ...), d=(list[Decoy], ...)), "d"),
+    ],
+)  # fmt: skip
+def test_a_field_without_a_json_schema_is_a_clear_error(model: type[pydantic.BaseModel], field: str) -> None:
+    """Before anything is sent, with the names of the model and of the field."""
+    with pytest.raises(InvalidInputError, match=f"Strange cannot be described .* its field '{field}'"):
         json_schema(model)
 
 

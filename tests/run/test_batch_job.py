@@ -309,7 +309,7 @@ def test_a_pdf_in_messages_arrives_as_it_is(waiting: Waiting, monkeypatch: pytes
         job = waiting.send(messages=messages, response_model=None)
         assert [entry["result"] for entry in job.results()] == [None, None]
         assert job.run()["completed_items"] == 2
-    assert sorted(got, key=str) == sorted([(pdf, None), (pdf, "Mine")], key=str)
+    assert sorted(got, key=str) == sorted([(pdf, "two.pdf"), (pdf, "Mine")], key=str)
     assert len(PdfReader(io.BytesIO(got[0][0])).pages) == 2
 
 

@@ -1,0 +1,166 @@
+"""A JSON Schema in the subset that `output_config.format` takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+# What output_config.format takes; anything else is refused by the API or answered with an empty object.
+_MOST_OPTIONAL, _MOST_UNIONS = 24, 16
+_FORMATS = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
+)
+_BOUNDS = (
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "pattern",
+    "default",
+    "examples",
+)
+
+
+class NotNative(Exception):
+    """The native format cannot carry the schema; the text says which part."""
+
+
+def native_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema in the subset that `output_config.format` takes; bounds become words in the description.
+
+    Raises NotNative when a part cannot be carried: open dicts, tuples, untyped values, recursion, or too
+    many optional or union fields.
+    """
+    _refuse_recursion(schema)
+    conversion = _Conversion(schema.get("$defs", {}))
+    converted = conversion.convert(schema, schema.get("title", "the model"))
+    conversion.add_definitions(converted)
+    _refuse_excess(converted)
+    return converted
+
+
+class _Conversion:
+    """Converts the parts of one schema."""
+
+    def __init__(self, definitions: dict[str, Any]) -> None:
+        self._definitions = definitions
+
+    def convert(self, part: dict[str, Any], where: str) -> dict[str, Any]:
+        if "$ref" in part:
+            return self._referred(part, where)
+        if "prefixItems" in part:
+            raise NotNative(f"{where} is a tuple")
+        if not {"type", "enum", "const", "anyOf", "oneOf", "allOf"} & part.keys():
+            raise NotNative(f"{where} may be anything")
+        kept: dict[str, Any] = {key: part[key] for key in ("type", "enum", "const", "title") if key in part}
+        kept |= _described(part)
+        for union in ("anyOf", "oneOf"):
+            if union in part:
+                kept["anyOf"] = [self.convert(option, where) for option in part[union]]
+        if "allOf" in part:
+            kept["allOf"] = [self.convert(option, where) for option in part["allOf"]]
+        if part.get("format") in _FORMATS:
+            kept["format"] = part["format"]
+        if part.get("type") == "array":
+            kept["items"] = self.convert(part.get("items") or {}, f"{where}[]")
+        if part.get("type") == "object":
+            kept |= self._object(part, where)
+        return kept
+
+    def _object(self, part: dict[str, Any], where: str) -> dict[str, Any]:
+        if part.get("additionalProperties") not in (None, False) or "patternProperties" in part:
+            raise NotNative(f"{where} is an open dict")
+        if "properties" not in part:
+            raise NotNative(f"{where} is an object without fields")
+        return {
+            "properties": {
+                name: self.convert(p, f"{where}.{name}") for name, p in part["properties"].items()
+            },
+            "required": part.get("required", []),
+            "additionalProperties": False,
+        }
+
+    def _referred(self, part: dict[str, Any], where: str) -> dict[str, Any]:
+        """The API drops what stands beside a $ref: a definition of which more is said is copied here."""
+        said = _described(part)
+        if not said:
+            return {"$ref": part["$ref"]}
+        copied: dict[str, Any] = self._definitions[_name(part["$ref"])]
+        both = [said["description"], *([copied["description"]] if copied.get("description") else [])]
+        return self.convert({**copied, "description": " ".join(both)}, where)
+
+    def add_definitions(self, converted: dict[str, Any]) -> None:
+        """Those that are referred to: what was copied needs none."""
+        used: dict[str, Any] = {}
+        todo = _references(converted)
+        while todo:
+            name = todo.pop()
+            if name not in used:
+                used[name] = self.convert(self._definitions[name], name)
+                todo += _references(used[name])
+        if used:
+            converted["$defs"] = {name: used[name] for name in self._definitions if name in used}
+
+
+def _described(part: dict[str, Any]) -> dict[str, str]:
+    bounds = [f"{key}: {json.dumps(part[key], ensure_ascii=False)}" for key in _BOUNDS if key in part]
+    if "format" in part and part["format"] not in _FORMATS:
+        bounds.append(f"format: {part['format']}")
+    words = [part["description"]] if part.get("description") else []
+    words += [f"({'; '.join(bounds)})"] if bounds else []
+    return {"description": " ".join(words)} if words else {}
+
+
+def _refuse_recursion(schema: dict[str, Any]) -> None:
+    uses = {name: set(_references(part)) for name, part in schema.get("$defs", {}).items()}
+    for name in uses:
+        seen: set[str] = set()
+        todo = set(uses[name])
+        while todo:
+            used = todo.pop()
+            if used == name:
+                raise NotNative(f"{name} contains itself")
+            if used not in seen:
+                seen.add(used)
+                todo |= uses.get(used, set())
+
+
+def _references(part: object) -> list[str]:
+    if isinstance(part, list):
+        return [name for value in part for name in _references(value)]
+    if not isinstance(part, dict):
+        return []
+    own = [_name(part["$ref"])] if isinstance(part.get("$ref"), str) else []
+    return own + [name for value in part.values() for name in _references(value)]
+
+
+def _name(reference: str) -> str:
+    return reference.rsplit("/", 1)[-1].replace("~1", "/").replace("~0", "~")
+
+
+def _refuse_excess(schema: object) -> None:
+    optional, unions = _count(schema)
+    if optional > _MOST_OPTIONAL:
+        raise NotNative(f"{optional} optional fields, more than {_MOST_OPTIONAL}")
+    if unions > _MOST_UNIONS:
+        raise NotNative(f"{unions} union fields, more than {_MOST_UNIONS}")
+
+
+def _count(part: object) -> tuple[int, int]:
+    if isinstance(part, list):
+        totals = [_count(value) for value in part]
+    elif isinstance(part, dict):
+        totals = [_count(value) for value in part.values()]
+        if isinstance(part.get("properties"), dict):
+            totals.append((len(part["properties"]) - len(part.get("required", [])), 0))
+        if "anyOf" in part or isinstance(part.get("type"), list):
+            totals.append((0, 1))
+    else:
+        return 0, 0
+    return sum(o for o, _ in totals), sum(u for _, u in totals)
