@@ -32,3 +32,8 @@ def iterate(ranges: Ranges) -> Iterator[int]:
 def count(ranges: Ranges) -> int:
     """How many indexes the ranges hold."""
     return sum(last - first + 1 for first, last in ranges)
+
+
+def holds(ranges: Ranges, index: int) -> bool:
+    """Whether the index is in one of the ranges."""
+    return any(first <= index <= last for first, last in ranges)

@@ -28,6 +28,7 @@ RunId = Annotated[
     str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+_MODEL = "Read the answers with this response model instead of the run's own."
 _AT = "As it was then: after a version (120), at a time in UTC (2026-11-22T10:00), or so long ago (-1h)."
 
 
@@ -72,12 +73,46 @@ def events(
     item: Annotated[
         int | None, typer.Option(min=0, metavar="INDEX", help="Only events that name this item.")
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with what happens, until the run is complete.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """The timeline: one line per event, oldest first."""
+    """The timeline: one line per event, oldest first.
+
+    \b
+    events runs.db                         everything
+    events runs.db --follow                … and what happens from now on
+    events runs.db --item 7                what happened to item 7
+    events runs.db --type retry_scheduled --type job_completed --json
+    """
     from batchata.replay.timeline import Wanted, print_timeline
 
-    print_timeline(log, run, Wanted(types or [], job, item), json=as_json)
+    print_timeline(log, run, Wanted(types or [], job, item), json=as_json, follow=follow)
+
+
+@app.command()
+def item(
+    log: LogPath,
+    index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Which item: 0 is the first.")],
+    run: RunId = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="MODULE:CLASS", help=_MODEL)] = None,
+    full: Annotated[bool, typer.Option("--full", help="Cut no text short.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One item's life: what was asked, every attempt, the result, its citations, its cost and the answer.
+
+    In the answer, what is cited stands between angle quotes: «52.00»[1] rests on citation 1.
+
+    \b
+    item runs.db 7                         at a glance
+    item runs.db 7 --full                  with whole texts
+    item runs.db 7 --json | jq .result
+    item runs.db 7 --model shop:Invoice    the stored answer read with another model
+    """
+    from batchata.replay.item import show_item
+
+    show_item(log, run, index, model=model, full=full, json=as_json)
 
 
 @app.command()

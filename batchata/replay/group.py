@@ -14,6 +14,7 @@ from batchata.replay.literal import clean
 # Typer brings its own copy of click, or uses the installed one, by version; its public errors derive from it.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 _DEFAULT = "show"
+_INTERRUPTED = 130  # as shells count it: 128 and the signal's number
 _OF_THE_GROUP = ("--help",)
 
 
@@ -31,6 +32,9 @@ class ReplayGroup(TyperGroup):
         """Run the command; an error of ours or of the caller's is one line and exit code 2."""
         try:
             result = super().invoke(ctx)
+        except KeyboardInterrupt as exc:  # how --watch and --follow are ended
+            sys.stdout.flush()
+            raise typer.Exit(_INTERRUPTED) from exc
         except BatchataError as exc:
             raise _ended(str(exc)) from exc
         except _UsageError as exc:

@@ -42,6 +42,10 @@ class Paper:
             head = label if position == 0 else ""
             self._print(Text.assemble((f"{head:<{_LABEL}}", "bold"), (part, style)))
 
+    def literal(self, label: str, text: str) -> None:
+        """A labelled line that keeps every blank and is never wrapped by us."""
+        self._print(Text.assemble((f"{label:<{_LABEL}}", "bold"), text))
+
     def columns(self, lines: Sequence[str]) -> None:
         """Aligned lines, the first of which are the heads."""
         self.line(lines[0], "bold")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ import typer
 
 from batchata.core import events as e
 from batchata.core.codec import EVENT_TYPES
-from batchata.core.events import Event, Ranges
+from batchata.core.events import Event
+from batchata.core.ranges import holds
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log, Recorded
 from batchata.replay.literal import clean
@@ -19,6 +21,7 @@ from batchata.replay.runs import reading, the_run
 from batchata.replay.sentences import sentence
 from batchata.replay.wording import as_json, iso, moment
 
+_EVERY = 0.2  # seconds between two looks of --follow
 _TYPE_WIDTH = max(map(len, EVENT_TYPES))
 
 
@@ -31,25 +34,33 @@ class Wanted:
     item: int | None
 
     def includes(self, event: Event) -> bool:
-        """Whether the event, of a wanted type, is about the job and the item."""
-        return (self.job is None or is_about_job(event, self.job)) and (
-            self.item is None or names_item(event, self.item)
+        """Whether the event is of a wanted type and about the job and the item."""
+        return (
+            (not self.types or event.TYPE in self.types)
+            and (self.job is None or is_about_job(event, self.job))
+            and (self.item is None or names_item(event, self.item))
         )
 
 
-def print_timeline(path: str, run_id: str | None, wanted: Wanted, *, json: bool) -> None:
+def print_timeline(
+    path: str, run_id: str | None, wanted: Wanted, *, json: bool, follow: bool = False
+) -> None:
     """Print the wanted events of a run, oldest first, in constant memory.
+
+    With `follow` also those that come, as they come, until the run is complete.
 
     Raises LogError when the file is no readable log, InvalidInputError for a run or type there is none of.
     """
     _check_types(wanted.types)
-    with reading(path) as log:
+    with reading(path, moving=follow) as log:
         stream = the_run(log, path, run_id)
         found = False
-        for recorded in _matching(log, stream, wanted):
-            found = True
-            line = as_json(_object(stream, recorded)) if json else _line(recorded)
-            sys.stdout.write(line + "\n")
+        events = _followed(log, stream) if follow else log.events(stream, types=wanted.types or None)
+        for recorded in events:
+            if wanted.includes(recorded.event):
+                found = True
+                line = as_json(_object(stream, recorded)) if json else _line(recorded)
+                sys.stdout.write(line + "\n")
     if not found:
         typer.echo("batchata.replay: no event matches", err=True)
 
@@ -65,13 +76,9 @@ def names_item(event: Event, item: int) -> bool:
         case e.ItemsAdded():
             return event.first <= item < event.first + event.count
         case e.SubmissionStarted() | e.RetryScheduled():
-            return _holds(event.items, item)
+            return holds(event.items, item)
         case _:
             return getattr(event, "index", None) == item
-
-
-def _holds(items: Ranges, item: int) -> bool:
-    return any(first <= item <= last for first, last in items)
 
 
 def _check_types(types: list[str]) -> None:
@@ -80,10 +87,17 @@ def _check_types(types: list[str]) -> None:
         raise InvalidInputError(f"no event type {unknown[0]!r}; the types are: {', '.join(EVENT_TYPES)}")
 
 
-def _matching(log: Log, stream: str, wanted: Wanted) -> Iterator[Recorded]:
-    for recorded in log.events(stream, types=wanted.types or None):
-        if wanted.includes(recorded.event):
+def _followed(log: Log, stream: str) -> Iterator[Recorded]:
+    """Every event, those to come included, until the run is complete."""
+    version, ended = 0, False
+    while True:
+        for recorded in log.events(stream, after=version):
+            version, ended = recorded.version, isinstance(recorded.event, e.RunCompleted)
             yield recorded
+        if ended:
+            return
+        sys.stdout.flush()
+        time.sleep(_EVERY)
 
 
 def _object(stream: str, recorded: Recorded) -> dict[str, Any]:

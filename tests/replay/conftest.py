@@ -74,10 +74,16 @@ def waiting(done: Path, run_log: Callable[..., Path], tmp_path_factory: pytest.T
 def write_log(tmp_path: Path) -> Callable[..., Path]:
     """Writes events into a log, as a run of the given name."""
 
-    def write(events: Sequence[Event], run_id: str = "run", name: str = "run.db", at: int = 10**15) -> Path:
+    def write(
+        events: Sequence[Event],
+        run_id: str = "run",
+        name: str = "run.db",
+        at: int = 10**15,
+        bodies: Sequence[bytes] = (),
+    ) -> Path:
         log = open_log(tmp_path / name)
         claim = log.claim(run_id, Process(pid=1, host="elsewhere"))
-        claim.append(at, events)
+        claim.append(at, events, bodies)
         claim.release()
         log.close()
         return tmp_path / name

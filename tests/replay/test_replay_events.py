@@ -6,6 +6,9 @@ import contextlib
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +18,7 @@ from typer.testing import Result
 from batchata.core import events as e
 from batchata.core.codec import EVENT_TYPES, encode
 from batchata.core.events import RunStarted
-from batchata.log import read_log
+from batchata.log import open_log, read_log
 from batchata.replay import sentences
 from batchata.replay.timeline import Wanted, print_timeline
 
@@ -150,3 +153,41 @@ def test_memory_does_not_grow_with_the_log(write_log: Write, started: Callable[.
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     assert peaks[1] < peaks[0] * 1.3
+
+
+def test_following_shows_what_comes_and_ends_with_the_run(
+    started: Callable[..., RunStarted], tmp_path: Path
+) -> None:
+    """Events are printed as they are appended; conditions hold for them too."""
+    log = open_log(tmp_path / "run.db")
+    claim = log.claim("run", e.Process(pid=1, host="elsewhere"))
+    claim.append(10**15, [started()])
+    options = ["--follow", "--json", "--type", "run_started", "--type", "run_completed"]
+    with _command("events", tmp_path / "run.db", *options) as following:
+        assert following.stdout is not None
+        assert json.loads(following.stdout.readline())["type"] == "run_started"
+        claim.append(10**15, [e.ItemsAdded(first=0, count=1, digest="d", first_body=0)])
+        claim.append(10**15, [e.RunCompleted(completed_items=0, failed_items=0, total_cost="0")])
+        rest, _ = following.communicate(timeout=20)
+    log.close()
+    assert [json.loads(line)["version"] for line in rest.splitlines()] == [3]
+    assert following.returncode == 0
+
+
+def test_following_ends_quietly_on_ctrl_c(write_log: Write, started: Callable[..., RunStarted]) -> None:
+    """The way out of a run that never ends: no traceback, and the exit code that shells know."""
+    with _command("events", write_log([started()]), "--follow") as following:
+        assert following.stdout is not None
+        assert following.stdout.readline()
+        following.send_signal(signal.SIGINT)
+        _, said = following.communicate(timeout=20)
+    assert (following.returncode, said) == (130, "")
+
+
+def _command(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "batchata.replay", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -1,0 +1,177 @@
+"""What `item` prints: one item's whole life on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import pydantic
+
+from batchata.core.events import CostCharged, Usage
+from batchata.core.state import Run
+from batchata.output.reading import Result
+from batchata.replay.answer import Answer, read_answer
+from batchata.replay.item_json import item_json
+from batchata.replay.life import Attempt, Life, read_life
+from batchata.replay.literal import clean, short
+from batchata.replay.paper import Paper, aligned, print_json
+from batchata.replay.places import place_of
+from batchata.replay.question import documents, turns
+from batchata.replay.runs import reading, the_run
+from batchata.replay.wording import by_kind, moment, number_of, span, usd
+
+_STYLES = {"completed": "green", "failed": "red", "pending": "yellow"}
+_LONG, _WHOLE = 600, 1 << 62  # characters of a text that are shown, without and with --full
+_MOST_ROWS = 40
+_PURGED = "its body was purged from the log; the history stays"
+
+
+def show_item(
+    path: str, run_id: str | None, index: int, *, model: str | None, full: bool, json: bool
+) -> None:
+    """Print the item's life; see `read_life` for `model`.
+
+    Raises LogError when the file is no readable log, InvalidInputError when it holds no such run or item.
+    """
+    with reading(path) as log:
+        life = read_life(log, the_run(log, path, run_id), index, model)
+    answer = read_answer(life.result.raw, life.result.citations)
+    if json:
+        print_json(item_json(life, answer))
+    else:
+        _print(life, answer, _WHOLE if full else _LONG)
+
+
+def _print(life: Life, answer: Answer, most: int) -> None:
+    paper, run, item = Paper(), life.history.run, life.result
+    assert run.started is not None
+    paper.field("run", clean(run.started.run_id), "bold")
+    which = f"{life.index} (of 0 to {run.total - 1}): {item.status}"
+    if item.status == "completed" or item.error is None:
+        paper.field("item", which, _STYLES[item.status])
+    else:
+        why = f"{clean(item.error.kind)}: {short(item.error.message, most)}"
+        paper.field("item", f"{which}: {why}", _STYLES[item.status])
+    _question(paper, run, life, most)
+    for attempt in life.attempts:
+        _attempt(paper, attempt, most)
+    if not life.attempts:
+        paper.field("attempts", "none yet")
+    many = f" for {number_of(item.attempts, 'attempt')}" if item.attempts > 1 else ""
+    paper.field("cost", usd(item.cost) + many)
+    _result(paper, item.result, answer, most)
+    for number, citation in enumerate(answer.citations, 1):
+        label = "citations" if number == 1 else ""
+        paper.field(label, f"[{number}] {place_of(citation)}: {short(citation.cited_text, most)}")
+    _answer(paper, life, answer, most)
+
+
+def _question(paper: Paper, run: Run, life: Life, most: int) -> None:
+    started = run.started
+    assert started is not None
+    paper.field("added", moment(life.added_at))
+    if life.input is None:
+        paper.field("request", _PURGED)
+    else:
+        for document in documents(life.input):
+            paper.field("document", clean(str(document)))
+            if document.path:
+                paper.field("", f"from {clean(document.path)}")
+        for role, text in turns(life.input):
+            paper.field(role, short(text, most))
+    if started.prompt is not None:
+        paper.field("prompt", short(started.prompt, most))
+    if isinstance(started.params.get("system"), str):
+        paper.field("system", short(started.params["system"], most))
+    asked = started.response_model or "text"
+    limit = f", at most {started.params.get('max_tokens', 0):,} tokens"
+    paper.field("asked for", clean(asked + (", with citations" if started.enable_citations else "") + limit))
+
+
+def _attempt(paper: Paper, attempt: Attempt, most: int) -> None:
+    batch = "no batch" if attempt.batch_id is None else f"batch {clean(attempt.batch_id)}"
+    sent = moment(attempt.started_at)
+    head = f"job {attempt.job}, {batch}, sent {sent} as {clean(attempt.custom_id)}"
+    paper.field(f"attempt {attempt.number}", head, "bold")
+    if attempt.note is not None:
+        paper.field("", f"told: {short(attempt.note, most)}")
+    paper.field("", _fate(attempt, most), "" if attempt.error is None else "yellow")
+    if attempt.charge is not None:
+        paper.field("", _price(attempt.charge))
+    if attempt.retry is not None:
+        retry = attempt.retry
+        begins = "a fresh set of attempts" if retry.attempt == 1 else f"attempt {retry.attempt}"
+        when = "" if retry.delay == 0 else f", {span(round(retry.delay * 1e6))} later at the earliest"
+        paper.field("", f"then {begins} was decided: {clean(retry.reason)}{when}")
+
+
+def _fate(attempt: Attempt, most: int) -> str:
+    outcome, words = attempt.outcome, [clean(attempt.fate)]
+    if outcome is not None and outcome.stop_reason:
+        words[0] += f" ({clean(outcome.stop_reason)})"
+    if attempt.answered_at is not None:
+        words.append(f"{span(attempt.answered_at - attempt.started_at)} after it was sent")
+    if attempt.polls:
+        words.append(f"after {number_of(attempt.polls, 'poll')}")
+    text = ", ".join(words)
+    if attempt.error is not None:
+        text += f": {clean(attempt.error.kind)}: {short(attempt.error.message, most)}"
+    return text
+
+
+def _price(charge: CostCharged) -> str:
+    tokens = {kind: getattr(charge, kind) for kind in Usage.__struct_fields__}
+    used = by_kind({kind.removesuffix("_tokens").replace("_", " "): n for kind, n in tokens.items()})
+    rates = ", ".join(
+        f"{usd(charge.unit_prices[kind])} {kind.removesuffix('_tokens').replace('_', ' ')}"
+        for kind, n in tokens.items()
+        if n and kind in charge.unit_prices
+    )
+    source = f" at {rates} per million ({clean(charge.price_source)})" if rates else " (no price known)"
+    return f"{usd(charge.amount)}: {used} tokens{source}"
+
+
+def _result(paper: Paper, result: Result, answer: Answer, most: int) -> None:
+    if not isinstance(result, pydantic.BaseModel | dict):
+        return  # a text is the answer itself
+    value = result if isinstance(result, dict) else result.model_dump(mode="json")
+    rows = [(path, short(text, most), _numbers(answer, path)) for path, text in _flat(value, "")]
+    shown = rows if most == _WHOLE else rows[:_MOST_ROWS]
+    for number, line in enumerate(aligned(shown) if shown else ["no fields"]):
+        paper.literal("result" if number == 0 else "", line)
+    if len(shown) < len(rows):
+        paper.field("", f"{number_of(len(rows) - len(shown), 'more value')}; --full shows all")
+
+
+def _numbers(answer: Answer, path: str) -> str:
+    return "".join(f"[{number}]" for number in answer.fields.get(path, []))
+
+
+def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every value that holds no others, with its path as citations name it: `lines[2].price`."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for number, inner in enumerate(value):
+            yield from _flat(inner, f"{path}[{number}]")
+    else:
+        yield clean(path), value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _answer(paper: Paper, life: Life, answer: Answer, most: int) -> None:
+    run, body = life.history.run, life.history.run.items.body[life.index]
+    if 0 <= body < run.purged:
+        paper.field("answer", _PURGED)
+    elif answer.text:
+        marked = answer.marked()
+        _lines(paper, "answer", marked if len(marked) <= most * 3 else f"{marked[: most * 3]}…")
+        if len(marked) > most * 3:
+            paper.field("", f"{len(answer.text):,} characters; --full shows all")
+
+
+def _lines(paper: Paper, label: str, text: str) -> None:
+    lines: Sequence[str] = text.splitlines() or [""]
+    for number, line in enumerate(lines):
+        paper.literal(label if number == 0 else "", clean(line))

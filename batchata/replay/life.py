@@ -1,0 +1,143 @@
+"""One item's life, gathered from the log: what was asked, every attempt, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from batchata.core import events as e
+from batchata.core.feedback import note_on
+from batchata.core.ranges import holds
+from batchata.errors import InvalidInputError
+from batchata.log.port import Log, Recorded
+from batchata.replay.history import History
+from batchata.replay.readers import RunReader
+from batchata.results import ItemResult, read_items
+
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One job that carried the item. Times are microseconds since 1970 UTC, None for what has not happened.
+
+    `note` is what the request said about the answer before it. `fate` is in a word how it ended.
+    """
+
+    number: int
+    job: int
+    custom_id: str
+    started_at: int
+    note: str | None
+    batch_id: str | None = None
+    submitted_at: int | None = None
+    polls: int = 0
+    answered_at: int | None = None
+    fate: str = "sending"
+    error: e.RequestError | None = None
+    outcome: e.OutcomeRecorded | None = None
+    charge: e.CostCharged | None = None
+    retry: e.RetryScheduled | None = None
+
+
+@dataclass(slots=True)
+class Life:
+    """Everything that the log holds of one item; `input` is None once purged."""
+
+    index: int
+    history: History
+    added_at: int = 0
+    attempts: list[Attempt] = field(default_factory=list)
+    retries: list[Recorded] = field(default_factory=list)
+    input: dict[str, Any] | None = None
+    item: ItemResult | None = None
+    by_job: dict[int, Attempt] = field(default_factory=dict)
+
+    @property
+    def result(self) -> ItemResult:
+        """Status, result, citations, cost and the stored line."""
+        assert self.item is not None
+        return self.item
+
+
+def read_life(log: Log, stream: str, index: int, model: str | None) -> Life:
+    """The item's life, its answer read with the run's own response model, or with `model` (module:Class).
+
+    Raises InvalidInputError when the run has no such item.
+    """
+    life = Life(index, History())
+    for recorded in log.events(stream):
+        life.history.advance(stream, *recorded)
+        _take(life, recorded)
+    run = life.history.run
+    if index >= run.total:
+        there = f"it has {run.total:,}, 0 to {run.total - 1}" if run.total else "it has none"
+        raise InvalidInputError(f"the run {stream!r} has no item {index}: {there}")
+    (body,) = log.bodies(stream, [run.input_body(index)])
+    life.input = None if body is None else _decode(body)
+    how = RunReader.of(run, model)
+    (life.item,) = read_items(log, run, [index], how.reader, again=how.again)
+    return life
+
+
+def _take(life: Life, recorded: Recorded) -> None:
+    at, event = recorded.at, recorded.event
+    match event:
+        case e.ItemsAdded() if event.first <= life.index < event.first + event.count:
+            life.added_at = at
+        case e.SubmissionStarted() if holds(event.items, life.index):
+            _begin(life, at, event)
+        case e.RetryScheduled() if holds(event.items, life.index):
+            life.retries.append(recorded)
+            if life.attempts:
+                life.attempts[-1].retry = event
+        case e.OutcomeRecorded() | e.CostCharged():
+            if event.index == life.index and event.job in life.by_job:
+                _answer(life.by_job[event.job], at, event)
+        case _:
+            attempt = life.by_job.get(getattr(event, "job", -1))
+            if attempt is not None:
+                _follow(attempt, at, event)
+
+
+def _begin(life: Life, at: int, event: e.SubmissionStarted) -> None:
+    started = life.history.run.started
+    limit = 0 if started is None else started.params.get("max_tokens", 0)
+    answered = [a.outcome for a in life.attempts if a.outcome is not None]
+    custom_id = event.custom_ids.replace("{index}", str(life.index))
+    note = note_on(answered[-1] if answered else None, limit)
+    attempt = Attempt(len(life.attempts) + 1, event.job, custom_id, at, note)
+    life.attempts.append(attempt)
+    life.by_job[event.job] = attempt
+
+
+def _answer(attempt: Attempt, at: int, event: e.OutcomeRecorded | e.CostCharged) -> None:
+    if isinstance(event, e.CostCharged):
+        attempt.charge = event
+    else:
+        attempt.outcome, attempt.answered_at = event, at
+        attempt.fate, attempt.error = event.kind, event.error
+
+
+def _follow(attempt: Attempt, at: int, event: e.Event) -> None:
+    """What the job that carries the item meets, up to the item's answer."""
+    if attempt.outcome is not None:
+        return
+    match event:
+        case e.BatchSubmitted() | e.SubmissionSettled(verdict="adopted"):
+            attempt.batch_id, attempt.submitted_at = event.batch_id, at
+            attempt.fate, attempt.error = "processing", None
+        case e.SubmissionSettled():
+            attempt.fate, attempt.answered_at = "never arrived", at
+        case e.SubmissionFailed():
+            attempt.fate, attempt.error, attempt.answered_at = "not sent", event.error, at
+        case e.SubmissionUnknown():
+            attempt.fate, attempt.error = "unknown", event.error
+        case e.JobAbandoned():
+            attempt.fate, attempt.answered_at = "abandoned", at
+        case e.BatchPolled():
+            attempt.polls += 1
+        case _:
+            pass

@@ -1,0 +1,40 @@
+"""How a run's answers are read from its log alone: with the run's own response model, or with another."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pydantic
+
+from batchata.core.events import RunStarted
+from batchata.core.state import Run
+from batchata.output.reading import Reader
+from batchata.replay.model import model_from_schema
+from batchata.rereading import load_response_model
+
+
+class RunReader(NamedTuple):
+    """A reader, and whether its verdict on answers counts: that of another model than the run's does."""
+
+    reader: Reader
+    again: bool
+
+    @classmethod
+    def of(cls, run: Run, model: str | type[pydantic.BaseModel] | None) -> RunReader:
+        """The reader for a run: with its own model if `model` is None, a model or one named `module:Class`.
+
+        Raises InvalidInputError when there is no such model.
+        """
+        started = run.started
+        assert started is not None
+        if model is None:
+            return cls(Reader(own_model(started), started.enable_citations), again=False)
+        chosen = load_response_model(model) if isinstance(model, str) else model
+        return cls(Reader(chosen, started.enable_citations), again=True)
+
+
+def own_model(started: RunStarted) -> type[pydantic.BaseModel] | None:
+    """The run's response model as its log describes it; None when answers are texts."""
+    if started.response_schema is None:
+        return None
+    return model_from_schema(started.response_schema, started.result_schema or {})
