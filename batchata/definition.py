@@ -18,9 +18,10 @@ from batchata.core.events import Process, RunStarted, Settings
 from batchata.core.plan import Measures
 from batchata.core.pricing import ModelPrice, worst_cost
 from batchata.errors import CostLimitError, InvalidInputError
-from batchata.inputs import Inputs, RequestTemplate, check_params, note_size, read_inputs
+from batchata.inputs import Inputs, RequestTemplate, check_params, note_size, read_inputs, service_tools
 from batchata.output.reading import Reader
 from batchata.output.schema import Route, check_response_model, choose_route, json_schema, result_schema
+from batchata.providers.given_prices import Prices, given_price
 from batchata.providers.models import Model, find_model
 from batchata.providers.port import Provider
 from batchata.providers.prices import find_price
@@ -38,6 +39,7 @@ class Definition:
     schema: dict[str, Any] | None
     enable_citations: bool
     route: Route
+    given_price: ModelPrice | None = None
 
     @property
     def reader(self) -> Reader:
@@ -54,14 +56,22 @@ class Definition:
 
     @cached_property
     def price(self) -> ModelPrice | None:
-        """Today's list prices of the model, None when no source knows them."""
-        return find_price(self.model.id, datetime.now(UTC))
+        """The price that the caller gave, or today's list price; None when no source knows the model."""
+        return self.given_price or find_price(self.model.id, datetime.now(UTC))
+
+    @property
+    def geo(self) -> str | None:
+        """Where inference is to take place, as far as the parameters say so."""
+        geo = self.params.get("inference_geo")
+        return None if geo is None else str(geo)
 
     def measures(self, note: Callable[[int], str | None] = lambda index: None) -> Measures:
         """How big each request is, and what it may cost at worst; `note` gives what goes with an item."""
         inputs, template, price = self.inputs, self.template, self.price
         bytes_more, tokens_more = template.size, template.token_bound
         max_tokens = self.params["max_tokens"]
+        caching = inputs.caches or template.caches
+        us = self.geo != "global"  # a workspace may have the United States as its default
 
         def noted(index: int) -> int:
             text = note(index)
@@ -70,21 +80,36 @@ class Definition:
         def worst(index: int) -> Decimal | None:
             if price is None:
                 return None
-            return worst_cost(price, inputs.token_bound(index) + tokens_more + noted(index), max_tokens)
+            tokens = inputs.token_bound(index) + tokens_more + noted(index)
+            return worst_cost(price, tokens, max_tokens, caching=caching, us=us)
 
         return Measures(
             size=lambda index: inputs.request_size(index) + bytes_more + noted(index), worst_cost=worst
         )
 
     def check_price(self, settings: Settings) -> None:
-        """A limit on costs needs a price to count with.
+        """A limit on costs needs a price to count with, and a worst case to hold back.
 
         Raises CostLimitError.
         """
-        if settings.max_cost is not None and self.price is None:
+        if settings.max_cost is None:
+            return
+        give = f"prices={{{self.model.id!r}: {{'input': …, 'output': …}}}} (USD per million tokens)"
+        if self.price is None:
             raise CostLimitError(
-                f"max_cost is set, but no price is known for {self.model.id}: costs cannot be limited; "
-                "leave max_cost out, or use a model whose price is known"
+                f"max_cost is set, but no price is known for {self.model.id}, so costs cannot be limited; "
+                f"give its price with {give}, or leave max_cost out"
+            )
+        if unknown := self.price.unknown_kinds(caching=self.inputs.caches or self.template.caches):
+            raise CostLimitError(
+                f"max_cost is set and requests use prompt caching, but for {self.model.id} no price is known "
+                f"of {', '.join(kind.removesuffix('_tokens') for kind in unknown)} ({self.price.source}); "
+                "give all prices with prices={…}, or leave max_cost or cache_control out"
+            )
+        if tools := service_tools(self.params):
+            raise CostLimitError(
+                f"max_cost cannot be held with the tool {tools[0]}: the service runs it as it likes, "
+                "so a request has no worst case; leave max_cost or the tool out"
             )
 
     def started(self, run_id: str, tag: str, provider: Provider | None, settings: Settings) -> RunStarted:
@@ -122,6 +147,7 @@ def define(
     response_model: object,
     enable_citations: bool,
     max_tokens: int,
+    prices: Prices | str | os.PathLike[str] | None = None,
     message_params: Mapping[str, Any],
 ) -> Definition:
     """Check everything that the caller gave.
@@ -129,6 +155,7 @@ def define(
     Raises InvalidInputError or one of its kinds for the first thing that cannot be sent.
     """
     found = find_model(model, datetime.now(UTC).date())
+    price = given_price(prices, found.id)
     checked_model = check_response_model(response_model)
     schema = None if checked_model is None else json_schema(checked_model)
     params = check_params({**message_params, "max_tokens": max_tokens}, found)
@@ -150,6 +177,7 @@ def define(
         schema=schema,
         enable_citations=bool(enable_citations),
         route=choose_route(schema, native=found.structured_output, citations=bool(enable_citations)),
+        given_price=price,
     )
 
 

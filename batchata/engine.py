@@ -203,7 +203,7 @@ class Engine:
         if call.cancel:
             self.stop.ask("cancelled", cancel=True)
         limit = self.settings.max_wait_time
-        recorder = Recorder(self.definition.reader, self.definition.price)
+        recorder = Recorder(self.definition.reader, self.definition.price, self.definition.geo)
         notes = Notes(log, journal.claim.stream, journal.run, self.definition.params["max_tokens"])
         with progress_for(call.show_progress) as progress:
             runner = Runner(

@@ -192,4 +192,4 @@ class ExpiringResultsWarning(BatchataWarning):
 
 
 class UnknownModelWarning(BatchataWarning):
-    """The model is not in Batchata's table: its abilities and price are guesses."""
+    """The model is not in Batchata's table: its abilities are guesses."""

@@ -12,6 +12,7 @@ from batchata.definition import Definition, define
 from batchata.engine import Call, Engine
 from batchata.errors import InvalidInputError
 from batchata.manager import anthropic_provider
+from batchata.providers.given_prices import Prices
 from batchata.settings import Money, PathLike, check_settings
 from batchata.stats import printed, statistics, summary
 from batchata.store import RunStore
@@ -66,6 +67,7 @@ def batch(
     response_model: type[pydantic.BaseModel] | None = None,
     enable_citations: bool = False,
     max_cost: Money | None = None,
+    prices: Prices | PathLike | None = None,
     max_wait_time: float | None = None,
     state_path: PathLike | None = None,
     run_id: str | None = None,
@@ -94,6 +96,7 @@ def batch(
         response_model=response_model,
         enable_citations=enable_citations,
         max_tokens=max_tokens,
+        prices=prices,
         message_params=message_params,
     )
     _check_fits_one_job(definition)

@@ -9,6 +9,7 @@ import pydantic
 
 from batchata.definition import define
 from batchata.engine import Call, Engine
+from batchata.providers.given_prices import Prices
 from batchata.providers.port import Provider
 from batchata.results import ItemResult
 from batchata.settings import Money, PathLike, check_settings
@@ -39,6 +40,10 @@ class BatchManager:
         items_per_job: items that travel together in one batch, 1 to 100,000.
         max_parallel_jobs: batches open at the same time.
         max_cost: USD that the run may cost at most, over all its starts.
+        prices: list prices that come before those of genai-prices and tokencost, by model: USD per million
+            tokens before the batch discount, `{model: {"input": 2, "output": 10}}`, and where it matters
+            `cache_write_5m`, `cache_write_1h`, `cache_read`, `web_search` (per thousand searches) and
+            `tiers` (`[{"above": 100_000, "input": …}]`); or the path of a JSON or TOML file of that shape.
         max_wait_time: seconds that one call of `run()` may take; what is open then stays pending.
         state_path: the event log, a SQLite file; None keeps the events in memory.
         run_id: the run's name; needed only when the log holds several runs.
@@ -69,6 +74,7 @@ class BatchManager:
         items_per_job: int = 50,
         max_parallel_jobs: int = 10,
         max_cost: Money | None = None,
+        prices: Prices | PathLike | None = None,
         max_wait_time: float | None = None,
         state_path: PathLike | None = None,
         run_id: str | None = None,
@@ -104,6 +110,7 @@ class BatchManager:
             response_model=response_model,
             enable_citations=enable_citations,
             max_tokens=max_tokens,
+            prices=prices,
             message_params=message_params,
         )
         self._engine = Engine(definition, settings, store, anthropic_provider)

@@ -72,6 +72,7 @@ class Recorder:
 
     reader: Reader
     price: ModelPrice | None
+    geo: str | None = None  # where inference was asked for, for answers that do not say where it was
 
     def outcomes(
         self, collection: Collection, outcomes: Iterable[Outcome], next_body: int
@@ -100,7 +101,8 @@ class Recorder:
             body=body,
         )
         if outcome.kind == "succeeded":  # the only kind that is billed
-            yield charge(job, index, outcome.usage or Usage(), self.price if outcome.usage else None)
+            price = self.price if outcome.usage else None
+            yield charge(job, index, outcome.usage or Usage(), price, outcome.inference_geo or self.geo)
 
     def missing(self, collection: Collection) -> list[Event]:
         """An outcome of their own for the requests that the results say nothing about."""

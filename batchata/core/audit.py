@@ -123,12 +123,12 @@ class Audit:
             self._uncharged[event.job, event.index] = event.usage
 
     def _cost_charged(self, event: e.CostCharged) -> Iterator[str]:
-        tokens = {kind: getattr(event, kind) for kind in e.Usage.__struct_fields__}
+        used = {kind: getattr(event, kind) for kind in e.Usage.__struct_fields__}
         key = (event.job, event.index)
         if key not in self._uncharged:
             yield f"item {event.index} is charged in job {event.job} without an answer, or twice"
-        elif (self._uncharged.pop(key) or e.Usage()) != e.Usage(**tokens):
-            yield "the tokens charged are not those of the answer"
+        elif (self._uncharged.pop(key) or e.Usage()) != e.Usage(**used):
+            yield "what is charged is not what the answer used"
         amount = charged(event)
         if amount is not None and amount != Decimal(event.amount or 0):
             yield f"${event.amount} is charged where tokens times unit prices give ${plain(amount)}"

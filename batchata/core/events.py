@@ -21,13 +21,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Tokens that one request used, by kind; `input_tokens` are those that no cache was involved in."""
+    """What one request used, by kind; `input_tokens` are those that no cache was involved in."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_write_5m_tokens: int = 0
     cache_write_1h_tokens: int = 0
     cache_read_tokens: int = 0
+    web_search_requests: int = 0
 
 
 class RequestError(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,8 +251,11 @@ class StrayOutcomeRecorded(Event, frozen=True, kw_only=True):
     body: int
 
 
-class CostCharged(Event, frozen=True, kw_only=True):
-    """What one request cost: `amount` in USD, None without a known price; unit prices per million tokens."""
+class CostCharged(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What one request cost: `amount` in USD, None without a known price; unit prices per million.
+
+    Unit prices are those that were applied: of a batch, and with the surcharge that the source names.
+    """
 
     TYPE: ClassVar[str] = "cost_charged"
     job: int
@@ -264,6 +268,7 @@ class CostCharged(Event, frozen=True, kw_only=True):
     cache_read_tokens: int
     unit_prices: dict[str, str]
     price_source: str
+    web_search_requests: int = 0
 
 
 class JobCompleted(Event, frozen=True, kw_only=True):

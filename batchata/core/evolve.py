@@ -168,6 +168,11 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
     usage["cache_write_5m_tokens"] += event.cache_write_5m_tokens
     usage["cache_write_1h_tokens"] += event.cache_write_1h_tokens
     usage["cache_read_tokens"] += event.cache_read_tokens
+    usage["web_search_requests"] += event.web_search_requests
+    tariff = event.price_source, tuple(event.unit_prices.items())
+    used = run.ledger.get(tariff) or run.ledger.setdefault(tariff, dict.fromkeys(event.unit_prices, 0))
+    for kind in used:
+        used[kind] += getattr(event, kind)
 
 
 def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> None:

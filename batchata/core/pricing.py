@@ -1,35 +1,50 @@
-"""What a request costs: unit prices, tiers and exact sums, in Decimal USD."""
+"""What a request costs: unit prices, tiers, surcharges and exact sums, in Decimal USD."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 
 from batchata.core.events import CostCharged, Usage
 
 MILLION = Decimal(1_000_000)
-_ZERO = Decimal(0)
+_ZERO, _ONE = Decimal(0), Decimal(1)
 BATCH_FACTOR = Decimal("0.5")  # every token category is billed at half the list price in a batch
+INPUT_KINDS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
+TOKEN_KINDS = (*INPUT_KINDS, "output_tokens")
+_ANYWHERE = (None, "", "global", "not_available")  # what answers say where no residency was asked for
 
 
 @dataclass(frozen=True)
 class UnitPrices:
-    """List prices in USD per million tokens, one for each kind of token; None where none is known."""
+    """List prices in USD per million tokens, one for each kind of token; None where none is known.
+
+    Of web searches it is the price per million requests.
+    """
 
     input_tokens: Decimal | None
     output_tokens: Decimal | None
     cache_write_5m_tokens: Decimal | None = None
     cache_write_1h_tokens: Decimal | None = None
     cache_read_tokens: Decimal | None = None
+    web_search_requests: Decimal | None = None
 
     @cached_property
     def in_batch(self) -> dict[str, tuple[Decimal, str]]:
-        """The known prices at half, as they are in a batch: as numbers and in plain digits."""
+        """The known prices as they are in a batch: as numbers and in plain digits. Only tokens are halved."""
         listed = {kind: getattr(self, kind) for kind in Usage.__struct_fields__}
-        halved = {kind: price * BATCH_FACTOR for kind, price in listed.items() if price is not None}
+        known = {kind: price for kind, price in listed.items() if price is not None}
+        halved = {
+            kind: price * BATCH_FACTOR if kind in TOKEN_KINDS else price for kind, price in known.items()
+        }
         return {kind: (price, plain(price)) for kind, price in halved.items()}
+
+    def times(self, factor: Decimal) -> UnitPrices:
+        """These prices with a factor on every kind of token."""
+        listed = {kind: getattr(self, kind) for kind in TOKEN_KINDS}
+        return replace(self, **{kind: price and price * factor for kind, price in listed.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +57,47 @@ class PriceTier:
 
 @dataclass(frozen=True)
 class ModelPrice:
-    """All prices of one model and where they came from; tiers ascend and the first begins at -1."""
+    """All prices of one model and where they came from; tiers ascend and the first begins at -1.
+
+    `us_factor` is what every token costs more where inference is kept in the United States.
+    """
 
     source: str
     tiers: Sequence[PriceTier]
+    us_factor: Decimal = _ONE
 
     def for_prompt(self, tokens: int) -> UnitPrices:
         """The prices that hold for a request whose prompt has this many tokens, cached ones included."""
         return next(tier.prices for tier in reversed(self.tiers) if tokens > tier.above)
 
+    def kept_in(self, geo: str | None) -> ModelPrice | None:
+        """The prices where inference took place; None for a place whose prices are not known."""
+        if geo in _ANYWHERE:
+            return self
+        return self.in_us if geo == "us" else None
+
     @cached_property
-    def dearest(self) -> list[tuple[Decimal, Decimal]]:
-        """For each tier the price of its dearest kind of input, and that of output."""
-        kinds = [kind for kind in Usage.__struct_fields__ if kind != "output_tokens"]
-        return [
-            (
-                max((p for kind in kinds if (p := getattr(tier.prices, kind)) is not None), default=_ZERO),
-                tier.prices.output_tokens or _ZERO,
-            )
-            for tier in self.tiers
-        ]
+    def in_us(self) -> ModelPrice:
+        """The prices with data residency in the United States."""
+        if self.us_factor == 1:
+            return self
+        tiers = [PriceTier(tier.above, tier.prices.times(self.us_factor)) for tier in self.tiers]
+        return ModelPrice(f"{self.source}, times {plain(self.us_factor)} for inference_geo us", tiers)
+
+    @cached_property
+    def dearest(self) -> list[tuple[Decimal, Decimal, Decimal]]:
+        """For each tier the price of fresh input, of the dearest kind of input, and of output."""
+        found = []
+        for tier in self.tiers:
+            known = [p for kind in INPUT_KINDS if (p := getattr(tier.prices, kind)) is not None]
+            fresh, output = tier.prices.input_tokens or _ZERO, tier.prices.output_tokens or _ZERO
+            found.append((fresh, max(known, default=_ZERO), output))
+        return found
+
+    def unknown_kinds(self, *, caching: bool) -> list[str]:
+        """The kinds of token that a request may use and that have no price in some tier."""
+        kinds = TOKEN_KINDS if caching else ("input_tokens", "output_tokens")
+        return [kind for kind in kinds if any(getattr(tier.prices, kind) is None for tier in self.tiers)]
 
 
 def prompt_tokens(usage: Usage) -> int:
@@ -74,12 +110,18 @@ def prompt_tokens(usage: Usage) -> int:
     )
 
 
-def charge(job: int, index: int, usage: Usage, price: ModelPrice | None) -> CostCharged:
-    """The event that says what this request cost, with every figure needed to check it later."""
-    tokens = {kind: number for kind in Usage.__struct_fields__ if (number := getattr(usage, kind))}
-    units = {} if price is None else price.for_prompt(prompt_tokens(usage)).in_batch
-    known = price is not None and tokens.keys() <= units.keys()
-    amount = sum((units[kind][0] * number for kind, number in tokens.items()), _ZERO) if known else None
+def charge(
+    job: int, index: int, usage: Usage, price: ModelPrice | None, geo: str | None = None
+) -> CostCharged:
+    """The event that says what this request cost, with every figure needed to check it later.
+
+    `geo` is where the answer says that inference took place.
+    """
+    used = {kind: number for kind in Usage.__struct_fields__ if (number := getattr(usage, kind))}
+    placed = None if price is None else price.kept_in(geo)
+    units = {} if placed is None else placed.for_prompt(prompt_tokens(usage)).in_batch
+    known = placed is not None and used.keys() <= units.keys()
+    amount = sum((units[kind][0] * number for kind, number in used.items()), _ZERO) if known else None
     return CostCharged(
         job=job,
         index=index,
@@ -89,22 +131,32 @@ def charge(job: int, index: int, usage: Usage, price: ModelPrice | None) -> Cost
         cache_write_5m_tokens=usage.cache_write_5m_tokens,
         cache_write_1h_tokens=usage.cache_write_1h_tokens,
         cache_read_tokens=usage.cache_read_tokens,
-        unit_prices={kind: units[kind][1] for kind in tokens} if known else {},
-        price_source="unknown" if price is None else price.source,
+        web_search_requests=usage.web_search_requests,
+        unit_prices={kind: units[kind][1] for kind in used} if known else {},
+        price_source=_source(price, placed, geo),
     )
 
 
-def worst_cost(price: ModelPrice, input_tokens: int, max_tokens: int) -> Decimal:
-    """The most that a request can cost: all input at the dearest kind of input, all of `max_tokens` used.
+def _source(price: ModelPrice | None, placed: ModelPrice | None, geo: str | None) -> str:
+    if placed is not None:
+        return placed.source
+    return "unknown" if price is None else f"unknown for inference_geo {geo}"
 
-    A tier counts only where so many input tokens reach it.
+
+def worst_cost(
+    price: ModelPrice, input_tokens: int, max_tokens: int, *, caching: bool = True, us: bool = False
+) -> Decimal:
+    """The most that a request can cost: all of the input, and all of `max_tokens` used.
+
+    With `caching` all input is taken at its dearest kind; with `us` with data residency. A tier counts only
+    where so many input tokens reach it.
     """
     worst = max(
-        dearest * input_tokens + output * max_tokens
-        for tier, (dearest, output) in zip(price.tiers, price.dearest, strict=True)
+        (dearest if caching else fresh) * input_tokens + output * max_tokens
+        for tier, (fresh, dearest, output) in zip(price.tiers, price.dearest, strict=True)
         if tier.above < input_tokens
     )
-    return worst * BATCH_FACTOR / MILLION
+    return worst * BATCH_FACTOR * (price.us_factor if us else 1) / MILLION
 
 
 def plain(amount: Decimal) -> str:

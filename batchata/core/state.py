@@ -40,6 +40,8 @@ class JobStatus(StrEnum):
     ABANDONED = "abandoned"  # the user gave it up: its batch cannot be found or read
 
 
+type Tariff = tuple[str, tuple[tuple[str, str], ...]]
+
 # Outcomes whose cost is known: that of an answer is charged, the others are free.
 SETTLED_KINDS = frozenset({"succeeded", "errored", "canceled", "expired"})
 
@@ -213,6 +215,8 @@ class Run:
         self.unpriced = 0  # charges whose amount is unknown
         self.withheld = Decimal(0)  # of reservations: for requests that may have cost something unknown
         self.usage = dict.fromkeys(Usage.__struct_fields__, 0)
+        # What was used at which prices: (source, unit prices by kind) -> how many of each kind.
+        self.ledger: dict[Tariff, dict[str, int]] = {}
         self.strays: dict[str, int] = {}
         self.limit_reached = False
         self.interrupted_by: str | None = None

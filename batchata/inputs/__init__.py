@@ -2,6 +2,7 @@
 
 from batchata.inputs.documents import pdf_to_document_block
 from batchata.inputs.files import FileInput
+from batchata.inputs.hidden import service_tools
 from batchata.inputs.items import Inputs, Source
 from batchata.inputs.params import check_params
 from batchata.inputs.read import read_inputs
@@ -16,4 +17,5 @@ __all__ = [
     "note_size",
     "pdf_to_document_block",
     "read_inputs",
+    "service_tools",
 ]

@@ -22,10 +22,12 @@ class Inputs:
     """Checked inputs, by index. Beside the caller's own objects it holds about 60 bytes an item.
 
     `first_prefilled` is the first conversation that ends with an assistant turn, None when there is none.
+    `caches` says whether any conversation asks for prompt caching.
     """
 
     kind: Literal["messages", "files"]
     first_prefilled: int | None = None
+    caches: bool = False
     _sources: list[Source] = field(default_factory=list)
     _digests: bytearray = field(default_factory=bytearray)
     _request_sizes: array[int] = field(default_factory=lambda: array("Q"))

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from batchata.errors import InvalidInputError
 from batchata.inputs.content import Contents, check_system
 from batchata.inputs.limits import ENVELOPE_BYTES, ENVELOPE_TOKENS, MAX_REQUEST_BYTES, TURN_TOKENS
-from batchata.inputs.values import check_json, encode_canonical
+from batchata.inputs.values import CACHE_MARK, check_json, encode_canonical
 from batchata.providers.models import Model
 
 type Message = dict[str, Any]
@@ -26,6 +26,7 @@ class CheckedConversation(NamedTuple):
     request_size: int
     token_bound: int
     prefilled: bool
+    caches: bool
 
 
 def check_conversation(value: Any, place: str, model: Model, enable_citations: bool) -> CheckedConversation:
@@ -101,4 +102,4 @@ def _measured(value: Conversation, place: str, contents: Contents, prefilled: bo
     text_bytes = len(encoded) - contents.base64_bytes
     tokens = text_bytes + contents.media_tokens + len(value) * TURN_TOKENS + ENVELOPE_TOKENS
     bound = min(tokens, contents.model.context_window)
-    return CheckedConversation(sha256(encoded).digest(), size, bound, prefilled)
+    return CheckedConversation(sha256(encoded).digest(), size, bound, prefilled, CACHE_MARK in encoded)

@@ -42,6 +42,7 @@ _OURS: Final = (
     "model",
     "on_interrupt",
     "poll_interval",
+    "prices",
     "prompt",
     "raw_results_dir",
     "response_model",

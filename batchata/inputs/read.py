@@ -54,6 +54,7 @@ def _read_messages(messages: Any, model: Model, enable_citations: bool) -> Input
         checked = check_conversation(conversation, f"messages[{index}]", model, enable_citations)
         if checked.prefilled and inputs.first_prefilled is None:
             inputs.first_prefilled = index
+        inputs.caches = inputs.caches or checked.caches
         inputs.add(conversation, checked.digest, checked.request_size, checked.token_bound)
     return inputs
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from batchata.inputs.content import CITABLE
 from batchata.inputs.files import FileInput
+from batchata.inputs.hidden import hidden_tokens
 from batchata.inputs.items import Source
 from batchata.inputs.kinds import PDF, TEXT, decode_text
 from batchata.inputs.limits import ENVELOPE_TOKENS
 from batchata.inputs.messages import Conversation, Message
-from batchata.inputs.values import encode
+from batchata.inputs.values import CACHE_MARK, encode
 
 type Prompt = str | Sequence[Mapping[str, Any]]  # a system prompt: text, or text blocks
 
@@ -59,7 +60,12 @@ class RequestTemplate:
     @property
     def token_bound(self) -> int:
         """How many input tokens it adds to `Inputs.token_bound`, at most."""
-        return self.size + ENVELOPE_TOKENS
+        return self.size + ENVELOPE_TOKENS + hidden_tokens(self.params, self.enable_citations)
+
+    @property
+    def caches(self) -> bool:
+        """Whether its part of a request asks for prompt caching."""
+        return CACHE_MARK in self._common
 
     @cached_property
     def _common(self) -> bytes:

@@ -9,6 +9,9 @@ import msgspec
 
 from batchata.errors import InvalidInputError
 
+CACHE_MARK: Final = (
+    b'"cache_control"'  # in the JSON of what asks for prompt caching; a text's quotes are escaped
+)
 _DEEPEST: Final = 100
 _INTEGERS: Final = range(-(2**63), 2**64)
 

@@ -31,7 +31,8 @@ class Model:
 
     `end_of_life` is the day from which requests fail. `image_tokens` is the most that one image, or one
     page of a PDF as an image, can cost. `thinks_by_default` says that answers begin with thinking, which
-    counts against `max_tokens`; `always_thinks` that it cannot be turned off either.
+    counts against `max_tokens`; `always_thinks` that it cannot be turned off either. `us_surcharge` says
+    that every token costs more where inference is kept in the United States.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Model:
     prefill: bool = False
     thinks_by_default: bool = False
     always_thinks: bool = False
+    us_surcharge: bool = True
     context_window: int = _LARGE_CONTEXT
     max_output_tokens: int = 128_000
     image_tokens: int = 4_784
@@ -93,7 +95,9 @@ _STRICT = replace(_CURRENT, forced_tools=False)
 _ALWAYS_THINKING = replace(_STRICT, always_thinks=True)
 _GEN_4_7 = Model(id="")
 _GEN_4_6 = replace(_GEN_4_7, image_tokens=1_568)
-_GEN_4_5 = replace(_GEN_4_6, prefill=True, context_window=200_000, max_output_tokens=64_000)
+_GEN_4_5 = replace(
+    _GEN_4_6, prefill=True, us_surcharge=False, context_window=200_000, max_output_tokens=64_000
+)
 _GEN_4 = replace(_GEN_4_5, structured_output=False)
 _OPUS_4 = replace(_GEN_4, max_output_tokens=32_000)
 _GEN_3_5 = replace(_GEN_4, max_output_tokens=8_192)
@@ -182,7 +186,7 @@ def _unknown(name: str, today: date) -> Model:
     near = get_close_matches(name, [model.id for model in _TABLE if not model.is_retired(today)], n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     _warn(
-        f"{name} is not in Batchata's model table: its abilities and price are guesses.{hint}",
+        f"{name} is not in Batchata's model table: its abilities are guesses.{hint}",
         UnknownModelWarning,
     )
     return Model(id=name, prefill=True, thinks_by_default=True, known=False)

@@ -34,6 +34,7 @@ class Outcome(msgspec.Struct):
     """What became of one request, read from one result line, which is kept as received in `line`.
 
     `blocks` are the answer's content blocks; `error` says why there is no answer, None when there is one.
+    `inference_geo` is where the answer says that it was made.
     """
 
     custom_id: str
@@ -43,6 +44,7 @@ class Outcome(msgspec.Struct):
     usage: Usage | None
     blocks: list[Block]
     line: bytes
+    inference_geo: str | None = None
 
 
 class Provider(Protocol):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from batchata.core.pricing import MILLION, ModelPrice, PriceTier, UnitPrices
+from batchata.providers.models import MODELS
 
 # genai-prices matches old families by prefix and so gives this one a price; the model was never published.
 _NEVER_EXISTED = frozenset({"claude-3-5-haiku-20240307"})
@@ -20,6 +21,10 @@ _NEVER_EXISTED = frozenset({"claude-3-5-haiku-20240307"})
 _PRICED_AS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
 # genai-prices keeps a dearer tier above 200,000 tokens, which Anthropic's price list does not have.
 _WITHOUT_TIERS = ("claude-sonnet-4-5",)
+# By Anthropic's price list: every token of Claude 4.6 and later with `inference_geo: "us"`, and a million
+# web searches.
+US_FACTOR = Decimal("1.1")
+WEB_SEARCHES = Decimal(10_000)
 _GENAI_FIELDS = {
     "input_tokens": "input_mtok",
     "output_tokens": "output_mtok",
@@ -42,6 +47,11 @@ def find_price(model: str, at: datetime) -> ModelPrice | None:
     return _from_genai_prices(model, at) or _from_tokencost(model)
 
 
+def us_factor(model: str) -> Decimal:
+    """What data residency in the United States multiplies the model's prices by; unknown ones are new."""
+    return US_FACTOR if model not in MODELS or MODELS[model].us_surcharge else Decimal(1)
+
+
 def _from_genai_prices(model: str, at: datetime) -> ModelPrice | None:
     from genai_prices.data_snapshot import get_snapshot
 
@@ -57,6 +67,7 @@ def _from_genai_prices(model: str, at: datetime) -> ModelPrice | None:
     return ModelPrice(
         source=f"genai-prices {version('genai-prices')}" + ("" if listed == model else f" ({listed})"),
         tiers=[PriceTier(above, _unit_prices(prices, above)) for above in (-1, *thresholds)],
+        us_factor=us_factor(model),
     )
 
 
@@ -65,7 +76,8 @@ def _tiers(prices: Any, name: str) -> list[Any]:
 
 
 def _unit_prices(prices: Any, above: int) -> UnitPrices:
-    return UnitPrices(**{kind: _at(getattr(prices, name), above) for kind, name in _GENAI_FIELDS.items()})
+    units = {kind: _at(getattr(prices, name), above) for kind, name in _GENAI_FIELDS.items()}
+    return UnitPrices(**units, web_search_requests=WEB_SEARCHES)
 
 
 def _at(price: Any, above: int) -> Decimal | None:
@@ -82,7 +94,8 @@ def _from_tokencost(model: str) -> ModelPrice | None:
     prices = {kind: entry.get(name) for kind, name in _TOKENCOST_FIELDS.items()}
     units = {kind: None if p is None else Decimal(str(p)) * MILLION for kind, p in prices.items()}
     source = f"tokencost {version('tokencost')}"
-    return ModelPrice(source=source, tiers=[PriceTier(-1, UnitPrices(**units))])
+    listed = UnitPrices(**units, web_search_requests=WEB_SEARCHES)
+    return ModelPrice(source=source, tiers=[PriceTier(-1, listed)], us_factor=us_factor(model))
 
 
 @cache

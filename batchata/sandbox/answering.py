@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from batchata.sandbox.models import thinks
+from batchata.sandbox.models import inference_place, thinks
 from batchata.sandbox.rejections import Rejection, rejection
 from batchata.sandbox.tokens import input_tokens, text_tokens
 from batchata.sandbox.values import Answer, Request
@@ -113,7 +113,7 @@ def message_of(
         "stop_reason": stop_reason,
         "stop_sequence": None,
         "stop_details": answer.stop_details,
-        "usage": _usage(input_tokens(params), tokens, tier, answer.usage),
+        "usage": _usage(input_tokens(params), tokens, tier, inference_place(params), answer.usage),
     }
 
 
@@ -130,7 +130,9 @@ def _cut(blocks: list[dict[str, Any]], characters: int) -> list[dict[str, Any]]:
     return kept
 
 
-def _usage(tokens_in: int, tokens_out: int, tier: str, override: dict[str, Any] | None) -> dict[str, Any]:
+def _usage(
+    tokens_in: int, tokens_out: int, tier: str, place: str, override: dict[str, Any] | None
+) -> dict[str, Any]:
     usage: dict[str, Any] = {
         "input_tokens": tokens_in,
         "output_tokens": tokens_out,
@@ -138,5 +140,6 @@ def _usage(tokens_in: int, tokens_out: int, tier: str, override: dict[str, Any] 
         "cache_read_input_tokens": 0,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
         "service_tier": tier,
+        "inference_geo": place,
     }
     return {**usage, **override} if override else usage

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
-__all__ = ["forced_tool_refused", "model_missing", "pages_allowed", "prefill_refused", "thinks"]
+__all__ = [
+    "forced_tool_refused",
+    "inference_place",
+    "model_missing",
+    "pages_allowed",
+    "prefill_refused",
+    "thinks",
+]
 
 # Ids of this shape are taken as existing unless they are retired: the sandbox must not know less than the
 # service does next year.
@@ -70,6 +79,13 @@ def forced_tool_refused(model: str) -> bool:
 def prefill_refused(model: str) -> bool:
     """Whether the conversation must end with a user message: from 4.6 on."""
     return _family(model)[1] >= (4, 6)
+
+
+def inference_place(params: Mapping[str, Any]) -> str:
+    """What an answer says of where it was made; models before 4.6 have no choice."""
+    if not prefill_refused(params["model"]):
+        return "not_available"
+    return str(params.get("inference_geo") or "global")
 
 
 @lru_cache(maxsize=512)

@@ -97,7 +97,7 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
         (changed(6, amount="0.00027"), "7: $0.00027 is charged where tokens times unit prices give $0.00026"),
         (
             changed(6, input_tokens=99, amount="0.0002584"),
-            "7: the tokens charged are not those of",
+            "7: what is charged is not what the answer used",
         ),
         (inserted(7, CHARGED), "8: item 0 is charged in job 0 without an answer, or twice"),
         (removed(6), "8: the answer for item 0 was never charged"),

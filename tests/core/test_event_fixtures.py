@@ -70,6 +70,7 @@ def test_the_first_released_run_means_what_it_meant() -> None:
         "cache_write_5m_tokens": 11,
         "cache_write_1h_tokens": 13,
         "cache_read_tokens": 17,
+        "web_search_requests": 0,
     }
     assert (run.retries, run.polls, run.strays) == (1, 4, {"foreign": 1})
     assert [job.status for job in run.jobs.values()] == [

@@ -204,7 +204,9 @@ def test_charges_add_up_by_run_job_item_and_kind() -> None:
         "cache_write_5m_tokens": 2,
         "cache_write_1h_tokens": 4,
         "cache_read_tokens": 6,
+        "web_search_requests": 0,
     }
+    assert run.ledger == {("test", (("input_tokens", "1.5"),)): {"input_tokens": 200}}
 
 
 def test_an_unknown_charge_makes_the_total_unknown() -> None:

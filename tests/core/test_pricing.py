@@ -9,18 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchata.core.events import Usage
-from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge, plain, prompt_tokens, worst_cost
+from batchata.core.pricing import (
+    TOKEN_KINDS,
+    ModelPrice,
+    PriceTier,
+    UnitPrices,
+    charge,
+    plain,
+    prompt_tokens,
+    worst_cost,
+)
 
-KINDS = Usage.__struct_fields__
+KINDS = TOKEN_KINDS
 D = Decimal
 
 
 def prices(*units: str | None) -> UnitPrices:
-    """Per million tokens: input, output, cache write 5m, cache write 1h, cache read."""
+    """Per million: input, output, cache write 5m, cache write 1h, cache read, web searches."""
     return UnitPrices(*(None if unit is None else D(unit) for unit in units))
 
 
-SONNET = ModelPrice("a table", [PriceTier(-1, prices("2", "10", "2.5", "4", "0.1"))])
+LISTED = prices("2", "10", "2.5", "4", "0.1", "10000")
+SONNET = ModelPrice("a table", [PriceTier(-1, LISTED)], us_factor=D("1.1"))
 HAIKU = ModelPrice(
     "a table",
     [
@@ -114,11 +124,50 @@ def test_one_unknown_unit_price_makes_the_amount_unknown(missing: str) -> None:
     assert amount(price, **dict.fromkeys(units, 1)) == D("0.000002")
 
 
+def test_web_searches_are_not_halved() -> None:
+    """A search costs a cent beside its tokens, in a batch as well; without a price it makes all unknown."""
+    event = charge(0, 0, Usage(input_tokens=100, web_search_requests=3), SONNET)
+    assert (event.amount, event.web_search_requests) == ("0.0301", 3)
+    assert event.unit_prices == {"input_tokens": "1", "web_search_requests": "10000"}
+    assert charge(0, 0, Usage(web_search_requests=1), HAIKU).amount is None
+
+
+def test_data_residency_costs_a_tenth_more_on_every_token() -> None:
+    """Where the answer says it was made in the US; searches cost the same, the source names the factor."""
+    usage = Usage(input_tokens=100, output_tokens=10, web_search_requests=1)
+    event = charge(0, 0, usage, SONNET, "us")
+    assert event.amount == "0.010165"
+    assert event.unit_prices == {
+        "input_tokens": "1.1",
+        "output_tokens": "5.5",
+        "web_search_requests": "10000",
+    }
+    assert event.price_source == "a table, times 1.1 for inference_geo us"
+    assert charge(0, 0, usage, HAIKU, "us").price_source == "a table"  # a model without the surcharge
+
+
+@pytest.mark.parametrize("geo", [None, "", "global", "not_available"])
+def test_without_data_residency_nothing_is_added(geo: str | None) -> None:
+    """The words with which answers say that they may come from anywhere."""
+    assert charge(0, 0, Usage(output_tokens=10), SONNET, geo).amount == "0.00005"
+
+
+def test_a_place_that_is_not_in_the_price_list_has_no_price() -> None:
+    """A surcharge that nobody has told us of is unknown, not zero."""
+    event = charge(0, 0, Usage(output_tokens=10), SONNET, "eu")
+    assert (event.amount, event.price_source, event.unit_prices) == (
+        None,
+        "unknown for inference_geo eu",
+        {},
+    )
+
+
 @st.composite
 def priced(draw: st.DrawFn) -> ModelPrice:
     """Any price table: tiers up or down, kinds with and without a price."""
     edges = [-1, *sorted(draw(st.sets(st.integers(0, 300_000), max_size=2)))]
-    return ModelPrice("any", [PriceTier(edge, UnitPrices(*(draw(UNITS) for _ in KINDS))) for edge in edges])
+    tiers = [PriceTier(edge, UnitPrices(*(draw(UNITS) for _ in KINDS))) for edge in edges]
+    return ModelPrice("any", tiers, us_factor=draw(st.sampled_from([D(1), D("1.1")])))
 
 
 @given(priced(), USAGES, st.integers(0, 1000), st.integers(0, 1000))
@@ -127,8 +176,18 @@ def test_no_request_costs_more_than_was_reserved(
 ) -> None:
     """`max_cost` is a promise: within the bounds, no mixture of token kinds exceeds the worst case."""
     cost = amount(price, **{kind: getattr(usage, kind) for kind in KINDS})
-    bound = worst_cost(price, prompt_tokens(usage) + spare_input, usage.output_tokens + spare_output)
-    assert cost is None or cost <= bound
+    most = prompt_tokens(usage) + spare_input, usage.output_tokens + spare_output
+    assert cost is None or cost <= worst_cost(price, *most)
+    placed = charge(0, 0, usage, price, "us").amount
+    assert placed is None or D(placed) <= worst_cost(price, *most, us=True)
+
+
+@given(priced(), st.integers(0, 400_000), st.integers(0, 10_000))
+def test_without_caching_only_fresh_input_is_reserved(price: ModelPrice, tokens: int, output: int) -> None:
+    """A request that asks for no caching is never billed for any: the bound is that of fresh tokens."""
+    cost = amount(price, input_tokens=tokens, output_tokens=output)
+    bound = worst_cost(price, tokens, output, caching=False)
+    assert cost is None or cost <= bound <= worst_cost(price, tokens, output)
 
 
 def test_the_worst_case_is_no_worse_than_can_be() -> None:
@@ -136,6 +195,8 @@ def test_the_worst_case_is_no_worse_than_can_be() -> None:
     assert worst_cost(HAIKU, 100_000, 1000) == D("0.01025")
     assert worst_cost(HAIKU, 100_001, 1000) == D("0.0512505")
     assert worst_cost(SONNET, 1_000_000, 0) == D("2")
+    assert worst_cost(SONNET, 1_000_000, 0, caching=False) == D("1")
+    assert worst_cost(SONNET, 1_000_000, 0, caching=False, us=True) == D("1.1")
 
 
 def test_amounts_are_written_in_plain_digits() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from batchata.core.events import Usage
 from batchata.core.pricing import UnitPrices, charge, prompt_tokens
+from batchata.providers.models import MODELS
 from batchata.providers.prices import find_price
 
 TODAY = datetime(2026, 11, 22, tzinfo=UTC)
@@ -156,4 +157,22 @@ def test_charges_are_half_of_what_genai_prices_computes(model: str, usage: Usage
     standard = calc_price(theirs, model, provider_id="anthropic", genai_request_timestamp=TODAY)
     amount = charge(0, 0, usage, find_price(model, TODAY)).amount
     assert amount is not None
-    assert Decimal(amount) == standard.total_price / 2
+    searches = usage.web_search_requests * Decimal("0.01")
+    assert Decimal(amount) == standard.total_price / 2 + searches
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_data_residency_costs_more_from_claude_4_6_on(model: str) -> None:
+    """A tenth on every token, and nothing on models that do not offer it; searches a cent each on all."""
+    price = find_price(model, TODAY)
+    if price is None:
+        assert model in UNPRICED or model.startswith(("claude-1", "claude-instant"))
+        return
+    old = ("claude-2", "claude-3", "claude-instant", "claude-haiku-4-5", "claude-opus-4-0", "claude-opus-4-1")
+    older = (*old, "claude-opus-4-2", "claude-opus-4-5", "claude-sonnet-4-0", "claude-sonnet-4-2")
+    dear = not model.startswith((*older, "claude-sonnet-4-5", "claude-1"))
+    assert (price.us_factor == Decimal("1.1")) is dear
+    assert price.for_prompt(1).web_search_requests == 10_000
+
+
+UNPRICED = {"claude-mythos-preview", "claude-3-5-haiku-20240307"}

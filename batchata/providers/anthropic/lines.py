@@ -17,12 +17,18 @@ class _CacheCreation(msgspec.Struct):
     ephemeral_1h_input_tokens: int | None = 0
 
 
+class _ServerToolUse(msgspec.Struct):
+    web_search_requests: int | None = 0
+
+
 class _Usage(msgspec.Struct):
     input_tokens: int | None = 0
     output_tokens: int | None = 0
     cache_creation_input_tokens: int | None = 0
     cache_read_input_tokens: int | None = 0
     cache_creation: _CacheCreation | None = None
+    server_tool_use: _ServerToolUse | None = None
+    inference_geo: str | None = None
 
 
 class _Message(msgspec.Struct):
@@ -110,6 +116,7 @@ def decode_line(line: bytes) -> Outcome:
         usage=None if message is None or message.usage is None else _usage(message.usage),
         blocks=[] if message is None else message.content,
         line=line,
+        inference_geo=None if message is None or message.usage is None else message.usage.inference_geo,
     )
 
 
@@ -181,6 +188,7 @@ def _usage(usage: _Usage) -> Usage:
     split = usage.cache_creation
     one_hour = 0 if split is None else split.ephemeral_1h_input_tokens or 0
     written = usage.cache_creation_input_tokens or 0
+    tools = usage.server_tool_use
     five_minutes = written - one_hour if split is None else split.ephemeral_5m_input_tokens or 0
     return Usage(
         input_tokens=usage.input_tokens or 0,
@@ -188,4 +196,5 @@ def _usage(usage: _Usage) -> Usage:
         cache_write_5m_tokens=max(five_minutes, written - one_hour),
         cache_write_1h_tokens=one_hour,
         cache_read_tokens=usage.cache_read_input_tokens or 0,
+        web_search_requests=0 if tools is None else tools.web_search_requests or 0,
     )
