@@ -148,6 +148,10 @@ class BatchManager:
     def stats(self) -> dict[str, Any]:
         """The summary and more: status, jobs, batch ids, tokens by kind, directories of the results.
 
+        `outcomes` counts what came back, over all attempts: succeeded, errored, canceled, expired, missing,
+        or kinds that the provider invents; `stray_outcomes` counts the lines that belong to no request:
+        repeated, foreign or unreadable. `collect_by` is the time until which the provider keeps the results
+        of every open batch (29 days from its creation), None without open batches.
         `log_head` is the hash of all that the log holds of the run: with it `replay verify --head` proves
         later that nothing was changed or cut off.
         """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from batchata.core.state import JobStatus, Run
 from batchata.logs import get_logger
-from batchata.stats import money
+from batchata.stats import collect_by, money
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -127,7 +127,8 @@ def waiting_for(run: Run) -> str:
     if run.status == "completed":
         return "done"
     if run.status == "interrupted":
-        return f"stopped ({run.interrupted_by})"
+        kept = collect_by(run)
+        return f"stopped ({run.interrupted_by})" + (f"; collect by {kept:%Y-%m-%d}" if kept else "")
     if len(run.jobs_with(JobStatus.ENDED)):
         return "collecting results"
     if unsettled := len(run.jobs_with(JobStatus.UNKNOWN)):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from batchata.core import decide
 from batchata.core.state import Run
 from batchata.results_dir import processed_dir, raw_dir
 
@@ -35,6 +38,8 @@ def statistics(
         "model": None if run.started is None else run.started.model,
         "jobs": len(run.jobs),
         "batches": [job.batch_id for job in run.jobs.values() if job.batch_id],
+        "outcomes": outcomes(run),
+        "collect_by": collect_by(run),
         "retries": run.retries,
         "usage": dict(run.usage),
         "max_cost": None if settings is None or settings.max_cost is None else Decimal(settings.max_cost),
@@ -46,6 +51,20 @@ def statistics(
         "processed_results_dir": None if results_dir is None else str(processed_dir(results_dir)),
         "raw_results_dir": None if raw is None else str(raw),
     }
+
+
+def outcomes(run: Run) -> dict[str, int]:
+    """How many requests came back how, over all jobs and attempts."""
+    counts: Counter[str] = Counter()
+    for job in run.jobs.values():
+        counts.update(job.outcomes)
+    return dict(counts)
+
+
+def collect_by(run: Run) -> datetime | None:
+    """Until when the results of every open batch are kept by the provider; None without one."""
+    until = [by for job in run.open.values() if (by := decide.collect_by(job)) is not None]
+    return datetime.fromtimestamp(min(until) / 1e6, UTC) if until else None
 
 
 def printed(stats: dict[str, Any]) -> str:

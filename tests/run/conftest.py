@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Runs]:
 def patient(tmp_path: Path) -> Iterator[tuple[Runs, list[float]]]:
     """Runs whose batches take a minute, and that minute: batches created after it is set to 0 end at once."""
     delay = [60.0]
-    with fresh(tmp_path / "patient", delay=lambda _: delay[0]) as runs:
+    # The clock is looked up at each call, so that freezegun moves the provider's time too.
+    with fresh(tmp_path / "patient", delay=lambda _: delay[0], clock=lambda: time.time()) as runs:
         yield runs, delay
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import time
@@ -61,7 +62,8 @@ PLACES = [
 class Script:
     """A process that runs a manager as a user's script does; `given` changes the manager's arguments.
 
-    With `at` (function, whether after it, number of the call) it sends `by` to itself there.
+    With `at` (function, whether after it, number of the call) it sends `by` to itself there. No file that it
+    writes grows beyond `file_limit` bytes, as on a disk that is full.
     """
 
     def __init__(
@@ -71,11 +73,12 @@ class Script:
         *,
         by: int = signal.SIGKILL,
         count: int = COUNT,
+        file_limit: int | None = None,
         **given: Any,
     ) -> None:
         environment = {"ANTHROPIC_BASE_URL": runs.sandbox.url, "ANTHROPIC_API_KEY": runs.sandbox.api_key}
         self._process = _context.Process(
-            target=_script, args=(runs.log.parent, environment, at, by, count, given), daemon=True
+            target=_script, args=(runs.log.parent, environment, at, by, count, file_limit, given), daemon=True
         )
         self._process.start()
         self.pid = self._process.pid or 0
@@ -110,6 +113,7 @@ def _script(
     at: tuple[str, bool, int] | None,
     by: int,
     count: int,
+    file_limit: int | None,
     given: dict[str, Any],
 ) -> None:
     os.environ.update(environment)
@@ -119,6 +123,8 @@ def _script(
     sys.stderr = open(folder / "stderr.txt", "w")  # noqa: SIM115 - as long as the process
     if at is not None:
         _signal_at(*at, by)
+    if file_limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
     manager(_Somewhere(folder), count, **given).run()
 
 
