@@ -100,7 +100,7 @@ def item(
     full: Annotated[bool, typer.Option("--full", help="Cut no text short.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """One item's life: what was asked, every attempt, the result, its citations, its cost and the answer.
+    """One item's life, from the request to the cited answer.
 
     In the answer, what is cited stands between angle quotes: «52.00»[1] rests on citation 1.
 
@@ -116,6 +116,28 @@ def item(
 
 
 @app.command()
+def costs(
+    log: LogPath,
+    run: RunId = None,
+    every_job: Annotated[bool, typer.Option("--all", help="Show all jobs of a long list.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What was spent, at which prices, and what is reserved.
+
+    By kind of token, with each price and where it came from, and by job.
+    When the log holds several runs and none is chosen, what each has cost, and each model.
+
+    \b
+    costs runs.db                          the ledger of the only run
+    costs runs.db --run nightly-7          of one of several
+    costs runs.db --json | jq .total_cost
+    """
+    from batchata.replay.costs import show_costs
+
+    show_costs(log, run, every_job=every_job, json=as_json)
+
+
+@app.command()
 def verify(
     log: LogPath,
     run: RunId = None,
@@ -125,8 +147,9 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Whether the log can be trusted: exit code 0 when everything holds, 1 with what does not.
+    """Whether the log can be trusted.
 
+    Exit code 0 when everything holds, 1 with what does not.
     Finds every change of an event or a body, gaps, missing bodies, sums that do not add up, and events from
     the future. That whole commits were cut off from the end shows only against a hash noted elsewhere.
 

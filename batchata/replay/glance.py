@@ -14,7 +14,7 @@ from batchata.replay.literal import clean, short
 from batchata.replay.living import is_alive
 from batchata.replay.outlook import ago, status_in_words, status_then, what_next
 from batchata.replay.paper import Paper, aligned
-from batchata.replay.wording import by_kind, moment, number_of, span, usd
+from batchata.replay.wording import by_kind, moment, number_of, span, usage_in_words, usd
 
 _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
 _MOST_FAILURES = 5  # kinds of failure shown with an example
@@ -131,8 +131,5 @@ def _cost(paper: Paper, run: Run) -> None:
     if run.reserved:
         text += f"; {usd(run.reserved)} reserved for open jobs"
     paper.field("cost", text)
-    used = ", ".join(
-        f"{n:,} {kind.removesuffix('_tokens').replace('_', ' ')}" for kind, n in run.usage.items() if n
-    )
-    if used:
-        paper.field("tokens", used)
+    if used := usage_in_words(run.usage):
+        paper.field("used", used)

@@ -19,7 +19,7 @@ from batchata.replay.paper import Paper, aligned, print_json
 from batchata.replay.places import place_of
 from batchata.replay.question import documents, turns
 from batchata.replay.runs import reading, the_run
-from batchata.replay.wording import by_kind, moment, number_of, span, usd
+from batchata.replay.wording import moment, number_of, short_kind, span, usage_in_words, usd
 
 _STYLES = {"completed": "green", "failed": "red", "pending": "yellow"}
 _LONG, _WHOLE = 600, 1 << 62  # characters of a text that are shown, without and with --full
@@ -121,15 +121,14 @@ def _fate(attempt: Attempt, most: int) -> str:
 
 
 def _price(charge: CostCharged) -> str:
-    tokens = {kind: getattr(charge, kind) for kind in Usage.__struct_fields__}
-    used = by_kind({kind.removesuffix("_tokens").replace("_", " "): n for kind, n in tokens.items()})
+    used = {kind: getattr(charge, kind) for kind in Usage.__struct_fields__}
     rates = ", ".join(
-        f"{usd(charge.unit_prices[kind])} {kind.removesuffix('_tokens').replace('_', ' ')}"
-        for kind, n in tokens.items()
+        f"{usd(charge.unit_prices[kind])} {short_kind(kind)}"
+        for kind, n in used.items()
         if n and kind in charge.unit_prices
     )
     source = f" at {rates} per million ({clean(charge.price_source)})" if rates else " (no price known)"
-    return f"{usd(charge.amount)}: {used} tokens{source}"
+    return f"{usd(charge.amount)}: {usage_in_words(used) or 'nothing used'}{source}"
 
 
 def _result(paper: Paper, result: Result, answer: Answer, most: int) -> None:

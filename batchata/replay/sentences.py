@@ -9,7 +9,7 @@ from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.events import Event, Ranges, RequestError, Usage
 from batchata.replay.literal import short
-from batchata.replay.wording import by_kind, item_ranges, moment, number_of, usd
+from batchata.replay.wording import by_kind, item_ranges, moment, number_of, usage_in_words, usd
 
 
 def sentence(event: Event) -> str:
@@ -83,8 +83,8 @@ def _stray_outcome_recorded(event: e.StrayOutcomeRecorded) -> str:
 
 
 def _cost_charged(event: e.CostCharged) -> str:
-    tokens = {kind.removesuffix("_tokens"): getattr(event, kind) for kind in Usage.__struct_fields__}
-    return f"job {event.job}, item {event.index}: {usd(event.amount)}: {by_kind(tokens)} tokens"
+    used = {kind: getattr(event, kind) for kind in Usage.__struct_fields__}
+    return f"job {event.job}, item {event.index}: {usd(event.amount)}: {usage_in_words(used) or 'nothing'}"
 
 
 def _job_completed(event: e.JobCompleted) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 
 from batchata.core.events import Ranges
-from batchata.core.pricing import plain
+from batchata.core.pricing import TOKEN_KINDS, plain
 from batchata.replay.literal import clean
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,6 +66,19 @@ def usd(amount: Decimal | str | None) -> str:
 def number_of(count: int, noun: str, plural: str | None = None) -> str:
     """A count with its noun: "1 batch", "2,000 items"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def usage_in_words(used: Mapping[str, int]) -> str:
+    """What was used, by kind: "1,653 input, 14 output tokens, 2 web searches"; empty when nothing was."""
+    tokens = [f"{used[kind]:,} {short_kind(kind)}" for kind in TOKEN_KINDS if used.get(kind)]
+    searches = used.get("web_search_requests", 0)
+    parts = [f"{', '.join(tokens)} tokens"] if tokens else []
+    return ", ".join([*parts, number_of(searches, "web search", "web searches")] if searches else parts)
+
+
+def short_kind(kind: str) -> str:
+    """What is paid for, in a column's head: "cache read" for `cache_read_tokens`."""
+    return kind.removesuffix("_tokens").removesuffix("_requests").replace("_", " ")
 
 
 def item_ranges(items: Ranges, most: int = 3) -> str:

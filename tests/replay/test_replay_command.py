@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -20,6 +21,15 @@ from batchata.core.events import Process, RunStarted
 from batchata.log import open_log
 
 type Replay = Callable[..., Result]
+# Every reading command, with what it needs beside the log.
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "show": (),
+    "events": (),
+    "item": ("0",),
+    "costs": (),
+    "verify": (),
+}
+
 type Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -44,11 +54,11 @@ def _bad_paths(folder: Path, log: Path) -> Iterator[tuple[str, Path]]:
     yield "holds no run yet", folder / "fresh.db"
 
 
-@pytest.mark.parametrize("name", ["show", "events"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_what_is_no_log_gets_one_line(done: Path, replay: Replay, tmp_path: Path, name: str) -> None:
     """Whatever lies at the path, the answer is one line on stderr that says what it is, and exit code 2."""
     for reason, path in _bad_paths(tmp_path, done):
-        result = replay(name, path)
+        result = replay(name, path, *COMMANDS[name])
         assert (result.exit_code, result.stdout) == (2, ""), reason
         assert reason in result.stderr
         assert str(path) in result.stderr
@@ -129,8 +139,8 @@ def test_help_and_show_stay_light(done: Path, tmp_path: Path) -> None:
         "heavy = {'anthropic', 'sqlalchemy', 'sqlmodel', 'alembic', 'tokencost'}\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "assert not {*heavy, 'msgspec', 'rich.console'} & sys.modules.keys()\n"
-        "for name in ('show', 'events'):\n"
-        "    assert CliRunner().invoke(app, [name, sys.argv[1]]).exit_code == 0\n"
+        f"for name, more in {COMMANDS}.items():\n"
+        "    assert CliRunner().invoke(app, [name, sys.argv[1], *more]).exit_code == 0\n"
         "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "-c", script, str(done)], cwd=tmp_path, timeout=60, check=True)
@@ -183,3 +193,22 @@ def test_a_terminal_without_utf8_gets_everything(
     shown = command(write_log([started(model="modèle")]), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert shown.returncode == 0
     assert r"mod\xe8le" in shown.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_json_a_run_and_examples(done: Path, replay: Replay, name: str) -> None:
+    """`--json` prints JSON alone, `--run` chooses or names those there are, and help shows examples."""
+    found = replay(name, done, *COMMANDS[name], "--json", "--run", "the-run")
+    assert (found.exit_code, found.stderr) == (0, "")
+    for line in found.stdout.splitlines() if name == "events" else [found.stdout]:
+        json.loads(line)
+    unknown = replay(name, done, *COMMANDS[name], "--run", "nothing")
+    assert (unknown.exit_code, unknown.stdout, unknown.stderr.count("\n")) == (2, "", 1)
+    assert "the-run" in unknown.stderr
+    assert f"\n  {name} runs.db" in replay(name, "--help").stdout
+
+
+def test_help_lists_every_command(replay: Replay) -> None:
+    """A command that help does not name is not there."""
+    listed = re.findall(r"^  (\w+)  ", replay("--help").stdout.split("Commands:")[1], re.M)
+    assert listed == list(COMMANDS)

@@ -1,0 +1,153 @@
+"""What `costs` prints: the ledger of a run, or what each run of a log has cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from batchata.core.state import Job
+from batchata.replay.costs_json import ledger_json, runs_json
+from batchata.replay.jobs import most_telling
+from batchata.replay.ledger import KINDS, Entry, Ledger, by_model, cost_at, read_ledger
+from batchata.replay.literal import clean
+from batchata.replay.paper import Paper, aligned, print_json
+from batchata.replay.runs import reading, the_run
+from batchata.replay.wording import number_of, short_kind, usd
+
+
+def show_costs(path: str, run_id: str | None, *, every_job: bool, json: bool) -> None:
+    """Print the ledger of the run, or, when the log holds several and none is chosen, what each has cost.
+
+    Raises LogError when the file is no readable log, InvalidInputError when it holds no such run.
+    """
+    with reading(path) as log:
+        runs = log.streams()
+        if run_id is None and len(runs) > 1:
+            ledgers = {stream: read_ledger(log, stream) for stream in runs}
+            if json:
+                print_json(runs_json(ledgers))
+            else:
+                _print_runs(ledgers)
+            return
+        stream = the_run(log, path, run_id)
+        ledger = read_ledger(log, stream)
+    if json:
+        print_json(ledger_json(stream, ledger))
+    else:
+        _print(stream, ledger, every_job)
+
+
+def _print(stream: str, ledger: Ledger, every_job: bool) -> None:
+    paper, run = Paper(), ledger.history.run
+    paper.field("run", clean(stream), "bold")
+    paper.field("model", clean(ledger.model))
+    paper.field("spent", _spent(ledger))
+    paper.field("reserved", _reserved(ledger))
+    if run.withheld:
+        why = "kept back for requests that may have cost something unknown, at worst"
+        paper.field("withheld", f"{usd(run.withheld)}, {why}")
+    if ledger.unused.charges:
+        answers = number_of(ledger.unused.charges, "answer")
+        paper.field("of no use", f"{usd(ledger.unused.known)} for {answers} that could not be used")
+    if run.completed and run.total_cost is not None:
+        each = run.total_cost / run.completed
+        paper.field("per result", f"about {usd(each.quantize(Decimal('0.000001')))}")
+    if ledger.by_rate:
+        paper.line()
+        paper.columns(aligned(_rate_rows(ledger), right=(1, 2, 3)))
+    if run.jobs:
+        paper.line()
+        _print_jobs(paper, ledger, every_job)
+
+
+def _spent(ledger: Ledger) -> str:
+    run = ledger.history.run
+    if run.total_cost is None:
+        answers = number_of(run.unpriced, "answer")
+        text = f"unknown: no price for {answers}; the others cost {usd(run.spent)}"
+    else:
+        text = f"{usd(run.spent)} for {number_of(ledger.total.charges, 'answer')}"
+    limit = None if run.settings is None else run.settings.max_cost
+    if limit is None:
+        return text
+    return f"{text}, of at most {usd(limit)} (max_cost); {usd(ledger.left)} left for new jobs"
+
+
+def _reserved(ledger: Ledger) -> str:
+    run = ledger.history.run
+    if not run.open:
+        return "nothing: no job is open"
+    return (
+        f"{usd(run.reserved)} for {number_of(len(run.open), 'open job')}: what they may still cost at worst"
+    )
+
+
+def _rate_rows(ledger: Ledger) -> list[Sequence[str]]:
+    rows: list[Sequence[str]] = [("used", "count", "per million", "cost", "price from")]
+    for rate, tokens in sorted(ledger.by_rate.items(), key=lambda pair: KINDS.index(pair[0].kind)):
+        cost = usd(cost_at(rate, tokens))
+        rows.append((short_kind(rate.kind), f"{tokens:,}", usd(rate.price), cost, clean(rate.source) or "-"))
+    return [*rows, ("all tokens", f"{ledger.total.all_tokens:,}", "", usd(ledger.total.known), "")]
+
+
+def _print_jobs(paper: Paper, ledger: Ledger, every_job: bool) -> None:
+    run = ledger.history.run
+    jobs = list(run.jobs.values())
+    shown = jobs if every_job else most_telling(jobs, set(run.open))
+    kinds = [kind for kind in KINDS if ledger.total.used[kind]]
+    heads = (
+        "job",
+        "status",
+        "requests",
+        "answers",
+        *map(short_kind, kinds),
+        "spent",
+        "reserved",
+        "still reserved",
+    )
+    rows = [heads, *(_job_row(ledger, job, kinds) for job in shown)]
+    paper.columns(aligned(rows, right=(0, *range(2, len(heads)))))
+    if len(shown) < len(jobs):
+        hidden = number_of(len(jobs) - len(shown), "more job")
+        paper.line(f"{hidden} not shown; --all shows all {len(jobs):,}")
+
+
+def _job_row(ledger: Ledger, job: Job, kinds: Sequence[str]) -> list[str]:
+    entry = ledger.by_job.get(job.number, Entry())
+    return [
+        str(job.number),
+        job.status.value,
+        f"{job.request_count:,}",
+        f"{entry.charges:,}",
+        *(f"{entry.used[kind]:,}" for kind in kinds),
+        usd(entry.known),
+        "-" if job.reserved is None else usd(job.reserved),
+        usd(job.held) if job.held else "-",
+    ]
+
+
+def _print_runs(ledgers: dict[str, Ledger]) -> None:
+    paper = Paper()
+    heads = ("run", "model", "answers", "tokens", "spent", "reserved", "max_cost")
+    rows: list[Sequence[str]] = [heads]
+    for stream, ledger in ledgers.items():
+        limit = None if ledger.history.run.settings is None else ledger.history.run.settings.max_cost
+        held = ledger.history.run.reserved
+        rows.append(
+            [
+                clean(stream),
+                clean(ledger.model),
+                *_entry_cells(ledger.total),
+                usd(held) if held else "-",
+                "-" if limit is None else usd(limit),
+            ]
+        )
+    paper.columns(aligned(rows, right=(2, 3, 4, 5, 6)))
+    paper.line()
+    models = [("model", "answers", "tokens", "spent")]
+    models += [(clean(name), *_entry_cells(entry)) for name, entry in by_model(ledgers.values()).items()]
+    paper.columns(aligned(models, right=(1, 2, 3)))
+
+
+def _entry_cells(entry: Entry) -> tuple[str, str, str]:
+    return f"{entry.charges:,}", f"{entry.all_tokens:,}", usd(entry.known)
