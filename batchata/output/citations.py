@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from batchata.output.blocks import Block
@@ -63,6 +64,20 @@ def by_field(cited: list[Cited], spans: Spans) -> dict[str, list[Citation]]:
                 break  # the next block may cover the rest of this value
             path, (start, end) = next(places, _NO_PLACE)
     return found
+
+
+def add_mentions(
+    found: dict[str, list[Citation]], matched: Iterable[tuple[list[str], list[Citation]]]
+) -> None:
+    """Add citations that were matched by what they say, to values that have none by their place.
+
+    What fits no value, or only values whose support is known by place, goes under `UNMATCHED`.
+    """
+    placed = set(found)
+    for paths, citations in matched:
+        free = [path for path in paths if path not in placed]
+        for path in free or [UNMATCHED]:
+            _attach(found, path, citations)
 
 
 _NOWHERE = 1 << 62

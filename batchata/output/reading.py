@@ -10,8 +10,9 @@ import pydantic
 from batchata.core.events import RequestError
 from batchata.output.blocks import Block, joined_text
 from batchata.output.citation import Citation
-from batchata.output.citations import by_field, cited_blocks, of_blocks
+from batchata.output.citations import add_mentions, by_field, cited_blocks, of_blocks
 from batchata.output.parsing import Parsed, UnreadableAnswer, parse
+from batchata.output.prose import by_mention
 from batchata.output.shapes import shape_of
 from batchata.output.spans import Spans, value_spans
 
@@ -89,7 +90,14 @@ def _by_field(blocks: list[Block], found: _Found) -> dict[str, list[Citation]]:
     if not cited:
         return {}
     assert found.parsed is not None
-    return by_field(cited, spans_of(found.text, found.parsed))
+    start, spans = found.parsed.start, spans_of(found.text, found.parsed)
+    if cited[0].end > start and cited[-1].start < spans.end:
+        return by_field(cited, spans)
+    inside = [block for block in cited if block.end > start and block.start < spans.end]
+    outside = [block for block in cited if block.end <= start or block.start >= spans.end]
+    fields = by_field(inside, spans)
+    add_mentions(fields, by_mention(found.text, spans, start, outside))
+    return fields
 
 
 def spans_of(text: str, parsed: Parsed[pydantic.BaseModel]) -> Spans:

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import pydantic
+from citing import answer, cited, supported
 from hypothesis import given
 from hypothesis import strategies as st
 from json_printing import printed, values
@@ -41,30 +42,13 @@ class Holder(pydantic.BaseModel):
     value: Any
 
 
-def cited(name: str) -> Citation:
-    return Citation("page_location", name, 0, "a.pdf", 1, 2)
-
-
-def answer(marked: str) -> list[Block]:
-    """Blocks from a text in which «…» is cited as `…`, «…|a|b» as `a` and `b`."""
-    blocks = []
-    for part in marked.replace("»", "«").split("«"):
-        text, *names = part.split("|")
-        is_cited = len(blocks) % 2 == 1
-        blocks.append(Block("text", text, [cited(n) for n in names or [text]] if is_cited else None))
-    return [block for block in blocks if block.text]
-
-
-def supported(marked: str, model: type[pydantic.BaseModel] = Invoice) -> dict[str, list[str]]:
-    reading = Reader(model, enable_citations=True).read(answer(marked), "end_turn")
-    assert reading.error is None, reading.error
-    assert isinstance(reading.citations, dict)
-    return {path: [c.cited_text for c in found] for path, found in reading.citations.items()}
+def fields(marked: str) -> dict[str, list[str]]:
+    return supported(marked, Invoice)
 
 
 def test_a_cited_value_has_its_citation_and_others_have_no_entry() -> None:
     """Also nested, in lists, in dicts, and by the Python name."""
-    assert supported(
+    assert fields(
         '{"number": "«A-1»", "total": «5», "vendor": {"name": "«Acme»", "city": null}, '
         '"lines": [{"text": "x", "price": 2}, {"text": "«y»", "price": «3»}], '
         '"notes": {"due": "«soon»"}, "from": "«me»"}'
@@ -76,18 +60,18 @@ def test_a_cited_value_has_its_citation_and_others_have_no_entry() -> None:
 
 def test_keys_and_punctuation_around_a_value_do_not_count() -> None:
     """A block that covers a value with its key and quotes supports it; one of keys alone supports nothing."""
-    assert supported('{«"number": "A-1", |n»«"total": |k»5}') == {"number": ["n"], UNMATCHED: ["k"]}
-    assert supported('{"number": "A-1«", |q»"total": 5}') == {UNMATCHED: ["q"]}
+    assert fields('{«"number": "A-1", |n»«"total": |k»5}') == {"number": ["n"], UNMATCHED: ["k"]}
+    assert fields('{"number": "A-1«", |q»"total": 5}') == {UNMATCHED: ["q"]}
 
 
 def test_a_block_that_covers_two_values_supports_both() -> None:
     """And every citation on it is kept, in order."""
-    assert supported('{"number": "A-«1", "total": 5|a|b»}') == {"number": ["a", "b"], "total": ["a", "b"]}
+    assert fields('{"number": "A-«1", "total": 5|a|b»}') == {"number": ["a", "b"], "total": ["a", "b"]}
 
 
 def test_a_value_cut_inside_is_supported_by_each_part() -> None:
     """By each citation once, though both parts have the same one."""
-    assert supported('{"number": "«A-|a»«1|b»", "total": «1|t»«2|t»}') == {
+    assert fields('{"number": "«A-|a»«1|b»", "total": «1|t»«2|t»}') == {
         "number": ["a", "b"],
         "total": ["t"],
     }
@@ -95,23 +79,23 @@ def test_a_value_cut_inside_is_supported_by_each_part() -> None:
 
 def test_equal_values_and_values_in_values_do_not_mix() -> None:
     """The old way, by searching the text, gave "1" in "invoice 17" to the wrong field."""
-    assert supported('{"number": "«17|n»", "total": «1|t», "lines": [{"text": "17", "price": «17|p»}]}') == {
+    assert fields('{"number": "«17|n»", "total": «1|t», "lines": [{"text": "17", "price": «17|p»}]}') == {
         "number": ["n"], "total": ["t"], "lines[0].price": ["p"]
     }  # fmt: skip
 
 
 def test_nothing_cited_is_an_empty_dict() -> None:
     """Not None: citations were asked for."""
-    assert supported('{"number": "1", "total": 2}') == {}
+    assert fields('{"number": "1", "total": 2}') == {}
 
 
 def test_places_hold_in_fences_in_prose_and_in_nearly_json() -> None:
     """Whatever had to be done to read the JSON."""
-    assert supported('Here you are:\n```json\n{"number": "«A»", "total": «5»}\n```') == {
+    assert fields('Here you are:\n```json\n{"number": "«A»", "total": «5»}\n```') == {
         "number": ["A"], "total": ["5"]
     }  # fmt: skip
-    assert supported("{'number': '«A»', total: «5», 'from': 'me',}") == {"number": ["A"], "total": ["5"]}
-    assert supported('{"number": "A\n«B»", "total": «5»}') == {"number": ["B"], "total": ["5"]}
+    assert fields("{'number': '«A»', total: «5», 'from': 'me',}") == {"number": ["A"], "total": ["5"]}
+    assert fields('{"number": "A\n«B»", "total": «5»}') == {"number": ["B"], "total": ["5"]}
 
 
 def test_thinking_first_moves_nothing() -> None:

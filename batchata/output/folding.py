@@ -1,0 +1,46 @@
+"""A text as it is compared: one form for what print and languages write in several ways."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+# Soft hyphens (U+0002 is how PDFium gives one at the end of a line), joiners and marks of direction.
+_DROPPED = dict.fromkeys(map(ord, "\x02\u00ad\u200b\u200c\u200d\u2060\ufeff\u200e\u200f"))
+_LIKE = str.maketrans({
+    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc`\u00b4", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+})  # fmt: skip
+_SPACES = re.compile(r"\s+")
+_CLUSTER = re.compile(r"\s+|[^\W\d_][\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u1ab0-\u1aff]+|.", re.DOTALL)
+
+
+class Folded(NamedTuple):
+    """A folded text; `places[n]` is where its character n stood, with one more for the end."""
+
+    text: str
+    places: list[int]
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """The characters of the original text that became these."""
+        return self.places[start], self.places[end - 1] + 1 if end > start else self.places[start]
+
+
+def fold(text: str) -> str:
+    """Compatible forms, cases, quotation marks, dashes and runs of white space as one; soft hyphens gone."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.translate(_DROPPED).translate(_LIKE)).translate(_LIKE)
+    return _SPACES.sub(" ", text.replace("\x02", "").casefold())
+
+
+def fold_with_places(text: str) -> Folded:
+    """The same, with the place of every character."""
+    parts: list[str] = []
+    places: list[int] = []
+    for found in _CLUSTER.finditer(text):
+        part = fold(found[0])
+        parts.append(part)
+        places += [found.start()] * len(part)
+    return Folded("".join(parts), [*places, len(text)])

@@ -1,0 +1,155 @@
+"""Which of several equal values a text speaks of: by the field's name beside it, or by its neighbours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+_WORD = re.compile(r"[^\W_]+")
+_STEP = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]|[^.\[\]]+")
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_a-zA-Z\d]+")
+_CLAUSE_END = re.compile(r"[.;!?•|](?: |$)")
+_FARTHEST = 80  # characters between a value and its label
+_NEIGHBOURS = 4  # mentions to each side that may tell which record is meant
+
+
+class Mention(NamedTuple):
+    """Where a folded text says something that is equal to the values at these paths.
+
+    It is weak where a page number or a footnote would look the same.
+    """
+
+    start: int
+    end: int
+    paths: tuple[str, ...]
+    is_weak: bool
+    is_number: bool
+
+
+class _Label(NamedTuple):
+    words: tuple[str, ...]
+    outer: tuple[str, ...]
+    record: str  # the path of the object or list that the field is in
+
+
+class Labels:
+    """The names of an answer's fields as words."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._labels = {path: _label(path) for path in paths}
+
+    def resolve(self, text: str, mentions: list[Mention]) -> list[str | None]:
+        """For each mention, in order, the path of the value that it is of; None where that is not certain."""
+        scores = [self._scores(text, mentions, n) for n in range(len(mentions))]
+        certain = [_one_best(found) for found in scores]
+        anchors = [
+            path if path and not (mention.is_weak and scores[n][path] <= 0) else None
+            for n, (path, mention) in enumerate(zip(certain, mentions, strict=True))
+        ]
+        resolved: list[str | None] = []
+        evident: list[bool] = []
+        for n, mention in enumerate(mentions):
+            path, near = certain[n], self._by_neighbours(_best(scores[n]), anchors, n)
+            if path is None:
+                path = near
+            is_evident = path is not None and (scores[n][path] > 0 or near == path)
+            if mention.is_weak and not is_evident:
+                path = None
+            if mention.is_number and path is not None and self._is_of_another(path, text, mentions, n):
+                path = None
+            resolved.append(path)
+            evident.append(is_evident)
+        return _without_strays(mentions, resolved, evident)
+
+    def _scores(self, text: str, mentions: list[Mention], n: int) -> dict[str, float]:
+        if not mentions[n].paths:
+            return {}
+        before, after = _beside(text, mentions, n)
+        return {path: self._score(path, before, after) for path in mentions[n].paths}
+
+    def _score(self, path: str, before: frozenset[str], after: frozenset[str]) -> float:
+        label = self._labels[path]
+        score = _share(label.words, before) or 0.5 * _share(label.words, after)
+        return score + 0.3 * max(_share(label.outer, before), _share(label.outer, after))
+
+    def _by_neighbours(self, paths: list[str], anchors: list[str | None], n: int) -> str | None:
+        """The one path whose record the nearest mention speaks of that speaks of just one of the records."""
+        behind = [anchors[k] for k in range(n - 1, max(n - 1 - _NEIGHBOURS, -1), -1)]
+        ahead = anchors[n + 1 : n + 1 + _NEIGHBOURS]
+        for anchor in (*behind, *ahead):
+            if anchor is None or anchor in paths:
+                continue
+            record = self._labels[anchor].record
+            near = [path for path in paths if record and self._labels[path].record == record]
+            if len(near) == 1:
+                return near[0]
+        return None
+
+    def _is_of_another(self, path: str, text: str, mentions: list[Mention], n: int) -> bool:
+        """The label in front of it is that of a field that has another value."""
+        before, _ = _beside(text, mentions, n)
+        own = _share(self._labels[path].words, before)
+        others = [label for other, label in self._labels.items() if other not in mentions[n].paths]
+        return any(_share(label.words, before) >= max(1, own) for label in others)
+
+
+def _label(path: str) -> _Label:
+    steps = _STEP.findall(path)
+    named = [step for step in steps if step[0] != "["] or [""]
+    record = path[: -len(steps[-1])].rstrip(".") if len(steps) > 1 else ""
+    return _Label(_words_of(named[-1]), tuple(w for step in named[:-1] for w in _words_of(step)), record)
+
+
+@lru_cache(maxsize=4_096)
+def _words_of(step: str) -> tuple[str, ...]:
+    return tuple(_stem(part.casefold()) for part in _PARTS.findall(step))
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") else word
+
+
+def _share(label: tuple[str, ...], words: frozenset[str]) -> float:
+    """How much of a label stands there, from 0 to 1; of two that stand there whole, the longer is more."""
+    if not label:
+        return 0.0
+    found = label if "".join(label) in words else [word for word in label if word in words]
+    return len(found) / len(label) + 0.005 * sum(map(len, found)) if found else 0.0
+
+
+def _beside(text: str, mentions: list[Mention], n: int) -> tuple[frozenset[str], frozenset[str]]:
+    """The words before and behind a mention, up to the next mention or the end of the clause."""
+    start, end = mentions[n].start, mentions[n].end
+    first = max(mentions[n - 1].end if n else 0, start - _FARTHEST)
+    last = min(mentions[n + 1].start if n + 1 < len(mentions) else len(text), end + _FARTHEST)
+    before = _CLAUSE_END.split(text[first:start])[-1]
+    return _words(before), _words(_CLAUSE_END.split(text[end:last])[0])
+
+
+def _words(text: str) -> frozenset[str]:
+    words = [_stem(word) for word in _WORD.findall(text)]
+    return frozenset(words) | {first + second for first, second in pairwise(words)}
+
+
+def _best(scores: dict[str, float]) -> list[str]:
+    most = max(scores.values(), default=0.0)
+    return [path for path, score in scores.items() if score == most]
+
+
+def _one_best(scores: dict[str, float]) -> str | None:
+    best = _best(scores)
+    return best[0] if len(best) == 1 else None
+
+
+def _without_strays(
+    mentions: list[Mention], resolved: list[str | None], evident: list[bool]
+) -> list[str | None]:
+    """A number that one mention names with its label is not meant where it stands without one."""
+    named = {path for path, is_evident in zip(resolved, evident, strict=True) if is_evident}
+    return [
+        None if mention.is_number and path in named and not is_evident else path
+        for mention, path, is_evident in zip(mentions, resolved, evident, strict=True)
+    ]
