@@ -29,6 +29,7 @@ RunId = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 _MODEL = "Read the answers with this response model instead of the run's own."
+_MOMENT = "A version (120), a time in UTC (2026-11-22T10:00), or so long ago (-1h)."
 _AT = "As it was then: after a version (120), at a time in UTC (2026-11-22T10:00), or so long ago (-1h)."
 
 
@@ -135,6 +136,28 @@ def costs(
     from batchata.replay.costs import show_costs
 
     show_costs(log, run, every_job=every_job, json=as_json)
+
+
+# A moment such as -1h is no option.
+@app.command(context_settings={"ignore_unknown_options": True})
+def diff(
+    log: LogPath,
+    first: Annotated[str, typer.Argument(metavar="FROM", help=_MOMENT)],
+    second: Annotated[str | None, typer.Argument(metavar="TO", help="The same; by default now.")] = None,
+    run: RunId = None,
+    every_job: Annotated[bool, typer.Option("--all", help="Show all jobs of a long list.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What changed in the run between two moments.
+
+    \b
+    diff runs.db 120 240                   between two versions
+    diff runs.db -1h                       in the last hour
+    diff runs.db 2026-11-22T10:00 2026-11-22T10:05 --json
+    """
+    from batchata.replay.diff import show_changes
+
+    show_changes(log, run, first, second, every_job=every_job, json=as_json)
 
 
 @app.command()

@@ -79,15 +79,20 @@ def read_history(log: Log, stream: str, at: At | None = None) -> History:
     run does not have.
     """
     history = History()
-    for version, when, event in log.events(stream):
+    read_on(history, log, stream, at)
+    return history
+
+
+def read_on(history: History, log: Log, stream: str, at: At | None) -> None:
+    """Take what follows in the stream, up to a moment if one is given; raises as `read_history` does."""
+    for version, when, event in log.events(stream, after=history.run.version):
         if at is not None and not at.includes(version, when):
             if version == 1:
                 raise InvalidInputError(
                     f"the run {stream!r} began only at {moment(when)}; {at} is before that"
                 )
-            return history
+            return
         history.advance(stream, version, when, event)
     if at is not None and at.version is not None and at.version > history.run.version:
         last = history.run.version
         raise InvalidInputError(f"the run {stream!r} has {last:,} events; give a version from 1 to {last}")
-    return history

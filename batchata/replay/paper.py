@@ -40,11 +40,11 @@ class Paper:
         beside = max(self.width - _LABEL, 20)
         for position, part in enumerate(wrap(text, beside, break_long_words=False, break_on_hyphens=False)):
             head = label if position == 0 else ""
-            self._print(Text.assemble((f"{head:<{_LABEL}}", "bold"), (part, style)))
+            self._print(Text.assemble((f"{head:<{_LABEL - 1}} ", "bold"), (part, style)))
 
     def literal(self, label: str, text: str) -> None:
         """A labelled line that keeps every blank and is never wrapped by us."""
-        self._print(Text.assemble((f"{label:<{_LABEL}}", "bold"), text))
+        self._print(Text.assemble((f"{label:<{_LABEL - 1}} ", "bold"), text))
 
     def columns(self, lines: Sequence[str]) -> None:
         """Aligned lines, the first of which are the heads."""

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "events": (),
     "item": ("0",),
     "costs": (),
+    "diff": ("1",),
     "verify": (),
 }
 
