@@ -1,0 +1,111 @@
+"""Where the batch of a lost submission may be, and which batches are certainly not it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from core_given import SECOND, START, given, run_started, settled, submission_started, submitted, when
+
+from batchata.core import decide
+from batchata.core import events as e
+from batchata.core.evolve import evolve
+from batchata.core.state import Run
+from batchata.seeking import lost
+
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+
+
+def created(job: int, at: int) -> e.BatchSubmitted:
+    """A batch whose creation the provider's clock put there."""
+    return e.BatchSubmitted(job=job, batch_id=f"msgbatch_{job}", created_at=at, expires_at=None)
+
+
+def keyed(key: str | None, *happened: e.Event) -> Run:
+    """A run that was started with the key of this fingerprint."""
+    run = Run()
+    started = run_started()
+    evolve(run, 1, START, type(started)(**{**_fields(started), "key": key}))
+    return when(run, *happened)
+
+
+def _fields(event: e.Event) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in event.__struct_fields__}
+
+
+def resumed(key: str | None) -> e.RunResumed:
+    return e.RunResumed(process=e.Process(pid=1, host="here"), library_version="1", changed={}, key=key)
+
+
+def test_a_batch_is_sought_by_its_custom_ids_around_the_time_of_its_intent() -> None:
+    """As long as nothing tells how the clocks stand to each other, a day either way."""
+    run = given(e.ItemsAdded(first=0, count=2, digest="d", first_body=0), submission_started(0, (0, 1)))
+    sought = lost(run, run.jobs[0], set())
+    assert sought.custom_ids == ["tag-0-0", "tag-0-1"]
+    assert (sought.since, sought.until) == (START - DAY, START + DAY)
+    assert (sought.not_ours, sought.anchors) == (frozenset(), [])
+
+
+@pytest.mark.parametrize("apart", [-2 * HOUR, 0, 5 * SECOND])
+def test_batches_sent_at_that_time_tell_how_far_the_clocks_are_apart(apart: int) -> None:
+    """What was created much later than the lost job was sent is not it: others may create such batches."""
+    run = given(e.ItemsAdded(first=0, count=3, digest="d", first_body=0))
+    when(run, submission_started(0, (0, 0)), created(0, START + apart))
+    when(run, submission_started(1, (1, 1)))
+    sought = lost(run, run.jobs[1], set())
+    assert sought.until == START + apart + HOUR
+    assert sought.since == START - DAY  # never the other way: our own batch must not look too old
+
+
+def test_batches_of_long_ago_say_nothing_of_the_clocks() -> None:
+    """A computer's clock may have been set since."""
+    run = given(e.ItemsAdded(first=0, count=2, digest="d", first_body=0))
+    when(run, submission_started(0, (0, 0)), created(0, START))
+    when(run, submission_started(1, (1, 1)), at=START + 7 * HOUR)
+    assert lost(run, run.jobs[1], set()).until == START + 7 * HOUR + DAY
+
+
+def test_batches_that_belong_to_other_jobs_are_not_candidates() -> None:
+    """Nor are those that were seen to hold other requests."""
+    run = given(e.ItemsAdded(first=0, count=3, digest="d", first_body=0), *submitted(0, (0, 0)))
+    when(run, submission_started(1, (1, 1)), settled(1, "adopted"), submission_started(2, (2, 2)))
+    sought = lost(run, run.jobs[2], {"msgbatch_x"})
+    assert sought.not_ours == {"msgbatch_0", "msgbatch_1", "msgbatch_x"}
+    assert sought.anchors == ["msgbatch_1", "msgbatch_0"]
+
+
+def test_only_the_newest_batches_are_asked_whether_this_is_their_workspace() -> None:
+    """Three are enough, and old ones may be gone."""
+    jobs = [event for number in range(5) for event in submitted(number, (number, number))]
+    run = given(
+        e.ItemsAdded(first=0, count=6, digest="d", first_body=0), *jobs, submission_started(5, (5, 5))
+    )
+    assert lost(run, run.jobs[5], set()).anchors == ["msgbatch_4", "msgbatch_3", "msgbatch_2"]
+
+
+@pytest.mark.parametrize(
+    ("sent_with", "now_with", "same"), [("a", "a", True), ("a", "b", False), ("a", None, False)]
+)
+def test_another_key_may_be_another_workspaces(sent_with: str, now_with: str | None, same: bool) -> None:
+    """The job keeps the fingerprint of the key it was sent with."""
+    run = keyed(sent_with, e.ItemsAdded(first=0, count=1, digest="d", first_body=0))
+    when(run, submission_started(0, (0, 0)))
+    when(run, resumed(now_with), at=START + SECOND)
+    assert lost(run, run.jobs[0], set()).same_key is same
+
+
+def test_a_process_does_not_doubt_its_own_key() -> None:
+    """What was sent since the last start was sent with the key of today, known or not."""
+    run = keyed(None, e.ItemsAdded(first=0, count=1, digest="d", first_body=0))
+    when(run, resumed("b"), at=START + SECOND)
+    when(run, submission_started(0, (0, 0)), at=START + 2 * SECOND)
+    assert lost(run, run.jobs[0], set()).same_key
+
+
+def test_results_are_kept_for_29_days_from_the_creation_of_the_batch() -> None:
+    """By the provider's clock; nothing is known before there is a batch."""
+    run = given(e.ItemsAdded(first=0, count=1, digest="d", first_body=0), submission_started(0, (0, 0)))
+    assert decide.collect_by(run.jobs[0]) is None
+    when(run, created(0, START))
+    assert decide.collect_by(run.jobs[0]) == START + 29 * DAY
