@@ -58,6 +58,10 @@ def test_migrations_examples_and_types_are_inside(installed: Path) -> None:
         p.name for p in (package / "migrations" / "versions").glob("*.py")
     }
     assert (package / "examples" / "documents" / "expected.json").exists()
+    report = "batchata/replay/report/assets"
+    assert {p.name for p in (REPOSITORY / report).iterdir()} == {
+        p.name for p in (installed / report).iterdir()
+    }
     assert not list(installed.rglob("*.pyc"))
 
 
@@ -75,6 +79,9 @@ def test_a_log_is_made_with_the_wheels_own_migrations(
     assert "'completed_items': 1" in done.stdout
     shown = run(installed, tmp_path, "-m", "batchata.replay", "run.db")
     assert "1 completed" in shown.stdout
+    reported = run(installed, tmp_path, "-m", "batchata.replay", "report", "run.db", "run.html")
+    assert reported.returncode == 0, reported.stderr
+    assert (tmp_path / "run.html").read_text().rstrip().endswith("</html>")
 
 
 def test_the_console_scripts_run_from_the_wheel(installed: Path, tmp_path: Path) -> None:

@@ -186,6 +186,29 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def report(
+    log: LogPath,
+    out: Annotated[
+        str, typer.Argument(metavar="OUT.html", help="The file to write; an older report is replaced.")
+    ],
+    run: RunId = None,
+    at: Annotated[str | None, typer.Option("--at", metavar="MOMENT", help=_AT)] = None,
+) -> None:
+    """The run as one HTML file that opens from disk, for somebody who has neither the log nor Batchata.
+
+    It holds prompts, answers and cited passages (at most 30 MB: long texts of a huge run are cut), loads
+    nothing, and is readable by its owner alone. The same log gives the same file.
+
+    \b
+    report runs.db run.html
+    report runs.db then.html --at 2026-11-22T10:00
+    """
+    from batchata.replay.report.write import write_report
+
+    write_report(log, out, run, at=at)
+
+
 def main() -> None:
     """Run the command line of this process and end it: 0, or 2 when what was asked for is not there."""
     for stream in (sys.stdout, sys.stderr):

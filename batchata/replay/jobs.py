@@ -17,7 +17,7 @@ _MOST_JOBS = 20
 _HEADS = ("job", "items", "which", "status", "requests", "cost", "took", "submitted", "batch")
 _NUMBERS = (0, 1, 5)
 _BELOW = 3  # columns that go into a second line where the first would be too long
-_IN_WORDS = {
+IN_WORDS = {
     JobStatus.STARTED: "sending",
     JobStatus.UNKNOWN: "unknown",
     JobStatus.SUBMITTED: "processing",
@@ -60,7 +60,7 @@ def _row(history: History, job: Job, now: int) -> list[str]:
         str(job.number),
         f"{job.request_count:,}",
         item_ranges(job.items, most=2),
-        _IN_WORDS[job.status],
+        IN_WORDS[job.status],
         _requests(history, job),
         usd(history.cost_of(job)),
         _took(job, now),

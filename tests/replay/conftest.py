@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from report_support import hostile_answer, hostile_run
 from typer.testing import CliRunner, Result
 
 from batchata import BatchManager
@@ -68,6 +69,17 @@ def waiting(done: Path, run_log: Callable[..., Path], tmp_path_factory: pytest.T
     # After `done`, which has the SDK imported: that alone may take longer than this run waits.
     path = tmp_path_factory.mktemp("waiting") / "run.db"
     return run_log(path, 30, Sandbox("ok", delay=600), max_wait_time=0.5, max_parallel_jobs=3)
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of five documents, one of them failed, in which every text tries to become markup."""
+    path = tmp_path_factory.mktemp("hostile") / "run.db"
+    with pytest.MonkeyPatch.context() as patch, Sandbox(hostile_answer) as served:
+        patch.setenv("ANTHROPIC_BASE_URL", served.url)
+        patch.setenv("ANTHROPIC_API_KEY", "k")
+        hostile_run(path)
+    return path
 
 
 @pytest.fixture

@@ -1,0 +1,81 @@
+// The data of the page: blocks of base64 that are unpacked when they are needed.
+const blocks = (kind) => [...document.querySelectorAll(`script[data-kind="${kind}"]`)];
+
+async function unpack(node) {
+  const packed = Uint8Array.from(atob(node.textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).text();
+}
+
+// Elements are made of text nodes only: no text ever becomes markup.
+function el(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) node.setAttribute(key, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+function svg(name, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+}
+
+// Times are written in UTC or, on request, in the reader's zone; the other is told on hover.
+let local = false;
+const utcText = (ms) => new Date(ms).toISOString().replace("T", " ").replace(/\.\d+Z/, "Z");
+const localText = (ms) => new Date(ms).toLocaleString(undefined, {
+  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  timeZoneName: "short",
+});
+
+function dress(node) {
+  const ms = Date.parse(node.dateTime);
+  node.textContent = local ? localText(ms) : utcText(ms);
+  node.title = local ? utcText(ms) : localText(ms);
+  return node;
+}
+
+const timeNode = (ms) => (ms === null ? "-" : dress(el("time", { datetime: new Date(ms).toISOString() })));
+
+function span(ms) {
+  const seconds = ms / 1000;
+  if (seconds < 1) return `${Math.round(ms)} ms`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const [days, hours, minutes] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];
+  if (days) return `${days} d ${hours} h`;
+  return hours ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
+}
+
+const count = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+
+// The records of the items, by blocks of 256; the last blocks used are kept unpacked.
+class Records {
+  constructor(nodes, size, kept = 60) {
+    Object.assign(this, { nodes, size, kept, unpacked: new Map() });
+  }
+
+  lines(block) {
+    let found = this.unpacked.get(block);
+    if (found) this.unpacked.delete(block);
+    else found = unpack(this.nodes[block]).then((text) => text.split("\n"));
+    this.unpacked.set(block, found);
+    if (this.unpacked.size > this.kept) this.unpacked.delete(this.unpacked.keys().next().value);
+    return found;
+  }
+
+  // null where the file had no room for it
+  async record(index) {
+    const line = (await this.lines(Math.floor(index / this.size)))[index % this.size];
+    return line ? JSON.parse(line) : null;
+  }
+}
+
+function* textsOf(value) {
+  if (typeof value === "string") yield value;
+  else if (Array.isArray(value)) for (const inner of value) yield* textsOf(inner);
+}

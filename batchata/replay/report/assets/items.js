@@ -1,0 +1,160 @@
+// The table of items: facts of every item in columns, and the rest from records, unpacked for what is shown.
+const STATUS = { c: ["completed", "good"], f: ["failed", "bad"], p: ["pending", "open-tone"] };
+const SIZE = 50;
+
+function valueNodes(path, text, literal, citations) {
+  const value = el("div", { class: literal ? "value literal" : "value", dir: "auto" }, text);
+  const name = el("th", { scope: "row" }, path);
+  return el("tr", {}, path === null ? null : name, el("td", {}, text === null ? null : value, ...citations.map(citedNode)));
+}
+
+function citedNode([text, place, grounded]) {
+  const found = { true: " · found in the source", false: " · not found at that place in the source" }[grounded] ?? "";
+  const quote = el("blockquote", { dir: "auto" }, el("span", {}, text));
+  return el("div", { class: "cited" }, quote, el("bdi", {}, place), found);
+}
+
+function fieldsTable(fields, citations) {
+  const cited = new Map(citations);
+  const rows = fields.map(([path, text, literal]) => valueNodes(path || null, text, literal, cited.get(path) ?? []));
+  const paths = new Set(fields.map(([path]) => path));
+  const others = citations.filter(([path]) => !paths.has(path)).map(([path, found]) => valueNodes(path, null, false, found));
+  return el("table", { class: "fields" }, el("tbody", {}, ...rows, ...others));
+}
+
+function attemptsTable(attempts) {
+  const heads = ["attempt", "job", "batch", "received", "outcome", "why it is no result", "tokens", "cost"];
+  const rows = attempts.map(([job, batch, at, outcome, error, cost, tokens], place) => el("tr", {},
+    ...[String(place + 1), String(job), batch ?? "-", timeNode(at), outcome, error || "-", tokens || "-", cost].map((cell) => el("td", { dir: "auto" }, cell))));
+  return el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "attempts" }, el("table", { class: "attempts" }, el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, ...rows)));
+}
+
+function itemDetail(record) {
+  if (record === null) return [el("p", {}, "This file had no room for more about this item; the log has it.")];
+  const [[name, kind, text], fields, citations, answer, note, attempts] = record;
+  const nodes = [el("h3", {}, "Input"), el("p", {}, name && !text ? el("bdi", {}, name) : "", name && !text ? " · " : "", kind)];
+  if (text) nodes.push(el("pre", { dir: "auto", tabindex: "0" }, text));
+  nodes.push(el("h3", {}, "State"), el("p", { dir: "auto" }, note));
+  if (fields.length || citations.length) nodes.push(el("h3", {}, citations.length ? "Result, and the passages it rests on" : "Result"), fieldsTable(fields, citations));
+  if (answer !== null) nodes.push(el("h3", {}, "Answer as received"), el("pre", { dir: "auto", tabindex: "0" }, answer));
+  if (attempts.length) nodes.push(el("h3", {}, "Attempts"), attemptsTable(attempts));
+  return nodes;
+}
+
+function preview(record) {
+  if (record === null) return "";
+  const [, fields, , answer] = record;
+  if (!fields.length) return answer === null ? "" : answer.slice(0, 200);
+  const told = fields.filter(([, text, literal]) => !(literal && text === "null"));
+  return told.slice(0, 6).map(([path, text]) => (path ? `${path}: ${text}` : text).slice(0, 120)).join(" · ").slice(0, 300);
+}
+
+class Items {
+  constructor(host, columns, names, records) {
+    Object.assign(this, { data: columns, names, records, filter: "", terms: [], round: 0 });
+    const { status, cost, attempts, kind, kinds, job, batches } = columns;
+    const batch = (i) => batches[job[i]] ?? null;
+    const amounts = cost.map((amount) => (amount === null ? null : Number(amount)));
+    const reason = (i) => (kind[i] < 0 ? null : kinds[kind[i]]);
+    this.batch = batch;
+    this.reason = reason;
+    this.table = new Table(host, {
+      total: status.length, noun: "item", size: SIZE, empty: "No item matches.",
+      columns: [
+        { key: "index", name: "Item", number: true, sort: (i) => i, cell: (i) => opener(i, `item ${i}, details`) },
+        { key: "input", name: "Input and result", sort: (i) => names[i].toLowerCase(), cell: (i) => this.inputCell(i) },
+        { key: "status", name: "Status", sort: (i) => `${STATUS[status[i]][0]} ${reason(i) ?? ""}`, cell: (i) => this.statusCell(i) },
+        { key: "attempts", name: "Attempts", number: true, sort: (i) => attempts[i], cell: (i) => String(attempts[i]) },
+        { key: "cost", name: "Cost", number: true, sort: (i) => amounts[i], cell: (i) => (cost[i] === null ? "unknown" : `$${cost[i]}`) },
+        { key: "batch", name: "Batch", sort: batch, cell: (i) => batch(i) ?? "-" },
+      ],
+      detail: async (i) => itemDetail(await records.record(i)),
+      drawn: (shown) => this.fill(shown),
+    });
+    this.makeTools();
+  }
+
+  inputCell(i) {
+    return el("div", {}, el("bdi", { class: "name" }, this.names[i] || "-"), el("div", { class: "preview", dir: "auto", "data-preview": i }));
+  }
+
+  statusCell(i) {
+    const [word, tone] = STATUS[this.data.status[i]];
+    return el("div", {}, el("span", { class: tone }, word), this.reason(i) === null ? null : el("div", { class: "reason" }, el("bdi", {}, this.reason(i))));
+  }
+
+  async fill(shown) {
+    const round = ++this.round;
+    for (const index of shown) {
+      const text = preview(await this.records.record(index));
+      if (round !== this.round) return;
+      const place = this.table.body.querySelector(`[data-preview="${index}"]`);
+      if (place) place.textContent = text;
+    }
+  }
+
+  makeTools() {
+    this.search = el("input", { type: "search", placeholder: "Search inputs, results, passages, errors, batch ids", "aria-label": "search the items" });
+    this.select = el("select", { "aria-label": "which items" }, el("option", { value: "" }, "all items"));
+    for (const [letter, [word]] of Object.entries(STATUS)) this.select.append(el("option", { value: letter }, word));
+    this.data.kinds.forEach((kind, place) => this.select.append(el("option", { value: `k${place}` }, `not usable: ${kind}`)));
+    this.table.tools.prepend(this.search, this.select);
+    let timer = 0;
+    this.search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => this.look(), 150); });
+    this.select.addEventListener("change", () => this.look());
+  }
+
+  // The failed items of one reason, as the button beside it asks.
+  showFailed(kind) {
+    this.search.value = "";
+    this.select.value = `k${this.data.kinds.indexOf(kind)}`;
+    this.look("f");
+    this.select.focus();
+    this.table.tools.scrollIntoView();
+  }
+
+  allows(i, status) {
+    if (status && this.data.status[i] !== status) return false;
+    const filter = this.select.value;
+    if (!filter) return true;
+    return filter[0] === "k" ? this.data.kind[i] === Number(filter.slice(1)) : this.data.status[i] === filter;
+  }
+
+  // Items that hold every word, block by block: what is found is shown while the rest is still searched.
+  async look(status = "") {
+    const mine = (this.looking = (this.looking ?? 0) + 1);
+    const terms = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = [];
+    const { nodes, size } = this.records;
+    let drawn = performance.now();
+    for (let block = 0; block < nodes.length; block++) {
+      const range = [block * size, Math.min((block + 1) * size, this.names.length)];
+      if (!terms.length) for (let i = range[0]; i < range[1]; i++) this.allows(i, status) && found.push(i);
+      else found.push(...(await this.lookInto(block, range, terms, status)));
+      if (mine !== this.looking) return;
+      if (terms.length && performance.now() - drawn > 400) {
+        if (this.table.order.length !== found.length) this.table.arrange(Uint32Array.from(found));
+        this.table.tell(`, ${Math.round(((block + 1) / nodes.length) * 100)}% searched`);
+        drawn = performance.now();
+      }
+    }
+    this.table.arrange(Uint32Array.from(found));
+  }
+
+  async lookInto(block, [from, to], terms, status) {
+    const text = await unpack(this.records.nodes[block]);
+    const [lines, lower] = [text.split("\n"), text.toLowerCase().split("\n")];
+    const quoted = terms.map((term) => JSON.stringify(term).slice(1, -1));
+    const found = [];
+    for (let i = from; i < to; i++) {
+      if (!this.allows(i, status)) continue;
+      const facts = `${STATUS[this.data.status[i]][0]} ${this.reason(i) ?? ""} ${this.batch(i) ?? ""} ${this.names[i]}`.toLowerCase();
+      const line = lower[i - from];
+      if (!terms.every((term, place) => facts.includes(term) || line.includes(quoted[place]))) continue;
+      // What looks like a match may be a number or a time that nobody sees.
+      const texts = terms.every((term) => facts.includes(term)) ? "" : [...textsOf(JSON.parse(lines[i - from]))].join("\n").toLowerCase();
+      if (terms.every((term) => facts.includes(term) || texts.includes(term))) found.push(i);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,187 @@
+"""The parts of the page that are few whatever the size of the run: identity, totals, failures, the story."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgspec
+
+from batchata.core import events as e
+from batchata.core.events import OutcomeRecorded, RunStarted
+from batchata.log.port import Log
+from batchata.replay.history import History
+from batchata.replay.literal import short
+from batchata.replay.outlook import status_then, what_next
+from batchata.replay.report.chronicle import Chronicle, Turn
+from batchata.replay.report.html import Html, join, lines, table, tag, text, time
+from batchata.replay.wording import by_kind, number_of, span, usd
+
+_MOST_KINDS = 50
+_LONG = 4_000  # characters of a prompt or of parameters
+
+
+def heading(history: History, run_id: str) -> Html:
+    """Which run this is, how it stands, and what happens to it next."""
+    run = history.run
+    status = status_then(run, history.process)
+    ahead = what_next(run, None, run.updated_at)
+    return join(
+        [
+            tag("h1", join([text("Run "), tag("bdi", text(run_id))])),
+            tag("p", tag("strong", text(status)), class_=f"status {run.status}"),
+            tag(
+                "p",
+                join(
+                    [text("As of "), time(run.updated_at), text(f", event {run.version:,}. Next: {ahead}.")]
+                ),
+            ),
+        ]
+    )
+
+
+def totals(history: History) -> Html:
+    """Items, cost, retries and jobs at a glance, with a bar of what became of the items."""
+    run = history.run
+    counts = [
+        ("good", "completed", run.completed),
+        ("bad", "failed", run.failed),
+        ("open", "pending", run.pending),
+    ]
+    bar = join(
+        tag("span", Html(""), class_=f"part {tone}", data_share=f"{count / run.total:.6f}")
+        for tone, _, count in counts
+        if count
+    )
+    limit = None if run.settings is None else run.settings.max_cost
+    cost = "unknown" if run.total_cost is None else usd(run.spent)
+    money = [] if limit is None else [f"of at most {usd(limit)}"]
+    if run.total_cost is None:
+        money.append(f"no price for {number_of(run.unpriced, 'answer')}; the others cost {usd(run.spent)}")
+    if run.reserved:
+        money.append(f"{usd(run.reserved)} reserved for open jobs")
+    if run.withheld:
+        money.append(f"{usd(run.withheld)} withheld for requests whose cost is not known")
+    cards = [
+        _card("Items", f"{run.total:,}", ", ".join(f"{count:,} {word}" for _, word, count in counts)),
+        _card("Cost", cost, "; ".join(money)),
+        _card("Tokens", f"{sum(run.usage.values()):,}", _tokens(run.usage)),
+        _card("Jobs", f"{len(run.jobs):,}", by_kind(_job_states(history))),
+        _card("Retries", f"{run.retries:,}", by_kind(dict(history.retries))),
+        _card("Time", span(run.updated_at - run.started_at), f"{run.polls:,} polls"),
+    ]
+    if run.strays:
+        lines_ = number_of(sum(run.strays.values()), "result line")
+        cards.append(
+            _card(
+                "Strays",
+                f"{sum(run.strays.values()):,}",
+                f"{lines_} of no open request: {by_kind(run.strays)}",
+            )
+        )
+    shares = tag("div", bar, class_="shares", aria_hidden="true") if run.total else Html("")
+    return join([shares, tag("div", join(cards), class_="cards")])
+
+
+def _card(name: str, figure: str, words: str) -> Html:
+    return tag(
+        "div",
+        join([tag("h3", text(name)), tag("p", text(figure), class_="figure"), tag("p", text(words))]),
+        class_="card",
+    )
+
+
+def _tokens(usage: dict[str, int]) -> str:
+    return by_kind({kind.removesuffix("_tokens").replace("_", " "): count for kind, count in usage.items()})
+
+
+def _job_states(history: History) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for job in history.run.jobs.values():
+        found[job.status.value] = found.get(job.status.value, 0) + 1
+    return found
+
+
+def identity(history: History, started: RunStarted, head: str | None) -> Html:
+    """All that defines the run, as a list of terms."""
+    run = history.run
+    answers = f"as {started.response_model}" if started.response_model else "as text"
+    features = ", with citations" if started.enable_citations else ""
+    place = (
+        f"{started.provider}, {started.base_url}" if started.provider else "no provider: the run was empty"
+    )
+    facts: list[tuple[str, Html]] = [
+        ("model", text(f"{started.model} ({place})")),
+        ("input", text(f"{started.input_kind}, answers {answers}{features}")),
+        ("started", join([time(run.started_at), text(f" by batchata {started.library_version}")])),
+        ("parameters", _code(msgspec.json.encode(started.params).decode())),
+    ]
+    if started.prompt is not None:
+        facts.append(("prompt", _code(started.prompt)))
+    if run.settings is not None:
+        facts.append(("settings", text(_settings(run.settings))))
+    facts.append(("input fingerprint", tag("code", text(started.input_fingerprint))))
+    if head is not None:
+        facts.append(("log head", tag("code", text(head))))
+    return tag("dl", join(join([tag("dt", text(name)), tag("dd", value)]) for name, value in facts))
+
+
+def _code(value: str) -> Html:
+    shown = value if len(value) <= _LONG else value[: _LONG - 1] + "…"
+    return tag("pre", lines(shown), dir="auto")
+
+
+def _settings(settings: e.Settings) -> str:
+    given = msgspec.structs.asdict(settings)
+    return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+
+
+def outcomes(log: Log, stream: str, history: History) -> Html:
+    """What the provider said, request by request, and the failed items grouped by reason."""
+    counts: dict[str, int] = {}
+    for job in history.run.jobs.values():
+        for kind, count in job.outcomes.items():
+            counts[kind] = counts.get(kind, 0) + count
+    said = by_kind(counts) or "none yet"
+    return join([tag("p", text(f"Outcomes of all requests: {said}.")), _failures(log, stream, history)])
+
+
+def _failures(log: Log, stream: str, history: History) -> Html:
+    failures = sorted(history.failures().items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    if not failures:
+        return tag("p", text("No item has failed."))
+    shown = failures[:_MOST_KINDS]
+    versions = sorted(history.run.items.outcome[items[0]] for _, items in shown)
+    examples: dict[int, str] = {}
+    for recorded in log.events_at(stream, versions):
+        event = cast(OutcomeRecorded, recorded.event)
+        examples[event.index] = "" if event.error is None else event.error.message
+    rows = [
+        [
+            join(
+                [
+                    tag("bdi", text(kind)),
+                    tag("button", text("show these items"), type="button", data_failed=kind),
+                ]
+            ),
+            text(f"{len(items):,}"),
+            join([text(f"item {items[0]}: "), tag("bdi", text(short(examples[items[0]], 600)))]),
+        ]
+        for kind, items in shown
+    ]
+    rest = sum(len(items) for _, items in failures[_MOST_KINDS:])
+    more = tag("p", text(f"{number_of(rest, 'item')} failed for other reasons.")) if rest else Html("")
+    return join([table(["reason", "items", "example"], rows, numbers=(1,)), more])
+
+
+def story(chronicle: Chronicle) -> Html:
+    """The events out of the ordinary course, in their order."""
+    hidden = chronicle.turns - len(chronicle.first_turns) - len(chronicle.last_turns)
+    rows = [*map(_turn, chronicle.first_turns)]
+    if hidden:
+        rows.append([text("…"), Html(""), Html(""), text(f"{number_of(hidden, 'more event')}: see the log")])
+    rows += map(_turn, chronicle.last_turns)
+    return table(["event", "time", "type", "what it says"], rows, numbers=(0,))
+
+
+def _turn(turn: Turn) -> list[Html]:
+    return [text(f"{turn.version:,}"), time(turn.at), text(turn.type), tag("bdi", text(turn.text))]

@@ -1,0 +1,219 @@
+"""What the page shows of each item: its input, values with their citations, and every attempt at it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import pydantic
+
+from batchata.core import events as e
+from batchata.core.state import SETTLED_KINDS, ItemStatus, Run
+from batchata.errors import IncompleteResultsError
+from batchata.log.port import Log, Recorded
+from batchata.output.blocks import joined_text
+from batchata.output.citation import Citation
+from batchata.output.reading import Citations, Reader
+from batchata.providers.anthropic.lines import answer_blocks
+from batchata.replay.model import model_from_schema
+from batchata.replay.report.chronicle import Chronicle
+from batchata.replay.report.inputs import Input, describe
+from batchata.replay.report.values import flat
+from batchata.replay.wording import by_kind, number_of, usd
+from batchata.results import ItemResult, read_items
+
+STATES = {
+    ItemStatus.FRESH: "not sent yet",
+    ItemStatus.SENT: "sent, no answer yet",
+    ItemStatus.UNDECIDED: "answered, its job is being collected",
+    ItemStatus.WAITING: "waits to be sent again",
+    ItemStatus.COMPLETED: "completed",
+    ItemStatus.FAILED: "failed",
+}
+_UNCHARGED = usd("0")  # until its charge follows; what has none was free
+
+
+class Attempt(msgspec.Struct, array_like=True):
+    """One answer to a request for the item, or one that never came. `at` is in milliseconds."""
+
+    job: int
+    batch: str | None
+    at: int
+    outcome: str
+    error: str
+    cost: str
+    tokens: str
+
+
+class Cited(msgspec.Struct, array_like=True):
+    """One citation: the passage, where it stands, and whether it was found there (None: not known)."""
+
+    text: str
+    place: str
+    grounded: bool | None
+
+
+class Record(msgspec.Struct, array_like=True):
+    """One item as the page reads it. Each of `fields` is (path, text, whether the text is a JSON literal)."""
+
+    input: Input
+    fields: list[tuple[str, str, bool]]
+    citations: list[tuple[str, list[Cited]]]
+    answer: str | None  # as received, where there is no result
+    note: str
+    attempts: list[Attempt]
+
+
+def reader_of(started: e.RunStarted) -> Reader:
+    """Reads the run's answers as the run itself did, without the class they were read with."""
+    model = None
+    if started.response_schema is not None:
+        model = model_from_schema(started.response_schema, started.result_schema or {})
+    return Reader(model, started.enable_citations)
+
+
+def read_records(
+    log: Log, stream: str, chronicle: Chronicle, indexes: Sequence[int], reader: Reader
+) -> Iterator[Record]:
+    """The items at these indexes, in this order."""
+    run = chronicle.history.run
+    inputs = [describe(body) for body in log.bodies(stream, map(run.input_body, indexes))]
+    attempts = _attempts(log, stream, chronicle, indexes)
+    found = read_items(log, run, indexes, reader, again=False)
+    for item, shown in zip(found, inputs, strict=True):
+        yield _record(run, item, shown, attempts[item.index])
+
+
+def _record(run: Run, item: ItemResult, shown: Input, attempts: list[Attempt]) -> Record:
+    answer = _answer(item.raw) if item.result is None and item.raw is not None else None
+    return Record(
+        input=shown,
+        fields=[] if item.result is None else _fields(item.result),
+        citations=_citations(item.citations),
+        answer=answer,
+        note=_note(run, item),
+        attempts=attempts,
+    )
+
+
+def _note(run: Run, item: ItemResult) -> str:
+    state = ItemStatus(run.items.status[item.index])
+    if state is ItemStatus.COMPLETED and item.result is None:
+        if item.raw is None:
+            return "completed; its answer was purged from the log"
+        return "completed; the run's own model read this answer, the schema in the log does not"
+    error = "" if item.error is None else f": {item.error.kind}: {item.error.message}"
+    return STATES[state] + error
+
+
+def _answer(line: bytes) -> str | None:
+    try:
+        return joined_text(answer_blocks(line)) or None
+    except (IncompleteResultsError, msgspec.MsgspecError, UnicodeError):  # a line in no shape that we know
+        return line.decode(errors="replace")
+
+
+def _fields(result: Any) -> list[tuple[str, str, bool]]:
+    if isinstance(result, pydantic.BaseModel):
+        result = result.model_dump(mode="json")
+    return [*flat(result)]
+
+
+def _citations(citations: Citations) -> list[tuple[str, list[Cited]]]:
+    if not citations:
+        return []
+    groups = citations.items() if isinstance(citations, dict) else [("", citations)]
+    return [(path, [Cited(c.cited_text, place(c), c.grounded) for c in found]) for path, found in groups]
+
+
+def place(citation: Citation) -> str:
+    """Where a passage stands, in words: the document with its page, characters or blocks."""
+    source = citation.document_title or citation.source or citation.url
+    parts = [] if source is None else [source]
+    if source is None and citation.document_index is not None:
+        parts.append(f"document {citation.document_index + 1}")
+    if citation.url is not None and citation.url != source:
+        parts.append(citation.url)
+    if citation.pages is not None:
+        first, last = citation.pages
+        parts.append(f"page {first}" if first == last else f"pages {first}-{last}")
+    if citation.start_char_index is not None:
+        parts.append(f"characters {citation.start_char_index}-{citation.end_char_index}")
+    if citation.start_content_block_index is not None:
+        parts.append(f"blocks {citation.start_content_block_index}-{citation.end_content_block_index}")
+    return ", ".join(parts)
+
+
+def _attempts(
+    log: Log, stream: str, chronicle: Chronicle, indexes: Sequence[int]
+) -> dict[int, list[Attempt]]:
+    found: dict[int, list[Attempt]] = {index: [] for index in indexes}
+    versions = sorted(version for index in indexes for version in chronicle.attempts_of(index))
+    for recorded in log.events_at(stream, versions):
+        match recorded.event:
+            case e.OutcomeRecorded() as event:
+                found[event.index].append(_attempt(chronicle.history.run, recorded, event))
+            case e.CostCharged() as event:
+                attempt = found[event.index][-1]
+                attempt.cost = usd(event.amount)
+                tokens = {kind: getattr(event, kind) for kind in e.Usage.__struct_fields__}
+                attempt.tokens = by_kind(
+                    {k.removesuffix("_tokens").replace("_", " "): n for k, n in tokens.items()}
+                )
+            case _:
+                pass
+    return found
+
+
+def _attempt(run: Run, recorded: Recorded, event: e.OutcomeRecorded) -> Attempt:
+    kind = event.kind if event.stop_reason is None else f"{event.kind} ({event.stop_reason})"
+    error = "" if event.error is None else f"{event.error.kind}: {event.error.message}"
+    batch = run.jobs[event.job].batch_id
+    return Attempt(
+        event.job,
+        batch,
+        recorded.at // 1000,
+        kind,
+        error,
+        _UNCHARGED if event.kind in SETTLED_KINDS else "not known",
+        "",
+    )
+
+
+def encode(record: Record) -> bytes:
+    """The record as one line of JSON; half characters, which UTF-8 cannot hold, are written as escapes."""
+    try:
+        return msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(record)).encode()
+
+
+def cut(record: Record, characters: int | None, entries: int | None) -> Record:
+    """The record with each text cut to so many characters, and each list to so many entries."""
+    if characters is None or entries is None:
+        return record
+
+    def text(value: str) -> str:
+        return value if len(value) <= characters else value[: characters - 1] + "…"
+
+    fields = [(path, text(value), literal) for path, value, literal in record.fields[:entries]]
+    if len(record.fields) > entries:
+        fields.append(("…", f"and {number_of(len(record.fields) - entries, 'more value')}", True))
+    return Record(
+        input=msgspec.structs.replace(
+            record.input, name=text(record.input.name), text=text(record.input.text)
+        ),
+        fields=fields,
+        citations=[
+            (path, [Cited(text(c.text), text(c.place), c.grounded) for c in found[:entries]])
+            for path, found in record.citations[:entries]
+        ],
+        answer=None if record.answer is None else text(record.answer),
+        note=text(record.note),
+        attempts=[
+            msgspec.structs.replace(attempt, error=text(attempt.error))
+            for attempt in record.attempts[:entries]
+        ],
+    )
