@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchata.errors import BatchataError
+    from batchata.estimate import Estimate
     from batchata.inputs import pdf_to_document_block
     from batchata.job import BatchJob, batch
     from batchata.load import load_results_from_disk
@@ -22,6 +23,7 @@ __all__ = [
     "BatchManager",
     "BatchataError",
     "Citation",
+    "Estimate",
     "ItemResult",
     "batch",
     "load_results_from_disk",
@@ -33,6 +35,7 @@ _HOMES = {
     "BatchManager": "batchata.manager",
     "BatchataError": "batchata.errors",
     "Citation": "batchata.output.citations",
+    "Estimate": "batchata.estimate",
     "ItemResult": "batchata.results",
     "batch": "batchata.job",
     "load_results_from_disk": "batchata.load",

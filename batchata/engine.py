@@ -17,6 +17,9 @@ from batchata.core.events import JobAbandoned, Settings
 from batchata.core.state import Run
 from batchata.definition import Definition
 from batchata.errors import InvalidInputError, RunClaimedError
+from batchata.estimate import Estimate
+from batchata.estimating import Basis, make_estimate, offline_basis, remaining, sampled_basis
+from batchata.expectation import Expectation, expectation_of
 from batchata.intake import Intake
 from batchata.journal import Journal
 from batchata.log.port import Log
@@ -60,6 +63,7 @@ class Engine:
         self.stop = Stop()
         self._make_provider = provider
         self._provider: Provider | None = None
+        self._expectation: Expectation | None = None  # of the last estimate that was asked for
         self._driving = False
         self._left_at = 0  # the run's version when our last call of drive ended
 
@@ -96,6 +100,30 @@ class Engine:
         """See `Log.head`."""
         with self.store.reading() as log:
             return None if log is None or self.store.run_id is None else log.head(self.store.run_id)
+
+    def estimate(self, exact: bool, output_tokens: int | None) -> Estimate:
+        """What remains to be done is going to use and to cost; nothing is written."""
+        definition = self.definition
+        with self.store.reading() as log:
+            run = self.store.run
+            if log is not None and run.started is not None:
+                check_same_run(log, run, definition)
+            left = remaining(run, definition.inputs.count)
+            basis = offline_basis(definition, run, output_tokens)
+            if exact:
+                basis = self._counted(basis, left.all)
+            self._expectation = basis.expectation
+            return make_estimate(definition, self.settings, run, left, basis)
+
+    def _counted(self, basis: Basis, items: list[int]) -> Basis:
+        """Asks the provider to count a sample."""
+        provider = self._make_provider()
+        try:
+            provider.check()
+            encode, source = self.definition.template.encode, self.definition.inputs.source
+            return sampled_basis(basis, items, lambda i: provider.count_tokens(encode("counted", source(i))))
+        finally:
+            provider.close()
 
     def drive(self, call: Call) -> Run:
         """Start or resume the run, carry out what is due (see `Runner.drive`), and name the log's head."""
@@ -213,6 +241,7 @@ class Engine:
                 inputs=self.definition.inputs,
                 template=self.definition.template,
                 measures=self.definition.measures(notes.of),
+                expectation=self._expectation or expectation_of(self.definition),
                 notes=notes,
                 stop=self.stop,
                 deadline=None if limit is None else began + limit,

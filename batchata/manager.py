@@ -9,6 +9,7 @@ import pydantic
 
 from batchata.definition import define
 from batchata.engine import Call, Engine
+from batchata.estimate import Estimate
 from batchata.providers.given_prices import Prices
 from batchata.providers.port import Provider
 from batchata.results import ItemResult
@@ -133,6 +134,30 @@ class BatchManager:
         LogError when the log cannot be used, KeyboardInterrupt on Ctrl-C.
         """
         return summary(self._engine.drive(Call(show_progress=print_progress)))
+
+    def estimate(self, exact: bool = False, output_tokens: int | None = None) -> Estimate:
+        """What the run is going to use and to cost; of a run that has begun, what remains of it.
+
+        Nothing is sent or written, and no key is needed, unless `exact` asks the provider to count the input
+        tokens of up to 20 items spread over the input (free of charge). Otherwise they are counted offline:
+        text by its letters, digits and scripts (a third more for models since Claude 4.7), each PDF page as
+        its text and an image of full size, images by their pixels, and what the API adds for citations,
+        schemas and tools. Once 10 answers of the run are in the log, their usage corrects the rest.
+
+        Args:
+            exact: have the provider count a sample.
+            output_tokens: output tokens of one answer, where you know better than the default: the size of
+                an answer with all fields of the response model filled (24 characters a text, 3 entries a
+                list), or 300 without one; for models that think 40 more, or half of the thinking budget.
+
+        The last estimate made is what the run's log keeps as expected, and what `stats()["estimate"]`
+        compares with real usage.
+
+        Raises InvalidInputError for an `output_tokens` that is negative or above `max_tokens`,
+        RunMismatchError when the log holds another run, and with `exact` what `run()` raises for a missing
+        key or a provider that cannot be reached.
+        """
+        return self._engine.estimate(exact, output_tokens)
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
         """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet).

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from batchata.core.state import JobStatus, Run
 from batchata.logs import get_logger
-from batchata.stats import collect_by, money
+from batchata.stats import collect_by, error_in_words, money
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -119,6 +119,8 @@ def details(run: Run) -> str:
     limit = run.settings.max_cost if run.settings else None
     cost = "cost unknown" if run.total_cost is None else money(run.total_cost)
     parts.append(cost if limit is None else f"{cost} of ${Decimal(limit):,.2f}")
+    if run.status in ("completed", "interrupted") and run.accuracy.cost_error is not None:
+        parts.append(f"estimate {error_in_words(run.accuracy.cost_error)}")
     return " · ".join([*parts, waiting_for(run)])
 
 

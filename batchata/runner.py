@@ -22,6 +22,7 @@ from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import Run
 from batchata.errors import BatchataError, LogError, ProviderError
+from batchata.expectation import Expectation
 from batchata.inputs import Inputs, RequestTemplate
 from batchata.intake import Intake
 from batchata.journal import Journal, now
@@ -46,6 +47,7 @@ class Runner:
     inputs: Inputs
     template: RequestTemplate
     measures: Measures
+    expectation: Expectation
     notes: Notes
     stop: Stop
     deadline: float | None
@@ -164,6 +166,7 @@ class Runner:
                 # What two copies of one log send must not be taken for each other.
                 custom_ids=f"{started.tag}-{step.number}-{secrets.token_hex(3)}-{{index}}",
                 reserved=None if plan.reserved is None else plain(plan.reserved),
+                expected=self.expectation.of(plan.items),
             )
         )
         job = self.run.jobs[step.number]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from batchata.core import decide
+from batchata.core.accuracy import Accuracy
 from batchata.core.state import Run
 from batchata.results_dir import processed_dir, raw_dir
 
@@ -46,6 +47,7 @@ def statistics(
         "reserved_cost": run.reserved,
         "withheld_cost": run.withheld,
         "stray_outcomes": dict(run.strays),
+        "estimate": estimate_error(run.accuracy),
         "elapsed_seconds": (run.updated_at - run.started_at) / 1e6,
         "results_dir": results_dir,
         "processed_results_dir": None if results_dir is None else str(processed_dir(results_dir)),
@@ -67,6 +69,36 @@ def collect_by(run: Run) -> datetime | None:
     return datetime.fromtimestamp(min(until) / 1e6, UTC) if until else None
 
 
+def estimate_error(accuracy: Accuracy) -> dict[str, Any] | None:
+    """What was expected of the answers of completed jobs, what they used, and the errors: +0.1 means that a
+    tenth too much was expected. None before there are any, and None for an error that cannot be told.
+    """
+    if not accuracy.answers:
+        return None
+    known = not accuracy.unpriced
+    return {
+        "answers": accuracy.answers,
+        "expected_cost": accuracy.expected_cost if known else None,
+        "expected_input_tokens": accuracy.expected_input,
+        "expected_output_tokens": accuracy.expected_output,
+        "cost": accuracy.used_cost if known else None,
+        "input_tokens": accuracy.used_input,
+        "output_tokens": accuracy.used_output,
+        "cost_error": accuracy.cost_error,
+        "input_error": accuracy.input_error,
+        "output_error": accuracy.output_error,
+    }
+
+
+def error_in_words(error: float | None) -> str:
+    """How good an estimate was: "12% too high"."""
+    if error is None:
+        return "not to be compared"
+    if abs(error) < 0.005:
+        return "exact to 1%"
+    return f"{abs(error):.0%} too {'high' if error > 0 else 'low'}"
+
+
 def printed(stats: dict[str, Any]) -> str:
     """The statistics as lines for a person."""
     cost = stats["total_cost"]
@@ -82,6 +114,12 @@ def printed(stats: dict[str, Any]) -> str:
         f"cost      {'unknown (no price for this model)' if cost is None else money(cost)}",
         f"tokens    {usage or '-'}",
     ]
+    if (guess := stats["estimate"]) is not None and guess["expected_cost"] is not None:
+        errors = (guess["cost_error"], guess["input_error"], guess["output_error"])
+        whole, tokens_in, tokens_out = map(error_in_words, errors)
+        lines.append(
+            f"estimate  {money(guess['expected_cost'])}, {whole} (input {tokens_in}, output {tokens_out})"
+        )
     if stats["results_dir"]:
         lines.append(f"results   {stats['results_dir']}")
     return "\n".join(lines)

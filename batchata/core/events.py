@@ -48,6 +48,14 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     expired: int
 
 
+class Expected(msgspec.Struct, frozen=True, kw_only=True):
+    """What some requests were expected to use, in tokens, and to cost in USD: None without a price."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: str | None
+
+
 class Process(msgspec.Struct, frozen=True, kw_only=True):
     """The process that drives a run."""
 
@@ -129,7 +137,8 @@ class RunResumed(Event, frozen=True, kw_only=True):
 class SubmissionStarted(Event, frozen=True, kw_only=True):
     """The intent to send one job; from here until its answer is known, a batch may exist and cost money.
 
-    The custom id of item i in the job is `custom_ids` with `{index}` replaced by i.
+    The custom id of item i in the job is `custom_ids` with `{index}` replaced by i. `expected` is the
+    estimate for its requests.
     """
 
     TYPE: ClassVar[str] = "submission_started"
@@ -139,6 +148,7 @@ class SubmissionStarted(Event, frozen=True, kw_only=True):
     bytes: int
     custom_ids: str
     reserved: str | None
+    expected: Expected | None = None
 
 
 class BatchSubmitted(Event, frozen=True, kw_only=True):

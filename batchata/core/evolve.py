@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from batchata.core import events as e
 from batchata.core import ranges
+from batchata.core.pricing import prompt_tokens
 from batchata.core.state import OPEN, ItemStatus, Job, JobStatus, Run
 
 _COMPLETED, _FAILED = ItemStatus.COMPLETED, ItemStatus.FAILED
@@ -63,6 +64,7 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
 def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: int) -> None:
     reserved = None if event.reserved is None else Decimal(event.reserved)
     job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at, run.key, at)
+    job.expected = event.expected
     run.jobs[job.number] = run.open[job.number] = job
     items = run.items
     for index in job.indexes():
@@ -155,12 +157,15 @@ def _stray_outcome_recorded(run: Run, at: int, event: e.StrayOutcomeRecorded, ve
 
 def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None:
     amount = None if event.amount is None else Decimal(event.amount)
+    job = run.jobs[event.job]
+    job.answers += 1
+    job.used = (job.used[0] + prompt_tokens(event), job.used[1] + event.output_tokens)
     if amount is None:
         run.unpriced += 1
-        run.jobs[event.job].unpriced += 1
+        job.unpriced += 1
     else:
         run.spent += amount
-        run.jobs[event.job].cost += amount
+        job.cost += amount
     run.items.charge(event.index, amount)
     usage = run.usage
     usage["input_tokens"] += event.input_tokens
@@ -178,6 +183,9 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
 def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> None:
     job = run.jobs[event.job]
     run.withheld += job.held if job.uncertain else 0
+    if job.expected is not None and job.answers:
+        cost = None if job.unpriced else job.cost
+        run.accuracy.add(job.expected, job.request_count, job.answers, job.used, cost)
     _close(run, job, JobStatus.COMPLETED, at)
     run.jobs_completed += 1
     for index in job.undecided:

@@ -73,3 +73,13 @@ def _take(
         if len(items) == most:
             break
     return Plan(sorted(items), size, reserved) if items else None
+
+
+def packed(sizes: Iterable[int], items_per_job: int) -> tuple[int, int]:
+    """How many jobs items of these sizes make, in this order, and how many bytes; money is no matter."""
+    jobs, total, count, size = 0, 0, 0, 0
+    for more in sizes:
+        if not jobs or count == min(items_per_job, MAX_REQUESTS) or size + more > MAX_BYTES:
+            jobs, total, count, size = jobs + 1, total + ENVELOPE_BYTES, 0, ENVELOPE_BYTES
+        count, size, total = count + 1, size + more, total + more
+    return jobs, total

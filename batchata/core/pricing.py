@@ -100,7 +100,7 @@ class ModelPrice:
         return [kind for kind in kinds if any(getattr(tier.prices, kind) is None for tier in self.tiers)]
 
 
-def prompt_tokens(usage: Usage) -> int:
+def prompt_tokens(usage: Usage | CostCharged) -> int:
     """All input tokens of a request, whether fresh, written to a cache or read from one."""
     return (
         usage.input_tokens
@@ -141,6 +141,14 @@ def _source(price: ModelPrice | None, placed: ModelPrice | None, geo: str | None
     if placed is not None:
         return placed.source
     return "unknown" if price is None else f"unknown for inference_geo {geo}"
+
+
+def expected_cost(price: ModelPrice, input_tokens: int, output_tokens: int) -> Decimal | None:
+    """What a request with so many tokens, none of them cached, costs in a batch (USD); None if unknown."""
+    units = price.for_prompt(input_tokens).in_batch
+    if "input_tokens" not in units or "output_tokens" not in units:
+        return None
+    return (units["input_tokens"][0] * input_tokens + units["output_tokens"][0] * output_tokens) / MILLION
 
 
 def worst_cost(

@@ -9,7 +9,8 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 
 from batchata.core import ranges
-from batchata.core.events import Counts, Ranges, RunStarted, Settings, Usage
+from batchata.core.accuracy import Accuracy
+from batchata.core.events import Counts, Expected, Ranges, RunStarted, Settings, Usage
 
 # Costs per item are kept as whole picodollars (1e-12 USD) in eight bytes; published prices are multiples
 # of 1e-9 USD a token, so nothing is rounded. What does not fit goes to a dict beside the column.
@@ -61,6 +62,7 @@ class Job:
     started_at: int
     key: str | None  # the fingerprint of the API key it was sent with
     alone_since: int  # from then on nobody was sending it any more; until then it may still become a batch
+    expected: Expected | None = None
     status: JobStatus = JobStatus.STARTED
     batch_id: str | None = None
     created_at: int | None = None  # by the provider's clock
@@ -73,6 +75,8 @@ class Job:
     recorded: int = 0
     cost: Decimal = Decimal(0)
     unpriced: int = 0  # charges whose amount is unknown
+    answers: int = 0  # charges
+    used: tuple[int, int] = (0, 0)  # input tokens of all kinds, output tokens
     cancel_requested: bool = False
     bodies: Ranges = field(default_factory=list)  # its result lines, in the order received
     undecided: dict[int, str] = field(default_factory=dict)  # index -> why its answer is no good
@@ -217,6 +221,7 @@ class Run:
         self.usage = dict.fromkeys(Usage.__struct_fields__, 0)
         # What was used at which prices: (source, unit prices by kind) -> how many of each kind.
         self.ledger: dict[Tariff, dict[str, int]] = {}
+        self.accuracy = Accuracy()
         self.strays: dict[str, int] = {}
         self.limit_reached = False
         self.interrupted_by: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from batchata.inputs.images import check_image, image_type
 from batchata.inputs.kinds import PDF, TEXT
 from batchata.inputs.limits import image_token_bound
 from batchata.inputs.pdf import read_pdf
+from batchata.inputs.tokens import UNSIZED, pdf_tokens, sentences, sentences_of_pdf, text_tokens
+from batchata.inputs.values import encode
 from batchata.providers.models import Model
 
 CITABLE: Final = ("document", "search_result")
@@ -19,7 +22,12 @@ CITABLE: Final = ("document", "search_result")
 
 @dataclass(slots=True)
 class Contents:
-    """What the blocks of one conversation hold beside text, counted while they are checked."""
+    """What the blocks of one conversation hold, counted while they are checked.
+
+    `media_tokens` bounds what files make beside their text in the request, `text_estimate` and
+    `image_estimate` are the tokens expected of all texts (see `text_tokens`) and of all images and pages.
+    `marks` are the sentences and blocks that can be cited.
+    """
 
     model: Model
     enable_citations: bool
@@ -28,6 +36,9 @@ class Contents:
     pages: int = 0
     images: int = 0
     citable: int = 0
+    text_estimate: float = 0.0
+    image_estimate: int = 0
+    marks: int = 0
 
     def add_blocks(self, blocks: list[Any] | tuple[Any, ...], role: str, place: str) -> None:
         """Check the blocks of one message. Raises InvalidInputError, naming the place."""
@@ -53,6 +64,7 @@ class Contents:
         match block["type"]:
             case "text":
                 _check_text_block(block, role, place)
+                self.text_estimate += text_tokens(block["text"])
             case "document" | "search_result":
                 self._add_citable(block, role, place)
             case "image":
@@ -60,6 +72,8 @@ class Contents:
                 self._add_image(block, place)
             case "tool_result" if isinstance(block.get("content"), list) and block["content"]:
                 self._add_tool_content(block["content"], f"{place}.content")
+            case _:
+                self.text_estimate += text_tokens(_encoded(block))
 
     def _add_tool_content(self, blocks: list[Any], place: str) -> None:
         # Whether citations inside tool results count for "all documents or none" is not documented.
@@ -67,6 +81,10 @@ class Contents:
         for n, block in enumerate(blocks):
             if isinstance(block, dict) and block.get("type") in ("document", "image"):
                 self._add_block(block, "user", f"{place}[{n}]")
+            elif isinstance(block, dict) and block.get("type") == "search_result":
+                self._count_blocks(_texts(block.get("content")))
+            else:
+                self.text_estimate += text_tokens(_encoded(block))
         self.citable = citable
 
     def _needs_files(self, place: str) -> None:
@@ -88,6 +106,7 @@ class Contents:
             self._add_document(_source(block, place), f"{place}.source")
         else:
             _check_search_result(block, place)
+            self._count_blocks([inner["text"] for inner in block["content"]])
 
     def _check_switch(self, block: dict[str, Any], place: str) -> None:
         citations = block.get("citations")
@@ -113,8 +132,13 @@ class Contents:
                         f"{place}.media_type has to be {TEXT!r}, not {source.get('media_type')!r}"
                     )
                 _check_filled(source.get("data"), f"{place}.data")
+                self.text_estimate += text_tokens(source["data"])
+                self.marks += sentences(source["data"]) if self.enable_citations else 0
+            case "content":
+                self._count_blocks(_texts(source.get("content")))
             case "url" | "file":
                 self.media_tokens += self.model.context_window  # how large it is, only the API knows
+                self.text_estimate += UNSIZED
 
     def _add_pdf(self, source: dict[str, Any], place: str) -> None:
         if source.get("media_type") != PDF:
@@ -123,15 +147,18 @@ class Contents:
         if b"%PDF-" not in data[:1024]:
             raise InvalidInputError(f"{place}.data is no PDF: it begins with {data[:8]!r}")
         model = self.model
-        pages, text_tokens = read_pdf(data, f"{place}.data", model.pdf_pages, model.context_window)
-        self.pages += pages
-        self.media_tokens += text_tokens + pages * self.model.image_tokens
+        pdf = read_pdf(data, f"{place}.data", model.pdf_pages, model.context_window)
+        self.pages += pdf.pages
+        self.media_tokens += pdf.text_tokens + pdf.pages * model.image_tokens
+        self.text_estimate += pdf_tokens(pdf.characters)
+        self.marks += sentences_of_pdf(pdf.characters) if self.enable_citations else 0
+        self.image_estimate += pdf.pages * model.image_tokens
 
     def _add_image(self, block: dict[str, Any], place: str) -> None:
         self.images += 1
         source = _source(block, place)
         if source["type"] != "base64":
-            self.media_tokens += self.model.image_tokens
+            self._count_image(self.model.image_tokens)
             return
         data, stated = self._decoded(source, f"{place}.source"), source.get("media_type")
         found = image_type(data)
@@ -140,7 +167,15 @@ class Contents:
                 f"{place}.source.media_type is {stated!r}, its data {found or 'no image that is taken'}"
             )
         width, height = check_image(data, found, f"{place}.source.data")
-        self.media_tokens += image_token_bound(width, height, self.model.image_tokens)
+        self._count_image(image_token_bound(width, height, self.model.image_tokens))
+
+    def _count_blocks(self, texts: list[str]) -> None:
+        self.text_estimate += sum(map(text_tokens, texts))
+        self.marks += len(texts) if self.enable_citations else 0
+
+    def _count_image(self, tokens: int) -> None:
+        self.media_tokens += tokens
+        self.image_estimate += tokens
 
     def _decoded(self, source: dict[str, Any], place: str) -> bytes:
         text = source.get("data")
@@ -151,6 +186,22 @@ class Contents:
             return b64decode(text, validate=True)
         except (binascii.Error, ValueError) as exc:
             raise InvalidInputError(f"{place}.data is not valid base64 ({exc})") from exc
+
+
+def _texts(content: Any) -> list[str]:
+    """The texts of custom content: one text, or text blocks. What it may be is the API's business."""
+    if isinstance(content, str):
+        return [content]
+    blocks = content if isinstance(content, list | tuple) else []
+    return [b["text"] for b in blocks if isinstance(b, dict) and isinstance(b.get("text"), str)]
+
+
+def _encoded(block: Any) -> bytes:
+    """Its JSON; nothing where it is none, which is found out, and told, when all is checked."""
+    try:
+        return encode(block)
+    except (TypeError, ValueError, RecursionError):
+        return b""
 
 
 def check_system(content: Any, place: str) -> None:
@@ -166,6 +217,11 @@ def check_system(content: Any, place: str) -> None:
                 f"{place}[{n}] has to be a text block: a system prompt holds nothing else"
             )
         _check_filled(block.get("text"), f"{place}[{n}].text")
+
+
+def system_text(content: str | Sequence[Mapping[str, Any]]) -> str:
+    """All the text of a system prompt that `check_system` took."""
+    return content if isinstance(content, str) else "".join(block["text"] for block in content)
 
 
 def _check_text_block(block: dict[str, Any], role: str, place: str) -> None:

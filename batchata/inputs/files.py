@@ -22,6 +22,15 @@ from batchata.inputs.limits import (
     image_token_bound,
 )
 from batchata.inputs.pdf import read_pdf
+from batchata.inputs.tokens import (
+    FRAME,
+    mark_bound,
+    mark_tokens,
+    pdf_tokens,
+    sentences,
+    sentences_of_pdf,
+    text_tokens,
+)
 from batchata.inputs.values import check_text, encode
 from batchata.providers.models import Model
 
@@ -70,57 +79,86 @@ class FileInput:
 
 
 class CheckedFile(NamedTuple):
-    """A file with bounds of its request: bytes and input tokens, without prompt and parameters."""
+    """A file with bounds of its request, bytes and input tokens, and the tokens that are expected.
+
+    All without prompt and parameters.
+    """
 
     file: FileInput
     request_size: int
     token_bound: int
+    tokens: int
 
 
-def check_file(item: Any, index: int, model: Model) -> CheckedFile:
-    """Read and check the file that the caller gave as `files[index]`.
+class _Measured(NamedTuple):
+    """Pages, a bound of the tokens, the tokens expected, and the bytes of the encoded content."""
+
+    pages: int | None
+    token_bound: int
+    tokens: float
+    size: int
+
+
+def check_file(item: Any, index: int, model: Model, cited: bool = False) -> CheckedFile:
+    """Read and check the file that the caller gave as `files[index]`; `cited` says that citations are on.
 
     Raises FileInputError, naming it, when it cannot be sent to the model.
     """
     if isinstance(item, str | os.PathLike):
         path = os.path.abspath(_path_text(item, index))
         place = f"files[{index}] ({path!r})"
-        return _checked(_read_path(path, place), os.path.basename(path), place, model, path)
+        return _checked(_read_path(path, place), os.path.basename(path), place, model, path, cited)
     data, name = _given_bytes(item, index)
     place = f"files[{index}] ({name!r})" if name else f"files[{index}] ({len(data)} bytes)"
-    checked = _checked(data, name or "", place, model, None)
+    checked = _checked(data, name or "", place, model, None, cited)
     return checked if name else _with_name(checked, index)
 
 
-def _checked(data: bytes, name: str, place: str, model: Model, path: str | None) -> CheckedFile:
+def _checked(data: bytes, name: str, place: str, model: Model, path: str | None, cited: bool) -> CheckedFile:
     if not data:
         raise FileInputError(f"{place} is empty (0 bytes); there is nothing to send")
     media_type = media_type_of(data, name, place)
-    pages, tokens, size = _measure(data, media_type, place, model)
+    measured = _measure(data, media_type, place, model, cited)
+    size = measured.size
     request_size = size + ENVELOPE_BYTES + len(encode(name))
     if request_size > MAX_REQUEST_BYTES:
         raise FileInputError(_too_large(place, size))
-    file = FileInput(name, media_type, len(data), sha256(data).digest(), pages, path, None if path else data)
-    bound = min(tokens + len(name.encode()) + ENVELOPE_TOKENS, model.context_window)
-    return CheckedFile(file, request_size, bound)
+    kept = None if path else data
+    file = FileInput(name, media_type, len(data), sha256(data).digest(), measured.pages, path, kept)
+    bound = min(measured.token_bound + len(name.encode()) + ENVELOPE_TOKENS, model.context_window)
+    tokens = round(measured.tokens + (FRAME + text_tokens(name)) * model.text_factor)
+    return CheckedFile(file, request_size, bound, min(tokens, model.context_window))
 
 
-def _measure(data: bytes, media_type: str, place: str, model: Model) -> tuple[int | None, int, int]:
-    """Pages, a bound of the tokens, and the bytes of the encoded content."""
+def _measure(data: bytes, media_type: str, place: str, model: Model, cited: bool) -> _Measured:
     if media_type == PDF:
-        if (size := base64_size(len(data))) > MAX_REQUEST_BYTES:
-            raise FileInputError(_too_large(place, size))
-        pages, text_tokens = read_pdf(data, place, model.pdf_pages, model.context_window)
-        return pages, text_tokens + pages * model.image_tokens, size
+        return _measure_pdf(data, place, model, cited)
     if media_type == TEXT:
-        text = decode_text(data, place)
-        if (size := len(text.encode())) > MAX_TEXT_BYTES:
-            raise FileInputError(
-                f"{place} is {size:,} bytes of text; at most {MAX_TEXT_BYTES:,} are taken: split it"
-            )
-        return None, size, len(encode(text))
-    width, height = check_image(data, media_type, place)
-    return None, image_token_bound(width, height, model.image_tokens), base64_size(len(data))
+        return _measure_text(data, place, model, cited)
+    tokens = image_token_bound(*check_image(data, media_type, place), model.image_tokens)
+    return _Measured(None, tokens, tokens, base64_size(len(data)))
+
+
+def _measure_pdf(data: bytes, place: str, model: Model, cited: bool) -> _Measured:
+    if (size := base64_size(len(data))) > MAX_REQUEST_BYTES:
+        raise FileInputError(_too_large(place, size))
+    pdf = read_pdf(data, place, model.pdf_pages, model.context_window)
+    pictures = pdf.pages * model.image_tokens
+    marks = sentences_of_pdf(pdf.characters) if cited else 0
+    expected = pictures + (pdf_tokens(pdf.characters) + mark_tokens(marks)) * model.text_factor
+    return _Measured(pdf.pages, pdf.text_tokens + pictures + mark_bound(marks), expected, size)
+
+
+def _measure_text(data: bytes, place: str, model: Model, cited: bool) -> _Measured:
+    text = decode_text(data, place)
+    encoded = text.encode()
+    if (size := len(encoded)) > MAX_TEXT_BYTES:
+        raise FileInputError(
+            f"{place} is {size:,} bytes of text; at most {MAX_TEXT_BYTES:,} are taken: split it"
+        )
+    marks = sentences(encoded) if cited else 0
+    expected = (text_tokens(encoded) + mark_tokens(marks)) * model.text_factor
+    return _Measured(None, size + mark_bound(marks), expected, len(encode(text)))
 
 
 def _with_name(checked: CheckedFile, index: int) -> CheckedFile:

@@ -19,7 +19,7 @@ _DIGEST_SIZE = 32
 
 @dataclass(slots=True)
 class Inputs:
-    """Checked inputs, by index. Beside the caller's own objects it holds about 60 bytes an item.
+    """Checked inputs, by index. Beside the caller's own objects it holds about 70 bytes an item.
 
     `first_prefilled` is the first conversation that ends with an assistant turn, None when there is none.
     `caches` says whether any conversation asks for prompt caching.
@@ -32,13 +32,15 @@ class Inputs:
     _digests: bytearray = field(default_factory=bytearray)
     _request_sizes: array[int] = field(default_factory=lambda: array("Q"))
     _token_bounds: array[int] = field(default_factory=lambda: array("Q"))
+    _tokens: array[int] = field(default_factory=lambda: array("Q"))
 
-    def add(self, source: Source, digest: bytes, request_size: int, token_bound: int) -> None:
+    def add(self, source: Source, digest: bytes, request_size: int, token_bound: int, tokens: int) -> None:
         """One more item, after all others."""
         self._sources.append(source)
         self._digests += digest
         self._request_sizes.append(request_size)
         self._token_bounds.append(token_bound)
+        self._tokens.append(tokens)
 
     @property
     def count(self) -> int:
@@ -65,6 +67,10 @@ class Inputs:
         image: see `limits`. Never more than the context window, beyond which a request fails unpaid.
         """
         return self._token_bounds[index]
+
+    def expected_tokens(self, index: int) -> int:
+        """The input tokens that the item is expected to make, without what the template adds."""
+        return self._tokens[index]
 
     def digest(self, index: int) -> bytes:
         """32 bytes that identify the item by what is sent of it; a file's directory is not."""

@@ -6,8 +6,9 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from batchata.errors import InvalidInputError
-from batchata.inputs.content import Contents, check_system
+from batchata.inputs.content import Contents, check_system, system_text
 from batchata.inputs.limits import ENVELOPE_BYTES, ENVELOPE_TOKENS, MAX_REQUEST_BYTES, TURN_TOKENS
+from batchata.inputs.tokens import FRAME, TURN, mark_bound, mark_tokens, text_tokens
 from batchata.inputs.values import CACHE_MARK, check_json, encode_canonical
 from batchata.providers.models import Model
 
@@ -20,11 +21,15 @@ _CITATIONS_BYTES: Final = len(b',"citations":{"enabled":true}')
 
 
 class CheckedConversation(NamedTuple):
-    """What is known of one conversation: its digest and bounds of its request, without parameters."""
+    """What is known of one conversation: its digest, bounds of its request, and the tokens expected.
+
+    All without parameters.
+    """
 
     digest: bytes
     request_size: int
     token_bound: int
+    tokens: int
     prefilled: bool
     caches: bool
 
@@ -55,9 +60,11 @@ def _check_message(message: Any, place: str, contents: Contents) -> str:
     if type(role) is not str or role not in _ROLES:
         raise InvalidInputError(f"{place}.role is {role!r}; it has to be one of {', '.join(_ROLES)}")
     if type(content) is str and content and not content.isspace():
+        contents.text_estimate += text_tokens(content)
         return role
     if role == "system" or isinstance(content, str):
         check_system(content, f"{place}.content")
+        contents.text_estimate += text_tokens(content if isinstance(content, str) else system_text(content))
     elif isinstance(content, list | tuple):
         contents.add_blocks(content, role, f"{place}.content")
     else:
@@ -101,5 +108,9 @@ def _measured(value: Conversation, place: str, contents: Contents, prefilled: bo
         )
     text_bytes = len(encoded) - contents.base64_bytes
     tokens = text_bytes + contents.media_tokens + len(value) * TURN_TOKENS + ENVELOPE_TOKENS
-    bound = min(tokens, contents.model.context_window)
-    return CheckedConversation(sha256(encoded).digest(), size, bound, prefilled, CACHE_MARK in encoded)
+    bound = min(tokens + mark_bound(contents.marks), contents.model.context_window)
+    text = contents.text_estimate + mark_tokens(contents.marks) + FRAME + (len(value) - 1) * TURN
+    expected = round(text * contents.model.text_factor) + contents.image_estimate
+    expected = min(expected, contents.model.context_window)
+    caches = CACHE_MARK in encoded
+    return CheckedConversation(sha256(encoded).digest(), size, bound, expected, prefilled, caches)

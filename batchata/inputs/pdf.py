@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchata.errors import FileInputError
 from batchata.inputs.limits import least_page_tokens, page_text_tokens
+from batchata.inputs.pdf_text import inflated, shown_characters
 
 if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
@@ -21,10 +22,11 @@ _INFLATE_LIMIT = 64 << 20  # a page whose content is larger is not looked at to 
 
 
 class PdfContent(NamedTuple):
-    """How many pages a PDF has, and a bound of the tokens of their text."""
+    """How many pages a PDF has, a bound of the tokens of their text, and about how many characters it has."""
 
     pages: int
     text_tokens: int
+    characters: int
 
 
 class _DamagedError(Exception):
@@ -65,7 +67,17 @@ def _look_through(data: bytes, place: str, max_pages: int, max_tokens: int) -> P
             f"{place} has {len(pages)} pages, which make about {least:,} tokens or more; the model's context "
             f"window holds {max_tokens:,}: split it"
         )
-    return PdfContent(len(pages), sum(map(page_text_tokens, sizes)))
+    characters = sum(_characters(page) for _, page in pages)
+    return PdfContent(len(pages), sum(map(page_text_tokens, sizes)), characters)
+
+
+def _characters(page: PageObject) -> int:
+    """For the estimate only, so what cannot be read counts as nothing."""
+    try:
+        content = b"\n".join(map(_decoded, _content_streams(page)))
+        return shown_characters(page, content)
+    except (_DamagedError, *_pypdf_errors()):  # type: ignore[misc]  # mypy cannot see into the unpacking
+        return 0
 
 
 # What pypdf lets escape on malformed files, found by feeding it some thousands of them: its own errors and
@@ -119,10 +131,18 @@ def _content_streams(page: PageObject) -> Iterator[Any]:
 
 
 def _stream_size(stream: Any) -> int:
-    filters = stream["/Filter"] if stream.get("/Filter") else None  # only [] follows a reference
-    first = filters[0] if isinstance(filters, list) and filters else filters
     raw: bytes = stream._data  # the only way to the bytes before pypdf has repaired them
-    return _inflated_size(raw) if first == "/FlateDecode" else len(raw)
+    return _inflated_size(raw) if _first_filter(stream) == "/FlateDecode" else len(raw)
+
+
+def _first_filter(stream: Any) -> Any:
+    filters = stream["/Filter"] if stream.get("/Filter") else None  # only [] follows a reference
+    return filters[0] if isinstance(filters, list) and filters else filters
+
+
+def _decoded(stream: Any) -> bytes:
+    raw: bytes = stream._data
+    return inflated(raw) if _first_filter(stream) == "/FlateDecode" else raw
 
 
 def _inflated_size(raw: bytes) -> int:

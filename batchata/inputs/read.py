@@ -37,7 +37,7 @@ def read_inputs(
             f"{model.id} gives no citations; leave enable_citations out or use {model.successor}"
         )
     if files is not None:
-        return _read_files(files, prompt, model)
+        return _read_files(files, prompt, model, enable_citations)
     if prompt is not None:
         raise InvalidInputError("prompt goes with files; in messages it is a message of its own")
     return _read_messages(messages, model, enable_citations)
@@ -55,18 +55,20 @@ def _read_messages(messages: Any, model: Model, enable_citations: bool) -> Input
         if checked.prefilled and inputs.first_prefilled is None:
             inputs.first_prefilled = index
         inputs.caches = inputs.caches or checked.caches
-        inputs.add(conversation, checked.digest, checked.request_size, checked.token_bound)
+        inputs.add(conversation, checked.digest, checked.request_size, checked.token_bound, checked.tokens)
     return inputs
 
 
-def _read_files(files: Any, prompt: str | None, model: Model) -> Inputs:
+def _read_files(files: Any, prompt: str | None, model: Model, cited: bool) -> Inputs:
     _check_prompt(prompt)
     if not model.takes_files:
         raise UnsupportedModelError(f"{model.id} takes no files; use {model.successor}")
     inputs = Inputs("files")
     for index, item in enumerate(_listed(files, "files", "['a.pdf', 'b.pdf']")):
-        file, request_size, token_bound = check_file(item, index, model)
-        inputs.add(file, file.digest(), request_size, token_bound)
+        checked = check_file(item, index, model, cited)
+        inputs.add(
+            checked.file, checked.file.digest(), checked.request_size, checked.token_bound, checked.tokens
+        )
     return inputs
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from batchata.inputs.content import CITABLE
+from batchata.inputs.content import CITABLE, system_text
 from batchata.inputs.files import FileInput
 from batchata.inputs.hidden import hidden_tokens
 from batchata.inputs.items import Source
 from batchata.inputs.kinds import PDF, TEXT, decode_text
 from batchata.inputs.limits import ENVELOPE_TOKENS
 from batchata.inputs.messages import Conversation, Message
+from batchata.inputs.tokens import FORMAT, SCHEMA, TOOLS, text_tokens
 from batchata.inputs.values import CACHE_MARK, encode
 
 type Prompt = str | Sequence[Mapping[str, Any]]  # a system prompt: text, or text blocks
@@ -61,6 +62,16 @@ class RequestTemplate:
     def token_bound(self) -> int:
         """How many input tokens it adds to `Inputs.token_bound`, at most."""
         return self.size + ENVELOPE_TOKENS + hidden_tokens(self.params, self.enable_citations)
+
+    @cached_property
+    def expected_tokens(self) -> float:
+        """The input tokens it is expected to add, as `text_tokens` counts."""
+        params = self.params
+        prompts = [prompt for prompt in (params.get("system"), self.system_suffix, self.prompt) if prompt]
+        texts = sum(text_tokens(system_text(prompt)) for prompt in prompts)
+        shape = (params.get("output_config") or {}).get("format")
+        texts += FORMAT + text_tokens(encode(shape["schema"])) * SCHEMA if shape else 0.0
+        return texts + (TOOLS + text_tokens(encode(params["tools"])) if params.get("tools") else 0.0)
 
     @property
     def caches(self) -> bool:

@@ -30,9 +30,10 @@ class Model:
     """One model id. The defaults are the abilities of the current generation.
 
     `end_of_life` is the day from which requests fail. `image_tokens` is the most that one image, or one
-    page of a PDF as an image, can cost. `thinks_by_default` says that answers begin with thinking, which
-    counts against `max_tokens`; `always_thinks` that it cannot be turned off either. `us_surcharge` says
-    that every token costs more where inference is kept in the United States.
+    page of a PDF as an image, can cost. `text_factor` is how many tokens a text makes, relative to the models
+    up to the 4.6 generation (the tokenizer changed with 4.7). `thinks_by_default` says that answers begin
+    with thinking, which counts against `max_tokens`; `always_thinks` that it cannot be turned off either.
+    `us_surcharge` says that every token costs more where inference is kept in the United States.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Model:
     context_window: int = _LARGE_CONTEXT
     max_output_tokens: int = 128_000
     image_tokens: int = 4_784
+    text_factor: float = 1.3
     known: bool = True
     exists: bool = True
 
@@ -94,7 +96,7 @@ _CURRENT = Model(id="", thinks_by_default=True)
 _STRICT = replace(_CURRENT, forced_tools=False)
 _ALWAYS_THINKING = replace(_STRICT, always_thinks=True)
 _GEN_4_7 = Model(id="")
-_GEN_4_6 = replace(_GEN_4_7, image_tokens=1_568)
+_GEN_4_6 = replace(_GEN_4_7, image_tokens=1_568, text_factor=1.0)
 _GEN_4_5 = replace(
     _GEN_4_6, prefill=True, us_surcharge=False, context_window=200_000, max_output_tokens=64_000
 )

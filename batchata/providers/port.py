@@ -69,6 +69,10 @@ class Provider(Protocol):
         """
         ...
 
+    def count_tokens(self, request: bytes) -> int:
+        """The input tokens of one request of a batch, given as its JSON object; it is not billed."""
+        ...
+
     def submit(self, body: bytes | IO[bytes]) -> Batch:
         """Create a batch from an encoded request body, with exactly one HTTP request.
 

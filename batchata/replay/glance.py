@@ -15,6 +15,7 @@ from batchata.replay.living import is_alive
 from batchata.replay.outlook import ago, status_in_words, status_then, what_next
 from batchata.replay.paper import Paper, aligned
 from batchata.replay.wording import by_kind, moment, number_of, span, usage_in_words, usd
+from batchata.stats import error_in_words, money
 
 _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
 _MOST_FAILURES = 5  # kinds of failure shown with an example
@@ -133,3 +134,9 @@ def _cost(paper: Paper, run: Run) -> None:
     paper.field("cost", text)
     if used := usage_in_words(run.usage):
         paper.field("used", used)
+    guess = run.accuracy
+    if guess.answers and not guess.unpriced:
+        errors = (guess.cost_error, guess.input_error, guess.output_error)
+        whole, tokens_in, tokens_out = map(error_in_words, errors)
+        expected = f"{money(guess.expected_cost)} expected of {number_of(guess.answers, 'answer')}"
+        paper.field("estimate", f"{expected}: {whole} (input {tokens_in}, output {tokens_out})")

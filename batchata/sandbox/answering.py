@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from batchata.sandbox.models import inference_place, thinks
+from batchata.sandbox.models import inference_place, text_factor, thinks
 from batchata.sandbox.rejections import Rejection, rejection
-from batchata.sandbox.tokens import input_tokens, text_tokens
+from batchata.sandbox.tokens import answer_tokens, input_tokens
 from batchata.sandbox.values import Answer, Request
 
 __all__ = ["Answering", "Answers", "as_answer", "message_of"]
@@ -98,9 +98,14 @@ def message_of(
     blocks, length = answer.blocks(), 0
     for block in blocks:
         length += len(block.get("text") or "") if block.get("type") == "text" else 40
-    stop_reason, tokens, limit = answer.stop_reason, text_tokens(length), params["max_tokens"]
+    stop_reason, tokens, limit = (
+        answer.stop_reason,
+        answer_tokens(length, params["model"]),
+        params["max_tokens"],
+    )
     if tokens > limit:
-        blocks, stop_reason, tokens = _cut(blocks, 4 * limit), "max_tokens", limit
+        characters = int(4 * limit / text_factor(params["model"]))
+        blocks, stop_reason, tokens = _cut(blocks, characters), "max_tokens", limit
     model = params["model"]
     if thinks(model) and (not blocks or blocks[0].get("type") != "thinking"):
         blocks = [{"type": "thinking", "thinking": "", "signature": "sandbox"}, *blocks]

@@ -9,10 +9,12 @@ from typing import Any
 
 __all__ = [
     "forced_tool_refused",
+    "image_tokens",
     "inference_place",
     "model_missing",
     "pages_allowed",
     "prefill_refused",
+    "text_factor",
     "thinks",
 ]
 
@@ -92,3 +94,15 @@ def inference_place(params: Mapping[str, Any]) -> str:
 def pages_allowed(model: str) -> int:
     """PDF pages per request: 100 for the 200k-context models of the 4.5 generation, else 600."""
     return 100 if _family(model)[1] <= (4, 5) else 600
+
+
+@lru_cache(maxsize=512)
+def text_factor(model: str) -> float:
+    """How many tokens a text makes, relative to the tokenizer before Claude 4.7."""
+    return 1.3 if _family(model)[1] >= (4, 7) else 1.0
+
+
+@lru_cache(maxsize=512)
+def image_tokens(model: str) -> int:
+    """The most tokens of one image, or of one page of a PDF as an image."""
+    return 4_784 if _family(model)[1] >= (4, 7) else 1_568

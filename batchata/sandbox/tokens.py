@@ -1,4 +1,8 @@
-"""Estimates tokens from what a request holds: four characters a token, 1,500 tokens a PDF page."""
+"""Estimates tokens from what a request holds, by the figures of the documentation.
+
+Four characters of text are a token, and three tenths more since Claude 4.7; a page of a PDF is its text and
+an image of full size. The instructions for citations are what recordings show.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,13 @@ from typing import Any
 
 import msgspec
 
+from batchata.sandbox.models import image_tokens, text_factor
 from batchata.sandbox.values import Document
 
-__all__ = ["input_tokens", "text_tokens"]
+__all__ = ["answer_tokens", "input_tokens", "text_tokens"]
 
-_PER_PAGE = 1_500
-_PER_IMAGE = 1_500
 _OVERHEAD = 8  # what the service adds around any conversation
+_CITATIONS = 500
 
 
 def text_tokens(length: int) -> int:
@@ -20,18 +24,28 @@ def text_tokens(length: int) -> int:
     return -(-length // 4)
 
 
+def answer_tokens(length: int, model: str) -> int:
+    """Tokens of an answer of that many characters."""
+    return round(text_tokens(length) * text_factor(model))
+
+
 def input_tokens(params: dict[str, Any]) -> int:
     """Tokens of a whole request: system, messages, tools and schema."""
-    characters = _characters(params.get("system"))
-    tokens = _OVERHEAD
+    model = str(params.get("model", ""))
+    characters, pictures = _characters(params.get("system")), 0
+    cited = False
     for message in params.get("messages") or []:
-        if isinstance(message, dict):
-            characters += _characters(message.get("content"))
-            tokens += _media_tokens(message.get("content"))
+        content = message.get("content") if isinstance(message, dict) else None
+        characters += _characters(content)
+        for block in content if isinstance(content, list) else []:
+            text, images = _block(block)
+            characters, pictures = characters + text, pictures + images
+            cited = cited or bool(isinstance(block, dict) and (block.get("citations") or {}).get("enabled"))
     for key in ("tools", "output_config"):
         if params.get(key):
             characters += len(msgspec.json.encode(params[key]))
-    return tokens + text_tokens(characters)
+    text = text_tokens(characters) + (_CITATIONS if cited else 0)
+    return _OVERHEAD + round(text * text_factor(model)) + pictures * image_tokens(model)
 
 
 def _characters(content: Any) -> int:
@@ -42,28 +56,23 @@ def _characters(content: Any) -> int:
     return 0
 
 
-def _media_tokens(content: Any) -> int:
-    if not isinstance(content, list):
-        return 0
-    return sum(_block_tokens(block) for block in content if isinstance(block, dict))
-
-
-def _block_tokens(block: dict[str, Any]) -> int:
-    match block.get("type"):
+def _block(block: Any) -> tuple[int, int]:
+    """Characters and images of a block that is no text."""
+    match block.get("type") if isinstance(block, dict) else None:
         case "image":
-            return _PER_IMAGE
+            return 0, 1
         case "document":
-            return _document_tokens(Document(block, 0))
+            return _document(Document(block, 0))
         case "tool_use" | "tool_result":
-            return text_tokens(len(msgspec.json.encode(block)))
-    return 0
+            return len(msgspec.json.encode(block)), 0
+    return 0, 0
 
 
-def _document_tokens(document: Document) -> int:
+def _document(document: Document) -> tuple[int, int]:
     if document.source_type in ("text", "content"):
-        return text_tokens(sum(map(len, document.pages)))
+        return sum(map(len, document.pages)), 0
     try:
-        pages = document.pdf.page_count if document.pdf else 1
+        pages = document.pages
+        return sum(map(len, pages)), document.pdf.page_count if document.pdf else 1
     except ValueError:
-        pages = 1
-    return _PER_PAGE * pages
+        return 0, 1

@@ -65,7 +65,9 @@ def items_added(first: int, count: int) -> e.ItemsAdded:
     return e.ItemsAdded(first=first, count=count, digest=f"digest-{first + count}", first_body=first)
 
 
-def submission_started(job: int, *items: tuple[int, int], reserved: str | None = None) -> e.SubmissionStarted:
+def submission_started(
+    job: int, *items: tuple[int, int], reserved: str | None = None, expected: e.Expected | None = None
+) -> e.SubmissionStarted:
     count = sum(last - first + 1 for first, last in items)
     return e.SubmissionStarted(
         job=job,
@@ -74,6 +76,7 @@ def submission_started(job: int, *items: tuple[int, int], reserved: str | None =
         bytes=1000,
         custom_ids=f"tag-{job}-{{index}}",
         reserved=reserved,
+        expected=expected,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from core_given import (
     START,
     charged,
@@ -22,7 +23,16 @@ from core_given import (
 )
 
 from batchata.core import events as e
-from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS, Measures, OverBudget, Plan, plan_job
+from batchata.core.plan import (
+    ENVELOPE_BYTES,
+    MAX_BYTES,
+    MAX_REQUESTS,
+    Measures,
+    OverBudget,
+    Plan,
+    packed,
+    plan_job,
+)
 from batchata.core.state import Run
 
 
@@ -153,3 +163,12 @@ def test_items_of_a_failed_submission_travel_again() -> None:
     run = given(items_added(0, 4), submission_started(0, (0, 1)), submission_failed(0, START + 3))
     assert planned(run, now=START + 2) == [2, 3]
     assert planned(run, now=START + 3) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "items_per_job", "jobs"),
+    [([], 5, 0), ([10], 5, 1), ([10] * 10, 5, 2), ([10] * 11, 5, 3), ([MAX_BYTES // 2] * 3, 5, 3)],
+)
+def test_packed_counts_the_jobs_that_plan_job_makes(sizes: list[int], items_per_job: int, jobs: int) -> None:
+    """By count and by bytes, as the plan does where money is no matter."""
+    assert packed(sizes, items_per_job) == (jobs, sum(sizes) + jobs * ENVELOPE_BYTES)

@@ -15,6 +15,7 @@ from batchata.core.pricing import (
     PriceTier,
     UnitPrices,
     charge,
+    expected_cost,
     plain,
     prompt_tokens,
     worst_cost,
@@ -209,3 +210,15 @@ def test_amounts_are_written_in_plain_digits() -> None:
         "100",
         "0.000000000001",
     ]
+
+
+@pytest.mark.parametrize(("tokens", "cost"), [(100_000, "0.00525"), (100_001, "0.02625025")])
+def test_an_expected_cost_is_what_would_be_charged(tokens: int, cost: str) -> None:
+    """The same tier and the same batch price as in the charge for so many tokens."""
+    assert expected_cost(HAIKU, tokens, 1_000) == D(cost)
+    assert amount(HAIKU, input_tokens=tokens, output_tokens=1_000) == D(cost)
+
+
+def test_an_expected_cost_without_a_price_is_unknown() -> None:
+    """A price of one kind alone is no price."""
+    assert expected_cost(ModelPrice("half", [PriceTier(-1, prices("2", None))]), 1, 1) is None

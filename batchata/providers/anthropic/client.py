@@ -30,6 +30,10 @@ from batchata.providers.anthropic.sockets import Sockets
 from batchata.providers.port import Batch, Outcome
 
 _PATH = "/v1/messages/batches"
+_COUNT_PATH = "/v1/messages/count_tokens"
+_COUNTED = frozenset(
+    {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"}
+)
 _PAGE = 100
 _PAGES_OF_A_POLL = 5
 _MOST_PAGES = 1_000
@@ -37,6 +41,10 @@ _FEW = 2  # up to so many batches are asked for one by one
 _CHUNK = 1_000  # outcomes handed over at a time
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0  # for questions, which may be asked again; creating and downloading keep the SDK's 600
+
+
+class _Request(msgspec.Struct):
+    params: dict[str, msgspec.Raw]
 
 
 class AnthropicProvider:
@@ -110,6 +118,22 @@ class AnthropicProvider:
             raise ProviderUnavailableError(
                 f"nobody answers at {self.base_url} ({exc}); check ANTHROPIC_BASE_URL and the network"
             ) from exc
+
+    def count_tokens(self, request: bytes) -> int:
+        """See the port. The counting endpoint takes only what makes input tokens."""
+        params = msgspec.json.decode(request, type=_Request).params
+        counted = {name: value for name, value in params.items() if name in _COUNTED}
+        with translated("counting tokens"):
+            response = self._questions.post(
+                _COUNT_PATH,
+                content=msgspec.json.encode(counted),
+                cast_to=httpx2.Response,
+                options={"headers": {"content-type": "application/json"}},
+            )
+        tokens = _json(response, "the count of tokens").get("input_tokens")
+        if not isinstance(tokens, int):
+            raise ProviderUnavailableError("counting tokens: the answer holds no count", kind="no_count")
+        return tokens
 
     def submit(self, body: bytes | IO[bytes]) -> Batch:
         """See the port."""

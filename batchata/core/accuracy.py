@@ -1,0 +1,57 @@
+"""How well a run's cost was estimated: what was expected of its answered requests, and what they used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batchata.core.events import Expected
+
+
+@dataclass(slots=True)
+class Accuracy:
+    """Sums over the completed jobs for which something was expected. Costs in USD.
+
+    Of a job with requests that are not billed, the same share is taken of what was expected of it.
+    """
+
+    answers: int = 0
+    expected_input: int = 0
+    expected_output: int = 0
+    expected_cost: Decimal = Decimal(0)
+    used_input: int = 0
+    used_output: int = 0
+    used_cost: Decimal = Decimal(0)
+    unpriced: int = 0  # answers for which no cost was expected, or none is known
+
+    def add(
+        self, expected: Expected, requests: int, answers: int, used: tuple[int, int], cost: Decimal | None
+    ) -> None:
+        """A completed job of so many requests; `used` are all its input and its output tokens."""
+        self.answers += answers
+        self.expected_input += expected.input_tokens * answers // requests
+        self.expected_output += expected.output_tokens * answers // requests
+        self.used_input += used[0]
+        self.used_output += used[1]
+        if expected.cost is None or cost is None:
+            self.unpriced += answers
+        else:
+            self.expected_cost += Decimal(expected.cost) * answers / requests
+            self.used_cost += cost
+
+    @property
+    def cost_error(self) -> float | None:
+        """By how much too high the expected cost was, as a share of the real one; None where unknown."""
+        if self.unpriced or not self.used_cost:
+            return None
+        return float(self.expected_cost / self.used_cost) - 1
+
+    @property
+    def input_error(self) -> float | None:
+        """The same for input tokens."""
+        return self.expected_input / self.used_input - 1 if self.used_input else None
+
+    @property
+    def output_error(self) -> float | None:
+        """The same for output tokens."""
+        return self.expected_output / self.used_output - 1 if self.used_output else None

@@ -1,0 +1,118 @@
+"""Estimate: what a run is going to use and to cost, as a value and as text for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batchata.stats import money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What the items of a run that have no result yet are going to use and to cost. Costs in USD.
+
+    A cost is None when no price is known for the model. Retries are in `worst_cost_with_retries` only.
+
+    Attributes:
+        model: the model's id.
+        items: items without a result; in a run that has begun, those that remain.
+        sent_items: those among them whose batch is under way.
+        jobs: jobs to be sent, unless `max_cost` makes them smaller.
+        bytes: upper bound of the bytes to be uploaded.
+        input_tokens: expected input tokens of the items.
+        output_tokens: expected output tokens of the items, thinking included.
+        cost: expected cost, in a batch.
+        cost_without_batch: what the same would cost at list price.
+        worst_cost: upper bound of the cost of asking once for each item: every answer `max_tokens` long.
+        worst_cost_with_retries: upper bound when each item took all of its `max_attempts`.
+        max_cost: the limit of the run; None without one.
+        spent: what the run has cost so far; None when that is unknown.
+        done_items: items that are completed or failed already.
+        price_source: where the price comes from; None without one.
+        input_basis: what the input tokens rest on, as a sentence.
+        output_basis: what the output tokens rest on, as a sentence.
+        sampled_items: items whose tokens the provider counted, with `exact`.
+        margin: with `exact`, the share by which the sample may miss the input tokens (95 %); else None.
+    """
+
+    model: str
+    items: int
+    sent_items: int
+    jobs: int
+    bytes: int
+    input_tokens: int
+    output_tokens: int
+    cost: Decimal | None
+    cost_without_batch: Decimal | None
+    worst_cost: Decimal | None
+    worst_cost_with_retries: Decimal | None
+    max_cost: Decimal | None
+    spent: Decimal | None
+    done_items: int
+    price_source: str | None
+    input_basis: str
+    output_basis: str
+    sampled_items: int = 0
+    margin: float | None = None
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> list[str]:
+        margin = "" if not self.margin else f" ± {self.margin:.1%}"
+        lines = [f"estimate  {self.model}, {self._scope()}"]
+        if not self.items:
+            return lines
+        lines += [
+            f"input     {self.input_tokens:,} tokens{margin} ({self.input_basis})",
+            f"output    {self.output_tokens:,} tokens ({self.output_basis})",
+        ]
+        if self.cost is None or self.cost_without_batch is None or self.worst_cost is None:
+            return [*lines, "cost      unknown: no price is known for this model"]
+        lines += [
+            f"cost      {money(self.cost)} expected; {money(self.cost_without_batch)} without a batch",
+            f"at worst  {self._at_worst()}",
+        ]
+        return lines if self.max_cost is None else [*lines, f"limit     {self._against(self.max_cost)}"]
+
+    def _scope(self) -> str:
+        if not self.items:
+            return f"nothing left to do: {self.done_items:,} items are done"
+        remaining = f" that remain of {self.items + self.done_items:,}" if self.done_items else ""
+        sent = f", {self.sent_items:,} of them under way" if self.sent_items else ""
+        jobs = f"{self.jobs:,} {'job' if self.jobs == 1 else 'jobs'} to send, at most {size(self.bytes)}"
+        return f"{self.items:,} {'item' if self.items == 1 else 'items'}{remaining}{sent}; {jobs}"
+
+    def _at_worst(self) -> str:
+        assert self.worst_cost is not None
+        once = f"{money(self.worst_cost)}, were every answer as long as max_tokens allows"
+        retried = self.worst_cost_with_retries
+        if retried is None or retried == self.worst_cost:
+            return once
+        return f"{once}; {money(retried)} with every retry as well"
+
+    def _against(self, limit: Decimal) -> str:
+        assert self.cost is not None
+        assert self.worst_cost is not None
+        assert self.worst_cost_with_retries is not None
+        left = None if self.spent is None else limit - self.spent
+        spent = f", {money(self.spent)} of it spent" if self.spent else ""
+        said = f"max_cost ${limit:,.2f}{spent}:"
+        if left is None:
+            return f"{said} what was spent so far is not known"
+        if self.worst_cost_with_retries <= left:
+            return f"{said} enough even at worst"
+        if self.worst_cost <= left:
+            return f"{said} enough, unless most is sent again"
+        if self.cost <= left:
+            return f"{said} enough for what is expected; fewer jobs at a time, as the worst case must fit"
+        return f"{said} not enough for what is expected"
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that suits a reader."""
+    for unit, worth in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if count >= worth:
+            return f"{count / worth:,.1f} {unit}"
+    return f"{count} bytes"

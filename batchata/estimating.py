@@ -1,0 +1,173 @@
+"""How an estimate is made: from the inputs, from what the run has used so far, or from counts of a sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from batchata.core.events import Settings
+from batchata.core.plan import packed
+from batchata.core.pricing import BATCH_FACTOR
+from batchata.core.state import ItemStatus, Run
+from batchata.definition import Definition
+from batchata.errors import InvalidInputError
+from batchata.estimate import Estimate
+from batchata.expectation import Expectation, expectation_of
+
+_SAMPLE: Final = 20  # items counted by the provider: each is a call
+_ENOUGH_ANSWERS: Final = 10  # of the run itself, before they tell more than the offline count
+_SURE: Final = 1.96  # standard errors that hold in 95 of 100 cases
+
+type Count = Callable[[int], int]  # the input tokens of an item, as the provider counts them
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """An expectation, and in words what it rests on."""
+
+    expectation: Expectation
+    input: str
+    output: str
+    sampled: int = 0
+    margin: float | None = None
+
+
+def offline_basis(definition: Definition, run: Run, output_tokens: int | None) -> Basis:
+    """What can be known without a call.
+
+    Raises InvalidInputError when `output_tokens` is no number of tokens.
+    """
+    expectation = expectation_of(definition)
+    counted = "counted offline; exact=True asks the provider"
+    guess = "by the fields of the response model" if definition.schema else "the length of usual free text"
+    guessed = f"{expectation.output_tokens:,} an item, {guess}; output_tokens=… if you know better"
+    basis = Basis(expectation, counted, guessed)
+    if run.accuracy.answers >= _ENOUGH_ANSWERS:
+        basis = _learned(basis, run)
+    return basis if output_tokens is None else _given(basis, definition, output_tokens)
+
+
+def _learned(basis: Basis, run: Run) -> Basis:
+    """Corrected by what the run's own answers used."""
+    seen = run.accuracy
+    scale = seen.used_input / seen.expected_input if seen.expected_input else 1.0
+    output = round(seen.used_output / seen.answers)
+    expectation = replace(basis.expectation, scale=scale, output_tokens=output)
+    return Basis(
+        expectation,
+        f"as the run's {seen.answers:,} answers used",
+        f"{output:,} an item, as the run's {seen.answers:,} answers have",
+    )
+
+
+def _given(basis: Basis, definition: Definition, output_tokens: int) -> Basis:
+    if isinstance(output_tokens, bool) or not isinstance(output_tokens, int) or output_tokens < 0:
+        raise InvalidInputError(
+            f"output_tokens must be a whole number of tokens per item, 0 or more, not {output_tokens!r}"
+        )
+    most = definition.params["max_tokens"]
+    if output_tokens > most:
+        raise InvalidInputError(
+            f"output_tokens is {output_tokens:,} per item, and no answer is longer than max_tokens={most:,}"
+        )
+    expectation = replace(basis.expectation, output_tokens=output_tokens)
+    return replace(basis, expectation=expectation, output=f"{output_tokens:,} an item, as given")
+
+
+def sampled_basis(basis: Basis, items: Sequence[int], count: Count) -> Basis:
+    """Corrected by the provider's count of a sample, spread evenly; of all items when they are few."""
+    chosen = [items[i * len(items) // _SAMPLE] for i in range(_SAMPLE)] if len(items) > _SAMPLE else items
+    if not chosen:
+        return basis
+    offline = [basis.expectation.input_tokens(index) for index in chosen]
+    counted = [count(index) for index in chosen]
+    scale = basis.expectation.scale * sum(counted) / max(sum(offline), 1)
+    said = f"counted by the provider for {'each' if len(chosen) == len(items) else f'{len(chosen)} of them'}"
+    return replace(
+        basis,
+        expectation=replace(basis.expectation, scale=scale),
+        input=said,
+        sampled=len(chosen),
+        margin=_margin(offline, counted, len(items)),
+    )
+
+
+def _margin(offline: Sequence[int], counted: Sequence[int], items: int) -> float:
+    """The standard error of a ratio estimated from a sample, made sure, as a share of the whole."""
+    size = len(counted)
+    if size == items or size < 2:
+        return 0.0
+    ratio = sum(counted) / max(sum(offline), 1)
+    spread = sum((c - ratio * o) ** 2 for c, o in zip(counted, offline, strict=True)) / (size - 1)
+    error = math.sqrt(spread / size * (1 - size / items)) * size / max(sum(counted), 1)
+    return _SURE * error
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """The items of a run without a result: to be sent again, never sent, and under way."""
+
+    again: list[int]
+    fresh: list[int]
+    sent: list[int]
+
+    @property
+    def all(self) -> list[int]:
+        """In the order of the input."""
+        return sorted([*self.again, *self.fresh, *self.sent])
+
+
+def remaining(run: Run, count: int) -> Remaining:
+    """Those of the first `count` items that have no result yet; an empty run has none of any."""
+    left: dict[int, list[int]] = {status: [] for status in ItemStatus}
+    for index, status in enumerate(run.items.status):
+        left[status].append(index)
+    return Remaining(
+        again=left[ItemStatus.WAITING],
+        fresh=[*left[ItemStatus.FRESH], *range(run.total, count)],
+        sent=sorted([*left[ItemStatus.SENT], *left[ItemStatus.UNDECIDED]]),
+    )
+
+
+def make_estimate(
+    definition: Definition, settings: Settings, run: Run, left: Remaining, basis: Basis
+) -> Estimate:
+    """The estimate for the items that remain."""
+    measures, everything = definition.measures(), left.all
+    expected = basis.expectation.of(everything)
+    cost = None if expected.cost is None else Decimal(expected.cost)
+    worst = _sum(measures.worst_cost(index) for index in everything)
+    packs = [packed(map(measures.size, items), settings.items_per_job) for items in (left.again, left.fresh)]
+    return Estimate(
+        model=definition.model.id,
+        items=len(everything),
+        sent_items=len(left.sent),
+        jobs=sum(jobs for jobs, _ in packs),
+        bytes=sum(size for _, size in packs),
+        input_tokens=expected.input_tokens,
+        output_tokens=expected.output_tokens,
+        cost=cost,
+        cost_without_batch=None if cost is None else cost / BATCH_FACTOR,
+        worst_cost=worst,
+        worst_cost_with_retries=None if worst is None else worst * settings.max_attempts,
+        max_cost=None if settings.max_cost is None else Decimal(settings.max_cost),
+        spent=run.total_cost,
+        done_items=run.completed + run.failed,
+        price_source=None if definition.price is None else definition.price.source,
+        input_basis=basis.input,
+        output_basis=basis.output,
+        sampled_items=basis.sampled,
+        margin=basis.margin,
+    )
+
+
+def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
+    total = Decimal(0)
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
