@@ -13,6 +13,7 @@ from batchata.core.state import ItemStatus, Run
 from batchata.log.port import Log
 from batchata.output.reading import Citations, Reader, Reading, Result
 from batchata.providers.anthropic.lines import answer_blocks, decode_line
+from batchata.sources import sources_of
 
 # Results come back in any order, so the answers of neighbouring items lie in segments all over the log.
 # Within a window they are read in the order in which they are stored: each segment is unpacked once.
@@ -50,7 +51,8 @@ def read_entries(log: Log, run: Run, indexes: Iterable[int], reader: Reader) -> 
         lines = _lines(log, run, (body[i] for i in window if status[i] == ItemStatus.COMPLETED))
         for index in window:
             line = lines.get(body[index])
-            yield _NOTHING if line is None else reader.read(answer_blocks(line), None)
+            reading = _NOTHING if line is None else reader.read(answer_blocks(line), None)
+            yield _grounded(log, run, index, reading) if reading.citations else reading
 
 
 def read_items(
@@ -65,7 +67,7 @@ def read_items(
         lines = _lines(log, run, (run.items.body[index] for index in window))
         for index in window:
             line = lines.get(run.items.body[index])
-            yield _item(run, index, outcomes.get(index), line, reader, again)
+            yield _item(log, run, index, outcomes.get(index), line, reader, again)
 
 
 def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, OutcomeRecorded]:
@@ -82,12 +84,20 @@ def _lines(log: Log, run: Run, bodies: Iterable[int]) -> dict[int, bytes | None]
 
 
 def _item(
-    run: Run, index: int, outcome: OutcomeRecorded | None, line: bytes | None, reader: Reader, again: bool
+    log: Log,
+    run: Run,
+    index: int,
+    outcome: OutcomeRecorded | None,
+    line: bytes | None,
+    reader: Reader,
+    again: bool,
 ) -> ItemResult:
     status = _status(run, index)
     reading = Reading(None, None, None if outcome is None else outcome.error)
     if line is not None and outcome is not None and (again or status == "completed"):
         reading = _read(outcome, line, reader)
+        if reading.citations:
+            reading = _grounded(log, run, index, reading)
         if again and status != "pending":
             status = "failed" if reading.error else "completed"
     return ItemResult(
@@ -108,6 +118,13 @@ def _read(outcome: OutcomeRecorded, line: bytes, reader: Reader) -> Reading:
     if outcome.kind != "succeeded":
         return Reading(None, None, outcome.error)
     return reader.read(decode_line(line).blocks, outcome.stop_reason)
+
+
+def _grounded(log: Log, run: Run, index: int, reading: Reading) -> Reading:
+    """The reading whose citations say whether they stand in what was sent."""
+    assert run.started is not None
+    (body,) = log.bodies(run.started.run_id, [run.input_body(index)])
+    return reading if body is None else reading.grounded_in(sources_of(body))
 
 
 def _status(run: Run, index: int) -> str:

@@ -76,16 +76,11 @@ class Contents:
                 self.text_estimate += text_tokens(_encoded(block))
 
     def _add_tool_content(self, blocks: list[Any], place: str) -> None:
-        # Whether citations inside tool results count for "all documents or none" is not documented.
-        citable = self.citable
         for n, block in enumerate(blocks):
-            if isinstance(block, dict) and block.get("type") in ("document", "image"):
+            if isinstance(block, dict) and block.get("type") in ("document", "search_result", "image"):
                 self._add_block(block, "user", f"{place}[{n}]")
-            elif isinstance(block, dict) and block.get("type") == "search_result":
-                self._count_blocks(_texts(block.get("content")))
             else:
                 self.text_estimate += text_tokens(_encoded(block))
-        self.citable = citable
 
     def _needs_files(self, place: str) -> None:
         if not self.model.takes_files:

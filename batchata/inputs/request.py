@@ -153,4 +153,9 @@ def _citing(message: Message) -> Message:
 
 
 def _with_citations(block: dict[str, Any]) -> dict[str, Any]:
-    return {**block, "citations": _CITATIONS} if block["type"] in CITABLE else block
+    if block["type"] in CITABLE:
+        return {**block, "citations": _CITATIONS}
+    inner = block.get("content") if block["type"] == "tool_result" else None
+    if not isinstance(inner, list):
+        return block
+    return {**block, "content": [_with_citations(part) if "type" in part else part for part in inner]}

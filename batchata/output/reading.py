@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import pydantic
@@ -11,6 +11,7 @@ from batchata.core.events import RequestError
 from batchata.output.blocks import Block, joined_text
 from batchata.output.citation import Citation
 from batchata.output.citations import add_mentions, by_field, cited_blocks, of_blocks
+from batchata.output.grounding import Sources, grounded
 from batchata.output.parsing import Parsed, UnreadableAnswer, parse
 from batchata.output.prose import by_mention
 from batchata.output.shapes import shape_of
@@ -33,6 +34,14 @@ class Reading:
     result: Result
     citations: Citations
     error: RequestError | None = None
+
+    def grounded_in(self, sources: Sources) -> Reading:
+        """The same, with `grounded` told for each citation."""
+        if isinstance(self.citations, list):
+            return replace(self, citations=[grounded(citation, sources) for citation in self.citations])
+        fields = (self.citations or {}).items()
+        told = {path: [grounded(citation, sources) for citation in found] for path, found in fields}
+        return replace(self, citations=told)
 
 
 @dataclass(frozen=True, slots=True)

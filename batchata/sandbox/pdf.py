@@ -10,7 +10,10 @@ from functools import cached_property
 from threading import Lock
 
 import pypdf
+import pypdfium2
 from pypdf.errors import PyPdfError
+
+from batchata.pdfium import PDFIUM
 
 __all__ = ["Pdf", "read_pdf"]
 
@@ -31,6 +34,7 @@ class Pdf:
     def __init__(self, content: bytes) -> None:
         self.problem: str | None = None
         self.page_count = 0
+        self._content = content
         self._lock = Lock()
         try:
             self._reader = pypdf.PdfReader(io.BytesIO(content))
@@ -47,8 +51,14 @@ class Pdf:
 
     @cached_property
     def pages(self) -> list[str]:
-        """The text of each page in the order the file has it."""
-        return [self._text(n, "plain") for n in range(self.page_count)]
+        """The text of each page as the service cites it: PDFium's, in the order the file has it."""
+        try:
+            texts = _pdfium_texts(self._content)
+        except pypdfium2.PdfiumError:
+            texts = []
+        if len(texts) != self.page_count:
+            return [self._text(n, "plain") for n in range(self.page_count)]
+        return [_clean(text) for text in texts]
 
     @cached_property
     def layout(self) -> list[str]:
@@ -68,6 +78,19 @@ class Pdf:
                 return _clean(page.extract_text(extraction_mode="layout", layout_mode_space_vertically=False))
             except _BROKEN:
                 return ""
+
+
+def _pdfium_texts(content: bytes) -> list[str]:
+    with PDFIUM:
+        document = pypdfium2.PdfDocument(content)
+        texts = []
+        for page in document:
+            text_page = page.get_textpage()
+            texts.append(str(text_page.get_text_bounded()))
+            text_page.close()
+            page.close()
+        document.close()
+    return texts
 
 
 def _clean(text: str) -> str:

@@ -72,22 +72,26 @@ def test_system_turns_become_the_system_prompt(
 
 
 def test_citations_are_switched_on_for_every_document() -> None:
-    """All documents of user messages; the user's own objects stay as they were."""
+    """All documents and search results of user messages; the user's own objects stay as they were."""
     result = {
         "type": "search_result",
         "title": "t",
         "source": "s",
         "content": [{"type": "text", "text": "x"}],
     }
-    content = [DOCUMENT, result, {"type": "text", "text": "Why?"}]
+    used = {"type": "tool_result", "tool_use_id": "t", "content": [result, {"type": "text", "text": "x"}]}
+    content = [DOCUMENT, result, {"type": "text", "text": "Why?"}, used]
     template = RequestTemplate(PARAMS, enable_citations=True)
     (message,) = sent(template, [{"role": "user", "content": content}])["messages"]
     assert [block.get("citations") for block in message["content"]] == [
         {"enabled": True},
         {"enabled": True},
         None,
+        None,
     ]
+    assert [block.get("citations") for block in message["content"][3]["content"]] == [{"enabled": True}, None]
     assert "citations" not in DOCUMENT
+    assert "citations" not in result
     assert sent(template, [USER])["messages"] == [USER]
 
 

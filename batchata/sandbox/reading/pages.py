@@ -13,7 +13,7 @@ __all__ = ["Cell", "Page", "Place", "pages_of"]
 # A cell ends at two spaces, a tab or a bar: columns of a laid-out page, a table in text, Markdown.
 _CELL = re.compile(r"[^\s|](?:[^\S\t\n]?[^\s|])*")
 # A sentence ends at its mark, at an empty line, and at the end of a line too short to have been wrapped.
-_SENTENCE_END = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])|\n\s*\n|\n")
+_SENTENCE_END = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])|\r?\n\s*\n|\r?\n")
 _MARKS = (".", "!", "?", "\u2026")
 _WRAPPED = 45
 _LONG_SENTENCE = 400
@@ -69,7 +69,7 @@ class Page:
         """Start and end of every sentence of `text`, without the white space around it."""
         spans, start = [], 0
         for gap in [*_SENTENCE_END.finditer(self.text), None]:
-            if gap is not None and gap[0] == "\n" and self._wraps(start, gap.start()):
+            if gap is not None and gap[0] in ("\n", "\r\n") and self._wraps(start, gap.start()):
                 continue
             spans.append(_trimmed(self.text, start, len(self.text) if gap is None else gap.start()))
             start = len(self.text) if gap is None else gap.end()

@@ -1,0 +1,61 @@
+"""The text of a PDF's pages, as the API reads it: PDFium's, to the character in all recorded citations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchata.pdfium import PDFIUM
+
+
+class PdfText:
+    """The pages of one PDF, read when they are asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._count: int | None = None
+        self._pages: dict[int, str] = {}
+
+    def text(self, start: int, end: int) -> str | None:
+        """The text of pages `start` to `end`, counted from 0, the end exclusive.
+
+        "" where there are no such pages; None when none of them has text (a scan) or the PDF cannot be read.
+        """
+        self._read(start, end)
+        if self._count is None:
+            return None
+        found = "".join([self._pages[number] for number in self._numbers(start, end)])
+        return found if found.strip() or not self._numbers(start, end) else None
+
+    def _numbers(self, start: int, end: int) -> range:
+        """Those of the pages that there are."""
+        return range(start, min(end, self._count or 0))
+
+    def _read(self, start: int, end: int) -> None:
+        if self._count is not None and all(number in self._pages for number in self._numbers(start, end)):
+            return
+        import pypdfium2  # runs without citations do not need it
+
+        with PDFIUM:
+            try:
+                document = pypdfium2.PdfDocument(self._data)
+            except pypdfium2.PdfiumError:
+                return
+            self._count = len(document)
+            for number in self._numbers(start, end):
+                if number not in self._pages:
+                    self._pages[number] = _page_text(document, number)
+            document.close()
+
+
+def _page_text(document: Any, number: int) -> str:
+    import pypdfium2
+
+    try:
+        page = document[number]
+        text_page = page.get_textpage()
+    except pypdfium2.PdfiumError:
+        return ""
+    text = str(text_page.get_text_bounded())
+    text_page.close()
+    page.close()
+    return text
