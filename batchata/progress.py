@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from batchata.core.state import JobStatus, Run
+from batchata.journal import now
 from batchata.logs import get_logger
 from batchata.stats import collect_by, error_in_words, money
 
@@ -139,4 +140,13 @@ def waiting_for(run: Run) -> str:
         return f"sending {sending} {'job' if sending == 1 else 'jobs'}"
     if running := len(run.jobs_with(JobStatus.SUBMITTED)):
         return f"waiting for {running} {'batch' if running == 1 else 'batches'}"
-    return f"{len(run.requeued):,} items wait to be sent again" if len(run.requeued) else "planning"
+    return resending(run) if len(run.requeued) else "planning"
+
+
+def resending(run: Run) -> str:
+    """How many items wait to be sent again, why the last of them do, and how long the first still will."""
+    count = len(run.requeued)
+    items = f"{count:,} {'item waits' if count == 1 else 'items wait'} to be sent again"
+    why = f" ({run.retry_reason})" if run.retry_reason else ""
+    left = ((run.requeued.earliest() or 0) - now()) / 1e6
+    return f"{items}{why}" + (f", the first in {left:.0f} s" if left >= 1 else "")

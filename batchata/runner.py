@@ -252,7 +252,8 @@ class Runner:
             return ""
         return (
             f"\nAt the provider are: {', '.join(named)}.\n"
-            "Nothing is lost: once the log can be written, the next start of the same script collects them."
+            "Nothing is lost while this log exists: once it can be written, the next start of the same "
+            "script collects them. A start without it would send, and pay for, all of it again."
         )
 
     def _end_early(self, reason: str, error: RequestError | None = None) -> None:

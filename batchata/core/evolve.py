@@ -201,6 +201,7 @@ def _retry_scheduled(run: Run, at: int, event: e.RetryScheduled, version: int) -
         run.requeued.put(index, event.not_before)
         run.failed -= 1
         run.retries += 1
+    run.retry_reason = event.reason
     run.status = "running" if run.status == "completed" else run.status
 
 

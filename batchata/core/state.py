@@ -214,6 +214,7 @@ class Run:
         self.completed = 0
         self.failed = 0
         self.retries = 0
+        self.retry_reason: str | None = None  # of the last decision to send something again
         self.jobs_completed = 0
         self.spent = Decimal(0)
         self.unpriced = 0  # charges whose amount is unknown

@@ -16,6 +16,7 @@ from run_support import Runs
 
 from batchata.core.evolve import fold
 from batchata.progress import LiveProgress, PlainProgress, line
+from batchata.sandbox import Faults
 
 
 def test_events_go_to_the_standard_logging_tree(runs: Runs, caplog: pytest.LogCaptureFixture) -> None:
@@ -103,3 +104,13 @@ def test_on_a_terminal_one_line_is_redrawn(runs: Runs) -> None:
     drawn = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", _everything_from(ours))
     assert "2/2 items" in drawn
     assert "done" in drawn
+
+
+def test_what_is_sent_again_is_shown_with_its_reason_and_its_time(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that waits half a minute must not look as if it hung."""
+    runs.sandbox.faults = Faults(errored={0}, error_type="overloaded_error")
+    runs.manager(2, retry_delay=60, max_wait_time=1.5).run(print_progress=True)
+    shown = capsys.readouterr().err
+    assert re.search(r"1 item waits to be sent again \(overloaded_error\), the first in [2-6]\d s", shown)
