@@ -16,7 +16,7 @@ import pydantic
 
 from batchata.core.events import Process, RunStarted, Settings
 from batchata.core.plan import Measures
-from batchata.core.pricing import ModelPrice, worst_cost
+from batchata.core.pricing import ModelPrice, plain, worst_cost
 from batchata.errors import CostLimitError, InvalidInputError
 from batchata.inputs import Inputs, RequestTemplate, check_params, note_size, read_inputs, service_tools
 from batchata.output.reading import Reader
@@ -110,6 +110,24 @@ class Definition:
             raise CostLimitError(
                 f"max_cost cannot be held with the tool {tools[0]}: the service runs it as it likes, "
                 "so a request has no worst case; leave max_cost or the tool out"
+            )
+
+    def check_fits(self, settings: Settings) -> None:
+        """An item that is dearer than the whole limit would never be sent, nor what comes after it.
+
+        Raises CostLimitError.
+        """
+        if settings.max_cost is None or not self.inputs.count:
+            return
+        largest = self.inputs.largest()
+        worst = self.measures().worst_cost(largest)
+        if worst is not None and worst > Decimal(settings.max_cost):
+            tokens = self.inputs.token_bound(largest) + self.template.token_bound
+            output = self.params["max_tokens"]
+            raise CostLimitError(
+                f"max_cost is ${settings.max_cost}, but item {largest} alone may cost ${plain(worst)} at "
+                f"worst: up to {tokens:,} input tokens and max_tokens={output:,} of output; "
+                f"give max_cost={plain(worst)} or more, a lower max_tokens, or leave the item out"
             )
 
     def started(self, run_id: str, tag: str, provider: Provider | None, settings: Settings) -> RunStarted:

@@ -27,7 +27,7 @@ from batchata.matching import changed_settings, check_same_place, check_same_run
 from batchata.notes import Notes
 from batchata.output.reading import Reader
 from batchata.output.schema import check_response_model
-from batchata.progress import name_head, progress_for
+from batchata.progress import name_head, progress_for, report_costs
 from batchata.providers.port import Provider
 from batchata.recording import Recorder
 from batchata.results import ItemResult, entry, never_started, read_entries, read_items
@@ -137,6 +137,7 @@ class Engine:
             self._driving = False
             self.stop = Stop()
         if not call.once:
+            report_costs(run, call.show_progress)
             name_head(self.head(), self.store.run_id, call.show_progress)
         return run
 
@@ -201,6 +202,8 @@ class Engine:
     def _check_before_anything_is_written(self, call: Call) -> None:
         if self._is_work_left(call):
             self.definition.check_price(self.settings)
+            if self.store.run.started is None:
+                self.definition.check_fits(self.settings)
             if self._provider is None:
                 self._provider = self._make_provider()
             self._provider.check()

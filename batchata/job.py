@@ -47,10 +47,11 @@ class BatchJob:
     def stats(self, print_stats: bool = False) -> dict[str, Any]:
         """What was sent, used and paid so far; printed too if asked for."""
         settings, count = self._engine.settings, self._engine.definition.inputs.count
-        stats = statistics(self._engine.state(), count, settings.results_dir, settings.raw_results_dir)
+        run = self._engine.state()
+        stats = statistics(run, count, settings.results_dir, settings.raw_results_dir)
         stats["log_head"] = self._engine.head()
         if print_stats:
-            print(printed(stats))  # noqa: T201 - what it is for
+            print(printed(run, stats))  # noqa: T201 - what it is for
         return stats
 
     def cancel(self) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self, TextIO
 from batchata.core.state import JobStatus, Run
 from batchata.journal import now
 from batchata.logs import get_logger
-from batchata.stats import collect_by, error_in_words, money
+from batchata.report import cost_lines, error_in_words, exact, money
+from batchata.stats import collect_by
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -108,6 +109,21 @@ def name_head(head: str | None, run_id: str | None, shown: bool, stream: TextIO 
         print(f"log head {head}", file=stream or sys.stderr, flush=True)
 
 
+def report_costs(run: Run, shown: bool, stream: TextIO | None = None) -> None:
+    """The account of the run when a call ends, and in any case what a higher limit would have to be."""
+    if run.limit_reached:
+        _logger.warning(
+            "cost_limit",
+            run=None if run.started is None else run.started.run_id,
+            pending=run.pending,
+            spent=str(run.spent),
+            needed=None if run.needed is None else str(run.needed),
+            needed_for_all=None if run.needed_for_all is None else str(run.needed_for_all),
+        )
+    if shown and run.started is not None:
+        print("\n".join(cost_lines(run)), file=stream or sys.stderr, flush=True)
+
+
 def line(run: Run) -> str:
     """Where the run stands, in one line."""
     return f"{run.completed + run.failed:,}/{run.total:,} items · {details(run)}"
@@ -119,7 +135,7 @@ def details(run: Run) -> str:
     parts.append(f"jobs {run.jobs_completed}/{len(run.jobs)}")
     limit = run.settings.max_cost if run.settings else None
     cost = "cost unknown" if run.total_cost is None else money(run.total_cost)
-    parts.append(cost if limit is None else f"{cost} of ${Decimal(limit):,.2f}")
+    parts.append(cost if limit is None else f"{cost} of {exact(Decimal(limit))}")
     if run.status in ("completed", "interrupted") and run.accuracy.cost_error is not None:
         parts.append(f"estimate {error_in_words(run.accuracy.cost_error)}")
     return " · ".join([*parts, waiting_for(run)])

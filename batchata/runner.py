@@ -17,7 +17,7 @@ from batchata import work
 from batchata.core import decide, events
 from batchata.core.decide import Cancel, Collect, Finish, Poll, Settle, Situation, Step, StopAtLimit, Submit
 from batchata.core.events import RequestError
-from batchata.core.plan import Measures
+from batchata.core.plan import Measures, worst_of_pending
 from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import Run
@@ -189,6 +189,7 @@ class Runner:
 
     def _stop_at_limit(self, step: StopAtLimit) -> None:
         assert self.run.settings is not None
+        pending = worst_of_pending(self.run, self.measures)
         self.journal.append(
             events.CostLimitReached(
                 limit=self.run.settings.max_cost or "",
@@ -196,6 +197,7 @@ class Runner:
                 reserved=plain(self.run.reserved),
                 withheld=plain(self.run.withheld),
                 needed=plain(step.over.needed) if step.over.needed.is_finite() else None,
+                needed_for_all=None if pending is None else plain(pending),
             )
         )
 

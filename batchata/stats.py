@@ -9,7 +9,9 @@ from typing import Any
 
 from batchata.core import decide
 from batchata.core.accuracy import Accuracy
-from batchata.core.state import Run
+from batchata.core.ledger import batch_saving, cost_by_kind, room
+from batchata.core.state import Job, Run
+from batchata.report import cost_lines
 from batchata.results_dir import processed_dir, raw_dir
 
 
@@ -32,7 +34,6 @@ def statistics(
 ) -> dict[str, Any]:
     """The summary, and what was sent, used, paid and repeated."""
     raw = raw_dir(results_dir, raw_results_dir)
-    settings = run.settings
     return summary(run, total_items) | {
         "run_id": None if run.started is None else run.started.run_id,
         "status": "not started" if run.started is None else run.status,
@@ -43,9 +44,7 @@ def statistics(
         "collect_by": collect_by(run),
         "retries": run.retries,
         "usage": dict(run.usage),
-        "max_cost": None if settings is None or settings.max_cost is None else Decimal(settings.max_cost),
-        "reserved_cost": run.reserved,
-        "withheld_cost": run.withheld,
+        **_money(run),
         "stray_outcomes": dict(run.strays),
         "estimate": estimate_error(run.accuracy),
         "elapsed_seconds": (run.updated_at - run.started_at) / 1e6,
@@ -90,43 +89,41 @@ def estimate_error(accuracy: Accuracy) -> dict[str, Any] | None:
     }
 
 
-def error_in_words(error: float | None) -> str:
-    """How good an estimate was: "12% too high"."""
-    if error is None:
-        return "not to be compared"
-    if abs(error) < 0.005:
-        return "exact to 1%"
-    return f"{abs(error):.0%} too {'high' if error > 0 else 'low'}"
+def _money(run: Run) -> dict[str, Any]:
+    """All in USD as Decimal; None where a price was unknown, or where there is no limit."""
+    settings, done = run.settings, run.completed + run.failed
+    known = run.total_cost is not None
+    return {
+        "known_cost": run.spent,
+        "unpriced_requests": run.unpriced,
+        "cost_per_item": run.spent / done if known and done else None,
+        "cost_by_model": {} if run.started is None else {run.started.model: run.total_cost},
+        "cost_by_job": {job.number: _cost(job) for job in run.jobs.values()},
+        "cost_by_kind": cost_by_kind(run),
+        "batch_saving": batch_saving(run) if known else None,
+        "max_cost": None if settings is None or settings.max_cost is None else Decimal(settings.max_cost),
+        "reserved_cost": run.reserved,
+        "withheld_cost": run.withheld,
+        "left_cost": room(run),
+        "needed_cost": run.needed,
+        "needed_cost_for_all": run.needed_for_all,
+    }
 
 
-def printed(stats: dict[str, Any]) -> str:
+def _cost(job: Job) -> Decimal | None:
+    return None if job.unpriced else job.cost
+
+
+def printed(run: Run, stats: dict[str, Any]) -> str:
     """The statistics as lines for a person."""
-    cost = stats["total_cost"]
-    usage = ", ".join(
-        f"{count:,} {kind.replace('_', ' ')}" for kind, count in stats["usage"].items() if count
-    )
     lines = [
         f"run       {stats['run_id'] or '-'} ({stats['status']}), model {stats['model'] or '-'}",
         f"items     {stats['total_items']:,}: {stats['completed_items']:,} completed, "
         f"{stats['failed_items']:,} failed, {stats['pending_items']:,} pending",
         f"jobs      {stats['jobs']:,}, {stats['jobs_completed']:,} completed; "
         f"{stats['retries']:,} items sent again",
-        f"cost      {'unknown (no price for this model)' if cost is None else money(cost)}",
-        f"tokens    {usage or '-'}",
+        *cost_lines(run),
     ]
-    if (guess := stats["estimate"]) is not None and guess["expected_cost"] is not None:
-        errors = (guess["cost_error"], guess["input_error"], guess["output_error"])
-        whole, tokens_in, tokens_out = map(error_in_words, errors)
-        lines.append(
-            f"estimate  {money(guess['expected_cost'])}, {whole} (input {tokens_in}, output {tokens_out})"
-        )
     if stats["results_dir"]:
         lines.append(f"results   {stats['results_dir']}")
     return "\n".join(lines)
-
-
-def money(amount: Decimal) -> str:
-    """USD to the hundredth of a cent, or to the millionth of a dollar where that would show nothing."""
-    if amount == 0 or amount >= Decimal("0.01"):
-        return f"${amount:,.4f}"
-    return f"${amount:.6f}" if amount >= Decimal("0.000001") else "under $0.000001"

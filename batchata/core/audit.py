@@ -32,8 +32,9 @@ class Audit:
         """What is wrong with the next event, a sentence each, without its version."""
         if self._broken:
             return []
-        found = list(self._before(version, at, event))
+        found: list[str] = []
         try:
+            found.extend(self._before(version, at, event))
             evolve(self.run, version, at, event)
         except (LookupError, AssertionError, ArithmeticError, ValueError):
             # Nothing after it can be judged.

@@ -307,10 +307,11 @@ class RetryScheduled(Event, frozen=True, kw_only=True):
     delay: float = 0.0
 
 
-class CostLimitReached(Event, frozen=True, kw_only=True):
+class CostLimitReached(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Nothing more fits into `max_cost`: amounts in USD, `needed` is what the next item would reserve.
 
-    `withheld` is the worst case of requests of completed jobs whose cost is not known.
+    `withheld` is the worst case of requests of completed jobs whose cost is not known. `needed_for_all` is
+    what all pending items would reserve together.
     """
 
     TYPE: ClassVar[str] = "cost_limit_reached"
@@ -319,6 +320,7 @@ class CostLimitReached(Event, frozen=True, kw_only=True):
     reserved: str
     withheld: str
     needed: str | None
+    needed_for_all: str | None = None
 
 
 class BatchCancelRequested(Event, frozen=True, kw_only=True):

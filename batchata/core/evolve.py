@@ -54,6 +54,7 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     run.resumed_at = at
     run.interrupted_by = None
     run.limit_reached = False
+    run.needed = run.needed_for_all = None
     if run.status == "interrupted":
         run.status = "running"
     for job in run.jobs_with(JobStatus.STARTED):  # whoever was sending it is gone
@@ -174,6 +175,8 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
     usage["cache_write_1h_tokens"] += event.cache_write_1h_tokens
     usage["cache_read_tokens"] += event.cache_read_tokens
     usage["web_search_requests"] += event.web_search_requests
+    if not event.unit_prices.keys() <= usage.keys():
+        raise ValueError(f"unit prices of {', '.join(event.unit_prices)}")
     tariff = event.price_source, tuple(event.unit_prices.items())
     used = run.ledger.get(tariff) or run.ledger.setdefault(tariff, dict.fromkeys(event.unit_prices, 0))
     for kind in used:
@@ -207,6 +210,9 @@ def _retry_scheduled(run: Run, at: int, event: e.RetryScheduled, version: int) -
 
 def _cost_limit_reached(run: Run, at: int, event: e.CostLimitReached, version: int) -> None:
     run.limit_reached = True
+    owed = Decimal(event.spent) + Decimal(event.reserved) + Decimal(event.withheld)
+    run.needed = None if event.needed is None else owed + Decimal(event.needed)
+    run.needed_for_all = None if event.needed_for_all is None else owed + Decimal(event.needed_for_all)
 
 
 def _batch_cancel_requested(run: Run, at: int, event: e.BatchCancelRequested, version: int) -> None:

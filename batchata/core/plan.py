@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchata.core.state import Run
+from batchata.core.state import ItemStatus, Run
 
 # The Message Batches API takes 100,000 requests or 256 MB a batch, whichever comes first. Whether the MB
 # are decimal and what is counted is not documented, hence the margin.
@@ -50,6 +50,18 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None
     limit = None if run.settings.max_cost is None else Decimal(run.settings.max_cost)
     budget = None if limit is None else limit - run.spent - run.reserved - run.withheld
     return _take(candidates, min(run.settings.items_per_job, MAX_REQUESTS), measures, budget)
+
+
+def worst_of_pending(run: Run, measures: Measures) -> Decimal | None:
+    """What all items that are in no open job may cost at worst together (USD), each sent once more."""
+    total = Decimal(0)
+    for index, status in enumerate(run.items.status):
+        if status in (ItemStatus.FRESH, ItemStatus.WAITING):
+            cost = measures.worst_cost(index)
+            if cost is None:
+                return None
+            total += cost
+    return total
 
 
 def _take(

@@ -225,6 +225,8 @@ class Run:
         self.accuracy = Accuracy()
         self.strays: dict[str, int] = {}
         self.limit_reached = False
+        self.needed: Decimal | None = None  # the limit with which the next item would have been sent
+        self.needed_for_all: Decimal | None = None  # … and with which all that were pending
         self.interrupted_by: str | None = None
         self.polls = 0
         self.purged = 0  # bodies numbered below this were removed

@@ -72,6 +72,10 @@ class Inputs:
         """The input tokens that the item is expected to make, without what the template adds."""
         return self._tokens[index]
 
+    def largest(self) -> int:
+        """The index of the item with the most input tokens; there has to be one."""
+        return self._token_bounds.index(max(self._token_bounds))
+
     def digest(self, index: int) -> bytes:
         """32 bytes that identify the item by what is sent of it; a file's directory is not."""
         start = range(self.count)[index] * _DIGEST_SIZE

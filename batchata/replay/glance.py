@@ -15,7 +15,7 @@ from batchata.replay.living import is_alive
 from batchata.replay.outlook import ago, status_in_words, status_then, what_next
 from batchata.replay.paper import Paper, aligned
 from batchata.replay.wording import by_kind, moment, number_of, span, usage_in_words, usd
-from batchata.stats import error_in_words, money
+from batchata.report import error_in_words, money
 
 _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
 _MOST_FAILURES = 5  # kinds of failure shown with an example

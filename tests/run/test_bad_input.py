@@ -13,7 +13,7 @@ import pytest
 from bad_input_support import by_manager, given, refused
 from pydantic import BaseModel
 from pypdf import PdfWriter
-from run_support import Echo, Runs
+from run_support import MODEL, Echo, Runs
 
 from batchata import BatchManager, batch
 from batchata.errors import (
@@ -86,6 +86,14 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "max_cost inf": ({"max_cost": float("inf")}, ("max_cost", "inf")),
     "max_cost True": ({"max_cost": True}, ("max_cost", "True")),
     "max_cost list": ({"max_cost": [1]}, ("max_cost", "[1]")),
+    "max_cost negative": ({"max_cost": "-1"}, ("max_cost must be an amount in USD above 0, not '-1'",)),
+    "prices negative": ({"prices": {MODEL: {"input": -1, "output": 1}}}, (f"{MODEL}.input", "0 or more")),
+    "prices NaN": ({"prices": {MODEL: {"input": "nan", "output": 1}}}, (f"{MODEL}.input", "'nan'")),
+    "prices of another": (
+        {"prices": {"claude-sonnet-5": {"input": 1, "output": 1}}},
+        ("prices for 'claude-sonnet-5', but the run uses 'claude-sonnet-5-5'",),
+    ),
+    "prices file": ({"prices": "no-such.toml"}, ("prices file 'no-such.toml' cannot be read",)),
     "max_attempts 0": ({"max_attempts": 0}, ("max_attempts must be a whole number from 1 to 100, not 0",)),
     "max_attempts float": ({"max_attempts": 2.0}, ("max_attempts", "2.0")),
     "max_wait_time": (

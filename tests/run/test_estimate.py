@@ -179,7 +179,7 @@ def test_the_error_is_measured_from_the_log(runs: Runs) -> None:
     assert found["expected_cost"] == estimate.cost
     assert found["cost"] == manager.stats()["total_cost"]
     assert found["cost_error"] == pytest.approx(float(estimate.cost / found["cost"]) - 1)
-    assert "too high" in printed(manager.stats())
+    assert "too high" in printed(replayed, manager.stats())
     assert f"estimate {found['cost_error']:.0%} too high" in line(replayed)
 
 

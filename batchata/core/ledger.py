@@ -1,0 +1,64 @@
+"""What a run's charges add up to: by kind of token, by unit price, and against what was held back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batchata.core.pricing import BATCH_FACTOR, MILLION, TOKEN_KINDS
+from batchata.core.state import Job, JobStatus, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """So many of one kind, at so much a million (USD), by that price list."""
+
+    kind: str
+    quantity: int
+    unit_price: Decimal
+    source: str
+
+    @property
+    def amount(self) -> Decimal:
+        """What they cost together, in USD."""
+        return self.unit_price * self.quantity / MILLION
+
+
+def ledger_lines(run: Run) -> list[Line]:
+    """What was charged at a known price, by kind, then by unit price; the lines add up to `run.spent`."""
+    sums: dict[tuple[str, str, str], int] = defaultdict(int)
+    for (source, units), used in run.ledger.items():
+        for kind, unit in units:
+            sums[kind, unit, source] += used[kind]
+    order = {kind: place for place, kind in enumerate(run.usage)}
+    lines = [Line(kind, count, Decimal(unit), source) for (kind, unit, source), count in sums.items()]
+    return sorted(lines, key=lambda line: (order[line.kind], line.unit_price, line.source))
+
+
+def cost_by_kind(run: Run) -> dict[str, Decimal]:
+    """USD by kind, of what was charged at a known price."""
+    costs: dict[str, Decimal] = {}
+    for line in ledger_lines(run):
+        costs[line.kind] = costs.get(line.kind, Decimal(0)) + line.amount
+    return costs
+
+
+def batch_saving(run: Run) -> Decimal:
+    """What the same tokens would have cost more, in USD, had they not been sent in batches."""
+    costs = cost_by_kind(run)
+    halved = sum((cost for kind, cost in costs.items() if kind in TOKEN_KINDS), Decimal(0))
+    return halved / BATCH_FACTOR - halved
+
+
+def overruns(run: Run) -> list[Job]:
+    """Jobs that cost more than was held back for them: their worst case was none."""
+    closed = (job for job in run.jobs.values() if job.status is JobStatus.COMPLETED)
+    return [job for job in closed if job.reserved is not None and job.cost > job.reserved]
+
+
+def room(run: Run) -> Decimal | None:
+    """What of `max_cost` is neither spent nor held back, in USD; None without a limit."""
+    if run.settings is None or run.settings.max_cost is None:
+        return None
+    return Decimal(run.settings.max_cost) - run.spent - run.reserved - run.withheld

@@ -1,0 +1,129 @@
+"""What a run has cost so far, in lines for a person: per item, by kind, by job, and against the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from batchata.core.ledger import batch_saving, ledger_lines, overruns, room
+from batchata.core.pricing import plain
+from batchata.core.state import Run
+
+_MOST_JOBS = 4  # listed one by one; of more, the cheapest and the dearest are named
+
+
+def cost_lines(run: Run) -> list[str]:
+    """The account of a run: what was paid for what, at which prices, and what is left of the limit."""
+    return [*_total(run), *_kinds(run), *_jobs(run), *_limit(run), *_estimate(run), *_overruns(run)]
+
+
+def _total(run: Run) -> Iterator[str]:
+    model = "-" if run.started is None else run.started.model
+    done = run.completed + run.failed
+    if run.unpriced:
+        known = f"; the others cost {exact(run.spent)}" if run.spent else ""
+        yield f"cost      unknown: no price for {run.unpriced:,} answers of {model}{known}"
+        yield f"          another time, give it: prices={{{model!r}: {{'input': …, 'output': …}}}}"
+        return
+    each = f", {money(run.spent / done)} an item" if done else ""
+    yield f"cost      {exact(run.spent)} for {done:,} of {run.total:,} items with {model}{each}"
+    if run.spent:
+        yield f"          without the batch discount it would be {exact(batch_saving(run))} more"
+
+
+def _kinds(run: Run) -> Iterator[str]:
+    """One line for each kind and price: the ledger."""
+    for line in ledger_lines(run):
+        unit, what = line.unit_price, f"{line.quantity:,} {line.kind.replace('_', ' ')}"
+        yield f"          {what} at {exact(unit)} per million ({line.source}): {exact(line.amount)}"
+
+
+def _jobs(run: Run) -> Iterator[str]:
+    costs = {job.number: job.cost for job in run.jobs.values() if job.cost}
+    if len(costs) > _MOST_JOBS:
+        low, high = min(costs, key=costs.__getitem__), max(costs, key=costs.__getitem__)
+        yield (
+            f"          {len(costs):,} jobs, from {exact(costs[low])} (job {low}) to {exact(costs[high])} "
+            f"(job {high})"
+        )
+    elif costs:
+        yield "          " + ", ".join(f"job {number}: {exact(cost)}" for number, cost in costs.items())
+
+
+def _limit(run: Run) -> Iterator[str]:
+    left = room(run)
+    if left is None or run.settings is None or run.settings.max_cost is None:
+        return
+    limit = exact(Decimal(run.settings.max_cost))
+    held = "".join(
+        f", {exact(amount)} {why}"
+        for amount, why in (
+            (run.reserved, "held back for open jobs"),
+            (run.withheld, "held back for requests whose cost nobody told"),
+        )
+        if amount
+    )
+    if not run.limit_reached:
+        yield f"limit     {limit}: {exact(run.spent)} spent{held}, {exact(left)} left"
+        return
+    yield (
+        f"limit     {limit} reached with {run.pending:,} items pending: {exact(run.spent)} spent{held}; "
+        f"{exact(left)} is left, but the next item may cost {_next(run, left)} at worst"
+    )
+    yield f"          {_remedy(run)}"
+
+
+def _next(run: Run, left: Decimal) -> str:
+    if run.needed is None or run.settings is None or run.settings.max_cost is None:
+        return "an unknown amount"
+    return exact(run.needed - Decimal(run.settings.max_cost) + left)
+
+
+def _remedy(run: Run) -> str:
+    if run.needed is None or run.needed_for_all is None:
+        return "raise max_cost and run again"
+    return (
+        f"max_cost={plain(run.needed)} would send the next item, max_cost={plain(run.needed_for_all)} all of "
+        "them; raise it and run again"
+    )
+
+
+def _estimate(run: Run) -> Iterator[str]:
+    """How good the estimate was, for the answers of completed jobs."""
+    accuracy = run.accuracy
+    if accuracy.answers and not accuracy.unpriced:
+        errors = (accuracy.cost_error, accuracy.input_error, accuracy.output_error)
+        whole, tokens_in, tokens_out = map(error_in_words, errors)
+        yield (f"estimate  {money(accuracy.expected_cost)}, {whole} (input {tokens_in}, output {tokens_out})")
+
+
+def _overruns(run: Run) -> Iterator[str]:
+    for job in overruns(run):
+        yield (
+            f"warning   job {job.number} cost {exact(job.cost)}, more than the {exact(job.reserved)} that "
+            "were held back for it; please report this"
+        )
+
+
+def error_in_words(error: float | None) -> str:
+    """How good an estimate was: "12% too high"."""
+    if error is None:
+        return "not to be compared"
+    if abs(error) < 0.005:
+        return "exact to 1%"
+    return f"{abs(error):.0%} too {'high' if error > 0 else 'low'}"
+
+
+def exact(amount: Decimal | None) -> str:
+    """USD to the last digit, with two decimals at least."""
+    if amount is None:
+        return "unknown"
+    whole, _, cents = plain(abs(amount)).partition(".")
+    return f"{'-' if amount < 0 else ''}${int(whole):,}.{cents:0<2}"
+
+
+def money(amount: Decimal) -> str:
+    """USD to the hundredth of a cent, or to the millionth of a dollar where that would show nothing."""
+    if amount == 0 or amount >= Decimal("0.01"):
+        return f"${amount:,.4f}"
+    return f"${amount:.6f}" if amount >= Decimal("0.000001") else "under $0.000001"

@@ -1,0 +1,73 @@
+"""What the charges of a run add up to, whatever was charged at whatever price."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from core_given import PROCESS, charged, given, items_added, job_completed, outcome, submitted, when
+from hypothesis import given as drawn
+from hypothesis import strategies as st
+
+from batchata.core.events import CostLimitReached, RunResumed, Usage
+from batchata.core.ledger import batch_saving, cost_by_kind, ledger_lines, overruns, room
+from batchata.core.pricing import TOKEN_KINDS, ModelPrice, PriceTier, UnitPrices, charge
+from batchata.report import cost_lines
+
+D = Decimal
+CHEAP = UnitPrices(*map(D, ("0.1", "0.5", "0.125", "0.2", "0.01", "10000")))
+PRICES = [
+    ModelPrice("one", [PriceTier(-1, CHEAP), PriceTier(1_000, CHEAP.times(D(5)))], us_factor=D("1.1")),
+    ModelPrice("two", [PriceTier(-1, UnitPrices(D(3), D(15)))]),
+    None,
+]
+USAGES = st.builds(Usage, **dict.fromkeys(Usage.__struct_fields__, st.integers(0, 900)))
+CHARGES = st.lists(st.tuples(USAGES, st.sampled_from(PRICES), st.sampled_from(["us", None])), max_size=8)
+
+
+@drawn(CHARGES)
+def test_the_ledger_adds_up_to_what_was_spent(
+    charges: list[tuple[Usage, ModelPrice | None, str | None]],
+) -> None:
+    """By line and by kind the sum is the run's to the last digit, and the lines hold all priced tokens."""
+    run = given(items_added(0, 1), *submitted(0, (0, 0)))
+    events = [charge(0, 0, usage, price, geo) for usage, price, geo in charges]
+    when(run, *events)
+    lines = ledger_lines(run)
+    assert sum((line.amount for line in lines), D(0)) == run.spent
+    assert sum(cost_by_kind(run).values(), D(0)) == run.spent
+    for kind in Usage.__struct_fields__:
+        priced = sum(getattr(event, kind) for event in events if event.amount is not None)
+        assert sum(line.quantity for line in lines if line.kind == kind) == priced
+    tokens = sum((cost for kind, cost in cost_by_kind(run).items() if kind in TOKEN_KINDS), D(0))
+    assert batch_saving(run) == tokens
+
+
+def test_a_limit_that_is_reached_says_what_would_do() -> None:
+    """The next item and all pending ones, on top of what is spent and withheld; a new start forgets it."""
+    run = given(items_added(0, 2), max_cost="1")
+    reached = CostLimitReached(
+        limit="1", spent="0.5", reserved="0", withheld="0.2", needed="0.4", needed_for_all="0.8"
+    )
+    when(run, reached)
+    assert (run.needed, run.needed_for_all) == (D("1.1"), D("1.5"))
+    when(run, RunResumed(process=PROCESS, library_version="1", changed={}))
+    assert (run.needed, run.needed_for_all) == (None, None)
+
+
+def test_what_is_left_is_what_nothing_holds() -> None:
+    """Of a limit of 1, 0.25 are spent and 0.5 more held back for the open job."""
+    run = given(
+        items_added(0, 1), *submitted(0, (0, 0), reserved="0.75"), charged(0, 0, "0.25"), max_cost="1"
+    )
+    assert room(run) == D("0.25")
+    assert room(given(items_added(0, 1))) is None
+
+
+def test_a_job_that_was_dearer_than_its_worst_case_is_told() -> None:
+    """A bound that did not hold is never passed over in silence."""
+    jobs = [*submitted(0, (0, 0), reserved="0.25"), *submitted(1, (1, 1), reserved="0.25")]
+    charges = [outcome(0, 0), charged(0, 0, "0.26"), job_completed(0), outcome(1, 1), charged(1, 1, "0.25")]
+    run = given(items_added(0, 2), *jobs, *charges, job_completed(1))
+    assert [job.number for job in overruns(run)] == [0]
+    (warning,) = [line for line in cost_lines(run) if line.startswith("warning")]
+    assert "job 0 cost $0.26, more than the $0.25" in warning
