@@ -42,7 +42,12 @@ def check_same_place(run: Run, provider: str, base_url: str) -> None:
     assert run.started is not None
     if not run.started.base_url:
         return  # it began without items, and so without a provider
-    if (run.started.provider, run.started.base_url) != (provider, base_url):
+    if run.started.provider != provider:
+        raise RunMismatchError(
+            f"run {run.started.run_id} is of the provider {run.started.provider!r}, this is {provider!r}; "
+            "continue it with its own provider, or give another state_path or run_id for a new run"
+        )
+    if run.started.base_url != base_url:
         raise RunMismatchError(
             f"run {run.started.run_id} was started against {run.started.base_url}, this is {base_url}; "
             "set ANTHROPIC_BASE_URL as it was, or give another state_path or run_id for a new run"

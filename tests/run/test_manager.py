@@ -320,8 +320,9 @@ def test_cancel_collects_what_was_finished_and_leaves_the_rest_pending(
     """manager.cancel() cancels open batches; finished answers are kept, the others can be sent again."""
     with Sandbox(answers=echo, delay=60.0, faults=Faults(processed=0.5)) as slow:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", slow.url)
-        manager = runs.manager(6, items_per_job=6, max_wait_time=0.2)
+        manager = runs.manager(6, items_per_job=6, max_wait_time=1)
         manager.run()
+        assert len(slow.batches) == 1
         summary = runs.manager(6, items_per_job=6, max_wait_time=20).cancel()
         assert (summary["completed_items"], summary["pending_items"], summary["failed_items"]) == (3, 3, 0)
 

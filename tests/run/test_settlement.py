@@ -14,9 +14,10 @@ from resume_support import COUNT, Script, check_complete, check_paid_once, fresh
 from run_support import Echo, Runs, echo
 
 from batchata.engine import Engine
-from batchata.errors import InvalidInputError, UnknownSubmissionError
+from batchata.errors import InvalidInputError, RunMismatchError, UnknownSubmissionError
 from batchata.log import read_log
 from batchata.manager import BatchManager
+from batchata.matching import check_same_place
 from batchata.providers.anthropic.client import AnthropicProvider
 from batchata.sandbox import Faults, Sandbox
 
@@ -265,3 +266,28 @@ def test_check_paid_once_sees_a_batch_that_is_paid_twice(runs: Runs) -> None:
     manager(second, results_dir=None).run()
     with pytest.raises(AssertionError):
         check_paid_once(runs, COUNT)
+
+
+def test_a_run_of_another_url_is_refused(
+    patient: tuple[Runs, list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches exist only where they were created; nothing is sent, and both addresses are named."""
+    runs, _ = patient
+    manager(runs, max_wait_time=0.3).run()
+    home = runs.sandbox.url
+    with Sandbox(answers=echo) as elsewhere:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", elsewhere.url)
+        with pytest.raises(RunMismatchError, match="set ANTHROPIC_BASE_URL as it was") as raised:
+            manager(runs).run()
+        assert home in str(raised.value)
+        assert elsewhere.url in str(raised.value)
+        assert elsewhere.exchanges == []
+
+
+def test_a_run_of_another_provider_is_refused(patient: tuple[Runs, list[float]]) -> None:
+    """The same address under another provider's name is another place, too."""
+    runs, _ = patient
+    made = manager(runs, max_wait_time=0.3)
+    made.run()
+    with pytest.raises(RunMismatchError, match="is of the provider 'anthropic', this is 'another'"):
+        check_same_place(made._engine.state(), "another", runs.sandbox.url)
