@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from batchata.core import decide
 from batchata.core.events import Process
 from batchata.core.state import ItemStatus, JobStatus, Run
 from batchata.replay.literal import short
@@ -64,7 +67,7 @@ def what_next(run: Run, alive: bool | None, now: int) -> str:
             failed = number_of(run.failed, "failed item")
             return f"nothing by itself: the run is complete; retry_failed() sends {failed} again"
         return "nothing: the run is complete"
-    todo = _all_of(_remaining(run, now))
+    todo = _all_of(_remaining(run, now)) + _kept_until(run, now)
     if run.status == "running" and alive:
         return f"its process goes on: it {todo}"
     again = (
@@ -94,6 +97,15 @@ def _remaining(run: Run, now: int) -> list[str]:
     if fresh:
         doing.append(f"sends {number_of(fresh, 'item')} for the first time")
     return doing or ["finds nothing left to do and completes the run"]
+
+
+def _kept_until(run: Run, now: int) -> str:
+    """The provider keeps results for 29 days, so nobody may wait for longer than that."""
+    until = [by for job in run.open.values() if (by := decide.collect_by(job)) is not None]
+    if not until:
+        return ""
+    day = f"{datetime.fromtimestamp(min(until) / 1e6, UTC):%Y-%m-%d}"
+    return f"; results are kept until {day}" if now < min(until) else f"; results were kept until {day}"
 
 
 def _not_before(run: Run, now: int) -> str:

@@ -124,7 +124,7 @@ def test_an_interrupted_run_says_how_it_goes_on(waiting: Path, replay: Replay) -
     assert "interrupted: max_wait_time had passed" in text
     assert (
         "run the same script again: it collects 3 batches once the provider is done "
-        "and sends 15 items for the first time"
+        "and sends 15 items for the first time; results are kept until 20"
     ) in text
     assert "reserved for open jobs" in text
 
