@@ -33,6 +33,8 @@ class ResultsWriter:
     order gives the input order. Items that no job has carried yet follow in one more file.
     """
 
+    durable = True  # survives a power cut; costs 4 ms a file
+
     def __init__(self, log: Log, run: Run, reader: Reader) -> None:
         assert run.settings is not None
         self._log = log
@@ -85,16 +87,18 @@ class ResultsWriter:
     def _write_processed(self, number: int, first: int, last: int) -> None:
         if self._processed is None:
             return
-        readings = read_entries(self._log, self._run, range(first, last + 1), self._reader)
-        with _written(self._path(number)) as file:
-            write_entries(file, readings)
+        with _written(self._path(number), self.durable) as file:
+            write_entries(file, self._readings(range(first, last + 1)))
+
+    def _readings(self, indexes: Iterable[int]) -> Iterator[Reading]:
+        return read_entries(self._log, self._run, indexes, self._reader)
 
     def _write_raw(self, number: int) -> None:
         job = self._run.jobs[number]
         if self._raw is None or not job.bodies:
             return
         assert self._run.started is not None
-        with _written(self._raw / f"job_{number}_raw.jsonl") as file:
+        with _written(self._raw / f"job_{number}_raw.jsonl", self.durable) as file:
             for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
                 file.write((line or b"") + b"\n")
 
@@ -129,14 +133,15 @@ def raw_dir(results_dir: str | None, raw_results_dir: str | None) -> Path | None
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
     """A file that appears under its name when it is complete, and not at all when writing fails."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -144,10 +149,10 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[IO[bytes]]:
+def _written(path: Path, durable: bool) -> Iterator[IO[bytes]]:
     """A whole file; a full disk is an error of ours, after which the run goes on at its next start."""
     try:
-        with whole_file(path) as file:
+        with whole_file(path, durable) as file:
             yield file
     except OSError as exc:
         raise InvalidInputError(

@@ -138,6 +138,37 @@ def costs(
     show_costs(log, run, every_job=every_job, json=as_json)
 
 
+@app.command()
+def export(
+    log: LogPath,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where to; made if it is not there.")],
+    run: RunId = None,
+    format: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="json (as results_dir), jsonl, csv or parquet.")
+    ] = "json",
+    model: Annotated[str | None, typer.Option("--model", metavar="MODULE:CLASS", help=_MODEL)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace results that are there already.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The results as files, from the log alone.
+
+    json makes DIR what results_dir was, byte for byte; the others make one file, results.FORMAT, a row per
+    item, with where it came from: run, attempt, job, batch, model, cost, status. Exit code 1 when an answer
+    cannot be read without the class of the response model.
+
+    \b
+    export runs.db out/                          processed/ and raw/
+    export runs.db out/ --format parquet         for pandas or Hugging Face datasets
+    export runs.db out/ --format csv --model shop:Invoice
+    """
+    from batchata.replay.export import Format, export_run
+
+    if format not in [*Format]:
+        raise typer.BadParameter(f"{format!r} is none of {', '.join(Format)}", param_hint="--format")
+    if not export_run(log, folder, run, format=Format(format), model=model, force=force, json=as_json):
+        raise typer.Exit(1)
+
+
 # A moment such as -1h is no option.
 @app.command(context_settings={"ignore_unknown_options": True})
 def diff(

@@ -71,7 +71,7 @@ def test_every_cited_part_of_the_answer_is_marked(cited: Path, replay: Replay) -
     text = replay("item", cited, 0).stdout
     marked = next(line for line in text.splitlines() if line.startswith("answer"))
     assert f"«857.0»[{number + 1}]" in marked
-    assert f"[{number + 1}] invoice-brightwater.pdf, page 2: " in text
+    assert f"[{number + 1}] invoice-brightwater.pdf, page 2, found there: " in text
     row = next(line for line in text.splitlines() if "857.0" in line and "«" not in line)
     assert row.endswith(f"[{number + 1}]")
     assert "Brightwater Software Inc." in text
@@ -190,7 +190,7 @@ def test_long_texts_are_cut_unless_asked_for(
     run_log: Callable[..., Path], tmp_path: Path, replay: Replay
 ) -> None:
     """One screen by default, everything with --full; the cut says so."""
-    path = run_log(tmp_path / "run.db", 1, Sandbox("word " * 3_000 + "end"))
+    path = run_log(tmp_path / "run.db", 1, Sandbox("word " * 1_500 + "end"))
     assert "--full shows all" in replay("item", path, 0).stdout
     assert "word end" not in replay("item", path, 0).stdout
     assert "word end" in replay("item", path, 0, "--full").stdout

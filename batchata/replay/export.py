@@ -1,0 +1,195 @@
+"""What `export` writes: a run's results as files, from its log alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any
+
+import typer
+from msgspec.structs import replace
+
+from batchata.core.events import Settings
+from batchata.core.evolve import fold
+from batchata.core.pricing import plain
+from batchata.core.state import Run
+from batchata.errors import InvalidInputError, LogError
+from batchata.log.port import Log
+from batchata.output.blocks import Block
+from batchata.output.reading import Reader, Reading
+from batchata.replay.folder import make_room
+from batchata.replay.paper import print_json
+from batchata.replay.readers import RunReader
+from batchata.replay.rows import Table, flat_citations, provenance, written
+from batchata.replay.runs import reading, the_run
+from batchata.replay.table_files import write_csv, write_json_lines, write_parquet
+from batchata.replay.wording import number_of
+from batchata.results import ItemResult, read_items
+from batchata.results_dir import ResultsWriter, prepare, whole_file
+
+
+class Format(StrEnum):
+    """How results are written: as `results_dir` has them, or one file for all."""
+
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(Reader):
+    """A reader that counts the answers it could not read."""
+
+    misread: list[int] = field(default_factory=lambda: [0])
+
+    def read(self, blocks: list[Block], stop_reason: str | None) -> Reading:
+        """See `Reader.read`."""
+        found = Reader.read(self, blocks, stop_reason)
+        if found.error is not None:
+            self.misread[0] += 1
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export wrote; `misread` answers that the run took could not be read, and are null."""
+
+    run_id: str
+    files: list[Path]
+    items: int
+    misread: int
+    response_model: str | None
+
+
+def export_run(
+    path: str, folder: str, run_id: str | None, *, format: Format, model: str | None, force: bool, json: bool
+) -> bool:
+    """Write the results of a run to a folder and say so; False when answers could not be read for it.
+
+    `model` names another response model (module:Class) to read the answers with. Without `force` nothing
+    that is there already is overwritten.
+
+    Raises LogError when the file is no readable log or its bodies were purged, InvalidInputError for a run
+    that it does not hold and a folder that cannot be used.
+    """
+    with reading(path) as log:
+        stream = the_run(log, path, run_id)
+        run = fold_run(log, stream)
+        found = write_results(log, run, Path(folder), format, model, force=force)
+    _say(found, folder, json)
+    return not found.misread
+
+
+def fold_run(log: Log, stream: str) -> Run:
+    """The state of a run whose bodies are all there.
+
+    Raises LogError when they were purged.
+    """
+    try:
+        run = fold(log.events(stream))
+    except (LookupError, AssertionError, ArithmeticError, ValueError) as exc:
+        raise LogError(f"the events of {stream!r} do not fit each other; `verify` says where") from exc
+    if run.purged:
+        raise LogError(f"the bodies of {stream!r} were purged: its history is there, its results are not")
+    return run
+
+
+def write_results(
+    log: Log, run: Run, folder: Path, format: Format, model: str | None, *, force: bool
+) -> Exported:
+    """The results as files below the folder."""
+    how = RunReader.of(run, model)
+    reader = Watched(how.reader.response_model, how.reader.enable_citations)
+    how = RunReader(reader, how.again)
+    make_room(folder, format.value, force=force)
+    started = run.started
+    assert started is not None
+    if format is Format.JSON:
+        files = _write_results_dir(log, run, folder, how)
+    else:
+        files = [_write_table(log, run, folder, format, how)]
+    misread = 0 if how.again else reader.misread[0]
+    return Exported(started.run_id, files, run.total, misread, started.response_model)
+
+
+def _write_results_dir(log: Log, run: Run, folder: Path, how: RunReader) -> list[Path]:
+    assert run.settings is not None
+    settings: Settings = replace(run.settings, results_dir=str(folder), raw_results_dir=None)
+    run.settings = settings
+    prepare(settings)
+    (_RereadWriter if how.again else _Writer)(log, run, how.reader).all()
+    return [folder / "processed", folder / "raw"]
+
+
+class _Writer(ResultsWriter):
+    """Writes what the run itself wrote; the log can give it again, so nobody waits for the disk."""
+
+    durable = False
+
+
+class _RereadWriter(_Writer):
+    """Writes what another model than the run's makes of the answers."""
+
+    def _readings(self, indexes: Iterable[int]) -> Iterator[Reading]:
+        for item in read_items(self._log, self._run, indexes, self._reader, again=True):
+            yield Reading(item.result, item.citations)
+
+
+def _write_table(log: Log, run: Run, folder: Path, format: Format, how: RunReader) -> Path:
+    items = read_items(log, run, range(run.total), how.reader, again=how.again)
+    table = Table(run, how.reader.response_model)
+    path = folder / f"results.{format.value}"
+    with _whole(path) as file:
+        match format:
+            case Format.CSV:
+                write_csv(file, table.columns, map(table.row, items))
+            case Format.PARQUET:
+                write_parquet(file, table.columns, map(table.row, items))
+            case _:
+                write_json_lines(file, (_object(run, item) for item in items))
+    return path
+
+
+def _object(run: Run, item: ItemResult) -> dict[str, Any]:
+    cost = None if item.cost is None else plain(item.cost)
+    cited = flat_citations(item.citations)
+    return {
+        **provenance(run, item),
+        "cost": cost,
+        "result": written(item.result),
+        "citations": None if cited is None else [_without_nulls(citation) for citation in cited],
+    }
+
+
+def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in value.items() if part is not None}
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as file:
+            yield file
+    except OSError as exc:
+        raise InvalidInputError(f"{path} cannot be written ({exc.strerror}); give another folder") from exc
+
+
+def _say(found: Exported, folder: str, json: bool) -> None:
+    files = [str(path) for path in found.files]
+    if json:
+        print_json({"run_id": found.run_id, "items": found.items, "files": files, "unread": found.misread})
+    else:
+        sys.stdout.write(f"{number_of(found.items, 'item')} to {' and '.join(files)}\n")
+    if found.misread:
+        own = found.response_model or "module:Class"
+        typer.echo(
+            f"batchata.replay: {number_of(found.misread, 'answer')} could not be read with the model as the "
+            f"log describes it, and stand there as null; give the model itself with --model {own}",
+            err=True,
+        )

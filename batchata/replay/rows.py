@@ -1,0 +1,146 @@
+"""One row for each item: where it came from, what it says, and what it cost."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+import pydantic
+
+from batchata.core.events import Usage
+from batchata.core.state import Run
+from batchata.output.citation import Citation
+from batchata.output.reading import Citations, Result
+from batchata.output.schema import result_schema
+from batchata.replay.columns import MONEY, TEXT, WHOLE, YES_NO, Column, Type, result_columns
+from batchata.results import ItemResult
+
+_CITATION = Type(
+    "object",
+    fields={
+        "field": TEXT,
+        "type": TEXT,
+        "cited_text": TEXT,
+        "document_index": WHOLE,
+        "document_title": TEXT,
+        "start_page_number": WHOLE,
+        "end_page_number": WHOLE,
+        "start_char_index": WHOLE,
+        "end_char_index": WHOLE,
+        "start_content_block_index": WHOLE,
+        "end_content_block_index": WHOLE,
+        "source": TEXT,
+        "url": TEXT,
+        "grounded": YES_NO,
+    },
+)
+_PROVENANCE = [
+    Column("run_id", TEXT),
+    Column("index", WHOLE),
+    Column("status", TEXT),
+    Column("attempt", WHOLE),
+    Column("job", WHOLE),
+    Column("batch_id", TEXT),
+    Column("custom_id", TEXT),
+    Column("model", TEXT),
+    Column("cost", MONEY),
+    *(Column(kind, WHOLE) for kind in Usage.__struct_fields__),
+    Column("stop_reason", TEXT),
+    Column("error_kind", TEXT),
+    Column("error_message", TEXT),
+]
+
+
+class Table:
+    """The columns of a run's results and the values of each item in them.
+
+    Results are in columns of their own, by the fields of `response_model`; None for texts.
+    """
+
+    def __init__(self, run: Run, response_model: type[pydantic.BaseModel] | None) -> None:
+        assert run.started is not None
+        self._run = run
+        schema = None if response_model is None else result_schema(response_model)
+        self._of_result = result_columns(schema)
+        cited = [Column("citations", Type("list", _CITATION))] if run.started.enable_citations else []
+        self.columns = [*_PROVENANCE, *self._of_result, *cited]
+        self._is_cited = bool(cited)
+
+    def row(self, item: ItemResult) -> list[Any]:
+        """The item's values, one for each column; None where there is none."""
+        result = written(item.result)
+        values = [_converted(_at(result, column.path), column.type) for column in self._of_result]
+        cited = [flat_citations(item.citations)] if self._is_cited else []
+        return [*provenance(self._run, item).values(), *values, *cited]
+
+
+def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
+    """Where the item's result came from and what it cost, by the names of the columns."""
+    started, number = run.started, run.items.job[item.index]
+    assert started is not None
+    job = run.jobs.get(number)
+    return {
+        "run_id": started.run_id,
+        "index": item.index,
+        "status": item.status,
+        "attempt": item.attempts,
+        "job": None if job is None else number,
+        "batch_id": None if job is None else job.batch_id,
+        "custom_id": None if job is None else job.custom_id(item.index),
+        "model": started.model,
+        "cost": item.cost,
+        **{
+            kind: None if item.usage is None else getattr(item.usage, kind)
+            for kind in Usage.__struct_fields__
+        },
+        "stop_reason": item.stop_reason,
+        "error_kind": None if item.error is None else item.error.kind,
+        "error_message": None if item.error is None else item.error.message,
+    }
+
+
+def written(result: Result) -> Any:
+    """The result as JSON values, by field names."""
+    return result.model_dump(mode="json") if isinstance(result, pydantic.BaseModel) else result
+
+
+def flat_citations(citations: Citations) -> list[dict[str, Any]] | None:
+    """The citations one after another, each with the `field` that it supports; None without a field."""
+    if citations is None:
+        return None
+    if isinstance(citations, list):
+        return [_citation(None, citation) for citation in citations]
+    return [_citation(path, citation) for path, found in citations.items() for citation in found]
+
+
+def _citation(path: str | None, citation: Citation) -> dict[str, Any]:
+    known = citation.as_dict()
+    return {name: path if name == "field" else known.get(name) for name in _CITATION.fields}
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        value = None if value is None else value.get(step)
+    return value
+
+
+def _converted(value: Any, type_: Type) -> Any:
+    if value is None:
+        return None
+    match type_.kind:
+        case "json":
+            return msgspec.json.encode(value).decode()
+        case "date":
+            return date.fromisoformat(value)
+        case "time":
+            when = datetime.fromisoformat(value)
+            return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+        case "list":
+            inner = type_.inner
+            assert inner is not None
+            return [_converted(part, inner) for part in value]
+        case "object":
+            return {name: _converted(value.get(name), part) for name, part in type_.fields.items()}
+        case _:
+            return value
