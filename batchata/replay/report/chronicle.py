@@ -102,7 +102,7 @@ class Chronicle:
     def _count(self, at: int, event: e.Event) -> None:
         """Note the money whenever it has changed; events of one commit, and so of one time, are one point."""
         run = self.history.run
-        job = run.jobs.get(getattr(event, "job", None) or 0)
+        job = run.jobs.get(getattr(event, "job", -1))
         if job is not None:
             self._all_held += job.held - self._held.get(job.number, Decimal(0))
             self._held[job.number] = job.held

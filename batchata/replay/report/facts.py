@@ -8,13 +8,14 @@ import msgspec
 
 from batchata.core import events as e
 from batchata.core.events import OutcomeRecorded, RunStarted
+from batchata.core.pricing import TOKEN_KINDS
 from batchata.log.port import Log
 from batchata.replay.history import History
 from batchata.replay.literal import short
 from batchata.replay.outlook import status_then, what_next
 from batchata.replay.report.chronicle import Chronicle, Turn
 from batchata.replay.report.html import Html, join, lines, table, tag, text, time
-from batchata.replay.wording import by_kind, number_of, span, usd
+from batchata.replay.wording import by_kind, number_of, span, usage_in_words, usd
 
 _MOST_KINDS = 50
 _LONG = 4_000  # characters of a prompt or of parameters
@@ -64,7 +65,7 @@ def totals(history: History) -> Html:
     cards = [
         _card("Items", f"{run.total:,}", ", ".join(f"{count:,} {word}" for _, word, count in counts)),
         _card("Cost", cost, "; ".join(money)),
-        _card("Tokens", f"{sum(run.usage.values()):,}", _tokens(run.usage)),
+        _card("Tokens", f"{sum(map(run.usage.__getitem__, TOKEN_KINDS)):,}", usage_in_words(run.usage)),
         _card("Jobs", f"{len(run.jobs):,}", by_kind(_job_states(history))),
         _card("Retries", f"{run.retries:,}", by_kind(dict(history.retries))),
         _card("Time", span(run.updated_at - run.started_at), f"{run.polls:,} polls"),
@@ -88,10 +89,6 @@ def _card(name: str, figure: str, words: str) -> Html:
         join([tag("h3", text(name)), tag("p", text(figure), class_="figure"), tag("p", text(words))]),
         class_="card",
     )
-
-
-def _tokens(usage: dict[str, int]) -> str:
-    return by_kind({kind.removesuffix("_tokens").replace("_", " "): count for kind, count in usage.items()})
 
 
 def _job_states(history: History) -> dict[str, int]:

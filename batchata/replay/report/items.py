@@ -17,16 +17,14 @@ from batchata.output.blocks import joined_text
 from batchata.output.citation import Citation
 from batchata.output.reading import Citations, Reader
 from batchata.providers.anthropic.lines import answer_blocks
-from batchata.replay.model import model_from_schema
 from batchata.replay.report.chronicle import Chronicle
 from batchata.replay.report.inputs import Input, describe
 from batchata.replay.report.values import flat
-from batchata.replay.wording import by_kind, number_of, usd
+from batchata.replay.wording import number_of, usage_in_words, usd
 from batchata.results import ItemResult, read_items
 
 STATES = {
     ItemStatus.FRESH: "not sent yet",
-    ItemStatus.SENT: "sent, no answer yet",
     ItemStatus.UNDECIDED: "answered, its job is being collected",
     ItemStatus.WAITING: "waits to be sent again",
     ItemStatus.COMPLETED: "completed",
@@ -44,7 +42,7 @@ class Attempt(msgspec.Struct, array_like=True):
     outcome: str
     error: str
     cost: str
-    tokens: str
+    used: str
 
 
 class Cited(msgspec.Struct, array_like=True):
@@ -64,14 +62,6 @@ class Record(msgspec.Struct, array_like=True):
     answer: str | None  # as received, where there is no result
     note: str
     attempts: list[Attempt]
-
-
-def reader_of(started: e.RunStarted) -> Reader:
-    """Reads the run's answers as the run itself did, without the class they were read with."""
-    model = None
-    if started.response_schema is not None:
-        model = model_from_schema(started.response_schema, started.result_schema or {})
-    return Reader(model, started.enable_citations)
 
 
 def read_records(
@@ -104,6 +94,9 @@ def _note(run: Run, item: ItemResult) -> str:
         if item.raw is None:
             return "completed; its answer was purged from the log"
         return "completed; the run's own model read this answer, the schema in the log does not"
+    if state is ItemStatus.SENT:
+        job = run.jobs[run.items.job[item.index]]
+        return f"sent in job {job.number} ({job.batch_id or 'no batch known'}), no answer yet"
     error = "" if item.error is None else f": {item.error.kind}: {item.error.message}"
     return STATES[state] + error
 
@@ -158,10 +151,8 @@ def _attempts(
             case e.CostCharged() as event:
                 attempt = found[event.index][-1]
                 attempt.cost = usd(event.amount)
-                tokens = {kind: getattr(event, kind) for kind in e.Usage.__struct_fields__}
-                attempt.tokens = by_kind(
-                    {k.removesuffix("_tokens").replace("_", " "): n for k, n in tokens.items()}
-                )
+                used = {kind: getattr(event, kind) for kind in e.Usage.__struct_fields__}
+                attempt.used = usage_in_words(used)
             case _:
                 pass
     return found

@@ -12,12 +12,13 @@ from typing import IO
 
 from batchata.core.events import RunStarted
 from batchata.log.port import Log
+from batchata.replay.readers import RunReader
 from batchata.replay.report.chart import chart
 from batchata.replay.report.chronicle import Chronicle
 from batchata.replay.report.columns import columns, names_block
 from batchata.replay.report.facts import heading, identity, outcomes, story, totals
 from batchata.replay.report.html import Html, join, tag, text
-from batchata.replay.report.items import Record, cut, encode, read_records, reader_of
+from batchata.replay.report.items import Record, cut, encode, read_records
 from batchata.replay.report.jobs import job_rows
 from batchata.replay.report.pack import Budget, Detail, block
 
@@ -41,7 +42,7 @@ def write_page(
     budget.write(_body(log, stream, chronicle, started, head).encode())
     budget.write(block("columns", columns(history)))
     budget.write(block("jobs", job_rows(chronicle)))
-    reader = reader_of(started)
+    reader = RunReader.of(history.run, None).reader
     for window in batched(range(history.run.total), _WINDOW):
         names: list[str] = []
         for chunk in batched(read_records(log, stream, chronicle, window, reader), _CHUNK):

@@ -51,6 +51,13 @@ function span(ms) {
   return hours ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
 }
 
+// An amount in plain digits, with two decimals at least.
+function usd(amount) {
+  if (amount === null) return "unknown";
+  const [whole, cents = ""] = amount.split(".");
+  return `$${whole}.${cents.padEnd(2, "0")}`;
+}
+
 const count = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 
 // The records of the items, by blocks of 256; the last blocks used are kept unpacked.

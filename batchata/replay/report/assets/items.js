@@ -23,9 +23,9 @@ function fieldsTable(fields, citations) {
 }
 
 function attemptsTable(attempts) {
-  const heads = ["attempt", "job", "batch", "received", "outcome", "why it is no result", "tokens", "cost"];
-  const rows = attempts.map(([job, batch, at, outcome, error, cost, tokens], place) => el("tr", {},
-    ...[String(place + 1), String(job), batch ?? "-", timeNode(at), outcome, error || "-", tokens || "-", cost].map((cell) => el("td", { dir: "auto" }, cell))));
+  const heads = ["attempt", "job", "batch", "received", "outcome", "why it is no result", "used", "cost"];
+  const rows = attempts.map(([job, batch, at, outcome, error, cost, used], place) => el("tr", {},
+    ...[String(place + 1), String(job), batch ?? "-", timeNode(at), outcome, error || "-", used || "-", cost].map((cell) => el("td", { dir: "auto" }, cell))));
   return el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "attempts" }, el("table", { class: "attempts" }, el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, ...rows)));
 }
 
@@ -65,7 +65,7 @@ class Items {
         { key: "input", name: "Input and result", sort: (i) => names[i].toLowerCase(), cell: (i) => this.inputCell(i) },
         { key: "status", name: "Status", sort: (i) => `${STATUS[status[i]][0]} ${reason(i) ?? ""}`, cell: (i) => this.statusCell(i) },
         { key: "attempts", name: "Attempts", number: true, sort: (i) => attempts[i], cell: (i) => String(attempts[i]) },
-        { key: "cost", name: "Cost", number: true, sort: (i) => amounts[i], cell: (i) => (cost[i] === null ? "unknown" : `$${cost[i]}`) },
+        { key: "cost", name: "Cost", number: true, sort: (i) => amounts[i], cell: (i) => usd(cost[i]) },
         { key: "batch", name: "Batch", sort: batch, cell: (i) => batch(i) ?? "-" },
       ],
       detail: async (i) => itemDetail(await records.record(i)),
