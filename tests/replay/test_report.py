@@ -7,6 +7,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from html import unescape
@@ -103,7 +105,7 @@ def test_the_columns_agree_with_show(troubled: Path, page: Callable[..., str], r
     assert columns["status"].count("f") == shown["failed_items"] == 2
     assert columns["status"].count("c") == shown["completed_items"]
     assert sum(map(float, columns["cost"])) == pytest.approx(float(shown["total_cost"]))
-    assert [job[5] for job in jobs] == [job["batch_id"] for job in shown["jobs"]]
+    assert [job["batch"] for job in jobs] == [job["batch_id"] for job in shown["jobs"]]
     assert {columns["kinds"][kind] for kind in columns["kind"] if kind >= 0} == set(shown["failures"])
     assert f"${shown['total_cost']}" in words(text)
     assert f"log head {shown['head']}" in " ".join(words(text).split())
@@ -144,7 +146,7 @@ def test_an_unfinished_run_is_told_as_of_its_last_event(waiting: Path, page: Cal
     """Open jobs, pending items and what happens next are there, and no clock of today."""
     text = page(waiting)
     assert blocks(text, "columns")[0]["status"] == "p" * 30
-    assert [job[1] for job in blocks(text, "jobs")[0]] == ["processing"] * 3
+    assert [job["state"] for job in blocks(text, "jobs")[0]] == ["processing"] * 3
     batches = blocks(text, "columns")[0]["batches"]
     sent = {f"sent in job {job} ({batch}), no answer yet" for job, batch in batches.items()}
     assert {record[4] for record in records(text)} == sent | {"not sent yet"}
@@ -206,6 +208,7 @@ def test_long_texts_are_cut_to_fit(write_log: Write, started: Started, page: Cal
     log.close()
     text = page(log.reader.path)
     assert 1_000_000 < len(text) < 30_000_000
+    assert blocks(text, "cut") == [256]
     assert [record[0][2].split()[0] for record in records(text)] == [str(n) for n in range(count)]
 
 
@@ -306,3 +309,25 @@ def test_what_is_no_log_is_told(tmp_path: Path, replay: Replay) -> None:
         assert (refused.exit_code, refused.stdout) == (2, ""), name
         assert refused.stderr.count("\n") == 1
     assert not (tmp_path / "out.html").exists()
+
+
+def test_a_full_disk_leaves_nothing(done: Path, tmp_path: Path) -> None:
+    """When the file cannot be written to its end there is one line, exit code 2, and no half of a file."""
+    if os.name != "posix":
+        pytest.skip("a limit on the size of files is set the POSIX way")
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (36_000, 36_000));"
+        "from batchata.replay.cli import main; sys.argv[0] = 'replay'; main()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, "report", str(done), str(tmp_path / "out.html")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "out.html cannot be written (File too large)" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ _POLLS = 400_000  # drawn of all jobs
 _FAILED = (JobStatus.FAILED, JobStatus.ABANDONED)
 
 
-class Row(msgspec.Struct, array_like=True):
+class Row(msgspec.Struct):
     """One job. Times are milliseconds; `ended` is when the provider was first seen to be done."""
 
     number: int

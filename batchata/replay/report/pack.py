@@ -22,7 +22,15 @@ class Detail:
 
 
 # From everything to next to nothing; at last only the columns of the table are left.
-DETAILS = (Detail(), Detail(4_000, 400), Detail(1_000, 100), Detail(300, 40), Detail(80, 12), Detail(40, 4))
+DETAILS = (
+    Detail(),
+    Detail(4_000, 400),
+    Detail(1_000, 100),
+    Detail(300, 40),
+    Detail(150, 24),
+    Detail(80, 12),
+    Detail(40, 4),
+)
 _MOST_RATIO = 40  # JSON like ours is never compressed further: beyond that it is not worth trying
 
 
@@ -50,10 +58,12 @@ class Budget:
         """The next `count` items in the finest detail that their share of the bytes allows, one line each."""
         share = self._left * count // max(self._items, 1)
         packed = block(kind, b"\n" * (count - 1))
+        tried: Lines = ()
         for step, detail in enumerate(DETAILS):
             lines = lines_in(detail)
-            if sum(map(len, lines)) > share * _MOST_RATIO:
+            if lines == tried or sum(map(len, lines)) > share * _MOST_RATIO:
                 continue
+            tried = lines
             finer = block(kind, b"\n".join(lines))
             if len(finer) <= share:
                 packed = finer

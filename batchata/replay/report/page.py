@@ -49,6 +49,7 @@ def write_page(
             names += [record.input.name for record in chunk]
             budget.write_items("items", len(chunk), partial(_lines, chunk))
         budget.write(block("names", names_block(names, history.run.total)))
+    budget.write(block("cut", str(budget.cut).encode()))
     budget.write(f'<script type="module">{script}</script>\n</body></html>\n'.encode())
     return budget.cut
 

@@ -26,11 +26,21 @@ function svg(name, attributes = {}, ...children) {
 
 // Times are written in UTC or, on request, in the reader's zone; the other is told on hover.
 let local = false;
-const utcText = (ms) => new Date(ms).toISOString().replace("T", " ").replace(/\.\d+Z/, "Z");
-const localText = (ms) => new Date(ms).toLocaleString(undefined, {
-  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
-  timeZoneName: "short",
-});
+const utcText = (ms) =>
+  new Date(ms)
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.\d+Z/, "Z");
+const localText = (ms) =>
+  new Date(ms).toLocaleString(undefined, {
+    year: "numeric",
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    timeZoneName: "short",
+  });
 
 function dress(node) {
   const ms = Date.parse(node.dateTime);
@@ -46,7 +56,11 @@ function span(ms) {
   if (seconds < 1) return `${Math.round(ms)} ms`;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
-  const [days, hours, minutes] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];
+  const [days, hours, minutes] = [
+    Math.floor(whole / 86400),
+    Math.floor(whole / 3600) % 24,
+    Math.floor(whole / 60) % 60,
+  ];
   if (days) return `${days} d ${hours} h`;
   return hours ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
 }

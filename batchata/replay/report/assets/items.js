@@ -5,52 +5,98 @@ const SIZE = 50;
 function valueNodes(path, text, literal, citations) {
   const value = el("div", { class: literal ? "value literal" : "value", dir: "auto" }, text);
   const name = el("th", { scope: "row" }, path);
-  return el("tr", {}, path === null ? null : name, el("td", {}, text === null ? null : value, ...citations.map(citedNode)));
+  return el(
+    "tr",
+    {},
+    path === null ? null : name,
+    el("td", {}, text === null ? null : value, ...citations.map(citedNode)),
+  );
 }
 
 function citedNode([text, place, grounded]) {
-  const found = { true: " · found in the source", false: " · not found at that place in the source" }[grounded] ?? "";
+  const found =
+    { true: " · found in the source", false: " · not found at that place in the source" }[grounded] ?? "";
   const quote = el("blockquote", { dir: "auto" }, el("span", {}, text));
   return el("div", { class: "cited" }, quote, el("bdi", {}, place), found);
 }
 
 function fieldsTable(fields, citations) {
   const cited = new Map(citations);
-  const rows = fields.map(([path, text, literal]) => valueNodes(path || null, text, literal, cited.get(path) ?? []));
+  const rows = fields.map(([path, text, literal]) =>
+    valueNodes(path || null, text, literal, cited.get(path) ?? []),
+  );
   const paths = new Set(fields.map(([path]) => path));
-  const others = citations.filter(([path]) => !paths.has(path)).map(([path, found]) => valueNodes(path, null, false, found));
+  const others = citations
+    .filter(([path]) => !paths.has(path))
+    .map(([path, found]) => valueNodes(path, null, false, found));
   return el("table", { class: "fields" }, el("tbody", {}, ...rows, ...others));
 }
 
 function attemptsTable(attempts) {
   const heads = ["attempt", "job", "batch", "received", "outcome", "why it is no result", "used", "cost"];
-  const rows = attempts.map(([job, batch, at, outcome, error, cost, used], place) => el("tr", {},
-    ...[String(place + 1), String(job), batch ?? "-", timeNode(at), outcome, error || "-", used || "-", cost].map((cell) => el("td", { dir: "auto" }, cell))));
-  return el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "attempts" }, el("table", { class: "attempts" }, el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, ...rows)));
+  const rows = attempts.map(([job, batch, at, outcome, error, cost, used], place) =>
+    el(
+      "tr",
+      {},
+      ...[
+        String(place + 1),
+        String(job),
+        batch ?? "-",
+        timeNode(at),
+        outcome,
+        error || "-",
+        used || "-",
+        cost,
+      ].map((cell) => el("td", { dir: "auto" }, cell)),
+    ),
+  );
+  return el(
+    "div",
+    { class: "wide", tabindex: "0", role: "group", "aria-label": "attempts" },
+    el(
+      "table",
+      { class: "attempts" },
+      el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))),
+      el("tbody", {}, ...rows),
+    ),
+  );
 }
 
 function itemDetail(record) {
-  if (record === null) return [el("p", {}, "This file had no room for more about this item; the log has it.")];
+  if (record === null)
+    return [el("p", {}, "This file had no room for more about this item; the log has it.")];
   const [[name, kind, text], fields, citations, answer, note, attempts] = record;
-  const nodes = [el("h3", {}, "Input"), el("p", {}, name && !text ? el("bdi", {}, name) : "", name && !text ? " · " : "", kind)];
+  const nodes = [
+    el("h3", {}, "Input"),
+    el("p", {}, name && !text ? el("bdi", {}, name) : "", name && !text ? " · " : "", kind),
+  ];
   if (text) nodes.push(el("pre", { dir: "auto", tabindex: "0" }, text));
   nodes.push(el("h3", {}, "State"), el("p", { dir: "auto" }, note));
-  if (fields.length || citations.length) nodes.push(el("h3", {}, citations.length ? "Result, and the passages it rests on" : "Result"), fieldsTable(fields, citations));
-  if (answer !== null) nodes.push(el("h3", {}, "Answer as received"), el("pre", { dir: "auto", tabindex: "0" }, answer));
+  if (fields.length || citations.length)
+    nodes.push(
+      el("h3", {}, citations.length ? "Result, and the passages it rests on" : "Result"),
+      fieldsTable(fields, citations),
+    );
+  if (answer !== null)
+    nodes.push(el("h3", {}, "Answer as received"), el("pre", { dir: "auto", tabindex: "0" }, answer));
   if (attempts.length) nodes.push(el("h3", {}, "Attempts"), attemptsTable(attempts));
   return nodes;
 }
 
+// The first values of an item, each by itself: a text that turns the writing direction turns no other.
 function preview(record) {
-  if (record === null) return "";
+  if (record === null) return [];
   const [, fields, , answer] = record;
-  if (!fields.length) return answer === null ? "" : answer.slice(0, 200);
   const told = fields.filter(([, text, literal]) => !(literal && text === "null"));
-  return told.slice(0, 6).map(([path, text]) => (path ? `${path}: ${text}` : text).slice(0, 120)).join(" · ").slice(0, 300);
+  const parts = told
+    .slice(0, 6)
+    .map(([path, text]) => (path ? `${path}: ${text}` : text).slice(0, path ? 120 : 300));
+  if (!fields.length && answer !== null) parts.push(answer.slice(0, 300));
+  return parts.flatMap((part, place) => [place ? " · " : "", el("bdi", {}, part)]);
 }
 
 class Items {
-  constructor(host, columns, names, records) {
+  constructor(host, columns, names, records, cut) {
     Object.assign(this, { data: columns, names, records, filter: "", terms: [], round: 0 });
     const { status, cost, attempts, kind, kinds, job, batches } = columns;
     const batch = (i) => batches[job[i]] ?? null;
@@ -59,12 +105,37 @@ class Items {
     this.batch = batch;
     this.reason = reason;
     this.table = new Table(host, {
-      total: status.length, noun: "item", size: SIZE, empty: "No item matches.",
+      total: status.length,
+      noun: "item",
+      size: SIZE,
+      empty: "No item matches.",
       columns: [
-        { key: "index", name: "Item", number: true, sort: (i) => i, cell: (i) => opener(i, `item ${i}, details`) },
-        { key: "input", name: "Input and result", sort: (i) => names[i].toLowerCase(), cell: (i) => this.inputCell(i) },
-        { key: "status", name: "Status", sort: (i) => `${STATUS[status[i]][0]} ${reason(i) ?? ""}`, cell: (i) => this.statusCell(i) },
-        { key: "attempts", name: "Attempts", number: true, sort: (i) => attempts[i], cell: (i) => String(attempts[i]) },
+        {
+          key: "index",
+          name: "Item",
+          number: true,
+          sort: (i) => i,
+          cell: (i) => opener(i, `item ${i}, details`),
+        },
+        {
+          key: "input",
+          name: "Input and result",
+          sort: (i) => names[i].toLowerCase(),
+          cell: (i) => this.inputCell(i),
+        },
+        {
+          key: "status",
+          name: "Status",
+          sort: (i) => `${STATUS[status[i]][0]} ${reason(i) ?? ""}`,
+          cell: (i) => this.statusCell(i),
+        },
+        {
+          key: "attempts",
+          name: "Attempts",
+          number: true,
+          sort: (i) => attempts[i],
+          cell: (i) => String(attempts[i]),
+        },
         { key: "cost", name: "Cost", number: true, sort: (i) => amounts[i], cell: (i) => usd(cost[i]) },
         { key: "batch", name: "Batch", sort: batch, cell: (i) => batch(i) ?? "-" },
       ],
@@ -72,35 +143,61 @@ class Items {
       drawn: (shown) => this.fill(shown),
     });
     this.makeTools();
+    const items = count(cut, "item");
+    const left = "the search sees what is left, the log holds them in full";
+    if (cut)
+      host.prepend(
+        el("p", { class: "cut" }, `To keep this file small, long texts of ${items} are cut: ${left}.`),
+      );
   }
 
   inputCell(i) {
-    return el("div", {}, el("bdi", { class: "name" }, this.names[i] || "-"), el("div", { class: "preview", dir: "auto", "data-preview": i }));
+    return el(
+      "div",
+      {},
+      el("bdi", { class: "name" }, this.names[i] || "-"),
+      el("div", { class: "preview", dir: "auto", "data-preview": i }),
+    );
   }
 
   statusCell(i) {
     const [word, tone] = STATUS[this.data.status[i]];
-    return el("div", {}, el("span", { class: tone }, word), this.reason(i) === null ? null : el("div", { class: "reason" }, el("bdi", {}, this.reason(i))));
+    return el(
+      "div",
+      {},
+      el("span", { class: tone }, word),
+      this.reason(i) === null ? null : el("div", { class: "reason" }, el("bdi", {}, this.reason(i))),
+    );
   }
 
   async fill(shown) {
     const round = ++this.round;
     for (const index of shown) {
-      const text = preview(await this.records.record(index));
+      const nodes = preview(await this.records.record(index));
       if (round !== this.round) return;
       const place = this.table.body.querySelector(`[data-preview="${index}"]`);
-      if (place) place.textContent = text;
+      if (place) place.replaceChildren(...nodes);
     }
   }
 
   makeTools() {
-    this.search = el("input", { type: "search", placeholder: "Search inputs, results, passages, errors, batch ids", "aria-label": "search the items" });
+    this.search = el("input", {
+      type: "search",
+      placeholder: "Search inputs, results, passages, errors, batch ids",
+      "aria-label": "search the items",
+    });
     this.select = el("select", { "aria-label": "which items" }, el("option", { value: "" }, "all items"));
-    for (const [letter, [word]] of Object.entries(STATUS)) this.select.append(el("option", { value: letter }, word));
-    this.data.kinds.forEach((kind, place) => this.select.append(el("option", { value: `k${place}` }, `not usable: ${kind}`)));
+    for (const [letter, [word]] of Object.entries(STATUS))
+      this.select.append(el("option", { value: letter }, word));
+    this.data.kinds.forEach((kind, place) =>
+      this.select.append(el("option", { value: `k${place}` }, `not usable: ${kind}`)),
+    );
     this.table.tools.prepend(this.search, this.select);
     let timer = 0;
-    this.search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => this.look(), 150); });
+    this.search.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => this.look(), 150);
+    });
     this.select.addEventListener("change", () => this.look());
   }
 
@@ -148,11 +245,14 @@ class Items {
     const found = [];
     for (let i = from; i < to; i++) {
       if (!this.allows(i, status)) continue;
-      const facts = `${STATUS[this.data.status[i]][0]} ${this.reason(i) ?? ""} ${this.batch(i) ?? ""} ${this.names[i]}`.toLowerCase();
+      const [word] = STATUS[this.data.status[i]];
+      const facts = [word, this.reason(i), this.batch(i), this.names[i]].join(" ").toLowerCase();
       const line = lower[i - from];
       if (!terms.every((term, place) => facts.includes(term) || line.includes(quoted[place]))) continue;
       // What looks like a match may be a number or a time that nobody sees.
-      const texts = terms.every((term) => facts.includes(term)) ? "" : [...textsOf(JSON.parse(lines[i - from]))].join("\n").toLowerCase();
+      const texts = terms.every((term) => facts.includes(term))
+        ? ""
+        : [...textsOf(JSON.parse(lines[i - from]))].join("\n").toLowerCase();
       if (terms.every((term) => facts.includes(term) || texts.includes(term))) found.push(i);
     }
     return found;

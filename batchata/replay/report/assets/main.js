@@ -7,7 +7,9 @@ async function drawMoney() {
   const drawing = document.getElementById("money");
   const cursor = drawing.querySelector(".cursor");
   const text = document.getElementById("moment-text");
-  const [first, last] = [...document.querySelectorAll(".times time")].map((time) => Date.parse(time.dateTime));
+  const [first, last] = [...document.querySelectorAll(".times time")].map((time) =>
+    Date.parse(time.dateTime),
+  );
   const show = () => {
     const [at, spent, held, limit] = points[slider.value];
     const x = ((at - first) / Math.max(last - first, 1)) * 1000;
@@ -16,7 +18,10 @@ async function drawMoney() {
     text.replaceChildren(timeNode(at), `: ${spent} spent, ${held} reserved, ${known}`);
     slider.setAttribute("aria-valuetext", text.textContent);
   };
-  slider.addEventListener("input", () => { cursor.removeAttribute("hidden"); show(); });
+  slider.addEventListener("input", () => {
+    cursor.removeAttribute("hidden");
+    show();
+  });
   drawing.addEventListener("pointermove", (event) => {
     const box = drawing.getBoundingClientRect();
     const at = first + ((event.clientX - box.left) / box.width) * (last - first);
@@ -39,10 +44,18 @@ async function main() {
     for (const node of document.querySelectorAll("time")) dress(node);
   });
   const now = Date.parse(document.querySelector("header time").dateTime);
-  const [columns, jobs] = await Promise.all(["columns", "jobs"].map(async (kind) => JSON.parse(await unpack(blocks(kind)[0]))));
+  const [columns, jobs, cut] = await Promise.all(
+    ["columns", "jobs", "cut"].map(async (kind) => JSON.parse(await unpack(blocks(kind)[0]))),
+  );
   jobsTable(document.getElementById("jobs"), jobs, now);
   const names = (await Promise.all(blocks("names").map(unpack))).flatMap((text) => JSON.parse(text));
-  const items = new Items(document.getElementById("items"), columns, names, new Records(blocks("items"), 256));
+  const items = new Items(
+    document.getElementById("items"),
+    columns,
+    names,
+    new Records(blocks("items"), 256),
+    cut,
+  );
   for (const button of document.querySelectorAll("[data-failed]")) {
     button.addEventListener("click", () => items.showFailed(button.dataset.failed));
   }
@@ -57,6 +70,7 @@ async function main() {
 }
 
 main().catch((error) => {
-  document.getElementById("trouble").textContent = `The tables could not be drawn (${error}); a current browser draws them.`;
+  document.getElementById("trouble").textContent =
+    `The tables could not be drawn (${error}); a current browser draws them.`;
   throw error;
 });

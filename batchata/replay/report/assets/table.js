@@ -105,7 +105,8 @@ class Table {
 
   tell(more = "") {
     const all = count(this.total, this.noun);
-    const words = this.order.length === this.total ? all : `${this.order.length.toLocaleString("en")} of ${all}`;
+    const words =
+      this.order.length === this.total ? all : `${this.order.length.toLocaleString("en")} of ${all}`;
     this.said.textContent = words + more;
   }
 
@@ -150,4 +151,9 @@ class Table {
   }
 }
 
-const opener = (index, name) => el("button", { type: "button", class: "open", "aria-expanded": "false", "aria-label": name }, String(index));
+const opener = (index, name) =>
+  el(
+    "button",
+    { type: "button", class: "open", "aria-expanded": "false", "aria-label": name },
+    String(index),
+  );
