@@ -30,7 +30,7 @@ from batchata.output.schema import check_response_model
 from batchata.progress import name_head, progress_for, report_costs
 from batchata.providers.port import Provider
 from batchata.recording import Recorder
-from batchata.results import ItemResult, entry, never_started, read_entries, read_items
+from batchata.results import ItemResult, entry, never_started, read_entries, read_items, refuse_purged
 from batchata.results_dir import ResultsWriter, prepare
 from batchata.runner import Runner
 from batchata.stopping import Stop, stop_on_signals
@@ -80,6 +80,7 @@ class Engine:
         with self.store.reading() as log:
             run = self.store.run
             if log is not None and run.started is not None:
+                refuse_purged(run)
                 known = run.total
                 used = reader or self.definition.reader
                 yield from read_items(log, run, range(known), used, again=reader is not None)
@@ -91,6 +92,7 @@ class Engine:
             return [entry(item) for item in self.items(response_model)]
         with self.store.reading() as log:
             run = self.store.run
+            refuse_purged(run)
             known = [] if log is None else read_entries(log, run, range(run.total), self.definition.reader)
             entries = [entry(reading) for reading in known]
         missing = never_started(self.definition.inputs.count - len(entries))

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from batchata.core.events import OutcomeRecorded, RequestError, Usage
 from batchata.core.state import ItemStatus, Run
+from batchata.errors import LogError
 from batchata.log.port import Log
 from batchata.output.reading import Citations, Reader, Reading, Result
 from batchata.providers.anthropic.lines import answer_blocks, decode_line
@@ -42,6 +43,19 @@ class ItemResult:
     attempts: int
     stop_reason: str | None
     raw: bytes | None
+
+
+def refuse_purged(run: Run) -> None:
+    """Results that are not in the log any more must not look like items without a result.
+
+    Raises LogError when answers of completed items were purged.
+    """
+    if run.purged and any(0 <= body < run.purged for body in run.items.body):
+        assert run.started is not None
+        raise LogError(
+            f"the answers of the run {run.started.run_id!r} were purged from the log: its history and costs "
+            "are there, its results are not; a results_dir written before still has them"
+        )
 
 
 def read_entries(log: Log, run: Run, indexes: Iterable[int], reader: Reader) -> Iterator[Reading]:

@@ -85,17 +85,21 @@ class ResultsWriter:
         return self._processed / f"job_{number}_results.json"
 
     def _write_processed(self, number: int, first: int, last: int) -> None:
-        if self._processed is None:
+        if self._processed is None or self._is_purged(self._run.items.body[first : last + 1]):
             return
         with _written(self._path(number), self.durable) as file:
             write_entries(file, self._readings(range(first, last + 1)))
+
+    def _is_purged(self, bodies: Iterable[int]) -> bool:
+        """Files of answers that the log has no more stay as they are."""
+        return any(0 <= body < self._run.purged for body in bodies)
 
     def _readings(self, indexes: Iterable[int]) -> Iterator[Reading]:
         return read_entries(self._log, self._run, indexes, self._reader)
 
     def _write_raw(self, number: int) -> None:
         job = self._run.jobs[number]
-        if self._raw is None or not job.bodies:
+        if self._raw is None or not job.bodies or self._is_purged(job.bodies[0]):
             return
         assert self._run.started is not None
         with _written(self._raw / f"job_{number}_raw.jsonl", self.durable) as file:

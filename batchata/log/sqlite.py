@@ -18,6 +18,7 @@ from batchata.log.reader import Reader
 if TYPE_CHECKING:
     from batchata.log.writer import Writer
 
+_PURGE = "UPDATE segments SET data = NULL WHERE stream = ? AND first + count <= ? AND data IS NOT NULL"
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
 
 
@@ -94,6 +95,27 @@ class SqliteLog:
         if self._writer is None:
             raise LogWriteError(f"{self.path} was opened for reading only")
         return claim(self._writer, self.reader, stream, owner)
+
+    def purge(self, stream: str, below: int) -> int:
+        """Remove the bodies numbered below, whose hashes stay; returns how many segments held any.
+
+        The stream must be claimed, and must say in an event that they are purged.
+
+        Raises LogWriteError when the file cannot be written.
+        """
+        if self._writer is None:
+            raise LogWriteError(f"{self.path} was opened for reading only")
+        with self._writer.transaction() as connection:
+            return connection.exec_driver_sql(_PURGE, (stream, below)).rowcount
+
+    def compact(self) -> bool:
+        """Rebuild the file without what was purged; False when another program is in the way.
+
+        Raises LogWriteError when the file cannot be written, for which it needs as much room again.
+        """
+        if self._writer is None:
+            raise LogWriteError(f"{self.path} was opened for reading only")
+        return self._writer.compact()
 
     def close(self) -> None:
         """Close both connections. May be called twice."""

@@ -16,12 +16,15 @@ from batchata.log import connect
 from batchata.log.faults import meaning
 from batchata.log.migrate import bring_up_to_date, driver
 
+_PATIENCE = 3_000  # milliseconds to wait for readers when the file is rebuilt
+
 
 class Writer:
     """Owns the write connection. Opening it brings the file to today's form."""
 
     def __init__(self, path: str, busy_timeout: float) -> None:
         self.path = path
+        self._busy_timeout = busy_timeout
         self._pid = os.getpid()
         self._engine = _engine(path, busy_timeout)
         try:
@@ -41,6 +44,23 @@ class Writer:
             )
         with self._translated(), self._engine.begin() as connection:
             yield connection
+
+    def compact(self) -> bool:
+        """See `SqliteLog.compact`. The pages that were freed and the -wal file held what was removed."""
+        with self._translated(), self._engine.connect() as connection:
+            database = driver(connection)
+            try:
+                database.execute(f"PRAGMA busy_timeout = {_PATIENCE}")
+                database.execute("VACUUM")
+                # A reader that stays keeps the -wal file, and with it the old length of the file.
+                busy, _, _ = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorname != "SQLITE_BUSY":
+                    raise
+                return False
+            finally:
+                database.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
+            return not busy
 
     def close(self) -> None:
         """Close the connection; the last one in the world empties the -wal file."""

@@ -13,7 +13,7 @@ from batchata.replay.group import ReplayGroup
 
 app = typer.Typer(
     cls=ReplayGroup,
-    help="Explain a Batchata log. LOG alone is `show LOG`. Nothing is sent or changed. Times are UTC.",
+    help="Explain a Batchata log. LOG alone is `show LOG`. Nothing is sent. Times are UTC.",
     add_completion=False,
     no_args_is_help=True,
     # Boxes and colours around messages are in the way of whoever pipes or searches them.
@@ -215,6 +215,26 @@ def verify(
 
     if not verify_log(log, run, head, json=as_json):
         raise typer.Exit(1)
+
+
+@app.command()
+def purge(
+    log: LogPath,
+    run: Annotated[str, typer.Option("--run", metavar="ID", help="Which run; it has to be named.")],
+    as_json: AsJson = False,
+) -> None:
+    """Remove the inputs and answers of a completed run for good.
+
+    Its history stays: show, costs, events and verify work as before, results and export do not. What defines
+    the run, such as its prompt, and names of files are part of the history. Files in a results_dir are not
+    touched. No process may drive the run.
+
+    \b
+    purge runs.db --run nightly-7
+    """
+    from batchata.replay.purge import purge_run
+
+    purge_run(log, run, json=as_json)
 
 
 @app.command()

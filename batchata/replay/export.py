@@ -14,21 +14,21 @@ import typer
 from msgspec.structs import replace
 
 from batchata.core.events import Settings
-from batchata.core.evolve import fold
 from batchata.core.pricing import plain
 from batchata.core.state import Run
-from batchata.errors import InvalidInputError, LogError
+from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.output.blocks import Block
 from batchata.output.reading import Reader, Reading
 from batchata.replay.folder import make_room
+from batchata.replay.history import fold_events
 from batchata.replay.paper import print_json
 from batchata.replay.readers import RunReader
 from batchata.replay.rows import Table, flat_citations, provenance, written
 from batchata.replay.runs import reading, the_run
 from batchata.replay.table_files import write_csv, write_json_lines, write_parquet
 from batchata.replay.wording import number_of
-from batchata.results import ItemResult, read_items
+from batchata.results import ItemResult, read_items, refuse_purged
 from batchata.results_dir import ResultsWriter, prepare, whole_file
 
 
@@ -79,24 +79,11 @@ def export_run(
     """
     with reading(path) as log:
         stream = the_run(log, path, run_id)
-        run = fold_run(log, stream)
+        run = fold_events(log, stream)
+        refuse_purged(run)
         found = write_results(log, run, Path(folder), format, model, force=force)
     _say(found, folder, json)
     return not found.misread
-
-
-def fold_run(log: Log, stream: str) -> Run:
-    """The state of a run whose bodies are all there.
-
-    Raises LogError when they were purged.
-    """
-    try:
-        run = fold(log.events(stream))
-    except (LookupError, AssertionError, ArithmeticError, ValueError) as exc:
-        raise LogError(f"the events of {stream!r} do not fit each other; `verify` says where") from exc
-    if run.purged:
-        raise LogError(f"the bodies of {stream!r} were purged: its history is there, its results are not")
-    return run
 
 
 def write_results(

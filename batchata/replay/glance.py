@@ -41,6 +41,9 @@ def print_glance(
     _items(paper, history)
     for text in _failures(log, stream, history):
         paper.field("failed", text)
+    if run.purged:
+        what = number_of(run.purged, "body", "bodies")
+        paper.field("purged", f"{what} with inputs and answers were removed; the history and its costs stay")
     _cost(paper, run)
     paper.field("next", what_next(run, past or alive, now), "bold")
     head = None if past else log.head(stream)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from batchata.core import events as e
-from batchata.core.evolve import evolve
+from batchata.core.evolve import evolve, fold
 from batchata.core.ranges import count
 from batchata.core.state import ItemStatus, Job, Run
 from batchata.errors import InvalidInputError, LogError
@@ -81,6 +81,17 @@ def read_history(log: Log, stream: str, at: At | None = None) -> History:
     history = History()
     read_on(history, log, stream, at)
     return history
+
+
+def fold_events(log: Log, stream: str) -> Run:
+    """The state after all events of the stream, and nothing besides.
+
+    Raises LogError when they contradict each other.
+    """
+    try:
+        return fold(log.events(stream))
+    except (LookupError, AssertionError, ArithmeticError, ValueError) as exc:
+        raise LogError(f"the events of {stream!r} do not fit each other; `verify` says where") from exc
 
 
 def read_on(history: History, log: Log, stream: str, at: At | None) -> None:

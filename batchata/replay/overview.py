@@ -43,6 +43,7 @@ def overview(history: History, alive: bool | None, head: str | None = None) -> d
         "max_cost": None if settings is None else settings.max_cost,
         "cost_limit_reached": run.limit_reached,
         "usage": run.usage,
+        "purged_bodies": run.purged,
         "retries": run.retries,
         "retries_by_reason": dict(history.retries),
         "failures": {kind: len(items) for kind, items in history.failures().items()},

@@ -110,7 +110,8 @@ def _print(path: str, verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -
         paper.field(
             "holds",
             f"{number_of(verdict.events, 'event')} in {number_of(verdict.commits, 'commit')}, "
-            f"{number_of(verdict.bodies, 'body', 'bodies')}" + (", purged" if verdict.purged else ""),
+            f"{number_of(verdict.bodies, 'body', 'bodies')}"
+            + (f", of which {verdict.purged:,} were purged" if verdict.purged else ""),
         )
         for problem in verdict.problems:
             paper.field("problem", clean(problem.text), "red")

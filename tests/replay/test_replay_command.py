@@ -30,7 +30,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "diff": ("1",),
     "verify": (),
 }
-EVERY: dict[str, tuple[str, ...]] = {**COMMANDS, "export": ("nowhere",), "report": ("nowhere.html",)}
+EVERY: dict[str, tuple[str, ...]] = {
+    **COMMANDS,
+    "export": ("nowhere",),
+    "report": ("nowhere.html",),
+    "purge": ("--run", "x"),
+}
 
 type Command = Callable[..., subprocess.CompletedProcess[str]]
 
