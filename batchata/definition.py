@@ -39,6 +39,7 @@ class Definition:
     schema: dict[str, Any] | None
     enable_citations: bool
     route: Route
+    dedupe: bool = False
     given_price: ModelPrice | None = None
 
     @property
@@ -58,6 +59,11 @@ class Definition:
     def price(self) -> ModelPrice | None:
         """The price that the caller gave, or today's list price; None when no source knows the model."""
         return self.given_price or find_price(self.model.id, datetime.now(UTC))
+
+    @cached_property
+    def same_as(self) -> dict[int, int]:
+        """The items that share the request of an earlier one; empty unless `dedupe` is on."""
+        return self.inputs.copies() if self.dedupe else {}
 
     @property
     def geo(self) -> str | None:
@@ -153,6 +159,7 @@ class Definition:
             settings=settings,
             process=this_process(),
             key=None if provider is None else provider.key,
+            dedupe=self.dedupe,
         )
 
 
@@ -165,6 +172,7 @@ def define(
     response_model: object,
     enable_citations: bool,
     max_tokens: int,
+    dedupe: bool = False,
     prices: Prices | str | os.PathLike[str] | None = None,
     message_params: Mapping[str, Any],
 ) -> Definition:
@@ -172,6 +180,8 @@ def define(
 
     Raises InvalidInputError or one of its kinds for the first thing that cannot be sent.
     """
+    if not isinstance(dedupe, bool):
+        raise InvalidInputError(f"dedupe must be True or False, not {dedupe!r}")
     found = find_model(model, datetime.now(UTC).date())
     price = given_price(prices, found.id)
     checked_model = check_response_model(response_model)
@@ -194,6 +204,7 @@ def define(
         response_model=checked_model,
         schema=schema,
         enable_citations=bool(enable_citations),
+        dedupe=dedupe,
         route=choose_route(schema, native=found.structured_output, citations=bool(enable_citations)),
         given_price=price,
     )

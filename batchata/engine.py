@@ -110,10 +110,10 @@ class Engine:
             run = self.store.run
             if log is not None and run.started is not None:
                 check_same_run(log, run, definition)
-            left = remaining(run, definition.inputs.count)
+            left = remaining(run, definition.inputs.count, definition.same_as)
             basis = offline_basis(definition, run, output_tokens)
             if exact:
-                basis = self._counted(basis, left.all)
+                basis = self._counted(basis, left.requests)
             self._expectation = basis.expectation
             return make_estimate(definition, self.settings, run, left, basis)
 
@@ -223,10 +223,10 @@ class Engine:
             check_same_run(log, run, self.definition)
             starting.resume(journal, self.settings, self._provider)
             starting.warn_of_expiring_results(run)
+        starting.add_items(journal, self.definition.inputs, self.definition.same_as)
         writer = ResultsWriter(log, run, self.definition.reader)
         if not same_script:
             writer.all()  # a process that died may have recorded results whose files it had not written
-        starting.add_items(journal, self.definition.inputs)
         if call.retry_failed:
             starting.retry_failed(journal)
         return writer

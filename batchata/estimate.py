@@ -18,6 +18,7 @@ class Estimate:
         model: the model's id.
         items: items without a result; in a run that has begun, those that remain.
         sent_items: those among them whose batch is under way.
+        shared_items: those among them that share the request of another item (`dedupe`).
         jobs: jobs to be sent, unless `max_cost` makes them smaller.
         bytes: upper bound of the bytes to be uploaded.
         input_tokens: expected input tokens of the items.
@@ -55,6 +56,7 @@ class Estimate:
     output_basis: str
     sampled_items: int = 0
     margin: float | None = None
+    shared_items: int = 0
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -81,6 +83,7 @@ class Estimate:
             return f"nothing left to do: {self.done_items:,} items are done"
         remaining = f" that remain of {self.items + self.done_items:,}" if self.done_items else ""
         sent = f", {self.sent_items:,} of them under way" if self.sent_items else ""
+        sent += f", {self.shared_items:,} of them identical to others" if self.shared_items else ""
         jobs = f"{self.jobs:,} {'job' if self.jobs == 1 else 'jobs'} to send, at most {size(self.bytes)}"
         return f"{self.items:,} {'item' if self.items == 1 else 'items'}{remaining}{sent}; {jobs}"
 

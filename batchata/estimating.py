@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -108,42 +108,47 @@ def _margin(offline: Sequence[int], counted: Sequence[int], items: int) -> float
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """The items of a run without a result: to be sent again, never sent, and under way."""
+    """The requests that items without a result need: to be sent again, never sent, and under way.
+
+    Each is named by its item; `shared` are the items that have no request of their own.
+    """
 
     again: list[int]
     fresh: list[int]
     sent: list[int]
+    shared: list[int]
 
     @property
-    def all(self) -> list[int]:
+    def requests(self) -> list[int]:
         """In the order of the input."""
         return sorted([*self.again, *self.fresh, *self.sent])
 
 
-def remaining(run: Run, count: int) -> Remaining:
-    """Those of the first `count` items that have no result yet; an empty run has none of any."""
+def remaining(run: Run, count: int, same_as: Mapping[int, int]) -> Remaining:
+    """Those of the first `count` items that have no result yet; `same_as` maps those that share a request."""
     left: dict[int, list[int]] = {status: [] for status in ItemStatus}
-    for index, status in enumerate(run.items.status):
-        left[status].append(index)
-    return Remaining(
-        again=left[ItemStatus.WAITING],
-        fresh=[*left[ItemStatus.FRESH], *range(run.total, count)],
-        sent=sorted([*left[ItemStatus.SENT], *left[ItemStatus.UNDECIDED]]),
-    )
+    for index in range(count):
+        known = same_as.get(index, index)
+        left[run.items.status[known] if known < run.total else ItemStatus.FRESH].append(index)
+    pending = (ItemStatus.WAITING, ItemStatus.FRESH, ItemStatus.SENT, ItemStatus.UNDECIDED)
+    again, fresh, sent, undecided = ([i for i in left[s] if i not in same_as] for s in pending)
+    shared = [index for status in pending for index in left[status] if index in same_as]
+    return Remaining(again, fresh, sorted([*sent, *undecided]), shared)
 
 
 def make_estimate(
     definition: Definition, settings: Settings, run: Run, left: Remaining, basis: Basis
 ) -> Estimate:
     """The estimate for the items that remain."""
-    measures, everything = definition.measures(), left.all
+    measures, everything = definition.measures(), left.requests
     expected = basis.expectation.of(everything)
     cost = None if expected.cost is None else Decimal(expected.cost)
     worst = _sum(measures.worst_cost(index) for index in everything)
     packs = [packed(map(measures.size, items), settings.items_per_job) for items in (left.again, left.fresh)]
     return Estimate(
         model=definition.model.id,
-        items=len(everything),
+        items=len(everything) + len(left.shared),
+        shared_items=len(left.shared),
         sent_items=len(left.sent),
         jobs=sum(jobs for jobs, _ in packs),
         bytes=sum(size for _, size in packs),

@@ -76,6 +76,7 @@ def batch(
     raw_results_dir: PathLike | None = None,
     max_attempts: int = 3,
     max_tokens: int = 4096,
+    dedupe: bool = False,
     poll_interval: float | None = None,
     retry_delay: float | None = None,
     settle_delay: float | None = None,
@@ -97,6 +98,7 @@ def batch(
         response_model=response_model,
         enable_citations=enable_citations,
         max_tokens=max_tokens,
+        dedupe=dedupe,
         prices=prices,
         message_params=message_params,
     )

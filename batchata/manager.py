@@ -52,6 +52,8 @@ class BatchManager:
         raw_results_dir: another place for the provider's own lines.
         max_attempts: how often an item is sent at most before it counts as failed.
         max_tokens: tokens that one answer may have at most, thinking included.
+        dedupe: let identical items share one request: each gets its result, the first of them bears the cost.
+            Leave it off to get several answers to the same question. It cannot change between starts.
         poll_interval: seconds between two questions for the state of the batches; None: 2 to 60, by age.
         retry_delay: seconds before a second attempt, doubled with each further one; None: 30.
         settle_delay: seconds after which a batch that nobody confirmed counts as not created; None: 30.
@@ -83,6 +85,7 @@ class BatchManager:
         raw_results_dir: PathLike | None = None,
         max_attempts: int = 3,
         max_tokens: int = 4096,
+        dedupe: bool = False,
         poll_interval: float | None = None,
         retry_delay: float | None = None,
         settle_delay: float | None = None,
@@ -111,6 +114,7 @@ class BatchManager:
             response_model=response_model,
             enable_citations=enable_citations,
             max_tokens=max_tokens,
+            dedupe=dedupe,
             prices=prices,
             message_params=message_params,
         )

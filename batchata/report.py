@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from batchata.core.ledger import batch_saving, ledger_lines, overruns, room
 from batchata.core.pricing import plain
+from batchata.core.savings import saved_by_dedupe
 from batchata.core.state import Run
 
 _MOST_JOBS = 4  # listed one by one; of more, the cheapest and the dearest are named
@@ -14,7 +15,15 @@ _MOST_JOBS = 4  # listed one by one; of more, the cheapest and the dearest are n
 
 def cost_lines(run: Run) -> list[str]:
     """The account of a run: what was paid for what, at which prices, and what is left of the limit."""
-    return [*_total(run), *_kinds(run), *_jobs(run), *_limit(run), *_estimate(run), *_overruns(run)]
+    return [
+        *_total(run),
+        *_kinds(run),
+        *_jobs(run),
+        *_limit(run),
+        *_saved(run),
+        *_estimate(run),
+        *_overruns(run),
+    ]
 
 
 def _total(run: Run) -> Iterator[str]:
@@ -86,6 +95,14 @@ def _remedy(run: Run) -> str:
         f"max_cost={plain(run.needed)} would send the next item, max_cost={plain(run.needed_for_all)} all of "
         "them; raise it and run again"
     )
+
+
+def _saved(run: Run) -> Iterator[str]:
+    """What was saved beside the batch discount."""
+    if shared := len(run.items.same_as):
+        saved = saved_by_dedupe(run)
+        amount = "an unknown amount" if saved is None else exact(saved)
+        yield f"saved     {amount} by dedupe: {shared:,} items share the request of an earlier one"
 
 
 def _estimate(run: Run) -> Iterator[str]:

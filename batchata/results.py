@@ -30,7 +30,8 @@ class ItemResult:
     `status` is "completed", "failed" or "pending". `error` says why the last answer was no good, with a
     stable `kind` and a readable `message`; a pending item that waits for another attempt has one too.
     `cost` is in USD over all attempts, None when a price was unknown. `raw` is the provider's result line
-    of the last attempt, as received.
+    of the last attempt, as received. With `dedupe`, `same_as` is the index of the earlier item whose request
+    the item shares; that one has the usage and the cost, and this one none.
     """
 
     index: int
@@ -43,6 +44,7 @@ class ItemResult:
     attempts: int
     stop_reason: str | None
     raw: bytes | None
+    same_as: int | None = None
 
 
 def refuse_purged(run: Run) -> None:
@@ -81,19 +83,20 @@ def read_items(
         lines = _lines(log, run, (run.items.body[index] for index in window))
         for index in window:
             line = lines.get(run.items.body[index])
-            yield _item(log, run, index, outcomes.get(index), line, reader, again)
+            outcome = outcomes.get(run.items.outcome[index])
+            yield _item(log, run, index, outcome, line, reader, again)
 
 
 def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, OutcomeRecorded]:
     assert run.started is not None
-    versions = sorted(version for index in indexes if (version := run.items.outcome[index]))
-    recorded = (cast(OutcomeRecorded, r.event) for r in log.events_at(run.started.run_id, versions))
-    return {event.index: event for event in recorded}
+    versions = sorted({version for index in indexes if (version := run.items.outcome[index])})
+    recorded = log.events_at(run.started.run_id, versions)
+    return {r.version: cast(OutcomeRecorded, r.event) for r in recorded}
 
 
 def _lines(log: Log, run: Run, bodies: Iterable[int]) -> dict[int, bytes | None]:
     assert run.started is not None
-    numbers = sorted(body for body in bodies if body >= 0)
+    numbers = sorted({body for body in bodies if body >= 0})
     return dict(zip(numbers, log.bodies(run.started.run_id, numbers), strict=True))
 
 
@@ -107,6 +110,7 @@ def _item(
     again: bool,
 ) -> ItemResult:
     status = _status(run, index)
+    same_as = run.items.same_as.get(index)
     reading = Reading(None, None, None if outcome is None else outcome.error)
     if line is not None and outcome is not None and (again or status == "completed"):
         reading = _read(outcome, line, reader)
@@ -120,11 +124,12 @@ def _item(
         result=reading.result,
         citations=reading.citations,
         error=reading.error,
-        usage=None if outcome is None else outcome.usage,
+        usage=None if outcome is None or same_as is not None else outcome.usage,
         cost=run.items.cost(index),
         attempts=run.items.sends[index],
         stop_reason=None if outcome is None else outcome.stop_reason,
         raw=line,
+        same_as=same_as,
     )
 
 

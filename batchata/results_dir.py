@@ -70,14 +70,20 @@ class ResultsWriter:
             self._write_processed(following, self._run.next_fresh, self._run.total - 1)
 
     def _homes(self, number: int) -> list[int]:
-        """The jobs that were the first to carry this job's items."""
-        if number in self._run.chunks:
+        """The jobs that were the first to carry this job's items, and those that share their requests."""
+        run = self._run
+        if number in run.chunks and not run.items.copies:
             return [number]
         numbers = list(self._run.chunks)
         firsts = [first for first, _ in self._run.chunks.values()]
         homes: set[int] = set()
         for first, last in self._run.jobs[number].items:
             homes.update(numbers[bisect_right(firsts, first) - 1 : bisect_right(firsts, last)])
+        if run.items.copies:
+            shared = (
+                copy for index in run.jobs[number].indexes() for copy in run.items.copies.get(index, ())
+            )
+            homes.update(numbers[bisect_right(firsts, copy) - 1] for copy in shared if copy < run.next_fresh)
         return sorted(homes)
 
     def _path(self, number: int) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -59,13 +59,22 @@ def warn_of_expiring_results(run: Run) -> None:
     )
 
 
-def add_items(journal: Journal, inputs: Inputs) -> None:
-    """The items that the log does not know yet, some at a time, so that not all are in memory at once."""
+def add_items(journal: Journal, inputs: Inputs, same_as: Mapping[int, int]) -> None:
+    """The items that the log does not know yet, some at a time, so that not all are in memory at once.
+
+    `same_as` maps those that share a request to the first of their kind.
+    """
     cuts = [journal.run.total, *_cuts(inputs, journal.run.total)]
     digests = inputs.fingerprints(cuts)[1:]
     for first, end, digest in zip(cuts, cuts[1:], digests, strict=False):
         bodies = [inputs.body(index) for index in range(first, end)]
-        added = ItemsAdded(first=first, count=end - first, digest=digest, first_body=journal.claim.next_body)
+        added = ItemsAdded(
+            first=first,
+            count=end - first,
+            digest=digest,
+            first_body=journal.claim.next_body,
+            same_as=[(index, same_as[index]) for index in range(first, end) if index in same_as],
+        )
         journal.append(added, bodies=bodies)
 
 
@@ -82,7 +91,8 @@ def _cuts(inputs: Inputs, first: int) -> Iterator[int]:
 
 def retry_failed(journal: Journal) -> None:
     """Failed items get a fresh set of attempts."""
-    failed = [i for i, status in enumerate(journal.run.items.status) if status == ItemStatus.FAILED]
+    items = journal.run.items
+    failed = [i for i, s in enumerate(items.status) if s == ItemStatus.FAILED and i not in items.same_as]
     if failed:
         journal.append(
             RetryScheduled(job=None, items=to_ranges(failed), attempt=1, not_before=now(), reason="requested")

@@ -91,6 +91,10 @@ class Audit:
     def _items_added(self, event: e.ItemsAdded) -> Iterator[str]:
         if event.first != self.run.total:
             yield f"item {event.first} is added after {self.run.total} items"
+        new = range(event.first, event.first + event.count)
+        for index, original in event.same_as:
+            if index not in new or not 0 <= original < index or original in self.run.items.same_as:
+                yield f"item {index} is said to be the same as item {original}"
 
     def _submission_started(self, event: e.SubmissionStarted) -> Iterator[str]:
         if event.job != len(self.run.jobs):
@@ -103,6 +107,9 @@ class Audit:
             if index < self.run.total
             and self.run.items.status[index] in (ItemStatus.SENT, ItemStatus.UNDECIDED, ItemStatus.COMPLETED)
         ]
+        shared = [index for index in ranges.iterate(event.items) if index in self.run.items.same_as]
+        if shared:
+            yield f"item {shared[0]} is sent although it shares a request" + _more(len(shared) - 1)
         if under_way:
             yield f"item {under_way[0]} is sent although it is under way or completed" + _more(
                 len(under_way) - 1
@@ -118,6 +125,7 @@ class Audit:
     def _outcome_recorded(self, event: e.OutcomeRecorded) -> Iterator[str]:
         items = self.run.items
         sent = event.index < len(items) and items.job[event.index] == event.job
+        sent = sent and event.index not in items.same_as
         if not sent or items.status[event.index] != ItemStatus.SENT:
             yield f"item {event.index} has no open request in job {event.job}"
         if event.kind == "succeeded":

@@ -84,6 +84,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
 
     `response_schema` is what answers must fit, `result_schema` how their values are written: by Python names.
     `key` is a fingerprint of the API key, which tells keys apart and reveals nothing; None when unknown.
+    With `dedupe` identical items share one request.
     """
 
     TYPE: ClassVar[str] = "run_started"
@@ -106,12 +107,14 @@ class RunStarted(Event, frozen=True, kw_only=True):
     settings: Settings
     process: Process
     key: str | None = None
+    dedupe: bool = False
 
 
 class ItemsAdded(Event, frozen=True, kw_only=True):
     """Items `first` to `first + count - 1` belong to the run; item i has body `first_body + i - first`.
 
-    `digest` is the fingerprint of all items up to the last of these.
+    `digest` is the fingerprint of all items up to the last of these. `same_as` has (item, earlier item) for
+    each of these that shares the request of an earlier one, the first of its kind, which bears the cost.
     """
 
     TYPE: ClassVar[str] = "items_added"
@@ -119,6 +122,7 @@ class ItemsAdded(Event, frozen=True, kw_only=True):
     count: int
     digest: str
     first_body: int
+    same_as: list[tuple[int, int]] = []
 
 
 class RunResumed(Event, frozen=True, kw_only=True):

@@ -45,6 +45,15 @@ def _items_added(run: Run, at: int, event: e.ItemsAdded, version: int) -> None:
     run.items.grow(event.count)
     run.fingerprint = event.digest
     run.status = "running"
+    for index, original in event.same_as:
+        run.items.share(index, original)
+        run.completed += run.items.status[index] == _COMPLETED
+        run.failed += run.items.status[index] == _FAILED
+    if event.same_as and run.chunks:
+        # Copies at the end of what was sent will never be sent: they belong to the last job that was.
+        number, (first, _) = list(run.chunks.items())[-1]
+        run.next_fresh = _without_copies(run, run.next_fresh)
+        run.chunks[number] = (first, run.next_fresh - 1)
 
 
 def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
@@ -73,11 +82,13 @@ def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: 
         items.attempts[index] += 1
         items.sends[index] += 1
         items.job[index] = job.number
+        items.mirror(index)
         run.requeued.discard(index)
     first, last = job.items[0][0], job.items[-1][1]
     if first >= run.next_fresh:
-        run.chunks[job.number] = (first, last)
-        run.next_fresh = last + 1
+        begin = run.next_fresh if items.same_as else first
+        run.next_fresh = _without_copies(run, last + 1)
+        run.chunks[job.number] = (begin, run.next_fresh - 1)
 
 
 def _batch_submitted(run: Run, at: int, event: e.BatchSubmitted, version: int) -> None:
@@ -115,6 +126,7 @@ def _job_abandoned(run: Run, at: int, event: e.JobAbandoned, version: int) -> No
         if run.items.job[index] == job.number and run.items.status[index] in _OPEN_ITEM:
             run.items.status[index] = ItemStatus.WAITING
             run.items.attempts[index] = 0
+            run.items.mirror(index)
             run.requeued.put(index, 0)
     job.undecided = {}
 
@@ -145,9 +157,10 @@ def _outcome_recorded(run: Run, at: int, event: e.OutcomeRecorded, version: int)
     items.body[event.index] = -1 if event.body is None else event.body
     if event.error is None:
         items.status[event.index] = _COMPLETED
-        run.completed += 1
+        run.completed += items.mirror(event.index)
     else:
         items.status[event.index] = ItemStatus.UNDECIDED
+        items.mirror(event.index)
         job.undecided[event.index] = event.error.kind
 
 
@@ -193,7 +206,7 @@ def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> No
     run.jobs_completed += 1
     for index in job.undecided:
         run.items.status[index] = _FAILED
-    run.failed += len(job.undecided)
+        run.failed += run.items.mirror(index)
     job.undecided = {}
 
 
@@ -202,7 +215,7 @@ def _retry_scheduled(run: Run, at: int, event: e.RetryScheduled, version: int) -
         run.items.status[index] = ItemStatus.WAITING
         run.items.attempts[index] = event.attempt - 1
         run.requeued.put(index, event.not_before)
-        run.failed -= 1
+        run.failed -= run.items.mirror(index)
         run.retries += 1
     run.retry_reason = event.reason
     run.status = "running" if run.status == "completed" else run.status
@@ -254,7 +267,15 @@ def _take_back(run: Run, job: Job, not_before: int) -> None:
         run.items.status[index] = ItemStatus.WAITING
         run.items.attempts[index] -= 1
         run.items.sends[index] -= 1
+        run.items.mirror(index)
         run.requeued.put(index, not_before)
+
+
+def _without_copies(run: Run, index: int) -> int:
+    """The first item from `index` on that has a request of its own."""
+    while index in run.items.same_as:
+        index += 1
+    return index
 
 
 _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {

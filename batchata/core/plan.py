@@ -46,7 +46,9 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None
     """
     assert run.settings is not None
     waiting = next(run.requeued.due(now), None) is not None
-    candidates = run.requeued.due(now) if waiting else range(run.next_fresh, run.total)
+    same_as = run.items.same_as
+    fresh = (index for index in range(run.next_fresh, run.total) if index not in same_as)
+    candidates = run.requeued.due(now) if waiting else fresh
     limit = None if run.settings.max_cost is None else Decimal(run.settings.max_cost)
     budget = None if limit is None else limit - run.spent - run.reserved - run.withheld
     return _take(candidates, min(run.settings.items_per_job, MAX_REQUESTS), measures, budget)

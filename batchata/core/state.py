@@ -113,6 +113,8 @@ class Items:
         self.job = array("i")  # the last job that held it, -1 for none
         self.outcome = array("q")  # version of its last outcome_recorded, 0 for none
         self.body = array("q")  # the body that holds its last result line, -1 for none
+        self.same_as: dict[int, int] = {}  # item -> the earlier one whose request it shares
+        self.copies: dict[int, list[int]] = {}  # the other way around
         self._cost = array("q")
         self._odd_costs: dict[int, Decimal | None] = {}
 
@@ -128,6 +130,23 @@ class Items:
         self.outcome.extend([0] * count)
         self.body.extend([-1] * count)
         self._cost.extend([0] * count)
+
+    def share(self, index: int, original: int) -> None:
+        """From now on what happens to the original happens to the item at `index` too, but for its cost."""
+        self.same_as[index] = original
+        self.copies.setdefault(original, []).append(index)
+        self._copy(original, index)
+
+    def mirror(self, index: int) -> int:
+        """Bring those that share the item's request up to date; how many items that are, itself included."""
+        copies = self.copies.get(index, ())
+        for copy in copies:
+            self._copy(index, copy)
+        return 1 + len(copies)
+
+    def _copy(self, original: int, index: int) -> None:
+        for column in (self.status, self.attempts, self.sends, self.job, self.outcome, self.body):
+            column[index] = column[original]
 
     def cost(self, index: int) -> Decimal | None:
         """What the item has cost so far in USD, None when a price was unknown."""
@@ -250,6 +269,10 @@ class Run:
     def total_cost(self) -> Decimal | None:
         """What the run has cost so far in USD, None when a price was unknown."""
         return None if self.unpriced else self.spent
+
+    def family(self, index: int) -> tuple[int, ...]:
+        """The item and those that share its request."""
+        return (index, *self.items.copies.get(index, ()))
 
     def jobs_with(self, *statuses: JobStatus) -> list[Job]:
         """The open jobs that stand at one of these."""

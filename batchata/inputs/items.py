@@ -81,6 +81,16 @@ class Inputs:
         start = range(self.count)[index] * _DIGEST_SIZE
         return bytes(self._digests[start : start + _DIGEST_SIZE])
 
+    def copies(self) -> dict[int, int]:
+        """Each item that an earlier one equals in all that is sent, with the first such item."""
+        first: dict[bytes, int] = {}
+        found: dict[int, int] = {}
+        for index in range(self.count):
+            original = first.setdefault(self.digest(index), index)
+            if original != index:
+                found[index] = original
+        return found
+
     def fingerprint(self, upto: int | None = None) -> str:
         """Identifies the first `upto` items (all if None); items added later leave it as it is."""
         return self.fingerprints([self.count if upto is None else upto])[0]

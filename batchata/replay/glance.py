@@ -100,6 +100,12 @@ def _items(paper: Paper, history: History) -> None:
     run = history.run
     counts = {"completed": run.completed, "failed": run.failed, "pending": run.pending}
     paper.field("items", f"{run.total:,}: " + ", ".join(f"{n:,} {word}" for word, n in counts.items()))
+    if run.items.same_as:
+        shared = number_of(len(run.items.same_as), "item")
+        paper.field(
+            "shared",
+            f"{shared} {'shares' if len(run.items.same_as) == 1 else 'share'} the request of an earlier one",
+        )
     if run.retries:
         paper.field("retries", f"{run.retries:,} scheduled: {by_kind(dict(history.retries))}")
     if run.strays:

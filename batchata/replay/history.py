@@ -45,9 +45,14 @@ class History:
         """Note what the state will not keep."""
         match event:
             case e.OutcomeRecorded(error=None):
-                self.errors.pop(event.index, None)
+                for index in self.run.family(event.index):
+                    self.errors.pop(index, None)
             case e.OutcomeRecorded(error=e.RequestError() as error):
-                self.errors[event.index] = error.kind
+                self.errors.update(dict.fromkeys(self.run.family(event.index), error.kind))
+            case e.ItemsAdded(same_as=same_as):
+                for index, original in same_as:
+                    if original in self.errors:
+                        self.errors[index] = self.errors[original]
             case e.CostCharged(amount=None):
                 self.unpriced.add(event.job)
             case e.RetryScheduled():

@@ -28,6 +28,7 @@ def item_json(life: Life, answer: Answer) -> dict[str, Any]:
         "run_id": started.run_id,
         "index": life.index,
         "status": item.status,
+        "same_as": item.same_as,
         "error": item.error,
         "cost": None if item.cost is None else plain(item.cost),
         "request": {

@@ -65,6 +65,8 @@ class Life:
 def read_life(log: Log, stream: str, index: int, model: str | None) -> Life:
     """The item's life, its answer read with the run's own response model, or with `model` (module:Class).
 
+    The attempts of an item that shares the request of an earlier one are those of that one.
+
     Raises InvalidInputError when the run has no such item.
     """
     life = Life(index, History())
@@ -75,6 +77,9 @@ def read_life(log: Log, stream: str, index: int, model: str | None) -> Life:
     if index >= run.total:
         there = f"it has {run.total:,}, 0 to {run.total - 1}" if run.total else "it has none"
         raise InvalidInputError(f"the run {stream!r} has no item {index}: {there}")
+    if (original := run.items.same_as.get(index)) is not None:
+        shared = read_life(log, stream, original, model)
+        life.attempts, life.retries, life.by_job = shared.attempts, shared.retries, shared.by_job
     (body,) = log.bodies(stream, [run.input_body(index)])
     life.input = None if body is None else _decode(body)
     how = RunReader.of(run, model)

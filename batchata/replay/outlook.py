@@ -84,7 +84,8 @@ def _remaining(run: Run, now: int) -> list[str]:
     """Every kind of open work, as something that the next process does."""
     unsettled = len(run.jobs_with(JobStatus.STARTED, JobStatus.UNKNOWN))
     ended, running = len(run.jobs_with(JobStatus.ENDED)), len(run.jobs_with(JobStatus.SUBMITTED))
-    fresh = run.items.status.count(ItemStatus.FRESH)
+    items = run.items
+    fresh = items.status.count(ItemStatus.FRESH) - sum(not items.status[index] for index in items.same_as)
     doing: list[str] = []
     if unsettled:
         doing.append(f"finds out whether {number_of(unsettled, 'submission')} became a batch")

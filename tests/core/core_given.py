@@ -61,8 +61,9 @@ def run_started(**changed: Any) -> e.RunStarted:
     )
 
 
-def items_added(first: int, count: int) -> e.ItemsAdded:
-    return e.ItemsAdded(first=first, count=count, digest=f"digest-{first + count}", first_body=first)
+def items_added(first: int, count: int, *same_as: tuple[int, int]) -> e.ItemsAdded:
+    digest = f"digest-{first + count}"
+    return e.ItemsAdded(first=first, count=count, digest=digest, first_body=first, same_as=list(same_as))
 
 
 def submission_started(

@@ -40,7 +40,8 @@ BAD_ANSWERS = ["api_error", "overloaded_error", "expired", "invalid_request_erro
 class History:
     """One run, played step by step; `recorded` is its stream and `run` the state folded along the way."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, copies: bool = False) -> None:
+        self.copies = copies  # whether some items share the request of an earlier one
         self.chance = Random(seed)
         self.now = START
         self.run = Run()
@@ -63,7 +64,16 @@ class History:
             max_attempts=self.chance.randint(1, 3),
             max_cost=limit,
         )
-        self.append(started, items_added(0, self.chance.randint(0, 12)))
+        self.append(started, self._items_added(self.chance.randint(0, 12)))
+
+    def _items_added(self, count: int) -> e.ItemsAdded:
+        first, same_as = self.run.total, dict(self.run.items.same_as)
+        for index in range(first, first + count):
+            if self.copies and index and self.chance.random() < 0.4:
+                original = self.chance.randrange(index)
+                same_as[index] = same_as.get(original, original)
+        new = {index: original for index, original in same_as.items() if index >= first}
+        return items_added(first, count, *new.items())
 
     def append(self, *happened: e.Event) -> None:
         for event in happened:
@@ -83,7 +93,7 @@ class History:
             case 0 | 1 | 2:
                 self._crash()
             case 3:
-                self.append(items_added(self.run.total, self.chance.randint(1, 4)))
+                self.append(self._items_added(self.chance.randint(1, 4)))
             case 4 | 5 | 6 if self.run.failed and not self.run.open:
                 self._retry_failed()
             case 7 | 8:
@@ -105,7 +115,8 @@ class History:
         self.append(e.RunResumed(process=PROCESS, library_version="1", changed=changed))
 
     def _retry_failed(self) -> None:
-        failed = [i for i, status in enumerate(self.run.items.status) if status == ItemStatus.FAILED]
+        items = self.run.items
+        failed = [i for i, s in enumerate(items.status) if s == ItemStatus.FAILED and i not in items.same_as]
         retry = e.RetryScheduled(
             job=None, items=to_ranges(failed), attempt=1, not_before=self.now, reason="requested"
         )

@@ -66,12 +66,12 @@ def test_importing_batchata_configures_no_logging() -> None:
 
 
 def test_a_line_of_progress_says_items_jobs_cost_limit_and_what_is_waited_for(runs: Runs) -> None:
-    """Everything that a waiting person asks, in one line."""
+    """Everything that a waiting person asks, in one line; at the end, how good the estimate was."""
     runs.manager(4, max_cost=2).run()
     run = fold(runs.events())
     said = line(run)
     assert said.startswith("4/4 items · jobs 2/2 · $0.")
-    assert said.endswith("of $2.00 · done")
+    assert re.search(r"of \$2\.00 · estimate \d+% too high · done$", said)
 
 
 def test_plain_progress_does_not_repeat_itself(runs: Runs) -> None:
