@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from batchata.output.blocks import Block
 from batchata.output.citation import Citation, from_dict
@@ -15,12 +14,9 @@ __all__ = ["UNMATCHED", "Citation", "by_field", "from_dict", "of_blocks"]
 UNMATCHED = "(unmatched)"
 
 
-class Cited(NamedTuple):
-    """A text block with citations: its characters `start` to `end` of the joined text."""
-
-    start: int
-    end: int
-    citations: list[Citation]
+# A text block with citations: its characters from a start to an end in the joined text. A plain tuple: an
+# answer has dozens of them.
+type Cited = tuple[int, int, list[Citation]]
 
 
 def of_blocks(blocks: list[Block]) -> list[Citation]:
@@ -35,9 +31,10 @@ def cited_blocks(blocks: list[Block]) -> list[Cited]:
     for block in blocks:
         if block.type != "text":
             continue
-        start, end = end, end + len(block.text or "")
+        start = end
+        end += len(block.text or "")
         if block.citations:
-            found.append(Cited(start, end, block.citations))
+            found.append((start, end, block.citations))
     return found
 
 
@@ -51,16 +48,16 @@ def by_field(cited: list[Cited], spans: Spans) -> dict[str, list[Citation]]:
     found: dict[str, list[Citation]] = {}
     places = iter(spans.places.items())
     path, (start, end) = next(places, _NO_PLACE)
-    for block in cited:
-        while end <= block.start or start == end < block.end:
+    for first, last, citations in cited:
+        while end <= first or start == end < last:
             path, (start, end) = next(places, _NO_PLACE)
-        if start >= block.end:
-            _attach(found, UNMATCHED, block.citations)
+        if start >= last:
+            _attach(found, UNMATCHED, citations)
             continue
-        while start < block.end:
+        while start < last:
             if start < end:
-                _attach(found, path, block.citations)
-            if end > block.end:
+                _attach(found, path, citations)
+            if end > last:
                 break  # the next block may cover the rest of this value
             path, (start, end) = next(places, _NO_PLACE)
     return found

@@ -32,16 +32,14 @@ _DATE = re.compile(
     r"[ ,-]{1,2}(?:de )?(?P<y3>\d{4})"
     rf"|{_NAME.format('n4')} (?P<d4>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y4>\d{{4}}))(?![\w/]|[.-]\d)"
 )
+_CODES = "usd|eur|gbp|chf|jpy|cny|inr|pln|sek|nok|dkk|czk|huf|cad|aud|nzd|brl|mxn|zar|dollars?|euros?|zł|kr"
+_UNIT = rf"(?:[{_SIGNS}]|\b(?:{_CODES})\b)"
 _NUMBER = re.compile(
-    rf"(?<![\w.,/])(?<![\w:]-)(?<!\d:)(?P<minus>- ?|\()?(?:[{_SIGNS}] ?)?(?P<minus2>-)?"
+    rf"(?<![\w.,/])(?<![\w:]-)(?<!\d:)(?P<minus>- ?|\()?(?:{_UNIT} ?)?(?P<minus2>-)?"
     r"(?P<digits>\d{1,3}(?:(?P<group>[ ,.'])\d{3})(?:(?P=group)\d{3})*(?:[.,]\d+)?|\d+(?:[.,]\d+)?)"
-    r"(?P<percent> ?%)?(?P<close>\))?(?![/:-]?\d|[.,]\d|[^\W\d_]{4}|[^\W\d_]*\d|(?:st|nd|rd|th|k|m|bn|x)\b)"
+    rf"(?P<percent> ?%)?(?: ?{_UNIT})?(?P<close>\))?"
+    r"(?![/:-]?\d|[.,]\d|[^\W\d_]{4}|[^\W\d_]*\d|(?:st|nd|rd|th|k|m|bn|x)\b)"
 )
-
-_CODES = (
-    "usd|eur|gbp|chf|jpy|cny|inr|pln|sek|nok|dkk|czk|huf|cad|aud|nzd|brl|mxn|zar|try|krw|us dollars?|euros?"
-)
-_CURRENCY = re.compile(rf"^(?:{_CODES}) ?(?=[\d-])|(?<=\d) ?(?:{_CODES}|kr|zł|[{_SIGNS}])$")
 
 
 type Day = tuple[int, int, int]  # year, month, day
@@ -56,7 +54,7 @@ class Figure(NamedTuple):
     start: int
     end: int
     meanings: frozenset[Meaning]
-    is_plain: bool  # one or two digits and nothing else, as of a page or a footnote
+    is_plain: bool  # one or two digits, as of a page or a footnote, or a percentage
 
 
 def figures(text: str) -> Iterator[Figure]:
@@ -73,7 +71,6 @@ def figures(text: str) -> Iterator[Figure]:
 def meanings(text: str) -> frozenset[Meaning]:
     """What a text means that is nothing but one number, amount or date; a date may have a time behind it."""
     text = re.sub(r"(?<=\d)t\d\d:\d\d.*", "", text.strip())
-    text = _CURRENCY.sub("", text)
     whole = [figure for figure in figures(text) if (figure.start, figure.end) == (0, len(text))]
     return whole[0].meanings if whole else frozenset()
 
@@ -91,7 +88,7 @@ def _numbers(text: str, start: int, end: int) -> Iterator[Figure]:
         if found["percent"]:
             readings |= {n / 100 for n in readings}
         first = found.start() if is_negative else found.end("minus") if found["minus"] else found.start()
-        plain = last - first == len(digits) <= 2
+        plain = last - first - len(found["percent"] or "") == len(digits) <= 2
         yield Figure(first, last, frozenset(readings), plain)
 
 

@@ -18,10 +18,14 @@ _CLUSTER = re.compile(r"\s+|[^\W\d_][\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u1a
 
 
 class Folded(NamedTuple):
-    """A folded text; `places[n]` is where its character n stood, with one more for the end."""
+    """A folded text; `places[n]` is where its character n stood, with one more for the end.
+
+    `breaks` are the places in the folded text where a line ended.
+    """
 
     text: str
     places: list[int]
+    breaks: list[int]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The characters of the original text that became these."""
@@ -39,8 +43,11 @@ def fold_with_places(text: str) -> Folded:
     """The same, with the place of every character."""
     parts: list[str] = []
     places: list[int] = []
+    breaks: list[int] = []
     for found in _CLUSTER.finditer(text):
         part = fold(found[0])
         parts.append(part)
+        if "\n" in found[0]:
+            breaks.append(len(places))
         places += [found.start()] * len(part)
-    return Folded("".join(parts), [*places, len(text)])
+    return Folded("".join(parts), [*places, len(text)], breaks)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -11,7 +13,8 @@ from typing import NamedTuple
 _WORD = re.compile(r"[^\W_]+")
 _STEP = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]|[^.\[\]]+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_a-zA-Z\d]+")
-_CLAUSE_END = re.compile(r"[.;!?•|](?: |$)")
+# A point behind a short word is that of an abbreviation.
+_CLAUSE_END = re.compile(r"(?:(?<=[^\W\d_]{4})\.|(?<=[\d)\]%\"'])\.|[;!?•|])(?= |$)")
 _FARTHEST = 80  # characters between a value and its label
 _NEIGHBOURS = 4  # mentions to each side that may tell which record is meant
 
@@ -41,59 +44,82 @@ class Labels:
     def __init__(self, paths: Sequence[str]) -> None:
         self._labels = {path: _label(path) for path in paths}
 
-    def resolve(self, text: str, mentions: list[Mention]) -> list[str | None]:
-        """For each mention, in order, the path of the value that it is of; None where that is not certain."""
-        scores = [self._scores(text, mentions, n) for n in range(len(mentions))]
+    def resolve(self, text: str, mentions: list[Mention], breaks: list[int]) -> list[str | None]:
+        """For each mention, in order, the path of the value that it is of; None where that is not certain.
+
+        Sentences and lines, which end at `breaks`, speak for themselves.
+        """
+        ends = sorted([*breaks, *[found.start() for found in _CLAUSE_END.finditer(text)]])
+        clauses = [bisect_right(ends, mention.start) for mention in mentions]
+        beside = [_beside(text, mentions, n, ends) for n in range(len(mentions))]
+        scores = [self._scores(m, *words) for m, words in zip(mentions, beside, strict=True)]
         certain = [_one_best(found) for found in scores]
         anchors = [
             path if path and not (mention.is_weak and scores[n][path] <= 0) else None
             for n, (path, mention) in enumerate(zip(certain, mentions, strict=True))
         ]
+        agreed = self._agreed(mentions, clauses)
         resolved: list[str | None] = []
         evident: list[bool] = []
         for n, mention in enumerate(mentions):
-            path, near = certain[n], self._by_neighbours(_best(scores[n]), anchors, n)
+            best = _best(scores[n])
+            path, near = certain[n], self._of(agreed.get(clauses[n]), best)
+            near = near or self._by_neighbours(best, anchors, clauses, n)
             if path is None:
                 path = near
             is_evident = path is not None and (scores[n][path] > 0 or near == path)
             if mention.is_weak and not is_evident:
                 path = None
-            if mention.is_number and path is not None and self._is_of_another(path, text, mentions, n):
+            if mention.is_number and path is not None and self._is_of_another(path, mention, beside[n][0]):
                 path = None
             resolved.append(path)
             evident.append(is_evident)
         return _without_strays(mentions, resolved, evident)
 
-    def _scores(self, text: str, mentions: list[Mention], n: int) -> dict[str, float]:
-        if not mentions[n].paths:
-            return {}
-        before, after = _beside(text, mentions, n)
-        return {path: self._score(path, before, after) for path in mentions[n].paths}
+    def _scores(self, mention: Mention, before: frozenset[str], after: frozenset[str]) -> dict[str, float]:
+        return {path: self._score(path, before, after) for path in mention.paths}
 
     def _score(self, path: str, before: frozenset[str], after: frozenset[str]) -> float:
         label = self._labels[path]
         score = _share(label.words, before) or 0.5 * _share(label.words, after)
         return score + 0.3 * max(_share(label.outer, before), _share(label.outer, after))
 
-    def _by_neighbours(self, paths: list[str], anchors: list[str | None], n: int) -> str | None:
-        """The one path whose record the nearest mention speaks of that speaks of just one of the records."""
-        behind = [anchors[k] for k in range(n - 1, max(n - 1 - _NEIGHBOURS, -1), -1)]
-        ahead = anchors[n + 1 : n + 1 + _NEIGHBOURS]
-        for anchor in (*behind, *ahead):
+    def _agreed(self, mentions: list[Mention], clauses: list[int]) -> dict[int, str]:
+        """By clause, the one object or list element that most of its mentions may be of, if more than one."""
+        counts: dict[int, Counter[str]] = defaultdict(Counter)
+        for mention, clause in zip(mentions, clauses, strict=True):
+            counts[clause].update({self._labels[path].record for path in mention.paths} - {""})
+        agreed: dict[int, str] = {}
+        for clause, records in counts.items():
+            (record, most), *others = [*records.most_common(2), ("", 0)]
+            if most > 1 and most > others[0][1]:
+                agreed[clause] = record
+        return agreed
+
+    def _of(self, record: str | None, paths: list[str]) -> str | None:
+        """The one path in this record."""
+        found = [path for path in paths if record and self._labels[path].record == record]
+        return found[0] if len(found) == 1 else None
+
+    def _by_neighbours(
+        self, paths: list[str], anchors: list[str | None], clauses: list[int], n: int
+    ) -> str | None:
+        """The one path whose record the nearest mention in the clause speaks of."""
+        around = [*range(n - 1, max(n - 1 - _NEIGHBOURS, -1), -1), *range(n + 1, n + 1 + _NEIGHBOURS)]
+        for k in around:
+            anchor = anchors[k] if k < len(anchors) and clauses[k] == clauses[n] else None
             if anchor is None or anchor in paths:
                 continue
-            record = self._labels[anchor].record
-            near = [path for path in paths if record and self._labels[path].record == record]
-            if len(near) == 1:
-                return near[0]
+            if near := self._of(self._labels[anchor].record, paths):
+                return near
         return None
 
-    def _is_of_another(self, path: str, text: str, mentions: list[Mention], n: int) -> bool:
+    def _is_of_another(self, path: str, mention: Mention, before: frozenset[str]) -> bool:
         """The label in front of it is that of a field that has another value."""
-        before, _ = _beside(text, mentions, n)
-        own = _share(self._labels[path].words, before)
-        others = [label for other, label in self._labels.items() if other not in mentions[n].paths]
-        return any(_share(label.words, before) >= max(1, own) for label in others)
+        words = self._labels[path].words
+        others = [label.words for other, label in self._labels.items() if other not in mention.paths]
+        least = max(1, _share(words, before))
+        return any(_share(other, before) >= least for other in others if other != words)
 
 
 def _label(path: str) -> _Label:
@@ -120,13 +146,18 @@ def _share(label: tuple[str, ...], words: frozenset[str]) -> float:
     return len(found) / len(label) + 0.005 * sum(map(len, found)) if found else 0.0
 
 
-def _beside(text: str, mentions: list[Mention], n: int) -> tuple[frozenset[str], frozenset[str]]:
+def _beside(
+    text: str, mentions: list[Mention], n: int, ends: list[int]
+) -> tuple[frozenset[str], frozenset[str]]:
     """The words before and behind a mention, up to the next mention or the end of the clause."""
     start, end = mentions[n].start, mentions[n].end
-    first = max(mentions[n - 1].end if n else 0, start - _FARTHEST)
-    last = min(mentions[n + 1].start if n + 1 < len(mentions) else len(text), end + _FARTHEST)
-    before = _CLAUSE_END.split(text[first:start])[-1]
-    return _words(before), _words(_CLAUSE_END.split(text[end:last])[0])
+    at = bisect_right(ends, start)
+    first = max(mentions[n - 1].end if n else 0, ends[at - 1] if at else 0, start - _FARTHEST)
+    at = bisect_left(ends, end)
+    last = min(ends[at] if at < len(ends) else len(text), end + _FARTHEST)
+    if n + 1 < len(mentions):
+        last = min(last, mentions[n + 1].start)
+    return _words(text[first:start]), _words(text[end:last])
 
 
 def _words(text: str) -> frozenset[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -13,6 +12,7 @@ import pydantic
 
 from batchata.output.candidates import Candidate, candidates
 from batchata.output.casing import with_schema_casing
+from batchata.output.finite import is_finite
 from batchata.output.mending import CutOff, Mended
 
 _SHOWN = 5
@@ -51,7 +51,7 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
         value = model.model_validate_json(text)
     except pydantic.ValidationError as exc:
         return _only_fitting(text, _is_json(exc), model)
-    if not value.model_fields_set or not _all_finite((value,)):
+    if not value.model_fields_set or not is_finite(value):
         return _only_fitting(text, True, model)
     return Parsed(value, 0)
 
@@ -103,7 +103,7 @@ def _fit[M: pydantic.BaseModel](candidate: Candidate, model: type[M], *, takes_e
         value = _fit_recased(candidate.json, model, exc)
     if not value.model_fields_set and not takes_empty:
         raise _Misfit(1, f"the answer has none of the fields of {model.__name__}")
-    if not _all_finite((value,)):
+    if not is_finite(value):
         raise _Misfit(1, "a number in the answer is not finite, which JSON cannot hold")
     return value
 
@@ -121,28 +121,6 @@ def _fit_recased[M: pydantic.BaseModel](text: str, model: type[M], error: pydant
 @lru_cache(maxsize=256)
 def _schema(model: type[pydantic.BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
-
-
-def _all_finite(values: Iterable[Any]) -> bool:
-    """pydantic reads NaN, 1e999 and "inf" as floats: they are no JSON, and no file of results holds them."""
-    for value in values:
-        kind = type(value)
-        if kind is str or kind is int or value is None or kind is bool:
-            continue
-        if kind is float:
-            if not math.isfinite(value):
-                return False
-        elif not _all_finite(_inside(value)):
-            return False
-    return True
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    if isinstance(value, pydantic.BaseModel):
-        return [*value.__dict__.values(), value.model_extra] if value.model_extra else value.__dict__.values()
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list | tuple | set | frozenset) else ()
 
 
 def explain(exc: pydantic.ValidationError) -> str:

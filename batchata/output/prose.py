@@ -38,12 +38,12 @@ def by_mention(
     values = _Values(text, spans.places)
     said = [*values.found(text, 0, start), *values.found(text, spans.end, len(text))]
     matched: list[Matched] = []
-    for block in cited:
-        paths = [path for first, last, path in said if first < block.end and last > block.start]
+    for begin, stop, citations in cited:
+        paths = [path for first, last, path in said if first < stop and last > begin]
         if paths:
-            matched.append((list(dict.fromkeys(paths)), block.citations))
+            matched.append((list(dict.fromkeys(paths)), citations))
         else:
-            matched += [(values.in_source(citation.cited_text), [citation]) for citation in block.citations]
+            matched += [(values.in_source(citation.cited_text), [citation]) for citation in citations]
     return matched
 
 
@@ -61,14 +61,14 @@ class _Values:
         """Which values this part of the text speaks of for certain, and where."""
         folded = fold_with_places(text[start:end])
         mentions = self._mentions(folded.text)
-        resolved = zip(mentions, self.labels.resolve(folded.text, mentions), strict=True)
+        resolved = zip(mentions, self.labels.resolve(folded.text, mentions, folded.breaks), strict=True)
         places = [(folded.original(mention.start, mention.end), path) for mention, path in resolved if path]
         return [(start + first, start + last, path) for (first, last), path in places]
 
     def in_source(self, cited_text: str) -> list[str]:
         """The paths of the values that a cited text holds for certain."""
         folded = fold(cited_text)
-        resolved = self.labels.resolve(folded, self._mentions(folded))
+        resolved = self.labels.resolve(folded, self._mentions(folded), [])
         return list(dict.fromkeys([path for path in resolved if path]))
 
     def _add(self, path: str, written: str, *, is_text: bool) -> None:

@@ -100,10 +100,10 @@ def _by_field(blocks: list[Block], found: _Found) -> dict[str, list[Citation]]:
         return {}
     assert found.parsed is not None
     start, spans = found.parsed.start, spans_of(found.text, found.parsed)
-    if cited[0].end > start and cited[-1].start < spans.end:
+    if cited[0][1] > start and cited[-1][0] < spans.end:
         return by_field(cited, spans)
-    inside = [block for block in cited if block.end > start and block.start < spans.end]
-    outside = [block for block in cited if block.end <= start or block.start >= spans.end]
+    inside = [block for block in cited if block[1] > start and block[0] < spans.end]
+    outside = [block for block in cited if block[1] <= start or block[0] >= spans.end]
     fields = by_field(inside, spans)
     add_mentions(fields, by_mention(found.text, spans, start, outside))
     return fields

@@ -21,12 +21,13 @@ _PLAIN = re.compile(r"[^.\[\]\"\\()\x00-\x1f]+")
 class Shape:
     """One type. `names` maps a key as it is written to the step of the path and the shape behind it."""
 
-    __slots__ = ("_element", "_options", "names")
+    __slots__ = ("_element", "_options", "names", "root")
 
     def __init__(self, annotation: Any) -> None:
         self.names: dict[str, tuple[str, Shape]] = {}
         self._options = _options(annotation)
         self._element: Shape | None = None
+        self.root: Any = None  # what `steps` keeps of the values of this shape
 
     def field(self, written: str) -> tuple[str, Shape]:
         """The step for a key that is not in `names` yet; `written` is the key's JSON without its quotes."""

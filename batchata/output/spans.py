@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from batchata.output.shapes import Shape
+from batchata.output.steps import Step, root_step
 
 # One match for each member: a key if there is one, then a string, another scalar, or a bracket.
 _MEMBER = re.compile(
@@ -34,44 +35,54 @@ def value_spans(text: str, start: int, shape: Shape) -> Spans:
     The text has been read as JSON before: what is no JSON gives no error here. Of a key that an object has
     twice the last counts, as for every reader of JSON.
     """
-    places: Places = {}
-    opened: set[str] = set()
-    outer: list[tuple[str, Shape, int]] = []
-    prefix, index, end = "", -1, start  # an index of -1: in an object
+    met: list[tuple[str, tuple[int, int] | None]] = []  # objects and lists without their place
+    opened: list[str] = []
+    outer: list[tuple[Step, int]] = []
+    inside, index, end = root_step(shape), -1, start  # an index of -1: in an object
     for found in _MEMBER.finditer(text, start):
         kind = found.lastindex
         if kind == _CLOSED:
-            prefix, shape, index = outer.pop()
+            inside, index = outer.pop()
             if not outer:
                 end = found.end()
                 break
             continue
         if index >= 0:
-            path, inner = f"{prefix}[{index}]", shape
+            step = inside.elements.get(index) or inside.element(index)
             index += 1
         elif (key := found[1]) is not None:
-            name, inner = shape.names.get(key) or shape.field(key)
-            path = f"{prefix}.{name}" if prefix and name[0] != "[" else prefix + name
+            step = inside.fields.get(key) or inside.field(key)
         else:
-            path, inner = "", shape
-        if path in places or path in opened:
-            _forget(path, places, opened)
+            step = inside
         if kind != _OPENED:
-            places[path] = found.span(kind)  # type: ignore[arg-type]  # one of the groups always matches
+            met.append((step.path, found.span(kind)))  # type: ignore[arg-type]  # one group always matches
             if not outer:
                 end = found.end()
                 break
             continue
-        opened.add(path)
-        outer.append((prefix, shape, index))
-        is_list = text[found.end() - 1] == "["
-        prefix, shape, index = path, inner.element if is_list else inner, 0 if is_list else -1
-    return Spans(places, end)
+        met.append((step.path, None))
+        opened.append(step.path)
+        outer.append((inside, index))
+        inside, index = step, 0 if text[found.end() - 1] == "[" else -1
+    return Spans(_places(met, opened), end)
 
 
-def _forget(path: str, places: Places, opened: set[str]) -> None:
-    """A key came again: what was under it before is no part of the value."""
-    inside = (f"{path}.", f"{path}[")
-    for old in [old for old in places if old == path or old.startswith(inside)]:
-        del places[old]
-    opened.difference_update([old for old in opened if old == path or old.startswith(inside)])
+def _places(met: list[tuple[str, tuple[int, int] | None]], opened: list[str]) -> Places:
+    places: dict[str, Any] = dict(met)
+    if len(places) == len(met):
+        for path in opened:
+            del places[path]
+        return places
+    return _without_overwritten(met)
+
+
+def _without_overwritten(met: list[tuple[str, tuple[int, int] | None]]) -> Places:
+    """Where a key came again, what was under it before is no part of the value."""
+    kept: dict[str, tuple[int, int] | None] = {}
+    for path, place in met:
+        if path in kept:
+            inside = (f"{path}.", f"{path}[")
+            for old in [old for old in kept if old == path or old.startswith(inside)]:
+                del kept[old]
+        kept[path] = place
+    return {path: place for path, place in kept.items() if place is not None}

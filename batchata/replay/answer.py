@@ -53,8 +53,8 @@ def read_answer(line: bytes | None, citations: Citations) -> Answer:
     answer.text = joined_text(blocks)
     numbers = _Numbers(answer.citations)
     _number_all(numbers, answer, citations)
-    for block in cited_blocks(blocks):
-        answer.marks.append(Mark(block.start, block.end, [numbers.of(c) for c in block.citations]))
+    for start, end, found in cited_blocks(blocks):
+        answer.marks.append(Mark(start, end, [numbers.of(citation) for citation in found]))
     return answer
 
 

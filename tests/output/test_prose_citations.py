@@ -51,7 +51,7 @@ def cited(prose: str, /, **values: Any) -> dict[str, list[str]]:
         ("CHF 1'234.50", {"total": 1234.5}),
         ("a loss of (1,234.50)", {"total": -1234.5}),
         ("1,234", {"total": 1234}),
-        ("19 %", {"total": 0.19}),
+        ("a total of 19 %", {"total": 0.19}),
         ("5 March 2024", {"issued": "2024-03-05"}),
         ("March 5th, 2024", {"issued": "2024-03-05"}),
         ("05.03.2024", {"issued": "2024-03-05"}),
@@ -83,6 +83,7 @@ def test_a_value_is_known_in_another_notation(said: str, values: dict[str, Any])
         ("5 March 2024", {"total": 2024}),
         ("6 March 2024", {"issued": "2024-03-05"}),
         ("on page 3", {"total": 3}),
+        ("interest of 8 %", {"total": 8}),
         ("the Acmeists", {"number": "Acme"}),
         ("nothing of it", {"total": 5}),
         ("the sub-total is 1,234.50", {"total": 1234.5, "sub_total": 150}),
@@ -121,6 +122,15 @@ def test_the_neighbour_tells_the_record() -> None:
         "lines[1].qty": ["g"], "lines[1].price": ["g"], "lines[0].qty": ["w"], "lines[0].price": ["w"]
     }  # fmt: skip
     assert cited("«50.00|x»", lines=lines) == {UNMATCHED: ["x"]}
+
+
+def test_values_that_stand_together_tell_the_record() -> None:
+    """Small numbers and equal texts, too, where only one line has all of them."""
+    lines = [{"text": "Widget", "qty": 2, "price": 50}, {"text": "Widget", "qty": 3, "price": 50}]
+    assert cited("«3 x Widget at 50.00|w»", lines=lines) == {
+        "lines[1].qty": ["w"], "lines[1].text": ["w"], "lines[1].price": ["w"]
+    }  # fmt: skip
+    assert cited("«Widget at 50.00|w»", lines=lines) == {UNMATCHED: ["w"]}
 
 
 def test_a_number_with_its_label_outdoes_one_without() -> None:
