@@ -98,7 +98,9 @@ class Runner:
             self.tell(self.run)
             if once and not steps and not self._workers.busy:
                 return
-            self._take_reports(0.0 if any(isinstance(step, Submit) for step in steps) else self._patience())
+            # Another job may be due, or nothing can come any more.
+            at_once = any(isinstance(step, Submit | Finish | StopAtLimit) for step in steps)
+            self._take_reports(0.0 if at_once else self._patience())
 
     def _steps(self, check_now: bool) -> list[Step]:
         situation = Situation(
