@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -30,8 +31,8 @@ from batchata.sandbox import Faults, Sandbox
 COUNT = 4
 
 # Imports take three seconds, so one server does them once and forks a process per script.
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(
     [
         "pytest",
         "anthropic",
@@ -47,23 +48,13 @@ _context.set_forkserver_preload(
     ]
 )
 
-# Where a script can be killed: before (False) or after (True) a call of this function. Together they lie on
-# both sides of everything that lasts: the log's transactions, the provider's batches, the files.
-PLACES = [
-    ("batchata.log.claim:SqliteClaim.append", True),
-    ("batchata.providers.anthropic.client:AnthropicProvider.submit", False),
-    ("batchata.providers.anthropic.client:AnthropicProvider.submit", True),
-    ("batchata.results_dir:ResultsWriter.job_done", False),
-    ("batchata.results_dir:ResultsWriter._write_raw", True),
-    ("batchata.results_dir:ResultsWriter._write_processed", True),
-]
-
 
 class Script:
     """A process that runs a manager as a user's script does; `given` changes the manager's arguments.
 
     With `at` (function, whether after it, number of the call) it sends `by` to itself there. No file that it
-    writes grows beyond `file_limit` bytes, as on a disk that is full.
+    writes grows beyond `file_limit` bytes, as on a disk that is full. Another `story` than that of
+    `manager(...).run()` is a function of the runs that pickle can name.
     """
 
     def __init__(
@@ -74,11 +65,14 @@ class Script:
         by: int = signal.SIGKILL,
         count: int = COUNT,
         file_limit: int | None = None,
+        story: Callable[[Runs], object] | None = None,
         **given: Any,
     ) -> None:
         environment = {"ANTHROPIC_BASE_URL": runs.sandbox.url, "ANTHROPIC_API_KEY": runs.sandbox.api_key}
-        self._process = _context.Process(
-            target=_script, args=(runs.log.parent, environment, at, by, count, file_limit, given), daemon=True
+        if story is None:
+            story = partial(_run_to_its_end, count=count, given=given)
+        self._process = context.Process(
+            target=_script, args=(runs.log.parent, environment, at, by, file_limit, story), daemon=True
         )
         self._process.start()
         self.pid = self._process.pid or 0
@@ -112,9 +106,8 @@ def _script(
     environment: dict[str, str],
     at: tuple[str, bool, int] | None,
     by: int,
-    count: int,
     file_limit: int | None,
-    given: dict[str, Any],
+    story: Callable[[Runs], object],
 ) -> None:
     os.environ.update(environment)
     # What a forked process inherits is not what a script starts with.
@@ -125,7 +118,11 @@ def _script(
         _signal_at(*at, by)
     if file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-    manager(_Somewhere(folder), count, **given).run()
+    story(_Somewhere(folder))
+
+
+def _run_to_its_end(runs: Runs, count: int, given: dict[str, Any]) -> None:
+    manager(runs, count, **given).run()
 
 
 class _Somewhere(Runs):
@@ -185,18 +182,28 @@ def check_complete(runs: Runs, count: int = COUNT, **given: Any) -> None:
 
 def check_paid_once(runs: Runs, count: int) -> None:
     """Every batch belongs to a job of the log, and every item was answered and billed exactly once."""
+    assert known_batches(runs) == sorted(batch.id for batch in runs.sandbox.batches), runs.types()
+    assert paid_by_item(runs) == dict.fromkeys(range(count), 1)
+
+
+def known_batches(runs: Runs) -> list[str]:
+    """The batches that belong to a job of the log, as it says."""
     events = [recorded.event for recorded in runs.events()]
-    known = [e.batch_id for e in events if isinstance(e, BatchSubmitted | SubmissionSettled) and e.batch_id]
-    assert sorted(known) == sorted(batch.id for batch in runs.sandbox.batches), runs.types()
+    return sorted(
+        e.batch_id for e in events if isinstance(e, BatchSubmitted | SubmissionSettled) and e.batch_id
+    )
+
+
+def paid_by_item(runs: Runs) -> Counter[int]:
+    """How often each item was answered and billed, by the sandbox's own count."""
     item_of = {
         started.custom_ids.replace("{index}", str(index)): index
-        for started in events
+        for started in (recorded.event for recorded in runs.events())
         if isinstance(started, SubmissionStarted)
         for first, last in started.items
         for index in range(first, last + 1)
     }
-    paid = Counter(item_of[custom_id] for custom_id in runs.sandbox.billed().elements())
-    assert paid == dict.fromkeys(range(count), 1)
+    return Counter(item_of[custom_id] for custom_id in runs.sandbox.billed().elements())
 
 
 def check_money(runs: Runs, total: Decimal, items: list[Any]) -> None:

@@ -1,0 +1,270 @@
+"""The scripts of the crash matrix, the one case of it, and what must hold after each."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from crash_boundaries import Boundary, watch, write
+from resume_support import Script, check_money, fresh, known_batches, paid_by_item
+from run_support import Echo, Runs
+
+from batchata import BatchManager, load_results_from_disk
+from batchata.replay.verify import verify_log
+from batchata.sandbox import Answer, Faults, Request
+
+type Story = Callable[[Runs], dict[str, Any]]
+_TOO_DEAR = 1_000  # output tokens that each answer is billed where the limit is to be reached
+
+
+class Replies:
+    """Answers by item and attempt: each line of `odd` is what an item gets before its echo."""
+
+    def __init__(self, odd: dict[int, Answer] | None = None, output_tokens: int | None = None) -> None:
+        self._odd = dict(odd or {})
+        self._usage = None if output_tokens is None else {"output_tokens": output_tokens}
+
+    def __call__(self, request: Request) -> Answer:
+        said = request.text.partition("\n")[0]
+        answer = self._odd.get(int(said.split()[-1]))
+        if answer is not None and not (answer.kind == "succeeded" and _is_told(request)):
+            if answer.kind != "succeeded" and answer.error_type != "invalid_request_error":
+                del self._odd[int(said.split()[-1])]
+            return answer
+        return Answer(json.dumps({"said": said, "length": len(said)}), usage=self._usage)
+
+
+def _is_told(request: Request) -> bool:
+    """Whether the request says what was wrong with the previous answer."""
+    return "previous answer" in json.dumps(request.params)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A script, the provider it meets, and what it must have got and paid in the end."""
+
+    name: str
+    story: Story
+    sandbox: Callable[[], dict[str, Any]] = dict
+    before: Boundary | None = None  # a start that was killed earlier
+    count: int = 4
+    failed: frozenset[int] = frozenset()
+    pending: int = 0  # when the story has ended; `after` completes them
+    after: Story | None = None
+    billed: dict[int, int] = field(default_factory=dict)  # times an item is paid for, if not once
+    most: Decimal | None = None  # USD that the story may have cost
+
+
+def _manager(runs: Runs, **given: Any) -> BatchManager:
+    chosen = {
+        "count": 4,
+        "items_per_job": 2,
+        "max_parallel_jobs": 2,
+        "results_dir": runs.out,
+        "max_tokens": 1_000,
+        "max_cost": "1",
+        "poll_interval": 0.02,
+        "settle_delay": 0.1,
+        "retry_delay": 0.01,
+    }
+    return runs.manager(**(chosen | given))
+
+
+def _run(runs: Runs, **given: Any) -> dict[str, Any]:
+    return _manager(runs, **given).run()
+
+
+def _cancel_and_go_on(runs: Runs, **given: Any) -> dict[str, Any]:
+    """Wait a moment for slow batches, cancel them, and send anew what they had not finished."""
+    manager = _manager(runs, max_wait_time=0.15, poll_interval=0.1, **given)
+    manager.run()
+    manager.cancel()
+    return _run(runs, **given)
+
+
+def _slow_at_first() -> dict[str, Any]:
+    """Batches that somebody will cancel, half done."""
+    slow = iter([0.5, 0.5])
+    return {"delay": lambda _: next(slow, 0.0), "faults": Faults(processed=0.5)}
+
+
+def _troubled() -> dict[str, Any]:
+    """Every kind of outcome that is sent again, and one that is not."""
+    odd = {
+        0: Answer('{"said": "message 0"}'),
+        1: Answer(kind="errored", error_type="overloaded_error"),
+        2: Answer(kind="expired"),
+        3: Answer(kind="errored", error_type="invalid_request_error"),
+    }
+    return {"answers": Replies(odd)}
+
+
+def _dear() -> dict[str, Any]:
+    return {"answers": Replies(output_tokens=_TOO_DEAR)}
+
+
+def _losing_answers() -> dict[str, Any]:
+    return {"answers": Replies(), "faults": Faults(lost_create_responses=2)}
+
+
+def _failing_calls() -> dict[str, Any]:
+    faults = Faults(
+        create_status_after=[0, 529],
+        poll_status=[500],
+        not_found_after_create=1,
+        results_status=[503],
+        drop_results_after=[1],
+        truncate_results=[1],
+        duplicated={0},
+        foreign=1,
+    )
+    return {"answers": Replies(), "faults": faults}
+
+
+_LIMIT = Decimal("0.0125")  # fits two answers at their worst
+_story_at_the_limit = partial(_run, max_cost=_LIMIT, items_per_job=1, max_parallel_jobs=3)
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in [
+        Scenario("parallel", partial(_run, count=5), count=5),
+        Scenario(
+            "retries", partial(_run, count=5), _troubled, count=5, failed=frozenset({3}), billed={0: 2, 3: 0}
+        ),
+        Scenario(
+            "limit",
+            _story_at_the_limit,
+            _dear,
+            pending=2,
+            after=partial(_run, max_cost="1", items_per_job=1, max_parallel_jobs=3),
+            most=_LIMIT,
+        ),
+        Scenario(
+            "shrunk",
+            partial(_run, max_cost=_LIMIT, items_per_job=4),
+            _dear,
+            pending=2,
+            after=partial(_run, max_cost="1", items_per_job=4),
+            most=_LIMIT,
+        ),
+        Scenario("lost", _run, _losing_answers),
+        Scenario("faulty", _run, _failing_calls),
+        Scenario("cancel", _cancel_and_go_on, _slow_at_first),
+        Scenario("again-unsent", _run, before=Boundary("request", 1)),
+        Scenario("again-unread", _run, before=Boundary("answered", 1)),
+    ]
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What became of one case: whether it was killed, what it came to, and what was wrong afterwards."""
+
+    scenario: str
+    boundary: Boundary | None
+    killed: bool
+    seen: dict[str, int]
+    looks: int
+    problem: str | None
+
+
+def play(runs: Runs, name: str, boundary: Boundary | None) -> None:
+    """In the process of the script: the scenario's story, up to the boundary or to its end."""
+    path = runs.log.parent / "seen.json"
+    seen = watch(path, boundary)
+    SCENARIOS[name].story(runs)
+    write(path, seen)
+
+
+def run_case(name: str, boundary: Boundary | None, folder: Path) -> Case:
+    """One case, in a process that does one at a time: kill the script at the boundary, and start it again."""
+    scenario = SCENARIOS[name]
+    folder = folder / f"{name}-{'-'.join(map(str, boundary or ('dry',)))}"
+    problem, looks = None, 0
+    with fresh(folder, **scenario.sandbox()) as runs:
+        if scenario.before is not None:
+            Script(runs, story=partial(play, name=name, boundary=scenario.before)).ends()
+        code = Script(runs, story=partial(play, name=name, boundary=boundary)).ends()
+        seen = json.loads((folder / "seen.json").read_text()) if code in (0, -signal.SIGKILL) else {}
+        try:
+            assert code in (0, -signal.SIGKILL), (folder / "stderr.txt").read_text()
+            _check(scenario, runs)
+            looks = longest_settlement(runs)
+        except Exception as exc:  # noqa: BLE001 - the case's edge: whatever it is, it is that case's problem
+            types = runs.types() if os.path.exists(runs.log) else []
+            problem = f"{type(exc).__name__}: {exc}\n{types}\n{runs.sandbox.exchanges}"
+    if problem is None:
+        shutil.rmtree(folder)
+    return Case(name, boundary, code != 0, seen, looks, problem)
+
+
+def _check(scenario: Scenario, runs: Runs) -> None:
+    """Start the same script again: nothing may be lost, paid twice, over the limit or unaccounted for."""
+    summary = scenario.story(runs)
+    _check_identity(summary, scenario.count)
+    assert summary["pending_items"] == scenario.pending
+    if scenario.most is not None:
+        assert _bill(runs) <= scenario.most, f"{_bill(runs)} was billed"
+        assert summary["cost_limit_reached"]
+    _check_verified(runs)
+    if scenario.after is not None:
+        summary = scenario.after(runs)
+        _check_identity(summary, scenario.count)
+    manager = _manager(runs, count=scenario.count)
+    items = list(manager.items())
+    assert {item.index for item in items if item.status == "failed"} == scenario.failed
+    assert summary["pending_items"] == 0
+    assert [i.result and i.result.said for i in items] == [
+        None if n in scenario.failed else f"message {n}" for n in range(scenario.count)
+    ]
+    entries = manager.results()
+    assert load_results_from_disk(runs.out, Echo) == entries
+    assert known_batches(runs) == sorted(batch.id for batch in runs.sandbox.batches)
+    once = {n: 1 for n in range(scenario.count)}
+    paid = paid_by_item(runs)
+    assert paid == {n: times for n, times in (once | scenario.billed).items() if times}, f"paid: {paid}"
+    check_money(runs, summary["total_cost"], items)
+    _check_verified(runs)
+
+
+def _check_identity(summary: dict[str, Any], count: int) -> None:
+    parts = ("completed_items", "failed_items", "pending_items")
+    assert sum(summary[part] for part in parts) == summary["total_items"] == count, summary
+
+
+def _bill(runs: Runs) -> Decimal:
+    used = runs.sandbox.usage()
+    return (used["input_tokens"] + used["output_tokens"] * 5) / Decimal(1_000_000)
+
+
+def _check_verified(runs: Runs) -> None:
+    """`python -m batchata.replay verify` finds nothing."""
+    with redirect_stdout(io.StringIO()) as told:
+        held = verify_log(str(runs.log), None, None, json=True)
+    assert held, told.getvalue()
+
+
+def longest_settlement(runs: Runs) -> int:
+    """How many looks at the provider the longest settlement took, since the start that settled it."""
+    looks: Counter[int] = Counter()
+    longest = 0
+    for recorded in runs.events():
+        event = recorded.event
+        if event.TYPE == "run_resumed":
+            looks.clear()
+        elif event.TYPE == "call_failed" and event.doing == "settle":
+            looks.update(event.jobs)
+        elif event.TYPE == "submission_settled":
+            longest = max(longest, looks[event.job] + 1)
+    return longest
