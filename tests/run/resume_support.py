@@ -37,6 +37,7 @@ context.set_forkserver_preload(
         "pytest",
         "anthropic",
         "resume_support",
+        "crash_support",
         "batchata.log.claim",
         "alembic.command",
         "alembic.autogenerate",
