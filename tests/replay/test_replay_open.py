@@ -1,0 +1,133 @@
+"""Rules of `batchata.replay.open`: what the commands tell, as values for programs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import tracemalloc
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from big_logs import Invoice, write_big_log
+from pydantic import BaseModel
+from typer.testing import Result
+
+import batchata.replay
+from batchata import BatchManager
+from batchata.core import events as e
+from batchata.core.evolve import fold
+from batchata.errors import InvalidInputError, LogError, NotALogError
+from batchata.log import open_log
+from batchata.replay.fingerprint import fingerprint
+from batchata.sandbox import Sandbox
+
+type Replay = Callable[..., Result]
+
+
+class Vendor(BaseModel):
+    vendor: str
+
+
+def test_results_are_those_of_the_run(run_log: Callable[..., Path], tmp_path: Path) -> None:
+    """Item by item what `items()` gives, though the class of the response model is not at hand."""
+    sandbox = Sandbox(lambda request: {"vendor": "A", "invoice_number": "1", "total": 2})
+    path = run_log(tmp_path / "run.db", 7, sandbox, response_model=Invoice)
+    manager = BatchManager(
+        messages=[[{"role": "user", "content": f"say {n}"}] for n in range(7)],
+        model="claude-sonnet-5-5",
+        response_model=Invoice,
+        items_per_job=5,
+        state_path=path,
+    )
+    with batchata.replay.open(path) as log:
+        found, expected = list(log.results()), list(manager.items())
+        for ours, theirs in zip(found, expected, strict=True):
+            assert isinstance(ours.result, BaseModel)
+            assert ours.result.model_dump() == theirs.result.model_dump()  # type: ignore[union-attr]
+            ours.result = theirs.result
+        assert found == expected
+        assert [item.result for item in log.results(Vendor)] == [Vendor(vendor="A")] * 7
+
+
+def test_the_state_at_any_moment(troubled: Path, replay: Replay) -> None:
+    """By version, by time, by how long ago, or now: the fold of the events up to then."""
+    with batchata.replay.open(troubled) as log:
+        events = list(log.events())
+        for version in (1, 9, len(events)):
+            assert fingerprint(log.state_at(version)) == fingerprint(fold(events[:version]))
+            assert log.state_at(str(version)).version == version
+        when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=events[8].at)
+        last = max(recorded.version for recorded in events if recorded.at <= events[8].at)
+        assert log.state_at(when).version == log.state_at(when.isoformat()).version == last
+        assert log.state_at().version == log.state_at("-0s").version == len(events)
+        shown = json.loads(replay(troubled, "--json").stdout)
+        assert (log.state_at().failed, log.run().head) == (shown["failed_items"], shown["head"])
+        for wrong in (True, 10**9, 1.5, "soon", datetime(1999, 1, 1, tzinfo=UTC)):
+            with pytest.raises(InvalidInputError):
+                log.state_at(wrong)  # type: ignore[arg-type]
+
+
+def test_events_are_typed_and_narrowed(troubled: Path) -> None:
+    """By class or name, from a version on; each is the event as it was recorded."""
+    with batchata.replay.open(troubled) as log:
+        everything = list(log.events())
+        for types in ([e.JobCompleted], ["job_completed"]):
+            found = list(log.events(types=types))
+            assert found == [r for r in everything if isinstance(r.event, e.JobCompleted)] != []
+        assert list(log.events(after=4)) == everything[4:]
+
+
+def test_results_come_one_by_one(tmp_path: Path) -> None:
+    """Twice the items take little more memory: they are read as they are asked for."""
+    peaks = []
+    for count in (4_000, 8_000):  # whole windows of 2,000
+        path = write_big_log(tmp_path / f"{count}.db", count)
+        with batchata.replay.open(path) as log:
+            assert [item.index for item in islice(log.results(), 3)] == [0, 1, 2]
+            tracemalloc.start()
+            assert sum(1 for _ in log.results()) == count
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < peaks[0] * 1.2
+
+
+def test_a_log_of_several_runs(run_log: Callable[..., Path], tmp_path: Path) -> None:
+    """All are listed, oldest first; without a name the only one is meant, or an error names them."""
+    for name, count in (("one", 1), ("two", 2)):
+        run_log(tmp_path / "log.db", count, run_id=name)
+    with batchata.replay.open(tmp_path / "log.db") as log:
+        assert [run.run_id for run in log.runs] == ["one", "two"]
+        assert [run.state_at().total for run in log.runs] == [1, 2]
+        assert log.run("two").started.input_count == 2
+        assert len(list(log.results(run_id="two"))) == log.state_at(run_id="two").total == 2
+        with pytest.raises(InvalidInputError, match="one, two"):
+            log.state_at()
+        with pytest.raises(InvalidInputError, match="one, two"):
+            log.run("three")
+
+
+def test_what_is_no_log_is_an_error(tmp_path: Path) -> None:
+    """The same errors as everywhere; nothing is created."""
+    with pytest.raises(NotALogError):
+        batchata.replay.open(tmp_path / "missing.db")
+    assert not list(tmp_path.iterdir())
+    open_log(tmp_path / "fresh.db").close()
+    with batchata.replay.open(tmp_path / "fresh.db") as log:
+        assert log.runs == []
+        with pytest.raises(LogError, match="no run yet"):
+            log.state_at()
+
+
+@pytest.mark.parametrize("name", batchata.replay.__all__)
+def test_every_public_name_is_explained(name: str) -> None:
+    """A docstring for each, and for each of its methods."""
+    value: Any = getattr(batchata.replay, name)
+    assert inspect.getdoc(value)
+    for attribute, member in vars(value).items() if inspect.isclass(value) else ():
+        assert attribute.startswith("_") or inspect.getdoc(member), attribute
+    with pytest.raises(AttributeError):
+        batchata.replay.nothing  # noqa: B018
