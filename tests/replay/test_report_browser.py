@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ import pytest
 from report_support import BREAKOUT, ERROR, FILE, SCRIPT
 from typer.testing import CliRunner
 
+from batchata.core.events import ItemsAdded, Process
+from batchata.log import open_log
 from batchata.replay.cli import app
 
 _FLAGS = (
@@ -259,3 +262,57 @@ def test_it_fits_a_phone(troubled: Path, opened: Callable[..., Any]) -> None:
     assert browser.execute_script("return document.documentElement.scrollWidth") == 360
     wide = "return document.querySelector('#items tr.row').getBoundingClientRect().right"
     assert browser.execute_script(wide) <= 360
+
+
+@pytest.fixture
+def many(write_log: Callable[..., Path], started: Callable[..., Any]) -> Path:
+    """A run of 1,300 messages, in several blocks of the page's data, none of them sent yet."""
+    log = open_log(write_log([started(input_count=1_300)]))
+    claim = log.claim("run", Process(pid=1, host="elsewhere"))
+    bodies = [
+        json.dumps(
+            {"messages": [{"role": "user", "content": f"number {n} " + "x" * 400 + f" end{n}."}]}
+        ).encode()
+        for n in range(1_300)
+    ]
+    claim.append(10**15, [ItemsAdded(first=0, count=1_300, digest="d", first_body=0)], bodies)
+    claim.release()
+    log.close()
+    return Path(log.reader.path)
+
+
+def test_many_items_are_drawn_a_page_at_a_time(many: Path, opened: Callable[..., Any]) -> None:
+    """Fifty rows at once; the page's number, Next and a sort lead to the others."""
+    browser = opened(many)
+    assert shown(browser) == list(range(50))
+    page = browser.find_element("css selector", "#items nav input")
+    page.clear()
+    page.send_keys("26", "\ue007")
+    until(lambda: shown(browser) == list(range(1_250, 1_300)))
+    assert [b.is_enabled() for b in browser.find_elements("css selector", "#items nav button")] == [
+        True,
+        False,
+    ]
+    for _ in range(2):
+        browser.find_element("css selector", "#items th.c-index button").click()
+    assert shown(browser) == list(range(1_299, 1_249, -1))
+    browser.find_elements("css selector", "#items nav button")[1].click()
+    assert shown(browser)[0] == 1_249
+
+
+def test_the_search_reads_every_block(many: Path, opened: Callable[..., Any]) -> None:
+    """A word behind what the table shows is found in whichever block it is, and nothing else is."""
+    browser = opened(many)
+    search = browser.find_element("css selector", "#items input[type=search]")
+    search.send_keys("END1299.")
+    until(lambda: shown(browser) == [1_299])
+    search.clear()
+    search.send_keys("end700. number")
+    until(lambda: shown(browser) == [700])
+
+
+def test_an_address_opens_an_item_of_another_page(many: Path, opened: Callable[..., Any]) -> None:
+    """#item-777 turns to its page, opens it and gives it the focus."""
+    browser = opened(many, hash_="#item-777")
+    until(lambda: len(texts(browser, "#items tr.detail h3")) > 0)
+    assert browser.execute_script("return document.activeElement.textContent") == "777"

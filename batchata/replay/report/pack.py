@@ -31,7 +31,8 @@ DETAILS = (
     Detail(80, 12),
     Detail(40, 4),
 )
-_MOST_RATIO = 40  # JSON like ours is never compressed further: beyond that it is not worth trying
+_MOST_RATIO = 40.0  # to which JSON like ours may be compressed, before any was
+_LEEWAY = 1.3  # by which the next items may be compressed further than those before them
 
 
 def block(kind: str, data: bytes) -> bytes:
@@ -47,6 +48,7 @@ class Budget:
         self._items = items  # still to come
         self._left = MOST_BYTES
         self._file = file
+        self._ratio = _MOST_RATIO  # of the items compressed last
         self.cut = 0  # items written in less than full
 
     def write(self, data: bytes) -> None:
@@ -61,10 +63,12 @@ class Budget:
         tried: Lines = ()
         for step, detail in enumerate(DETAILS):
             lines = lines_in(detail)
-            if lines == tried or sum(map(len, lines)) > share * _MOST_RATIO:
+            size = sum(map(len, lines))
+            if lines == tried or size > share * self._ratio * _LEEWAY:
                 continue
             tried = lines
             finer = block(kind, b"\n".join(lines))
+            self._ratio = size / len(finer)
             if len(finer) <= share:
                 packed = finer
                 self.cut += count if step else 0

@@ -1,9 +1,18 @@
 // The data of the page: blocks of base64 that are unpacked when they are needed.
 const blocks = (kind) => [...document.querySelectorAll(`script[data-kind="${kind}"]`)];
 
+function bytesOf(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
 async function unpack(node) {
-  const packed = Uint8Array.from(atob(node.textContent), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytesOf(node.textContent)])
+    .stream()
+    .pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).text();
 }
 

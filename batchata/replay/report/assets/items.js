@@ -1,6 +1,7 @@
 // The table of items: facts of every item in columns, and the rest from records, unpacked for what is shown.
 const STATUS = { c: ["completed", "good"], f: ["failed", "bad"], p: ["pending", "open-tone"] };
 const SIZE = 50;
+const AHEAD = 6; // blocks that are unpacked while those before them are searched
 
 function valueNodes(path, text, literal, citations) {
   const value = el("div", { class: literal ? "value literal" : "value", dir: "auto" }, text);
@@ -97,7 +98,7 @@ function preview(record) {
 
 class Items {
   constructor(host, columns, names, records, cut) {
-    Object.assign(this, { data: columns, names, records, filter: "", terms: [], round: 0 });
+    Object.assign(this, { data: columns, names, records, round: 0, looking: 0 });
     const { status, cost, attempts, kind, kinds, job, batches } = columns;
     const batch = (i) => batches[job[i]] ?? null;
     const amounts = cost.map((amount) => (amount === null ? null : Number(amount)));
@@ -219,17 +220,24 @@ class Items {
 
   // Items that hold every word, block by block: what is found is shown while the rest is still searched.
   async look(status = "") {
-    const mine = (this.looking = (this.looking ?? 0) + 1);
+    const mine = ++this.looking;
     const terms = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = [];
+    if (!terms.length) {
+      const all = Uint32Array.from(this.names, (_, index) => index);
+      this.table.arrange(all.filter((index) => this.allows(index, status)));
+      return;
+    }
     const { nodes, size } = this.records;
+    const unpacked = nodes.slice(0, AHEAD).map(unpack);
+    const found = [];
     let drawn = performance.now();
     for (let block = 0; block < nodes.length; block++) {
-      const range = [block * size, Math.min((block + 1) * size, this.names.length)];
-      if (!terms.length) for (let i = range[0]; i < range[1]; i++) this.allows(i, status) && found.push(i);
-      else found.push(...(await this.lookInto(block, range, terms, status)));
+      if (block + AHEAD < nodes.length) unpacked.push(unpack(nodes[block + AHEAD]));
+      const text = await unpacked.shift();
       if (mine !== this.looking) return;
-      if (terms.length && performance.now() - drawn > 400) {
+      const range = [block * size, Math.min((block + 1) * size, this.names.length)];
+      found.push(...this.lookInto(text, range, terms, status));
+      if (performance.now() - drawn > 400) {
         if (this.table.order.length !== found.length) this.table.arrange(Uint32Array.from(found));
         this.table.tell(`, ${Math.round(((block + 1) / nodes.length) * 100)}% searched`);
         drawn = performance.now();
@@ -238,23 +246,28 @@ class Items {
     this.table.arrange(Uint32Array.from(found));
   }
 
-  async lookInto(block, [from, to], terms, status) {
-    const text = await unpack(this.records.nodes[block]);
-    const [lines, lower] = [text.split("\n"), text.toLowerCase().split("\n")];
-    const quoted = terms.map((term) => JSON.stringify(term).slice(1, -1));
+  lookInto(text, [from, to], terms, status) {
+    const lower = text.toLowerCase();
+    // Only a word that is somewhere in the block is looked for in its lines.
+    const quoted = terms
+      .map((term) => JSON.stringify(term).slice(1, -1))
+      .map((term) => lower.includes(term) && term);
+    const lines = quoted.some(Boolean) ? [text.split("\n"), lower.split("\n")] : null;
     const found = [];
     for (let i = from; i < to; i++) {
       if (!this.allows(i, status)) continue;
-      const [word] = STATUS[this.data.status[i]];
-      const facts = [word, this.reason(i), this.batch(i), this.names[i]].join(" ").toLowerCase();
-      const line = lower[i - from];
-      if (!terms.every((term, place) => facts.includes(term) || line.includes(quoted[place]))) continue;
+      const facts = this.facts(i);
+      const open = terms.map((term, place) => place).filter((place) => !facts.includes(terms[place]));
+      if (!open.every((place) => quoted[place] && lines[1][i - from].includes(quoted[place]))) continue;
       // What looks like a match may be a number or a time that nobody sees.
-      const texts = terms.every((term) => facts.includes(term))
-        ? ""
-        : [...textsOf(JSON.parse(lines[i - from]))].join("\n").toLowerCase();
-      if (terms.every((term) => facts.includes(term) || texts.includes(term))) found.push(i);
+      const texts = open.length ? [...textsOf(JSON.parse(lines[0][i - from]))].join("\n").toLowerCase() : "";
+      if (open.every((place) => texts.includes(terms[place]))) found.push(i);
     }
     return found;
+  }
+
+  facts(i) {
+    const [word] = STATUS[this.data.status[i]];
+    return [word, this.reason(i), this.batch(i), this.names[i]].join(" ").toLowerCase();
   }
 }
