@@ -17,13 +17,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from report_support import BREAKOUT, ERROR, FILE, SCRIPT, blocks, records, words
+from report_support import BREAKOUT, ERROR, FILE, SCRIPT, Note, blocks, records, words
 from typer.testing import Result
 
 from batchata.core import events as e
 from batchata.core.events import Process, RunStarted
 from batchata.log import open_log
 from batchata.replay.report.pack import DETAILS, Budget
+from batchata.sandbox import Request, Sandbox
 
 type Replay = Callable[..., Result]
 type Write = Callable[..., Path]
@@ -331,3 +332,18 @@ def test_a_full_disk_leaves_nothing(done: Path, tmp_path: Path) -> None:
     assert "out.html cannot be written (File too large)" in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_repeated_request_was_told(run_log: Write, tmp_path: Path, page: Callable[..., str]) -> None:
+    """An answer that did not fit the model is there with its reason, and what the next request said of it."""
+    asked: list[int] = []
+
+    def first_wrong(request: Request) -> object:
+        asked.append(1)
+        return {"said": "yes"} if len(asked) == 1 else {"said": "yes", "number": 1}
+
+    log = run_log(tmp_path / "run.db", 1, Sandbox(first_wrong), response_model=Note)
+    first, second = records(page(log))[0][5]
+    assert first[4].startswith("invalid_output: ")
+    assert (first[7], second[4]) == ("", "")
+    assert first[4].removeprefix("invalid_output: ") in second[7]

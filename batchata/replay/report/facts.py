@@ -18,6 +18,7 @@ from batchata.replay.report.html import Html, join, lines, table, tag, text, tim
 from batchata.replay.wording import by_kind, number_of, span, usage_in_words, usd
 
 _MOST_KINDS = 50
+_MOST_OPEN = 40  # events of the story that are shown unasked
 _LONG = 4_000  # characters of a prompt or of parameters
 
 
@@ -177,7 +178,10 @@ def story(chronicle: Chronicle) -> Html:
     if hidden:
         rows.append([text("…"), Html(""), Html(""), text(f"{number_of(hidden, 'more event')}: see the log")])
     rows += map(_turn, chronicle.last_turns)
-    return table(["event", "time", "type", "what it says"], rows, numbers=(0,))
+    told = table(["event", "time", "type", "what it says"], rows, numbers=(0,))
+    if len(rows) <= _MOST_OPEN:
+        return told
+    return tag("details", join([tag("summary", text(number_of(chronicle.turns, "event"))), told]))
 
 
 def _turn(turn: Turn) -> list[Html]:

@@ -9,18 +9,18 @@ from typing import Any
 import msgspec
 import pydantic
 
-from batchata.core import events as e
-from batchata.core.state import SETTLED_KINDS, ItemStatus, Run
+from batchata.core.state import ItemStatus, Run
 from batchata.errors import IncompleteResultsError
-from batchata.log.port import Log, Recorded
+from batchata.log.port import Log
 from batchata.output.blocks import joined_text
 from batchata.output.citation import Citation
 from batchata.output.reading import Citations, Reader
 from batchata.providers.anthropic.lines import answer_blocks
+from batchata.replay.report.attempts import Attempt, read_attempts
 from batchata.replay.report.chronicle import Chronicle
 from batchata.replay.report.inputs import Input, describe
 from batchata.replay.report.values import flat
-from batchata.replay.wording import number_of, usage_in_words, usd
+from batchata.replay.wording import number_of
 from batchata.results import ItemResult, read_items
 
 STATES = {
@@ -30,19 +30,6 @@ STATES = {
     ItemStatus.COMPLETED: "completed",
     ItemStatus.FAILED: "failed",
 }
-_UNCHARGED = usd("0")  # until its charge follows; what has none was free
-
-
-class Attempt(msgspec.Struct, array_like=True):
-    """One answer to a request for the item, or one that never came. `at` is in milliseconds."""
-
-    job: int
-    batch: str | None
-    at: int
-    outcome: str
-    error: str
-    cost: str
-    used: str
 
 
 class Cited(msgspec.Struct, array_like=True):
@@ -70,7 +57,7 @@ def read_records(
     """The items at these indexes, in this order."""
     run = chronicle.history.run
     inputs = [describe(body) for body in log.bodies(stream, map(run.input_body, indexes))]
-    attempts = _attempts(log, stream, chronicle, indexes)
+    attempts = read_attempts(log, stream, chronicle, indexes)
     found = read_items(log, run, indexes, reader, again=False)
     for item, shown in zip(found, inputs, strict=True):
         yield _record(run, item, shown, attempts[item.index])
@@ -139,40 +126,6 @@ def place(citation: Citation) -> str:
     return ", ".join(parts)
 
 
-def _attempts(
-    log: Log, stream: str, chronicle: Chronicle, indexes: Sequence[int]
-) -> dict[int, list[Attempt]]:
-    found: dict[int, list[Attempt]] = {index: [] for index in indexes}
-    versions = sorted(version for index in indexes for version in chronicle.attempts_of(index))
-    for recorded in log.events_at(stream, versions):
-        match recorded.event:
-            case e.OutcomeRecorded() as event:
-                found[event.index].append(_attempt(chronicle.history.run, recorded, event))
-            case e.CostCharged() as event:
-                attempt = found[event.index][-1]
-                attempt.cost = usd(event.amount)
-                used = {kind: getattr(event, kind) for kind in e.Usage.__struct_fields__}
-                attempt.used = usage_in_words(used)
-            case _:
-                pass
-    return found
-
-
-def _attempt(run: Run, recorded: Recorded, event: e.OutcomeRecorded) -> Attempt:
-    kind = event.kind if event.stop_reason is None else f"{event.kind} ({event.stop_reason})"
-    error = "" if event.error is None else f"{event.error.kind}: {event.error.message}"
-    batch = run.jobs[event.job].batch_id
-    return Attempt(
-        event.job,
-        batch,
-        recorded.at // 1000,
-        kind,
-        error,
-        _UNCHARGED if event.kind in SETTLED_KINDS else "not known",
-        "",
-    )
-
-
 def encode(record: Record) -> bytes:
     """The record as one line of JSON; half characters, which UTF-8 cannot hold, are written as escapes."""
     try:
@@ -204,7 +157,7 @@ def cut(record: Record, characters: int | None, entries: int | None) -> Record:
         answer=None if record.answer is None else text(record.answer),
         note=text(record.note),
         attempts=[
-            msgspec.structs.replace(attempt, error=text(attempt.error))
+            msgspec.structs.replace(attempt, error=text(attempt.error), told=text(attempt.told))
             for attempt in record.attempts[:entries]
         ],
     )

@@ -33,33 +33,23 @@ function fieldsTable(fields, citations) {
   return el("table", { class: "fields" }, el("tbody", {}, ...rows, ...others));
 }
 
+const HEADS = ["attempt", "job", "batch", "received", "outcome", "why it is no result", "used", "cost"];
+
 function attemptsTable(attempts) {
-  const heads = ["attempt", "job", "batch", "received", "outcome", "why it is no result", "used", "cost"];
-  const rows = attempts.map(([job, batch, at, outcome, error, cost, used], place) =>
-    el(
-      "tr",
-      {},
-      ...[
-        String(place + 1),
-        String(job),
-        batch ?? "-",
-        timeNode(at),
-        outcome,
-        error || "-",
-        used || "-",
-        cost,
-      ].map((cell) => el("td", { dir: "auto" }, cell)),
-    ),
-  );
-  return el(
-    "div",
-    { class: "wide", tabindex: "0", role: "group", "aria-label": "attempts" },
-    el(
-      "table",
-      { class: "attempts" },
-      el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))),
-      el("tbody", {}, ...rows),
-    ),
+  const rows = attempts.map(([job, batch, at, outcome, error, cost, used], place) => {
+    const cells = [place + 1, job, batch ?? "-", timeNode(at), outcome, error || "-", used || "-", cost];
+    return el("tr", {}, ...cells.map((cell, at) => el("td", { dir: "auto", "data-head": HEADS[at] }, cell)));
+  });
+  const heads = HEADS.map((head) => el("th", { scope: "col" }, head));
+  const table = el("table", { class: "attempts" });
+  table.append(el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...rows));
+  return el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "attempts" }, table);
+}
+
+// What a request that was sent again said about the answer before it.
+function toldNodes(attempts) {
+  return attempts.flatMap(([, , , , , , , told], place) =>
+    told ? [el("p", {}, `Attempt ${place + 1} told the model:`), el("pre", { dir: "auto" }, told)] : [],
   );
 }
 
@@ -80,7 +70,7 @@ function itemDetail(record) {
     );
   if (answer !== null)
     nodes.push(el("h3", {}, "Answer as received"), el("pre", { dir: "auto", tabindex: "0" }, answer));
-  if (attempts.length) nodes.push(el("h3", {}, "Attempts"), attemptsTable(attempts));
+  if (attempts.length) nodes.push(el("h3", {}, "Attempts"), attemptsTable(attempts), ...toldNodes(attempts));
   return nodes;
 }
 

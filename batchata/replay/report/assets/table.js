@@ -9,7 +9,7 @@ class Table {
     this.said = el("span", { role: "status" });
     this.tools = el("div", { class: "tools" }, this.said);
     this.body = el("tbody");
-    this.head = el("tr");
+    this.head = el("tr", { class: "row-heads" });
     this.pages = el("nav", { class: "pages", "aria-label": `pages of ${noun}s` });
     const table = el("table", {}, el("thead", {}, this.head), this.body);
     for (const column of columns) this.head.append(this.headCell(column));
