@@ -25,7 +25,12 @@ TRIGGERS = {
     "events_no_update", "segments_no_delete", "segments_no_replace", "segments_only_purge",
 }  # fmt: skip
 VIEWS = {"v_costs", "v_events", "v_items", "v_jobs", "v_runs"}
-AFTER = {"0001": (TRIGGERS, set()), "0002": (TRIGGERS, VIEWS), "0003": (TRIGGERS, VIEWS)}
+AFTER = {
+    "0001": (TRIGGERS, set()),
+    "0002": (TRIGGERS, VIEWS),
+    "0003": (TRIGGERS, VIEWS),
+    "0004": (TRIGGERS, VIEWS),
+}
 
 
 def names(path: Path, kind: str) -> set[str]:

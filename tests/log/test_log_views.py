@@ -8,6 +8,7 @@ from typing import Any
 
 import log_samples as s
 import pytest
+from msgspec.structs import replace
 
 from batchata.core import events as e
 from batchata.core.evolve import fold
@@ -222,8 +223,16 @@ def test_costs_show_every_charge_as_it_was_written(tmp_path: Path) -> None:
     assert found[0] == dict(
         run_id="run", version=11, at="2026-01-01T00:00:10.000000Z", job=1, item=0, amount="0.000012345678",
         input_tokens=10, output_tokens=5, cache_write_5m_tokens=1, cache_write_1h_tokens=2,
-        cache_read_tokens=3, unit_prices='{"input_tokens":"1.5"}', price_source="test",
+        cache_read_tokens=3, web_search_requests=0, unit_prices='{"input_tokens":"1.5"}', price_source="test",
     )  # fmt: skip
+
+
+def test_web_searches_are_counted(tmp_path: Path) -> None:
+    """They are paid beside the tokens; a charge that says nothing of them had none."""
+    searched = replace(s.charged(1, 0, "0.02"), web_search_requests=2)
+    path = write(tmp_path / "log.db", ("run", [*RUN, searched]))
+    found = rows(path, "SELECT web_search_requests FROM v_costs ORDER BY version")
+    assert [row["web_search_requests"] for row in found] == [0, 0, 0, 2]
 
 
 def test_events_with_readable_time(tmp_path: Path) -> None:
