@@ -58,7 +58,7 @@ def worst_of_pending(run: Run, measures: Measures) -> Decimal | None:
     """What all items that are in no open job may cost at worst together (USD), each sent once more."""
     total = Decimal(0)
     for index, status in enumerate(run.items.status):
-        if status in (ItemStatus.FRESH, ItemStatus.WAITING):
+        if status in (ItemStatus.FRESH, ItemStatus.WAITING) and index not in run.items.same_as:
             cost = measures.worst_cost(index)
             if cost is None:
                 return None

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
+from batchata.sandbox.caching import CacheUsage, PromptCache
 from batchata.sandbox.models import inference_place, text_factor, thinks
 from batchata.sandbox.rejections import Rejection, rejection
-from batchata.sandbox.tokens import answer_tokens, input_tokens
+from batchata.sandbox.tokens import answer_tokens
 from batchata.sandbox.values import Answer, Request
 
 __all__ = ["Answering", "Answers", "as_answer", "message_of"]
@@ -27,6 +28,7 @@ class Answering:
 
     def __init__(self, answers: Answers) -> None:
         self._ask = _asking(answers)
+        self.cache = PromptCache()
 
     def outcome(self, custom_id: str, raw: bytes | msgspec.Raw, number: int, day: str) -> Answer | Outcome:
         """What becomes of one request of a batch."""
@@ -92,9 +94,9 @@ def as_answer(value: Any) -> Answer:
 
 
 def message_of(
-    answer: Answer, params: dict[str, Any], message_id: str, tier: str = "batch"
+    answer: Answer, params: dict[str, Any], message_id: str, used: CacheUsage, tier: str = "batch"
 ) -> dict[str, Any]:
-    """The message object of an answer, cut at `max_tokens`, with its usage."""
+    """The message object of an answer, cut at `max_tokens`, with its usage; `used` are its input tokens."""
     blocks, length = answer.blocks(), 0
     for block in blocks:
         length += len(block.get("text") or "") if block.get("type") == "text" else 40
@@ -118,7 +120,7 @@ def message_of(
         "stop_reason": stop_reason,
         "stop_sequence": None,
         "stop_details": answer.stop_details,
-        "usage": _usage(input_tokens(params), tokens, tier, inference_place(params), answer.usage),
+        "usage": _usage(used, tokens, tier, inference_place(params), answer.usage),
     }
 
 
@@ -136,14 +138,17 @@ def _cut(blocks: list[dict[str, Any]], characters: int) -> list[dict[str, Any]]:
 
 
 def _usage(
-    tokens_in: int, tokens_out: int, tier: str, place: str, override: dict[str, Any] | None
+    used: CacheUsage, tokens_out: int, tier: str, place: str, override: dict[str, Any] | None
 ) -> dict[str, Any]:
     usage: dict[str, Any] = {
-        "input_tokens": tokens_in,
+        "input_tokens": used.fresh,
         "output_tokens": tokens_out,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "cache_creation_input_tokens": used.written_5m + used.written_1h,
+        "cache_read_input_tokens": used.read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": used.written_5m,
+            "ephemeral_1h_input_tokens": used.written_1h,
+        },
         "service_tier": tier,
         "inference_geo": place,
     }

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 __all__ = [
+    "cache_minimum",
     "forced_tool_refused",
     "image_tokens",
     "inference_place",
@@ -106,3 +107,25 @@ def text_factor(model: str) -> float:
 def image_tokens(model: str) -> int:
     """The most tokens of one image, or of one page of a PDF as an image."""
     return 4_784 if _family(model)[1] >= (4, 7) else 1_568
+
+
+# Tokens below which nothing is cached, by family and version; of what is not listed, the most is taken.
+_CACHE_MINIMUM = {
+    ("opus", (5, 5)): 512,
+    ("sonnet", (5, 5)): 512,
+    ("opus", (5, 0)): 512,
+    ("opus", (4, 8)): 1_024,
+    ("sonnet", (5, 0)): 1_024,
+    ("sonnet", (4, 6)): 1_024,
+    ("sonnet", (4, 5)): 1_024,
+    ("opus", (4, 7)): 2_048,
+}
+
+
+@lru_cache(maxsize=512)
+def cache_minimum(model: str) -> int:
+    """Tokens that a prefix must have to be cached; shorter ones are silently not."""
+    family, version = _family(model)
+    if family in ("fable", "mythos"):
+        return 512
+    return _CACHE_MINIMUM.get((family, version), 4_096)

@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 
 from batchata.sandbox.answering import Answering, Outcome, message_of
+from batchata.sandbox.caching import SIDE_BY_SIDE, CacheUsage
 from batchata.sandbox.envelope import Entry
 from batchata.sandbox.faults import Faults, chosen
 from batchata.sandbox.protocol import rfc3339
 from batchata.sandbox.records import LETTERS, Record
+from batchata.sandbox.tokens import input_tokens
 from batchata.sandbox.values import Answer
 
 __all__ = ["render"]
@@ -71,6 +73,8 @@ class _Writer:
         self.kinds: list[str] = []
         self.usage: Counter[str] = Counter({kind: 0 for kind in _TOKEN_KINDS})
         self.day = (rfc3339(record.ended_at) or "")[:10]
+        self.unread: set[bytes] = set()  # what requests under way are writing to the prompt cache
+        self.side_by_side = 0
         self.prefix = f"msg_sandbox_{record.id[-8:]}_"
         self.line_faults = any(
             getattr(faults, name)
@@ -102,7 +106,11 @@ class _Writer:
         return {"type": "errored", "error": {"type": "error", "error": error, "request_id": None}}
 
     def _succeeded(self, number: int, outcome: Outcome) -> dict[str, Any]:
-        message = message_of(outcome.answer, outcome.params, f"{self.prefix}{number}")
+        if self.side_by_side == SIDE_BY_SIDE:
+            self.unread, self.side_by_side = set(), 0
+        self.side_by_side += 1
+        used = self.answering.cache.usage(outcome.params, self.record.ended_at or 0.0, self.unread)
+        message = message_of(outcome.answer, outcome.params, f"{self.prefix}{number}", used)
         for kind in _TOKEN_KINDS:
             self.usage[kind] += message["usage"].get(kind) or 0
         if self.faults.line_separators:
@@ -134,5 +142,6 @@ def _foreign(faults: Faults) -> Iterator[bytes]:
         ids = [f"sandbox-foreign-{n}" for n in range(int(ids))]
     for custom_id in ids:
         params = {"model": "claude-haiku-4-5", "max_tokens": 16, "messages": []}
-        message = message_of(Answer("not yours"), params, f"msg_sandbox_{custom_id}")
+        used = CacheUsage(input_tokens(params), 0, 0, 0)
+        message = message_of(Answer("not yours"), params, f"msg_sandbox_{custom_id}", used)
         yield _encode({"custom_id": custom_id, "result": {"type": "succeeded", "message": message}}) + b"\n"

@@ -151,7 +151,8 @@ class Routes:
             raise Refusal(
                 _STATUS_OF.get(answer.error_type, 500), answer.error_message, kind=answer.error_type
             )
-        return message_of(answer, params, new_id("msg_sandbox"), tier="standard")
+        used = self._answering.cache.usage(params, self._clock())
+        return message_of(answer, params, new_id("msg_sandbox"), used, tier="standard")
 
     def _count_tokens(self, call: Call) -> Reply:
         self._inject("message_status")
