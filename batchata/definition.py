@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -14,11 +14,21 @@ from typing import Any
 
 import pydantic
 
-from batchata.core.events import Process, RunStarted, Settings
+from batchata.caching import check_cache, plan_cache
+from batchata.core.events import CachePlan, Process, RunStarted, Settings
 from batchata.core.plan import Measures
 from batchata.core.pricing import ModelPrice, plain, worst_cost
 from batchata.errors import CostLimitError, InvalidInputError
-from batchata.inputs import Inputs, RequestTemplate, check_params, note_size, read_inputs, service_tools
+from batchata.inputs import (
+    CACHE_MARK,
+    Inputs,
+    RequestTemplate,
+    check_params,
+    encode,
+    note_size,
+    read_inputs,
+    service_tools,
+)
 from batchata.output.reading import Reader
 from batchata.output.schema import Route, check_response_model, choose_route, json_schema, result_schema
 from batchata.providers.given_prices import Prices, given_price
@@ -40,7 +50,10 @@ class Definition:
     enable_citations: bool
     route: Route
     dedupe: bool = False
+    cache: str | None = None
     given_price: ModelPrice | None = None
+    _planned: CachePlan | None = None
+    _decided: bool = False
 
     @property
     def reader(self) -> Reader:
@@ -53,7 +66,28 @@ class Definition:
         params = {"model": self.model.id, **self.params}
         if self.route.output_format is not None:
             params["output_config"] = {**params.get("output_config", {}), "format": self.route.output_format}
-        return RequestTemplate(params, self.route.instructions, self.prompt, self.enable_citations)
+        bare = RequestTemplate(params, self.route.instructions, self.prompt, self.enable_citations)
+        plan = self._cache_plan(bare)
+        return bare if plan is None or plan.level is None else replace(bare, cache=plan)
+
+    @property
+    def cache_plan(self) -> CachePlan | None:
+        """What is cached, and why; None when that is not asked for."""
+        return self._planned if self.template else None  # the template is made by the plan
+
+    def follow(self, plan: CachePlan | None) -> None:
+        """Cache what a run in the log has been caching since it began, whatever would pay today."""
+        self._planned = plan
+        self._decided = True
+        self.__dict__.pop("template", None)
+
+    def _cache_plan(self, bare: RequestTemplate) -> CachePlan | None:
+        if not self._decided and self.cache is not None:
+            price = None if self.price is None else self.price.kept_in(self.geo)
+            requests = self.inputs.count - len(self.same_as)
+            self._planned = plan_cache(self.model, self.inputs, bare, price, requests)
+        self._decided = True
+        return self._planned
 
     @cached_property
     def price(self) -> ModelPrice | None:
@@ -160,6 +194,7 @@ class Definition:
             process=this_process(),
             key=None if provider is None else provider.key,
             dedupe=self.dedupe,
+            cache=self.cache_plan,
         )
 
 
@@ -173,6 +208,7 @@ def define(
     enable_citations: bool,
     max_tokens: int,
     dedupe: bool = False,
+    cache: str | None = None,
     prices: Prices | str | os.PathLike[str] | None = None,
     message_params: Mapping[str, Any],
 ) -> Definition:
@@ -190,6 +226,11 @@ def define(
     inputs = read_inputs(
         messages=messages, files=files, prompt=prompt, model=found, enable_citations=bool(enable_citations)
     )
+    if check_cache(cache) and (inputs.caches or CACHE_MARK in encode(params)):
+        raise InvalidInputError(
+            "cache='auto' decides what is cached, and cache_control in messages or parameters does too; "
+            "leave one of them out"
+        )
     if checked_model is not None and inputs.first_prefilled is not None:
         raise InvalidInputError(
             f"messages[{inputs.first_prefilled}] ends with an assistant message, which the answer would "
@@ -205,6 +246,7 @@ def define(
         schema=schema,
         enable_citations=bool(enable_citations),
         dedupe=dedupe,
+        cache=check_cache(cache),
         route=choose_route(schema, native=found.structured_output, citations=bool(enable_citations)),
         given_price=price,
     )

@@ -110,6 +110,7 @@ class Engine:
             run = self.store.run
             if log is not None and run.started is not None:
                 check_same_run(log, run, definition)
+                definition.follow(run.started.cache)
             left = remaining(run, definition.inputs.count, definition.same_as)
             basis = offline_basis(definition, run, output_tokens)
             if exact:
@@ -174,6 +175,7 @@ class Engine:
         with self.store.reading() as log:
             if log is not None and self.store.run.started is not None:
                 check_same_run(log, self.store.run, self.definition)
+                self.definition.follow(self.store.run.started.cache)
                 if self._nothing_to_do(call):
                     progress_for(call.show_progress).update(self.store.run)
                     return self.store.run

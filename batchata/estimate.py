@@ -18,6 +18,7 @@ class Estimate:
         model: the model's id.
         items: items without a result; in a run that has begun, those that remain.
         sent_items: those among them whose batch is under way.
+        cache: with `cache="auto"` what is cached, or why nothing is, as a sentence; else None.
         shared_items: those among them that share the request of another item (`dedupe`).
         jobs: jobs to be sent, unless `max_cost` makes them smaller.
         bytes: upper bound of the bytes to be uploaded.
@@ -57,6 +58,7 @@ class Estimate:
     sampled_items: int = 0
     margin: float | None = None
     shared_items: int = 0
+    cache: str | None = None
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -76,6 +78,7 @@ class Estimate:
             f"cost      {money(self.cost)} expected; {money(self.cost_without_batch)} without a batch",
             f"at worst  {self._at_worst()}",
         ]
+        lines += [] if self.cache is None else [f"cache     {self.cache}"]
         return lines if self.max_cost is None else [*lines, f"limit     {self._against(self.max_cost)}"]
 
     def _scope(self) -> str:

@@ -150,7 +150,7 @@ def make_estimate(
         items=len(everything) + len(left.shared),
         shared_items=len(left.shared),
         sent_items=len(left.sent),
-        jobs=sum(jobs for jobs, _ in packs),
+        jobs=sum(jobs for jobs, _ in packs) + _primes(definition, run, len(left.again) + len(left.fresh)),
         bytes=sum(size for _, size in packs),
         input_tokens=expected.input_tokens,
         output_tokens=expected.output_tokens,
@@ -166,7 +166,13 @@ def make_estimate(
         output_basis=basis.output,
         sampled_items=basis.sampled,
         margin=basis.margin,
+        cache=None if definition.cache_plan is None else definition.cache_plan.reason,
     )
+
+
+def _primes(definition: Definition, run: Run, requests: int) -> int:
+    """Jobs of one request that is sent ahead to fill the cache."""
+    return int(definition.template.cache is not None and not run.cached_at and requests > 1)
 
 
 def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from batchata.core.caching import cached_cost
 from batchata.core.events import Expected
 from batchata.core.pricing import ModelPrice, expected_cost, plain
 from batchata.definition import Definition
@@ -22,13 +23,17 @@ _CHARACTERS: Final = 3.0  # of JSON to a token, on the models up to the 4.6 gene
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """Tokens and cost of each item. `scale` corrects the offline count of input tokens."""
+    """Tokens and cost of each item. `scale` corrects the offline count of input tokens.
+
+    `cached_tokens` of them are the beginning that all requests share and have cached.
+    """
 
     inputs: Inputs
     shared_tokens: int
     output_tokens: int
     price: ModelPrice | None
     scale: float = 1.0
+    cached_tokens: int = 0
 
     def input_tokens(self, index: int) -> int:
         """The input tokens that one request for the item is expected to have."""
@@ -41,7 +46,7 @@ class Expectation:
         for index in indexes:
             one = self.input_tokens(index)
             tokens, count = tokens + one, count + 1
-            amount = None if self.price is None else expected_cost(self.price, one, self.output_tokens)
+            amount = self._cost(one)
             known = known and amount is not None
             cost += amount or 0
         return Expected(
@@ -50,14 +55,24 @@ class Expectation:
             cost=plain(cost) if known else None,
         )
 
+    def _cost(self, tokens: int) -> Decimal | None:
+        if self.price is None:
+            return None
+        if self.cached_tokens:
+            cached = min(round(self.cached_tokens * self.scale), tokens)
+            return cached_cost(self.price, tokens, cached, self.output_tokens)
+        return expected_cost(self.price, tokens, self.output_tokens)
+
 
 def expectation_of(definition: Definition) -> Expectation:
     """What is known offline, before anything was sent."""
+    plan = definition.cache_plan
     return Expectation(
         inputs=definition.inputs,
         shared_tokens=round(definition.template.expected_tokens * definition.model.text_factor),
         output_tokens=expected_output(definition),
         price=None if definition.price is None else definition.price.kept_in(definition.geo),
+        cached_tokens=0 if plan is None else plan.tokens,
     )
 
 

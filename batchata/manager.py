@@ -54,6 +54,10 @@ class BatchManager:
         max_tokens: tokens that one answer may have at most, thinking included.
         dedupe: let identical items share one request: each gets its result, the first of them bears the cost.
             Leave it off to get several answers to the same question. It cannot change between starts.
+        cache: "auto" has the provider cache what all requests begin with (tools, system prompt, blocks that
+            every conversation repeats) where that pays: one request is sent ahead and waited for, so that
+            the others find what it wrote. `stats()["cache"]` says what was decided. It cannot change between
+            starts.
         poll_interval: seconds between two questions for the state of the batches; None: 2 to 60, by age.
         retry_delay: seconds before a second attempt, doubled with each further one; None: 30.
         settle_delay: seconds after which a batch that nobody confirmed counts as not created; None: 30.
@@ -86,6 +90,7 @@ class BatchManager:
         max_attempts: int = 3,
         max_tokens: int = 4096,
         dedupe: bool = False,
+        cache: str | None = None,
         poll_interval: float | None = None,
         retry_delay: float | None = None,
         settle_delay: float | None = None,
@@ -115,6 +120,7 @@ class BatchManager:
             enable_citations=enable_citations,
             max_tokens=max_tokens,
             dedupe=dedupe,
+            cache=cache,
             prices=prices,
             message_params=message_params,
         )

@@ -66,6 +66,7 @@ def _definition_differences(started: RunStarted, definition: Definition) -> list
         ("prompt", started.prompt, definition.prompt),
         ("enable_citations", started.enable_citations, definition.enable_citations),
         ("response_model (its JSON Schema)", started.response_schema, definition.schema),
+        ("cache", None if started.cache is None else "auto", definition.cache),
         ("dedupe", started.dedupe, definition.dedupe),
         ("kind of input", started.input_kind, definition.inputs.kind),
     ]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from batchata.core.caching import is_priming
 from batchata.core.state import JobStatus, Run
 from batchata.journal import now
 from batchata.logs import get_logger
@@ -154,6 +155,8 @@ def waiting_for(run: Run) -> str:
         return f"looking for {unsettled} lost submissions"
     if sending := len(run.jobs_with(JobStatus.STARTED)):
         return f"sending {sending} {'job' if sending == 1 else 'jobs'}"
+    if is_priming(run):
+        return "waiting for the request that fills the cache"
     if running := len(run.jobs_with(JobStatus.SUBMITTED)):
         return f"waiting for {running} {'batch' if running == 1 else 'batches'}"
     return resending(run) if len(run.requeued) else "planning"

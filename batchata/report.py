@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from batchata.core.ledger import batch_saving, ledger_lines, overruns, room
 from batchata.core.pricing import plain
-from batchata.core.savings import saved_by_dedupe
+from batchata.core.savings import saved_by_cache, saved_by_dedupe
 from batchata.core.state import Run
 
 _MOST_JOBS = 4  # listed one by one; of more, the cheapest and the dearest are named
@@ -21,6 +21,7 @@ def cost_lines(run: Run) -> list[str]:
         *_jobs(run),
         *_limit(run),
         *_saved(run),
+        *_cache(run),
         *_estimate(run),
         *_overruns(run),
     ]
@@ -105,6 +106,25 @@ def _saved(run: Run) -> Iterator[str]:
         yield f"saved     {amount} by dedupe: {shared:,} items share the request of an earlier one"
 
 
+def _cache(run: Run) -> Iterator[str]:
+    for number, text in enumerate(cache_in_words(run)):
+        yield f"{'' if number else 'cache':10}{text}"
+
+
+def cache_in_words(run: Run) -> Iterator[str]:
+    """What was decided about prompt caching, if anything, and what came of it."""
+    if run.started is not None and run.started.cache is not None:
+        yield run.started.cache.reason
+    usage = run.usage
+    written = usage["cache_write_5m_tokens"] + usage["cache_write_1h_tokens"]
+    if written or usage["cache_read_tokens"]:
+        saved = saved_by_cache(run)
+        amount = "an unknown amount" if saved is None else exact(abs(saved))
+        did = "cost, beyond what it saved" if saved is not None and saved < 0 else "saved"
+        tokens = f"{written:,} tokens written, {usage['cache_read_tokens']:,} read"
+        yield f"caching {did} {amount}: {tokens}"
+
+
 def _estimate(run: Run) -> Iterator[str]:
     """How good the estimate was, for the answers of completed jobs."""
     accuracy = run.accuracy
@@ -128,6 +148,8 @@ def error_in_words(error: float | None) -> str:
         return "not to be compared"
     if abs(error) < 0.005:
         return "exact to 1%"
+    if error >= 1:
+        return f"{1 + error:,.0f} times what was used"
     return f"{abs(error):.0%} too {'high' if error > 0 else 'low'}"
 
 

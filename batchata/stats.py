@@ -10,7 +10,7 @@ from typing import Any
 from batchata.core import decide
 from batchata.core.accuracy import Accuracy
 from batchata.core.ledger import batch_saving, cost_by_kind, room
-from batchata.core.savings import saved_by_dedupe
+from batchata.core.savings import saved_by_cache, saved_by_dedupe
 from batchata.core.state import Job, Run
 from batchata.report import cost_lines
 from batchata.results_dir import processed_dir, raw_dir
@@ -48,7 +48,8 @@ def statistics(
         **_money(run),
         "stray_outcomes": dict(run.strays),
         "shared_items": len(run.items.same_as),
-        "saved": {"dedupe": saved_by_dedupe(run)},
+        "saved": {"dedupe": saved_by_dedupe(run), "cache": saved_by_cache(run)},
+        "cache": None if run.started is None or run.started.cache is None else run.started.cache.reason,
         "estimate": estimate_error(run.accuracy),
         "elapsed_seconds": (run.updated_at - run.started_at) / 1e6,
         "results_dir": results_dir,

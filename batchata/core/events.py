@@ -56,6 +56,20 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     cost: str | None
 
 
+class CachePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run with `cache` caches: the beginning that its requests share, about `tokens` long, and why.
+
+    `level` is where it ends: "tools", "system" or "messages" (after `blocks` content blocks); None caches
+    nothing. Items that do not begin so, by `digest`, are sent as they are.
+    """
+
+    level: str | None
+    blocks: int
+    digest: str
+    tokens: int
+    reason: str
+
+
 class Process(msgspec.Struct, frozen=True, kw_only=True):
     """The process that drives a run."""
 
@@ -84,7 +98,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
 
     `response_schema` is what answers must fit, `result_schema` how their values are written: by Python names.
     `key` is a fingerprint of the API key, which tells keys apart and reveals nothing; None when unknown.
-    With `dedupe` identical items share one request.
+    With `dedupe` identical items share one request. `cache` is None when caching is not asked for.
     """
 
     TYPE: ClassVar[str] = "run_started"
@@ -108,6 +122,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
     process: Process
     key: str | None = None
     dedupe: bool = False
+    cache: CachePlan | None = None
 
 
 class ItemsAdded(Event, frozen=True, kw_only=True):

@@ -137,7 +137,9 @@ def _batch_polled(run: Run, at: int, event: e.BatchPolled, version: int) -> None
     job.polled_at = at
     job.counts = event.counts
     job.not_before = 0
-    if event.status == "ended" and job.status is JobStatus.SUBMITTED:
+    if event.status != "ended":
+        job.running_at = at
+    elif job.status is JobStatus.SUBMITTED:
         job.status = JobStatus.ENDED
 
 
@@ -173,6 +175,7 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
     amount = None if event.amount is None else Decimal(event.amount)
     job = run.jobs[event.job]
     job.answers += 1
+    job.cached = job.cached or prompt_tokens(event) > event.input_tokens
     job.used = (job.used[0] + prompt_tokens(event), job.used[1] + event.output_tokens)
     if amount is None:
         run.unpriced += 1
@@ -199,6 +202,10 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
 def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> None:
     job = run.jobs[event.job]
     run.withheld += job.held if job.uncertain else 0
+    if job.cached:
+        run.cached_at = max(run.cached_at, job.running_at)
+    elif job.answers:
+        run.cold_jobs += 1
     if job.expected is not None and job.answers:
         cost = None if job.unpriced else job.cost
         run.accuracy.add(job.expected, job.request_count, job.answers, job.used, cost)
@@ -250,7 +257,7 @@ def _submitted(job: Job, at: int, event: e.BatchSubmitted | e.SubmissionSettled)
     job.batch_id = event.batch_id
     job.created_at = event.created_at
     job.expires_at = event.expires_at
-    job.submitted_at = at
+    job.submitted_at = job.running_at = at
     job.not_before = 0
 
 

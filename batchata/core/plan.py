@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from batchata.core.caching import must_prime
 from batchata.core.state import ItemStatus, Run
 
 # The Message Batches API takes 100,000 requests or 256 MB a batch, whichever comes first. Whether the MB
@@ -42,7 +43,8 @@ class OverBudget:
 def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None:
     """The next job, in the order of the input; None when no item is due.
 
-    Items that are sent again travel among themselves, before those that were never sent.
+    Items that are sent again travel among themselves, before those that were never sent. While a cached
+    beginning is still to be written, one item goes alone, and the others wait for it.
     """
     assert run.settings is not None
     waiting = next(run.requeued.due(now), None) is not None
@@ -51,7 +53,12 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None
     candidates = run.requeued.due(now) if waiting else fresh
     limit = None if run.settings.max_cost is None else Decimal(run.settings.max_cost)
     budget = None if limit is None else limit - run.spent - run.reserved - run.withheld
-    return _take(candidates, min(run.settings.items_per_job, MAX_REQUESTS), measures, budget)
+    most = min(run.settings.items_per_job, MAX_REQUESTS)
+    if must_prime(run, now):
+        if run.open:
+            return None
+        most = 1
+    return _take(candidates, most, measures, budget)
 
 
 def worst_of_pending(run: Run, measures: Measures) -> Decimal | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from batchata.core.pricing import MILLION
 from batchata.core.state import Run
+
+_CACHED = ("cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
 
 
 def saved_by_dedupe(run: Run) -> Decimal | None:
@@ -16,3 +19,26 @@ def saved_by_dedupe(run: Run) -> Decimal | None:
             return None
         total += cost * len(copies)
     return total
+
+
+def saved_by_cache(run: Run) -> Decimal | None:
+    """What the cached tokens would have cost more as fresh ones (USD); negative where caching cost more.
+
+    By the unit prices in the log. None when a price is unknown.
+    """
+    total = Decimal(0)
+    fresh = {
+        source: units
+        for (source, kinds), _ in run.ledger.items()
+        if (units := dict(kinds)).get("input_tokens")
+    }
+    for (source, kinds), used in run.ledger.items():
+        units = dict(kinds)
+        cached = [kind for kind in _CACHED if used.get(kind)]
+        if not cached:
+            continue
+        unit = units.get("input_tokens") or fresh.get(source, {}).get("input_tokens")
+        if unit is None or any(kind not in units for kind in cached):
+            return None
+        total += sum(((Decimal(unit) - Decimal(units[kind])) * used[kind] for kind in cached), Decimal(0))
+    return None if run.unpriced and any(run.usage[kind] for kind in _CACHED) else total / MILLION

@@ -77,6 +77,8 @@ class Job:
     unpriced: int = 0  # charges whose amount is unknown
     answers: int = 0  # charges
     used: tuple[int, int] = (0, 0)  # input tokens of all kinds, output tokens
+    cached: bool = False  # whether an answer wrote or read a cached beginning
+    running_at: int = 0  # when it was last known not to have ended
     cancel_requested: bool = False
     bodies: Ranges = field(default_factory=list)  # its result lines, in the order received
     undecided: dict[int, str] = field(default_factory=dict)  # index -> why its answer is no good
@@ -242,6 +244,8 @@ class Run:
         # What was used at which prices: (source, unit prices by kind) -> how many of each kind.
         self.ledger: dict[Tariff, dict[str, int]] = {}
         self.accuracy = Accuracy()
+        self.cached_at = 0  # when the cached beginning was last known to be used
+        self.cold_jobs = 0  # completed jobs with answers none of which used a cache
         self.strays: dict[str, int] = {}
         self.limit_reached = False
         self.needed: Decimal | None = None  # the limit with which the next item would have been sent

@@ -7,13 +7,16 @@ from batchata.inputs.items import Inputs, Source
 from batchata.inputs.params import check_params
 from batchata.inputs.read import read_inputs
 from batchata.inputs.request import RequestTemplate, note_size
+from batchata.inputs.values import CACHE_MARK, encode
 
 __all__ = [
+    "CACHE_MARK",
     "FileInput",
     "Inputs",
     "RequestTemplate",
     "Source",
     "check_params",
+    "encode",
     "note_size",
     "pdf_to_document_block",
     "read_inputs",

@@ -31,6 +31,7 @@ _ALLOWED: Final = (
 )
 # Batchata's own arguments, for hints only.
 _OURS: Final = (
+    "cache",
     "dedupe",
     "enable_citations",
     "files",

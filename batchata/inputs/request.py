@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from batchata.core.events import CachePlan
 from batchata.inputs.content import CITABLE, system_text
 from batchata.inputs.files import FileInput
 from batchata.inputs.hidden import hidden_tokens
@@ -15,6 +16,7 @@ from batchata.inputs.items import Source
 from batchata.inputs.kinds import PDF, TEXT, decode_text
 from batchata.inputs.limits import ENVELOPE_TOKENS
 from batchata.inputs.messages import Conversation, Message
+from batchata.inputs.prefix import CONTROL, MARK_BYTES, marked, prefix_digest, system_turns
 from batchata.inputs.tokens import FORMAT, SCHEMA, TOOLS, text_tokens
 from batchata.inputs.values import CACHE_MARK, encode
 
@@ -29,13 +31,14 @@ class RequestTemplate:
     """What all requests of a run have in common; it can be pickled.
 
     `params` are those of the Messages API without `messages`; `system_suffix` is put behind every system
-    prompt; `prompt` goes behind the file.
+    prompt; `prompt` goes behind the file. With `cache` the end of what requests share is marked to be cached.
     """
 
     params: Mapping[str, Any]
     system_suffix: str | None = None
     prompt: str | None = None
     enable_citations: bool = False
+    cache: CachePlan | None = None
 
     def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
         """The JSON object of one request of a batch: `{"custom_id": ..., "params": {...}}`.
@@ -48,15 +51,20 @@ class RequestTemplate:
         if isinstance(source, FileInput):
             return b"".join((head, self._common, *self._file_message(source, note)))
         messages, system = self._split(source)
+        begins_alike = (
+            self.cache is not None and prefix_digest(source, self.cache.blocks) == self.cache.digest
+        )
+        if self.cache is not None and self.cache.level == "messages" and begins_alike:
+            messages = marked(messages, self.cache.blocks)
         if note is not None and messages[-1]["role"] == "user":
             messages = [*messages[:-1], _noted(messages[-1], note)]
-        common = self._common_with(system) if system else self._common
+        common = self._common_with(system, begins_alike) if system or not begins_alike else self._common
         return head + common + b'"messages":' + encode(messages) + b"}}"
 
     @property
     def size(self) -> int:
         """How many bytes it adds to `Inputs.request_size`, at most."""
-        return len(self._common) + len(self._prompt_block)
+        return len(self._common) + len(self._prompt_block) + (MARK_BYTES if self.cache else 0)
 
     @property
     def token_bound(self) -> int:
@@ -67,31 +75,43 @@ class RequestTemplate:
     def expected_tokens(self) -> float:
         """The input tokens it is expected to add, as `text_tokens` counts."""
         params = self.params
-        prompts = [prompt for prompt in (params.get("system"), self.system_suffix, self.prompt) if prompt]
-        texts = sum(text_tokens(system_text(prompt)) for prompt in prompts)
         shape = (params.get("output_config") or {}).get("format")
-        texts += FORMAT + text_tokens(encode(shape["schema"])) * SCHEMA if shape else 0.0
-        return texts + (TOOLS + text_tokens(encode(params["tools"])) if params.get("tools") else 0.0)
+        more = FORMAT + text_tokens(encode(shape["schema"])) * SCHEMA if shape else 0.0
+        return self.tool_tokens + self.system_tokens([]) + text_tokens(self.prompt or "") + more
+
+    @cached_property
+    def tool_tokens(self) -> float:
+        """What the caller's tools make of that."""
+        tools = self.params.get("tools")
+        return TOOLS + text_tokens(encode(tools)) if tools else 0.0
+
+    def system_tokens(self, source: Source) -> float:
+        """What the system prompt makes of that, with the system turns of an item."""
+        prompts = [self.params.get("system"), *system_turns(source), self.system_suffix]
+        return sum(text_tokens(system_text(prompt)) for prompt in prompts if prompt)
 
     @property
     def caches(self) -> bool:
         """Whether its part of a request asks for prompt caching."""
-        return CACHE_MARK in self._common
+        return self.cache is not None or CACHE_MARK in self._common
 
     @cached_property
     def _common(self) -> bytes:
-        return self._common_with([])
+        return self._common_with([], self.cache is not None)
 
     @cached_property
     def _prompt_block(self) -> bytes:
         return encode(_text_block(self.prompt or ""))
 
-    def _common_with(self, system: list[Prompt]) -> bytes:
+    def _common_with(self, system: list[Prompt], begins_alike: bool) -> bytes:
         """All but the messages, as the beginning of a JSON object that goes on."""
+        level = None if self.cache is None else self.cache.level
         params = {key: value for key, value in self.params.items() if key != "system"}
         prompts = [self.params.get("system"), *system, self.system_suffix]
         if joined := join_prompts([prompt for prompt in prompts if prompt]):
-            params["system"] = joined
+            params["system"] = _ending_marked(joined) if level == "system" and begins_alike else joined
+        if level == "tools":
+            params["tools"] = [*params["tools"][:-1], {**params["tools"][-1], "cache_control": CONTROL}]
         return encode(params)[1:-1] + b"," if params else b""
 
     def _split(self, source: Conversation) -> tuple[Conversation, list[Prompt]]:
@@ -118,6 +138,11 @@ def _noted(message: Message, note: str) -> Message:
     content = message["content"]
     blocks = [_text_block(content)] if isinstance(content, str) else content
     return {**message, "content": [*blocks, _text_block(note)]}
+
+
+def _ending_marked(prompt: Prompt) -> list[Mapping[str, Any]]:
+    blocks = [_text_block(prompt)] if isinstance(prompt, str) else [*prompt]
+    return [*blocks[:-1], {**blocks[-1], "cache_control": CONTROL}]
 
 
 def join_prompts(prompts: list[Prompt]) -> str | list[Mapping[str, Any]] | None:

@@ -31,7 +31,9 @@ class Model:
 
     `end_of_life` is the day from which requests fail. `image_tokens` is the most that one image, or one
     page of a PDF as an image, can cost. `text_factor` is how many tokens a text makes, relative to the models
-    up to the 4.6 generation (the tokenizer changed with 4.7). `thinks_by_default` says that answers begin
+    up to the 4.6 generation (the tokenizer changed with 4.7). `cache_minimum` is how many tokens the
+    beginning of a request must have to be cached; where that is not known, the most of all models.
+    `thinks_by_default` says that answers begin
     with thinking, which counts against `max_tokens`; `always_thinks` that it cannot be turned off either.
     `us_surcharge` says that every token costs more where inference is kept in the United States.
     """
@@ -51,6 +53,7 @@ class Model:
     max_output_tokens: int = 128_000
     image_tokens: int = 4_784
     text_factor: float = 1.3
+    cache_minimum: int = 4_096
     known: bool = True
     exists: bool = True
 
@@ -137,7 +140,18 @@ _TABLE: list[Model] = [
     replace(_GEN_3_5, id="claude-3-5-haiku-20240307", successor=_LATEST["haiku"], exists=False),
 ]
 
-MODELS: dict[str, Model] = {model.id: model for model in _TABLE}
+# From the page on prompt caching (August 2026); that of Sonnet 5.5 is reported elsewhere.
+_CACHE_MINIMUM = {
+    512: ("claude-opus-5", "claude-fable-5", "claude-mythos-5", "claude-sonnet-5-5"),
+    1_024: ("claude-opus-4-8", "claude-sonnet-5", "claude-sonnet-4-6", "claude-sonnet-4-5"),
+    2_048: ("claude-opus-4-7", "claude-mythos-preview"),
+}
+_LEAST = {name: tokens for tokens, names in _CACHE_MINIMUM.items() for name in names}
+_LEAST["claude-sonnet-4-5-20250929"] = 1_024
+
+MODELS: dict[str, Model] = {
+    model.id: replace(model, cache_minimum=_LEAST.get(model.id, model.cache_minimum)) for model in _TABLE
+}
 
 
 def find_model(name: str, today: date) -> Model:

@@ -15,7 +15,7 @@ from batchata.replay.living import is_alive
 from batchata.replay.outlook import ago, status_in_words, status_then, what_next
 from batchata.replay.paper import Paper, aligned
 from batchata.replay.wording import by_kind, moment, number_of, span, usage_in_words, usd
-from batchata.report import error_in_words, money
+from batchata.report import cache_in_words, error_in_words, money
 
 _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
 _MOST_FAILURES = 5  # kinds of failure shown with an example
@@ -143,6 +143,8 @@ def _cost(paper: Paper, run: Run) -> None:
     paper.field("cost", text)
     if used := usage_in_words(run.usage):
         paper.field("used", used)
+    for number, text in enumerate(cache_in_words(run)):
+        paper.field("" if number else "cache", clean(text))
     guess = run.accuracy
     if guess.answers and not guess.unpriced:
         errors = (guess.cost_error, guess.input_error, guess.output_error)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from random import Random
 
 from core_given import PROCESS, SECOND, START, error, items_added, run_started
+from msgspec.structs import replace
 
 from batchata.core import events as e
 from batchata.core.decide import (
@@ -37,11 +38,15 @@ WORST = worst_cost(PRICE, MOST_INPUT, MOST_OUTPUT)
 BAD_ANSWERS = ["api_error", "overloaded_error", "expired", "invalid_request_error", "refusal", "max_tokens"]
 
 
+CACHED = e.CachePlan(level="system", blocks=0, digest="d", tokens=2000, reason="it pays")
+
+
 class History:
     """One run, played step by step; `recorded` is its stream and `run` the state folded along the way."""
 
-    def __init__(self, seed: int, *, copies: bool = False) -> None:
+    def __init__(self, seed: int, *, copies: bool = False, caching: bool = False) -> None:
         self.copies = copies  # whether some items share the request of an earlier one
+        self.caching = caching  # whether requests have a shared beginning cached
         self.chance = Random(seed)
         self.now = START
         self.run = Run()
@@ -64,6 +69,8 @@ class History:
             max_attempts=self.chance.randint(1, 3),
             max_cost=limit,
         )
+        if self.caching:
+            started = replace(started, cache=CACHED)
         self.append(started, self._items_added(self.chance.randint(0, 12)))
 
     def _items_added(self, count: int) -> e.ItemsAdded:
@@ -258,7 +265,8 @@ class History:
             self.append(cost)
 
     def _usage(self) -> e.Usage:
-        written = self.chance.randint(0, MOST_INPUT // 2)
+        cold = self.caching and self.chance.random() < 0.3
+        written = 0 if cold else self.chance.randint(0, MOST_INPUT // 2)
         return e.Usage(
             input_tokens=self.chance.randint(0, MOST_INPUT // 2),
             output_tokens=self.chance.randint(0, MOST_OUTPUT),

@@ -14,6 +14,7 @@ from batchata import BatchManager, Estimate
 from batchata.core.evolve import fold
 from batchata.errors import ConfigurationError, InvalidInputError, RunMismatchError
 from batchata.progress import line
+from batchata.report import error_in_words
 from batchata.stats import estimate_error, printed
 
 
@@ -179,8 +180,8 @@ def test_the_error_is_measured_from_the_log(runs: Runs) -> None:
     assert found["expected_cost"] == estimate.cost
     assert found["cost"] == manager.stats()["total_cost"]
     assert found["cost_error"] == pytest.approx(float(estimate.cost / found["cost"]) - 1)
-    assert "too high" in printed(replayed, manager.stats())
-    assert f"estimate {found['cost_error']:.0%} too high" in line(replayed)
+    assert f", {error_in_words(found['cost_error'])} (input " in printed(replayed, manager.stats())
+    assert f"estimate {error_in_words(found['cost_error'])}" in line(replayed)
 
 
 def test_it_prints_as_it_says(runs: Runs) -> None:
@@ -193,3 +194,12 @@ def test_it_prints_as_it_says(runs: Runs) -> None:
     assert "without a batch" in text
     assert "not enough for what is expected" in text
     assert max(map(len, text.splitlines())) < 120
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(0.0, "exact to 1%"), (0.12, "12% too high"), (-0.3, "30% too low"), (5.1, "6 times what was used")],
+)
+def test_an_error_reads_as_a_person_would_say_it(error: float, words: str) -> None:
+    """A share where it is one, and a multiple where it is not."""
+    assert error_in_words(error) == words

@@ -1,0 +1,73 @@
+"""Whether a run's requests are to have their shared beginning cached, and why."""
+
+from __future__ import annotations
+
+from batchata.core.caching import costs_of_prefix
+from batchata.core.events import CachePlan
+from batchata.core.pricing import ModelPrice
+from batchata.errors import InvalidInputError
+from batchata.inputs import Inputs, RequestTemplate
+from batchata.inputs.prefix import prefix_tokens, shared_prefix
+from batchata.providers.models import Model
+from batchata.report import money
+
+
+def check_cache(cache: object) -> str | None:
+    """The argument `cache`, if it is one of those that there are.
+
+    Raises InvalidInputError.
+    """
+    if cache is None:
+        return None
+    if cache != "auto":
+        raise InvalidInputError(f"cache must be 'auto' or None, not {cache!r}")
+    return "auto"
+
+
+def plan_cache(
+    model: Model, inputs: Inputs, template: RequestTemplate, price: ModelPrice | None, requests: int
+) -> CachePlan:
+    """What so many requests cache of their beginning: up to the tools, the system prompt, or some block.
+
+    Nothing, and why, where no beginning is shared, where it is too short, or where it does not pay.
+    """
+    if not inputs.count:
+        return _nothing("there are no requests")
+    level, blocks, digest, tokens = _longest(model, inputs, template)
+    if level is None:
+        return _nothing(
+            "the requests begin with nothing that could be cached: no system prompt, tools or blocks"
+        )
+    begun = f"the requests begin with the same {tokens:,} tokens or so"
+    if tokens < model.cache_minimum:
+        return _nothing(f"{begun}; {model.id} caches from {model.cache_minimum:,} on")
+    costs = None if price is None else costs_of_prefix(price, tokens, requests)
+    if costs is None:
+        return _nothing(
+            f"{begun}; without a price for each kind of token nobody can tell whether caching pays"
+        )
+    plain, cached = costs
+    if cached >= plain:
+        many = f"{requests:,} {'request' if requests == 1 else 'requests'}"
+        return _nothing(f"{begun}; for {many} caching costs {money(cached)}, not caching {money(plain)}")
+    reason = f"{begun}; cached they cost about {money(cached)} instead of {money(plain)}"
+    return CachePlan(level=level, blocks=blocks, digest=digest, tokens=tokens, reason=reason)
+
+
+def _nothing(reason: str) -> CachePlan:
+    return CachePlan(level=None, blocks=0, digest="", tokens=0, reason=reason)
+
+
+def _longest(model: Model, inputs: Inputs, template: RequestTemplate) -> tuple[str | None, int, str, int]:
+    """The last place that all requests have in common: level, blocks, digest, and the tokens up to there."""
+    first, prefix = inputs.source(0), shared_prefix(inputs)
+    tools, system = template.tool_tokens, template.system_tokens(first)
+    if prefix.blocks:
+        more = prefix_tokens(first, prefix.blocks, model, template.enable_citations)
+        tokens = round((tools + system) * model.text_factor + more)
+        return "messages", prefix.blocks, prefix.digest, tokens
+    if prefix.same_system and system:
+        return "system", 0, prefix.digest, round((tools + system) * model.text_factor)
+    if tools:
+        return "tools", 0, "", round(tools * model.text_factor)
+    return None, 0, "", 0
