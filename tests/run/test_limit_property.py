@@ -1,0 +1,143 @@
+"""`max_cost` against the provider's own bill, under any parallelism, fault, stop and kill."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from limit_support import Tally, case
+from resume_support import PLACES
+
+from batchata.sandbox import Faults
+
+# How many cases; a longer look: BATCHATA_CASES=1000 pytest tests/run/test_limit_property.py -s
+CASES = int(os.environ.get("BATCHATA_CASES", "40"))
+KILLS = max(CASES // 6, 1)
+_number = count()
+
+# Each case is made by one seed: hypothesis draws many small and equal values, and too few of the cases that
+# come close. To make a failing case smaller takes minutes, as each try is a run.
+CASE = st.integers(0, 2**62).map(Random)
+QUIET = {
+    "deadline": None,
+    "database": None,
+    "phases": [Phase.generate],
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+
+
+def _some(chance: Random) -> set[int]:
+    return set(chance.sample(range(6), chance.randint(1, 4)))
+
+
+def _times(chance: Random) -> int:
+    return chance.randint(1, 2)
+
+
+def _list(*values: int) -> Callable[[Random], list[int]]:
+    return lambda chance: [chance.choice(values) for _ in range(chance.randint(1, 3))]
+
+
+FAULTS: dict[str, Callable[[Random], Any]] = {
+    # billed, and nobody is told
+    "lost_create_responses": _times,
+    "create_status_after": _list(0, 500, 529),
+    "missing": _some,
+    "truncate_results": _list(-1, 0, 1, 3),
+    # lost on the way, or odd
+    "create_status": _list(0, 429, 529, 503),
+    "poll_status": _list(0, 500),
+    "results_status": _list(0, 500),
+    "not_found_after_create": _times,
+    "drop_results_after": _list(-1, 0, 2),
+    "cut_last_line": _times,
+    "unknown_kind": _some,
+    "expired": _some,
+    "duplicated": _some,
+    "foreign": _times,
+}
+
+
+def world(chance: Random) -> dict[str, Any]:
+    """A provider and its inputs."""
+    names = chance.sample(list(FAULTS), chance.choice([0, 1, 1, 2, 3]))
+    return {
+        "seed": chance.randint(0, 10**9),
+        "geo": chance.choice(["global", "us"]),
+        "texts": [
+            f"text {n} " + "é½ab"[n % 4] * chance.randint(0, 400) for n in range(chance.randint(3, 14))
+        ],
+        "faults": Faults(**{name: FAULTS[name](chance) for name in names}),
+        "delay": chance.choice([0.0, 0.0, 0.02]),
+    }
+
+
+def settings_of(chance: Random) -> dict[str, Any]:
+    """What may change with each start."""
+    return {
+        "items_per_job": chance.randint(1, 6),
+        "max_parallel_jobs": chance.randint(1, 6),
+        "max_attempts": chance.randint(1, 4),
+    }
+
+
+@pytest.fixture(scope="module")
+def tally() -> Iterator[Tally]:
+    """What all cases of this module came to is printed at its end."""
+    found = Tally()
+    yield found
+    print(f"\n{found}", file=sys.__stdout__, flush=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the logs of the cases lie, one after another."""
+    return tmp_path_factory.mktemp("cases")
+
+
+@settings(max_examples=CASES, **QUIET)
+@given(CASE)
+def test_the_bill_never_passes_the_limit(folder: Path, tally: Tally, chance: Random) -> None:
+    """Whatever goes wrong and however often the run is started, with limits that rise and fall."""
+    own = folder / f"{next(_number)}"
+    max_tokens = chance.randint(20, 2000)
+    with case(own, tally, **world(chance)) as run:
+        least = run.smallest_limit(max_tokens=max_tokens)
+        for share in [chance.uniform(1, 8), *(chance.uniform(0.2, 12) for _ in range(chance.randint(0, 2)))]:
+            limit = (least * Decimal(share)).quantize(Decimal("1e-9")) + Decimal("1e-9")
+            summary = run.start(limit, max_tokens=max_tokens, **settings_of(chance))
+            assert summary["cost_limit_reached"] or summary["pending_items"] == 0
+    shutil.rmtree(own)
+
+
+@settings(max_examples=KILLS, **QUIET)
+@given(CASE)
+def test_the_bill_never_passes_the_limit_of_a_run_that_is_killed(
+    folder: Path, tally: Tally, chance: Random
+) -> None:
+    """SIGKILL on either side of what lasts: reservations are in the log, whoever comes next."""
+    own = folder / f"{next(_number)}"
+    fixed = {"max_tokens": chance.randint(20, 2000), **settings_of(chance)}
+    with case(own, tally, **world(chance)) as run:
+        limit = run.smallest_limit(**fixed) * Decimal(chance.uniform(1, 8)).quantize(Decimal("0.01"))
+        for _ in range(chance.randint(1, 2)):
+            place, after = chance.choice(PLACES[:3])
+            run.killed(limit, (place, after, chance.randint(1, 10)), **fixed)
+        run.start(limit, **fixed)
+    shutil.rmtree(own)
+
+
+def test_the_cases_came_close_to_their_limits(tally: Tally) -> None:
+    """A limit that is never approached proves nothing: the largest bill is most of what was allowed."""
+    assert tally.reached > tally.cases // 5
+    assert Decimal("0.8") < tally.largest <= 1
