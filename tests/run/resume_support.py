@@ -30,14 +30,19 @@ from batchata.sandbox import Faults, Sandbox
 
 COUNT = 4
 
-# Imports take three seconds, so one server does them once and forks a process per script.
+# Imports take three seconds, so one server does them once and forks a process per script. Its path is not that
+# of the tests (Python 3.12.1 drops it), so what the tests' own modules import is named here too.
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(
     [
         "pytest",
         "anthropic",
-        "resume_support",
-        "crash_support",
+        "batchata.manager",
+        "batchata.load",
+        "batchata.results_dir",
+        "batchata.replay.verify",
+        "batchata.sandbox",
+        "batchata.providers.anthropic.client",
         "batchata.log.claim",
         "alembic.command",
         "alembic.autogenerate",
