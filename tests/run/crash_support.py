@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from crash_boundaries import Boundary, watch, write
-from resume_support import Script, check_money, fresh, known_batches, paid_by_item
+from resume_support import Script, check_money, fresh, known_batches, paid_by_item, seen
 from run_support import Echo, Runs
 
 from batchata import BatchManager, load_results_from_disk
@@ -86,16 +87,31 @@ def _run(runs: Runs, **given: Any) -> dict[str, Any]:
 
 
 def _cancel_and_go_on(runs: Runs, **given: Any) -> dict[str, Any]:
-    """Wait a moment for slow batches, cancel them, and send anew what they had not finished."""
-    manager = _manager(runs, max_wait_time=0.15, poll_interval=0.1, **given)
-    manager.run()
-    manager.cancel()
+    """Cancel the first two batches from another thread, and send anew what they had not finished."""
+    manager = _manager(runs, poll_interval=0.1, **given)
+    over = Event()
+    other = Thread(target=_cancel_two, args=(runs, manager, over))
+    other.start()
+    try:
+        manager.run()
+    finally:
+        over.set()
+        other.join()
     return _run(runs, **given)
+
+
+def _cancel_two(runs: Runs, manager: BatchManager, over: Event) -> None:
+    while not over.wait(0.005):
+        if seen(runs, "batch_cancel_requested")():
+            return
+        if seen(runs, "run_started")() and len(known_batches(runs)) == 2:
+            manager.cancel()
+            return
 
 
 def _slow_at_first() -> dict[str, Any]:
     """Batches that somebody will cancel, half done."""
-    slow = iter([0.5, 0.5])
+    slow = iter([1.5, 1.5])
     return {"delay": lambda _: next(slow, 0.0), "faults": Faults(processed=0.5)}
 
 

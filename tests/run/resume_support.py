@@ -30,8 +30,8 @@ from batchata.sandbox import Faults, Sandbox
 
 COUNT = 4
 
-# Imports take three seconds, so one server does them once and forks a process per script. Its path is not that
-# of the tests (Python 3.12.1 drops it), so what the tests' own modules import is named here too.
+# Imports take three seconds, so one server does them once and forks a process per script. It does not look
+# for modules where those of the tests lie (Python 3.12.1), so what these import is named too.
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(
     [
