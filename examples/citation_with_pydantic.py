@@ -1,5 +1,7 @@
 """Citations with a response model: for every value of the result, the place it was read from.
 
+The answers come in several shapes, as from real models: as bare JSON, in a fence, as prose and then JSON.
+
 python examples/citation_with_pydantic.py           offline, free
 python examples/citation_with_pydantic.py --live    Claude; needs ANTHROPIC_API_KEY
 """
@@ -13,6 +15,8 @@ from pydantic import BaseModel
 from batchata import BatchManager
 
 FILES = [DOCUMENTS / "invoice-brightwater.pdf", DOCUMENTS / "invoice-kestrel-freight.pdf"]
+
+FOUND = {True: "found there", False: "NOT found there", None: "not checked"}
 
 
 class Vendor(BaseModel):
@@ -52,10 +56,10 @@ def main(folder: Path) -> None:
         for path, citations in entry["citations"].items():
             for citation in citations:
                 page = citation.pages[0] if citation.pages else "?"
-                print(f"  {path:22} page {page}  “{citation.cited_text.strip()}”")
+                print(f"  {path:20} page {page}, {FOUND[citation.grounded]}: “{citation.cited_text.strip()}”")
         print()
 
 
 if __name__ == "__main__":
-    with service() as here:
+    with service(style="mixed") as here:
         main(here.folder)

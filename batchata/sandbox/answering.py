@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from batchata.errors import InvalidInputError
 from batchata.sandbox.caching import CacheUsage, PromptCache
 from batchata.sandbox.models import inference_place, text_factor, thinks
 from batchata.sandbox.rejections import Rejection, rejection
@@ -26,8 +28,8 @@ _decode = msgspec.json.decode
 class Answering:
     """Answers requests by a function, a mapping of custom ids, a constant, or (None) by reading them."""
 
-    def __init__(self, answers: Answers) -> None:
-        self._ask = _asking(answers)
+    def __init__(self, answers: Answers, style: str = "plain") -> None:
+        self._ask = _asking(answers, style)
         self.cache = PromptCache()
 
     def outcome(self, custom_id: str, raw: bytes | msgspec.Raw, number: int, day: str) -> Answer | Outcome:
@@ -68,12 +70,17 @@ def refused(reason: Rejection) -> Answer:
     return Answer(kind="errored", error_type=reason.type, error_message=reason.message)
 
 
-def _asking(answers: Answers) -> Callable[[Request], Any]:
+def _asking(answers: Answers, style: str) -> Callable[[Request], Any]:
     if answers is None:
         # Imported late: a sandbox with given answers needs no reader.
-        from batchata.sandbox.reading import read
+        from batchata.sandbox.reading import MIXED, STYLES, read
 
-        return read
+        if style not in (*STYLES, MIXED):
+            known = ", ".join([*STYLES, MIXED])
+            raise InvalidInputError(f"style {style!r} is not known; it is one of {known}")
+        return partial(read, style=style)
+    if style != "plain":
+        raise InvalidInputError("style is for answers that the sandbox reads; given answers have their own")
     if callable(answers) and not isinstance(answers, type):
         return answers
     if isinstance(answers, Mapping):

@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the order of result lines")
     parser.add_argument("--answers", metavar="MODULE:FUNCTION", help="answers a Request (default: reads it)")
+    parser.add_argument("--style", default="plain", help="how it writes what it reads, as plain or mixed")
     parser.add_argument("--ready-file", metavar="PATH", help="write the address here once it answers")
     parser.add_argument(
         "--fault",
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 def _sandbox(options: argparse.Namespace) -> Sandbox:
     return Sandbox(
         _answers(options.answers),
+        style=options.style,
         delay=options.delay,
         faults=_faults(options.fault),
         state=options.state,

@@ -34,6 +34,10 @@ class Sandbox:
 
     - `answers`: None reads the documents sent; else a function of a `Request`, a mapping by custom id, or
       one answer for all. An answer is an `Answer`, a text, a pydantic model, or any JSON value.
+    - `style`: how typed answers that it reads itself are written and cited where the schema stands in the
+      prompt: "plain" (JSON whose values are cited blocks), "fenced" (indented, in a fence and prose),
+      "keyed" (blocks with keys), "cut" (values cut in two), "prose_first" (sentences that cite, then JSON
+      without citations), or "mixed" (another one for each request of a batch).
     - `delay`: seconds from creation to the end of a batch, or a function of the batch.
     - `faults`: copied; change `sandbox.faults` while it runs.
     - `state`: a directory in which batches outlive this sandbox; the port is remembered there too.
@@ -41,7 +45,7 @@ class Sandbox:
     - `clock`: seconds since the epoch.
     - `max_body`: bytes above which a body is refused with 413; `max_requests`: requests a batch may have.
 
-    Raises InvalidInputError for a host beyond loopback without `allow_remote`.
+    Raises InvalidInputError for an unknown style, and for a host beyond loopback without `allow_remote`.
     """
 
     api_key = "sandbox-key"
@@ -50,6 +54,7 @@ class Sandbox:
         self,
         answers: Answers = None,
         *,
+        style: str = "plain",
         delay: Delay = 0.0,
         faults: Faults | None = None,
         state: str | PathLike[str] | None = None,
@@ -66,7 +71,7 @@ class Sandbox:
             raise InvalidInputError(f"the sandbox listens on loopback only, not on {host!r} (allow_remote)")
         self._directory = DirectoryShelf(Path(state)) if state is not None else None
         clock = clock or time.time
-        answering = Answering(answers)
+        answering = Answering(answers, style)
         self._service = Service(
             self._directory or MemoryShelf(),
             answering,

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from batchata.sandbox.reading.reader import read
+from batchata.sandbox.reading.styles import MIXED, STYLES
 
-__all__ = ["read"]
+__all__ = ["MIXED", "STYLES", "read"]

@@ -10,25 +10,26 @@ from batchata.sandbox.reading.fill import Node
 from batchata.sandbox.reading.find import Found
 from batchata.sandbox.reading.pages import Page
 
-__all__ = ["Piece", "blocks_of", "citation", "json_pieces"]
+__all__ = ["Piece", "blocks_of", "citation", "cited", "json_pieces"]
 
 # A stretch of the answer's text, and the citation of what it says.
 type Piece = tuple[str, dict[str, Any] | None]
 
 
-def json_pieces(node: Node) -> Iterator[Piece]:
-    """The JSON text of a filled schema; values that were read carry their citation."""
+def json_pieces(node: Node, indent: str | None = None, line: str = "\n") -> Iterator[Piece]:
+    """The JSON text of a filled schema, on one line or indented; what was read carries its citation."""
     if isinstance(node, Found):
-        yield json.dumps(node.value, ensure_ascii=False), _cited(node)
+        yield json.dumps(node.value, ensure_ascii=False), cited(node)
         return
     opening, closing = ("{", "}") if isinstance(node, dict) else ("[", "]")
     yield opening, None
     children = list(node.items()) if isinstance(node, dict) else [(None, child) for child in node]
+    inner = f"{line}{indent}" if indent and children else ""
     for number, (name, child) in enumerate(children):
         key = "" if name is None else f"{json.dumps(name, ensure_ascii=False)}: "
-        yield (", " if number else "") + key, None
-        yield from json_pieces(child)
-    yield closing, None
+        yield ("," if inner else ", ") * bool(number) + inner + key, None
+        yield from json_pieces(child, indent, inner)
+    yield (line if inner else "") + closing, None
 
 
 def blocks_of(pieces: Iterator[Piece] | list[Piece]) -> list[dict[str, Any]]:
@@ -42,7 +43,7 @@ def blocks_of(pieces: Iterator[Piece] | list[Piece]) -> list[dict[str, Any]]:
     return blocks
 
 
-def _cited(found: Found) -> dict[str, Any] | None:
+def cited(found: Found) -> dict[str, Any] | None:
     if found.place is None:
         return None
     page = found.place.page

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchata.sandbox.reading.cite import Piece, blocks_of, citation, json_pieces
+from batchata.sandbox.reading.cite import Piece, blocks_of, citation
 from batchata.sandbox.reading.fill import Filler, Node
 from batchata.sandbox.reading.find import Finder, Found
 from batchata.sandbox.reading.pages import pages_of
 from batchata.sandbox.reading.prose import quoted
+from batchata.sandbox.reading.styles import style_of
 from batchata.sandbox.schema import forced_tool
 from batchata.sandbox.values import Answer, Request
 
 __all__ = ["read"]
 
 
-def read(request: Request) -> Answer:
-    """The answer to one request, from nothing but its own text and documents."""
+def read(request: Request, style: str = "plain") -> Answer:
+    """The answer to one request, from nothing but its own text and documents.
+
+    A native output format leaves no choice of style.
+    """
     schema = request.schema
     if schema is None:
         return Answer(content=blocks_of(_prose(request)))
@@ -25,7 +29,9 @@ def read(request: Request) -> Answer:
     if tool is not None:
         block = {"type": "tool_use", "id": "toolu_sandbox", "name": tool.get("name"), "input": plain(filled)}
         return Answer(content=[block], stop_reason="tool_use")
-    return Answer(content=blocks_of(json_pieces(filled)))
+    is_native = bool((request.params.get("output_config") or {}).get("format"))
+    write = style_of("plain" if is_native else style, request.number)
+    return Answer(content=blocks_of(write(filled)))
 
 
 def plain(node: Node) -> Any:

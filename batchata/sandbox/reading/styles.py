@@ -1,0 +1,109 @@
+"""The ways in which models write and cite a typed answer: what a sandbox's `style` may be."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+from batchata.sandbox.reading.cite import Piece, cited, json_pieces
+from batchata.sandbox.reading.fill import Node
+from batchata.sandbox.reading.find import Found
+
+__all__ = ["MIXED", "STYLES", "style_of"]
+
+MIXED = "mixed"
+
+
+def _plain(node: Node) -> Iterator[Piece]:
+    """One line of JSON in which each value that was read is a cited block."""
+    return json_pieces(node)
+
+
+def _fenced(node: Node) -> Iterator[Piece]:
+    """Indented JSON in a code fence, with a sentence before and behind."""
+    yield "Here is what the document says:\n\n```json\n", None
+    yield from json_pieces(node, "  ")
+    yield "\n```\n\nAll values are as printed.", None
+
+
+def _keyed(node: Node) -> Iterator[Piece]:
+    """Cited blocks that begin with the comma and the key before the value."""
+    before = ""
+    for text, citation in json_pieces(node, "  "):
+        if citation is None:
+            yield before, None
+            before = text
+        else:
+            yield before + text, citation
+            before = ""
+    yield before, None
+
+
+def _cut(node: Node) -> Iterator[Piece]:
+    """Values cut into two cited blocks; of texts, the first has the quote and the last has none."""
+    for text, citation in json_pieces(node):
+        middle = (len(text) + 1) // 2
+        if citation is None or middle == len(text):
+            yield text, citation
+            continue
+        end = len(text) - text.endswith('"')
+        yield text[:middle], citation
+        yield text[middle:end], citation
+        yield text[end:], None
+
+
+def _prose_first(node: Node) -> Iterator[Piece]:
+    """Sentences that cite, with the values as the source prints them; then JSON without citations."""
+    yield from _sentences(node, [])
+    yield "\n```json\n", None
+    yield "".join(text for text, _ in json_pieces(node, "  ")), None
+    yield "\n```", None
+
+
+def _sentences(node: Node, names: list[str]) -> Iterator[Piece]:
+    if isinstance(node, dict):
+        for name, child in node.items():
+            yield from _sentences(child, [*names, name])
+    elif isinstance(node, list):
+        for child in node:
+            yield from _items(child)
+    elif (citation := cited(node)) is not None:
+        yield f"The {' '.join(map(_words, names))} is ", None
+        yield f"{_as_printed(node)}.", citation
+        yield "\n", None
+
+
+def _items(node: Node) -> Iterator[Piece]:
+    """One element of a list as one line."""
+    found = [(name, child) for name, child in (node.items() if isinstance(node, dict) else [("item", node)])]
+    for number, (name, child) in enumerate(found):
+        if isinstance(child, Found):
+            yield f"{', ' if number else '- '}{_words(name)} ", None
+            yield _as_printed(child), cited(child)
+    yield "\n", None
+
+
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).lower()
+
+
+def _as_printed(found: Found) -> str:
+    place = found.place
+    if place is None:
+        return json.dumps(found.value, ensure_ascii=False)
+    return place.page.lines[place.line][place.start : place.end].strip()
+
+
+STYLES: dict[str, Callable[[Node], Iterator[Piece]]] = {
+    "plain": _plain,
+    "fenced": _fenced,
+    "keyed": _keyed,
+    "cut": _cut,
+    "prose_first": _prose_first,
+}
+
+
+def style_of(name: str, number: int) -> Callable[[Node], Iterator[Piece]]:
+    """The style of this name; of a mixed one, another for each request of a batch."""
+    return list(STYLES.values())[number % len(STYLES)] if name == MIXED else STYLES[name]
