@@ -13,12 +13,19 @@ _CACHED = ("cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens"
 def saved_by_dedupe(run: Run) -> Decimal | None:
     """What the items that share a request would have cost in requests of their own; None when unknown."""
     total = Decimal(0)
+    most = _usual_cost(run)
     for original, copies in run.items.copies.items():
         cost = run.items.cost(original)
         if cost is None:
             return None
-        total += cost * len(copies)
+        total += (cost if most is None else min(cost, most)) * len(copies)
     return total
+
+
+def _usual_cost(run: Run) -> Decimal | None:
+    """With caching an original may have paid for the beginning that its copies would only have read."""
+    answers = sum(job.answers for job in run.jobs.values())
+    return run.spent / answers if answers and any(run.usage[kind] for kind in _CACHED) else None
 
 
 def saved_by_cache(run: Run) -> Decimal | None:

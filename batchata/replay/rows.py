@@ -43,6 +43,7 @@ _PROVENANCE = [
     Column("job", WHOLE),
     Column("batch_id", TEXT),
     Column("custom_id", TEXT),
+    Column("same_as", WHOLE),
     Column("model", TEXT),
     Column("cost", MONEY),
     *(Column(kind, WHOLE) for kind in Usage.__struct_fields__),
@@ -87,7 +88,10 @@ def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
         "attempt": item.attempts,
         "job": None if job is None else number,
         "batch_id": None if job is None else job.batch_id,
-        "custom_id": None if job is None else job.custom_id(item.index),
+        "custom_id": None
+        if job is None
+        else job.custom_id(item.index if item.same_as is None else item.same_as),
+        "same_as": item.same_as,
         "model": started.model,
         "cost": item.cost,
         **{

@@ -30,7 +30,7 @@ from batchata.core.caching import HIT_RATE, cached_cost, costs_of_prefix, is_pri
 from batchata.core.evolve import evolve
 from batchata.core.plan import Plan, plan_job
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge
-from batchata.core.savings import saved_by_cache
+from batchata.core.savings import saved_by_cache, saved_by_dedupe
 from batchata.core.state import Run
 
 SEEDS = st.integers(0, 2**32)
@@ -167,3 +167,12 @@ def test_such_a_run_ends_and_sends_ahead_alone(seed: int) -> None:
 def test_a_run_without_the_field_is_as_before() -> None:
     """Logs of old have no plan."""
     assert planned(given(items_added(0, 3), items_per_job=5)) == [0, 1, 2]
+
+
+def test_what_dedupe_saved_does_not_count_the_writing_of_the_cache() -> None:
+    """A copy of the request that went ahead would have read what it wrote: what is usual was saved."""
+    run = caching(*answered(0, 0, cache_write_1h_tokens=2000), *answered(1, 1, cache_read_tokens=2000))
+    when(run, items_added(9, 1, (9, 0)), items_added(10, 1, (10, 1)))
+    mean = run.spent / 2
+    assert run.items.cost(0) > mean > run.items.cost(1)
+    assert saved_by_dedupe(run) == mean + run.items.cost(1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from resume_support import PLACES, Script, faulty, fresh, manager, opened
+from resume_support import Script, faulty, fresh, manager, opened
 from run_support import MODEL, Echo, Runs
 from typer.testing import CliRunner
 
@@ -126,7 +127,7 @@ def test_it_survives_a_kill(tmp_path: Path, commit: int) -> None:
     """Killed after any commit, the next start completes it; nothing is paid twice, and the log verifies."""
     given = {"messages": saying(), "dedupe": True}
     with fresh(tmp_path / "run", faults=faulty()) as runs:
-        code = Script(runs, (*PLACES[0], commit), **given).ends()
+        code = Script(runs, ("batchata.log.claim:SqliteClaim.append", True, commit), **given).ends()
         assert code in (0, -signal.SIGKILL)
         run = manager(runs, **given)
         assert run.run()["completed_items"] == 8
@@ -167,6 +168,11 @@ def test_replay_tells_what_is_shared(runs: Runs) -> None:
     assert (
         "4 items share the request of an earlier one" in command.invoke(app, ["show", str(runs.log)]).stdout
     )
+    exported = command.invoke(app, ["export", str(runs.log), str(runs.out), "--format", "jsonl"])
+    assert exported.exit_code == 0
+    rows = [json.loads(row) for row in (runs.out / "results.jsonl").read_text().splitlines()]
+    assert {row["index"]: row["same_as"] for row in rows if row["same_as"] is not None} == COPIES
+    assert all(row["custom_id"] in runs.sandbox.billed() for row in rows)
     item = command.invoke(app, ["item", str(runs.log), "5"]).stdout
     assert "the request is that of item 1" in item
     assert "attempt 1" in item
