@@ -54,6 +54,13 @@ context.set_forkserver_preload(
     ]
 )
 
+# Where a script can be killed: before (False) or after (True) a call of this function.
+PLACES = [
+    ("batchata.log.claim:SqliteClaim.append", True),
+    ("batchata.providers.anthropic.client:AnthropicProvider.submit", False),
+    ("batchata.providers.anthropic.client:AnthropicProvider.submit", True),
+]
+
 
 class Script:
     """A process that runs a manager as a user's script does; `given` changes the manager's arguments.
