@@ -225,10 +225,13 @@ class Engine:
             check_same_run(log, run, self.definition)
             starting.resume(journal, self.settings, self._provider)
             starting.warn_of_expiring_results(run)
-        starting.add_items(journal, self.definition.inputs, self.definition.same_as)
         writer = ResultsWriter(log, run, self.definition.reader)
         if not same_script:
             writer.all()  # a process that died may have recorded results whose files it had not written
+        begun, known = bool(run.chunks), run.total
+        starting.add_items(journal, self.definition.inputs, self.definition.same_as)
+        if begun and run.total > known and self.definition.same_as:
+            writer.all()  # new items may share requests that were answered long ago
         if call.retry_failed:
             starting.retry_failed(journal)
         return writer
