@@ -203,19 +203,31 @@ def play(runs: Runs, name: str, boundary: Boundary | None) -> None:
     write(path, seen)
 
 
-def run_case(name: str, boundary: Boundary | None, folder: Path) -> Case:
-    """One case, in a process that does one at a time: kill the script at the boundary, and start it again."""
+def run_case(
+    name: str,
+    boundary: Boundary | None,
+    folder: Path,
+    *,
+    playing: Callable[[Runs, str, Boundary | None], None] = play,
+    between: Callable[[Runs], None] | None = None,
+) -> Case:
+    """One case, in a process that does one at a time: kill the script at the boundary, and start it again.
+
+    `playing` is what the killed process does, `between` what happens to its log before the next start.
+    """
     scenario = SCENARIOS[name]
     folder = folder / f"{name}-{'-'.join(map(str, boundary or ('dry',)))}"
     problem, looks = None, 0
     with fresh(folder, **scenario.sandbox()) as runs:
         if scenario.before is not None:
             Script(runs, story=partial(play, name=name, boundary=scenario.before)).ends()
-        code = Script(runs, story=partial(play, name=name, boundary=boundary)).ends()
+        code = Script(runs, story=partial(playing, name=name, boundary=boundary)).ends()
         seen = json.loads((folder / "seen.json").read_text()) if code in (0, -signal.SIGKILL) else {}
         try:
             assert code in (0, -signal.SIGKILL), (folder / "stderr.txt").read_text()
-            _check(scenario, runs)
+            if between is not None:
+                between(runs)
+            check(scenario, runs)
             looks = longest_settlement(runs)
         except Exception as exc:  # noqa: BLE001 - the case's edge: whatever it is, it is that case's problem
             types = runs.types() if os.path.exists(runs.log) else []
@@ -225,7 +237,7 @@ def run_case(name: str, boundary: Boundary | None, folder: Path) -> Case:
     return Case(name, boundary, code != 0, seen, looks, problem)
 
 
-def _check(scenario: Scenario, runs: Runs) -> None:
+def check(scenario: Scenario, runs: Runs) -> None:
     """Start the same script again: nothing may be lost, paid twice, over the limit or unaccounted for."""
     summary = scenario.story(runs)
     _check_identity(summary, scenario.count)
@@ -233,7 +245,7 @@ def _check(scenario: Scenario, runs: Runs) -> None:
     if scenario.most is not None:
         assert _bill(runs) <= scenario.most, f"{_bill(runs)} was billed"
         assert summary["cost_limit_reached"]
-    _check_verified(runs)
+    check_verified(runs.log)
     if scenario.after is not None:
         summary = scenario.after(runs)
         _check_identity(summary, scenario.count)
@@ -251,7 +263,7 @@ def _check(scenario: Scenario, runs: Runs) -> None:
     paid = paid_by_item(runs)
     assert paid == {n: times for n, times in (once | scenario.billed).items() if times}, f"paid: {paid}"
     check_money(runs, summary["total_cost"], items)
-    _check_verified(runs)
+    check_verified(runs.log)
 
 
 def _check_identity(summary: dict[str, Any], count: int) -> None:
@@ -264,10 +276,10 @@ def _bill(runs: Runs) -> Decimal:
     return (used["input_tokens"] + used["output_tokens"] * 5) / Decimal(1_000_000)
 
 
-def _check_verified(runs: Runs) -> None:
+def check_verified(log: Path) -> None:
     """`python -m batchata.replay verify` finds nothing."""
     with redirect_stdout(io.StringIO()) as told:
-        held = verify_log(str(runs.log), None, None, json=True)
+        held = verify_log(str(log), None, None, json=True)
     assert held, told.getvalue()
 
 

@@ -240,7 +240,7 @@ def opened(runs: Runs) -> Iterator[SqliteLog]:
 @contextmanager
 def fresh(folder: Path, **given: Any) -> Iterator[Runs]:
     """A sandbox, a log and a results_dir of their own; the environment points there meanwhile."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     with Sandbox(**({"answers": echo} | given)) as sandbox, pytest.MonkeyPatch.context() as environment:
         environment.setenv("ANTHROPIC_BASE_URL", sandbox.url)
         environment.setenv("ANTHROPIC_API_KEY", sandbox.api_key)

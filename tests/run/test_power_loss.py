@@ -1,0 +1,143 @@
+"""Power loss: whatever the disk had not been told to keep may be gone, and the log still holds what counts.
+
+The order of writes and syncs is recorded from outside (`disk_recorder.c`), so nothing here believes what the
+library or SQLite says about what is durable.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import pytest
+from crash_boundaries import Boundary
+from crash_support import SCENARIOS, Case, check, check_verified, play, run_case
+from power_support import Disk, check_left, operations, play_recorded, put, recorder
+from resume_support import Script, context, fresh
+from run_support import Runs
+
+_SHARES = [(0.0, 0), (1.0, 0), (0.5, 1), (0.5, 2)]  # nothing, all, and two lots of what was not synced
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder in memory: what counts is what the disk is asked for, not how long it takes."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as made:
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPoolExecutor]:
+    """Processes whose scripts have the recorder preloaded."""
+    library = recorder(tmp_path_factory.mktemp("recorder"))
+    with ProcessPoolExecutor(2, mp_context=context, initializer=_preload, initargs=(library,)) as pool:
+        yield pool
+
+
+def _preload(library: Path) -> None:
+    os.environ["LD_PRELOAD"] = str(library)
+
+
+def test_at_any_moment_a_power_cut_leaves_a_log_with_all_that_was_relied_on(
+    folder: Path, recorded: ProcessPoolExecutor, figure: Callable[[str], None]
+) -> None:
+    """After each single operation on the disk: four ways to lose what was not synced, sector by sector.
+
+    Each time the files open and verify, and hold every append that had returned and the intent of every
+    request that had left.
+    """
+    record = recorded.submit(_record, "retries", folder).result()
+    disk, seen = Disk(), set[int]()
+    for number, operation in enumerate(operations(record)):
+        disk.do(operation)
+        for share, seed in _SHARES:
+            files = disk.left(share, 1_000 * seed + number)
+            state = hash((frozenset(files.items()), disk.acknowledged, len(disk.sent)))
+            if state not in seen:
+                seen.add(state)
+                check_left(disk, files, folder / "left.db")
+    figure(f"power loss: {len(seen)} states of the disk over {number + 1} operations, all whole")
+    assert disk.acknowledged > 20
+    assert len(seen) > 100
+
+
+def _record(name: str, folder: Path) -> Path:
+    with fresh(folder / "recorded", **SCENARIOS[name].sandbox()) as runs:
+        assert Script(runs, story=partial(play_recorded, name=name, boundary=None)).ends() == 0
+        return runs.log.parent / "disk.record"
+
+
+_CUTS = [
+    (Boundary(seam, number), share)
+    for seam, most in (("answered", 9), ("committed", 20), ("request", 9))
+    for number in range(1, most + 1)
+    for share in (0.0, 0.5)
+    if share == 0 or number % 3 == 0
+]
+
+
+def test_after_a_power_cut_the_next_start_pays_nothing_twice(
+    folder: Path, recorded: ProcessPoolExecutor, figure: Callable[[str], None]
+) -> None:
+    """The power goes at an answer, a commit or a request; only what had been synced is surely left."""
+    cases = list(recorded.map(partial(_cut_case, folder), _CUTS))
+    wrong = [f"{case.boundary}: {case.problem}" for case in cases if case.problem is not None]
+    assert not wrong, f"{len(wrong)} of {len(cases)} cases:\n" + "\n".join(wrong)
+    killed = sum(case.killed for case in cases)
+    figure(f"power loss: {killed} cuts, each resumed; all completed and paid once")
+    assert killed > len(cases) / 2
+
+
+def _cut_case(folder: Path, cut: tuple[Boundary, float]) -> Case:
+    boundary, share = cut
+    return run_case(
+        "parallel",
+        boundary,
+        folder / f"{share}",
+        playing=play_recorded,
+        between=partial(_cut_power, share=share, seed=boundary.number),
+    )
+
+
+def _cut_power(runs: Runs, share: float, seed: int) -> None:
+    disk = Disk()
+    for operation in operations(runs.log.parent / "disk.record"):
+        disk.do(operation)
+    put(disk.left(share, seed), runs.log)
+
+
+def test_a_copy_of_the_live_files_is_a_log_as_good_as_any(
+    folder: Path, figure: Callable[[str], None]
+) -> None:
+    """A backup tool copies the file and its -wal while the script is stopped somewhere: it verifies.
+
+    Resumed from that copy, when the script dies at that moment, the run completes and pays once.
+    """
+    random, stopped = Random(7), 0
+    for number in range(16):
+        with fresh(folder / str(number), **SCENARIOS["retries"].sandbox()) as runs:
+            script = Script(runs, story=partial(play, name="retries", boundary=None))
+            time.sleep(0.05 + 0.3 * random.random())
+            script.send(signal.SIGSTOP)
+            stopped += script.is_alive()
+            copies = [_copy(runs, suffix) for suffix in ("", "-wal")]
+            script.send(signal.SIGKILL)
+            script.ends()
+            put({suffix: content for suffix, content in copies if content is not None}, runs.log)
+            check(SCENARIOS["retries"], runs)
+            check_verified(runs.log)
+    figure(f"power loss: {stopped} copies of live files, each resumed; all completed and paid once")
+    assert stopped > 3
+
+
+def _copy(runs: Runs, suffix: str) -> tuple[str, bytes | None]:
+    path = Path(f"{runs.log}{suffix}")
+    return suffix, path.read_bytes() if path.exists() else None
