@@ -43,27 +43,25 @@ def value_spans(text: str, start: int, shape: Shape) -> Spans:
         kind = found.lastindex
         if kind == _CLOSED:
             inside, index = outer.pop()
-            if not outer:
-                end = found.end()
-                break
-            continue
-        if index >= 0:
-            step = inside.elements.get(index) or inside.element(index)
-            index += 1
-        elif (key := found[1]) is not None:
-            step = inside.fields.get(key) or inside.field(key)
         else:
-            step = inside
-        if kind != _OPENED:
-            met.append((step.path, found.span(kind)))  # type: ignore[arg-type]  # one group always matches
-            if not outer:
-                end = found.end()
-                break
-            continue
-        met.append((step.path, None))
-        opened.append(step.path)
-        outer.append((inside, index))
-        inside, index = step, 0 if text[found.end() - 1] == "[" else -1
+            if index < 0:
+                key = found[1]
+                step = inside if key is None else inside.fields.get(key) or inside.field(key)
+            else:
+                step = inside.elements.get(index) or inside.element(index)
+                index += 1
+            if kind != _OPENED:
+                met.append((step.path, found.span(kind)))  # type: ignore[arg-type]  # one group always matches
+                if outer:
+                    continue
+            else:
+                met.append((step.path, None))
+                opened.append(step.path)
+                outer.append((inside, index))
+                inside, index = step, 0 if text[found.end() - 1] == "[" else -1
+        if not outer:
+            end = found.end()
+            break
     return Spans(_places(met, opened), end)
 
 
