@@ -28,6 +28,18 @@ def test_the_first_python_block_runs_as_pasted(sandbox: Sandbox, tmp_path: Path)
     assert "2/2 items" in done.stderr
 
 
+def test_the_citations_that_are_shown_are_those_of_the_first_block(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The loop behind it prints to the character what the README says."""
+    found = re.findall(r"```\w*\n(.*?)```", README, re.DOTALL)
+    shown = next(n for n, block in enumerate(found) if "c.grounded" in block)
+    code = next(block for block in found if "BatchManager(" in block) + found[shown]
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.endswith(found[shown + 1]), done.stderr
+
+
 def test_the_sandbox_block_runs_as_pasted() -> None:
     """The sandbox's few lines work without anything set up."""
     code = next(b for b in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "Sandbox(" in b)
