@@ -18,7 +18,7 @@ from batchata.output.length import answer_length
 # generation do by themselves took 0 to 80 in recordings.
 _FREE_TEXT: Final = 300
 _THINKING: Final = 40
-_CHARACTERS: Final = 3.0  # of JSON to a token, on the models up to the 4.6 generation
+CHARACTERS_A_TOKEN: Final = 3.0  # of JSON to a token, on the models up to the 4.6 generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def expected_output(definition: Definition) -> int:
     thinking that the model does; never more than `max_tokens`.
     """
     factor, schema = definition.model.text_factor, definition.schema
-    text = _FREE_TEXT if schema is None else answer_length(schema) / _CHARACTERS * factor
+    text = _FREE_TEXT if schema is None else answer_length(schema) / CHARACTERS_A_TOKEN * factor
     most: int = definition.params["max_tokens"]
     return min(round(text) + _thinking(definition, definition.params.get("thinking")), most)
 

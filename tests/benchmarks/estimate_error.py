@@ -17,15 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pypdf import PdfReader
+
 from batchata.errors import BatchataError
+from batchata.expectation import CHARACTERS_A_TOKEN
 from batchata.inputs import RequestTemplate
 from batchata.inputs.messages import check_conversation
+from batchata.inputs.pdf import read_pdf
+from batchata.output.length import answer_length
 from batchata.providers.models import MODELS
 
 SHARED = Path(os.environ.get("BATCHATA_SHARED", Path(__file__).parents[3] / "shared" / "data" / "dev"))
 # The question was not recorded; the answer is about this page, whose text is the document's title and a line.
 QUESTION = "What is the answer to the ultimate question?"
 SERVER_TOOLS = ("web_search", "web_fetch", "code_execution")
+_MOST_PAGES = 100
 KINDS = {
     "text": "text",
     "schema": "structured output",
@@ -159,6 +165,29 @@ def measured() -> tuple[dict[str, list[Case]], int]:
     return found, refused
 
 
+def answers_by_schema() -> list[tuple[int, int]]:
+    """Output tokens of structured answers: those expected of the schema, and those used."""
+    found = []
+    for _, request, message in exchanges():
+        shape = request.get("output_format") or (request.get("output_config") or {}).get("format")
+        if shape and message.get("usage") and not request.get("tools"):
+            expected = round(answer_length(shape["schema"]) / CHARACTERS_A_TOKEN)
+            found.append((expected, message["usage"]["output_tokens"]))
+    return found
+
+
+def characters_of_pdfs() -> dict[str, tuple[int, int]]:
+    """By name of each readable PDF: characters that are counted, and those that reading it out finds."""
+    found = {}
+    for path in sorted((SHARED / "pdf").glob("*.pdf")):
+        try:
+            counted = read_pdf(path.read_bytes(), path.name, _MOST_PAGES, 1_000_000).characters
+        except BatchataError:
+            continue
+        found[path.name] = counted, sum(len(page.extract_text()) for page in PdfReader(path).pages)
+    return found
+
+
 def main() -> None:
     found, refused = measured()
     print(
@@ -175,6 +204,20 @@ def main() -> None:
             f"{title:42} {len(cases):7} {expected:9,} {used:7,} {expected / used - 1:+7.0%} "
             f"{statistics.median(map(abs, errors)):7.0%} {max(errors, key=abs):+7.0%}"
         )
+    answers = answers_by_schema()
+    errors = [expected / used - 1 for expected, used in answers]
+    whole = sum(expected for expected, _ in answers) / sum(used for _, used in answers) - 1
+    print(
+        f"output of {len(answers)} structured answers, by their schema: {whole:+.0%} in all, "
+        f"{statistics.median(map(abs, errors)):.0%} in the median, {max(errors, key=abs):+.0%} at worst"
+    )
+    pdfs = characters_of_pdfs().values()
+    errors = [counted / read - 1 for counted, read in pdfs if read]
+    whole = sum(counted for counted, _ in pdfs) / sum(read for _, read in pdfs) - 1
+    print(
+        f"characters of {len(pdfs)} PDFs, counted without decoding: {whole:+.0%} in all, "
+        f"{statistics.median(map(abs, errors)):.0%} in the median, {max(errors, key=abs):+.0%} at worst"
+    )
     if refused:
         print(f"{refused} recorded requests are of a form that Batchata refuses to send")
 
