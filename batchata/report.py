@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from batchata.core.ledger import batch_saving, ledger_lines, overruns, room
-from batchata.core.pricing import plain
+from batchata.core.pricing import MILLION, plain
 from batchata.core.savings import saved_by_cache, saved_by_dedupe
 from batchata.core.state import Run
 
@@ -44,8 +44,10 @@ def _total(run: Run) -> Iterator[str]:
 def _kinds(run: Run) -> Iterator[str]:
     """One line for each kind and price: the ledger."""
     for line in ledger_lines(run):
-        unit, what = line.unit_price, f"{line.quantity:,} {line.kind.replace('_', ' ')}"
-        yield f"          {what} at {exact(unit)} per million ({line.source}): {exact(line.amount)}"
+        per, many = (1_000, "1,000") if line.kind == "web_search_requests" else (MILLION, "million")
+        unit = exact(line.unit_price * per / MILLION)
+        what = f"{line.quantity:,} {line.kind.replace('_', ' ')}"
+        yield f"          {what} at {unit} per {many} ({line.source}): {exact(line.amount)}"
 
 
 def _jobs(run: Run) -> Iterator[str]:
@@ -77,10 +79,14 @@ def _limit(run: Run) -> Iterator[str]:
         yield f"limit     {limit}: {exact(run.spent)} spent{held}, {exact(left)} left"
         return
     yield (
-        f"limit     {limit} reached with {run.pending:,} items pending: {exact(run.spent)} spent{held}; "
+        f"limit     {limit} reached with {run.pending:,} {_items(run.pending)} pending: {exact(run.spent)} spent{held}; "
         f"{exact(left)} is left, but the next item may cost {_next(run, left)} at worst"
     )
     yield f"          {_remedy(run)}"
+
+
+def _items(count: int) -> str:
+    return "item" if count == 1 else "items"
 
 
 def _next(run: Run, left: Decimal) -> str:

@@ -43,14 +43,13 @@ class OverBudget:
 def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None:
     """The next job, in the order of the input; None when no item is due.
 
-    Items that are sent again travel among themselves, before those that were never sent. While a cached
-    beginning is still to be written, one item goes alone, and the others wait for it.
+    Items that are sent again travel among themselves, before those that were never sent; those go first only
+    where no money is left for the others. While a cached beginning is still to be written, one item goes
+    alone, and the others wait for it.
     """
     assert run.settings is not None
-    waiting = next(run.requeued.due(now), None) is not None
     same_as = run.items.same_as
     fresh = (index for index in range(run.next_fresh, run.total) if index not in same_as)
-    candidates = run.requeued.due(now) if waiting else fresh
     limit = None if run.settings.max_cost is None else Decimal(run.settings.max_cost)
     budget = None if limit is None else limit - run.spent - run.reserved - run.withheld
     most = min(run.settings.items_per_job, MAX_REQUESTS)
@@ -58,7 +57,13 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None
         if run.open:
             return None
         most = 1
-    return _take(candidates, most, measures, budget)
+    again = _take(run.requeued.due(now), most, measures, budget)
+    if isinstance(again, Plan):
+        return again
+    first = _take(fresh, most, measures, budget)
+    if isinstance(again, OverBudget) and isinstance(first, OverBudget):
+        return min(again, first, key=lambda over: over.needed)
+    return first or again
 
 
 def worst_of_pending(run: Run, measures: Measures) -> Decimal | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchata.errors import FileInputError
 from batchata.inputs.limits import least_page_tokens, page_text_tokens
-from batchata.inputs.pdf_text import inflated, shown_characters
+from batchata.inputs.pdf_text import inflated, shown_characters, token_bound
 
 if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
@@ -67,17 +67,19 @@ def _look_through(data: bytes, place: str, max_pages: int, max_tokens: int) -> P
             f"{place} has {len(pages)} pages, which make about {least:,} tokens or more; the model's context "
             f"window holds {max_tokens:,}: split it"
         )
-    characters = sum(_characters(page) for _, page in pages)
-    return PdfContent(len(pages), sum(map(page_text_tokens, sizes)), characters)
+    shown = [_shown(page) for _, page in pages]
+    bounds = (max(page_text_tokens(size), bound) for size, (_, bound) in zip(sizes, shown, strict=True))
+    return PdfContent(len(pages), sum(bounds), sum(characters for characters, _ in shown))
 
 
-def _characters(page: PageObject) -> int:
-    """For the estimate only, so what cannot be read counts as nothing."""
+def _shown(page: PageObject) -> tuple[int, int]:
+    """The characters that a page shows and a bound of their tokens; what cannot be read counts as nothing."""
     try:
         content = b"\n".join(map(_decoded, _content_streams(page)))
-        return shown_characters(page, content)
+        characters = shown_characters(page, content)
+        return characters, token_bound(page, characters)
     except (_DamagedError, *_pypdf_errors()):  # type: ignore[misc]  # mypy cannot see into the unpacking
-        return 0
+        return 0, 0
 
 
 # What pypdf lets escape on malformed files, found by feeding it some thousands of them: its own errors and

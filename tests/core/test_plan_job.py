@@ -119,6 +119,17 @@ def test_not_even_one_item_fits() -> None:
     assert plan_job(run, START, measures(worst_cost="0.300001")) == OverBudget(Decimal("0.300001"))
 
 
+def test_a_dear_retry_does_not_hold_up_what_there_is_money_for() -> None:
+    """The run goes on as long as money allows; when neither fits, the cheaper one says what is needed."""
+    run = given(items_added(0, 3), *submitted(0, (0, 0)), outcome(0, 0, "errored", "api_error"), max_cost="1")
+    when(run, job_completed(0), retry_scheduled((0, 0)))
+    costs = {0: Decimal("1.5"), 1: Decimal("0.4"), 2: Decimal("0.7")}
+    measured = Measures(size=lambda index: 1, worst_cost=costs.__getitem__)
+    assert planned(run, measured) == [1]
+    when(run, *submitted(1, (1, 1), reserved="0.4"))
+    assert plan_job(run, START, measured) == OverBudget(Decimal("0.7"))
+
+
 def test_without_a_price_a_limit_allows_nothing() -> None:
     """An unknown cost never passes as none."""
     run = given(items_added(0, 5), max_cost="1000000")

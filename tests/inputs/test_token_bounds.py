@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from batchata.inputs import RequestTemplate, read_inputs, service_tools
 from batchata.providers.models import find_model
@@ -62,6 +63,17 @@ def test_the_bound_holds_for_every_recorded_request(shared: Path) -> None:
         assert usage["output_tokens"] <= request["max_tokens"], name
     print(f"{seen} recorded requests; at most {closest:.0%} of the tokens held back were used")  # noqa: T201
     assert seen >= 30
+
+
+def test_the_text_of_a_page_is_bounded_by_its_characters(shared: Path) -> None:
+    """One token a character, forms included, where that is more than the documented 3,000 a page."""
+    with warnings.catch_warnings(action="ignore"):
+        model = find_model("claude-haiku-4-5", date(2026, 11, 25))
+    dense = shared / "pdf" / "us_federal_register_15p.pdf"
+    pages = [page.extract_text() for page in PdfReader(dense).pages]
+    inputs = read_inputs(files=[dense], prompt="Read.", model=model)
+    text = inputs.token_bound(0) - len(pages) * model.image_tokens
+    assert text >= sum(max(3_000, round(len(page) * 0.95)) for page in pages)
 
 
 @pytest.mark.parametrize(

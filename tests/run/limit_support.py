@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -16,6 +16,8 @@ from run_support import Runs
 
 from batchata import BatchManager
 from batchata.core.evolve import fold
+from batchata.core.state import JobStatus
+from batchata.errors import UnknownSubmissionError
 from batchata.sandbox import Answer, Faults, Request, Sandbox
 
 # USD per token in a batch: Claude Sonnet 5.5, and data residency, which a workspace may have as its default.
@@ -76,7 +78,6 @@ class Tally:
     reached: int = 0
     largest: Decimal = Decimal(0)
     answers: int = 0
-    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
@@ -103,10 +104,22 @@ class Case:
     def start(self, limit: Decimal, **given: Any) -> dict[str, Any]:
         """One start to its end, and a look at the bill."""
         self._highest = max(self._highest, limit)
-        summary = self._manager(limit, given).run()
+        summary = self._run(limit, given)
         self._tally.reached += summary["cost_limit_reached"]
         self.look()
         return summary
+
+    def _run(self, limit: Decimal, given: dict[str, Any]) -> dict[str, Any]:
+        """To its end; a lost submission that nothing can prove is given up, as its error says."""
+        manager = self._manager(limit, given)
+        for _ in range(20):
+            try:
+                return manager.run()
+            except UnknownSubmissionError:
+                self.look()
+                lost = manager._engine.state().jobs_with(JobStatus.UNKNOWN)
+                manager.abandon(lost[0].number)
+        raise AssertionError("it never ends")
 
     def killed(self, limit: Decimal, at: tuple[str, bool, int], **given: Any) -> None:
         """A start in a process of its own that kills itself at that call, and a look at the bill."""

@@ -247,7 +247,7 @@ def test_a_run_ends_with_its_account(costly: Runs, capsys: pytest.CaptureFixture
         "22 input tokens at $1.00 per million (genai-prices 0.2.3): $0.000022",
         "1,800 output tokens at $5.00 per million (genai-prices 0.2.3): $0.009",
         "job 0: $0.009022",
-        "limit     $0.0135 reached with 1 items pending: $0.009022 spent; $0.004478 is left, but the next",
+        "limit     $0.0135 reached with 1 item pending: $0.009022 spent; $0.004478 is left, but the next",
         "max_cost=0.014",
     ):
         assert words in said, said
