@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from batchata.errors import LogConflictError, LogError, LogWriteError, NotALogError
 
+_RESTORE = "restore it from a copy or give another path"
+
 # By the first part of SQLite's error name, most specific first.
 _MEANINGS: tuple[tuple[str, type[LogError], str], ...] = (
     (
@@ -20,7 +22,7 @@ _MEANINGS: tuple[tuple[str, type[LogError], str], ...] = (
         NotALogError,
         "{path} is no Batchata log: it is not a SQLite database; give another path",
     ),
-    ("SQLITE_CORRUPT", LogError, "{path} is damaged ({error}); restore it from a copy or give another path"),
+    ("SQLITE_CORRUPT", LogError, f"{{path}} is damaged ({{error}}); {_RESTORE}"),
     ("SQLITE_BUSY", LogWriteError, "{path} is locked by another program; close that and start again"),
     ("SQLITE_LOCKED", LogWriteError, "{path} is locked by another program; close that and start again"),
     ("SQLITE_FULL", LogWriteError, "{path} cannot be written: the disk is full; make room and start again"),
@@ -31,7 +33,7 @@ _MEANINGS: tuple[tuple[str, type[LogError], str], ...] = (
         "{path} cannot be opened; check that it exists and that its folder is writable",
     ),
     ("SQLITE_IOERR_READ", LogError, "{path} cannot be read ({error}); check the disk"),
-    ("SQLITE_IOERR_SHORT_READ", LogError, "{path} is cut off; restore it from a copy or give another path"),
+    ("SQLITE_IOERR_SHORT_READ", LogError, f"{{path}} is cut off; {_RESTORE}"),
     (
         "SQLITE_IOERR",
         LogWriteError,
@@ -56,3 +58,5 @@ def translated(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise meaning(exc, path) from exc
+    except UnicodeDecodeError as exc:  # sqlite3 cannot say what is wrong where the damage is in a name
+        raise LogError(f"{path} is damaged ({exc.object!r}); {_RESTORE}") from exc

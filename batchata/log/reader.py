@@ -125,7 +125,7 @@ class Reader:
         for version, name, schema, at, data in rows:
             try:
                 event = decoder(name, schema)(data)
-            except (msgspec.MsgspecError, UnicodeError) as exc:
+            except (msgspec.MsgspecError, UnicodeError, TypeError) as exc:  # of a type that no column has
                 raise LogError(f"{self.path}: event {version} of {stream!r} is damaged ({exc})") from exc
             yield Recorded(version, at, event)
 

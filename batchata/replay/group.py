@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from batchata.errors import BatchataError
+from batchata.replay.damage import damaged
 from batchata.replay.literal import clean
 
 # Typer brings its own copy of click, or uses the installed one, by version; its public errors derive from it.
@@ -30,6 +31,7 @@ class ReplayGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error of ours or of the caller's is one line and exit code 2."""
+        arguments = [*ctx.args]  # invoking takes them away
         try:
             result = super().invoke(ctx)
         except KeyboardInterrupt as exc:  # how --watch and --follow are ended
@@ -39,6 +41,12 @@ class ReplayGroup(TyperGroup):
             raise _ended(str(exc)) from exc
         except _UsageError as exc:
             raise _ended(f"{exc.format_message()} See --help.") from exc
+        except (LookupError, ArithmeticError, AssertionError, TypeError, ValueError) as exc:
+            # A changed byte can turn an event into another valid one. In a whole log it is a mistake of ours.
+            told = damaged(arguments)
+            if told is None:
+                raise
+            raise _ended(told) from exc
         # Here and not when the interpreter ends: only here a closed pipe (`| head`) ends quietly.
         sys.stdout.flush()
         return result

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from batchata.core import events as e
 from batchata.core.pricing import MILLION, TOKEN_KINDS
+from batchata.errors import LogError
 from batchata.log.port import Log
 from batchata.replay.history import History
 
@@ -110,8 +111,16 @@ def read_ledger(log: Log, stream: str) -> Ledger:
 
 
 def cost_at(rate: Rate, count: int) -> Decimal | None:
-    """What so many cost at a rate, in USD; None where it has no price."""
-    return None if rate.price is None else count * Decimal(rate.price) / MILLION
+    """What so many cost at a rate, in USD; None where it has no price.
+
+    Raises LogError for a price that is no number.
+    """
+    try:
+        return None if rate.price is None else count * Decimal(rate.price) / MILLION
+    except InvalidOperation as exc:
+        raise LogError(
+            f"the log holds a price that is no number, {rate.price!r}; `verify` says where"
+        ) from exc
 
 
 def by_model(ledgers: Iterable[Ledger]) -> dict[str, Entry]:

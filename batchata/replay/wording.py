@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -59,7 +59,10 @@ def usd(amount: Decimal | str | None) -> str:
     """An amount exactly as it is, with two decimals at least; "unknown" without a price."""
     if amount is None:
         return "unknown"
-    whole, _, cents = plain(Decimal(amount)).partition(".")
+    try:
+        whole, _, cents = plain(Decimal(amount)).partition(".")
+    except InvalidOperation:  # in a damaged log; what is there is told
+        return clean(f"${amount}")
     return f"${whole}.{cents:0<2}"
 
 
