@@ -78,8 +78,9 @@ def _limit(run: Run) -> Iterator[str]:
     if not run.limit_reached:
         yield f"limit     {limit}: {exact(run.spent)} spent{held}, {exact(left)} left"
         return
+    pending = f"{run.pending:,} {_items(run.pending)} pending"
     yield (
-        f"limit     {limit} reached with {run.pending:,} {_items(run.pending)} pending: {exact(run.spent)} spent{held}; "
+        f"limit     {limit} reached with {pending}: {exact(run.spent)} spent{held}; "
         f"{exact(left)} is left, but the next item may cost {_next(run, left)} at worst"
     )
     yield f"          {_remedy(run)}"
