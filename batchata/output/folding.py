@@ -14,7 +14,9 @@ _LIKE = str.maketrans({
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
 })  # fmt: skip
 _SPACES = re.compile(r"\s+")
-_CLUSTER = re.compile(r"\s+|[^\W\d_][\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u1ab0-\u1aff]+|.", re.DOTALL)
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u1ab0-\u1aff"  # they join the letter in front of them
+# A run of ASCII stays as long as it is.
+_CLUSTER = re.compile(rf"(?P<plain>[!-~]+(?![{_MARKS}]))|\s+|[^\W\d_][{_MARKS}]+|.", re.DOTALL)
 
 
 class Folded(NamedTuple):
@@ -45,6 +47,10 @@ def fold_with_places(text: str) -> Folded:
     places: list[int] = []
     breaks: list[int] = []
     for found in _CLUSTER.finditer(text):
+        if found["plain"]:
+            parts.append(found[0].casefold())
+            places += range(found.start(), found.end())
+            continue
         part = fold(found[0])
         parts.append(part)
         if "\n" in found[0]:

@@ -43,6 +43,9 @@ class Labels:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._labels = {path: _label(path) for path in paths}
+        self._by_words: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for path, label in self._labels.items():
+            self._by_words[label.words].add(path)
 
     def resolve(self, text: str, mentions: list[Mention], breaks: list[int]) -> list[str | None]:
         """For each mention, in order, the path of the value that it is of; None where that is not certain.
@@ -62,8 +65,8 @@ class Labels:
         resolved: list[str | None] = []
         evident: list[bool] = []
         for n, mention in enumerate(mentions):
-            best = _best(scores[n])
-            path, near = certain[n], self._of(agreed.get(clauses[n]), best)
+            best = self._by_record(_best(scores[n]))
+            path, near = certain[n], best.get(agreed.get(clauses[n], ""))
             near = near or self._by_neighbours(best, anchors, clauses, n)
             if path is None:
                 path = near
@@ -77,12 +80,17 @@ class Labels:
         return _without_strays(mentions, resolved, evident)
 
     def _scores(self, mention: Mention, before: frozenset[str], after: frozenset[str]) -> dict[str, float]:
-        return {path: self._score(path, before, after) for path in mention.paths}
-
-    def _score(self, path: str, before: frozenset[str], after: frozenset[str]) -> float:
-        label = self._labels[path]
-        score = _share(label.words, before) or 0.5 * _share(label.words, after)
-        return score + 0.3 * max(_share(label.outer, before), _share(label.outer, after))
+        """Fields of the elements of a list have the same label: each is compared once."""
+        known: dict[tuple[tuple[str, ...], ...], float] = {}
+        scores: dict[str, float] = {}
+        for path in mention.paths:
+            label = self._labels[path]
+            key = (label.words, label.outer)
+            if key not in known:
+                score = _share(label.words, before) or 0.5 * _share(label.words, after)
+                known[key] = score + 0.3 * max(_share(label.outer, before), _share(label.outer, after))
+            scores[path] = known[key]
+        return scores
 
     def _agreed(self, mentions: list[Mention], clauses: list[int]) -> dict[int, str]:
         """By clause, the one object or list element that most of its mentions may be of, if more than one."""
@@ -96,30 +104,34 @@ class Labels:
                 agreed[clause] = record
         return agreed
 
-    def _of(self, record: str | None, paths: list[str]) -> str | None:
-        """The one path in this record."""
-        found = [path for path in paths if record and self._labels[path].record == record]
-        return found[0] if len(found) == 1 else None
+    def _by_record(self, paths: list[str]) -> dict[str, str]:
+        """The paths by their records, where a record has only one of them."""
+        counts = Counter(self._labels[path].record for path in paths)
+        return {
+            record: path for path in paths if (record := self._labels[path].record) and counts[record] == 1
+        }
 
     def _by_neighbours(
-        self, paths: list[str], anchors: list[str | None], clauses: list[int], n: int
+        self, paths: dict[str, str], anchors: list[str | None], clauses: list[int], n: int
     ) -> str | None:
         """The one path whose record the nearest mention in the clause speaks of."""
         around = [*range(n - 1, max(n - 1 - _NEIGHBOURS, -1), -1), *range(n + 1, n + 1 + _NEIGHBOURS)]
         for k in around:
             anchor = anchors[k] if k < len(anchors) and clauses[k] == clauses[n] else None
-            if anchor is None or anchor in paths:
-                continue
-            if near := self._of(self._labels[anchor].record, paths):
+            near = None if anchor is None else paths.get(self._labels[anchor].record)
+            if near not in (None, anchor):
                 return near
         return None
 
     def _is_of_another(self, path: str, mention: Mention, before: frozenset[str]) -> bool:
         """The label in front of it is that of a field that has another value."""
         words = self._labels[path].words
-        others = [label.words for other, label in self._labels.items() if other not in mention.paths]
         least = max(1, _share(words, before))
-        return any(_share(other, before) >= least for other in others if other != words)
+        return any(
+            _share(other, before) >= least and not paths.issubset(mention.paths)
+            for other, paths in self._by_words.items()
+            if other != words
+        )
 
 
 def _label(path: str) -> _Label:

@@ -113,7 +113,9 @@ def _fit_recased[M: pydantic.BaseModel](text: str, model: type[M], error: pydant
         recased = json.dumps(with_schema_casing(json.loads(text), _schema(model)))
         return model.model_validate_json(recased)
     except pydantic.ValidationError as exc:
-        raise _Misfit(exc.error_count(), explain(exc)) from exc
+        is_list = text.lstrip().startswith("[")
+        said = f"the answer is a list, and {model.__name__} is an object" if is_list else explain(exc)
+        raise _Misfit(exc.error_count(), said) from exc
     except (ValueError, RecursionError):  # an integer of thousands of digits, or thousands of levels
         raise _Misfit(error.error_count(), explain(error)) from error
 

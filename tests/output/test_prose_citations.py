@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import date
 from typing import Any
 
@@ -146,6 +147,17 @@ def test_where_the_words_say_nothing_the_cited_text_does() -> None:
     assert cited(prose, total=1234.5, number="INV-17") == {
         "total": ["Total due: 1,234.50"], "number": ["No. INV-17"], UNMATCHED: ["See below"]
     }  # fmt: skip
+
+
+def test_a_long_answer_takes_no_seconds() -> None:
+    """Hundreds of lines with equal values, each with its own passage."""
+    lines = [{"text": f"Item {n:03}", "qty": 10 + n % 7, "price": n % 5} for n in range(400)]
+    prose = "\n".join(f"- «Item {n:03}: {10 + n % 7} at {n % 5}.00|{n}»" for n in range(400))
+    began = time.process_time()
+    found = cited(prose, lines=lines)
+    assert time.process_time() - began < 3
+    assert found.keys() >= {f"lines[{n}].{name}" for n in range(400) for name in ("text", "qty", "price")}
+    assert all(citations == [path[6:].split("]")[0]] for path, citations in found.items())
 
 
 def test_prose_behind_the_json_counts_too() -> None:
