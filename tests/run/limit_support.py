@@ -22,6 +22,7 @@ from batchata.sandbox import Answer, Faults, Request, Sandbox
 
 # USD per token in a batch: Claude Sonnet 5.5, and data residency, which a workspace may have as its default.
 INPUT, OUTPUT, RESIDENCY = Decimal("0.000001"), Decimal("0.000005"), Decimal("1.1")
+WRITTEN, READ = Decimal("0.000002"), Decimal("0.00000005")  # to a cache for an hour, and from it
 SHORT = {"poll_interval": 0.005, "retry_delay": 0.001, "settle_delay": 0.02, "max_wait_time": 20}
 _KINDS = ["good"] * 6 + [
     "cut",
@@ -49,7 +50,7 @@ class Greedy:
         most = request.params["max_tokens"]
         texts = [request.text, request.system, str(request.params.get("output_config") or "")]
         usage = {
-            "input_tokens": sum(len(text.encode()) for text in texts) + 16,
+            **self._input(sum(len(text.encode()) for text in texts) + 16, request, chance),
             "output_tokens": chance.choice([most, most, most, chance.randint(1, most)]),
             "inference_geo": self.geo,
         }
@@ -66,6 +67,18 @@ class Greedy:
                 return Answer(kind="errored", error_type="invalid_request_error")
             case kind:
                 return Answer(kind=kind)
+
+    def _input(self, tokens: int, request: Request, chance: Random) -> dict[str, Any]:
+        """All of it fresh; where caching is asked for, mostly all of it written, for an hour."""
+        cached = "cache_control" in str(request.params.get("system"))
+        written = tokens if cached and chance.random() < 0.8 else 0
+        read = tokens // 2 if cached and not written else 0
+        return {
+            "input_tokens": tokens - written - read,
+            "cache_creation_input_tokens": written,
+            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": written},
+            "cache_read_input_tokens": read,
+        }
 
 
 @dataclass
@@ -142,6 +155,7 @@ class Case:
         self.sandbox.end_all()
         used = self.sandbox.usage()
         bill = used["input_tokens"] * INPUT + used["output_tokens"] * OUTPUT
+        bill += used["cache_creation_input_tokens"] * WRITTEN + used["cache_read_input_tokens"] * READ
         bill *= RESIDENCY if self._greedy.geo == "us" else 1
         assert bill <= self._highest, (bill, self._highest, self._types())
         if self._runs.log.exists():

@@ -75,11 +75,19 @@ def world(chance: Random) -> dict[str, Any]:
         "seed": chance.randint(0, 10**9),
         "geo": chance.choice(["global", "us"]),
         "texts": [
-            f"text {n} " + "é½ab"[n % 4] * chance.randint(0, 400) for n in range(chance.randint(3, 14))
+            f"text {n - n % chance.randint(1, 2)} "
+            + "é½ab"[n % 4] * chance.choice([0, chance.randint(0, 400)])
+            for n in range(chance.randint(3, 14))
         ],
         "faults": Faults(**{name: FAULTS[name](chance) for name in names}),
         "delay": chance.choice([0.0, 0.0, 0.02]),
     }
+
+
+def sharing(chance: Random) -> dict[str, Any]:
+    """What is decided for the whole run: whether requests are shared, and their beginning cached."""
+    cached = {"cache": "auto", "system": "A rule of the house. " * chance.randint(100, 200)}
+    return {"dedupe": chance.random() < 0.3, **(cached if chance.random() < 0.3 else {})}
 
 
 def settings_of(chance: Random) -> dict[str, Any]:
@@ -110,12 +118,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_bill_never_passes_the_limit(folder: Path, tally: Tally, chance: Random) -> None:
     """Whatever goes wrong and however often the run is started, with limits that rise and fall."""
     own = folder / f"{next(_number)}"
-    max_tokens = chance.randint(20, 2000)
+    fixed = {"max_tokens": chance.randint(20, 2000), **sharing(chance)}
     with case(own, tally, **world(chance)) as run:
-        least = run.smallest_limit(max_tokens=max_tokens)
+        least = run.smallest_limit(**fixed)
         for share in [chance.uniform(1, 8), *(chance.uniform(0.2, 12) for _ in range(chance.randint(0, 2)))]:
             limit = (least * Decimal(share)).quantize(Decimal("1e-9")) + Decimal("1e-9")
-            summary = run.start(limit, max_tokens=max_tokens, **settings_of(chance))
+            summary = run.start(limit, **fixed, **settings_of(chance))
             assert summary["cost_limit_reached"] or summary["pending_items"] == 0
     shutil.rmtree(own)
 
@@ -127,7 +135,7 @@ def test_the_bill_never_passes_the_limit_of_a_run_that_is_killed(
 ) -> None:
     """SIGKILL on either side of what lasts: reservations are in the log, whoever comes next."""
     own = folder / f"{next(_number)}"
-    fixed = {"max_tokens": chance.randint(20, 2000), **settings_of(chance)}
+    fixed = {"max_tokens": chance.randint(20, 2000), **sharing(chance), **settings_of(chance)}
     with case(own, tally, **world(chance)) as run:
         limit = run.smallest_limit(**fixed) * Decimal(chance.uniform(1, 8)).quantize(Decimal("0.01"))
         for _ in range(chance.randint(1, 2)):
