@@ -362,3 +362,30 @@ def test_the_place_of_the_value_is_told(lead: str, extra: dict[str, int]) -> Non
     value = json.dumps({**extra, "name": "Ann", "age": 30})
     parsed = parse(lead + value, Person)
     assert (lead + value)[parsed.start :].lstrip() == value
+
+
+class Holding(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+    names: list[str] = []
+    figures: dict[str, list[float]] = {}
+    inner: Holding | None = None
+    anything: Any = None
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        '"figures": {"a": [1, #]}',
+        '"inner": {"figures": {"a": [#]}}',
+        '"anything": [#]',
+        '"more": #',
+        '"inner": {"more": [#]}',
+    ],
+)
+def test_a_number_that_is_not_finite_is_found_wherever_it_is(where: str) -> None:
+    """In lists, dicts, models, in what the model lets pass, and beside fields that hold no numbers."""
+    whole = '{"names": ["x"], ' + where + "}"
+    assert parse(whole.replace("#", "1.5"), Holding).value.names == ["x"]
+    for number in ("NaN", "-Infinity", "1e999"):
+        with pytest.raises(UnreadableAnswer, match="not finite"):
+            parse(whole.replace("#", number), Holding)

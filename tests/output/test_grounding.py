@@ -154,6 +154,20 @@ def test_search_results_are_counted_by_themselves(grounds: Any) -> None:
     ) == [True, False, False]  # fmt: skip
 
 
+def test_documents_in_the_results_of_tools_make_counting_uncertain(grounds: Any) -> None:
+    """Whether they are counted among the others is not documented, so nothing is claimed."""
+    text = document("text", media_type="text/plain", data=TEXT)
+    use = {"type": "tool_use", "id": "t1", "name": "read", "input": {}}
+    assert grounds(
+        CHAR,
+        messages=[[
+            *messages(text)[0],
+            {"role": "assistant", "content": [use]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [text]}]},
+        ]],
+    ) == [None]  # fmt: skip
+
+
 def test_what_is_not_held_cannot_be_told(grounds: Any, tmp_path: Path, shared: Path) -> None:
     """A scan has no text, and a web page is not ours."""
     assert grounds(

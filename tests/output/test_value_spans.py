@@ -123,3 +123,12 @@ def test_of_a_key_that_comes_twice_the_last_counts(text: str, expected: dict[str
     """As in the value itself: what was overwritten has no place."""
     assert json.loads(text)
     assert paths(text, Any) == expected
+
+
+def test_not_every_place_is_remembered() -> None:
+    """Open dicts have as many keys as answers have ideas: what is kept of a model has an end."""
+    shape = Shape(dict[str, dict[str, int]])
+    for first in range(60):
+        text = json.dumps({f"k{first}": {f"{first}.{n}": n for n in range(1_000)}})
+        assert len(value_spans(text, 0, shape).places) == 1_000
+    assert sum(len(step.fields) for step in shape.root.fields.values()) < 21_000
