@@ -1,4 +1,4 @@
-"""BatchManager: many items in several jobs, a cost limit, results as files, statistics, retrying failures.
+"""BatchManager: an estimate, many items in several jobs, a limit, results as files, statistics, retries.
 
 python examples/batch_manager_example.py           offline, free; the sandbox fails two requests on purpose
 python examples/batch_manager_example.py --live    Claude; needs ANTHROPIC_API_KEY
@@ -46,6 +46,7 @@ def main(folder: Path) -> None:
         state_path=folder / "reviews.db",
         results_dir=folder / "results",
     )
+    print(manager.estimate())
     print("run:      ", outcome(manager.run(print_progress=True)))
 
     for item in manager.items():

@@ -1,7 +1,7 @@
 """Estimates tokens from what a request holds, by the figures of the documentation.
 
 Four characters of text are a token, and three tenths more since Claude 4.7; a page of a PDF is its text and
-an image of full size. The instructions for citations are what recordings show.
+an image of full size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from batchata.sandbox.values import Document
 __all__ = ["answer_tokens", "input_tokens", "text_tokens"]
 
 _OVERHEAD = 8  # what the service adds around any conversation
+# Instructions that the service adds by itself, as recordings show.
 _CITATIONS = 500
+_ADDED = {"tools": 500, "output_config": 120}
 
 
 def text_tokens(length: int) -> int:
@@ -33,7 +35,7 @@ def input_tokens(params: dict[str, Any]) -> int:
     """Tokens of a whole request: system, messages, tools and schema."""
     model = str(params.get("model", ""))
     characters, pictures = _characters(params.get("system")), 0
-    cited = False
+    cited, added = False, 0
     for message in params.get("messages") or []:
         content = message.get("content") if isinstance(message, dict) else None
         characters += _characters(content)
@@ -44,7 +46,8 @@ def input_tokens(params: dict[str, Any]) -> int:
     for key in ("tools", "output_config"):
         if params.get(key):
             characters += len(msgspec.json.encode(params[key]))
-    text = text_tokens(characters) + (_CITATIONS if cited else 0)
+            added += _ADDED[key]
+    text = text_tokens(characters) + added + (_CITATIONS if cited else 0)
     return _OVERHEAD + round(text * text_factor(model)) + pictures * image_tokens(model)
 
 

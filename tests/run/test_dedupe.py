@@ -173,6 +173,8 @@ def test_replay_tells_what_is_shared(runs: Runs) -> None:
     rows = [json.loads(row) for row in (runs.out / "results.jsonl").read_text().splitlines()]
     assert {row["index"]: row["same_as"] for row in rows if row["same_as"] is not None} == COPIES
     assert all(row["custom_id"] in runs.sandbox.billed() for row in rows)
+    page = runs.out / "run.html"
+    assert command.invoke(app, ["report", str(runs.log), str(page)]).exit_code == 0
     item = command.invoke(app, ["item", str(runs.log), "5"]).stdout
     assert "the request is that of item 1" in item
     assert "attempt 1" in item

@@ -57,10 +57,11 @@ def read_records(
     """The items at these indexes, in this order."""
     run = chronicle.history.run
     inputs = [describe(body) for body in log.bodies(stream, map(run.input_body, indexes))]
-    attempts = read_attempts(log, stream, chronicle, indexes)
+    originals = [run.items.same_as.get(index, index) for index in indexes]
+    attempts = read_attempts(log, stream, chronicle, sorted(set(originals)))
     found = read_items(log, run, indexes, reader, again=False)
-    for item, shown in zip(found, inputs, strict=True):
-        yield _record(run, item, shown, attempts[item.index])
+    for item, shown, original in zip(found, inputs, originals, strict=True):
+        yield _record(run, item, shown, attempts[original])
 
 
 def _record(run: Run, item: ItemResult, shown: Input, attempts: list[Attempt]) -> Record:
@@ -76,6 +77,11 @@ def _record(run: Run, item: ItemResult, shown: Input, attempts: list[Attempt]) -
 
 
 def _note(run: Run, item: ItemResult) -> str:
+    shared = "" if item.same_as is None else f"; it shares the request of item {item.same_as}"
+    return _standing(run, item) + shared
+
+
+def _standing(run: Run, item: ItemResult) -> str:
     state = ItemStatus(run.items.status[item.index])
     if state is ItemStatus.COMPLETED and item.result is None:
         if item.raw is None:
