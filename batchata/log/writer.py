@@ -51,6 +51,7 @@ class Writer:
             database = driver(connection)
             try:
                 database.execute(f"PRAGMA busy_timeout = {_PATIENCE}")
+                database.execute("PRAGMA cache_size = -8192")  # VACUUM fills all there is, twice
                 database.execute("VACUUM")
                 # A reader that stays keeps the -wal file, and with it the old length of the file.
                 busy, _, _ = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -60,6 +61,7 @@ class Writer:
                 return False
             finally:
                 database.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
+                database.execute(f"PRAGMA cache_size = {connect.WRITER_CACHE}")
             return not busy
 
     def close(self) -> None:
