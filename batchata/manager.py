@@ -183,6 +183,12 @@ class BatchManager:
     def stats(self) -> dict[str, Any]:
         """The summary and more: status, jobs, batch ids, tokens by kind, directories of the results.
 
+        All costs are Decimal USD, None where a price was unknown: `cost_by_job`, `cost_by_model`,
+        `cost_by_kind`, `cost_per_item`, `batch_saving` (what the discount took off). Against `max_cost` stand
+        `reserved_cost` (for open jobs), `withheld_cost` (for requests that may have been billed unseen) and
+        `left_cost`; when the limit is reached, `needed_cost` is the limit that would send the next item, and
+        `needed_cost_for_all` the one for all.
+
         `outcomes` counts what came back, over all attempts: succeeded, errored, canceled, expired, missing,
         or kinds that the provider invents; `stray_outcomes` counts the lines that belong to no request:
         repeated, foreign or unreadable. `collect_by` is the time until which the provider keeps the results

@@ -78,6 +78,10 @@ def _limit(run: Run) -> Iterator[str]:
     if not run.limit_reached:
         yield f"limit     {limit}: {exact(run.spent)} spent{held}, {exact(left)} left"
         return
+    if left < 0:
+        yield f"limit     {limit} is {exact(-left)} less than what is spent{' or held back' if held else ''}"
+        yield f"          {_remedy(run)}"
+        return
     pending = f"{run.pending:,} {_items(run.pending)} pending"
     yield (
         f"limit     {limit} reached with {pending}: {exact(run.spent)} spent{held}; "

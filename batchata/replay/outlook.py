@@ -76,8 +76,19 @@ def what_next(run: Run, alive: bool | None, now: int) -> str:
         else ("if its process has ended, run the same script again")
     )
     if run.limit_reached and run.settings is not None and not run.open:
-        return f"raise max_cost (now {usd(run.settings.max_cost)}) and {again}: it {todo}"
+        enough = _enough(run)
+        return f"raise max_cost (now {usd(run.settings.max_cost)}{enough}) and {again}: it {todo}"
     return f"{again}: it {todo}"
+
+
+def _enough(run: Run) -> str:
+    """Which limit would do, as far as the log tells."""
+    parts = [
+        f"{usd(limit)} for {what}"
+        for limit, what in ((run.needed, "the next item"), (run.needed_for_all, "all"))
+        if limit is not None
+    ]
+    return f", {' and '.join(parts)} would do" if parts else ""
 
 
 def _remaining(run: Run, now: int) -> list[str]:

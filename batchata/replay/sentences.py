@@ -100,6 +100,7 @@ def _cost_limit_reached(event: e.CostLimitReached) -> str:
     return (
         f"{usd(event.spent)} spent and {usd(event.reserved)} reserved of {usd(event.limit)}; "
         f"the next item needs {usd(event.needed)}"
+        + ("" if event.needed_for_all is None else f", all that are pending {usd(event.needed_for_all)}")
     )
 
 

@@ -170,10 +170,14 @@ def test_an_unknown_price_is_unknown(write_log: Write, started: Started, replay:
 
 def test_the_cost_limit_is_named(write_log: Write, started: Started, replay: Replay) -> None:
     """A run that stopped at its limit goes on only with a higher one."""
-    reached = e.CostLimitReached(limit="2.5", spent="2", reserved="0", withheld="0", needed="1")
+    reached = e.CostLimitReached(
+        limit="2.5", spent="2", reserved="0", withheld="0", needed="1", needed_for_all="3"
+    )
     stopped = e.RunInterrupted(reason="cost_limit", error=None, pending_items=3)
     text = replay(write_log([started(), items(3), reached, stopped])).stdout
-    assert "raise max_cost" in text
+    assert "raise max_cost (now $2.50, $3.00 for the next item and $5.00 for all would do)" in " ".join(
+        text.split()
+    )
     assert "max_cost left no room" in text
 
 
