@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import Result
 
 from batchata.core import events as e
@@ -174,7 +175,8 @@ def test_the_cost_limit_is_named(write_log: Write, started: Started, replay: Rep
         limit="2.5", spent="2", reserved="0", withheld="0", needed="1", needed_for_all="3"
     )
     stopped = e.RunInterrupted(reason="cost_limit", error=None, pending_items=3)
-    text = replay(write_log([started(), items(3), reached, stopped])).stdout
+    begun = started(settings=replace(started().settings, max_cost="2.5"))
+    text = replay(write_log([begun, items(3), reached, stopped])).stdout
     assert "raise max_cost (now $2.50, $3.00 for the next item and $5.00 for all would do)" in " ".join(
         text.split()
     )
