@@ -40,6 +40,13 @@ _NUMBER = re.compile(
     rf"(?P<percent> ?%)?(?: ?{_UNIT})?(?P<close>\))?"
     r"(?![/:-]?\d|[.,]\d|[^\W\d_]{4}|[^\W\d_]*\d|(?:st|nd|rd|th|k|m|bn|x)\b)"
 )
+# What small numbers count or point at where they are no value: parts of documents, footnotes, telephones.
+_PARTS = (
+    r"pages?|pp?\.|sections?|sec\.|chapters?|figures?|fig\.|tables?|(?:foot)?notes?|steps?|lines?|rows?|columns?"
+    r"|paragraphs?|articles?|appendix|annex|version|items?|questions?|options?|seiten?|abschnitt|kapitel|tabelle|art\."
+)
+_POINTING = re.compile(rf"(?:\b(?:{_PARTS}|and|to)|[§#+\[]|\d) ?$")
+_COUNTING = re.compile(rf" ?(?:(?:{_PARTS})(?![^\W\d_])|\]| \d)")
 
 
 type Day = tuple[int, int, int]  # year, month, day
@@ -54,7 +61,7 @@ class Figure(NamedTuple):
     start: int
     end: int
     meanings: frozenset[Meaning]
-    is_plain: bool  # one or two digits, as of a page or a footnote, or a percentage
+    is_plain: bool  # one or two digits that may be of a page or a footnote, or a percentage
 
 
 def figures(text: str) -> Iterator[Figure]:
@@ -88,8 +95,13 @@ def _numbers(text: str, start: int, end: int) -> Iterator[Figure]:
         if found["percent"]:
             readings |= {n / 100 for n in readings}
         first = found.start() if is_negative else found.end("minus") if found["minus"] else found.start()
-        plain = last - first - len(found["percent"] or "") == len(digits) <= 2
+        is_short = last - first - len(found["percent"] or "") == len(digits) <= 2
+        plain = is_short and (bool(found["percent"]) or _is_pointing(text, first, last))
         yield Figure(first, last, frozenset(readings), plain)
+
+
+def _is_pointing(text: str, start: int, end: int) -> bool:
+    return bool(_POINTING.search(text[max(0, start - 14) : start]) or _COUNTING.match(text, end))
 
 
 def _is_minus(text: str, found: re.Match[str]) -> bool:

@@ -16,12 +16,12 @@ from itertools import chain
 from batchata.output.citation import Citation
 from batchata.output.citations import Cited
 from batchata.output.figures import Figure, Meaning, figures, meanings
-from batchata.output.folding import fold, fold_with_places
+from batchata.output.folding import Folded, fold, fold_with_places
 from batchata.output.labels import Labels, Mention
 from batchata.output.spans import Places, Spans
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_SHORT = 2  # a text of so few characters needs a label as evidence
+_SHORT = 2  # a word of so few characters needs a label as evidence
 
 
 type Matched = tuple[list[str], list[Citation]]
@@ -60,7 +60,7 @@ class _Values:
     def found(self, text: str, start: int, end: int) -> list[tuple[int, int, str]]:
         """Which values this part of the text speaks of for certain, and where."""
         folded = fold_with_places(text[start:end])
-        mentions = self._mentions(folded.text)
+        mentions = [_unless_counting(mention, folded) for mention in self._mentions(folded.text)]
         resolved = zip(mentions, self.labels.resolve(folded.text, mentions, folded.breaks), strict=True)
         places = [(folded.original(mention.start, mention.end), path) for mention, path in resolved if path]
         return [(start + first, start + last, path) for (first, last), path in places]
@@ -119,8 +119,18 @@ class _Values:
             while at >= 0:
                 end = at + len(wanted)
                 if _stands_alone(folded, at, end):
-                    yield Mention(at, end, tuple(paths), len(wanted) <= _SHORT, False)
+                    is_short = len(wanted) <= _SHORT and not wanted.isdigit()
+                    yield Mention(at, end, tuple(paths), is_short, False)
                 at = folded.find(wanted, end)
+
+
+def _unless_counting(mention: Mention, folded: Folded) -> Mention:
+    """The numbers of a list are no values."""
+    start, end = mention.start, mention.end
+    starts_line = start == 0 or start - 1 in folded.breaks
+    if starts_line and folded.text[start:end].isdigit() and folded.text[end : end + 2] in (". ", ") "):
+        return mention._replace(is_weak=True)
+    return mention
 
 
 def _is_number(figure: Figure) -> bool:

@@ -130,9 +130,7 @@ def notation(value: Any, random: Random) -> str:
 def _amount(value: float, random: Random) -> str:
     english = f"{value:,.2f}"
     german = english.translate(str.maketrans(",.", ".,"))
-    return random.choice(
-        [f"${english}", f"{german} €", f"EUR {english}", english, f"{value:g}" if value < 1e5 else english]
-    )
+    return random.choice([f"${english}", f"{german} €", f"EUR {english}", english, str(value)])
 
 
 def _is_clear(item: Value, found: list[Value], label: str) -> bool:

@@ -62,6 +62,8 @@ def cited(prose: str, /, **values: Any) -> dict[str, list[str]]:
         ("invoice inv-17", {"number": "INV-17"}),
         ("INV\u201117", {"number": "INV-17"}),
         ("\uff29\uff2e\uff36\uff0d\uff11\uff17", {"number": "INV-17"}),
+        ("to be paid: 42", {"total": 42}),
+        ("42 in all", {"number": "42"}),
         ("with a re\u00admark\u00adable dis\x02count", {"remark": "Remarkable discount"}),
         ("“so   called\nquotes”", {"remark": '"so called quotes"'}),
         ("cafe\u0301", {"remark": "Café"}),
@@ -84,6 +86,11 @@ def test_a_value_is_known_in_another_notation(said: str, values: dict[str, Any])
         ("5 March 2024", {"total": 2024}),
         ("6 March 2024", {"issued": "2024-03-05"}),
         ("on page 3", {"total": 3}),
+        ("all 3 pages", {"total": 3}),
+        ("section 3", {"number": "3"}),
+        ("as said there [3]", {"total": 3}),
+        ("call +49 40 123", {"total": 40}),
+        ("as it is", {"number": "IS"}),
         ("interest of 8 %", {"total": 8}),
         ("the Acmeists", {"number": "Acme"}),
         ("nothing of it", {"total": 5}),
@@ -132,6 +139,12 @@ def test_values_that_stand_together_tell_the_record() -> None:
         "lines[1].qty": ["w"], "lines[1].text": ["w"], "lines[1].price": ["w"]
     }  # fmt: skip
     assert cited("«Widget at 50.00|w»", lines=lines) == {UNMATCHED: ["w"]}
+
+
+def test_the_numbers_of_a_list_are_no_values() -> None:
+    """Only what stands behind them is."""
+    prose = "«1. It is from Acme|a»\n«2. It has 2 lines and costs 7|b»"
+    assert cited(prose, number="Acme", total=2, sub_total=7) == {"number": ["a"], "sub_total": ["b"]}
 
 
 def test_a_number_with_its_label_outdoes_one_without() -> None:
