@@ -16,6 +16,7 @@ from batchata.inputs import RequestTemplate, Source
 from batchata.journal import now
 from batchata.providers.port import Batch, Outcome, Provider
 
+_ENOUGH_TO_TELL = 1_000  # result lines, none of them ours, that make a batch another's
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file
 # How far the provider's clock may be from ours, in microseconds.
 _CLOCK_MARGIN = 24 * 3600 * 1_000_000
@@ -186,16 +187,20 @@ def settle(provider: Provider, lost: Lost, put: Put) -> None:
 
 
 def _whose(provider: Provider, batch: Batch, custom_ids: Sequence[str]) -> str:
-    """By the first chunk of results, as a single line might be one that belongs nowhere."""
+    """By the first chunk of results, as a single line might be one that belongs nowhere.
+
+    Foreign lines alone prove nothing where there are fewer of them than requests: our own may be missing, or
+    the download may have ended early.
+    """
     if not batch.ended:
         return "running"
     try:
-        seen = [outcome.custom_id for outcome in next(provider.outcomes(batch.batch_id), [])]
+        seen = {outcome.custom_id for outcome in next(provider.outcomes(batch.batch_id), [])}
     except (BatchNotFoundError, IncompleteResultsError):
         return "unreadable"
-    if not seen:
-        return "unreadable"
-    return "stranger" if set(custom_ids).isdisjoint(seen) else "ours"
+    if not seen.isdisjoint(custom_ids):
+        return "ours"
+    return "stranger" if len(seen) >= min(batch.size, _ENOUGH_TO_TELL) else "unreadable"
 
 
 def _sees_any(provider: Provider, batch_ids: Sequence[str]) -> bool:
