@@ -8,7 +8,7 @@ from typing import Any
 
 from batchata.core import events as e
 from batchata.core import ranges
-from batchata.core.evolve import evolve
+from batchata.core.evolve import MISFITS, evolve
 from batchata.core.pricing import MILLION, plain
 from batchata.core.state import ItemStatus, Run
 
@@ -36,7 +36,7 @@ class Audit:
         try:
             found.extend(self._before(version, at, event))
             evolve(self.run, version, at, event)
-        except (LookupError, AssertionError, ArithmeticError, ValueError):
+        except MISFITS:
             # Nothing after it can be judged.
             self._broken = True
             return [*found, "it does not fit the events before it; what follows cannot be replayed"]

@@ -13,6 +13,9 @@ from batchata.core import ranges
 from batchata.core.pricing import prompt_tokens
 from batchata.core.state import OPEN, ItemStatus, Job, JobStatus, Run
 
+# What folding raises at an event that does not fit those before it.
+MISFITS = (LookupError, AssertionError, ArithmeticError, AttributeError, TypeError, ValueError)
+
 _COMPLETED, _FAILED = ItemStatus.COMPLETED, ItemStatus.FAILED
 _OPEN_ITEM = (ItemStatus.SENT, ItemStatus.UNDECIDED)
 

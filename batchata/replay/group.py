@@ -41,7 +41,7 @@ class ReplayGroup(TyperGroup):
             raise _ended(str(exc)) from exc
         except _UsageError as exc:
             raise _ended(f"{exc.format_message()} See --help.") from exc
-        except (LookupError, ArithmeticError, AssertionError, TypeError, ValueError) as exc:
+        except (LookupError, ArithmeticError, AssertionError, AttributeError, TypeError, ValueError) as exc:
             # A changed byte can turn an event into another valid one. In a whole log it is a mistake of ours.
             told = damaged(arguments)
             if told is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from batchata.core import events as e
-from batchata.core.evolve import evolve, fold
+from batchata.core.evolve import MISFITS, evolve, fold
 from batchata.core.ranges import count
 from batchata.core.state import ItemStatus, Job, Run
 from batchata.errors import InvalidInputError, LogError
@@ -34,7 +34,7 @@ class History:
         """
         try:
             evolve(self.run, version, at, event)
-        except (LookupError, AssertionError, ArithmeticError, ValueError) as exc:
+        except MISFITS as exc:
             raise LogError(
                 f"event {version} of {stream!r} ({event.TYPE}) does not fit those before it; "
                 "the log was changed from outside: use a copy of it"
@@ -95,7 +95,7 @@ def fold_events(log: Log, stream: str) -> Run:
     """
     try:
         return fold(log.events(stream))
-    except (LookupError, AssertionError, ArithmeticError, ValueError) as exc:
+    except MISFITS as exc:
         raise LogError(f"the events of {stream!r} do not fit each other; `verify` says where") from exc
 
 

@@ -30,6 +30,7 @@ AFTER = {
     "0002": (TRIGGERS, VIEWS),
     "0003": (TRIGGERS, VIEWS),
     "0004": (TRIGGERS, VIEWS),
+    "0005": (TRIGGERS, VIEWS),
 }
 
 

@@ -148,11 +148,21 @@ def test_runs_at_a_glance(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+# The same, with two more items that share the requests of the first and the third.
+SHARED = [
+    replace(event, count=3, same_as=[(4, 0), (5, 2)]) if event == s.added(3, 1) else event
+    for event in GIVEN_UP
+]
+
+
+@pytest.mark.parametrize("events", [GIVEN_UP, SHARED], ids=["given up", "shared"])
 @pytest.mark.parametrize("version", range(1, len(GIVEN_UP) + 1))
-def test_views_agree_with_the_library_at_every_version(tmp_path: Path, version: int) -> None:
+def test_views_agree_with_the_library_at_every_version(
+    tmp_path: Path, events: list[e.Event], version: int
+) -> None:
     """Whatever has happened so far, the views say of items and jobs what folding the events says."""
-    path = write(tmp_path / "log.db", ("run", GIVEN_UP[:version]))
-    run = fold((n, s.AT, event) for n, event in enumerate(GIVEN_UP[:version], 1))
+    path = write(tmp_path / "log.db", ("run", events[:version]))
+    run = fold((n, s.AT, event) for n, event in enumerate(events[:version], 1))
     names = {ItemStatus.COMPLETED: "completed", ItemStatus.FAILED: "failed"}
     items = [
         (names.get(ItemStatus(status), "pending"), sends, cost)
