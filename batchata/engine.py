@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import localcontext
 from typing import Any
 
 import pydantic
 
 from batchata import starting
 from batchata.core.events import JobAbandoned, Settings
+from batchata.core.pricing import EXACT
 from batchata.core.state import Run
 from batchata.definition import Definition
 from batchata.errors import InvalidInputError, RunClaimedError
@@ -135,12 +137,14 @@ class Engine:
         began = time.monotonic()
         self._driving = True
         try:
-            run = self._carry_on(call, began)
+            with localcontext(EXACT):
+                run = self._carry_on(call, began)
         finally:
             self._driving = False
             self.stop = Stop()
         if not call.once:
-            report_costs(run, call.show_progress)
+            with localcontext(EXACT):
+                report_costs(run, call.show_progress)
             name_head(self.head(), self.store.run_id, call.show_progress)
         return run
 

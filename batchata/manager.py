@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import localcontext
 from typing import Any
 
 import pydantic
 
+from batchata.core.pricing import EXACT
 from batchata.definition import define
 from batchata.engine import Call, Engine
 from batchata.estimate import Estimate
@@ -198,7 +200,9 @@ class BatchManager:
         """
         settings = self._engine.settings
         count = self._engine.definition.inputs.count
-        found = statistics(self._engine.state(), count, settings.results_dir, settings.raw_results_dir)
+        run = self._engine.state()
+        with localcontext(EXACT):
+            found = statistics(run, count, settings.results_dir, settings.raw_results_dir)
         return found | {"log_head": self._engine.head()}
 
     def retry_failed(self, print_progress: bool = False) -> dict[str, Any]:

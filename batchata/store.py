@@ -6,9 +6,11 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from decimal import localcontext
 from pathlib import Path
 
 from batchata.core.evolve import evolve
+from batchata.core.pricing import EXACT
 from batchata.core.state import Run
 from batchata.definition import this_process
 from batchata.errors import InvalidInputError, LogError
@@ -119,7 +121,7 @@ class RunStore:
         if stream is None:
             return
         self._run_id = stream
-        with self._lock:
+        with self._lock, localcontext(EXACT):
             run = self.run
             for recorded in log.events(stream, after=run.version):
                 evolve(run, *recorded)

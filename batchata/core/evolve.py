@@ -194,10 +194,12 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
     usage["cache_write_1h_tokens"] += event.cache_write_1h_tokens
     usage["cache_read_tokens"] += event.cache_read_tokens
     usage["web_search_requests"] += event.web_search_requests
-    if not event.unit_prices.keys() <= usage.keys():
-        raise ValueError(f"unit prices of {', '.join(event.unit_prices)}")
     tariff = event.price_source, tuple(event.unit_prices.items())
-    used = run.ledger.get(tariff) or run.ledger.setdefault(tariff, dict.fromkeys(event.unit_prices, 0))
+    used = run.ledger.get(tariff)
+    if used is None:
+        if not event.unit_prices.keys() <= usage.keys():
+            raise ValueError(f"unit prices of {', '.join(event.unit_prices)}")
+        used = run.ledger[tariff] = dict.fromkeys(event.unit_prices, 0)
     for kind in used:
         used[kind] += getattr(event, kind)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import cached_property
 
 from batchata.core.events import CostCharged, Usage
 
 MILLION = Decimal(1_000_000)
+# In it no amount is rounded, whatever precision the program has set for its own decimals. 28 digits hold the
+# cost of any run: eight stand after the point of a price, and six more come from the million tokens.
+EXACT = Context(prec=28)
 _ZERO, _ONE = Decimal(0), Decimal(1)
 BATCH_FACTOR = Decimal("0.5")  # every token category is billed at half the list price in a batch
 INPUT_KINDS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")

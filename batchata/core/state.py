@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 from batchata.core import ranges
 from batchata.core.accuracy import Accuracy
 from batchata.core.events import Counts, Expected, Ranges, RunStarted, Settings, Usage
+from batchata.core.pricing import EXACT
 
 # Costs per item are kept as whole picodollars (1e-12 USD) in eight bytes; published prices are multiples
 # of 1e-9 USD a token, so nothing is rounded. What does not fit goes to a dict beside the column.
@@ -154,7 +155,7 @@ class Items:
         """What the item has cost so far in USD, None when a price was unknown."""
         if index in self._odd_costs:
             return self._odd_costs[index]
-        return Decimal(self._cost[index]).scaleb(-12).normalize() + 0
+        return EXACT.add(Decimal(self._cost[index]).scaleb(-12, EXACT).normalize(EXACT), 0)
 
     def charge(self, index: int, amount: Decimal | None) -> None:
         """Add to the item's cost; an unknown amount makes the whole unknown."""

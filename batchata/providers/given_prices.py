@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any
 
-from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices
+from batchata.core.pricing import EXACT, ModelPrice, PriceTier, UnitPrices
 from batchata.errors import InvalidInputError
 from batchata.providers.prices import WEB_SEARCHES, us_factor
 
@@ -24,7 +24,7 @@ type Prices = Mapping[str, Mapping[str, Any]]
 
 _THOUSAND = Decimal(1_000)
 _MOST = Decimal(1_000_000)
-_DIGITS = 8  # after the point; with them the cost of any run is exact
+_LAST = Decimal("1e-8")  # after the point; with them the cost of any run is exact
 _FIELDS = {
     "input": "input_tokens",
     "output": "output_tokens",
@@ -120,7 +120,9 @@ def _units(entry: Mapping[Any, Any], place: str) -> UnitPrices:
     if lacking:
         raise InvalidInputError(f"{place} lacks {' and '.join(lacking)} ({_MEANING})")
     searches = units.pop("web_search_requests", None)
-    return UnitPrices(**units, web_search_requests=WEB_SEARCHES if searches is None else searches * _THOUSAND)
+    return UnitPrices(
+        **units, web_search_requests=WEB_SEARCHES if searches is None else EXACT.multiply(searches, _THOUSAND)
+    )
 
 
 def _price(value: object, place: str) -> Decimal:
@@ -131,6 +133,6 @@ def _price(value: object, place: str) -> Decimal:
         price = Decimal("NaN")
     if isinstance(value, bool) or not price.is_finite() or not 0 <= price < _MOST:
         raise InvalidInputError(f"{place} has to be an amount in USD, 0 or more, not {value!r}")
-    if price != round(price, _DIGITS):
-        raise InvalidInputError(f"{place} has more than {_DIGITS} digits after the point: {value!r}")
-    return price + 0
+    if price != price.quantize(_LAST, context=EXACT):
+        raise InvalidInputError(f"{place} has more than 8 digits after the point: {value!r}")
+    return EXACT.add(price, 0)

@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,22 @@ def test_one_figure_everywhere_and_it_is_the_bill(runs: Runs, monkeypatch: pytes
     assert costs[1] > 2 * Decimal("0.00025")
     assert costs[2] == Decimal("0.000036")
     assert manager.stats()["batch_saving"] == summary["total_cost"] - 4 * Decimal("0.01")
+
+
+def test_no_precision_of_the_program_rounds_a_cost(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program may count its own decimals with four digits; ours are exact all the same."""
+    answer = Answer("x", usage={"input_tokens": 123_457, "output_tokens": 3_333})
+    with Sandbox(answer) as odd, localcontext(prec=4):
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", odd.url)
+        manager = runs.manager(
+            3, response_model=None, max_cost="5", prices={MODEL: {"input": "1.99", "output": 7}}
+        )
+        assert manager.run()["total_cost"] == Decimal("0.403515645")
+        assert [item.cost for item in manager.items()] == [Decimal("0.134505215")] * 3
+        assert [str(amount) for amount in amounts(runs)] == ["0.134505215"] * 3
+        stats = manager.stats()
+    assert sum(stats["cost_by_kind"].values()) == stats["batch_saving"] == Decimal("0.403515645")
+    assert stats["left_cost"] == 5 - stats["total_cost"]
 
 
 def test_recorded_answers_cost_what_they_used(
