@@ -103,7 +103,7 @@ def _print_jobs(paper: Paper, ledger: Ledger, every_job: bool) -> None:
         *map(short_kind, kinds),
         "spent",
         "reserved",
-        "still reserved",
+        "held",
     )
     rows = [heads, *(_job_row(ledger, job, kinds) for job in shown)]
     paper.columns(aligned(rows, right=(0, *range(2, len(heads)))))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pydantic
+from pydantic_core import SchemaError
 
 from batchata.core.events import RunStarted
 from batchata.core.state import Run
+from batchata.errors import InvalidInputError
 from batchata.output.reading import Reader
+from batchata.replay.literal import short
 from batchata.replay.model import model_from_schema
 from batchata.rereading import load_response_model
 
@@ -34,7 +37,16 @@ class RunReader(NamedTuple):
 
 
 def own_model(started: RunStarted) -> type[pydantic.BaseModel] | None:
-    """The run's response model as its log describes it; None when answers are texts."""
+    """The run's response model as its log describes it; None when answers are texts.
+
+    Raises InvalidInputError when no model can be made of that description.
+    """
     if started.response_schema is None:
         return None
-    return model_from_schema(started.response_schema, started.result_schema or {})
+    try:
+        return model_from_schema(started.response_schema, started.result_schema or {})
+    except (pydantic.PydanticUserError, SchemaError, LookupError, NameError, TypeError, ValueError) as exc:
+        raise InvalidInputError(
+            f"the response model {started.response_model} cannot be made again from what the log says of it "
+            f"({short(str(exc))}); give it with --model {started.response_model}"
+        ) from exc

@@ -136,6 +136,19 @@ def test_answers_are_read_with_the_model_in_the_log_or_another(cited: Path, repl
     assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
 
 
+def test_a_model_that_cannot_be_made_again_is_told(
+    write_log: Write, started: Callable[..., RunStarted], replay: Replay
+) -> None:
+    """A description that is none: one line that names the model to give."""
+    schema = {"properties": {"a": {"type": "string", "pattern": "("}}, "title": "Odd"}
+    begun = started(response_schema=schema, result_schema=schema, response_model="shop:Odd")
+    added = e.ItemsAdded(first=0, count=1, digest="d", first_body=0)
+    path = write_log([begun, added], bodies=[b'{"messages":[]}'])
+    result = replay("item", path, 0)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "--model shop:Odd" in result.stderr
+
+
 def test_an_item_that_waits_has_no_attempts_yet(waiting: Path, replay: Replay) -> None:
     """Sent and unsent items are pending; nothing is made up for them."""
     unsent, sent = life(replay, waiting, 29), life(replay, waiting, 0)
