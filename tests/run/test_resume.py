@@ -46,6 +46,14 @@ def test_a_lost_batch_is_known_by_more_than_its_first_line(tmp_path: Path) -> No
             assert runs.creates() == 1
 
 
+def test_a_download_that_ends_early_makes_no_batch_a_strangers(tmp_path: Path) -> None:
+    """Its only line belongs nowhere, the others are ours: it is looked at again and not paid again."""
+    faults = Faults(lost_create_responses=1, foreign=["stranger"], truncate_results=[1, 1, 1])
+    with fresh(tmp_path / "run", faults=faults, seed=7) as runs:  # the seed that puts the stranger first
+        check_complete(runs, items_per_job=COUNT)
+        assert runs.creates() == 1
+
+
 def test_a_script_killed_while_a_creation_hangs_finds_its_batch_again(tmp_path: Path) -> None:
     """Killed between the provider's acceptance and its answer, in two jobs at once."""
     with fresh(tmp_path / "run", faults=Faults(create_hang=[5.0, 5.0])) as runs:
