@@ -291,3 +291,14 @@ def test_a_run_of_another_provider_is_refused(patient: tuple[Runs, list[float]])
     made.run()
     with pytest.raises(RunMismatchError, match="is of the provider 'anthropic', this is 'another'"):
         check_same_place(made._engine.state(), "another", runs.sandbox.url)
+
+
+def test_a_foreign_line_does_not_make_our_batch_a_strangers(runs: Runs) -> None:
+    """All our own lines are missing, and the one that is there belongs nowhere: that proves nothing."""
+    runs.sandbox.faults = Faults(lost_create_responses=1, missing={0, 1, 2, 3}, foreign=1, only_batches={0})
+    made = manager(runs, items_per_job=COUNT)
+    with pytest.raises(UnknownSubmissionError, match="Console"):
+        made.run()
+    assert (runs.creates(), verdicts(runs)) == (1, [])
+    made.abandon(0)
+    assert made.run()["completed_items"] == COUNT
