@@ -18,7 +18,6 @@ from batchata.providers.port import Batch, Outcome, Provider
 
 _ENOUGH_TO_TELL = 1_000  # result lines, none of them ours, that make a batch another's
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file
-_SAMPLE = 100  # foreign custom ids that prove a batch to be another's, whatever else it may hold
 # How far the provider's clock may be from ours, in microseconds.
 _CLOCK_MARGIN = 24 * 3600 * 1_000_000
 
