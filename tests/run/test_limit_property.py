@@ -143,7 +143,8 @@ def test_the_bill_never_passes_the_limit_of_a_run_that_is_killed(
         limit = run.smallest_limit(**fixed) * Decimal(chance.uniform(1, 8)).quantize(Decimal("0.01"))
         for _ in range(chance.randint(1, 2)):
             place, after = chance.choice(PLACES)
-            run.killed(limit, (place, after, chance.randint(1, 10)), **fixed)
+            most = 12 if "append" in place else 3
+            run.killed(limit, (place, after, chance.randint(1, most)), **fixed)
         run.start(limit, **fixed)
     shutil.rmtree(own)
 
