@@ -141,8 +141,8 @@ def _failing_calls() -> dict[str, Any]:
         poll_status=[500],
         not_found_after_create=1,
         results_status=[503],
-        drop_results_after=[1],
-        truncate_results=[1],
+        drop_results_after=[1, -1],
+        truncate_results=[-1, 1],
         duplicated={0},
         foreign=1,
     )
