@@ -37,7 +37,7 @@ def print_glance(
     else:
         paper.field("status", status_in_words(run, history.process, alive, now), _STYLES.get(run.status, ""))
     if run.started is not None:
-        _identity(paper, run, run.started, now)
+        _identity(paper, history, run.started, now)
     _items(paper, history)
     for text in _failures(log, stream, history):
         paper.field("failed", text)
@@ -77,7 +77,8 @@ def _run_row(run: Run) -> list[str]:
     ]
 
 
-def _identity(paper: Paper, run: Run, started: RunStarted, now: int) -> None:
+def _identity(paper: Paper, history: History, started: RunStarted, now: int) -> None:
+    run = history.run
     place = (
         f"{started.provider}, {started.base_url}" if started.provider else "no provider: the run was empty"
     )
@@ -88,6 +89,11 @@ def _identity(paper: Paper, run: Run, started: RunStarted, now: int) -> None:
         features.append("with citations")
     paper.field("input", clean(", ".join(features)))
     paper.field("started", f"{moment(run.started_at)} by batchata {clean(started.library_version)}")
+    if history.starts > 1:
+        times = f"{history.starts:,}, the last at {moment(run.resumed_at)}"
+        gone = number_of(history.killed, "process", "processes")
+        killed = f"; {gone} before ended without a word (killed?)" if history.killed else ""
+        paper.field("starts", times + killed)
     took = span(run.updated_at - run.started_at)
     paper.field(
         "last event",

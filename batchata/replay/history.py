@@ -22,6 +22,8 @@ class History:
 
     run: Run = field(default_factory=Run)
     process: e.Process | None = None  # the last that took the run up
+    starts: int = 0
+    killed: int = 0  # starts whose process ended without a word in the log, before the last start
     retries: Counter[str] = field(default_factory=Counter)  # items sent again, by reason
     errors: dict[int, str] = field(default_factory=dict)  # item -> why its last answer is no good
     unpriced: set[int] = field(default_factory=set)  # jobs with a charge whose amount is unknown
@@ -32,6 +34,9 @@ class History:
 
         Raises LogError when it does not fit those before it.
         """
+        if isinstance(event, e.RunStarted | e.RunResumed):
+            self.starts += 1
+            self.killed += self.run.status == "running"
         try:
             evolve(self.run, version, at, event)
         except MISFITS as exc:

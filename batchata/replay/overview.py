@@ -44,6 +44,8 @@ def overview(history: History, alive: bool | None, head: str | None = None) -> d
         "cost_limit_reached": run.limit_reached,
         "usage": run.usage,
         "purged_bodies": run.purged,
+        "starts": history.starts,
+        "killed_starts": history.killed,
         "retries": run.retries,
         "retries_by_reason": dict(history.retries),
         "failures": {kind: len(items) for kind, items in history.failures().items()},

@@ -280,3 +280,15 @@ def test_an_unknown_run_names_those_there_are(done: Path, replay: Replay, name: 
     assert result.exit_code == 2
     assert "the-run" in result.stderr
     assert not result.stdout
+
+
+def test_a_kill_in_the_past_is_told(write_log: Write, started: Started, replay: Replay) -> None:
+    """A start that follows one without an end says that the process before it was gone."""
+    resumed = e.RunResumed(process=e.Process(pid=2, host="elsewhere"), library_version="0", changed={})
+    stopped = e.RunInterrupted(reason="keyboard", error=None, pending_items=1)
+    log = write_log([started(), items(1), resumed, stopped, resumed])
+    shown = json.loads(replay(log, "--json").stdout)
+    assert (shown["starts"], shown["killed_starts"]) == (3, 1)
+    assert "starts      3, the last at" in replay(log).stdout
+    assert "1 process before ended without a word (killed?)" in replay(log).stdout
+    assert json.loads(replay(log, "--at", "2", "--json").stdout)["starts"] == 1
