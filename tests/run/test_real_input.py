@@ -9,9 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+import pypdfium2
 import pytest
 from pydantic import BaseModel
-from pypdf import PdfReader
 from run_support import MODEL
 
 from batchata import BatchManager, Citation, load_results_from_disk
@@ -120,7 +120,7 @@ def test_real_pdfs_are_read_into_a_model_with_optional_fields(pdfs: list[Path], 
 def test_citations_of_real_pdfs_stand_where_they_say(
     pdfs: list[Path], sandboxed: Any, response_model: type[BaseModel] | None
 ) -> None:
-    """Each citation names its file as the document, and its text stands on the page that it names."""
+    """Each names its file as the document, its text stands on the page that it names, and it says so."""
     sandboxed(None)
     manager = run(
         files=pdfs,
@@ -132,12 +132,13 @@ def test_citations_of_real_pdfs_stand_where_they_say(
     cited = 0
     for path, entry in zip(pdfs, manager.results(), strict=True):
         found = list(_flat(entry["citations"]))
-        pages = [_letters(page.extract_text()) for page in PdfReader(path).pages] if found else []
+        pages = _page_texts(path) if found else []
         for citation in found:
             assert citation.document_title == path.name
             first, last = citation.pages or (0, 0)
             assert 1 <= first <= last
             assert _letters(citation.cited_text) in "".join(pages[first - 1 : last]), path.name
+            assert citation.grounded is True
         cited += len(found)
     assert cited > 20
 
@@ -148,6 +149,11 @@ def _flat(citations: Any) -> Iterator[Citation]:
             yield from found
     else:
         yield from citations or []
+
+
+def _page_texts(path: Path) -> list[str]:
+    with pypdfium2.PdfDocument(path) as document:
+        return [_letters(page.get_textpage().get_text_bounded()) for page in document]
 
 
 def _letters(text: str) -> str:
