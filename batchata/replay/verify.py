@@ -120,11 +120,12 @@ def _print(path: str, verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -
             paper.field("head", f"as it was noted{later}")
         paper.field("log head", verdict.head or "-")
     count = len(of_file) + sum(len(verdict.problems) for verdict in verdicts)
-    said = number_of(count, "problem") + " found" if count else _WHAT_HOLDS
+    left = " that was not purged" if any(verdict.purged for verdict in verdicts) else ""
+    said = number_of(count, "problem") + " found" if count else _WHAT_HOLDS.format(left=left)
     paper.field("verdict", said, "bold red" if count else "bold green")
 
 
 _WHAT_HOLDS = (
-    "all hold: the hash chain, versions without gaps, every body as it was written, counts and money, "
+    "all hold: the hash chain, versions without gaps, every body{left} as it was written, counts and money, "
     "answers and outcomes, and two replays give the same state"
 )
