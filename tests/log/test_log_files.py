@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import log_samples as s
@@ -234,3 +234,19 @@ def test_errors_never_show_what_was_to_be_written(path: Path) -> None:
         told = told.__cause__
     assert len(shown) > 1
     assert "run_id" not in " ".join(shown)
+
+
+def test_a_commit_that_a_kill_broke_off_is_undone_before_reading(tmp_path: Path, path: Path) -> None:
+    """The first commit of a log has a journal beside it; with that the file is as before, for readers too."""
+    killed = tmp_path / "killed.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA cache_size = 2")
+        connection.execute("BEGIN")
+        connection.execute("DROP TRIGGER events_no_update")
+        connection.execute("UPDATE events SET at = at + 1")
+        shutil.copy(path, killed)
+        shutil.copy(f"{path}-journal", f"{killed}-journal")
+        connection.execute("ROLLBACK")
+    with closing(SqliteLog.open_for_reading(killed)) as log:
+        assert {recorded.at for recorded in log.events("run")} == {s.AT}

@@ -117,7 +117,7 @@ def _cut_power(runs: Runs, share: float, seed: int) -> None:
 def test_a_copy_of_the_live_files_is_a_log_as_good_as_any(
     folder: Path, figure: Callable[[str], None]
 ) -> None:
-    """A backup tool copies the file and its -wal while the script is stopped somewhere: it verifies.
+    """A backup tool copies the file, its -wal and its -journal while the script is stopped: it verifies.
 
     Resumed from that copy, when the script dies at that moment, the run completes and pays once.
     """
@@ -128,7 +128,7 @@ def test_a_copy_of_the_live_files_is_a_log_as_good_as_any(
             time.sleep(0.05 + 0.3 * random.random())
             script.send(signal.SIGSTOP)
             stopped += script.is_alive()
-            copies = [_copy(runs, suffix) for suffix in ("", "-wal")]
+            copies = [_copy(runs, suffix) for suffix in ("", "-wal", "-journal")]
             script.send(signal.SIGKILL)
             script.ends()
             put({suffix: content for suffix, content in copies if content is not None}, runs.log)
