@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -117,11 +117,12 @@ class Definition:
             text = note(index)
             return 0 if text is None else note_size(text)
 
+        @lru_cache(maxsize=10_000)  # many items are of one size
+        def worst_of(tokens: int) -> Decimal | None:
+            return None if price is None else worst_cost(price, tokens, max_tokens, caching=caching, us=us)
+
         def worst(index: int) -> Decimal | None:
-            if price is None:
-                return None
-            tokens = inputs.token_bound(index) + tokens_more + noted(index)
-            return worst_cost(price, tokens, max_tokens, caching=caching, us=us)
+            return worst_of(inputs.token_bound(index) + tokens_more + noted(index))
 
         return Measures(
             size=lambda index: inputs.request_size(index) + bytes_more + noted(index), worst_cost=worst

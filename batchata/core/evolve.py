@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from batchata.core import events as e
 from batchata.core import ranges
-from batchata.core.pricing import prompt_tokens
+from batchata.core.pricing import prompt_tokens, quantities
 from batchata.core.state import OPEN, ItemStatus, Job, JobStatus, Run
 
 # What folding raises at an event that does not fit those before it.
@@ -178,8 +178,9 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
     amount = None if event.amount is None else Decimal(event.amount)
     job = run.jobs[event.job]
     job.answers += 1
-    job.cached = job.cached or prompt_tokens(event) > event.input_tokens
-    job.used = (job.used[0] + prompt_tokens(event), job.used[1] + event.output_tokens)
+    prompt = prompt_tokens(event)
+    job.cached = job.cached or prompt > event.input_tokens
+    job.used = (job.used[0] + prompt, job.used[1] + event.output_tokens)
     if amount is None:
         run.unpriced += 1
         job.unpriced += 1
@@ -188,12 +189,8 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
         job.cost += amount
     run.items.charge(event.index, amount)
     usage = run.usage
-    usage["input_tokens"] += event.input_tokens
-    usage["output_tokens"] += event.output_tokens
-    usage["cache_write_5m_tokens"] += event.cache_write_5m_tokens
-    usage["cache_write_1h_tokens"] += event.cache_write_1h_tokens
-    usage["cache_read_tokens"] += event.cache_read_tokens
-    usage["web_search_requests"] += event.web_search_requests
+    for kind, quantity in quantities(event):
+        usage[kind] += quantity
     tariff = event.price_source, tuple(event.unit_prices.items())
     used = run.ledger.get(tariff)
     if used is None:

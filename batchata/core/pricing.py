@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import cached_property
+from operator import attrgetter
 
 from batchata.core.events import CostCharged, Usage
 
@@ -17,6 +18,8 @@ _ZERO, _ONE = Decimal(0), Decimal(1)
 BATCH_FACTOR = Decimal("0.5")  # every token category is billed at half the list price in a batch
 INPUT_KINDS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
 TOKEN_KINDS = (*INPUT_KINDS, "output_tokens")
+_KINDS = Usage.__struct_fields__
+_of_each_kind = attrgetter(*_KINDS)
 _ANYWHERE = (None, "", "global", "not_available")  # what answers say where no residency was asked for
 
 
@@ -71,6 +74,8 @@ class ModelPrice:
 
     def for_prompt(self, tokens: int) -> UnitPrices:
         """The prices that hold for a request whose prompt has this many tokens, cached ones included."""
+        if len(self.tiers) == 1:
+            return self.tiers[0].prices
         return next(tier.prices for tier in reversed(self.tiers) if tokens > tier.above)
 
     def kept_in(self, geo: str | None) -> ModelPrice | None:
@@ -103,6 +108,11 @@ class ModelPrice:
         return [kind for kind in kinds if any(getattr(tier.prices, kind) is None for tier in self.tiers)]
 
 
+def quantities(usage: Usage | CostCharged) -> list[tuple[str, int]]:
+    """What was used, by kind, without the kinds of which nothing was."""
+    return [pair for pair in zip(_KINDS, _of_each_kind(usage), strict=True) if pair[1]]
+
+
 def prompt_tokens(usage: Usage | CostCharged) -> int:
     """All input tokens of a request, whether fresh, written to a cache or read from one."""
     return (
@@ -120,7 +130,7 @@ def charge(
 
     `geo` is where the answer says that inference took place.
     """
-    used = {kind: number for kind in Usage.__struct_fields__ if (number := getattr(usage, kind))}
+    used = dict(quantities(usage))
     placed = None if price is None else price.kept_in(geo)
     units = {} if placed is None else placed.for_prompt(prompt_tokens(usage)).in_batch
     known = placed is not None and used.keys() <= units.keys()

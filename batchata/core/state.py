@@ -142,6 +142,8 @@ class Items:
 
     def mirror(self, index: int) -> int:
         """Bring those that share the item's request up to date; how many items that are, itself included."""
+        if not self.copies:
+            return 1
         copies = self.copies.get(index, ())
         for copy in copies:
             self._copy(index, copy)

@@ -58,7 +58,8 @@ class RequestTemplate:
             messages = marked(messages, self.cache.blocks)
         if note is not None and messages[-1]["role"] == "user":
             messages = [*messages[:-1], _noted(messages[-1], note)]
-        common = self._common_with(system, begins_alike) if system or not begins_alike else self._common
+        as_most = not system and begins_alike is (self.cache is not None)
+        common = self._common if as_most else self._common_with(system, begins_alike)
         return head + common + b'"messages":' + encode(messages) + b"}}"
 
     @property

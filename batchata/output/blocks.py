@@ -7,7 +7,7 @@ import msgspec
 from batchata.output.citation import Citation
 
 
-class Block(msgspec.Struct):
+class Block(msgspec.Struct, gc=False):
     """One content block; what other types than text carry is left out."""
 
     type: str

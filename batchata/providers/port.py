@@ -30,7 +30,7 @@ class Batch:
         return c.processing + c.succeeded + c.errored + c.canceled + c.expired
 
 
-class Outcome(msgspec.Struct):
+class Outcome(msgspec.Struct, gc=False):
     """What became of one request, read from one result line, which is kept as received in `line`.
 
     `blocks` are the answer's content blocks; `error` says why there is no answer, None when there is one.

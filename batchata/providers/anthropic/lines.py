@@ -12,16 +12,16 @@ from batchata.output.blocks import Block
 from batchata.providers.port import Outcome
 
 
-class _CacheCreation(msgspec.Struct):
+class _CacheCreation(msgspec.Struct, gc=False):
     ephemeral_5m_input_tokens: int | None = 0
     ephemeral_1h_input_tokens: int | None = 0
 
 
-class _ServerToolUse(msgspec.Struct):
+class _ServerToolUse(msgspec.Struct, gc=False):
     web_search_requests: int | None = 0
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     input_tokens: int | None = 0
     output_tokens: int | None = 0
     cache_creation_input_tokens: int | None = 0
@@ -31,51 +31,51 @@ class _Usage(msgspec.Struct):
     inference_geo: str | None = None
 
 
-class _Message(msgspec.Struct):
+class _Message(msgspec.Struct, gc=False):
     content: list[Block] = []
     stop_reason: str | None = None
     usage: _Usage | None = None
 
 
-class _Error(msgspec.Struct):
+class _Error(msgspec.Struct, gc=False):
     type: str | None = None
     message: str | None = None
 
 
-class _ErrorEnvelope(msgspec.Struct):
+class _ErrorEnvelope(msgspec.Struct, gc=False):
     error: _Error | None = None
     type: str | None = None
     message: str | None = None
 
 
-class _Result(msgspec.Struct):
+class _Result(msgspec.Struct, gc=False):
     type: str
     message: _Message | None = None
     error: _ErrorEnvelope | None = None
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, gc=False):
     custom_id: str
     result: _Result
 
 
-class _AnswerMessage(msgspec.Struct):
+class _AnswerMessage(msgspec.Struct, gc=False):
     content: list[Block] = []
 
 
-class _AnswerResult(msgspec.Struct):
+class _AnswerResult(msgspec.Struct, gc=False):
     message: _AnswerMessage | None = None
 
 
-class _AnswerLine(msgspec.Struct):
+class _AnswerLine(msgspec.Struct, gc=False):
     result: _AnswerResult
 
 
-class _OddResult(msgspec.Struct):
+class _OddResult(msgspec.Struct, gc=False):
     type: str
 
 
-class _OddLine(msgspec.Struct):
+class _OddLine(msgspec.Struct, gc=False):
     custom_id: str
     result: _OddResult
 
