@@ -26,16 +26,23 @@ def of_blocks(blocks: list[Block]) -> list[Citation]:
 
 def cited_blocks(blocks: list[Block]) -> list[Cited]:
     """The text blocks that have citations, by their places in the joined text."""
-    found: list[Cited] = []
+    return text_and_cited(blocks)[1]
+
+
+def text_and_cited(blocks: list[Block]) -> tuple[str, list[Cited]]:
+    """The joined text and the blocks of it that have citations, in one pass."""
+    texts: list[str] = []
+    cited: list[Cited] = []
     end = 0
     for block in blocks:
-        if block.type != "text":
-            continue
-        start = end
-        end += len(block.text or "")
-        if block.citations:
-            found.append((start, end, block.citations))
-    return found
+        if block.type == "text":
+            text = block.text or ""
+            texts.append(text)
+            start = end
+            end += len(text)
+            if block.citations:
+                cited.append((start, end, block.citations))
+    return "".join(texts), cited
 
 
 def by_field(cited: list[Cited], spans: Spans) -> dict[str, list[Citation]]:
@@ -46,20 +53,28 @@ def by_field(cited: list[Cited], spans: Spans) -> dict[str, list[Citation]]:
     is there once.
     """
     found: dict[str, list[Citation]] = {}
-    places = iter(spans.places.items())
-    path, (start, end) = next(places, _NO_PLACE)
-    for first, last, citations in cited:
-        while end <= first or start == end < last:
-            path, (start, end) = next(places, _NO_PLACE)
-        if start >= last:
+    blocks = iter(cited)
+    first, last, citations = next(blocks, _NO_BLOCK)
+    is_matched = False
+    for path, (start, end) in spans.places.items():
+        while first < end:
+            if start < last and start < end:
+                if is_matched or path in found:
+                    _attach(found, path, citations)
+                else:
+                    found[path] = citations
+                is_matched = True
+            if last > end:
+                break  # the block may cover the next value, too
+            if not is_matched:
+                _attach(found, UNMATCHED, citations)
+            first, last, citations = next(blocks, _NO_BLOCK)
+            is_matched = False
+    while first < _NOWHERE:
+        if not is_matched:
             _attach(found, UNMATCHED, citations)
-            continue
-        while start < last:
-            if start < end:
-                _attach(found, path, citations)
-            if end > last:
-                break  # the next block may cover the rest of this value
-            path, (start, end) = next(places, _NO_PLACE)
+        first, last, citations = next(blocks, _NO_BLOCK)
+        is_matched = False
     return found
 
 
@@ -78,7 +93,7 @@ def add_mentions(
 
 
 _NOWHERE = 1 << 62
-_NO_PLACE = ("", (_NOWHERE, _NOWHERE + 1))
+_NO_BLOCK: Cited = (_NOWHERE, _NOWHERE, [])
 
 
 def _attach(found: dict[str, list[Citation]], path: str, citations: list[Citation]) -> None:
@@ -86,4 +101,4 @@ def _attach(found: dict[str, list[Citation]], path: str, citations: list[Citatio
     if known is None:
         found[path] = citations.copy()
     else:
-        known.extend([citation for citation in citations if citation not in known])
+        found[path] = [*known, *[citation for citation in citations if citation not in known]]

@@ -12,7 +12,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pydantic
 
 _SAFE = frozenset({str, int, bool, bytes, NoneType})
-_HOLDERS = frozenset({list, tuple, set, frozenset, dict, Union, UnionType})
+# Told by name: what reads answers imports nothing that knows the time or chance.
+_SAFE_MODULES = frozenset({"datetime", "decimal", "uuid"})
+_LISTS = (list, tuple, set, frozenset)
+_HOLDERS = frozenset({*_LISTS, dict, Union, UnionType})
 
 
 def is_finite(model: pydantic.BaseModel) -> bool:
@@ -29,29 +32,47 @@ def is_finite(model: pydantic.BaseModel) -> bool:
 @lru_cache(maxsize=1_024)
 def _fields_to_look_at(model: type[pydantic.BaseModel]) -> tuple[tuple[str, ...], bool]:
     """Those that may hold a float by their type, directly or inside, and whether there may be others."""
-    names = [name for name, field in model.model_fields.items() if not _is_safe(field.annotation)]
-    return tuple(names), model.model_config.get("extra") == "allow"
+    fields = model.model_fields.items()
+    names = [name for name, field in fields if not _is_safe(field.annotation, frozenset())]
+    return tuple(names), _takes_more(model)
 
 
-def _is_safe(annotation: Any) -> bool:
+def _takes_more(model: type[pydantic.BaseModel]) -> bool:
+    return model.model_config.get("extra") == "allow"
+
+
+def _is_safe(annotation: Any, within: frozenset[Any]) -> bool:
+    """`within` are the models whose parts are being looked at: one of them makes none of them unsafe."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _is_safe(get_args(annotation)[0])
+        return _is_safe(get_args(annotation)[0], within)
     if origin in _HOLDERS:
-        return all(inner is Ellipsis or _is_safe(inner) for inner in get_args(annotation))
-    if origin is Literal or annotation in _SAFE:
+        return all(inner is Ellipsis or _is_safe(inner, within) for inner in get_args(annotation))
+    if origin is Literal or annotation in _SAFE or annotation in within:
         return True
-    return isinstance(annotation, type) and issubclass(annotation, Enum)
+    if not isinstance(annotation, type):
+        return False
+    if issubclass(annotation, pydantic.BaseModel):
+        fields, inner = annotation.model_fields.values(), within | {annotation}
+        return not _takes_more(annotation) and all(_is_safe(field.annotation, inner) for field in fields)
+    return annotation.__module__ in _SAFE_MODULES or issubclass(annotation, Enum)
 
 
 def _is_finite(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
-    if isinstance(value, pydantic.BaseModel):
+    kind: Any = type(value)
+    if _is_model(kind):
         return is_finite(value)
     if isinstance(value, dict):
         return _are_finite(value.values())
-    return not isinstance(value, list | tuple | set | frozenset) or _are_finite(value)
+    return not isinstance(value, _LISTS) or _are_finite(value)
+
+
+# pydantic answers isinstance() for a model in Python, which would be most of the time of looking.
+@lru_cache(maxsize=1_024)
+def _is_model(kind: Any) -> bool:
+    return issubclass(kind, pydantic.BaseModel)
 
 
 def _are_finite(values: Iterable[Any]) -> bool:

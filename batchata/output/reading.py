@@ -10,7 +10,7 @@ import pydantic
 from batchata.core.events import RequestError
 from batchata.output.blocks import Block, joined_text
 from batchata.output.citation import Citation
-from batchata.output.citations import add_mentions, by_field, cited_blocks, of_blocks
+from batchata.output.citations import Cited, add_mentions, by_field, of_blocks, text_and_cited
 from batchata.output.grounding import Sources, grounded
 from batchata.output.parsing import Parsed, UnreadableAnswer, parse
 from batchata.output.prose import by_mention
@@ -53,39 +53,44 @@ class Reader:
 
     def judge(self, blocks: list[Block], stop_reason: str | None) -> RequestError | None:
         """Why there is no result, None when there is one; what `read` says, without reading citations."""
-        return self._read(blocks, stop_reason).error
+        return self._read(joined_text(blocks), stop_reason).error
 
     def read(self, blocks: list[Block], stop_reason: str | None) -> Reading:
-        """The reading of a succeeded request's content blocks."""
-        found = self._read(blocks, stop_reason)
-        if found.error is not None or not self.enable_citations:
+        """The reading of a succeeded request's content blocks.
+
+        Its citations are those of the blocks, and may be the same lists.
+        """
+        if not self.enable_citations:
+            found = self._read(joined_text(blocks), stop_reason)
             return Reading(found.result, None, found.error)
+        text, cited = text_and_cited(blocks)
+        found = self._read(text, stop_reason)
+        if found.error is not None:
+            return Reading(None, None, found.error)
         if found.parsed is None:
             return Reading(found.result, of_blocks(blocks))
-        return Reading(found.result, _by_field(blocks, found))
+        return Reading(found.result, _by_field(cited, text, found.parsed))
 
-    def _read(self, blocks: list[Block], stop_reason: str | None) -> _Found:
+    def _read(self, text: str, stop_reason: str | None) -> _Found:
         if stop_reason == "refusal":
             return _failed("refusal", "the model refused to answer")
         if stop_reason in _CUT:
             return _failed(stop_reason, _CUT[stop_reason])
-        text = joined_text(blocks)
         if not text or text.isspace():
             return _failed("empty_output", "the answer holds no text")
         if self.response_model is None:
-            return _Found(text, text)
+            return _Found(text)
         try:
             parsed = parse(text, self.response_model)
         except UnreadableAnswer as exc:
             return _failed("invalid_output", str(exc))
-        return _Found(parsed.value, text, parsed)
+        return _Found(parsed.value, parsed)
 
 
 class _Found(NamedTuple):
-    """A result and where it was found, or the error in its place."""
+    """A result and how it was found, or the error in its place."""
 
     result: Result
-    text: str = ""
     parsed: Parsed[pydantic.BaseModel] | None = None
     error: RequestError | None = None
 
@@ -94,18 +99,16 @@ def _failed(kind: str, message: str) -> _Found:
     return _Found(None, error=RequestError(kind=kind, message=message))
 
 
-def _by_field(blocks: list[Block], found: _Found) -> dict[str, list[Citation]]:
-    cited = cited_blocks(blocks)
+def _by_field(cited: list[Cited], text: str, parsed: Parsed[pydantic.BaseModel]) -> dict[str, list[Citation]]:
     if not cited:
         return {}
-    assert found.parsed is not None
-    start, spans = found.parsed.start, spans_of(found.text, found.parsed)
+    start, spans = parsed.start, spans_of(text, parsed)
     if cited[0][1] > start and cited[-1][0] < spans.end:
         return by_field(cited, spans)
     inside = [block for block in cited if block[1] > start and block[0] < spans.end]
     outside = [block for block in cited if block[1] <= start or block[0] >= spans.end]
     fields = by_field(inside, spans)
-    add_mentions(fields, by_mention(found.text, spans, start, outside))
+    add_mentions(fields, by_mention(text, spans, start, outside))
     return fields
 
 

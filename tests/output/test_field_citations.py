@@ -77,6 +77,20 @@ def test_a_value_cut_inside_is_supported_by_each_part() -> None:
     }
 
 
+def test_reading_leaves_the_blocks_as_they_are() -> None:
+    """A second reading of them says the same, and a list of citations belongs to one field alone."""
+    blocks = answer('{"number": "«A-|a»«1|b»", "total": «5|c»}')
+    before = [list(block.citations or ()) for block in blocks]
+    reader = Reader(Invoice, enable_citations=True)
+    first, second = reader.read(blocks, "end_turn"), reader.read(blocks, "end_turn")
+    assert first == second
+    assert [list(block.citations or ()) for block in blocks] == before
+    wide = reader.read(answer('{"number": "A«-1", "total": 5|w»}'), "end_turn").citations
+    assert isinstance(wide, dict)
+    assert wide["number"] == wide["total"]
+    assert wide["number"] is not wide["total"]
+
+
 def test_equal_values_and_values_in_values_do_not_mix() -> None:
     """The old way, by searching the text, gave "1" in "invoice 17" to the wrong field."""
     assert fields('{"number": "«17|n»", "total": «1|t», "lines": [{"text": "17", "price": «17|p»}]}') == {

@@ -117,6 +117,8 @@ def test_fields_are_known_by_their_python_names(text: str, expected: dict[str, s
         ('{"a": {"b": 1, "c": 2}, "a": {"b": 3}}', {"a.b": "3"}),
         ('{"a": {"b": 1}, "a": null}', {"a": "null"}),
         ('{"a": 1, "ab": 5, "a": [2]}', {"ab": "5", "a[0]": "2"}),
+        ('{"a": {"b": 1}, "a": {}}', {}),
+        ('{"a": [], "b": 1, "a": 2}', {"b": "1", "a": "2"}),
     ],
 )
 def test_of_a_key_that_comes_twice_the_last_counts(text: str, expected: dict[str, str]) -> None:
@@ -131,4 +133,23 @@ def test_not_every_place_is_remembered() -> None:
     for first in range(60):
         text = json.dumps({f"k{first}": {f"{first}.{n}": n for n in range(1_000)}})
         assert len(value_spans(text, 0, shape).places) == 1_000
-    assert sum(len(step.fields) for step in shape.root.fields.values()) < 21_000
+    inside = [step for first in shape.root.fields.values() for step in (first, *first.fields.values())]
+    assert sum(len(step.fields) + len(step.moves) for step in inside) < 21_000
+
+
+@given(st.data(), values)
+def test_what_is_kept_of_one_answer_serves_another(data: st.DataObject, value: Any) -> None:
+    """Printed in another way, and with prose around it or none, a value has the same paths."""
+    shape = Shape(Any)
+    for lead, tail in ("", ""), ("{see} ", '\n} "and ] so: on'), ("", "]"):
+        text = lead + data.draw(printed([value])) + tail
+        places, end = value_spans(text, len(lead), shape)
+        assert json.loads(text[len(lead) : end]) == [value]
+        assert list(places) == list(leaves([value]))
+
+
+@pytest.mark.parametrize("behind", [" ", "]", '"', '"a": ', '"\\', "} {", "some words, "])
+def test_what_stands_behind_costs_no_more_than_its_length(behind: str) -> None:
+    """With a cost that grows with the square of it, one of these takes minutes."""
+    places, end = value_spans('{"a": [1, {}]} ' + behind * 200_000, 0, Shape(Any))
+    assert (list(places), end) == (["a[0]"], 14)
