@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchata.errors import BatchataError
-    from batchata.estimate import Estimate
     from batchata.inputs import pdf_to_document_block
     from batchata.job import BatchJob, batch
-    from batchata.load import load_results_from_disk
     from batchata.manager import BatchManager
     from batchata.output.citations import Citation
-    from batchata.results import ItemResult
+    from batchata.projections.estimate import Estimate
+    from batchata.projections.load import load_results_from_disk
+    from batchata.projections.results import ItemResult
 
 __all__ = [
     "BatchJob",
@@ -35,10 +35,10 @@ _HOMES = {
     "BatchManager": "batchata.manager",
     "BatchataError": "batchata.errors",
     "Citation": "batchata.output.citations",
-    "Estimate": "batchata.estimate",
-    "ItemResult": "batchata.results",
+    "Estimate": "batchata.projections.estimate",
+    "ItemResult": "batchata.projections.results",
     "batch": "batchata.job",
-    "load_results_from_disk": "batchata.load",
+    "load_results_from_disk": "batchata.projections.load",
     "pdf_to_document_block": "batchata.inputs",
 }
 

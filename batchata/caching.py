@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchata.core.amounts import money
 from batchata.core.caching import costs_of_prefix
 from batchata.core.events import CachePlan
 from batchata.core.pricing import ModelPrice
@@ -9,7 +10,6 @@ from batchata.errors import InvalidInputError
 from batchata.inputs import Inputs, RequestTemplate
 from batchata.inputs.prefix import prefix_tokens, shared_prefix
 from batchata.providers.models import Model
-from batchata.report import money
 
 
 def check_cache(cache: object) -> str | None:

@@ -11,13 +11,13 @@ import pydantic
 from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS
 from batchata.core.pricing import EXACT
 from batchata.definition import Definition, define
-from batchata.engine import Call, Engine
 from batchata.errors import InvalidInputError
 from batchata.manager import anthropic_provider
+from batchata.projections.stats import printed, statistics, summary
 from batchata.providers.given_prices import Prices
+from batchata.running.engine import Call, Engine
+from batchata.running.store import RunStore
 from batchata.settings import Money, PathLike, check_settings
-from batchata.stats import printed, statistics, summary
-from batchata.store import RunStore
 
 
 class BatchJob:

@@ -10,14 +10,14 @@ import pydantic
 
 from batchata.core.pricing import EXACT
 from batchata.definition import define
-from batchata.engine import Call, Engine
-from batchata.estimate import Estimate
+from batchata.projections.estimate import Estimate
+from batchata.projections.results import ItemResult
+from batchata.projections.stats import statistics, summary
 from batchata.providers.given_prices import Prices
 from batchata.providers.port import Provider
-from batchata.results import ItemResult
+from batchata.running.engine import Call, Engine
+from batchata.running.store import RunStore
 from batchata.settings import Money, PathLike, check_settings
-from batchata.stats import statistics, summary
-from batchata.store import RunStore
 
 
 def anthropic_provider() -> Provider:

@@ -22,6 +22,8 @@ LAYERS = [
     ["batchata.errors", "batchata.pdfium"],
     ["batchata.core", "batchata.output"],
     ["batchata.log", "batchata.providers", "batchata.inputs"],
+    ["batchata.definition", "batchata.settings", "batchata.caching", "batchata.logs"],
+    ["batchata.projections"],
     ["RUNNING"],
     ["batchata.manager", "batchata.job", "batchata.replay"],
     ["batchata"],
@@ -31,6 +33,8 @@ SIDEWAYS = {
     ("batchata.output", "batchata.core"),
     ("batchata.inputs", "batchata.providers"),
     ("batchata.job", "batchata.manager"),
+    ("batchata.definition", "batchata.settings"),
+    ("batchata.definition", "batchata.caching"),
     ("RUNNING", "RUNNING"),
 }
 PURE = {
@@ -184,7 +188,13 @@ def test_replay_cannot_spend() -> None:
     for module in modules():
         if within(module, "batchata.replay"):
             assert not any(
-                within(i, "batchata.runner", "batchata.engine", "batchata.work", "batchata.manager")
+                within(
+                    i,
+                    "batchata.running.runner",
+                    "batchata.running.engine",
+                    "batchata.running.work",
+                    "batchata.manager",
+                )
                 or within(i, "batchata.providers.anthropic.client")
                 for i in ours(module)
             ), module

@@ -13,16 +13,16 @@ import pydantic
 from batchata.core.events import Event, RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogError
-from batchata.journal import now
 from batchata.log import read_log
 from batchata.log.port import Recorded
 from batchata.log.sqlite import SqliteLog
 from batchata.output.schema import check_response_model
+from batchata.projections.results import ItemResult, read_items, refuse_purged
 from batchata.replay.history import read_history
 from batchata.replay.moment import At, microseconds, parse_at
 from batchata.replay.readers import RunReader
 from batchata.replay.runs import the_run
-from batchata.results import ItemResult, read_items, refuse_purged
+from batchata.running.journal import now
 
 type Moment = int | str | datetime
 

@@ -20,6 +20,8 @@ from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.output.blocks import Block
 from batchata.output.reading import Reader, Reading
+from batchata.projections.results import ItemResult, read_items, refuse_purged
+from batchata.projections.results_dir import ResultsWriter, prepare, whole_file
 from batchata.replay.folder import make_room
 from batchata.replay.history import fold_events
 from batchata.replay.paper import print_json
@@ -28,8 +30,6 @@ from batchata.replay.rows import Table, flat_citations, provenance, written
 from batchata.replay.runs import reading, the_run
 from batchata.replay.table_files import write_csv, write_json_lines, write_parquet
 from batchata.replay.wording import number_of
-from batchata.results import ItemResult, read_items, refuse_purged
-from batchata.results_dir import ResultsWriter, prepare, whole_file
 
 
 class Format(StrEnum):

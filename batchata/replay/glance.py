@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from batchata.core.amounts import money
 from batchata.core.events import OutcomeRecorded, RunStarted
 from batchata.core.state import Run
 from batchata.log.port import Log
+from batchata.projections.report import cache_in_words, error_in_words
 from batchata.replay.history import History
 from batchata.replay.jobs import print_jobs
 from batchata.replay.literal import clean, short
@@ -15,7 +17,6 @@ from batchata.replay.living import is_alive
 from batchata.replay.outlook import ago, status_in_words, status_then, what_next
 from batchata.replay.paper import Paper, aligned
 from batchata.replay.wording import by_kind, moment, number_of, span, usage_in_words, usd
-from batchata.report import cache_in_words, error_in_words, money
 
 _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
 _MOST_FAILURES = 5  # kinds of failure shown with an example

@@ -12,9 +12,9 @@ from batchata.core.feedback import note_on
 from batchata.core.ranges import holds
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log, Recorded
+from batchata.projections.results import ItemResult, read_items
 from batchata.replay.history import History
 from batchata.replay.readers import RunReader
-from batchata.results import ItemResult, read_items
 
 _decode = msgspec.json.Decoder().decode
 

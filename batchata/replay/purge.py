@@ -11,7 +11,6 @@ from batchata.core.events import BodiesPurged
 from batchata.core.state import Run
 from batchata.definition import this_process
 from batchata.errors import InvalidInputError, LogWriteError
-from batchata.journal import Journal
 from batchata.log import open_log
 from batchata.log.sqlite import SqliteLog
 from batchata.replay.history import fold_events
@@ -19,6 +18,7 @@ from batchata.replay.literal import clean
 from batchata.replay.paper import print_json
 from batchata.replay.runs import reading, the_run
 from batchata.replay.wording import number_of
+from batchata.running.journal import Journal
 
 
 def purge_run(path: str, run_id: str, *, json: bool) -> None:

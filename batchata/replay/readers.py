@@ -11,9 +11,9 @@ from batchata.core.events import RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.output.reading import Reader
+from batchata.projections.rereading import load_response_model
 from batchata.replay.literal import short
 from batchata.replay.model import model_from_schema
-from batchata.rereading import load_response_model
 
 
 class RunReader(NamedTuple):

@@ -13,8 +13,8 @@ from batchata.core.state import Run
 from batchata.output.citation import Citation
 from batchata.output.reading import Citations, Result
 from batchata.output.schema import result_schema
+from batchata.projections.results import ItemResult
 from batchata.replay.columns import MONEY, TEXT, WHOLE, YES_NO, Column, Type, result_columns
-from batchata.results import ItemResult
 
 _CITATION = Type(
     "object",

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from batchata.errors import InvalidInputError, LogError, LogVersionError
-from batchata.journal import now
 from batchata.log import read_log
 from batchata.log.sqlite import SqliteLog
 from batchata.log.verify import Problem, verify_file
@@ -16,6 +15,7 @@ from batchata.replay.paper import Paper, print_json
 from batchata.replay.runs import the_run
 from batchata.replay.verification import Verdict, verify_run
 from batchata.replay.wording import number_of
+from batchata.running.journal import now
 
 _HEAD = re.compile(r"[0-9a-f]{12,64}")
 

@@ -20,11 +20,11 @@ from typing import Any
 from pypdf import PdfReader
 
 from batchata.errors import BatchataError
-from batchata.expectation import CHARACTERS_A_TOKEN
 from batchata.inputs import RequestTemplate
 from batchata.inputs.messages import check_conversation
 from batchata.inputs.pdf import read_pdf
 from batchata.output.length import answer_length
+from batchata.projections.expectation import CHARACTERS_A_TOKEN
 from batchata.providers.models import MODELS
 
 SHARED = Path(os.environ.get("BATCHATA_SHARED", Path(__file__).parents[3] / "shared" / "data" / "dev"))

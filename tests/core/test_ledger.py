@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from batchata.core.events import CostLimitReached, RunResumed, Usage
 from batchata.core.ledger import batch_saving, cost_by_kind, ledger_lines, overruns, room
 from batchata.core.pricing import TOKEN_KINDS, ModelPrice, PriceTier, UnitPrices, charge
-from batchata.report import cost_lines
+from batchata.projections.report import cost_lines
 
 D = Decimal
 CHEAP = UnitPrices(*map(D, ("0.1", "0.5", "0.125", "0.2", "0.01", "10000")))

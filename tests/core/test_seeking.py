@@ -11,7 +11,7 @@ from batchata.core import decide
 from batchata.core import events as e
 from batchata.core.evolve import evolve
 from batchata.core.state import Run
-from batchata.seeking import lost
+from batchata.running.seeking import lost
 
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR

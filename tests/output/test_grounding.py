@@ -17,8 +17,8 @@ from batchata import BatchManager, Citation, load_results_from_disk
 from batchata.output.blocks import Block
 from batchata.output.citations import of_blocks
 from batchata.output.grounding import Sources, grounded
+from batchata.projections.sources import sources_of
 from batchata.sandbox import Answer, Request, Sandbox
-from batchata.sources import sources_of
 
 TEXT = "Order 17.\nTotal: 5.00 \N{EURO SIGN}\n"
 

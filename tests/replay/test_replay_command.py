@@ -181,7 +181,9 @@ def test_an_env_file_is_read_by_the_command_only(waiting: Path, command: Command
     (tmp_path / ".env").write_text("COLUMNS=40\nBATCHATA_TEST_ENV=1\n")
     environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
     assert len(max(command(waiting).stdout.splitlines(), key=len)) < 80
-    script = "import os, batchata.store, batchata.replay.cli; assert 'BATCHATA_TEST_ENV' not in os.environ"
+    script = (
+        "import os, batchata.running.store, batchata.replay.cli; assert 'BATCHATA_TEST_ENV' not in os.environ"
+    )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, timeout=60, check=True)
 
 

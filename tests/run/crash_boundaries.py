@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 _START, _RETURN, _RESUME = "PY_START", "PY_RETURN", "PY_RESUME"
 _CONNECTION = "httpcore2._sync.http11:HTTP11Connection"
-_WRITER = "batchata.results_dir:ResultsWriter"
+_WRITER = "batchata.projections.results_dir:ResultsWriter"
 
 # A seam is a moment that comes again and again: where functions begin, return, or go on after a yield. They
 # are watched, not replaced: what runs is the library, its HTTP client and SQLite.

@@ -18,9 +18,9 @@ from batchata import BatchManager, batch
 from batchata.core.events import CostCharged, RunStarted, SubmissionStarted
 from batchata.core.evolve import fold
 from batchata.errors import InvalidInputError, RunMismatchError
+from batchata.projections.stats import printed
 from batchata.replay.cli import app
 from batchata.sandbox import Faults
-from batchata.stats import printed
 
 RULES = "Entries about this subject go to the shelf with its number, unless it is Sunday. " * 60
 DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": RULES}}

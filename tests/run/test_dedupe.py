@@ -18,9 +18,9 @@ from batchata.core.evolve import fold
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, RunMismatchError
 from batchata.log.verify import verify
+from batchata.projections.stats import printed
 from batchata.replay.cli import app
 from batchata.sandbox import Faults
-from batchata.stats import printed
 
 WORDS = ["a", "b", "a", "a", "c", "b", "d", "a"]  # four different ones
 COPIES = {2: 0, 3: 0, 5: 1, 7: 0}

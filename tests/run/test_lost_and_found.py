@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from run_support import MODEL, Echo, Runs, conversations, echo
 
-from batchata import starting
 from batchata.core.state import Run
 from batchata.definition import define, this_process
 from batchata.errors import RunMismatchError
-from batchata.journal import Journal
 from batchata.log import open_log
+from batchata.running import starting
+from batchata.running.journal import Journal
 from batchata.sandbox import Answer, Faults, Sandbox
 from batchata.settings import check_settings
 

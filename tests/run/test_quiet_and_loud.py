@@ -15,7 +15,7 @@ import pytest
 from run_support import Runs
 
 from batchata.core.evolve import fold
-from batchata.progress import LiveProgress, PlainProgress, line
+from batchata.projections.progress import LiveProgress, PlainProgress, line
 from batchata.sandbox import Faults
 
 

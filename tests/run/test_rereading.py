@@ -15,7 +15,7 @@ from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.log import read_log
 from batchata.log.port import Log
-from batchata.rereading import load_response_model, reread
+from batchata.projections.rereading import load_response_model, reread
 from batchata.sandbox import Sandbox
 
 

@@ -13,12 +13,12 @@ import pytest
 from resume_support import COUNT, Script, check_complete, check_paid_once, fresh, manager
 from run_support import Echo, Runs, echo
 
-from batchata.engine import Engine
 from batchata.errors import InvalidInputError, RunMismatchError, UnknownSubmissionError
 from batchata.log import read_log
 from batchata.manager import BatchManager
-from batchata.matching import check_same_place
 from batchata.providers.anthropic.client import AnthropicProvider
+from batchata.running.engine import Engine
+from batchata.running.matching import check_same_place
 from batchata.sandbox import Faults, Sandbox
 
 SUBMIT = "batchata.providers.anthropic.client:AnthropicProvider.submit"

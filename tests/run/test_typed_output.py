@@ -12,7 +12,7 @@ import pytest
 from run_support import MODEL
 
 from batchata import BatchManager
-from batchata.results import ItemResult
+from batchata.projections.results import ItemResult
 from batchata.sandbox import Answer, Request, Sandbox
 
 ASKED = [[{"role": "user", "content": "Order 17, total 5.00"}]]

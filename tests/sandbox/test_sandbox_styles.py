@@ -13,7 +13,7 @@ import pytest
 
 from batchata import BatchManager
 from batchata.errors import InvalidInputError
-from batchata.results import ItemResult
+from batchata.projections.results import ItemResult
 from batchata.sandbox import Sandbox
 from batchata.sandbox.reading import MIXED, STYLES
 

@@ -15,13 +15,13 @@ from batchata.log.port import Log
 from batchata.output.blocks import joined_text
 from batchata.output.citation import Citation
 from batchata.output.reading import Citations, Reader
+from batchata.projections.results import ItemResult, read_items
 from batchata.providers.anthropic.lines import answer_blocks
 from batchata.replay.report.attempts import Attempt, read_attempts
 from batchata.replay.report.chronicle import Chronicle
 from batchata.replay.report.inputs import Input, describe
 from batchata.replay.report.values import flat
 from batchata.replay.wording import number_of
-from batchata.results import ItemResult, read_items
 
 STATES = {
     ItemStatus.FRESH: "not sent yet",

@@ -9,14 +9,14 @@ from pathlib import Path
 import typer
 
 from batchata.errors import InvalidInputError, LogError
-from batchata.journal import now
+from batchata.projections.results_dir import whole_file
 from batchata.replay.literal import clean
 from batchata.replay.moment import parse_at
 from batchata.replay.report.chronicle import read_chronicle
 from batchata.replay.report.page import GENERATOR, write_page
 from batchata.replay.runs import reading, the_run
 from batchata.replay.wording import number_of
-from batchata.results_dir import whole_file
+from batchata.running.journal import now
 
 
 def write_report(path: str, out: str, run_id: str | None, *, at: str | None) -> None:

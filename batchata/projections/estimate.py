@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchata.report import money
+from batchata.core.amounts import money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

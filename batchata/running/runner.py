@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from batchata import work
 from batchata.core import decide, events
 from batchata.core.decide import Cancel, Collect, Finish, Poll, Settle, Situation, Step, StopAtLimit, Submit
 from batchata.core.events import RequestError
@@ -22,15 +21,16 @@ from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import Run
 from batchata.errors import BatchataError, LogError, ProviderError
-from batchata.expectation import Expectation
 from batchata.inputs import Inputs, RequestTemplate
-from batchata.intake import Intake
-from batchata.journal import Journal, now
-from batchata.notes import Notes
+from batchata.projections.expectation import Expectation
 from batchata.providers.port import Provider
-from batchata.seeking import lost
-from batchata.stopping import Stop, main_thread_was_interrupted
-from batchata.workers import Workers, jobs_of
+from batchata.running import work
+from batchata.running.intake import Intake
+from batchata.running.journal import Journal, now
+from batchata.running.notes import Notes
+from batchata.running.seeking import lost
+from batchata.running.stopping import Stop, main_thread_was_interrupted
+from batchata.running.workers import Workers, jobs_of
 
 _MOST_WORKERS = 16
 _LOOK_UP = 0.2  # seconds; the loop looks this often whether it is to stop

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from batchata.core.amounts import exact, money
 from batchata.core.ledger import batch_saving, ledger_lines, overruns, room
 from batchata.core.pricing import MILLION, plain
 from batchata.core.savings import saved_by_cache, saved_by_dedupe
@@ -162,18 +163,3 @@ def error_in_words(error: float | None) -> str:
     if error >= 1:
         return f"{1 + error:,.0f} times what was used"
     return f"{abs(error):.0%} too {'high' if error > 0 else 'low'}"
-
-
-def exact(amount: Decimal | None) -> str:
-    """USD to the last digit, with two decimals at least."""
-    if amount is None:
-        return "unknown"
-    whole, _, cents = plain(abs(amount)).partition(".")
-    return f"{'-' if amount < 0 else ''}${int(whole):,}.{cents:0<2}"
-
-
-def money(amount: Decimal) -> str:
-    """USD to the hundredth of a cent, or to the millionth of a dollar where that would show nothing."""
-    if amount == 0 or amount >= Decimal("0.01"):
-        return f"${amount:,.4f}"
-    return f"${amount:.6f}" if amount >= Decimal("0.000001") else "under $0.000001"

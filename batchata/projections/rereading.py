@@ -13,7 +13,7 @@ from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.output.reading import Reader
 from batchata.output.schema import check_response_model
-from batchata.results import ItemResult, read_items
+from batchata.projections.results import ItemResult, read_items
 
 
 def load_response_model(name: str) -> type[pydantic.BaseModel]:

@@ -8,12 +8,12 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from batchata.core.amounts import exact, money
 from batchata.core.caching import is_priming
 from batchata.core.state import JobStatus, Run
-from batchata.journal import now
 from batchata.logs import get_logger
-from batchata.report import cost_lines, error_in_words, exact, money
-from batchata.stats import collect_by
+from batchata.projections.report import cost_lines, error_in_words
+from batchata.projections.stats import collect_by
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -167,5 +167,5 @@ def resending(run: Run) -> str:
     count = len(run.requeued)
     items = f"{count:,} {'item waits' if count == 1 else 'items wait'} to be sent again"
     why = f" ({run.retry_reason})" if run.retry_reason else ""
-    left = ((run.requeued.earliest() or 0) - now()) / 1e6
+    left = ((run.requeued.earliest() or 0) - time.time_ns() // 1000) / 1e6
     return f"{items}{why}" + (f", the first in {left:.0f} s" if left >= 1 else "")

@@ -13,8 +13,8 @@ from batchata.core.state import ItemStatus, Run
 from batchata.errors import LogError
 from batchata.log.port import Log
 from batchata.output.reading import Citations, Reader, Reading, Result
+from batchata.projections.sources import sources_of
 from batchata.providers.anthropic.lines import answer_blocks, decode_line
-from batchata.sources import sources_of
 
 # Results come back in any order, so the answers of neighbouring items lie in segments all over the log.
 # Within a window they are read in the order in which they are stored: each segment is unpacked once.

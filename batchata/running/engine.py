@@ -13,30 +13,37 @@ from typing import Any
 
 import pydantic
 
-from batchata import starting
 from batchata.core.events import JobAbandoned, Settings
 from batchata.core.pricing import EXACT
 from batchata.core.state import Run
 from batchata.definition import Definition
 from batchata.errors import InvalidInputError, RunClaimedError
-from batchata.estimate import Estimate
-from batchata.estimating import Basis, make_estimate, offline_basis, remaining, sampled_basis
-from batchata.expectation import Expectation, expectation_of
-from batchata.intake import Intake
-from batchata.journal import Journal
 from batchata.log.port import Log
-from batchata.matching import changed_settings, check_same_place, check_same_run
-from batchata.notes import Notes
 from batchata.output.reading import Reader
 from batchata.output.schema import check_response_model
-from batchata.progress import name_head, progress_for, report_costs
+from batchata.projections.estimate import Estimate
+from batchata.projections.estimating import Basis, make_estimate, offline_basis, remaining, sampled_basis
+from batchata.projections.expectation import Expectation, expectation_of
+from batchata.projections.progress import name_head, progress_for, report_costs
+from batchata.projections.results import (
+    ItemResult,
+    entry,
+    never_started,
+    read_entries,
+    read_items,
+    refuse_purged,
+)
+from batchata.projections.results_dir import ResultsWriter, prepare
 from batchata.providers.port import Provider
-from batchata.recording import Recorder
-from batchata.results import ItemResult, entry, never_started, read_entries, read_items, refuse_purged
-from batchata.results_dir import ResultsWriter, prepare
-from batchata.runner import Runner
-from batchata.stopping import Stop, stop_on_signals
-from batchata.store import RunStore
+from batchata.running import starting
+from batchata.running.intake import Intake
+from batchata.running.journal import Journal
+from batchata.running.matching import changed_settings, check_same_place, check_same_run
+from batchata.running.notes import Notes
+from batchata.running.recording import Recorder
+from batchata.running.runner import Runner
+from batchata.running.stopping import Stop, stop_on_signals
+from batchata.running.store import RunStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 
-from batchata import work
 from batchata.errors import BatchataError, ConfigurationError
 from batchata.providers.port import Provider
+from batchata.running import work
 
 _WAITING_REPORTS = 8  # chunks of outcomes that may wait for the log: bounds the memory of fast downloads
 _LOOK_UP = 0.2  # seconds; a worker that waits for room looks this often whether anybody still reads

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 from batchata.core.state import Job, Run
-from batchata.work import Lost
+from batchata.running.work import Lost
 
 _HOUR = 3600 * 1_000_000
 # How far the provider's clock may be from ours where nothing tells. Wide, since custom ids prove ownership: a

@@ -15,9 +15,9 @@ from batchata.core.state import ItemStatus, Run
 from batchata.definition import Definition, this_process
 from batchata.errors import ExpiringResultsWarning
 from batchata.inputs import Inputs
-from batchata.journal import Journal, now
-from batchata.matching import changed_settings
 from batchata.providers.port import Provider
+from batchata.running.journal import Journal, now
+from batchata.running.matching import changed_settings
 
 _SOON = 3 * 24 * 3600 * 1_000_000  # from so long before the end on, expiring results are worth a warning
 _ITEMS_PER_EVENT = 1_000

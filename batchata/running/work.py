@@ -13,8 +13,8 @@ from typing import IO
 
 from batchata.errors import BatchataError, BatchNotFoundError, ConfigurationError, IncompleteResultsError
 from batchata.inputs import RequestTemplate, Source
-from batchata.journal import now
 from batchata.providers.port import Batch, Outcome, Provider
+from batchata.running.journal import now
 
 _ENOUGH_TO_TELL = 1_000  # result lines, none of them ours, that make a batch another's
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file

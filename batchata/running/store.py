@@ -14,9 +14,9 @@ from batchata.core.pricing import EXACT
 from batchata.core.state import Run
 from batchata.definition import this_process
 from batchata.errors import InvalidInputError, LogError
-from batchata.journal import Journal
 from batchata.log import open_log, read_log
 from batchata.log.port import Log
+from batchata.running.journal import Journal
 from batchata.settings import PathLike
 
 _FIRST_START = "the first run"  # claimed, never written to: two processes must not both begin a run

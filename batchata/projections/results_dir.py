@@ -22,7 +22,7 @@ from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.output.reading import Citations, Reader, Reading, Result
-from batchata.results import read_entries
+from batchata.projections.results import read_entries
 
 
 class ResultsWriter:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from batchata.core.events import SubmissionSettled
 from batchata.core.state import Job
-from batchata.work import Sought
+from batchata.running.work import Sought
 
 
 def adopted(report: Sought) -> SubmissionSettled:

@@ -14,8 +14,8 @@ from batchata.core.pricing import BATCH_FACTOR
 from batchata.core.state import ItemStatus, Run
 from batchata.definition import Definition
 from batchata.errors import InvalidInputError
-from batchata.estimate import Estimate
-from batchata.expectation import Expectation, expectation_of
+from batchata.projections.estimate import Estimate
+from batchata.projections.expectation import Expectation, expectation_of
 
 _SAMPLE: Final = 20  # items counted by the provider: each is a call
 _ENOUGH_ANSWERS: Final = 10  # of the run itself, before they tell more than the offline count

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import assert_never
 
-from batchata import work
 from batchata.core import decide, events
 from batchata.core.events import Event, RequestError
 from batchata.core.retry import schedule_retries
@@ -20,10 +19,11 @@ from batchata.errors import (
     ResultsExpiredError,
     UnknownSubmissionError,
 )
-from batchata.journal import Journal, now
 from batchata.providers.port import Batch
-from batchata.recording import Collection, Recorder
-from batchata.settling import absent, adopted, unsettled
+from batchata.running import work
+from batchata.running.journal import Journal, now
+from batchata.running.recording import Collection, Recorder
+from batchata.running.settling import absent, adopted, unsettled
 
 _SECOND = 1_000_000
 _DEFAULT_PAUSE = 2.0  # seconds after a failed call, doubled while failures go on

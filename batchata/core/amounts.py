@@ -1,0 +1,22 @@
+"""How amounts of money are shown to people."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from batchata.core.pricing import plain
+
+
+def exact(amount: Decimal | None) -> str:
+    """USD to the last digit, with two decimals at least."""
+    if amount is None:
+        return "unknown"
+    whole, _, cents = plain(abs(amount)).partition(".")
+    return f"{'-' if amount < 0 else ''}${int(whole):,}.{cents:0<2}"
+
+
+def money(amount: Decimal) -> str:
+    """USD to the hundredth of a cent, or to the millionth of a dollar where that would show nothing."""
+    if amount == 0 or amount >= Decimal("0.01"):
+        return f"${amount:,.4f}"
+    return f"${amount:.6f}" if amount >= Decimal("0.000001") else "under $0.000001"
