@@ -13,7 +13,7 @@ from batchata.core.evolve import evolve
 from batchata.core.pricing import EXACT
 from batchata.core.state import Run
 from batchata.definition import this_process
-from batchata.errors import InvalidInputError, LogError
+from batchata.errors import InvalidInputError, LogError, NotALogError
 from batchata.log import open_log, read_log
 from batchata.log.port import Log
 from batchata.running.journal import Journal
@@ -108,9 +108,19 @@ class RunStore:
             return self._memory
         # An empty file is what tempfile gives: a log that is not there yet. A folder or a foreign file
         # is an error, which opening it tells.
-        if not self._path.exists() or (self._path.is_file() and self._path.stat().st_size == 0):
+        if not self._path.exists() or self._is_empty(self._path):
             return None
-        return read_log(self._path)
+        try:
+            return read_log(self._path)
+        except NotALogError:
+            # Whoever was making it was killed in the middle, and SQLite has just undone what there was.
+            if self._is_empty(self._path):
+                return None
+            raise
+
+    @staticmethod
+    def _is_empty(path: Path) -> bool:
+        return path.is_file() and path.stat().st_size == 0
 
     def _close(self, log: Log) -> None:
         if log is not self._memory:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -104,7 +104,8 @@ class Script:
     def send(self, number: int) -> None:
         """Send a signal, unless the script has ended."""
         if self._process.is_alive():
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it ended a moment ago
+                os.kill(self.pid, number)
 
     def interrupted_when(self, due: Callable[[], bool], number: int) -> int:
         """Send the signal as soon as it is due, and return the exit code."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from resume_support import COUNT, Script, check_complete, manager, seen, wait_for
@@ -78,3 +79,21 @@ def test_a_batch_that_the_log_could_not_take_in_is_named_and_adopted(runs: Runs)
         connection.commit()
     check_complete(runs, 2 * COUNT, items_per_job=COUNT, max_parallel_jobs=1)
     assert len(runs.sandbox.batches) == 2
+
+
+def test_a_start_that_was_killed_while_it_made_the_log_is_begun_again(runs: Runs) -> None:
+    """What is left of the tables in their first commit is undone, and then there was no log yet."""
+    with closing(sqlite3.connect(runs.log, isolation_level=None)) as connection:
+        connection.execute("PRAGMA page_size = 16384")
+        connection.execute("PRAGMA cache_size = 2")
+        connection.execute("BEGIN")
+        for number in range(20):
+            connection.execute(f"CREATE TABLE table_{number} (data)")
+            connection.execute(f"INSERT INTO table_{number} VALUES (zeroblob(20000))")
+        left = {suffix: Path(f"{runs.log}{suffix}").read_bytes() for suffix in ("", "-journal")}
+        connection.execute("ROLLBACK")
+    for suffix, content in left.items():
+        Path(f"{runs.log}{suffix}").write_bytes(content)
+    assert len(left[""]) > 100_000
+    assert manager(runs).stats()["status"] == "not started"
+    check_complete(runs)

@@ -27,8 +27,11 @@ def test_events_go_to_the_standard_logging_tree(runs: Runs, caplog: pytest.LogCa
     assert messages[0].startswith("run_started run=")
     assert sum(message.startswith("batch_submitted ") for message in messages) == 2
     assert not any("outcome_recorded" in message for message in messages)
-    submitted = next(record for record in caplog.records if "batch_submitted" in record.getMessage())
-    assert submitted.job == 0
+    submitted = next(
+        record
+        for record in caplog.records
+        if record.getMessage().startswith("batch_submitted ") and record.job == 0
+    )
     assert submitted.batch_id.startswith("msgbatch_")
 
 
