@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from batchata.core.amounts import money
 from batchata.core.caching import costs_of_prefix
-from batchata.core.events import CachePlan
 from batchata.core.pricing import ModelPrice
+from batchata.core.values import CachePlan
 from batchata.errors import InvalidInputError
 from batchata.inputs import Inputs, RequestTemplate
 from batchata.inputs.prefix import prefix_tokens, shared_prefix

@@ -15,9 +15,10 @@ from typing import Any
 import pydantic
 
 from batchata.caching import check_cache, plan_cache
-from batchata.core.events import CachePlan, Process, RunStarted, Settings
+from batchata.core.events import RunStarted
 from batchata.core.plan import Measures
 from batchata.core.pricing import ModelPrice, plain, worst_cost
+from batchata.core.values import CachePlan, Process, Settings
 from batchata.errors import CostLimitError, InvalidInputError
 from batchata.inputs import (
     CACHE_MARK,

@@ -6,9 +6,9 @@ import math
 import os
 from decimal import Decimal, InvalidOperation
 
-from batchata.core.events import Settings
 from batchata.core.plan import MAX_REQUESTS
 from batchata.core.pricing import plain
+from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
 
 type Money = Decimal | float | int | str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchata.core.events import Expected
+from batchata.core.values import Expected
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from batchata.core import ranges
 from batchata.core.evolve import MISFITS, evolve
 from batchata.core.pricing import MILLION, plain
 from batchata.core.state import ItemStatus, Run
+from batchata.core.values import Usage
 
 _CLOCK_MARGIN = 60_000_000  # microseconds by which two machines' clocks may differ
 
@@ -25,7 +26,7 @@ class Audit:
         self.run = Run()
         self._latest = now + _CLOCK_MARGIN
         self._batches: dict[str, int] = {}  # batch id -> job
-        self._uncharged: dict[tuple[int, int], e.Usage | None] = {}  # answered requests: (job, item)
+        self._uncharged: dict[tuple[int, int], Usage | None] = {}  # answered requests: (job, item)
         self._broken = False
 
     def take(self, version: int, at: int, event: e.Event) -> list[str]:
@@ -132,11 +133,11 @@ class Audit:
             self._uncharged[event.job, event.index] = event.usage
 
     def _cost_charged(self, event: e.CostCharged) -> Iterator[str]:
-        used = {kind: getattr(event, kind) for kind in e.Usage.__struct_fields__}
+        used = {kind: getattr(event, kind) for kind in Usage.__struct_fields__}
         key = (event.job, event.index)
         if key not in self._uncharged:
             yield f"item {event.index} is charged in job {event.job} without an answer, or twice"
-        elif (self._uncharged.pop(key) or e.Usage()) != e.Usage(**used):
+        elif (self._uncharged.pop(key) or Usage()) != Usage(**used):
             yield "what is charged is not what the answer used"
         amount = charged(event)
         if amount is not None and amount != Decimal(event.amount or 0):
@@ -182,7 +183,7 @@ def charged(event: e.CostCharged) -> Decimal | None:
     if event.amount is None:
         return None
     total = Decimal(0)
-    for kind in e.Usage.__struct_fields__:
+    for kind in Usage.__struct_fields__:
         tokens = getattr(event, kind)
         if tokens and kind not in event.unit_prices:
             return None

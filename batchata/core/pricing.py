@@ -8,7 +8,8 @@ from decimal import Context, Decimal
 from functools import cached_property
 from operator import attrgetter
 
-from batchata.core.events import CostCharged, Usage
+from batchata.core.events import CostCharged
+from batchata.core.values import Usage
 
 MILLION = Decimal(1_000_000)
 # In it no amount is rounded, whatever precision the program has set for its own decimals. 28 digits hold the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from batchata.core.events import Ranges
+from batchata.core.values import Ranges
 
 
 def to_ranges(indexes: Iterable[int]) -> Ranges:

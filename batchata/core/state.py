@@ -10,8 +10,9 @@ from enum import IntEnum, StrEnum
 
 from batchata.core import ranges
 from batchata.core.accuracy import Accuracy
-from batchata.core.events import Counts, Expected, Ranges, RunStarted, Settings, Usage
+from batchata.core.events import RunStarted
 from batchata.core.pricing import EXACT
+from batchata.core.values import Counts, Expected, Ranges, Settings, Usage
 
 # Costs per item are kept as whole picodollars (1e-12 USD) in eight bytes; published prices are multiples
 # of 1e-9 USD a token, so nothing is rounded. What does not fit goes to a dict beside the column.

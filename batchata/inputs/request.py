@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from batchata.core.events import CachePlan
+from batchata.core.values import CachePlan
 from batchata.inputs.content import CITABLE, system_text
 from batchata.inputs.files import FileInput
 from batchata.inputs.hidden import hidden_tokens

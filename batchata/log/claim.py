@@ -13,7 +13,8 @@ from filelock import FileLock, Timeout
 from sqlalchemy.dialects.sqlite import insert
 
 from batchata.core.codec import encode, hot_columns
-from batchata.core.events import Event, Process
+from batchata.core.events import Event
+from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
 from batchata.log import chain, place
 from batchata.log.bulk import insert_commit, insert_events, insert_segments

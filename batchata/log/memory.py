@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batchata.core.codec import decoder, encode
-from batchata.core.events import Event, Process
+from batchata.core.events import Event
+from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogError, RunClaimedError
 from batchata.log.port import Claim, Recorded
 

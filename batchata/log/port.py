@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from batchata.core.events import Event, Process
+from batchata.core.events import Event
+from batchata.core.values import Process
 
 
 class Recorded(NamedTuple):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
-from batchata.core.events import Process
+from batchata.core.values import Process
 from batchata.errors import LogWriteError, NotALogError
 from batchata.log import place
 from batchata.log.faults import translated

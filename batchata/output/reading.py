@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pydantic
 
-from batchata.core.events import RequestError
+from batchata.core.values import RequestError
 from batchata.output.blocks import Block, joined_text
 from batchata.output.citation import Citation
 from batchata.output.citations import Cited, add_mentions, by_field, of_blocks, text_and_cited

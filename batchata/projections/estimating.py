@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from batchata.core.events import Settings
 from batchata.core.plan import packed
 from batchata.core.pricing import BATCH_FACTOR
 from batchata.core.state import ItemStatus, Run
+from batchata.core.values import Settings
 from batchata.definition import Definition
 from batchata.errors import InvalidInputError
 from batchata.projections.estimate import Estimate

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from batchata.core.caching import cached_cost
-from batchata.core.events import Expected
 from batchata.core.pricing import ModelPrice, expected_cost, plain
+from batchata.core.values import Expected
 from batchata.definition import Definition
 from batchata.inputs import Inputs
 from batchata.output.length import answer_length

@@ -8,8 +8,9 @@ from decimal import Decimal
 from itertools import batched
 from typing import Any, cast
 
-from batchata.core.events import OutcomeRecorded, RequestError, Usage
+from batchata.core.events import OutcomeRecorded
 from batchata.core.state import ItemStatus, Run
+from batchata.core.values import RequestError, Usage
 from batchata.errors import LogError
 from batchata.log.port import Log
 from batchata.output.reading import Citations, Reader, Reading, Result

@@ -16,9 +16,9 @@ from typing import IO, Any
 import msgspec
 import pydantic
 
-from batchata.core.events import Settings
 from batchata.core.ranges import iterate
 from batchata.core.state import Run
+from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.output.reading import Citations, Reader, Reading, Result

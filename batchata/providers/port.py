@@ -8,7 +8,7 @@ from typing import IO, Protocol
 
 import msgspec
 
-from batchata.core.events import Counts, RequestError, Usage
+from batchata.core.values import Counts, RequestError, Usage
 from batchata.output.blocks import Block
 
 

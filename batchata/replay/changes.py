@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from batchata.core.events import Ranges
 from batchata.core.ranges import extend
 from batchata.core.state import ItemStatus
+from batchata.core.values import Ranges
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.replay.history import History, read_history, read_on

@@ -13,9 +13,9 @@ from typing import IO, Any
 import typer
 from msgspec.structs import replace
 
-from batchata.core.events import Settings
 from batchata.core.pricing import plain
 from batchata.core.state import Run
+from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.output.blocks import Block

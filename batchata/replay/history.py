@@ -10,6 +10,7 @@ from batchata.core import events as e
 from batchata.core.evolve import MISFITS, evolve, fold
 from batchata.core.ranges import count
 from batchata.core.state import ItemStatus, Job, Run
+from batchata.core.values import Process, RequestError
 from batchata.errors import InvalidInputError, LogError
 from batchata.log.port import Log
 from batchata.replay.moment import At
@@ -21,13 +22,13 @@ class History:
     """One run as its events tell it."""
 
     run: Run = field(default_factory=Run)
-    process: e.Process | None = None  # the last that took the run up
+    process: Process | None = None  # the last that took the run up
     starts: int = 0
     killed: int = 0  # starts whose process ended without a word in the log, before the last start
     retries: Counter[str] = field(default_factory=Counter)  # items sent again, by reason
     errors: dict[int, str] = field(default_factory=dict)  # item -> why its last answer is no good
     unpriced: set[int] = field(default_factory=set)  # jobs with a charge whose amount is unknown
-    refusals: dict[int, e.RequestError] = field(default_factory=dict)  # job -> why it became no batch
+    refusals: dict[int, RequestError] = field(default_factory=dict)  # job -> why it became no batch
 
     def advance(self, stream: str, version: int, at: int, event: e.Event) -> None:
         """One event further.
@@ -52,7 +53,7 @@ class History:
             case e.OutcomeRecorded(error=None):
                 for index in self.run.family(event.index):
                     self.errors.pop(index, None)
-            case e.OutcomeRecorded(error=e.RequestError() as error):
+            case e.OutcomeRecorded(error=RequestError() as error):
                 self.errors.update(dict.fromkeys(self.run.family(event.index), error.kind))
             case e.ItemsAdded(same_as=same_as):
                 for index, original in same_as:

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pydantic
 
-from batchata.core.events import CostCharged, Usage
+from batchata.core.events import CostCharged
 from batchata.core.state import Run
+from batchata.core.values import Usage
 from batchata.output.reading import Result
 from batchata.replay.answer import Answer, read_answer
 from batchata.replay.item_json import item_json

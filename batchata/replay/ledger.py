@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from batchata.core import events as e
 from batchata.core.pricing import MILLION, TOKEN_KINDS
+from batchata.core.values import Usage
 from batchata.errors import LogError
 from batchata.log.port import Log
 from batchata.replay.history import History
 
-KINDS = e.Usage.__struct_fields__
+KINDS = Usage.__struct_fields__
 
 
 class Rate(NamedTuple):

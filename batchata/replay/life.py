@@ -10,6 +10,7 @@ import msgspec
 from batchata.core import events as e
 from batchata.core.feedback import note_on
 from batchata.core.ranges import holds
+from batchata.core.values import RequestError
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log, Recorded
 from batchata.projections.results import ItemResult, read_items
@@ -36,7 +37,7 @@ class Attempt:
     polls: int = 0
     answered_at: int | None = None
     fate: str = "sending"
-    error: e.RequestError | None = None
+    error: RequestError | None = None
     outcome: e.OutcomeRecorded | None = None
     charge: e.CostCharged | None = None
     retry: e.RetryScheduled | None = None

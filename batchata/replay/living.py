@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from batchata.core.events import Process
+from batchata.core.values import Process
 
 
 def is_alive(process: Process | None) -> bool | None:

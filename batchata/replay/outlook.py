@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from batchata.core import decide
-from batchata.core.events import Process
 from batchata.core.state import ItemStatus, JobStatus, Run
+from batchata.core.values import Process
 from batchata.replay.literal import short
 from batchata.replay.wording import number_of, span, usd
 

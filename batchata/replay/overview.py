@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from batchata.core.events import Process
 from batchata.core.pricing import plain
 from batchata.core.state import Job
+from batchata.core.values import Process
 from batchata.replay.history import History
 from batchata.replay.wording import iso
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pydantic
 
-from batchata.core.events import Usage
 from batchata.core.state import Run
+from batchata.core.values import Usage
 from batchata.output.citation import Citation
 from batchata.output.reading import Citations, Result
 from batchata.output.schema import result_schema

@@ -7,7 +7,8 @@ from typing import Any
 
 from batchata.core import events as e
 from batchata.core import ranges
-from batchata.core.events import Event, Ranges, RequestError, Usage
+from batchata.core.events import Event
+from batchata.core.values import Counts, Process, Ranges, RequestError, Usage
 from batchata.replay.literal import short
 from batchata.replay.wording import by_kind, item_ranges, moment, number_of, usage_in_words, usd
 
@@ -63,7 +64,7 @@ def _job_abandoned(event: e.JobAbandoned) -> str:
 
 
 def _batch_polled(event: e.BatchPolled) -> str:
-    counts = {kind: getattr(event.counts, kind) for kind in e.Counts.__struct_fields__}
+    counts = {kind: getattr(event.counts, kind) for kind in Counts.__struct_fields__}
     return f"job {event.job}: {event.status}: {by_kind(counts)}"
 
 
@@ -125,7 +126,7 @@ def _items(items: Ranges) -> str:
     return f"{number_of(ranges.count(items), 'item')} ({item_ranges(items)})"
 
 
-def _who(process: e.Process) -> str:
+def _who(process: Process) -> str:
     return f"process {process.pid} on {process.host}"
 
 

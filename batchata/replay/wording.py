@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from batchata.core.events import Ranges
 from batchata.core.pricing import TOKEN_KINDS, plain
+from batchata.core.values import Ranges
 from batchata.replay.literal import clean
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

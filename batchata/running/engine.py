@@ -13,9 +13,10 @@ from typing import Any
 
 import pydantic
 
-from batchata.core.events import JobAbandoned, Settings
+from batchata.core.events import JobAbandoned
 from batchata.core.pricing import EXACT
 from batchata.core.state import Run
+from batchata.core.values import Settings
 from batchata.definition import Definition
 from batchata.errors import InvalidInputError, RunClaimedError
 from batchata.log.port import Log

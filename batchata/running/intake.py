@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from batchata.core import decide, events
-from batchata.core.events import Event, RequestError
+from batchata.core.events import Event
 from batchata.core.retry import schedule_retries
 from batchata.core.state import Job, Run
+from batchata.core.values import RequestError
 from batchata.errors import (
     BatchataError,
     BatchNotFoundError,

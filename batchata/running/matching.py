@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from msgspec.structs import asdict
 
-from batchata.core.events import ItemsAdded, RunStarted, Settings
+from batchata.core.events import ItemsAdded, RunStarted
 from batchata.core.state import Run
+from batchata.core.values import Settings
 from batchata.definition import Definition
 from batchata.errors import RunMismatchError
 from batchata.log.port import Log

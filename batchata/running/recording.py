@@ -6,16 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from batchata.core.events import (
-    Event,
-    JobCompleted,
-    OutcomeRecorded,
-    RequestError,
-    StrayOutcomeRecorded,
-    Usage,
-)
+from batchata.core.events import Event, JobCompleted, OutcomeRecorded, StrayOutcomeRecorded
 from batchata.core.pricing import ModelPrice, charge
 from batchata.core.state import ItemStatus, Job, Run
+from batchata.core.values import RequestError, Usage
 from batchata.output.reading import Reader
 from batchata.providers.port import Outcome
 

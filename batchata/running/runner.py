@@ -15,11 +15,11 @@ from typing import assert_never
 
 from batchata.core import decide, events
 from batchata.core.decide import Cancel, Collect, Finish, Poll, Settle, Situation, Step, StopAtLimit, Submit
-from batchata.core.events import RequestError
 from batchata.core.plan import Measures, worst_of_pending
 from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import Run
+from batchata.core.values import RequestError
 from batchata.errors import BatchataError, LogError, ProviderError
 from batchata.inputs import Inputs, RequestTemplate
 from batchata.projections.expectation import Expectation

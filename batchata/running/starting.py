@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from batchata.core import decide
-from batchata.core.events import ItemsAdded, RetryScheduled, RunResumed, Settings
+from batchata.core.events import ItemsAdded, RetryScheduled, RunResumed
 from batchata.core.ranges import to_ranges
 from batchata.core.state import ItemStatus, Run
+from batchata.core.values import Settings
 from batchata.definition import Definition, this_process
 from batchata.errors import ExpiringResultsWarning
 from batchata.inputs import Inputs

@@ -20,7 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from batchata.core.codec import encode
-from batchata.core.events import CostCharged, Event, OutcomeRecorded, Process, Usage
+from batchata.core.events import CostCharged, Event, OutcomeRecorded
+from batchata.core.values import Process, Usage
 from batchata.log.connect import for_writing
 from batchata.log.sqlite import SqliteLog
 

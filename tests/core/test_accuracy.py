@@ -16,7 +16,8 @@ from core_given import (
     submission_started,
 )
 
-from batchata.core.events import Event, Expected
+from batchata.core.events import Event
+from batchata.core.values import Expected
 
 
 def job(number: int, cost: str | None, *amounts: str | None) -> list[Event]:

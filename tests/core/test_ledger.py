@@ -8,9 +8,10 @@ from core_given import PROCESS, charged, given, items_added, job_completed, outc
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from batchata.core.events import CostLimitReached, RunResumed, Usage
+from batchata.core.events import CostLimitReached, RunResumed
 from batchata.core.ledger import batch_saving, cost_by_kind, ledger_lines, overruns, room
 from batchata.core.pricing import TOKEN_KINDS, ModelPrice, PriceTier, UnitPrices, charge
+from batchata.core.values import Usage
 from batchata.projections.report import cost_lines
 
 D = Decimal

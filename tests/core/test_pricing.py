@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchata.core.events import Usage
 from batchata.core.pricing import (
     TOKEN_KINDS,
     ModelPrice,
@@ -20,6 +19,7 @@ from batchata.core.pricing import (
     prompt_tokens,
     worst_cost,
 )
+from batchata.core.values import Usage
 
 KINDS = TOKEN_KINDS
 D = Decimal

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchata.core.events import CachePlan
+from batchata.core.values import CachePlan
 from batchata.inputs import RequestTemplate, read_inputs
 from batchata.inputs.prefix import prefix_digest, prefix_tokens, shared_prefix
 from batchata.providers.models import Model

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import log_samples as s
 
-from batchata.core.events import Process
+from batchata.core.values import Process
 from batchata.errors import LogError
 from batchata.log import open_log
 from batchata.log.port import Claim

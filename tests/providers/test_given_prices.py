@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from batchata.core.events import Usage
 from batchata.core.pricing import charge
+from batchata.core.values import Usage
 from batchata.errors import InvalidInputError
 from batchata.providers.given_prices import given_price
 

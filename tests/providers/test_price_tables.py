@@ -11,8 +11,8 @@ from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchata.core.events import Usage
 from batchata.core.pricing import UnitPrices, charge, prompt_tokens
+from batchata.core.values import Usage
 from batchata.providers.models import MODELS
 from batchata.providers.prices import find_price
 

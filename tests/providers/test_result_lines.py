@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchata.core.events import RequestError, Usage
+from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
 from batchata.output.blocks import joined_text
 from batchata.providers.anthropic.lines import answer_blocks, decode_line

@@ -15,7 +15,8 @@ from report_support import hostile_answer, hostile_run
 from typer.testing import CliRunner, Result
 
 from batchata import BatchManager
-from batchata.core.events import Event, Process, RunStarted, Settings
+from batchata.core.events import Event, RunStarted
+from batchata.core.values import Process, Settings
 from batchata.log import open_log
 from batchata.replay.cli import app
 from batchata.sandbox import Faults, Sandbox

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from batchata.core.events import Process
+from batchata.core.values import Process
 from batchata.log import open_log
 
 HERE = Path(__file__).resolve().parent / "fixtures"

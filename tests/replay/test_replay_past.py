@@ -14,8 +14,9 @@ import pytest
 from typer.testing import Result
 
 from batchata.core import events as e
-from batchata.core.events import Process, RunStarted
+from batchata.core.events import RunStarted
 from batchata.core.evolve import fold
+from batchata.core.values import Process
 from batchata.errors import InvalidInputError
 from batchata.log import open_log, read_log
 from batchata.replay.moment import parse_at

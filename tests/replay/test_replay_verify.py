@@ -17,7 +17,8 @@ import pytest
 from typer.testing import Result
 
 from batchata.core import events as e
-from batchata.core.events import Process, RunStarted
+from batchata.core.events import RunStarted
+from batchata.core.values import Process
 from batchata.errors import BatchataError
 from batchata.log import open_log, read_log
 from batchata.log.sqlite import SqliteLog

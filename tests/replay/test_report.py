@@ -21,7 +21,8 @@ from report_support import BREAKOUT, ERROR, FILE, SCRIPT, Note, blocks, records,
 from typer.testing import Result
 
 from batchata.core import events as e
-from batchata.core.events import Process, RunStarted
+from batchata.core.events import RunStarted
+from batchata.core.values import Process
 from batchata.log import open_log
 from batchata.replay.report.pack import DETAILS, Budget
 from batchata.sandbox import Request, Sandbox

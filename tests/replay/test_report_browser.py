@@ -13,7 +13,8 @@ import pytest
 from report_support import BREAKOUT, ERROR, FILE, SCRIPT
 from typer.testing import CliRunner
 
-from batchata.core.events import ItemsAdded, Process
+from batchata.core.events import ItemsAdded
+from batchata.core.values import Process
 from batchata.log import open_log
 from batchata.replay.cli import app
 

@@ -14,7 +14,7 @@ import anthropic
 import httpx2
 import msgspec
 
-from batchata.core.events import Counts
+from batchata.core.values import Counts
 from batchata.errors import (
     BatchataError,
     BatchNotFoundError,

@@ -6,7 +6,7 @@ import json
 
 import msgspec
 
-from batchata.core.events import RequestError, Usage
+from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
 from batchata.output.blocks import Block
 from batchata.providers.port import Outcome

@@ -9,6 +9,7 @@ import msgspec
 from batchata.core import events as e
 from batchata.core.feedback import note_on
 from batchata.core.state import SETTLED_KINDS
+from batchata.core.values import Usage
 from batchata.log.port import Log
 from batchata.replay.report.chronicle import Chronicle
 from batchata.replay.wording import usage_in_words, usd
@@ -49,7 +50,7 @@ def read_attempts(
                 attempt = found[event.index][-1]
                 attempt.cost = usd(event.amount)
                 attempt.used = usage_in_words(
-                    {kind: getattr(event, kind) for kind in e.Usage.__struct_fields__}
+                    {kind: getattr(event, kind) for kind in Usage.__struct_fields__}
                 )
             case _:
                 pass

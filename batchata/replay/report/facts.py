@@ -6,9 +6,9 @@ from typing import cast
 
 import msgspec
 
-from batchata.core import events as e
 from batchata.core.events import OutcomeRecorded, RunStarted
 from batchata.core.pricing import TOKEN_KINDS
+from batchata.core.values import Settings
 from batchata.log.port import Log
 from batchata.replay.history import History
 from batchata.replay.literal import short
@@ -128,7 +128,7 @@ def _code(value: str) -> Html:
     return tag("pre", lines(shown), dir="auto")
 
 
-def _settings(settings: e.Settings) -> str:
+def _settings(settings: Settings) -> str:
     given = msgspec.structs.asdict(settings)
     return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
 
