@@ -47,7 +47,7 @@ def _stopped(runner: Any) -> dict[str, Any]:
     return {
         "killed": runner.stop_when(_has_results, signal.SIGKILL, "demo.py"),
         "batches": len(_batches(runner.folder)),
-        "interrupted": runner.stop_when(_has_sent_all, signal.SIGINT, "demo.py"),
+        "interrupted": runner.stop_when(_goes_on, signal.SIGINT, "demo.py"),
         "completed": runner.run("demo.py"),
         "folder": runner.folder,
     }
@@ -62,6 +62,12 @@ def _has_results(folder: Path) -> bool:
 
 def _has_sent_all(folder: Path) -> bool:
     return len(_batches(folder)) == 5
+
+
+def _goes_on(folder: Path) -> bool:
+    """All jobs are sent, and the second start is under way: only its event says what changed."""
+    stored = b"".join(path.read_bytes() for path in folder.glob(".demo/invoices.db*"))
+    return _has_sent_all(folder) and b'"changed":' in stored
 
 
 def _batches(folder: Path) -> list[Path]:
@@ -143,7 +149,7 @@ def test_a_killed_demo_continues(told: Callable[[str], Any]) -> None:
     """SIGKILL leaves a part done and batches open; the next start takes the run up where it was."""
     demo = told("demo stopped")
     assert demo["killed"].code == -signal.SIGKILL
-    assert 3 <= demo["batches"] < 5
+    assert 3 <= demo["batches"] <= 5  # how many more it sends before the signal comes is chance
     assert "Continuing: " in demo["interrupted"].out
 
 
