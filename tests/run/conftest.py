@@ -27,6 +27,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(line)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _imported() -> None:
+    """What a run imports when it first needs it, which takes seconds, is no part of any test's time."""
+    import batchata.providers.anthropic.client
+    import batchata.running.engine
+
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ANTHROPIC_API_KEY", "none")
+        assert batchata.providers.anthropic.client.AnthropicProvider().base_url  # makes a client
+
+
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Runs]:
     """Runs against a sandbox that echoes."""

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -151,6 +152,21 @@ def manager(runs: Runs, count: int = COUNT, **given: Any) -> Any:
     """The manager that both the script and its successor make."""
     chosen = {"items_per_job": 2, "max_parallel_jobs": 2, "results_dir": runs.out, "max_cost": 5}
     return runs.manager(count, **(chosen | given))
+
+
+def left_running(runs: Runs, batches: int = 2, **given: Any) -> Any:
+    """A manager whose run was left once so many batches were at the provider, however long that took."""
+    made = manager(runs, **given)
+
+    def leave() -> None:
+        wait_for(lambda: len(runs.sandbox.batches) >= batches)
+        made.detach()
+
+    leaving = threading.Thread(target=leave)
+    leaving.start()
+    made.run()
+    leaving.join()
+    return made
 
 
 def _signal_at(place: str, after: bool, number: int, by: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import anthropic
 import pytest
 from freezegun import freeze_time
-from resume_support import COUNT, check_complete, manager
+from resume_support import COUNT, check_complete, left_running, manager
 from run_support import Echo, Runs, echo
 
 from batchata.core.evolve import evolve
@@ -148,7 +148,7 @@ def test_a_deleted_batch_is_told_and_can_be_given_up(patient: tuple[Runs, list[f
     """A batch that nobody knows after minutes is no passing trouble: the run stops and names the way out."""
     runs, delay = patient
     given = {"items_per_job": COUNT}
-    manager(runs, max_wait_time=0.3, **given).run()
+    left_running(runs, 1, **given)
     runs.sandbox.end_all()
     (batch,) = runs.sandbox.batches
     anthropic.Anthropic(max_retries=0).messages.batches.delete(batch.id)
@@ -166,7 +166,7 @@ def test_a_deleted_batch_is_told_and_can_be_given_up(patient: tuple[Runs, list[f
 def test_results_that_will_soon_be_gone_are_announced(patient: tuple[Runs, list[float]]) -> None:
     """A start on the 27th day says until when the results are kept, and collects them."""
     runs, _ = patient
-    manager(runs, max_wait_time=0.3).run()
+    left_running(runs)
     stats = manager(runs).stats()
     assert abs((stats["collect_by"] - runs.sandbox.batches[0].created_at).total_seconds() - 29 * 86_400) < 1
     with days_later(27), pytest.warns(ExpiringResultsWarning, match="of job 0, 1 are kept until"):
@@ -180,7 +180,7 @@ def test_results_that_are_gone_are_told_and_can_be_paid_again(patient: tuple[Run
     """After 29 days nothing fails silently and nothing is sent again without the user's word."""
     runs, delay = patient
     given = {"items_per_job": COUNT}
-    manager(runs, max_wait_time=0.3, **given).run()
+    left_running(runs, 1, **given)
     runs.sandbox.end_all()
     delay[0] = 0.0
     with days_later(30):

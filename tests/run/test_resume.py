@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from resume_support import COUNT, Script, check_complete, faulty, fresh, manager
+from resume_support import COUNT, Script, check_complete, faulty, fresh, left_running, manager
 from run_support import Runs
 
 from batchata.errors import AuthenticationFailedError, InvalidInputError
@@ -128,7 +128,7 @@ def test_what_waited_leaves_no_trace_in_the_files_of_a_finished_run(
     runs, delay = patient
     runs.sandbox.faults = faulty()
     given = {"max_parallel_jobs": 1, "retry_delay": 0}
-    manager(runs, max_wait_time=0.4, **given).run()
+    left_running(runs, 1, **given)
     waiting = runs.out / "processed" / "job_1_results.json"
     assert waiting.read_text().count("null") == 4
     delay[0] = 0.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from resume_support import COUNT, Script, check_complete, check_paid_once, fresh, manager
+from resume_support import COUNT, Script, check_complete, check_paid_once, fresh, left_running, manager
 from run_support import Echo, Runs, echo
 
 from batchata.errors import InvalidInputError, RunMismatchError, UnknownSubmissionError
@@ -72,7 +72,7 @@ def test_what_is_unknown_keeps_its_money(patient: tuple[Runs, list[float]]) -> N
     runs, delay = patient
     runs.sandbox.faults = Faults(lost_create_responses=1)
     given = {"items_per_job": 1, "max_cost": "0.03"}  # one worst case is above half of it
-    waiting = manager(runs, max_wait_time=0.6, **given)
+    waiting = manager(runs, max_wait_time=1.5, **given)
     waiting.run()
     assert runs.creates() == 1
     assert waiting.stats()["reserved_cost"] * 2 > waiting.stats()["max_cost"]
@@ -109,13 +109,13 @@ def test_runs_of_equal_sizes_at_equal_times_do_not_take_each_others_batches(tmp_
 def test_two_copies_of_one_log_do_not_take_each_others_batches(tmp_path: Path) -> None:
     """A copied log has the same run, tag and job numbers; what each copy sends is still told apart."""
     with fresh(tmp_path / "a", delay=60) as first:
-        manager(first, max_parallel_jobs=1, max_wait_time=0.3).run()
+        left_running(first, 1, max_parallel_jobs=1)
         shutil.copytree(first.log.parent, tmp_path / "b")
         first.sandbox.end_all()
         second = Runs(first.sandbox, tmp_path / "b")
         first.sandbox.faults = Faults(lost_create_responses=2)
         for runs in (first, second):
-            manager(runs, max_parallel_jobs=1, max_wait_time=0.5).run()
+            manager(runs, max_parallel_jobs=1, max_wait_time=1.5).run()
         first.sandbox.end_all()
         for runs in (first, second):
             summary = manager(runs, max_parallel_jobs=1).run()
@@ -139,7 +139,7 @@ def test_a_candidate_that_still_runs_is_waited_for(patient: tuple[Runs, list[flo
     runs, _ = patient
     runs.sandbox.faults = Faults(lost_create_responses=1)
     given = {"items_per_job": COUNT}
-    waiting = manager(runs, max_wait_time=0.6, **given)
+    waiting = manager(runs, max_wait_time=1.5, **given)
     assert waiting.run()["pending_items"] == COUNT
     assert verdicts(runs) == []
     looks = [r.event.error.message for r in runs.events() if r.event.TYPE == "call_failed"]
@@ -231,8 +231,7 @@ def test_another_key_of_the_same_workspace_is_good_enough(
 def test_only_an_open_job_can_be_abandoned(patient: tuple[Runs, list[float]]) -> None:
     """Whoever mistypes a number is told which jobs there are, and nothing changes."""
     runs, _ = patient
-    made = manager(runs, max_wait_time=0.3)
-    made.run()
+    made = left_running(runs)
     with pytest.raises(
         InvalidInputError, match="job 7 is not open, so there is nothing to abandon; open jobs: 0, 1"
     ):
@@ -245,8 +244,7 @@ def test_an_abandoned_batch_takes_no_part_any_more(patient: tuple[Runs, list[flo
     """Its items are sent again and answered once more, with all of it in the log."""
     runs, delay = patient
     given = {"items_per_job": COUNT}
-    made = manager(runs, max_wait_time=0.3, **given)
-    made.run()
+    made = left_running(runs, 1, **given)
     delay[0] = 0.0
     made.abandon(0)
     assert made.run()["completed_items"] == COUNT
@@ -273,7 +271,7 @@ def test_a_run_of_another_url_is_refused(
 ) -> None:
     """Batches exist only where they were created; nothing is sent, and both addresses are named."""
     runs, _ = patient
-    manager(runs, max_wait_time=0.3).run()
+    left_running(runs)
     home = runs.sandbox.url
     with Sandbox(answers=echo) as elsewhere:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", elsewhere.url)
@@ -287,8 +285,7 @@ def test_a_run_of_another_url_is_refused(
 def test_a_run_of_another_provider_is_refused(patient: tuple[Runs, list[float]]) -> None:
     """The same address under another provider's name is another place, too."""
     runs, _ = patient
-    made = manager(runs, max_wait_time=0.3)
-    made.run()
+    made = left_running(runs)
     with pytest.raises(RunMismatchError, match="is of the provider 'anthropic', this is 'another'"):
         check_same_place(made._engine.state(), "another", runs.sandbox.url)
 

@@ -137,7 +137,7 @@ def test_a_stopped_run_says_until_when_it_is_to_be_collected(
 ) -> None:
     """Results are kept for 29 days: whoever leaves batches behind is told the date."""
     runs, _ = patient
-    made = manager(runs, max_wait_time=0.5)
+    made = manager(runs, max_wait_time=1.5)
     made.run(print_progress=True)
     assert f"; collect by {made.stats()['collect_by']:%Y-%m-%d}" in capsys.readouterr().err
 
