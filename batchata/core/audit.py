@@ -9,6 +9,7 @@ from typing import Any
 from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.evolve import MISFITS, evolve
+from batchata.core.limit import owed, room
 from batchata.core.pricing import MILLION, plain
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Usage
@@ -77,11 +78,9 @@ class Audit:
     def _after(self, event: e.Event) -> Iterator[str]:
         """Against the state with the event."""
         run, settings = self.run, self.run.settings
-        limit = None if settings is None else settings.max_cost
-        if isinstance(event, e.SubmissionStarted) and limit is not None:
-            owed = run.spent + run.reserved + run.withheld
-            if owed > Decimal(limit):
-                yield f"with it, ${plain(owed)} are spent or reserved, above max_cost ${limit}"
+        over = isinstance(event, e.SubmissionStarted) and (room(run) or 0) < 0
+        if over and settings is not None:
+            yield f"with it, ${plain(owed(run))} are spent or reserved, above max_cost ${settings.max_cost}"
         if isinstance(event, e.JobCompleted):
             left = [key for key in self._uncharged if key[0] == event.job]
             if left:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from batchata.core import events as e
 from batchata.core import ranges
+from batchata.core.limit import together
 from batchata.core.pricing import prompt_tokens, quantities
 from batchata.core.state import OPEN, ItemStatus, Job, JobStatus, Run
 
@@ -232,7 +233,7 @@ def _retry_scheduled(run: Run, at: int, event: e.RetryScheduled, version: int) -
 
 def _cost_limit_reached(run: Run, at: int, event: e.CostLimitReached, version: int) -> None:
     run.limit_reached = True
-    owed = Decimal(event.spent) + Decimal(event.reserved) + Decimal(event.withheld)
+    owed = together(Decimal(event.spent), Decimal(event.reserved), Decimal(event.withheld))
     run.needed = None if event.needed is None else owed + Decimal(event.needed)
     run.needed_for_all = None if event.needed_for_all is None else owed + Decimal(event.needed_for_all)
 

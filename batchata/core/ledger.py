@@ -55,10 +55,3 @@ def overruns(run: Run) -> list[Job]:
     """Jobs that cost more than was held back for them: their worst case was none."""
     closed = (job for job in run.jobs.values() if job.status is JobStatus.COMPLETED)
     return [job for job in closed if job.reserved is not None and job.cost > job.reserved]
-
-
-def room(run: Run) -> Decimal | None:
-    """What of `max_cost` is neither spent nor held back, in USD; None without a limit."""
-    if run.settings is None or run.settings.max_cost is None:
-        return None
-    return Decimal(run.settings.max_cost) - run.spent - run.reserved - run.withheld

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchata.core.caching import must_prime
+from batchata.core.limit import room
 from batchata.core.state import ItemStatus, Run
 
 # The Message Batches API takes 100,000 requests or 256 MB a batch, whichever comes first. Whether the MB
@@ -50,8 +51,7 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None
     assert run.settings is not None
     same_as = run.items.same_as
     fresh = (index for index in range(run.next_fresh, run.total) if index not in same_as)
-    limit = None if run.settings.max_cost is None else Decimal(run.settings.max_cost)
-    budget = None if limit is None else limit - run.spent - run.reserved - run.withheld
+    budget = room(run)
     most = min(run.settings.items_per_job, MAX_REQUESTS)
     if must_prime(run, now):
         if run.open:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from batchata.core.amounts import exact, money
-from batchata.core.ledger import batch_saving, ledger_lines, overruns, room
+from batchata.core.ledger import batch_saving, ledger_lines, overruns
+from batchata.core.limit import room
 from batchata.core.pricing import MILLION, plain
 from batchata.core.savings import saved_by_cache, saved_by_dedupe
 from batchata.core.state import Run

@@ -9,7 +9,8 @@ from typing import Any
 
 from batchata.core import decide
 from batchata.core.accuracy import Accuracy
-from batchata.core.ledger import batch_saving, cost_by_kind, room
+from batchata.core.ledger import batch_saving, cost_by_kind
+from batchata.core.limit import room
 from batchata.core.savings import saved_by_cache, saved_by_dedupe
 from batchata.core.state import Job, Run
 from batchata.projections.report import cost_lines

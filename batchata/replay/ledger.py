@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from batchata.core import events as e
+from batchata.core.limit import room
 from batchata.core.pricing import MILLION, TOKEN_KINDS
 from batchata.core.values import Usage
 from batchata.errors import LogError
@@ -92,11 +93,8 @@ class Ledger:
     @property
     def left(self) -> Decimal | None:
         """What `max_cost` still leaves for new jobs, in USD; None without a limit."""
-        run = self.history.run
-        limit = None if run.settings is None else run.settings.max_cost
-        if limit is None:
-            return None
-        return max(Decimal(limit) - run.spent - run.reserved - run.withheld, Decimal(0))
+        left = room(self.history.run)
+        return None if left is None else max(left, Decimal(0))
 
 
 def read_ledger(log: Log, stream: str) -> Ledger:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from core_given import PROCESS, charged, given, items_added, job_completed, outcome, submitted, when
+from core_given import (
+    PROCESS,
+    START,
+    charged,
+    given,
+    items_added,
+    job_completed,
+    measures,
+    outcome,
+    submitted,
+    when,
+)
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from batchata.core.events import CostLimitReached, RunResumed
-from batchata.core.ledger import batch_saving, cost_by_kind, ledger_lines, overruns, room
+from batchata.core.events import CostLimitReached, JobAbandoned, RunResumed
+from batchata.core.ledger import batch_saving, cost_by_kind, ledger_lines, overruns
+from batchata.core.limit import owed, room
+from batchata.core.plan import OverBudget, Plan, plan_job
 from batchata.core.pricing import TOKEN_KINDS, ModelPrice, PriceTier, UnitPrices, charge
 from batchata.core.values import Usage
 from batchata.projections.report import cost_lines
@@ -60,8 +73,18 @@ def test_what_is_left_is_what_nothing_holds() -> None:
     run = given(
         items_added(0, 1), *submitted(0, (0, 0), reserved="0.75"), charged(0, 0, "0.25"), max_cost="1"
     )
-    assert room(run) == D("0.25")
+    assert (owed(run), room(run)) == (D("0.75"), D("0.25"))
     assert room(given(items_added(0, 1))) is None
+
+
+def test_what_may_have_been_billed_unseen_is_no_room() -> None:
+    """A given-up job's worst case counts against the limit as what is spent does, for the next job too."""
+    run = given(items_added(0, 9), *submitted(0, (0, 0), reserved="0.75"), max_cost="1")
+    when(run, JobAbandoned(job=0, batch_id="msgbatch_0"))
+    assert (run.spent, run.reserved, run.withheld) == (0, 0, D("0.75"))
+    assert (owed(run), room(run)) == (D("0.75"), D("0.25"))
+    assert isinstance(plan_job(run, START, measures(worst_cost="0.25")), Plan)
+    assert plan_job(run, START, measures(worst_cost="0.26")) == OverBudget(D("0.26"))
 
 
 def test_a_job_that_was_dearer_than_its_worst_case_is_told() -> None:
