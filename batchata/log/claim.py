@@ -101,6 +101,10 @@ class SqliteClaim:
         self.version, self.next_body = commit.last_version, commit.next_body
         self._number, self._digest = commit.number, digest
 
+    def secure(self) -> bool:
+        """See `Claim.secure`. Whoever copies the main file and forgets the -wal file has it too."""
+        return self._writer.checkpoint()
+
     def release(self) -> None:
         """See `Claim.release`. In a forked child it does nothing: the lock stays the parent's."""
         self._lock.release()

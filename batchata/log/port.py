@@ -35,6 +35,13 @@ class Claim(Protocol):
         """
         ...
 
+    def secure(self) -> bool:
+        """Put what was appended where a copy of the log has it that somebody takes now.
+
+        False while something is in the way: try again.
+        """
+        ...
+
     def release(self) -> None:
         """Give the stream free for another process. May be called twice."""
         ...

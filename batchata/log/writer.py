@@ -64,6 +64,17 @@ class Writer:
                 database.execute(f"PRAGMA cache_size = {connect.WRITER_CACHE}")
             return not busy
 
+    def checkpoint(self) -> bool:
+        """Move what was committed from the -wal file into the main file, durably.
+
+        False when some of it had to stay: a reader needs the file as it was before.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            # Passive: it moves what it can, and makes neither readers nor writers wait.
+            row = driver(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            busy, pages, moved = row
+            return not busy and pages == moved
+
     def close(self) -> None:
         """Close the connection; the last one in the world empties the -wal file."""
         self._engine.dispose(close=self._pid == os.getpid())

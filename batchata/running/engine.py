@@ -62,7 +62,12 @@ class Call:
 
 
 class Engine:
-    """One run, driven by calls of `drive` in any number of processes one after another."""
+    """One run, driven by calls of `drive` in any number of processes one after another.
+
+    `patience` is how many seconds programs that read the log may keep its jobs from being sent.
+    """
+
+    patience = 600.0
 
     def __init__(
         self, definition: Definition, settings: Settings, store: RunStore, provider: Callable[[], Provider]
@@ -270,6 +275,7 @@ class Engine:
                 tell=progress.update,
                 job_done=writer.job_done,
                 all_done=writer.rest,
+                patience=self.patience,
             )
             try:
                 with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel"):

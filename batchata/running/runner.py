@@ -20,8 +20,9 @@ from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import Run
 from batchata.core.values import RequestError
-from batchata.errors import BatchataError, LogError, ProviderError
+from batchata.errors import BatchataError, LogError, LogWriteError, ProviderError
 from batchata.inputs import Inputs, RequestTemplate
+from batchata.logs import get_logger
 from batchata.projections.expectation import Expectation
 from batchata.providers.port import Provider
 from batchata.running import work
@@ -32,8 +33,14 @@ from batchata.running.seeking import lost
 from batchata.running.stopping import Stop, main_thread_was_interrupted
 from batchata.running.workers import Workers, jobs_of
 
+_logger = get_logger()
 _MOST_WORKERS = 16
 _LOOK_UP = 0.2  # seconds; the loop looks this often whether it is to stop
+_SHORT_READ = 2.0  # seconds that a program may read the log without a word from us
+_HELD = (
+    "another program reads the log and keeps what was written since in its -wal file (a database browser "
+    "with an open transaction, a backup); close it, and the run goes on"
+)
 _GRACE = 20.0  # seconds that calls under way get when the run ends early, so that their answers are recorded
 
 
@@ -54,8 +61,13 @@ class Runner:
     tell: Callable[[Run], None]  # called when something may have changed
     job_done: Callable[[int], None]  # called when a job has been collected
     all_done: Callable[[], None]  # called when no item is pending, before the log says so
+    patience: float  # seconds for readers that keep what is written out of the log's main file
     broke_off: bool = False  # calls were under way at the end; the provider is closed
     _workers: Workers = field(init=False)
+    # Jobs whose intent is written, and that are sent once a copy of the log's main file would know of them.
+    _written: list[work.JobDescription] = field(default_factory=list)
+    _held_since: float | None = None  # monotonic; readers have kept them from being sent since then
+    _held_told: bool = False
 
     @property
     def run(self) -> Run:
@@ -94,9 +106,10 @@ class Runner:
                 steps = [step for step in steps if not isinstance(step, Poll)]
             for step in steps:
                 self._start(step)
+            self._send()
             first = False
             self.tell(self.run)
-            if once and not steps and not self._workers.busy:
+            if once and not steps and not self._busy:
                 return
             # Another job may be due, or nothing can come any more.
             at_once = any(isinstance(step, Submit | Finish | StopAtLimit) for step in steps)
@@ -104,13 +117,18 @@ class Runner:
 
     def _steps(self, check_now: bool) -> list[Step]:
         situation = Situation(
-            busy=self._workers.busy.keys(),
+            busy=self._busy,
             submitting=self.stop.reason is None and now() >= self.intake.paused_until,
             cancelling=self.stop.cancel,
             cancelled=self.intake.cancelled,
             check_now=check_now,
         )
         return decide.next_steps(self.run, now(), self.measures, situation)
+
+    @property
+    def _busy(self) -> set[int]:
+        """The jobs with a call under way or about to be made."""
+        return {*self._workers.busy, *(description.job for description in self._written)}
 
     def _is_anything_to_cancel(self) -> bool:
         """Whether an open job can still be cancelled and collected, without waiting for foreign batches."""
@@ -157,6 +175,14 @@ class Runner:
                 assert_never(step)
 
     def _submit(self, step: Submit) -> None:
+        """Write the intents of all jobs that may be sent now: they are secured together."""
+        again: Submit | None = step
+        while again is not None:
+            self._written.append(self._intend(again))
+            steps = self._steps(check_now=False)
+            again = next((each for each in steps if isinstance(each, Submit)), None)
+
+    def _intend(self, step: Submit) -> work.JobDescription:
         plan, started = step.plan, self.run.started
         assert started is not None
         self.journal.append(
@@ -172,7 +198,7 @@ class Runner:
             )
         )
         job = self.run.jobs[step.number]
-        description = work.JobDescription(
+        return work.JobDescription(
             job=step.number,
             custom_ids=[job.custom_id(index) for index in plan.items],
             sources=[self.inputs.source(index) for index in plan.items],
@@ -180,13 +206,52 @@ class Runner:
             template=self.template,
             bytes=plan.bytes,
         )
-        self._workers.call("submit", [step.number], work.submit, description)
+
+    def _send(self) -> None:
+        """Make the create calls whose intents are written, once a copy of the main file alone holds them.
+
+        Started from such a copy, a run looks for their batches; it would pay for them again if it had none.
+        """
+        if not self._written:
+            return
+        if not self.journal.claim.secure():
+            self._wait_for_readers()
+            return
+        self._held_since, self._held_told = None, False
+        written, self._written = self._written, []
+        for description in written:
+            self._workers.call("submit", [description.job], work.submit, description)
+
+    def _wait_for_readers(self) -> None:
+        """Say once why nothing is sent; nobody knows when a program will let go of what it reads.
+
+        Raises LogWriteError when it has not after minutes.
+        """
+        moment = time.monotonic()
+        if self._held_since is None:
+            self._held_since = moment
+        held = moment - self._held_since
+        if held > _SHORT_READ and not self._held_told:
+            self._held_told = True
+            _logger.warning("log_held_by_reader", run=self.journal.claim.stream, advice=_HELD)
+        if held > self.patience:
+            self._take_back_unsent()
+            raise LogWriteError(f"nothing was sent for {self.patience:,.0f} s: {_HELD}")
+
+    def _take_back_unsent(self) -> None:
+        """What was never sent is certainly no batch, and need not be looked for."""
+        error = RequestError(kind="not_sent", message="the run ended before the job was sent")
+        unsent, self._written = self._written, []
+        self.journal.append(
+            *(events.SubmissionFailed(job=each.job, error=error, not_before=now()) for each in unsent)
+        )
 
     def _cancel(self, number: int) -> None:
         batch_id = self._batch_id(number)
         if not self.run.jobs[number].cancel_requested:
             reason = self.stop.reason or "requested"
             self.journal.append(events.BatchCancelRequested(job=number, batch_id=batch_id, reason=reason))
+            self.journal.claim.secure()
         self._workers.call("cancel", [number], work.cancel, number, batch_id)
 
     def _stop_at_limit(self, step: StopAtLimit) -> None:
@@ -233,7 +298,7 @@ class Runner:
 
     def _patience(self) -> float:
         moment = now()
-        due = decide.wake_at(self.run, self._workers.busy.keys(), moment)
+        due = decide.wake_at(self.run, self._busy, moment)
         wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LOOK_UP)
         left = _LOOK_UP if self.deadline is None else self.deadline - time.monotonic()
         return max(min(wait, left), 0.001)
@@ -262,6 +327,7 @@ class Runner:
 
     def _end_early(self, reason: str, error: RequestError | None = None) -> None:
         """Let creations under way report, so that the log knows their batches, and say why we stop."""
+        self._take_back_unsent()
         until = time.monotonic() + _GRACE
         while "submit" in self._workers.busy.values() and time.monotonic() < until:
             # A second refusal is in the log like the first, which is the one to raise.

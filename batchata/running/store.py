@@ -86,6 +86,8 @@ class RunStore:
                 self._run_id = stream
                 with self._driven():
                     self._refresh(log)
+                    if self.run.version != claim.version:
+                        raise LogError(_torn(stream, f"events up to {claim.version} were committed"))
                     yield log, Journal(self.run, claim)
         finally:
             self._close(log)
@@ -134,6 +136,8 @@ class RunStore:
         with self._lock, localcontext(EXACT):
             run = self.run
             for recorded in log.events(stream, after=run.version):
+                if recorded.version != run.version + 1:
+                    raise LogError(_torn(stream, f"event {run.version + 1} is missing"))
                 evolve(run, *recorded)
 
     def _find_stream(self, log: Log) -> str | None:
@@ -145,3 +149,11 @@ class RunStore:
                 f"the log holds {len(streams)} runs; say which is meant with run_id=…: {', '.join(streams)}"
             )
         return streams[0] if streams else None
+
+
+def _torn(stream: str, why: str) -> str:
+    """A file copied while it was written can be half of one state and half of another."""
+    return (
+        f"the run {stream!r} in the log is not whole: {why}. Going on with it could pay for things twice; "
+        "restore the log from another copy, with its -wal file if there is one"
+    )

@@ -166,6 +166,15 @@ def test_an_append_is_all_or_nothing(log: Log) -> None:
     assert (claim.version, claim.next_body) == (1, 1)
 
 
+def test_what_was_appended_can_be_secured(log: Log) -> None:
+    """It says that all is where a copy has it; asked again, or with nothing to secure, it says the same."""
+    claim = log.claim("run", s.OWNER)
+    assert claim.secure()
+    claim.append(s.AT, [s.submitted(0)])
+    assert claim.secure()
+    assert claim.secure()
+
+
 def test_appending_nothing_does_nothing(log: Log) -> None:
     """An append without events and bodies leaves the stream as it is, and the next one works."""
     claim = log.claim("run", s.OWNER)
