@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 
-from batchata.core.plan import Measures, OverBudget, Plan, plan_job
+from batchata.core.plan import Measures, OverBudget, Plan, TooSmall, plan_job
 from batchata.core.state import UNSETTLED, Job, JobStatus, Run
 
 SECOND = 1_000_000
@@ -13,6 +13,10 @@ DEFAULT_SETTLE_DELAY = 30.0
 SHORTEST_POLL, LONGEST_POLL = 2.0, 60.0
 RESULTS_KEPT = 29 * 24 * 3600 * SECOND  # from a batch's creation, by the documentation of the API
 POLL_SHARE = 0.1  # a batch that has run for ten minutes may as well be asked a minute later
+
+
+# What has to change before more of a job may fit: the jobs that are open, and the times of due retries.
+type Outlook = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,18 @@ class StopAtLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitRoom:
+    """What fits into `max_cost` is too little for a job: nothing is planned until this is another."""
+
+    outlook: Outlook
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Every item is completed or failed."""
 
 
-type Step = Submit | Settle | Poll | Collect | Cancel | StopAtLimit | Finish
+type Step = Submit | Settle | Poll | Collect | Cancel | StopAtLimit | AwaitRoom | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,7 @@ class Situation:
     submitting: bool = True  # False: nothing new is sent
     cancelling: bool = False  # open batches are to be cancelled
     check_now: bool = False  # poll whether due or not
+    awaiting: Outlook | None = None  # of the last AwaitRoom
 
 
 def next_steps(run: Run, now: int, measures: Measures, situation: Situation) -> list[Step]:
@@ -86,7 +98,7 @@ def next_steps(run: Run, now: int, measures: Measures, situation: Situation) -> 
     cancels = _cancels(free, now, situation)
     steps += cancels or _polls(run, now, free, situation)
     if situation.submitting:
-        steps += _submissions(run, now, measures)
+        steps += _submissions(run, now, measures, situation)
     if run.total == run.completed + run.failed and not run.open:
         steps.append(Finish())
     return steps
@@ -114,18 +126,26 @@ def _polls(run: Run, now: int, free: list[Job], situation: Situation) -> list[St
     return [Poll(tuple(job.number for job in soon))]
 
 
-def _submissions(run: Run, now: int, measures: Measures) -> list[Step]:
+def _submissions(run: Run, now: int, measures: Measures, situation: Situation) -> list[Step]:
     """At most one: the state must know of it before the next is planned."""
     assert run.settings is not None
     if len(run.open) >= run.settings.max_parallel_jobs:
         return []
+    if situation.awaiting is not None and situation.awaiting == _outlook(run, now):
+        return []  # a plan looks at all items that fit, and results arrive many times before a job ends
     match plan_job(run, now, measures):
         case Plan() as plan:
             return [Submit(len(run.jobs), plan)]
         case OverBudget() as over if not run.limit_reached and not run.open:
             return [StopAtLimit(over)]
+        case TooSmall():
+            return [AwaitRoom(_outlook(run, now))]
         case _:
             return []
+
+
+def _outlook(run: Run, now: int) -> Outlook:
+    return tuple(run.open), tuple(sorted(time for time in run.requeued.times() if time <= now))
 
 
 def poll_due(run: Run, job: Job) -> int:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from batchata.core.caching import must_prime
 from batchata.core.limit import room
-from batchata.core.state import ItemStatus, Run
+from batchata.core.state import ItemStatus, JobStatus, Run
 
 # The Message Batches API takes 100,000 requests or 256 MB a batch, whichever comes first. Whether the MB
 # are decimal and what is counted is not documented, hence the margin.
@@ -41,12 +41,27 @@ class OverBudget:
     needed: Decimal
 
 
-def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None:
+@dataclass(frozen=True, slots=True)
+class TooSmall:
+    """So few items fit into what is left of `max_cost` that the job waits for what open ones release."""
+
+    items: int
+
+
+def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBudget | None:
     """The next job, in the order of the input; None when no item is due.
 
     Items that are sent again travel among themselves, before those that were never sent; those go first only
     where no money is left for the others. While a cached beginning is still to be written, one item goes
     alone, and the others wait for it.
+
+    A job that `max_cost` makes smaller is sent while others are open only if it has half of `items_per_job`
+    and none of the others is just being collected: each batch may take hours, and a run that sent whatever
+    just fits would send single items long before its end.
+
+    So of N equal items in jobs of J, of which an answer costs the share s of what is held back for it, a
+    limit makes at most 2N/J + 1 jobs of half a job or more, and then log(J/2) / -log(1 - s/2) + 1 smaller
+    ones: each of these has all the room to itself, which shrinks by half of s with each.
     """
     assert run.settings is not None
     same_as = run.items.same_as
@@ -57,13 +72,16 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | OverBudget | None
         if run.open:
             return None
         most = 1
-    again = _take(run.requeued.due(now), most, measures, budget)
+    least = _least(run, most)
+    again = _take(run.requeued.due(now), most, least, measures, budget)
     if isinstance(again, Plan):
         return again
-    first = _take(fresh, most, measures, budget)
+    first = _take(fresh, most, least, measures, budget)
+    if isinstance(first, Plan | TooSmall) or again is None:
+        return first
     if isinstance(again, OverBudget) and isinstance(first, OverBudget):
         return min(again, first, key=lambda over: over.needed)
-    return first or again
+    return again
 
 
 def worst_of_pending(run: Run, measures: Measures) -> Decimal | None:
@@ -78,9 +96,16 @@ def worst_of_pending(run: Run, measures: Measures) -> Decimal | None:
     return total
 
 
+def _least(run: Run, most: int) -> int:
+    """How many items a job must have that the limit makes smaller: more will fit when open ones end."""
+    if not run.open:
+        return 1
+    return most if run.jobs_with(JobStatus.ENDED) else (most + 1) // 2
+
+
 def _take(
-    candidates: Iterable[int], most: int, measures: Measures, budget: Decimal | None
-) -> Plan | OverBudget | None:
+    candidates: Iterable[int], most: int, least: int, measures: Measures, budget: Decimal | None
+) -> Plan | TooSmall | OverBudget | None:
     items: list[int] = []
     size = ENVELOPE_BYTES
     reserved: Decimal | None = Decimal(0)
@@ -91,6 +116,8 @@ def _take(
         over_budget = budget is not None and (total is None or total > budget)
         if over_budget and not items:
             return OverBudget(Decimal("Infinity") if cost is None else cost)
+        if over_budget and len(items) < least:
+            return TooSmall(len(items))
         if over_budget or (items and size + more > MAX_BYTES):
             break
         items.append(index)

@@ -14,7 +14,19 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from batchata.core import decide, events
-from batchata.core.decide import Cancel, Collect, Finish, Poll, Settle, Situation, Step, StopAtLimit, Submit
+from batchata.core.decide import (
+    AwaitRoom,
+    Cancel,
+    Collect,
+    Finish,
+    Outlook,
+    Poll,
+    Settle,
+    Situation,
+    Step,
+    StopAtLimit,
+    Submit,
+)
 from batchata.core.plan import Measures, worst_of_pending
 from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
@@ -68,6 +80,7 @@ class Runner:
     _written: list[work.JobDescription] = field(default_factory=list)
     _held_since: float | None = None  # monotonic; readers have kept them from being sent since then
     _held_told: bool = False
+    _awaiting: Outlook | None = None  # while what fits into max_cost is too little for a job
 
     @property
     def run(self) -> Run:
@@ -122,6 +135,7 @@ class Runner:
             cancelling=self.stop.cancel,
             cancelled=self.intake.cancelled,
             check_now=check_now,
+            awaiting=self._awaiting,
         )
         return decide.next_steps(self.run, now(), self.measures, situation)
 
@@ -169,6 +183,8 @@ class Runner:
                 self._cancel(step.job)
             case StopAtLimit():
                 self._stop_at_limit(step)
+            case AwaitRoom():
+                self._awaiting = step.outlook
             case Finish():
                 self._finish()
             case _:

@@ -103,7 +103,7 @@ def test_a_job_is_made_smaller_to_fit_the_money() -> None:
 
 def test_money_spent_and_reserved_is_not_there_twice() -> None:
     """What is left is the limit less the spent and the reserved, of open and unknown jobs alike."""
-    run = given(items_added(0, 9), *submitted(0, (0, 0), reserved="0.2"), max_cost="1")
+    run = given(items_added(0, 9), *submitted(0, (0, 0), reserved="0.2"), max_cost="1", items_per_job=8)
     when(run, charged(0, 0, "0.1"), polled(0, "ended"), outcome(0, 0), job_completed(0))
     when(run, *submitted(1, (1, 1), reserved="0.3"))
     when(run, submission_started(2, (2, 2), reserved="0.2"), submission_unknown(2))
