@@ -10,10 +10,11 @@ from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.evolve import MISFITS, evolve
 from batchata.core.limit import owed, room
-from batchata.core.pricing import MILLION, plain
+from batchata.core.pricing import MILLION, MOST_SEARCHES, MOST_TOKENS, plain, quantities
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Usage
 
+_MOST_PRICE = 10**9  # USD per million; what is taken as a price is at most that
 _CLOCK_MARGIN = 60_000_000  # microseconds by which two machines' clocks may differ
 
 
@@ -110,6 +111,8 @@ class Audit:
         shared = [index for index in ranges.iterate(event.items) if index in self.run.items.same_as]
         if shared:
             yield f"item {shared[0]} is sent although it shares a request" + _more(len(shared) - 1)
+        if event.reserved is not None and Decimal(event.reserved) < 0:
+            yield f"${event.reserved} is reserved: no request costs less than nothing"
         if under_way:
             yield f"item {under_way[0]} is sent although it is under way or completed" + _more(
                 len(under_way) - 1
@@ -138,6 +141,7 @@ class Audit:
             yield f"item {event.index} is charged in job {event.job} without an answer, or twice"
         elif (self._uncharged.pop(key) or Usage()) != Usage(**used):
             yield "what is charged is not what the answer used"
+        yield from _impossible(event)
         amount = charged(event)
         if amount is not None and amount != Decimal(event.amount or 0):
             yield f"${event.amount} is charged where tokens times unit prices give ${plain(amount)}"
@@ -188,6 +192,24 @@ def charged(event: e.CostCharged) -> Decimal | None:
             return None
         total += tokens * Decimal(event.unit_prices.get(kind, "0"))
     return total / MILLION
+
+
+def _impossible(event: e.CostCharged) -> Iterator[str]:
+    """What no answer uses and no price list asks for, whatever the product of both is."""
+    for kind in Usage.__struct_fields__:
+        used, most = getattr(event, kind), MOST_SEARCHES if kind == "web_search_requests" else MOST_TOKENS
+        if not 0 <= used <= most:
+            yield f"{used:,} {kind.replace('_', ' ')} are charged, which no request uses"
+    for kind, unit in event.unit_prices.items():
+        if not 0 <= Decimal(unit) <= _MOST_PRICE:
+            yield f"{kind.replace('_', ' ')} are charged at ${unit} per million, which no price is"
+    if event.amount is None:
+        return
+    if Decimal(event.amount) < 0:
+        yield f"${event.amount} is charged: no answer costs less than nothing"
+    without = [kind for kind, _ in quantities(event) if kind not in event.unit_prices]
+    if without:
+        yield f"${event.amount} is charged without a price of {', '.join(without).replace('_', ' ')}"
 
 
 def _more(count: int) -> str:

@@ -185,6 +185,9 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
     if amount is None:
         run.unpriced += 1
         job.unpriced += 1
+        if not prompt and not event.output_tokens:
+            run.unmeasured += 1
+            job.unmeasured += 1
     else:
         run.spent += amount
         job.cost += amount
@@ -209,9 +212,10 @@ def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> No
         run.cached_at = max(run.cached_at, job.running_at)
     elif job.answers:
         run.cold_jobs += 1
-    if job.expected is not None and job.answers:
+    measured = job.answers - job.unmeasured
+    if job.expected is not None and measured:
         cost = None if job.unpriced else job.cost
-        run.accuracy.add(job.expected, job.request_count, job.answers, job.used, cost)
+        run.accuracy.add(job.expected, job.request_count, measured, job.used, cost)
     _close(run, job, JobStatus.COMPLETED, at)
     run.jobs_completed += 1
     for index in job.undecided:

@@ -55,3 +55,16 @@ def overruns(run: Run) -> list[Job]:
     """Jobs that cost more than was held back for them: their worst case was none."""
     closed = (job for job in run.jobs.values() if job.status is JobStatus.COMPLETED)
     return [job for job in closed if job.reserved is not None and job.cost > job.reserved]
+
+
+def why_unknown(run: Run) -> str:
+    """Why not all of the cost is known, in words: "no price for 2 answers"."""
+    unread, unpriced = run.unmeasured, run.unpriced - run.unmeasured
+    parts = [f"no price for {_answers(unpriced)}"] if unpriced else []
+    if unread:
+        parts.append(f"what {_answers(unread)} used cannot be read")
+    return " and ".join(parts)
+
+
+def _answers(count: int) -> str:
+    return f"{count:,} {'answer' if count == 1 else 'answers'}"

@@ -8,6 +8,8 @@ from decimal import Context, Decimal
 from functools import cached_property
 from operator import attrgetter
 
+import msgspec
+
 from batchata.core.events import CostCharged
 from batchata.core.values import Usage
 
@@ -15,7 +17,11 @@ MILLION = Decimal(1_000_000)
 # In it no amount is rounded, whatever precision the program has set for its own decimals. 28 digits hold the
 # cost of any run: eight stand after the point of a price, and six more come from the million tokens.
 EXACT = Context(prec=28)
+NO_USAGE = "unknown: what the answer used cannot be read"  # a charge's source where no price would help
 _ZERO, _ONE = Decimal(0), Decimal(1)
+# No request uses more: the longest prompt that a model takes has a million tokens, and server tools go
+# through it ten times at most.
+MOST_TOKENS, MOST_SEARCHES = 10_000_000, 10_000
 BATCH_FACTOR = Decimal("0.5")  # every token category is billed at half the list price in a batch
 INPUT_KINDS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
 TOKEN_KINDS = (*INPUT_KINDS, "output_tokens")
@@ -125,12 +131,15 @@ def prompt_tokens(usage: Usage | CostCharged) -> int:
 
 
 def charge(
-    job: int, index: int, usage: Usage, price: ModelPrice | None, geo: str | None = None
+    job: int, index: int, usage: Usage | None, price: ModelPrice | None, geo: str | None = None
 ) -> CostCharged:
     """The event that says what this request cost, with every figure needed to check it later.
 
-    `geo` is where the answer says that inference took place.
+    Without a `usage` that can be read the cost is unknown. `geo` is where the answer says that inference took
+    place.
     """
+    if usage is None:
+        return msgspec.structs.replace(charge(job, index, Usage(), None), price_source=NO_USAGE)
     used = dict(quantities(usage))
     placed = None if price is None else price.kept_in(geo)
     units = {} if placed is None else placed.for_prompt(prompt_tokens(usage)).in_batch

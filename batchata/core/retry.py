@@ -23,6 +23,7 @@ FINAL = frozenset(
         "billing_error",
         "not_found_error",
         "refusal",
+        "unknown_shape",  # paid for, and the next answer would come in the same shape
         CANCELED,
     }
 )

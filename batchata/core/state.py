@@ -77,6 +77,7 @@ class Job:
     recorded: int = 0
     cost: Decimal = Decimal(0)
     unpriced: int = 0  # charges whose amount is unknown
+    unmeasured: int = 0  # … because nobody could read what was used
     answers: int = 0  # charges
     used: tuple[int, int] = (0, 0)  # input tokens of all kinds, output tokens
     cached: bool = False  # whether an answer wrote or read a cached beginning
@@ -243,6 +244,7 @@ class Run:
         self.jobs_completed = 0
         self.spent = Decimal(0)
         self.unpriced = 0  # charges whose amount is unknown
+        self.unmeasured = 0  # … because nobody could read what was used
         self.withheld = Decimal(0)  # of reservations: for requests that may have cost something unknown
         self.usage = dict.fromkeys(Usage.__struct_fields__, 0)
         # What was used at which prices: (source, unit prices by kind) -> how many of each kind.

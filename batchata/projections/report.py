@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from batchata.core.amounts import exact, money
-from batchata.core.ledger import batch_saving, ledger_lines, overruns
+from batchata.core.ledger import batch_saving, ledger_lines, overruns, why_unknown
 from batchata.core.limit import room
 from batchata.core.pricing import MILLION, plain
 from batchata.core.savings import saved_by_cache, saved_by_dedupe
@@ -34,8 +34,9 @@ def _total(run: Run) -> Iterator[str]:
     done = run.completed + run.failed
     if run.unpriced:
         known = f"; the others cost {exact(run.spent)}" if run.spent else ""
-        yield f"cost      unknown: no price for {run.unpriced:,} answers of {model}{known}"
-        yield f"          another time, give it: prices={{{model!r}: {{'input': …, 'output': …}}}}"
+        yield f"cost      unknown: {why_unknown(run)} of {model}{known}"
+        if run.unpriced > run.unmeasured:
+            yield f"          another time, give it: prices={{{model!r}: {{'input': …, 'output': …}}}}"
         return
     each = f", {money(run.spent / done)} an item" if done else ""
     yield f"cost      {exact(run.spent)} for {done:,} of {run.total:,} items with {model}{each}"

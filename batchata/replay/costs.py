@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from batchata.core.ledger import why_unknown
 from batchata.core.state import Job
 from batchata.replay.costs_json import ledger_json, runs_json
 from batchata.replay.jobs import most_telling
@@ -63,8 +64,7 @@ def _print(stream: str, ledger: Ledger, every_job: bool) -> None:
 def _spent(ledger: Ledger) -> str:
     run = ledger.history.run
     if run.total_cost is None:
-        answers = number_of(run.unpriced, "answer")
-        text = f"unknown: no price for {answers}; the others cost {usd(run.spent)}"
+        text = f"unknown: {why_unknown(run)}; the others cost {usd(run.spent)}"
     else:
         text = f"{usd(run.spent)} for {number_of(ledger.total.charges, 'answer')}"
     limit = None if run.settings is None else run.settings.max_cost

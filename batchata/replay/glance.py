@@ -7,6 +7,7 @@ from typing import cast
 
 from batchata.core.amounts import money
 from batchata.core.events import OutcomeRecorded, RunStarted
+from batchata.core.ledger import why_unknown
 from batchata.core.state import Run
 from batchata.log.port import Log
 from batchata.projections.report import cache_in_words, error_in_words
@@ -140,8 +141,7 @@ def _failures(log: Log, stream: str, history: History) -> list[str]:
 def _cost(paper: Paper, run: Run) -> None:
     limit = None if run.settings is None else run.settings.max_cost
     if run.total_cost is None:
-        known = number_of(run.unpriced, "answer")
-        text = f"unknown: no price for {known}; the others cost {usd(run.spent)}"
+        text = f"unknown: {why_unknown(run)}; the others cost {usd(run.spent)}"
     else:
         text = usd(run.spent)
     text += "" if limit is None else f" of at most {usd(limit)} (max_cost)"

@@ -1,26 +1,5 @@
-"""How texts that a provider or a user wrote are made harmless to print."""
+"""How texts of a log, which anybody may have written, are made harmless to print."""
 
-from __future__ import annotations
+from batchata.text import clean, short
 
-import unicodedata
-
-
-def clean(text: str) -> str:
-    """The text on one line, with control and invisible characters as visible escapes, and plain spaces.
-
-    What a provider or a user wrote must not move the cursor, colour the terminal or fake a line.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _visible(c) for c in text)
-
-
-def short(text: str, most: int = 200) -> str:
-    """The text cleaned, and cut with an ellipsis beyond so many characters."""
-    return clean(text) if len(text) <= most else clean(text[: most - 1]) + "…"
-
-
-def _visible(character: str) -> str:
-    if unicodedata.category(character) == "Zs":  # no-break and typographic spaces, which PDFs are full of
-        return " "
-    return character.encode("unicode_escape").decode()
+__all__ = ["clean", "short"]

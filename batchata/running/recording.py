@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from batchata.core.events import Event, JobCompleted, OutcomeRecorded, StrayOutcomeRecorded
 from batchata.core.pricing import ModelPrice, charge
 from batchata.core.state import ItemStatus, Job, Run
-from batchata.core.values import RequestError, Usage
+from batchata.core.values import RequestError
 from batchata.output.reading import Reader
 from batchata.providers.port import Outcome
 
@@ -95,8 +95,7 @@ class Recorder:
             body=body,
         )
         if outcome.kind == "succeeded":  # the only kind that is billed
-            price = self.price if outcome.usage else None
-            yield charge(job, index, outcome.usage or Usage(), price, outcome.inference_geo or self.geo)
+            yield charge(job, index, outcome.usage, self.price, outcome.inference_geo or self.geo)
 
     def missing(self, collection: Collection) -> list[Event]:
         """An outcome of their own for the requests that the results say nothing about."""

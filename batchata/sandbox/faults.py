@@ -66,6 +66,9 @@ class Faults:
     missing: Selector = None  # processed and billed, but without a line
     duplicated: Selector = None
     garbled: Selector = None  # processed and billed, with a line that is no JSON
+    rewritten: Callable[[bytes], bytes] | None = (
+        None  # every line as it is sent, from the line as it would be
+    )
     foreign: int | list[str] = 0  # extra lines with custom ids that were never sent
     line_separators: bool = False  # a raw U+2028 inside a JSON string of every line
     processed: float | None = None  # share done when a batch is cancelled or expires; None: by time

@@ -78,7 +78,15 @@ class _Writer:
         self.prefix = f"msg_sandbox_{record.id[-8:]}_"
         self.line_faults = any(
             getattr(faults, name)
-            for name in ("errored", "expired", "unknown_kind", "missing", "duplicated", "garbled")
+            for name in (
+                "errored",
+                "expired",
+                "unknown_kind",
+                "missing",
+                "duplicated",
+                "garbled",
+                "rewritten",
+            )
         )
 
     def lines(self, number: int, entry: Entry) -> Iterator[bytes]:
@@ -90,6 +98,8 @@ class _Writer:
             return
         if chosen(self.faults.garbled, entry.custom_id, number):
             line = line[: len(line) // 2] + b"\n"
+        if self.faults.rewritten is not None:
+            line = self.faults.rewritten(line)
         if not chosen(self.faults.missing, entry.custom_id, number):
             yield line
             if chosen(self.faults.duplicated, entry.custom_id, number):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import core_given as g
@@ -12,7 +13,10 @@ from msgspec.structs import replace
 
 from batchata.core import events as e
 from batchata.core.audit import Audit
+from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge
+from batchata.core.values import Usage
 
+PRICE = ModelPrice("test", [PriceTier(-1, UnitPrices(*[Decimal(1)] * 6))])
 SAME_BATCH = replace(g.batch_submitted(1), batch_id="msgbatch_0")
 NOW = g.START + 1_000 * g.SECOND
 CHARGED = e.CostCharged(
@@ -99,6 +103,13 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
             changed(6, input_tokens=99, amount="0.0002584"),
             "7: what is charged is not what the answer used",
         ),
+        (changed(2, reserved="-0.5"), "3: $-0.5 is reserved: no request costs less than nothing"),
+        (changed(6, unit_prices={"input_tokens": "2.6"}), "7: $0.00026 is charged without a price of output"),
+        (
+            changed(6, unit_prices={"input_tokens": "1.6", "output_tokens": "-10"}),
+            "7: output tokens are char",
+        ),
+        (changed(6, unit_prices={"input_tokens": "1e24", "output_tokens": "10"}), "7: input tokens are char"),
         (inserted(7, CHARGED), "8: item 0 is charged in job 0 without an answer, or twice"),
         (removed(6), "8: the answer for item 0 was never charged"),
         (changed(8, outcomes={"succeeded": 2}), "9: the outcomes counted are not those recorded"),
@@ -119,6 +130,25 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
 def test_what_does_not_hold_is_found(broken: Callable[[], list[e.Event]], expected: str) -> None:
     """Each broken identity is a sentence with the version at which it shows."""
     assert any(problem.startswith(expected) for problem in found(broken())), found(broken())
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        ({"output_tokens": -50_000_000}, "-50,000,000 output tokens are charged, which no request uses"),
+        ({"input_tokens": 10_000_001}, "10,000,001 input tokens are charged, which no request uses"),
+        ({"cache_read_tokens": -1}, "-1 cache read tokens are charged, which no request uses"),
+        ({"web_search_requests": 10_001}, "10,001 web search requests are charged, which no request uses"),
+    ],
+)
+def test_a_charge_that_no_price_can_make_is_found(used: dict[str, int], expected: str) -> None:
+    """Though tokens, prices, amount and answer agree with each other to the last digit."""
+    charge_ = charge(0, 0, Usage(**used), PRICE)
+    assert charge_.amount is not None
+    problems = found([*RUN[:5], replace(g.outcome(0, 0), usage=Usage(**used)), charge_, *RUN[7:]])
+    assert f"7: {expected}" in problems
+    if charge_.amount.startswith("-"):
+        assert f"7: ${charge_.amount} is charged: no answer costs less than nothing" in problems
 
 
 def test_the_future_has_not_happened_yet() -> None:

@@ -82,6 +82,8 @@ TOKENS = st.integers(0, 10**6)
 def test_cache_writes_are_split_by_lifetime(five: int, hour: int, unsplit: int) -> None:
     """What the split leaves out of the total is counted as five-minute writes, the API's default."""
     usage = {
+        "input_tokens": 0,
+        "output_tokens": 0,
         "cache_creation_input_tokens": five + hour + unsplit,
         "cache_creation": {"ephemeral_5m_input_tokens": five, "ephemeral_1h_input_tokens": hour},
     }
@@ -126,12 +128,12 @@ def test_an_unknown_kind_is_an_outcome_and_no_success(rest: dict[str, Any]) -> N
     assert (outcome.kind, outcome.error.kind) == ("throttled", "unknown_outcome")
 
 
-@pytest.mark.parametrize("message", [None, "text", {"content": "text"}, {"content": [{"text": "untyped"}]}])
+@pytest.mark.parametrize("message", [None, "text", {}, {"content": 5}, {"content": ["a", 1]}, [MESSAGE]])
 def test_a_success_without_a_readable_answer_is_none(message: Any) -> None:
-    """The line is kept and the reason given; what it cost is unknown, not zero."""
+    """The line is kept and the reason given, which is none to ask again; the cost is unknown, not zero."""
     outcome = decode_line(line(type="succeeded", message=message))
     assert outcome.error is not None
-    assert (outcome.kind, outcome.error.kind, outcome.usage) == ("succeeded", "invalid_output", None)
+    assert (outcome.kind, outcome.error.kind, outcome.usage) == ("succeeded", "unknown_shape", None)
 
 
 def test_a_cut_line_is_no_result(recorded: Path) -> None:

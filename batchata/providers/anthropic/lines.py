@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
-import json
+from typing import Annotated
 
 import msgspec
 
+from batchata.core.pricing import MOST_SEARCHES, MOST_TOKENS
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
 from batchata.output.blocks import Block
+from batchata.providers.anthropic.odd_lines import OddLine, read_odd, split_writes
+from batchata.providers.anthropic.pieces import NoPieceError
 from batchata.providers.port import Outcome
+from batchata.text import short
+
+_LONGEST_NAME = 200  # characters of what a line calls a thing
+_LONGEST_MESSAGE = 2_000  # … and of what it says about an error; the line itself is kept as received
+_UNKNOWN_SHAPE = (
+    "the answer came in a shape that is not known; it is in the log as received, and a later version of "
+    "Batchata may read it"
+)
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+type _Said = tuple[str | None, str | None]  # type and message of an error
+
+
+# What lies outside is no number of tokens, and is read as what is unknown.
+type _Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+type _Searches = Annotated[int, msgspec.Meta(ge=0, le=MOST_SEARCHES)]
 
 
 class _CacheCreation(msgspec.Struct, gc=False):
-    ephemeral_5m_input_tokens: int | None = 0
-    ephemeral_1h_input_tokens: int | None = 0
+    ephemeral_5m_input_tokens: _Count | None = 0
+    ephemeral_1h_input_tokens: _Count | None = 0
 
 
 class _ServerToolUse(msgspec.Struct, gc=False):
-    web_search_requests: int | None = 0
+    web_search_requests: _Searches | None = 0
 
 
 class _Usage(msgspec.Struct, gc=False):
-    input_tokens: int | None = 0
-    output_tokens: int | None = 0
-    cache_creation_input_tokens: int | None = 0
-    cache_read_input_tokens: int | None = 0
+    input_tokens: _Count | None = None
+    output_tokens: _Count | None = None
+    cache_creation_input_tokens: _Count | None = 0
+    cache_read_input_tokens: _Count | None = 0
     cache_creation: _CacheCreation | None = None
     server_tool_use: _ServerToolUse | None = None
     inference_geo: str | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
-    content: list[Block] = []
+    content: list[Block]
     stop_reason: str | None = None
     usage: _Usage | None = None
 
@@ -71,17 +90,7 @@ class _AnswerLine(msgspec.Struct, gc=False):
     result: _AnswerResult
 
 
-class _OddResult(msgspec.Struct, gc=False):
-    type: str
-
-
-class _OddLine(msgspec.Struct, gc=False):
-    custom_id: str
-    result: _OddResult
-
-
 _decode = msgspec.json.Decoder(_Line).decode
-_decode_odd = msgspec.json.Decoder(_OddLine).decode
 _decode_answer = msgspec.json.Decoder(_AnswerLine).decode
 
 
@@ -89,34 +98,33 @@ def answer_blocks(line: bytes) -> list[Block]:
     """Only the content blocks of a stored result line: all that a result is read from."""
     try:
         message = _decode_answer(line).result.message
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        message = _decode_answer(_mended(line)).result.message
+    except _UNDECODABLE:
+        return _read_odd(line).blocks or []
     return [] if message is None else message.content
 
 
 def decode_line(line: bytes) -> Outcome:
     """The outcome in one result line.
 
-    Raises IncompleteResultsError for a line that is no whole result, as a cut download leaves it.
+    The answer is read whatever else is in the line; a usage that cannot be read, or that no request can have,
+    is None. Raises IncompleteResultsError for a line that is no whole result, as a cut download leaves it.
     """
     try:
         parsed = _decode(line)
-    except msgspec.ValidationError as exc:
-        return _odd(line, str(exc))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        mended = _mended(line)
-        return msgspec.structs.replace(decode_line(mended), line=line) if mended != line else _odd(line, "")
+    except _UNDECODABLE:
+        return _odd(line)
     result = parsed.result
     message = result.message
+    usage = None if message is None else message.usage
     return Outcome(
-        custom_id=parsed.custom_id,
-        kind=result.type,
-        stop_reason=None if message is None else message.stop_reason,
-        error=_error(result),
-        usage=None if message is None or message.usage is None else _usage(message.usage),
+        custom_id=_kept(parsed.custom_id),
+        kind=_kept(result.type),
+        stop_reason=None if message is None or message.stop_reason is None else _kept(message.stop_reason),
+        error=_error(result.type, message is not None, _said(result.error)),
+        usage=None if usage is None else _usage(usage),
         blocks=[] if message is None else message.content,
         line=line,
-        inference_geo=None if message is None or message.usage is None else message.usage.inference_geo,
+        inference_geo=None if usage is None or usage.inference_geo is None else _kept(usage.inference_geo),
     )
 
 
@@ -126,44 +134,49 @@ def unreadable(line: bytes) -> Outcome:
     return Outcome("", "unreadable", None, error, None, [], line)
 
 
-def _mended(line: bytes) -> bytes:
-    """The line in JSON that can be read: with a mark where half a character or no UTF-8 stood.
-
-    Models write half characters where an answer is cut off. Raises IncompleteResultsError for what is no
-    JSON even so.
-    """
-    try:
-        value = json.loads(line.decode(errors="replace"))
-        text = json.dumps(value, ensure_ascii=False)
-    except (ValueError, RecursionError) as exc:
-        raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-
-
-def _odd(line: bytes, why: str) -> Outcome:
+def _odd(line: bytes) -> Outcome:
     """A whole line in another shape than documented. An error would come again with every download, and
     the batch's other results would never be read."""
-    try:
-        parsed = _decode_odd(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
-    kind = parsed.result.type
-    error = RequestError(
-        kind="invalid_output" if kind == "succeeded" else "unknown_outcome",
-        message=f"the provider gave a result of type {kind!r} in a shape that is not known ({why})",
+    found = _read_odd(line)
+    kind = found.kind
+    if kind is None:
+        if not found.blocks:
+            raise IncompleteResultsError("a line of the results is not a whole result (it says no outcome)")
+        kind = "succeeded"
+    return Outcome(
+        custom_id=_kept(found.custom_id),
+        kind=_kept(kind),
+        stop_reason=None if found.stop_reason is None else _kept(found.stop_reason),
+        error=_error(kind, found.blocks is not None, found.error),
+        usage=found.usage,
+        blocks=found.blocks or [],
+        line=line,
+        inference_geo=None if found.inference_geo is None else _kept(found.inference_geo),
     )
-    return Outcome(parsed.custom_id, kind, None, error, None, [], line)
 
 
-def _error(result: _Result) -> RequestError | None:
+def _read_odd(line: bytes) -> OddLine:
+    try:
+        return read_odd(line)
+    except NoPieceError as exc:
+        raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
+
+
+def _kept(name: str) -> str:
+    """A name that goes into events; ours and the API's are far shorter."""
+    return name if len(name) <= _LONGEST_NAME and name.isprintable() else short(name, _LONGEST_NAME)
+
+
+def _error(kind: str, is_answered: bool, said: _Said) -> RequestError | None:
     """The kind of an unknown result type is that type: the SDK would have called it a success."""
-    match result.type:
+    match kind:
         case "succeeded":
-            return (
-                None if result.message else RequestError(kind="invalid_output", message="the answer is empty")
-            )
+            return None if is_answered else RequestError(kind="unknown_shape", message=_UNKNOWN_SHAPE)
         case "errored":
-            return _provider_error(result.error)
+            type_, message = said
+            if type_ is None:
+                return RequestError(kind="api_error", message="the provider gave no reason")
+            return RequestError(kind=_kept(type_), message=short(message or type_, _LONGEST_MESSAGE))
         case "canceled":
             return RequestError(
                 kind="canceled", message="the batch was cancelled before this request was processed"
@@ -172,29 +185,28 @@ def _error(result: _Result) -> RequestError | None:
             return RequestError(kind="expired", message="the batch expired before this request was processed")
         case other:
             return RequestError(
-                kind="unknown_outcome", message=f"the provider gave a result of type {other!r}"
+                kind="unknown_outcome", message=f"the provider gave a result of type {_kept(other)!r}"
             )
 
 
-def _provider_error(envelope: _ErrorEnvelope | None) -> RequestError:
+def _said(envelope: _ErrorEnvelope | None) -> _Said:
     inner = None if envelope is None else envelope.error or _Error(envelope.type, envelope.message)
-    if inner is None or inner.type is None:
-        return RequestError(kind="api_error", message="the provider gave no reason")
-    return RequestError(kind=inner.type, message=inner.message or inner.type)
+    return (None, None) if inner is None else (inner.type, inner.message)
 
 
-def _usage(usage: _Usage) -> Usage:
-    """Without a split by lifetime, cache writes are five-minute ones, the API's default."""
-    split = usage.cache_creation
-    one_hour = 0 if split is None else split.ephemeral_1h_input_tokens or 0
-    written = usage.cache_creation_input_tokens or 0
-    tools = usage.server_tool_use
-    five_minutes = written - one_hour if split is None else split.ephemeral_5m_input_tokens or 0
+def _usage(usage: _Usage) -> Usage | None:
+    """Null where a feature was not used; without input and output the cost cannot be known."""
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    split, tools = usage.cache_creation, usage.server_tool_use
     return Usage(
-        input_tokens=usage.input_tokens or 0,
-        output_tokens=usage.output_tokens or 0,
-        cache_write_5m_tokens=max(five_minutes, written - one_hour),
-        cache_write_1h_tokens=one_hour,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        **split_writes(
+            usage.cache_creation_input_tokens or 0,
+            None if split is None else split.ephemeral_5m_input_tokens or 0,
+            0 if split is None else split.ephemeral_1h_input_tokens or 0,
+        ),
         cache_read_tokens=usage.cache_read_input_tokens or 0,
         web_search_requests=0 if tools is None else tools.web_search_requests or 0,
     )

@@ -7,6 +7,7 @@ from typing import cast
 import msgspec
 
 from batchata.core.events import OutcomeRecorded, RunStarted
+from batchata.core.ledger import why_unknown
 from batchata.core.pricing import TOKEN_KINDS
 from batchata.core.values import Settings
 from batchata.log.port import Log
@@ -58,7 +59,7 @@ def totals(history: History) -> Html:
     cost = "unknown" if run.total_cost is None else usd(run.spent)
     money = [] if limit is None else [f"of at most {usd(limit)}"]
     if run.total_cost is None:
-        money.append(f"no price for {number_of(run.unpriced, 'answer')}; the others cost {usd(run.spent)}")
+        money.append(f"{why_unknown(run)}; the others cost {usd(run.spent)}")
     if run.reserved:
         money.append(f"{usd(run.reserved)} reserved for open jobs")
     if run.withheld:
