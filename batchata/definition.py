@@ -228,6 +228,11 @@ def define(
     inputs = read_inputs(
         messages=messages, files=files, prompt=prompt, model=found, enable_citations=bool(enable_citations)
     )
+    if not inputs.count:
+        raise InvalidInputError(
+            f"{inputs.kind} is empty, so there is nothing to send; look at the folder, the pattern or the "
+            "query that it was made from"
+        )
     if check_cache(cache) and (inputs.caches or CACHE_MARK in encode(params)):
         raise InvalidInputError(
             "cache='auto' decides what is cached, and cache_control in messages or parameters does too; "

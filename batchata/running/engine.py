@@ -6,9 +6,11 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import localcontext
+from functools import partial
 from typing import Any
 
 import pydantic
@@ -18,7 +20,7 @@ from batchata.core.pricing import EXACT
 from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.definition import Definition
-from batchata.errors import InvalidInputError, RunClaimedError
+from batchata.errors import InvalidInputError, RunClaimedError, RunMismatchError
 from batchata.log.port import Log
 from batchata.output.reading import Reader
 from batchata.output.schema import check_response_model
@@ -39,7 +41,7 @@ from batchata.providers.port import Provider
 from batchata.running import starting
 from batchata.running.intake import Intake
 from batchata.running.journal import Journal
-from batchata.running.matching import changed_settings, check_same_place, check_same_run
+from batchata.running.matching import changed_settings, check_same_place, check_same_run, which_run
 from batchata.running.notes import Notes
 from batchata.running.recording import Recorder
 from batchata.running.runner import Runner
@@ -75,38 +77,67 @@ class Engine:
         self.definition = definition
         self.settings = settings
         self.store = store
+        self.store.choose = partial(which_run, definition)
         self.stop = Stop()
         self._make_provider = provider
         self._provider: Provider | None = None
         self._expectation: Expectation | None = None  # of the last estimate that was asked for
         self._driving = False
         self._left_at = 0  # the run's version when our last call of drive ended
+        self._ours: tuple[str, int] | None = None  # tag and size of the run that was found to be ours
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Log | None, Run]]:
+        """The log and the run in it, which is certainly the one that our definition describes.
+
+        The log is None, and the run an empty one, when it was never started.
+
+        Raises RunMismatchError when the log holds another run.
+        """
+        with self.store.reading() as log:
+            if log is not None:
+                self._check_ours(log)
+            yield log, self.store.run
+
+    def _check_ours(self, log: Log) -> None:
+        """Once for each size that the run has: neither its beginning nor our definition changes."""
+        run = self.store.run
+        if run.started is None or self._ours == (run.started.tag, run.total):
+            return
+        try:
+            check_same_run(log, run, self.definition)
+        except RunMismatchError:
+            self.store.forget()
+            raise
+        if self._ours is None:
+            self.definition.follow(run.started.cache)
+        self._ours = run.started.tag, run.total
 
     def state(self) -> Run:
         """The run as its log has it now; an empty one when it was never started."""
-        with self.store.reading():
-            return self.store.run
+        with self.reading() as (_, run):
+            return run
 
     def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
         """Every item in input order, parsed with another response model if one is given."""
         other = check_response_model(response_model)
         reader = None if other is None else Reader(other, self.definition.enable_citations)
+        refuse_purged(self.state())  # now, and not when the first item is asked for
+        return self._items(reader or self.definition.reader, again=reader is not None)
+
+    def _items(self, reader: Reader, *, again: bool) -> Iterator[ItemResult]:
         known = 0
-        with self.store.reading() as log:
-            run = self.store.run
+        with self.reading() as (log, run):
             if log is not None and run.started is not None:
-                refuse_purged(run)
                 known = run.total
-                used = reader or self.definition.reader
-                yield from read_items(log, run, range(known), used, again=reader is not None)
+                yield from read_items(log, run, range(known), reader, again=again)
         yield from never_started(self.definition.inputs.count - known, known)
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
         """What `items` gives, cut down to the shape of `results()`."""
         if response_model is not None:
             return [entry(item) for item in self.items(response_model)]
-        with self.store.reading() as log:
-            run = self.store.run
+        with self.reading() as (log, run):
             refuse_purged(run)
             known = [] if log is None else read_entries(log, run, range(run.total), self.definition.reader)
             entries = [entry(reading) for reading in known]
@@ -121,11 +152,7 @@ class Engine:
     def estimate(self, exact: bool, output_tokens: int | None) -> Estimate:
         """What remains to be done is going to use and to cost; nothing is written."""
         definition = self.definition
-        with self.store.reading() as log:
-            run = self.store.run
-            if log is not None and run.started is not None:
-                check_same_run(log, run, definition)
-                definition.follow(run.started.cache)
+        with self.reading() as (_, run):
             left = remaining(run, definition.inputs.count, definition.same_as)
             basis = offline_basis(definition, run, output_tokens)
             if exact:
@@ -189,13 +216,10 @@ class Engine:
         return self.store.run
 
     def _carry_on(self, call: Call, began: float) -> Run:
-        with self.store.reading() as log:
-            if log is not None and self.store.run.started is not None:
-                check_same_run(log, self.store.run, self.definition)
-                self.definition.follow(self.store.run.started.cache)
-                if self._nothing_to_do(call):
-                    progress_for(call.show_progress).update(self.store.run)
-                    return self.store.run
+        with self.reading() as (_, run):
+            if run.started is not None and self._nothing_to_do(call):
+                progress_for(call.show_progress).update(run)
+                return run
             self._check_before_anything_is_written(call)
         with self.store.claimed(new_run_id()) as (log, journal):
             writer = self._begin(log, journal, call)
@@ -239,7 +263,7 @@ class Engine:
         if run.started is None:
             starting.start(journal, self.definition, self.settings, self._provider)
         elif not same_script:
-            check_same_run(log, run, self.definition)
+            self._check_ours(log)
             starting.resume(journal, self.settings, self._provider)
             starting.warn_of_expiring_results(run)
         writer = ResultsWriter(log, run, self.definition.reader)

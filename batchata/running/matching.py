@@ -1,38 +1,104 @@
-"""Whether a script continues the run in a log, or describes another one; and if so, what differs."""
+"""Whether a script continues a run in the log, and which one; and if it continues none, what differs."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from msgspec.structs import asdict
 
 from batchata.core.events import ItemsAdded, RunStarted
+from batchata.core.evolve import fold
 from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.definition import Definition
-from batchata.errors import RunMismatchError
+from batchata.errors import LogError, RunMismatchError
 from batchata.log.port import Log
+from batchata.running.missing import input_body, moved, readable
+from batchata.running.waiting import advice, waiting
 
 _SHOWN = 120  # characters of a value in a message
+_SCHEMA = "response_model (its JSON Schema)"
+_MOST_RUNS = 20  # that a message says more of than their names
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the log says of a run's inputs and definition, without its history."""
+
+    log: Log
+    started: RunStarted
+    added: Sequence[ItemsAdded]
+
+    @classmethod
+    def of(cls, log: Log, stream: str) -> Recorded | None:
+        """None for a stream that begins with something else, which `replay verify` would tell."""
+        first = [recorded.event for recorded in log.events_at(stream, [1])]
+        if not first or not isinstance(first[0], RunStarted):
+            return None
+        added = [cast(ItemsAdded, r.event) for r in log.events(stream, types=[ItemsAdded.TYPE])]
+        return cls(log, first[0], added)
+
+    @property
+    def total(self) -> int:
+        """How many items it has; those of a start that was killed before it had written all count too."""
+        return max([self.started.input_count, *(event.first + event.count for event in self.added)])
 
 
 def check_same_run(log: Log, run: Run, definition: Definition) -> None:
     """The run must have been started with this definition; more items at the end are allowed.
 
-    Raises RunMismatchError with a line for each difference.
+    Raises RunMismatchError with a line for each difference, and with what of the run waits to be collected.
     """
     assert run.started is not None
-    differences = [
-        *_definition_differences(run.started, definition),
-        *_input_differences(log, run, definition),
-    ]
-    if differences:
-        listed = "\n".join(f"  - {difference}" for difference in differences)
-        raise RunMismatchError(
-            f"the log holds run {run.started.run_id}, which was started differently:\n{listed}\n"
-            "Start it as it was, or give another state_path or run_id for a new run."
+    recorded = Recorded.of(log, run.started.run_id)
+    assert recorded is not None
+    differences = list(_differences(recorded, definition))
+    if not differences:
+        return
+    if run.started.input_kind == definition.inputs.kind:
+        differences += moved(log, run.started.run_id, recorded.added, definition.inputs)
+    if all(difference.startswith(_SCHEMA) for difference in differences):
+        differences.append("to read its answers with another model: results(OtherModel), items(OtherModel)")
+    listed = "\n".join(f"  - {difference}" for difference in differences)
+    raise RunMismatchError(
+        f"the log holds run {run.started.run_id}, which was started differently:\n{listed}\n{advice(run)}"
+    )
+
+
+def which_run(definition: Definition, log: Log, streams: Sequence[str]) -> str:
+    """The run in the log that this script continues, where nobody said which is meant.
+
+    One with just these items comes before one that they would be added to. Of a single run `check_same_run`
+    says whether it is the one.
+
+    Raises RunMismatchError when none was started like this, LogError when several were.
+    """
+    if len(streams) == 1:
+        return streams[0]
+    known = [recorded for stream in streams if (recorded := Recorded.of(log, stream)) is not None]
+    ours = [recorded for recorded in known if not any(_differences(recorded, definition))]
+    found = [recorded for recorded in ours if recorded.total == definition.inputs.count] or ours
+    if len(found) == 1:
+        return found[0].started.run_id
+    names = ", ".join(recorded.started.run_id for recorded in found) or ", ".join(streams)
+    if found:
+        raise LogError(
+            f"the log holds {len(found)} runs of these items; say which is meant with run_id=…: {names}"
         )
+    listed = "\n".join(_how_different(recorded, definition) for recorded in known[:_MOST_RUNS])
+    raise RunMismatchError(
+        f"the log holds {len(streams)} runs, and none of them was started like this: {names}\n{listed}\n"
+        "Start one of them as it was, or give a new run_id for a new run, which pays for its items anew."
+    )
+
+
+def _how_different(recorded: Recorded, definition: Definition) -> str:
+    run = fold(recorded.log.events(recorded.started.run_id))
+    waits = f"; {waiting(run)}" if run.open else ""
+    return f"  - {recorded.started.run_id}: {next(_differences(recorded, definition), '')}{waits}"
 
 
 def check_same_place(run: Run, provider: str, base_url: str) -> None:
@@ -46,12 +112,12 @@ def check_same_place(run: Run, provider: str, base_url: str) -> None:
     if run.started.provider != provider:
         raise RunMismatchError(
             f"run {run.started.run_id} is of the provider {run.started.provider!r}, this is {provider!r}; "
-            "continue it with its own provider, or give another state_path or run_id for a new run"
+            f"continue it with its own provider.\n{advice(run)}"
         )
     if run.started.base_url != base_url:
         raise RunMismatchError(
             f"run {run.started.run_id} was started against {run.started.base_url}, this is {base_url}; "
-            "set ANTHROPIC_BASE_URL as it was, or give another state_path or run_id for a new run"
+            f"set ANTHROPIC_BASE_URL as it was.\n{advice(run)}"
         )
 
 
@@ -61,19 +127,28 @@ def changed_settings(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]
     return {name: (before[name], after[name]) for name in after if before[name] != after[name]}
 
 
-def _definition_differences(started: RunStarted, definition: Definition) -> list[str]:
+def _differences(recorded: Recorded, definition: Definition) -> Iterator[str]:
+    """From the cheapest to tell to the dearest."""
+    yield from _definition_differences(recorded.started, definition)
+    if recorded.started.input_kind == definition.inputs.kind:
+        yield from _input_differences(recorded, definition)
+
+
+def _definition_differences(started: RunStarted, definition: Definition) -> Iterator[str]:
     compared = [
         ("model", started.model, definition.model.id),
         ("prompt", started.prompt, definition.prompt),
         ("enable_citations", started.enable_citations, definition.enable_citations),
-        ("response_model (its JSON Schema)", started.response_schema, definition.schema),
+        (_SCHEMA, started.response_schema, definition.schema),
         ("cache", None if started.cache is None else "auto", definition.cache),
         ("dedupe", started.dedupe, definition.dedupe),
         ("kind of input", started.input_kind, definition.inputs.kind),
     ]
     names = sorted(started.params.keys() | definition.params.keys())
     compared += [(name, started.params.get(name), definition.params.get(name)) for name in names]
-    return [f"{name}: {_was_is(old, new)}" for name, old, new in compared if old != new]
+    for name, old, new in compared:
+        if old != new:
+            yield f"{name}: {_was_is(old, new)}"
 
 
 def _was_is(old: Any, new: Any) -> str:
@@ -89,43 +164,27 @@ def _cut(text: str, start: int) -> str:
     return f"{'…' if start else ''}{part}{'…' if start + _SHOWN < len(text) else ''}"
 
 
-def _input_differences(log: Log, run: Run, definition: Definition) -> list[str]:
-    assert run.started is not None
-    inputs = definition.inputs
-    if run.started.input_kind != inputs.kind:
-        return []
-    begun = max(run.total, run.started.input_count)
-    if inputs.count < begun:
-        return [f"items: were {begun:,}, are {inputs.count:,}; items can be added at the end, not removed"]
-    added = [cast(ItemsAdded, r.event) for r in log.events(run.started.run_id, types=[ItemsAdded.TYPE])]
-    digests = inputs.fingerprints([event.first + event.count for event in added])
-    for event, digest in zip(added, digests, strict=True):
+def _input_differences(recorded: Recorded, definition: Definition) -> Iterator[str]:
+    inputs, started = definition.inputs, recorded.started
+    if inputs.count < recorded.total:
+        were, are = recorded.total, inputs.count
+        yield f"items: were {were:,}, are {are:,}; items can be added at the end, not removed"
+        return
+    digests = inputs.fingerprints([event.first + event.count for event in recorded.added])
+    for event, digest in zip(recorded.added, digests, strict=True):
         if event.digest != digest:
-            return [_first_difference(log, run.started.run_id, event, definition)]
+            yield _first_difference(recorded, event, definition)
+            return
     # A start that was killed before it had written all its items has said which they are.
-    if inputs.fingerprint(run.started.input_count) != run.started.input_fingerprint:
-        return ["items: some that the first start was given, and had not written yet, are not the same"]
-    return []
+    if inputs.fingerprint(started.input_count) != started.input_fingerprint:
+        yield "items: some that the first start was given, and had not written yet, are not the same"
 
 
-def _first_difference(log: Log, stream: str, event: ItemsAdded, definition: Definition) -> str:
-    bodies = log.bodies(stream, range(event.first_body, event.first_body + event.count))
+def _first_difference(recorded: Recorded, event: ItemsAdded, definition: Definition) -> str:
+    numbers = range(event.first_body, event.first_body + event.count)
+    bodies = recorded.log.bodies(recorded.started.run_id, numbers)
     for index, old in enumerate(bodies, event.first):
         new = definition.inputs.body(index)
-        if old is not None and _identity(old) != _identity(new):
-            return f"item {index}: {_was_is(_readable(old), _readable(new))}"
+        if old is not None and input_body(old) != input_body(new):
+            return f"item {index}: {_was_is(readable(old), readable(new))}"
     return f"items {event.first} to {event.first + event.count - 1} are not the same"
-
-
-def _identity(body: bytes) -> Any:
-    """What decides about an item: of a file its name, type and content, not where it lies."""
-    value = json.loads(body)
-    return {k: value["file"][k] for k in ("name", "media_type", "sha256")} if "file" in value else value
-
-
-def _readable(body: bytes) -> Any:
-    value = json.loads(body)
-    if "file" not in value:
-        return value["messages"]
-    file = value["file"]
-    return f"{file['name']} ({file['size']:,} bytes, sha256 {file['sha256'][:12]}…)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import localcontext
 from pathlib import Path
@@ -37,7 +37,9 @@ class RunStore:
         if run_id is not None and (not isinstance(run_id, str) or not run_id.strip()):
             raise InvalidInputError(f"run_id must be a text, or None; it is {run_id!r}")
         self._path = None if state_path is None else Path(state_path)
-        self._run_id = run_id
+        self._given, self._run_id = run_id, run_id
+        # Says which run of several is meant where no run_id does.
+        self.choose: Callable[[Log, Sequence[str]], str] = lambda log, streams: streams[0]
         self._memory: Log | None = open_log(None) if state_path is None else None
         self._run = Run()
         self._driver: int | None = None  # the thread that holds the claim
@@ -144,11 +146,12 @@ class RunStore:
         if self._run_id is not None:
             return self._run_id
         streams = log.streams()
-        if len(streams) > 1:
-            raise LogError(
-                f"the log holds {len(streams)} runs; say which is meant with run_id=…: {', '.join(streams)}"
-            )
-        return streams[0] if streams else None
+        return self.choose(log, streams) if streams else None
+
+    def forget(self) -> None:
+        """What was read is another script's run: the next look begins anew."""
+        with self._lock:
+            self._run_id, self._run, self._onlookers = self._given, Run(), threading.local()
 
 
 def _torn(stream: str, why: str) -> str:

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from pypdf import PdfWriter
 from run_support import MODEL, Echo, Runs
 
-from batchata import BatchManager, batch
 from batchata.errors import (
     FileInputError,
     InvalidInputError,
@@ -234,13 +233,13 @@ def test_an_unknown_claude_model_is_a_warning(runs: Runs, start: Callable[..., N
 
 
 @pytest.mark.parametrize("kind", ["messages", "files"])
-def test_nothing_to_do_is_done_at_once(runs: Runs, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty lists, and generators that give nothing: an empty result, without a key and without a call."""
-    monkeypatch.delenv("ANTHROPIC_API_KEY")
+def test_nothing_to_send_is_an_error(runs: Runs, kind: str, start: Callable[..., None]) -> None:
+    """Empty lists, and generators that give nothing: a misspelt folder is not a finished run."""
     empty = {"messages": ..., "prompt": "Read."} if kind == "files" else {}
-    manager = BatchManager(**given(runs, **(empty | {kind: iter(())})))
-    assert manager.run()["total_items"] == 0
-    assert manager.results() == []
-    job = batch(**given(runs, **(empty | {kind: [], "state_path": None})))
-    assert job.is_complete()
-    assert (job.results(), job.run()["total_items"], runs.sandbox.exchanges) == ([], 0, [])
+    for nothing in ([], (), iter(())):
+        with pytest.raises(
+            InvalidInputError, match=rf"{kind} is empty, so there is nothing to send; look at"
+        ):
+            start(**given(runs, **(empty | {kind: nothing})))
+    assert not runs.log.exists()
+    assert runs.sandbox.exchanges == []

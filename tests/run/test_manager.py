@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from run_support import MODEL, Echo, Runs, conversations, echo
 
 from batchata import BatchManager, load_results_from_disk
-from batchata.errors import CostLimitError, LogError, RunMismatchError
+from batchata.errors import CostLimitError, RunMismatchError
 from batchata.sandbox import Answer, Faults, Sandbox
 
 
@@ -133,25 +133,6 @@ def test_settings_may_change_between_starts_and_the_change_is_an_event(runs: Run
     assert changed == {"results_dir": (None, str(runs.out)), "max_cost": (None, "5")}
     assert load_results_from_disk(runs.out, Echo) == manager.results()
     assert len(runs.sandbox.exchanges) == before
-
-
-def test_several_runs_live_in_one_log_by_their_ids(runs: Runs) -> None:
-    """With several runs in a log the run_id says which; without it the error lists them."""
-    runs.manager(2, run_id="monday").run()
-    runs.manager(3, run_id="tuesday").run()
-    assert len(runs.manager(2, run_id="monday").results()) == 2
-    with pytest.raises(LogError, match=r"2 runs.*monday, tuesday"):
-        runs.manager(2).run()
-
-
-def test_an_empty_run_completes_at_once(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No items: nothing to send, no key needed, an empty result."""
-    monkeypatch.delenv("ANTHROPIC_API_KEY")
-    manager = runs.manager(0)
-    summary = manager.run()
-    assert (summary["total_items"], summary["pending_items"], manager.results()) == (0, 0, [])
-    assert runs.sandbox.exchanges == []
-    assert manager.stats()["status"] == "completed"
 
 
 def test_text_answers_are_strings(runs: Runs) -> None:

@@ -137,9 +137,3 @@ def test_what_waited_leaves_no_trace_in_the_files_of_a_finished_run(
     assert script.ends() == -signal.SIGKILL
     check_complete(runs, **given)
     assert waiting.read_text() == "[]\n"
-
-
-def test_a_run_that_began_empty_takes_items_later(runs: Runs) -> None:
-    """An empty run needs no provider; the items added to it are sent like any others."""
-    manager(runs, 0).run()
-    check_complete(runs)
