@@ -12,16 +12,17 @@ from _service import service
 from pydantic import BaseModel
 
 from batchata import BatchManager, load_results_from_disk
-from batchata.sandbox import Faults
+from batchata.sandbox import Faults, Request
 
-OPINIONS = [
-    "Great quality, I would recommend it to everyone.",
-    "It arrived broken and nobody answered my letters. Terrible.",
-    "It is a table. It has four legs.",
-    "The worst chair I ever bought.",
-    "My children love it, thank you!",
-]
-REVIEWS = [f"Order number: A-{1000 + n}\n{OPINIONS[n % len(OPINIONS)]}" for n in range(60)]
+# Opinions, and what the sandbox answers to each: offline there is no model that could judge them.
+OPINIONS = {
+    "Great quality, I would recommend it to everyone.": "positive",
+    "It arrived broken and nobody answered my letters. Terrible.": "negative",
+    "It is a table. It has four legs.": "neutral",
+    "The worst chair I ever bought.": "negative",
+    "My children love it, thank you!": "positive",
+}
+REVIEWS = [f"Order number: A-{1000 + n}\n{[*OPINIONS][n % len(OPINIONS)]}" for n in range(60)]
 
 # What the sandbox does wrong: two requests of the first batch come back as invalid.
 FAULTS = Faults(
@@ -32,6 +33,11 @@ FAULTS = Faults(
 class Review(BaseModel):
     order_number: str
     sentiment: Literal["positive", "negative", "neutral"]
+
+
+def offline_review(request: Request) -> dict[str, str]:
+    order, opinion = request.text.split("\n", 1)
+    return {"order_number": order.removeprefix("Order number: "), "sentiment": OPINIONS[opinion]}
 
 
 def main(folder: Path) -> None:
@@ -75,5 +81,5 @@ def outcome(summary: dict) -> str:
 
 
 if __name__ == "__main__":
-    with service(faults=FAULTS) as here:
+    with service(answers=offline_review, faults=FAULTS) as here:
         main(here.folder)

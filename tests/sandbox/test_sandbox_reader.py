@@ -6,8 +6,6 @@ import base64
 import json
 from typing import Any
 
-import pytest
-
 from batchata.sandbox import Request
 from batchata.sandbox.reading import read
 
@@ -190,28 +188,14 @@ def test_prose_quotes_the_sentence_that_answers():
     assert data[citation["start_char_index"] : citation["end_char_index"]] == citation["cited_text"]
 
 
-@pytest.mark.parametrize(
-    ("message", "spam"),
-    [
-        ("WINNER!! Claim your free prize now, text WIN to 80086. Cost 150p/msg.", True),
-        ("Are we still on for lunch tomorrow? I'll be a bit late, sorry", False),
-    ],
-)
-def test_spam_is_decided_by_keywords(message, spam):
-    """Booleans, enums, confidences and reasons come from a scorer, so that a classifier runs offline."""
-    schema = obj(
-        {
-            "is_spam": {"type": "boolean"},
-            "label": {"enum": ["spam", "ham"]},
-            "confidence": {"type": "number"},
-            "reason": {"type": "string"},
-        }
-    )
-    answer = filled(f"Is this message spam?\n\n{message}", schema)
-    assert answer["is_spam"] is spam
-    assert answer["label"] == ("spam" if spam else "ham")
-    assert 0.5 <= answer["confidence"] <= 1
-    assert answer["reason"]
+def test_a_choice_is_read_only_where_it_is_written():
+    """The reader finds what stands in the text; it judges nothing: an enum without a word takes its first."""
+    schema = obj({"mode": {"enum": ["air", "sea_freight"]}, "is_urgent": {"type": "boolean"}})
+    assert filled("Shipped by sea freight.\nUrgent: yes", schema) == {
+        "mode": "sea_freight",
+        "is_urgent": True,
+    }
+    assert filled("Shipped somehow.", schema) == {"mode": "air", "is_urgent": False}
 
 
 def test_a_forced_tool_gets_the_filled_schema():

@@ -8,8 +8,6 @@ from typing import Any
 from batchata.sandbox.reading.find import Finder, Found
 from batchata.sandbox.reading.labels import Concept, concept_of, words_of
 from batchata.sandbox.reading.pages import Place
-from batchata.sandbox.reading.prose import quoted
-from batchata.sandbox.reading.score import best_choice, probability, spam_words, topic_of, truth_of
 from batchata.sandbox.reading.tables import rows_of
 from batchata.sandbox.reading.typed import find_dates, number_of
 from batchata.sandbox.schema import resolve
@@ -21,20 +19,17 @@ type Node = Found | dict[str, Node] | list[Node]
 _DEPTH = 8
 _YES = re.compile(r"(?:yes|true|ja|oui|si|sí|tak|y|x|✓|1)\b", re.IGNORECASE)
 _NO = re.compile(r"(?:no|false|nein|nee|non|nie|n|0)\b", re.IGNORECASE)
-_SCORES = {"confidence", "score", "probability", "certainty", "likelihood"}
-_REASONS = {"reason", "reasons", "reasoning", "explanation", "rationale", "justification", "why"}
-_SUMMARIES = {"summary", "abstract", "synopsis", "overview"}
+_AUXILIARY = re.compile(r"^(?:is|are|was|were|has|have|had|contains|mentions)\s+")
+_NEGATION = re.compile(r"\b(?:not|un|non|no|never|nicht|kein\w*|isn't|wasn't)[\s-]*$", re.IGNORECASE)
 _EMPTY: dict[str, Any] = {"string": "", "number": 0, "integer": 0, "boolean": False, "null": None}
 
 
 class Filler:
-    """One schema and the pages it is filled from; `question` is the text around the documents."""
+    """One schema and the pages it is filled from."""
 
-    def __init__(self, root: dict[str, Any], finder: Finder, question: str) -> None:
+    def __init__(self, root: dict[str, Any], finder: Finder) -> None:
         self.root = root
         self.finder = finder
-        self.question = question
-        self._topic: str | None = None
 
     def fill(self) -> Node:
         return self._fill(self.root, [], 0) or self._nothing(self.root)
@@ -120,52 +115,37 @@ class Filler:
         return Found(text, place) if any(letter.isalpha() for letter in text) else None
 
     def _scalar(self, kind: str, schema: dict[str, Any], names: list[str]) -> Node | None:
+        if kind == "boolean":
+            return self._boolean(names)
         concept = concept_of(names)
-        phrase = words_of(names[0]) if names else ""
+        if concept is None:
+            return None
         match kind:
-            case "boolean":
-                return self._boolean(concept, phrase)
             case "number" | "integer":
-                return self._number(concept, phrase, kind)
+                return self._number(concept, kind)
             case "string":
-                return self._string(concept, phrase, schema.get("format"))
+                return self._string(concept, schema.get("format"))
         return None
 
-    def _boolean(self, concept: Concept | None, phrase: str) -> Found:
-        topic = topic_of(phrase)
-        if topic is not None:
-            self._topic = topic
-            return Found(truth_of(phrase, self.finder.text))
+    def _boolean(self, names: list[str]) -> Found | None:
+        """Yes or no beside the label, else whether the text states it: "paid", but not "not paid"."""
+        stated = [_AUXILIARY.sub("", words_of(name)) for name in names]
+        concept = concept_of(stated)
         labelled = self.finder.find(concept, "text") if concept else None
         for pattern, value in ((_YES, True), (_NO, False)):
             if labelled is not None and pattern.match(str(labelled.value)):
                 return Found(value, labelled.place)
-        return Found(truth_of(phrase, self.finder.text))
+        at = _stands_at(stated[0], self.finder.text) if stated and stated[0] else None
+        return None if at is None else Found(not _NEGATION.search(self.finder.text[:at]))
 
-    def _number(self, concept: Concept | None, phrase: str, kind: str) -> Found | None:
-        if concept is None:
-            return None
+    def _number(self, concept: Concept, kind: str) -> Found | None:
         money = concept.kind if concept.kind.startswith(("money", "percent")) else "number"
         found = self.finder.find(concept, money)
-        if found is None and _SCORES & set(phrase.split()):
-            return Found(self._confidence(), None)
         if found is None or kind == "number":
             return found
         return Found(round(found.value), found.place)
 
-    def _confidence(self) -> float:
-        """How sure the scorer is of what it decided."""
-        sure = probability(self._topic or topic_of(self.question) or "spam", self.finder.text)
-        return max(sure, round(1 - sure, 2))
-
-    def _string(self, concept: Concept | None, phrase: str, form: str | None) -> Found | None:
-        words = set(phrase.split())
-        if words & _REASONS:
-            return Found(self._reason())
-        if words & _SUMMARIES:
-            return Found(" ".join(p.text[start:end] for p, start, end in quoted(self.finder.pages, "")))
-        if concept is None:
-            return None
+    def _string(self, concept: Concept, form: str | None) -> Found | None:
         if form in ("date", "date-time"):
             found = self.finder.find(concept, "date")
             return (
@@ -177,27 +157,20 @@ class Filler:
             return None if found is None else Found(_shown(found), found.place)
         return self.finder.find(concept, kind)
 
-    def _reason(self) -> str:
-        words = spam_words(self.finder.text)[:4]
-        if self._topic == "spam" and words:
-            return "Words that speak for it: " + ", ".join(words)
-        return "Decided by keyword rules; nothing in the text speaks against it."
-
     def _choice(self, choices: list[Any], names: list[str]) -> Found | None:
+        """The choice beside the label, else the first that stands in the text as words of its own."""
         texts = [choice for choice in choices if isinstance(choice, str)]
         concept = concept_of(names)
         labelled = self.finder.find(concept, "text") if concept and texts else None
         for choice in texts if labelled is not None else []:
-            spoken = choice.lower().replace("_", " ")
-            if labelled is not None and str(labelled.value).lower().startswith(spoken):
+            if labelled is not None and str(labelled.value).lower().startswith(_spoken(choice)):
                 return Found(choice, labelled.place)
         if concept and concept.kind == "currency":
             found = self.finder.find(concept)
             return found if found is not None and found.value in texts else None
-        best = best_choice(texts, self.finder.text) if texts else None
-        if best is not None and topic_of(best) == "spam":
-            self._topic = "spam"
-        return None if best is None else Found(best)
+        places = [(_stands_at(_spoken(choice), self.finder.text), choice) for choice in texts]
+        standing = [(at, choice) for at, choice in places if at is not None]
+        return Found(min(standing)[1]) if standing else None
 
     def _nullable(self, schema: dict[str, Any]) -> bool:
         return "null" in self._kinds(schema)
@@ -256,3 +229,13 @@ def _shown(found: Found) -> str:
     if found.place is None:
         return str(found.value)
     return found.place.page.lines[found.place.line][found.place.start : found.place.end].strip()
+
+
+def _spoken(choice: str) -> str:
+    """An enum value as a document would write it."""
+    return choice.lower().replace("_", " ")
+
+
+def _stands_at(words: str, text: str) -> int | None:
+    found = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text, re.IGNORECASE)
+    return None if found is None else found.start()

@@ -24,7 +24,7 @@ def read(request: Request, style: str = "plain") -> Answer:
     schema = request.schema
     if schema is None:
         return Answer(content=blocks_of(_prose(request)))
-    filled = Filler(schema, Finder(pages_of(request)), f"{request.system}\n{request.text}").fill()
+    filled = Filler(schema, Finder(pages_of(request))).fill()
     tool = forced_tool(request.params)
     if tool is not None:
         block = {"type": "tool_use", "id": "toolu_sandbox", "name": tool.get("name"), "input": plain(filled)}
