@@ -2,7 +2,7 @@
 
 BatchataError
 ├── InvalidInputError (ValueError)      change the call: an argument, a file, a message
-│   ├── FileInputError                  … this file
+│   ├── FileInputError                  … these files
 │   └── UnsupportedModelError           … this model
 ├── ConfigurationError                  change the environment: key, base URL, an extra that is not installed
 ├── LogError                            look at the log file
@@ -31,8 +31,12 @@ A request that failed is a result, not an exception: see `ItemResult.error`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 __all__ = [
     "AuthenticationFailedError",
+    "BadFile",
     "BatchNotFoundError",
     "BatchataError",
     "BatchataWarning",
@@ -72,10 +76,26 @@ class InvalidInputError(BatchataError, ValueError):
     """An argument, a file or a message cannot be used as it is; nothing was written or sent."""
 
 
+@dataclass(frozen=True, slots=True)
+class BadFile:
+    """One of `files` that cannot be used: its place in the list, its path or name if it has one, and why."""
+
+    index: int
+    name: str | None
+    reason: str
+
+
 class FileInputError(InvalidInputError):
-    """One input file cannot be used; the message names it and says why."""
+    """Input files that cannot be used; the message names them and says why.
+
+    `bad_files` are all of them, also where the message shows only some.
+    """
 
     kind = "file_error"
+
+    def __init__(self, message: str, bad_files: Sequence[BadFile] = ()) -> None:
+        super().__init__(message)
+        self.bad_files = tuple(bad_files)
 
 
 class UnsupportedModelError(InvalidInputError):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import stat
+import re
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from batchata.errors import FileInputError, InvalidInputError
+from batchata.errors import BadFile, FileInputError, InvalidInputError
 from batchata.inputs.images import check_image
 from batchata.inputs.kinds import EXTENSIONS, PDF, TEXT, decode_text, media_type_of
 from batchata.inputs.limits import (
@@ -20,7 +20,9 @@ from batchata.inputs.limits import (
     MAX_TEXT_BYTES,
     base64_size,
     image_token_bound,
+    too_large,
 )
+from batchata.inputs.paths import no_path, read_path, shown, title_of, whole_path
 from batchata.inputs.pdf import read_pdf
 from batchata.inputs.tokens import (
     FRAME,
@@ -34,12 +36,16 @@ from batchata.inputs.tokens import (
 from batchata.inputs.values import check_text, encode
 from batchata.providers.models import Model
 
+_SIZE = re.compile(r"^\(\d+ bytes\) ")  # names what has no name
+_LONGEST_PATH = 4_096  # kept of a text that is no path
+
 
 @dataclass(frozen=True, slots=True)
 class FileInput:
     """One checked file: a path to read again when it is sent, or the bytes themselves.
 
-    It can be pickled. `sha256` is that of the file's bytes, `pages` None except for a PDF.
+    It can be pickled. `sha256` is that of the file's bytes, `pages` None except for a PDF. A file that cannot
+    be used has neither a hash nor a media type.
     """
 
     name: str
@@ -50,12 +56,17 @@ class FileInput:
     path: str | None = None
     data: bytes | None = None
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether it was found good; only then it is ever sent."""
+        return bool(self.sha256)
+
     def read(self) -> bytes:
         """The file's bytes. Raises FileInputError when they are not those that were checked."""
         if self.data is not None:
             return self.data
-        place = f"file {self.path!r}"
-        data = _read_path(str(self.path), place)
+        place = f"file {shown(str(self.path))}"
+        data = read_path(str(self.path), place, str(self.path))
         if sha256(data).digest() != self.sha256:
             raise FileInputError(f"{place} was changed after it was checked; restore it, or start a new run")
         return data
@@ -69,13 +80,23 @@ class FileInput:
             "sha256": self.sha256.hex(),
             "pages": self.pages,
         }
-        if self.data is None:
-            return encode({"file": {"path": self.path, **facts}})
-        return encode({"file": {**facts, "data": b64encode(self.data).decode()}})
+        if self.data is not None:
+            return encode({"file": {**facts, "data": b64encode(self.data).decode()}})
+        if self.path is None:
+            return encode({"file": {"path": None, **facts}})
+        path = self.path
+        if (printable := title_of(path)) != path:  # what JSON cannot hold, or a screen not show
+            facts["path_bytes"] = b64encode(os.fsencode(path)).decode()
+        return encode({"file": {"path": printable, **facts}})
 
     def digest(self) -> bytes:
         """Identifies what is sent of the file: its kind, its name (the document's title) and its bytes."""
-        return sha256(encode([self.media_type, self.name, self.sha256.hex()])).digest()
+        return file_digest(self.media_type, self.name, self.sha256.hex())
+
+
+def file_digest(media_type: str, name: str, sha256_hex: str) -> bytes:
+    """Identifies what is sent of a file: its kind, its name (the document's title) and its bytes."""
+    return sha256(encode([media_type, name, sha256_hex])).digest()
 
 
 class CheckedFile(NamedTuple):
@@ -105,13 +126,40 @@ def check_file(item: Any, index: int, model: Model, cited: bool = False) -> Chec
     Raises FileInputError, naming it, when it cannot be sent to the model.
     """
     if isinstance(item, str | os.PathLike):
-        path = os.path.abspath(_path_text(item, index))
-        place = f"files[{index}] ({path!r})"
-        return _checked(_read_path(path, place), os.path.basename(path), place, model, path, cited)
+        given = _path_text(item, index)
+        path = whole_path(given)
+        place = f"files[{index}] ({shown(given if no_path(given) else path)})"
+        data = read_path(path, place, given)
+        return _checked(data, title_of(os.path.basename(path)), place, model, path, cited)
     data, name = _given_bytes(item, index)
     place = f"files[{index}] ({name!r})" if name else f"files[{index}] ({len(data)} bytes)"
     checked = _checked(data, name or "", place, model, None, cited)
     return checked if name else _with_name(checked, index)
+
+
+def unusable_file(item: Any, index: int) -> FileInput:
+    """The file that the caller gave as `files[index]`, after `check_file` has refused it."""
+    name, path = None, None
+    if isinstance(item, str | os.PathLike):
+        given = os.fspath(item)
+        path = given if isinstance(given, str) and given and "\0" not in given else None
+        if path is not None:
+            path = whole_path(path) if no_path(path) is None else path[:_LONGEST_PATH]
+            name = title_of(os.path.basename(path))
+    elif not isinstance(item, bytes | bytearray | memoryview):
+        name = _name_of(item)
+    return FileInput(name or f"document-{index + 1}", "", 0, b"", None, path)
+
+
+def bad_file(item: Any, index: int, exc: InvalidInputError) -> BadFile:
+    """What is wrong with that file, apart from its place."""
+    file = unusable_file(item, index)
+    name = file.path or (None if file.name == f"document-{index + 1}" else file.name)
+    reason = str(exc).removeprefix(f"files[{index}]").lstrip()
+    shown_name = shown(name) if name else ""
+    for place in (f"({shown_name}) ", f"({name!r}) "):
+        reason = reason.removeprefix(place)
+    return BadFile(index, None if name is None else title_of(name), _SIZE.sub("", reason))
 
 
 def _checked(data: bytes, name: str, place: str, model: Model, path: str | None, cited: bool) -> CheckedFile:
@@ -122,7 +170,7 @@ def _checked(data: bytes, name: str, place: str, model: Model, path: str | None,
     size = measured.size
     request_size = size + ENVELOPE_BYTES + len(encode(name))
     if request_size > MAX_REQUEST_BYTES:
-        raise FileInputError(_too_large(place, size))
+        raise FileInputError(too_large(place, size))
     kept = None if path else data
     file = FileInput(name, media_type, len(data), sha256(data).digest(), measured.pages, path, kept)
     bound = min(measured.token_bound + len(name.encode()) + ENVELOPE_TOKENS, model.context_window)
@@ -141,7 +189,7 @@ def _measure(data: bytes, media_type: str, place: str, model: Model, cited: bool
 
 def _measure_pdf(data: bytes, place: str, model: Model, cited: bool) -> _Measured:
     if (size := base64_size(len(data))) > MAX_REQUEST_BYTES:
-        raise FileInputError(_too_large(place, size))
+        raise FileInputError(too_large(place, size))
     pdf = read_pdf(data, place, model.pdf_pages, model.context_window)
     pictures = pdf.pages * model.image_tokens
     marks = sentences_of_pdf(pdf.characters) if cited else 0
@@ -164,15 +212,7 @@ def _measure_text(data: bytes, place: str, model: Model, cited: bool) -> _Measur
 def _with_name(checked: CheckedFile, index: int) -> CheckedFile:
     old = checked.file
     name = f"document-{index + 1}.{EXTENSIONS[old.media_type]}"
-    file = FileInput(name, old.media_type, old.size, old.sha256, old.pages, old.path, old.data)
-    return checked._replace(file=file, request_size=checked.request_size + len(name))
-
-
-def _too_large(place: str, size: int) -> str:
-    return (
-        f"{place} makes a request of more than {size:,} bytes (a file grows by a third when it is encoded); "
-        f"at most {MAX_REQUEST_BYTES:,} are taken: split it or make it smaller"
-    )
+    return checked._replace(file=replace(old, name=name), request_size=checked.request_size + len(name))
 
 
 def _path_text(item: str | os.PathLike[Any], index: int) -> str:
@@ -181,7 +221,6 @@ def _path_text(item: str | os.PathLike[Any], index: int) -> str:
         raise InvalidInputError(f"files[{index}] is a path of bytes; use os.fsdecode(...)")
     if not path or "\0" in path:
         raise FileInputError(f"files[{index}] is not a path: {path!r}")
-    check_text(path, f"files[{index}]")
     return path
 
 
@@ -192,14 +231,28 @@ def _given_bytes(item: Any, index: int) -> tuple[bytes, str | None]:
         raise InvalidInputError(
             f"files[{index}] is a {type(item).__name__}; give a path, bytes or a file opened for reading"
         )
+    name = _name_of(item)
     content = _read_open(item, index)
+    if not content:
+        raise FileInputError(
+            f"files[{index}] ({name or type(item).__name__}) gave nothing; it is empty, or was read to its "
+            "end before: use file.seek(0)"
+        )
+    return content, name
+
+
+def _name_of(item: Any) -> str | None:
     name = getattr(item, "name", None)
-    return content, os.path.basename(name) or None if isinstance(name, str) else None
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    return (title_of(os.path.basename(name)) or None) if isinstance(name, str) else None
 
 
 def _read_open(item: Any, index: int) -> bytes:
     try:
         content = item.read()
+    except UnicodeDecodeError as exc:
+        raise FileInputError(f"files[{index}] is opened as text and is none; open it with 'rb'") from exc
     except (OSError, ValueError, io.UnsupportedOperation) as exc:
         raise FileInputError(f"files[{index}] cannot be read ({exc}); open it for reading") from exc
     if isinstance(content, str):
@@ -208,26 +261,3 @@ def _read_open(item: Any, index: int) -> bytes:
     if not isinstance(content, bytes | bytearray):
         raise InvalidInputError(f"files[{index}].read() gave a {type(content).__name__}, not bytes")
     return bytes(content)
-
-
-def _read_path(path: str, place: str) -> bytes:
-    try:
-        found = os.stat(path)
-        if stat.S_ISDIR(found.st_mode):
-            raise FileInputError(
-                f"{place} is a directory; list its files, for example with Path.glob('*.pdf')"
-            )
-        if not stat.S_ISREG(found.st_mode):
-            raise FileInputError(f"{place} is not a regular file; give its bytes instead")
-        if found.st_size > MAX_REQUEST_BYTES:
-            raise FileInputError(_too_large(place, found.st_size))
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError as exc:
-        raise FileInputError(
-            f"{place} does not exist; check the path (the text itself is passed as bytes)"
-        ) from exc
-    except PermissionError as exc:
-        raise FileInputError(f"{place} may not be read by this user; change its permissions") from exc
-    except OSError as exc:
-        raise FileInputError(f"{place} cannot be read: {exc.strerror or exc}") from exc

@@ -1,4 +1,4 @@
-"""Which kind of image some bytes are, and how many pixels it has."""
+"""Which kind of image some bytes are, how many pixels it has, and whether it is all there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from batchata.inputs.limits import MAX_IMAGE_BASE64_BYTES, MAX_IMAGE_PIXELS, bas
 # JPEG markers that begin a frame, and so tell its size: SOF0 to SOF15 without DHT, JPG and DAC.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
+_JPEG_SCAN = 0xDA
+_GIF_IMAGE, _GIF_EXTENSION, _GIF_TRAILER = 0x2C, 0x21, 0x3B
 
 
 def image_type(head: bytes) -> str | None:
@@ -29,7 +31,7 @@ def image_type(head: bytes) -> str | None:
 def check_image(data: bytes, media_type: str, place: str) -> tuple[int, int]:
     """Width and height in pixels.
 
-    Raises FileInputError when the image is cut off before its size, or larger than the API takes.
+    Raises FileInputError when the image is cut off or damaged, or larger than the API takes.
     """
     try:
         width, height = _READERS[media_type](data)
@@ -47,7 +49,71 @@ def check_image(data: bytes, media_type: str, place: str) -> tuple[int, int]:
         raise FileInputError(
             f"{place} has {size:,} bytes in base64, of at most {MAX_IMAGE_BASE64_BYTES:,}; scale it down"
         )
+    if not _is_whole(data, media_type):
+        raise FileInputError(
+            f"{place} is a cut-off or damaged {media_type}: its end is missing; export or download it again"
+        )
     return width, height
+
+
+def _is_whole(data: bytes, media_type: str) -> bool:
+    """Whether the image goes on to its end; what its pixels are is not looked at."""
+    try:
+        return _ENDS[media_type](data)
+    except (struct.error, IndexError):
+        return False
+
+
+def _png_ends(data: bytes) -> bool:
+    at = 8
+    while True:
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        at += 12 + length
+        if not kind.isalpha() or at > len(data):
+            return False
+        if kind == b"IEND":
+            return True
+
+
+def _jpeg_ends(data: bytes) -> bool:
+    """Compressed pixels hold no marker of an end, and a thumbnail's stands before them."""
+    at = 2
+    while data[at + 1] != _JPEG_SCAN:
+        if data[at] != 0xFF:
+            return False
+        if data[at + 1] == 0xFF:
+            at += 1
+        elif data[at + 1] in _JPEG_BARE:
+            at += 2
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(b"\xff\xd9", at) > 0
+
+
+def _gif_ends(data: bytes) -> bool:
+    """With or without the last byte, which some writers leave out."""
+    at, images = 13 + _gif_colors(data[10]), 0
+    while at < len(data) and data[at] != _GIF_TRAILER:
+        if data[at] == _GIF_IMAGE:
+            at, images = at + 11 + _gif_colors(data[at + 9]), images + 1
+        elif data[at] == _GIF_EXTENSION:
+            at += 2
+        else:
+            return images > 0  # something that is appended
+        while data[at]:  # blocks, each behind its length; the last is empty
+            at += 1 + data[at]
+        at += 1
+    return images > 0
+
+
+def _gif_colors(flags: int) -> int:
+    """The bytes of a table of colours."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _webp_ends(data: bytes) -> bool:
+    (size,) = struct.unpack("<I", data[4:8])
+    return len(data) >= 8 + int(size)
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
@@ -107,4 +173,10 @@ _READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
     "image/jpeg": _jpeg_size,
     "image/gif": _gif_size,
     "image/webp": _webp_size,
+}
+_ENDS: dict[str, Callable[[bytes], bool]] = {
+    "image/png": _png_ends,
+    "image/jpeg": _jpeg_ends,
+    "image/gif": _gif_ends,
+    "image/webp": _webp_ends,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
@@ -26,8 +26,10 @@ class Inputs:
     """
 
     kind: Literal["messages", "files"]
+    refused: dict[int, str] = field(default_factory=dict)  # files that cannot be used, and why
     first_prefilled: int | None = None
     caches: bool = False
+    _logged: dict[int, bytes] = field(default_factory=dict)
     _sources: list[Source] = field(default_factory=list)
     _digests: bytearray = field(default_factory=bytearray)
     _request_sizes: array[int] = field(default_factory=lambda: array("Q"))
@@ -41,6 +43,15 @@ class Inputs:
         self._request_sizes.append(request_size)
         self._token_bounds.append(token_bound)
         self._tokens.append(tokens)
+
+    def refuse(self, file: FileInput, why: str) -> None:
+        """One more item, whose file cannot be used: it counts, and is never sent."""
+        self.refused[self.count] = why
+        self.add(file, file.digest(), 0, 0, 0)
+
+    def follow(self, digests: Mapping[int, bytes]) -> None:
+        """Identify these items as the log does, which met their files when they were not as they are now."""
+        self._logged = dict(digests)
 
     @property
     def count(self) -> int:
@@ -77,7 +88,12 @@ class Inputs:
         return self._token_bounds.index(max(self._token_bounds))
 
     def digest(self, index: int) -> bytes:
-        """32 bytes that identify the item by what is sent of it; a file's directory is not."""
+        """32 bytes that identify the item by what is sent of it; a file's directory is not.
+
+        A file that cannot be used is identified by its name alone.
+        """
+        if index in self._logged:
+            return self._logged[index]
         start = range(self.count)[index] * _DIGEST_SIZE
         return bytes(self._digests[start : start + _DIGEST_SIZE])
 
@@ -86,6 +102,8 @@ class Inputs:
         first: dict[bytes, int] = {}
         found: dict[int, int] = {}
         for index in range(self.count):
+            if index in self.refused or index in self._logged:
+                continue  # by its name alone nothing is another's copy
             original = first.setdefault(self.digest(index), index)
             if original != index:
                 found[index] = original

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import binascii
 import codecs
 import os
+import re
+from base64 import b64decode
 from typing import Final
 
 from batchata.errors import FileInputError
+from batchata.inputs.foreign import foreign_kind, is_svg
 from batchata.inputs.images import image_type
 
 PDF: Final = "application/pdf"
@@ -15,22 +19,21 @@ TEXT: Final = "text/plain"  # Markdown too: the API takes no other kind of text
 EXTENSIONS: Final = {PDF: "pdf", TEXT: "txt", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif",
                      "image/webp": "webp"}  # fmt: skip
 _IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
-_OTHER_SUFFIXES: Final = {
-    **dict.fromkeys([".doc", ".docx", ".odt", ".rtf", ".pages"], "a word processor's file; save it as PDF"),
-    **dict.fromkeys([".xls", ".xlsx", ".ods"], "a spreadsheet; save it as PDF, or as CSV text"),
-    **dict.fromkeys([".ppt", ".pptx", ".odp"], "a presentation; save it as PDF"),
-    **dict.fromkeys([".zip", ".gz", ".tar", ".7z", ".rar"], "an archive; unpack it and pass its files"),
-}
-_OTHER_STARTS: Final = {
-    b"PK\x03\x04": "a ZIP archive or an office document; unpack it, or save it as PDF",
-    b"\xd0\xcf\x11\xe0": "an old office document; save it as PDF",
-    b"{\\rtf": "an RTF document; save it as PDF",
-    b"\x1f\x8b": "gzip-compressed; unpack it",
-    b"II*\x00": "a TIFF image; save it as PNG",
-    b"MM\x00*": "a TIFF image; save it as PNG",
-    b"BM": "a BMP image; save it as PNG",
-    b"%!PS": "PostScript; save it as PDF",
-}
+_WORDS: Final = "a word processor's file; save it as PDF"
+_SHEET: Final = "a spreadsheet; save it as PDF, or as CSV text"
+_SLIDES: Final = "a presentation; save it as PDF"
+_PACKED: Final = "an archive; unpack it and pass its files"
+_MAIL: Final = "a mail; save its text, and what is attached, as files of their own"
+_PICTURE: Final = "an image of a kind that is not taken; save it as PNG or JPEG"
+_SUFFIXES: Final = {
+    **dict.fromkeys([".doc", ".docx", ".docm", ".odt", ".rtf", ".pages"], _WORDS),
+    **dict.fromkeys([".xls", ".xlsx", ".xlsm", ".xlsb", ".ods"], _SHEET),
+    **dict.fromkeys([".ppt", ".pptx", ".odp"], _SLIDES),
+    **dict.fromkeys([".zip", ".gz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".zst"], _PACKED),
+    **dict.fromkeys([".tif", ".tiff", ".bmp", ".ico", ".heic", ".heif", ".avif", ".jxl", ".jp2"], _PICTURE),
+    **dict.fromkeys([".eml", ".msg", ".mbox"], _MAIL),
+    ".epub": "an EPUB book; save it as PDF",
+}  # fmt: skip
 _BOMS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -40,6 +43,15 @@ _BOMS: Final = (
 )
 _TAKEN: Final = "PDF, plain text, Markdown, PNG, JPEG, GIF and WebP are taken"
 
+# Readers look for the header of a PDF in its first kilobyte.
+_PDF_HEADER: Final = b"%PDF-"
+_PDF_HEAD: Final = 1_024
+_BLANK: Final = b"\x00\t\n\x0c\r \xef\xbb\xbf\xfe\xff"
+_PDF_OBJECT: Final = re.compile(rb"[\r\n]\d+ \d+ obj\b")
+_BASE64: Final = re.compile(rb"\s*(?:data:[\w/.+;=-]*;base64,)?([A-Za-z0-9+/_\s-]{64,}={0,2})\s*")
+_PRINTED: Final = (b"b'", b'b"', b"bytearray(b")  # how Python prints bytes
+_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\x0c\r") | {127})
+
 
 def media_type_of(data: bytes, name: str, place: str) -> str:
     """The media type to send the bytes as.
@@ -48,50 +60,118 @@ def media_type_of(data: bytes, name: str, place: str) -> str:
     """
     suffix = os.path.splitext(name)[1].lower()
     if _is_pdf(data, suffix):
-        if suffix in _IMAGE_SUFFIXES:
-            raise FileInputError(f"{place} is a PDF, though its name says that it is an image; rename it")
         return PDF
     if image := image_type(data):
         if suffix == ".pdf":
             raise FileInputError(f"{place} is an image ({image}), though its name says PDF; rename it")
         return image
-    if suffix == ".pdf":
-        raise FileInputError(f"{place} is no PDF, though its name says so: it begins with {data[:8]!r}")
-    if suffix in _IMAGE_SUFFIXES:
-        raise FileInputError(f"{place} is no PNG, JPEG, GIF or WebP image: it begins with {data[:8]!r}")
-    if reason := _other_kind(data, suffix):
-        raise FileInputError(f"{place} is {reason}; {_TAKEN}")
-    decode_text(data, place)
+    if reason := _refused(data, suffix):
+        raise FileInputError(f"{place} is {reason}")
+    decode_text(data, place, _SUFFIXES.get(suffix))
+    if suffix in _SUFFIXES and not suffix.startswith((".eml", ".mbox")):
+        raise FileInputError(
+            f"{place} is plain text, though its name says {_SUFFIXES[suffix].partition(';')[0]}; rename it "
+            "if it is to be sent as text"
+        )
     return TEXT
 
 
-def decode_text(data: bytes, place: str) -> str:
+def _refused(data: bytes, suffix: str) -> str | None:
+    """Why bytes that are neither PDF nor an image that is taken cannot be sent; None for what may be text."""
+    foreign = foreign_kind(data)
+    if foreign is not None:
+        generic = data.startswith(b"PK\x03\x04") and "cut off or damaged" in foreign
+        return f"{(_SUFFIXES.get(suffix) if generic else None) or foreign} ({_TAKEN})"
+    if wrapped := _wrapped(data):
+        return wrapped
+    if suffix == ".svg" or (not suffix and is_svg(data)):
+        return "an SVG image; save it as PNG or JPEG, or as PDF"
+    if suffix == ".pdf":
+        return f"no PDF, though its name says so: it begins with {data[:8]!r}"
+    if suffix in _IMAGE_SUFFIXES:
+        return f"no PNG, JPEG, GIF or WebP image: it begins with {data[:8]!r}"
+    return None
+
+
+def decode_text(data: bytes, place: str, said: str | None = None) -> str:
     """The text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
-    Raises FileInputError when it is in another encoding, or no text.
+    `said` is what the file's name says that it is. Raises FileInputError when it is in another encoding, or
+    no text.
     """
     encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as exc:
-        raise FileInputError(
-            f"{place} is not {encoding.upper()} text: byte {exc.start} ({data[exc.start]:#04x}) does not "
-            f"fit; save it as UTF-8 ({_TAKEN})"
-        ) from exc
+        byte = f"byte {exc.start} ({data[exc.start]:#04x})"
+        reason = said or f"not {encoding.upper()} text: {byte} does not fit{_cure(data)}"
+        raise FileInputError(f"{place} is {reason} ({_TAKEN})") from exc
     if "\0" in text:
-        raise FileInputError(f"{place} is no text: it has a NUL character at {text.index(chr(0))} ({_TAKEN})")
+        reason = said or f"no text: it has a NUL character at {text.index(chr(0))}{_cure(data)}"
+        raise FileInputError(f"{place} is {reason} ({_TAKEN})")
     if not text.strip():
         raise FileInputError(f"{place} has no text in it, only white space")
     return text
 
 
+def _cure(data: bytes) -> str:
+    """How text in another encoding is mended, which encoding it seems to be, if it seems to be text."""
+    for guess in ("utf-16-le", "utf-16-be"):
+        zeros = data[guess == "utf-16-le" :: 2]
+        if len(data) % 2 == 0 and zeros.count(0) * 2 > len(zeros):
+            return f"; it seems to be {guess.upper()} without its mark: save it as UTF-8"
+    if len(data) == len(data.translate(None, _CONTROLS)):
+        return "; save it as UTF-8: it seems to be in Latin-1 or Windows-1252"
+    return "; save it as UTF-8"
+
+
 def _is_pdf(data: bytes, suffix: str) -> bool:
-    # Readers allow some bytes before the header; a text that speaks of "%PDF-" is still a text.
-    return data.startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in data[:1024])
+    head = data[:_PDF_HEAD]
+    at = head.find(_PDF_HEADER)
+    if at < 0:
+        return False
+    if suffix == ".pdf" or not head[:at].strip(_BLANK):
+        return True
+    if head.startswith(_PRINTED) or not _PDF_OBJECT.search(data):
+        return False
+    return not _is_utf8(data) or _opens(data[at:])
 
 
-def _other_kind(data: bytes, suffix: str) -> str | None:
-    by_content = next((reason for start, reason in _OTHER_STARTS.items() if data.startswith(start)), None)
-    if by_content == _OTHER_STARTS[b"BM"] and b"\0" not in data[:32]:
-        by_content = None  # a text that begins with "BM"
-    return _OTHER_SUFFIXES.get(suffix) or by_content
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _opens(data: bytes) -> bool:
+    """Whether it is more than a text that speaks of a PDF's source."""
+    from batchata.inputs.pdf_pages import page_count
+
+    return bool(page_count(data))
+
+
+def _wrapped(data: bytes) -> str | None:
+    """What is said of a file that came as its own text."""
+    if data.startswith(_PRINTED) and _PDF_HEADER in data[:_PDF_HEAD]:
+        return "a PDF's bytes as Python prints them; give the bytes themselves, not str(...) of them"
+    if data[:_PDF_HEAD].lstrip().startswith(b"\\x255044462d"):
+        return "a PDF in hexadecimal; give its bytes: bytes.fromhex(...)"
+    found = _BASE64.fullmatch(data) if _BASE64.match(data[:_PDF_HEAD]) else None
+    if found is None:
+        return None
+    kind = _kind_inside(found[1])
+    return None if kind is None else f"base64 text of {kind}; give its bytes: base64.b64decode(...)"
+
+
+def _kind_inside(text: bytes) -> str | None:
+    try:
+        head = b64decode(b"".join(text.split()).translate(bytes.maketrans(b"-_", b"+/"))[:1_368] + b"==")
+    except binascii.Error:
+        return None
+    at = head.find(_PDF_HEADER)
+    if at >= 0 and (not head[:at].strip(_BLANK) or not _is_utf8(head[:at])):
+        return "a PDF"
+    image = image_type(head)
+    return None if image is None else f"an image ({image})"

@@ -29,6 +29,14 @@ _LEAST_IMAGE_TOKENS: Final = 1_568
 _A_PAGE_WITH_TEXT: Final = 500  # bytes of content stream; less is a blank page or a few words
 
 
+def too_large(place: str, size: int) -> str:
+    """What is said of a file whose request would be larger than the API takes."""
+    return (
+        f"{place} makes a request of more than {size:,} bytes (a file grows by a third when it is encoded); "
+        f"at most {MAX_REQUEST_BYTES:,} are taken: split it or make it smaller"
+    )
+
+
 def base64_size(size: int) -> int:
     """The length of `size` bytes in base64."""
     return (size + 2) // 3 * 4

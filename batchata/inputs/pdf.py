@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchata.errors import FileInputError
 from batchata.inputs.limits import least_page_tokens, page_text_tokens
+from batchata.inputs.pdf_pages import page_count
 from batchata.inputs.pdf_text import inflated, shown_characters, token_bound
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _TAIL = 2_048  # the last "startxref" stands in the last 1,024 bytes (Acrobat's rule); some writers add to it
+_HEAD = 1_024  # readers look for the header so far
+_OBJECT = re.compile(rb"[\r\n]\d+ \d+ obj\b")
 _INFLATE_LIMIT = 64 << 20  # a page whose content is larger is not looked at to its end
 
 
@@ -95,12 +99,20 @@ def _open(data: bytes) -> PdfReader:
     from pypdf import PdfReader  # slow to import (0.1 s), and only needed here
 
     # Of a file that is cut off, pypdf finds the pages that are left, so a shorter document would be sent.
-    if b"startxref" not in data[-_TAIL:]:
+    if b"startxref" not in data[-_TAIL:] and not _is_padded(data):
         raise _DamagedError("its end is missing")
+    # Places in the file are counted from its header, as a rule, and what stands before it came later.
+    header = max(data.find(b"%PDF-", 0, _HEAD), 0)
     try:
-        return PdfReader(io.BytesIO(data), strict=False)
+        return PdfReader(io.BytesIO(data[header:] if header else data), strict=False)
     except _pypdf_errors() as exc:
         raise _DamagedError(f"it cannot be opened ({exc})") from exc
+
+
+def _is_padded(data: bytes) -> bool:
+    """Whether what follows the end is no part of the document: readers pass over it, however long it is."""
+    end = data.rfind(b"startxref")
+    return end >= 0 and _OBJECT.search(data, end) is None and bool(page_count(data))
 
 
 def _pages(reader: PdfReader) -> list[tuple[int, PageObject]]:

@@ -47,6 +47,20 @@ class PdfText:
             document.close()
 
 
+def page_count(data: bytes) -> int | None:
+    """How many pages PDFium finds; None when it does not open the file."""
+    import pypdfium2
+
+    with PDFIUM:
+        try:
+            document = pypdfium2.PdfDocument(data)
+        except pypdfium2.PdfiumError:
+            return None
+        count = len(document)
+        document.close()
+        return count
+
+
 def _page_text(document: Any, number: int) -> str:
     import pypdfium2
 

@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from batchata.errors import InvalidInputError, UnsupportedModelError
-from batchata.inputs.files import check_file
+from batchata.errors import BadFile, FileInputError, InvalidInputError, UnsupportedModelError
+from batchata.inputs.files import bad_file, check_file, unusable_file
 from batchata.inputs.items import Inputs
 from batchata.inputs.messages import check_conversation
 from batchata.inputs.values import check_text
 from batchata.providers.models import Model
+
+_MOST_LISTED = 20  # bad files in a message
 
 
 def read_inputs(
@@ -21,13 +23,15 @@ def read_inputs(
     prompt: str | None = None,
     model: Model,
     enable_citations: bool = False,
+    on_bad_file: str = "raise",
 ) -> Inputs:
     """Check all inputs of a run; nothing is written or sent.
 
     `messages` are conversations, each a list of messages. `files` are paths, bytes or files opened for
     reading, each sent with the prompt. Exactly one of the two is given, as anything that can be iterated.
 
-    Raises InvalidInputError, FileInputError or UnsupportedModelError for the first item that cannot be sent.
+    Raises InvalidInputError or UnsupportedModelError for the first conversation that cannot be sent, and one
+    FileInputError for all files; with `on_bad_file="fail"` those are `Inputs.refused` instead.
     """
     if (messages is None) == (files is None):
         given = "both" if messages is not None else "neither"
@@ -37,7 +41,10 @@ def read_inputs(
             f"{model.id} gives no citations; leave enable_citations out or use {model.successor}"
         )
     if files is not None:
-        return _read_files(files, prompt, model, enable_citations)
+        inputs, bad = _read_files(files, prompt, model, enable_citations)
+        if bad and on_bad_file == "raise":
+            raise _all_of(bad, inputs)
+        return inputs
     if prompt is not None:
         raise InvalidInputError("prompt goes with files; in messages it is a message of its own")
     return _read_messages(messages, model, enable_citations)
@@ -59,17 +66,36 @@ def _read_messages(messages: Any, model: Model, enable_citations: bool) -> Input
     return inputs
 
 
-def _read_files(files: Any, prompt: str | None, model: Model, cited: bool) -> Inputs:
+def _read_files(files: Any, prompt: str | None, model: Model, cited: bool) -> tuple[Inputs, list[BadFile]]:
     _check_prompt(prompt)
     if not model.takes_files:
         raise UnsupportedModelError(f"{model.id} takes no files; use {model.successor}")
     inputs = Inputs("files")
+    bad: list[BadFile] = []
     for index, item in enumerate(_listed(files, "files", "['a.pdf', 'b.pdf']")):
-        checked = check_file(item, index, model, cited)
-        inputs.add(
-            checked.file, checked.file.digest(), checked.request_size, checked.token_bound, checked.tokens
-        )
-    return inputs
+        try:
+            file, *sizes = check_file(item, index, model, cited)
+        except InvalidInputError as exc:
+            bad.append(bad_file(item, index, exc))
+            inputs.refuse(unusable_file(item, index), str(exc))
+        else:
+            inputs.add(file, file.digest(), *sizes)
+    return inputs, bad
+
+
+def _all_of(bad: list[BadFile], inputs: Inputs) -> FileInputError:
+    """One error for all files that cannot be used."""
+    reasons = list(inputs.refused.values())
+    if len(bad) == 1:
+        return FileInputError(reasons[0], bad)
+    listed = "".join(f"\n  {reason}" for reason in reasons[:_MOST_LISTED])
+    more = len(reasons) - _MOST_LISTED
+    rest = f"\n  and {more:,} more, which are in the error's bad_files" if more > 0 else ""
+    return FileInputError(
+        f"{len(bad):,} of {inputs.count:,} files cannot be sent:{listed}{rest}\n"
+        "Mend them or leave them out; with on_bad_file='fail' they fail, and the others are sent.",
+        bad,
+    )
 
 
 def _check_prompt(prompt: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import os
 from base64 import b64decode
 from collections.abc import Iterator
 from hashlib import sha256
@@ -62,9 +63,10 @@ def _of_file(file: dict[str, Any]) -> Source | None:
 def _bytes_of(file: dict[str, Any]) -> bytes | None:
     if "data" in file:
         return b64decode(file["data"])
+    path = file["path"] if "path_bytes" not in file else os.fsdecode(b64decode(file["path_bytes"]))
     try:
-        data = Path(file["path"]).read_bytes()
-    except OSError:
+        data = Path(path).read_bytes()
+    except (OSError, ValueError):
         return None
     return data if sha256(data).hexdigest() == file["sha256"] else None
 

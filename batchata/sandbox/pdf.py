@@ -37,7 +37,8 @@ class Pdf:
         self._content = content
         self._lock = Lock()
         try:
-            self._reader = pypdf.PdfReader(io.BytesIO(content))
+            header = max(content.find(b"%PDF-", 0, 1_024), 0)  # as readers do that the service may use
+            self._reader = pypdf.PdfReader(io.BytesIO(content[header:]))
             if self._reader.is_encrypted and not self._reader.decrypt(""):
                 self.problem = "encrypted"
                 return

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from images_given import GIF
 
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs import read_inputs
@@ -157,8 +158,7 @@ def test_citations_without_a_document_are_no_error() -> None:
 
 def test_images_in_messages_are_looked_at() -> None:
     """An image's data has to be what its media type says."""
-    gif = b"GIF89a" + bytes([2, 0, 3, 0]) + b"\0" * 20
-    source = {"type": "base64", "media_type": "image/gif", "data": base64.b64encode(gif).decode()}
+    source = {"type": "base64", "media_type": "image/gif", "data": base64.b64encode(GIF).decode()}
     assert read_inputs(messages=[[user({"type": "image", "source": source})]], model=MODEL).count == 1
     source["media_type"] = "image/png"
     with pytest.raises(InvalidInputError, match=r"media_type is 'image/png', its data image/gif"):

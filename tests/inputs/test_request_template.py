@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from images_given import GIF
 
 from batchata.errors import FileInputError
 from batchata.inputs import RequestTemplate, read_inputs
@@ -125,7 +126,7 @@ def test_a_file_is_sent_before_the_prompt(tmp_path: Path, blank_pdf: bytes, cita
 
 def test_texts_and_images_have_their_own_blocks() -> None:
     """Text is sent as text, in whatever encoding it came; an image has neither title nor citations."""
-    gif = b"GIF89a" + bytes([2, 0, 3, 0]) + b"\0" * 20
+    gif = GIF
     inputs = read_inputs(files=["Grüße".encode("utf-16"), gif], prompt="Why?", model=MODEL)
     template = RequestTemplate(PARAMS, prompt="Why?", enable_citations=True)
     text, image = (sent(template, inputs.source(n))["messages"][0]["content"][0] for n in (0, 1))
@@ -206,7 +207,7 @@ def test_any_valid_conversation_arrives_as_it_is(earlier: list[dict[str, str]], 
 @given(st.binary(min_size=1, max_size=50), st.text('ab"\\\u2028ä', min_size=1, max_size=40), st.booleans())
 def test_the_announced_size_is_never_too_small(text: bytes, prompt: str, citations: bool) -> None:
     """The bound holds for files of every kind, and is close."""
-    gif = b"GIF89a" + bytes([2, 0, 3, 0]) + text
+    gif = GIF + text
     prompt += "?"
     inputs = read_inputs(files=[gif, text.hex().encode() + b'"\n'], prompt=prompt, model=MODEL)
     template = RequestTemplate(PARAMS, prompt=prompt, enable_citations=citations)

@@ -1,0 +1,122 @@
+"""The bytes behind a path, what to say of a text that is no path, and the title that a file is sent under."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import unicodedata
+from typing import Final
+
+from batchata.errors import FileInputError
+from batchata.inputs.limits import MAX_REQUEST_BYTES, too_large
+
+_LONGEST_SHOWN: Final = 120
+_URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")  # pathlib makes one slash of two
+_WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_VARIABLE: Final = re.compile(r"\$\w+|\$\{\w+\}|%\w+%")
+_PDF_IN_BASE64: Final = "JVBERi"
+_KINDS: Final = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_OVERRIDES: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
+
+
+def whole_path(text: str) -> str:
+    """The absolute path that the text means: a "~" at its beginning is the home directory."""
+    if text.startswith("~") and not os.path.lexists(text):
+        text = os.path.expanduser(text)
+    return os.path.abspath(text)
+
+
+def read_path(path: str, place: str, given: str) -> bytes:
+    """The bytes of the file at this path, which was given as the text `given`.
+
+    Raises FileInputError, beginning with `place`, when there is none that can be read.
+    """
+    try:
+        found = os.stat(path)
+        if stat.S_ISDIR(found.st_mode):
+            raise FileInputError(
+                f"{place} is a directory; list its files, for example with Path.glob('*.pdf')"
+            )
+        if not stat.S_ISREG(found.st_mode):
+            kind = next((word for test, word in _KINDS if test(found.st_mode)), "something else")
+            raise FileInputError(f"{place} is not a regular file but {kind}; give its bytes instead")
+        if found.st_size > MAX_REQUEST_BYTES:
+            raise FileInputError(too_large(place, found.st_size))
+        with open(path, "rb") as file:
+            return file.read()
+    except PermissionError as exc:
+        raise FileInputError(f"{place} may not be read by this user; change its permissions") from exc
+    except (OSError, UnicodeEncodeError) as exc:
+        raise FileInputError(f"{place} {no_path(given) or _unreadable(path, exc)}") from exc
+
+
+def no_path(text: str) -> str | None:
+    """What a text seems to be that leads to no file, and what to give instead; None for a mere path."""
+    if text.startswith("data:"):
+        return "is a data: URL; give the bytes in it: base64.b64decode(url.partition(',')[2])"
+    if url := _URL.match(text):
+        return _url(url[1].lower(), text)
+    if text.lstrip()[:20].replace("\n", "").startswith(_PDF_IN_BASE64):
+        return "is the base64 text of a PDF, not a path; give its bytes: base64.b64decode(...)"
+    if "\n" in text.strip() or len(text) > 4_096:
+        return "is a text of its own, not a path; the text itself is passed as bytes: text.encode()"
+    if text != text.strip() and os.path.exists(text.strip()):
+        return f"has white space around it; give {text.strip()!r}"
+    if os.sep == "/" and _WINDOWS.match(text):
+        return "is a path of Windows, which this machine is not; give the path that the file has here"
+    if _VARIABLE.search(text):
+        return "holds a variable, and none are filled in; use os.path.expandvars(...)"
+    if any(sign in text for sign in "*?["):
+        return "does not exist; a pattern is not looked up: list its files with Path.glob(...)"
+    return None
+
+
+def _url(scheme: str, text: str) -> str:
+    if scheme == "file":
+        return f"is a file: URL; give its path: {'/' + text.partition(':')[2].lstrip('/')!r}"
+    cure = "download it and give its path or bytes"
+    if scheme in ("http", "https"):
+        cure += ", or use messages with a document of source type url"
+    return f"is a URL; Batchata reads no URLs: {cure}"
+
+
+def _unreadable(path: str, exc: Exception) -> str:
+    if os.path.islink(path) and isinstance(exc, FileNotFoundError):
+        return f"is a link to {os.readlink(path)!r}, which does not exist; mend or leave out the link"
+    if isinstance(exc, FileNotFoundError):
+        return "does not exist; check the path (the text itself is passed as bytes)"
+    if isinstance(exc, UnicodeEncodeError):
+        return "is not a path: no file can have such a name"
+    return f"cannot be read: {getattr(exc, 'strerror', None) or exc}"
+
+
+def shown(path: str) -> str:
+    """The path in quotes, for a message: printable, and its end alone where it is long."""
+    text = title_of(path)
+    return repr(text if len(text) <= 4 * _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
+
+
+def title_of(name: str) -> str:
+    """The name as it can be shown and sent: what cannot be printed, or is no UTF-8, is written as `\\xe9`.
+
+    Names that differ have titles that differ.
+    """
+    if name.isascii() and name.isprintable():
+        return name
+    try:
+        text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a character, of no file system's making
+        text = name.encode("utf-8", "backslashreplace").decode()
+    return "".join(map(_printable, text))
+
+
+def _printable(sign: str) -> str:
+    if unicodedata.category(sign) != "Cc" and sign not in _OVERRIDES:
+        return sign
+    return sign.encode("unicode_escape").decode()
