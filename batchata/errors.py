@@ -36,7 +36,6 @@ from dataclasses import dataclass
 
 __all__ = [
     "AuthenticationFailedError",
-    "BadFile",
     "BatchNotFoundError",
     "BatchataError",
     "BatchataWarning",
