@@ -17,6 +17,7 @@ BatchataError
 │   │   ├── AuthenticationFailedError   … the key
 │   │   ├── SpendLimitError             … the account's money
 │   │   ├── BatchNotFoundError          … no such batch in this key's workspace
+│   │   ├── UnreadableReplyError        … what it says makes no sense: is the base URL right?
 │   │   └── ResultsExpiredError         … results are kept for 29 days, and these were not fetched in time
 │   ├── ProviderUnavailableError        … it gave no answer or a temporary no; it may be tried again
 │   │   └── RateLimitedError            … tried again later
@@ -61,6 +62,7 @@ __all__ = [
     "SpendLimitError",
     "UnknownModelWarning",
     "UnknownSubmissionError",
+    "UnreadableReplyError",
     "UnsupportedModelError",
 ]
 
@@ -158,6 +160,13 @@ class BatchNotFoundError(RequestRefusedError):
     """The provider knows no such batch under this key (HTTP 404)."""
 
 
+class UnreadableReplyError(RequestRefusedError):
+    """A reply that is none of this API's, or cannot be read: asking again would not change that.
+
+    Never raised for the creation of a batch, which is an UnknownSubmissionError then.
+    """
+
+
 class ResultsExpiredError(RequestRefusedError):
     """The provider keeps the results of a batch for 29 days from its creation; these are gone."""
 
@@ -185,7 +194,21 @@ class RateLimitedError(ProviderUnavailableError):
 
 
 class UnknownSubmissionError(ProviderError):
-    """The create call ended without a clear answer: a batch may or may not exist, and may cost money."""
+    """The create call ended without a clear answer: a batch may or may not exist, and may cost money.
+
+    `final` says that another call would end in the same way: nothing more is sent until somebody has looked.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "provider_error",
+        status: int | None = None,
+        final: bool = False,
+    ) -> None:
+        super().__init__(message, kind=kind, status=status)
+        self.final = final
 
 
 class IncompleteResultsError(BatchataError):

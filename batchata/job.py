@@ -12,7 +12,7 @@ from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS
 from batchata.core.pricing import EXACT
 from batchata.definition import Definition, define
 from batchata.errors import InvalidInputError
-from batchata.manager import anthropic_provider
+from batchata.manager import AnthropicAccess
 from batchata.projections.stats import printed, statistics, summary
 from batchata.providers.given_prices import Prices
 from batchata.running.engine import Call, Engine
@@ -84,6 +84,8 @@ def batch(
     poll_interval: float | None = None,
     retry_delay: float | None = None,
     settle_delay: float | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
     on_interrupt: str = "detach",
     **message_params: Any,
 ) -> BatchJob:
@@ -94,6 +96,7 @@ def batch(
     Raises what `BatchManager` and its `run()` raise, and InvalidInputError when the items are more than one
     batch can hold.
     """
+    access = AnthropicAccess(api_key, base_url)
     definition = define(
         messages=messages,
         files=files,
@@ -120,7 +123,7 @@ def batch(
         raw_results_dir=raw_results_dir,
         on_interrupt=on_interrupt,
     )
-    engine = Engine(definition, settings, RunStore(state_path, run_id), anthropic_provider)
+    engine = Engine(definition, settings, RunStore(state_path, run_id), access)
     engine.drive(Call(once=True))
     return BatchJob(engine)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from decimal import localcontext
 from typing import Any
 
@@ -10,6 +11,7 @@ import pydantic
 
 from batchata.core.pricing import EXACT
 from batchata.definition import define
+from batchata.errors import InvalidInputError
 from batchata.projections.estimate import Estimate
 from batchata.projections.results import ItemResult
 from batchata.projections.stats import statistics, summary
@@ -20,11 +22,25 @@ from batchata.running.store import RunStore
 from batchata.settings import Money, PathLike, check_settings
 
 
-def anthropic_provider() -> Provider:
-    """The provider; the SDK is imported only now, because that takes a second."""
-    from batchata.providers.anthropic.client import AnthropicProvider
+@dataclass(frozen=True, slots=True)
+class AnthropicAccess:
+    """Makes the provider; None leaves key or URL to the SDK's environment. Neither is ever shown."""
 
-    return AnthropicProvider()
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise InvalidInputError for what is no text."""
+        for name in ("api_key", "base_url"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise InvalidInputError(f"{name} must be a text, or None, not a {type(value).__name__}")
+
+    def __call__(self) -> Provider:
+        """The provider; the SDK is imported only now, because that takes a second."""
+        from batchata.providers.anthropic.client import AnthropicProvider
+
+        return AnthropicProvider(api_key=self.api_key, base_url=self.base_url)
 
 
 class BatchManager:
@@ -63,6 +79,9 @@ class BatchManager:
         poll_interval: seconds between two questions for the state of the batches; None: 2 to 60, by age.
         retry_delay: seconds before a second attempt, doubled with each further one; None: 30.
         settle_delay: seconds after which a batch that nobody confirmed counts as not created; None: 30.
+        api_key: the key to call with; None: ANTHROPIC_API_KEY and the SDK's other ways of finding one. It is
+            never written anywhere; the log holds a fingerprint that tells keys apart.
+        base_url: where the API is; None: ANTHROPIC_BASE_URL, or https://api.anthropic.com.
         on_interrupt: what Ctrl-C does with open batches: "detach" leaves them running, "cancel" cancels them.
         **message_params: parameters of the Messages API for every request, such as `system` or `thinking`.
 
@@ -96,6 +115,8 @@ class BatchManager:
         poll_interval: float | None = None,
         retry_delay: float | None = None,
         settle_delay: float | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
         on_interrupt: str = "detach",
         **message_params: Any,
     ) -> None:
@@ -112,6 +133,7 @@ class BatchManager:
             raw_results_dir=raw_results_dir,
             on_interrupt=on_interrupt,
         )
+        access = AnthropicAccess(api_key, base_url)
         store = RunStore(state_path, run_id)
         definition = define(
             messages=messages,
@@ -126,7 +148,7 @@ class BatchManager:
             prices=prices,
             message_params=message_params,
         )
-        self._engine = Engine(definition, settings, store, anthropic_provider)
+        self._engine = Engine(definition, settings, store, access)
 
     @property
     def run_id(self) -> str | None:

@@ -31,6 +31,8 @@ _ALLOWED: Final = (
 )
 # Batchata's own arguments, for hints only.
 _OURS: Final = (
+    "api_key",
+    "base_url",
     "cache",
     "dedupe",
     "enable_citations",
@@ -66,6 +68,14 @@ _REFUSED: Final = {
     "messages": "it is an argument of its own",
     "output_format": "it is the old name of output_config.format; give response_model instead",
     "workspace_id": "it is a header; set ANTHROPIC_CUSTOM_HEADERS='anthropic-workspace-id: ...'",
+    **dict.fromkeys(
+        ("client", "http_client"), "Batchata makes its own; give api_key and base_url, or set their variables"
+    ),
+    "auth_token": "set the environment variable ANTHROPIC_AUTH_TOKEN, or give api_key",
+    "default_headers": "set ANTHROPIC_CUSTOM_HEADERS='Name: value'",
+    **dict.fromkeys(
+        ("timeout", "max_retries"), "Batchata decides by itself how long calls wait, and repeats what it may"
+    ),
     "betas": "it is a header; set ANTHROPIC_CUSTOM_HEADERS='anthropic-beta: ...'",
 }
 _FORCING: Final = ("any", "tool")
@@ -97,7 +107,8 @@ def _check_name(name: str) -> None:
     if name in _OURS:  # batch() alone passes them on: it has no use for them
         raise InvalidInputError(f"{name} is an argument of BatchManager; batch() sends one job, leave it out")
     near = get_close_matches(name, _OURS + _ALLOWED, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(_ALLOWED)}"
+    known = f"Batchata's own are {', '.join(_OURS)}; of the Messages API are known {', '.join(_ALLOWED)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else known
     raise InvalidInputError(f"{name} is not a parameter of Batchata or of the Messages API; {hint}")
 
 

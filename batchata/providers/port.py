@@ -103,6 +103,9 @@ class Provider(Protocol):
         """Break off the calls under way in other threads. For ever: no later call sends anything either."""
         ...
 
-    def find(self, since: int, size: int) -> list[Batch]:
-        """The batches created at or after `since` that hold exactly `size` requests, newest first."""
+    def find(self, since: int, size: int) -> Iterator[Batch]:
+        """The batches created at or after `since` that hold `size` requests or may do so, newest first.
+
+        Raises UnreadableReplyError at its end when there may be more that cannot be read.
+        """
         ...

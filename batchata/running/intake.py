@@ -29,6 +29,7 @@ from batchata.running.settling import absent, adopted, unsettled
 _SECOND = 1_000_000
 _DEFAULT_PAUSE = 2.0  # seconds after a failed call, doubled while failures go on
 _LONGEST_PAUSE = 60.0
+_LONGEST_ASKED = 3600.0  # seconds that a provider may ask for; what it says by then is worth another look
 _DOUBLINGS = 5
 _SHORT_DOWNLOADS = 2  # results with gaps are fetched so many times before the gaps count as missing
 _SHORT_OF_ANSWERS = 12  # … and so many times where answers are among what is lacking, which were paid for
@@ -213,7 +214,9 @@ class Intake:
         )
 
     def _is_passing(self, error: BatchataError) -> bool:
-        return isinstance(error, ProviderUnavailableError | UnknownSubmissionError | IncompleteResultsError)
+        if isinstance(error, UnknownSubmissionError):
+            return not error.final
+        return isinstance(error, ProviderUnavailableError | IncompleteResultsError)
 
     def _is_too_young(self, report: work.CallFailed) -> bool:
         """A 404 about the results of a batch that was created a moment ago is no news of them."""
@@ -229,7 +232,9 @@ class Intake:
 
     def _pause(self, error: BatchataError) -> float:
         asked = error.retry_after if isinstance(error, ProviderUnavailableError) else None
-        return max(asked or 0.0, self._pause_seconds(self._failures) * (1 - self._random() / 2))
+        return max(
+            min(asked or 0.0, _LONGEST_ASKED), self._pause_seconds(self._failures) * (1 - self._random() / 2)
+        )
 
     def _pause_seconds(self, failures: int) -> float:
         assert self._run.settings is not None

@@ -16,6 +16,7 @@ from batchata.core.values import Settings
 from batchata.definition import Definition
 from batchata.errors import LogError, RunMismatchError
 from batchata.log.port import Log
+from batchata.providers.address import redacted
 from batchata.running.missing import input_body, moved, readable
 from batchata.running.waiting import advice, waiting
 
@@ -114,10 +115,11 @@ def check_same_place(run: Run, provider: str, base_url: str) -> None:
             f"run {run.started.run_id} is of the provider {run.started.provider!r}, this is {provider!r}; "
             f"continue it with its own provider.\n{advice(run)}"
         )
-    if run.started.base_url != base_url:
+    place = redacted(run.started.base_url)  # older logs may hold a password in it
+    if place != base_url:
         raise RunMismatchError(
-            f"run {run.started.run_id} was started against {run.started.base_url}, this is {base_url}; "
-            f"set ANTHROPIC_BASE_URL as it was.\n{advice(run)}"
+            f"run {run.started.run_id} was started against {place}, this is {base_url}; "
+            f"set ANTHROPIC_BASE_URL as it was (or base_url).\n{advice(run)}"
         )
 
 

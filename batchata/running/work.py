@@ -11,7 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from batchata.errors import BatchataError, BatchNotFoundError, ConfigurationError, IncompleteResultsError
+from batchata.errors import (
+    BatchataError,
+    BatchNotFoundError,
+    ConfigurationError,
+    IncompleteResultsError,
+    UnreadableReplyError,
+)
 from batchata.inputs import RequestTemplate, Source
 from batchata.providers.port import Batch, Outcome, Provider
 from batchata.running.journal import now
@@ -158,11 +164,7 @@ def settle(provider: Provider, lost: Lost, put: Put) -> None:
     as undecided.
     """
     looked_at = now()
-    found = [
-        batch
-        for batch in provider.find(lost.since, len(lost.custom_ids))
-        if batch.batch_id not in lost.not_ours and batch.created_at <= lost.until
-    ]
+    found, doubt = _candidates(provider, lost)
     proven: list[Batch] = []
     others: dict[str, list[str]] = {"running": [], "unreadable": [], "stranger": []}
     for batch in found:
@@ -171,6 +173,8 @@ def settle(provider: Provider, lost: Lost, put: Put) -> None:
             proven.append(batch)
         else:
             others[verdict].append(batch.batch_id)
+    if doubt is not None and not (proven or others["running"]):
+        raise doubt  # the job's batch may be among what cannot be read
     same_place = bool(proven) or lost.same_key or _sees_any(provider, lost.anchors)
     proven.sort(key=lambda batch: batch.created_at)
     put(
@@ -184,6 +188,18 @@ def settle(provider: Provider, lost: Lost, put: Put) -> None:
             same_place=same_place,
         )
     )
+
+
+def _candidates(provider: Provider, lost: Lost) -> tuple[list[Batch], UnreadableReplyError | None]:
+    """The batches that may be the job's, and why there may be more that cannot be read."""
+    found: list[Batch] = []
+    try:
+        for batch in provider.find(lost.since, len(lost.custom_ids)):
+            if batch.batch_id not in lost.not_ours and batch.created_at <= lost.until:
+                found.append(batch)  # noqa: PERF401 - what came before an error is kept
+    except UnreadableReplyError as exc:
+        return found, exc
+    return found, None
 
 
 def _whose(provider: Provider, batch: Batch, custom_ids: Sequence[str]) -> str:
@@ -200,7 +216,8 @@ def _whose(provider: Provider, batch: Batch, custom_ids: Sequence[str]) -> str:
         return "unreadable"
     if not seen.isdisjoint(custom_ids):
         return "ours"
-    return "stranger" if len(seen) >= min(batch.size, _ENOUGH_TO_TELL) else "unreadable"
+    size = batch.size or len(custom_ids)  # 0 where the counts cannot be read
+    return "stranger" if len(seen) >= min(size, _ENOUGH_TO_TELL) else "unreadable"
 
 
 def _sees_any(provider: Provider, batch_ids: Sequence[str]) -> bool:

@@ -170,3 +170,14 @@ def test_calls_go_out_as_the_api_wants_them(script: Any, connect: Any) -> None:
     assert headers["content-type"] == "application/json"
     assert headers["authorization"] == "Bearer sandbox-key"
     assert headers["anthropic-version"]
+
+
+def test_a_login_in_the_base_url_leaves_the_key_its_place(script: Any, connect: Any) -> None:
+    """It fills the Authorization header, so the key goes as x-api-key, and both arrive."""
+    script.says(200, json.dumps({"id": "msgbatch_1", "processing_status": "in_progress"}))
+    provider = connect(script.url.replace("//", "//user:p%40ss@"))
+    provider.submit(body())
+    headers = script.asked[0][2]
+    assert headers["authorization"] == "Basic dXNlcjpwQHNz"
+    assert headers["x-api-key"] == "sandbox-key"
+    assert provider.base_url == script.url

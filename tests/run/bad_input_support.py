@@ -28,10 +28,12 @@ def by_batch(**given: Any) -> None:
 
 
 @contextmanager
-def refused(runs: Runs, kind: type[Exception], *words: str, stored: bytes | None = None) -> Iterator[None]:
+def refused(
+    runs: Runs, kind: type[Exception], *words: str, stored: bytes | None = None
+) -> Iterator[pytest.ExceptionInfo[Exception]]:
     """One error of our tree with these words; no byte was sent, and the log's path is as it was before."""
     with pytest.raises(kind) as caught:
-        yield
+        yield caught
     message = str(caught.value)
     assert isinstance(caught.value, BatchataError)
     assert [word for word in words if word not in message] == [], message

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from typing import IO, Any
@@ -14,18 +14,20 @@ import anthropic
 import httpx2
 import msgspec
 
-from batchata.core.values import Counts
 from batchata.errors import (
-    BatchataError,
     BatchNotFoundError,
     ConfigurationError,
     IncompleteResultsError,
     ProviderUnavailableError,
-    RequestRefusedError,
     UnknownSubmissionError,
+    UnreadableReplyError,
 )
-from batchata.providers.anthropic.faults import translated
+from batchata.providers.address import read_address, redacted
+from batchata.providers.anthropic.access import Access, read_access
+from batchata.providers.anthropic.faults import Calls
+from batchata.providers.anthropic.keys import check_headers, no_key
 from batchata.providers.anthropic.lines import decode_line, unreadable
+from batchata.providers.anthropic.replies import RAW_STREAM, batch_of, bounded, page_of, read_object
 from batchata.providers.anthropic.sockets import Sockets
 from batchata.providers.port import Batch, Outcome
 
@@ -39,6 +41,8 @@ _PAGES_OF_A_POLL = 5
 _MOST_PAGES = 1_000
 _FEW = 2  # up to so many batches are asked for one by one
 _CHUNK = 1_000  # outcomes handed over at a time
+_MOST_LINE_BYTES = 256_000_000  # of one result line: as much as a whole batch may be asked with
+_MOST_TOKENS = 10**12
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0  # for questions, which may be asked again; creating and downloading keep the SDK's 600
 
@@ -56,34 +60,54 @@ class AnthropicProvider:
 
     name = "anthropic"
 
-    def __init__(self, *, timeout: float | None = None) -> None:
+    def __init__(
+        self, *, api_key: str | None = None, base_url: str | None = None, timeout: float | None = None
+    ) -> None:
+        self._api_key, self._base_url = api_key, base_url
         self._timeout = timeout
         self._sockets = Sockets()
         self._closed = False
+        self._odd_creations = 0  # one after another
+
+    @cached_property
+    def _access(self) -> Access:
+        return read_access(self._api_key, self._base_url)
 
     @cached_property
     def _client(self) -> anthropic.Anthropic:
         if self._closed:
             raise ProviderUnavailableError("the run that this call belongs to has ended", kind="closed")
+        address, key = self._access.address, self._access.key
+        headers = {}
+        if address is not None and address.login is not None and key is not None:
+            headers["X-Api-Key"] = key.value  # the Authorization header is the login's
         try:
-            http_client = anthropic.DefaultHttpxClient(event_hooks={"request": [self._sockets.watch]})
-            client = anthropic.Anthropic(max_retries=0, http_client=http_client)
-        except httpx2.InvalidURL as exc:
+            client = anthropic.Anthropic(
+                api_key=self._api_key,
+                base_url=None if address is None else address.url,
+                max_retries=0,
+                http_client=_http_client(self._access, self._sockets),
+                default_headers=headers,
+            )
+        except (anthropic.AnthropicError, httpx2.InvalidURL, ValueError, TypeError, OSError) as exc:
             raise ConfigurationError(
-                f"ANTHROPIC_BASE_URL is no URL ({exc}); unset it or give one like https://api.anthropic.com"
+                f"the Anthropic client cannot be set up: {self._access.said(exc)}"
             ) from exc
-        except (anthropic.AnthropicError, ValueError, TypeError) as exc:
-            raise ConfigurationError(f"the Anthropic client cannot be set up: {exc}") from exc
+        _check_what_the_sdk_found(client, self._access)
         return client if self._timeout is None else client.with_options(timeout=self._timeout)
 
     @cached_property
     def _questions(self) -> anthropic.Anthropic:
         return self._client.with_options(timeout=self._timeout or _ANSWER_SECONDS)
 
+    @cached_property
+    def _calls(self) -> Calls:
+        return Calls(self._access, self.base_url, self._sockets)
+
     @property
     def base_url(self) -> str:
-        """Where requests go, without a trailing slash."""
-        return str(self._client.base_url).rstrip("/")
+        """Where requests go, without a trailing slash, a user or a password."""
+        return redacted(str(self._client.base_url)).rstrip("/")
 
     @property
     def key(self) -> str | None:
@@ -94,19 +118,11 @@ class AnthropicProvider:
 
     def check(self) -> None:
         """See the port: key, URL, and whether somebody listens there; no byte is sent."""
-        url = self._client.base_url
-        if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 443) < 65_536:
-            raise ConfigurationError(
-                f"ANTHROPIC_BASE_URL is {str(url)!r}, which is no http(s) URL; "
-                "unset it or give one like https://api.anthropic.com"
-            )
-        headers = {name.lower() for name in self._client.default_headers}
-        if not headers & {"authorization", "x-api-key"} and self._client.credentials is None:
-            raise ConfigurationError(
-                "no Anthropic API key: set the environment variable ANTHROPIC_API_KEY "
-                "(or run against the sandbox: python -m batchata.sandbox)"
-            )
-        self._reach(url)
+        client = self._client
+        headers = {name.lower() for name in client.default_headers}
+        if not headers & {"authorization", "x-api-key"} and client.credentials is None:
+            raise no_key()
+        self._reach(client.base_url)
 
     def _reach(self, url: httpx2.URL) -> None:
         if getproxies().keys() & {url.scheme, "all"}:
@@ -114,30 +130,31 @@ class AnthropicProvider:
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
             socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
-        except OSError as exc:
+        except (OSError, UnicodeError) as exc:  # a label of a host name may be too long to be encoded
             raise ProviderUnavailableError(
-                f"nobody answers at {self.base_url} ({exc}); check ANTHROPIC_BASE_URL and the network"
+                f"nobody answers at {self.base_url} ({exc}); "
+                f"check {self._access.address_name} and the network"
             ) from exc
 
     def count_tokens(self, request: bytes) -> int:
         """See the port. The counting endpoint takes only what makes input tokens."""
         params = msgspec.json.decode(request, type=_Request).params
         counted = {name: value for name, value in params.items() if name in _COUNTED}
-        with translated("counting tokens"):
+        with self._calls.translated("counting tokens"):
             response = self._questions.post(
                 _COUNT_PATH,
                 content=msgspec.json.encode(counted),
                 cast_to=httpx2.Response,
                 options={"headers": {"content-type": "application/json"}},
             )
-        tokens = _json(response, "the count of tokens").get("input_tokens")
-        if not isinstance(tokens, int):
+        tokens = self._object(response, "the count of tokens").get("input_tokens")
+        if type(tokens) is not int or not 0 <= tokens < _MOST_TOKENS:
             raise ProviderUnavailableError("counting tokens: the answer holds no count", kind="no_count")
         return tokens
 
     def submit(self, body: bytes | IO[bytes]) -> Batch:
         """See the port."""
-        with translated("creating a batch", creating=True):
+        with self._calls.translated("creating a batch", creating=True):
             response = self._client.post(
                 _PATH,
                 content=body,
@@ -145,33 +162,57 @@ class AnthropicProvider:
                 options={"headers": {"content-type": "application/json"}},
             )
         try:
-            return _batch(_json(response, "the answer to creating a batch"))
-        except BatchataError as exc:  # it said yes, so a batch may exist, and only looking for it can tell
-            raise UnknownSubmissionError(f"creating a batch: {exc}", kind="unreadable_answer") from exc
+            batch = batch_of(self._object(response, "the answer to creating a batch"), created=True)
+        except (
+            UnreadableReplyError
+        ) as exc:  # it said yes, so a batch may exist, and only looking for it can tell
+            self._odd_creations += 1
+            raise UnknownSubmissionError(
+                f"creating a batch: {exc}", kind="unreadable_answer", final=self._odd_creations > 1
+            ) from exc
+        self._odd_creations = 0
+        return batch
 
     def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
-        """See the port; beyond a few batches one page of the list answers for a hundred of them."""
+        """See the port; beyond a few batches one page of the list answers for a hundred of them.
+
+        A description that cannot be read is an error only when no other batch has ended: what can be
+        collected comes first.
+        """
+        found = self._listed(set(batch_ids), since) if len(batch_ids) > _FEW else {}
+        doubt: UnreadableReplyError | None = None
+        for batch_id in batch_ids:
+            try:
+                known = found.get(batch_id) or self._retrieve(batch_id)
+            except UnreadableReplyError as exc:
+                doubt = exc
+                known = batch_of({"id": batch_id, "processing_status": "unreadable"})
+            if known:
+                found[batch_id] = known
+        if doubt is not None and not any(batch.ended for batch in found.values()):
+            raise doubt
+        return found
+
+    def _listed(self, wanted: set[str], since: int) -> dict[str, Batch]:
+        """Those of the batches that the newest pages of the list tell of."""
         found: dict[str, Batch] = {}
-        if len(batch_ids) > _FEW:
-            wanted = set(batch_ids)
+        try:
             for batch in self._newest(since, _PAGES_OF_A_POLL):
                 if batch.batch_id in wanted:
                     found[batch.batch_id] = batch
                 if len(found) == len(wanted):
-                    return found
-        for batch_id in batch_ids:
-            known = found.get(batch_id) or self._retrieve(batch_id)
-            if known:
-                found[batch_id] = known
+                    break
+        except UnreadableReplyError:
+            return found  # those that are lacking are asked for one by one
         return found
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
         """See the port. Lines are split on newline bytes only: U+2028 may stand raw inside a JSON string."""
-        with translated(f"fetching the results of {batch_id}"):
+        with self._calls.translated(f"fetching the results of {batch_id}"):
             response = self._client.get(
                 f"{_PATH}/{batch_id}/results",
                 cast_to=httpx2.Response,
-                options={"headers": {"X-Stainless-Raw-Response": "stream"}},
+                options={"headers": RAW_STREAM},
             )
             try:
                 yield from _chunks(_lines(response.iter_bytes()))
@@ -180,7 +221,7 @@ class AnthropicProvider:
 
     def cancel(self, batch_id: str) -> None:
         """See the port. A batch that has ended already cannot be cancelled, which is no error."""
-        with translated(f"cancelling {batch_id}"):
+        with self._calls.translated(f"cancelling {batch_id}"):
             try:
                 self._questions.post(f"{_PATH}/{batch_id}/cancel", cast_to=httpx2.Response)
             except anthropic.BadRequestError:
@@ -195,39 +236,75 @@ class AnthropicProvider:
             if client is not None:
                 client.close()
 
-    def find(self, since: int, size: int) -> list[Batch]:
-        """See the port."""
-        return [batch for batch in self._newest(since, None) if batch.size == size]
+    def find(self, since: int, size: int) -> Iterator[Batch]:
+        """See the port. A batch whose counts cannot be read, or are all 0, may have any size."""
+        return (batch for batch in self._newest(since, None) if batch.size in (size, 0))
 
     def _retrieve(self, batch_id: str) -> Batch | None:
         try:
-            with translated(f"asking for {batch_id}"):
+            with self._calls.translated(f"asking for {batch_id}"):
                 response = self._questions.get(f"{_PATH}/{batch_id}", cast_to=httpx2.Response)
         except BatchNotFoundError:
             return None
-        return _batch(_json(response, f"the description of {batch_id}"))
+        return batch_of(self._object(response, f"the description of {batch_id}"))
 
     def _newest(self, since: int, most_pages: int | None) -> Iterator[Batch]:
-        """The batches created since then, newest first; all of them, unless a number of pages is given."""
+        """The batches created since then, newest first; all of them, unless a number of pages is given.
+
+        A page is handed over as far as it can be read before the rest of it is doubted: UnreadableReplyError.
+        """
         after: str | None = None
+        seen: set[str | None] = {None}
         for _ in range(most_pages or _MOST_PAGES):
             query = {"limit": _PAGE} if after is None else {"limit": _PAGE, "after_id": after}
-            with translated("listing batches"):
+            with self._calls.translated("listing batches"):
                 response = self._questions.get(_PATH, cast_to=httpx2.Response, options={"params": query})
-            page = _json(response, "the list of batches")
-            if not isinstance(page.get("data"), list):
-                raise ProviderUnavailableError("listing batches: the answer is no list", kind="not_a_list")
-            batches = [_batch(item) for item in page["data"]]
+            page = page_of(self._object(response, "the list of batches"), _PAGE, after)
             # A time that cannot be read is 0: it must not make a batch look older than it is.
-            yield from (batch for batch in batches if not batch.created_at or batch.created_at >= since)
-            if not page.get("has_more") or not batches or 0 < batches[-1].created_at < since:
+            yield from (batch for batch in page.batches if not batch.created_at or batch.created_at >= since)
+            if page.doubt is not None:
+                raise UnreadableReplyError(f"listing batches: {page.doubt}", kind="odd_reply")
+            if page.after is None or (page.batches and 0 < page.batches[-1].created_at < since):
                 return
-            after = page.get("last_id") or batches[-1].batch_id
+            if page.after in seen:
+                raise UnreadableReplyError("listing batches: its pages go round in circles", kind="odd_reply")
+            seen.add(after := page.after)
         if most_pages is None:
             raise ProviderUnavailableError(
                 f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than what is looked for",
                 kind="too_many_batches",
             )
+
+    def _object(self, response: httpx2.Response, what: str) -> dict[str, Any]:
+        return read_object(response, what, self._calls.hint)
+
+
+def _http_client(access: Access, sockets: Sockets) -> httpx2.Client:
+    """The SDK's own, but for redirects: a POST that follows one may create a second batch elsewhere."""
+    login = None if access.address is None else access.address.login
+    try:
+        return anthropic.DefaultHttpxClient(
+            follow_redirects=False,
+            auth=None if login is None else httpx2.BasicAuth(*login),
+            event_hooks={"request": [sockets.watch], "response": [bounded]},
+        )
+    except (httpx2.InvalidURL, ValueError, ImportError) as exc:  # may quote the proxy's password
+        what = (
+            "needs a package: pip install socksio" if isinstance(exc, ImportError) else "is no URL of a proxy"
+        )
+        raise ConfigurationError(f"what HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY says {what}") from exc
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigurationError(
+            f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({exc.strerror or exc})"
+        ) from exc
+
+
+def _check_what_the_sdk_found(client: anthropic.Anthropic, access: Access) -> None:
+    """A profile of the SDK may bring a URL and headers of its own."""
+    if access.address is None and read_address(str(client.base_url), "base_url of the SDK's profile").login:
+        raise ConfigurationError("base_url of the SDK's profile holds a user or password; take it out")
+    given = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
+    check_headers(given, "the SDK")
 
 
 def _chunks(lines: Iterator[tuple[bytes, bool]]) -> Iterator[list[Outcome]]:
@@ -250,46 +327,22 @@ def _chunks(lines: Iterator[tuple[bytes, bool]]) -> Iterator[list[Outcome]]:
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """The lines, and whether each had its newline: the last one may lack it, or be cut."""
-    rest = b""
+    """The lines, and whether each had its newline: the last one may lack it, or be cut.
+
+    A line beyond all bounds is cut there, and what remains of it is not kept.
+    """
+    parts: list[bytes] = []  # of a line whose end has not come yet
+    size = 0
     for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from ((line, True) for line in lines if line.strip())
-    if rest.strip():
-        yield rest, False
-
-
-def _json(response: httpx2.Response, what: str) -> dict[str, Any]:
-    try:
-        value = msgspec.json.decode(response.content)
-    except msgspec.DecodeError as exc:
-        raise RequestRefusedError(
-            f"{what} is not JSON: is ANTHROPIC_BASE_URL the address of the Anthropic API?", kind="not_the_api"
-        ) from exc
-    return value if isinstance(value, dict) else {}
-
-
-def _batch(value: dict[str, Any]) -> Batch:
-    counts = value.get("request_counts") or {}
-    batch_id = value.get("id")
-    if not isinstance(batch_id, str):
-        raise IncompleteResultsError("the provider described a batch without an id")
-    status = str(value.get("processing_status"))
-    return Batch(
-        batch_id=batch_id,
-        ended=status == "ended",
-        status=status,
-        counts=Counts(**{name: int(counts.get(name) or 0) for name in Counts.__struct_fields__}),
-        created_at=_micros(value.get("created_at")) or 0,
-        expires_at=_micros(value.get("expires_at")),
-    )
-
-
-def _micros(text: object) -> int | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+        first, *others = chunk.split(b"\n")
+        if size < _MOST_LINE_BYTES:
+            parts.append(first)
+        size += len(first)
+        if not others:
+            continue
+        *lines, rest = others
+        yield from ((line, True) for line in (b"".join(parts), *lines) if line.strip())
+        parts, size = [rest], len(rest)
+    last = b"".join(parts)
+    if last.strip():
+        yield last, False

@@ -1,15 +1,26 @@
-"""What a failed call to the Message Batches API means: the SDK's errors in Batchata's words."""
+"""What a failed call to the Message Batches API means: the SDK's errors in Batchata's words.
+
+Two questions decide about every error: may the request have had an effect, and may waiting cure it?
+`_NO_REPLY` answers them for errors that brought no reply, `_BY_STATUS` for replies with a status. They are
+tables, so that no class and no status is decided in passing.
+"""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
 
 import anthropic
 import httpx2
+from anthropic.lib.credentials import WorkloadIdentityError
 
 from batchata.errors import (
     AuthenticationFailedError,
+    BatchataError,
     BatchNotFoundError,
     ConfigurationError,
     ProviderError,
@@ -18,88 +29,276 @@ from batchata.errors import (
     RequestRefusedError,
     SpendLimitError,
     UnknownSubmissionError,
+    UnreadableReplyError,
 )
+from batchata.providers.address import redacted
+from batchata.providers.anthropic.access import Access
+from batchata.providers.anthropic.pauses import asked_pause
+from batchata.providers.anthropic.replies import ReplyTooLargeError
+from batchata.providers.anthropic.sockets import Sockets
 
-# The connection never stood, so nothing can have arrived.
-_NEVER_SENT = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.PoolTimeout,
-    httpx2.ProxyError,
-    httpx2.UnsupportedProtocol,
-)
-_SPEND_CODES = ("enforced_spend_limit_reached", "contract_spend_limit_reached")
+__all__ = ["Calls"]
+
+
+class Cure(Enum):
+    """What helps against an error."""
+
+    WAITING = auto()
+    SETUP = auto()  # the user's: a variable, a certificate, a proxy
+    NOBODY = auto()  # not known; whoever runs the address
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """An error without a reply: whether the request may have left this machine, and what helps."""
+
+    left: bool
+    cure: Cure
+
+
+# Looked up by the nearest class of the error's ancestry. Where it was seen that a request failed before it
+# was sent (`Sockets.never_left`), it did not leave, whatever stands here.
+_NO_REPLY: Final[dict[type[BaseException], NoReply]] = {
+    httpx2.ConnectError: NoReply(left=False, cure=Cure.WAITING),
+    httpx2.ConnectTimeout: NoReply(left=False, cure=Cure.WAITING),
+    httpx2.PoolTimeout: NoReply(left=False, cure=Cure.WAITING),
+    httpx2.ProxyError: NoReply(left=False, cure=Cure.WAITING),  # but for what _PROXY_REFUSES
+    httpx2.UnsupportedProtocol: NoReply(left=False, cure=Cure.SETUP),
+    httpx2.InvalidURL: NoReply(left=False, cure=Cure.SETUP),
+    httpx2.TimeoutException: NoReply(left=True, cure=Cure.WAITING),
+    httpx2.NetworkError: NoReply(left=True, cure=Cure.WAITING),
+    httpx2.RemoteProtocolError: NoReply(left=True, cure=Cure.WAITING),
+    httpx2.LocalProtocolError: NoReply(left=True, cure=Cure.SETUP),  # mostly a header that cannot be sent
+    httpx2.DecodingError: NoReply(left=True, cure=Cure.NOBODY),
+    httpx2.TooManyRedirects: NoReply(left=True, cure=Cure.NOBODY),
+    httpx2.CookieConflict: NoReply(left=True, cure=Cure.NOBODY),
+    httpx2.StreamError: NoReply(left=True, cure=Cure.WAITING),  # the connection was closed under the call
+    httpx2.HTTPError: NoReply(left=True, cure=Cure.WAITING),
+    ReplyTooLargeError: NoReply(left=True, cure=Cure.NOBODY),
+    ssl.SSLCertVerificationError: NoReply(left=True, cure=Cure.SETUP),
+    UnicodeError: NoReply(left=True, cure=Cure.SETUP),  # a host name or header that cannot be encoded
+    OSError: NoReply(left=True, cure=Cure.WAITING),
+    anthropic.CredentialsError: NoReply(left=False, cure=Cure.SETUP),
+    anthropic.AnthropicError: NoReply(left=True, cure=Cure.NOBODY),
+    RuntimeError: NoReply(left=True, cure=Cure.WAITING),  # "the client has been closed", by a run that ends
+    Exception: NoReply(left=True, cure=Cure.NOBODY),  # ValueError, TypeError, AttributeError … out of the SDK
+}
+_TLS_OF_NONE: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+_PROXY_REFUSES: Final = ("400", "401", "403", "404", "405", "407", "451", "501")
+
+
+class Effect(Enum):
+    """What a status says about the request."""
+
+    REFUSED = auto()  # nothing happened, and nothing would the next time
+    PASSING = auto()  # nothing happened; later it may
+    OPEN = auto()  # it may have happened; later there may be an answer
+    MOVED = auto()  # it belongs to another place, where it is not sent
+    OPEN_AND_MOVED = auto()  # it may have happened, and the answer is in another place
+
+
+# What is not in it: 3xx MOVED, 4xx REFUSED, 5xx OPEN.
+_BY_STATUS: Final = {
+    302: Effect.OPEN_AND_MOVED,  # what many a server answers after it has done what a POST asked for
+    303: Effect.OPEN_AND_MOVED,
+    408: Effect.OPEN,
+    409: Effect.OPEN,
+    425: Effect.PASSING,
+    429: Effect.PASSING,
+    499: Effect.OPEN,
+    501: Effect.REFUSED,
+    505: Effect.REFUSED,
+    506: Effect.REFUSED,
+    508: Effect.REFUSED,
+    510: Effect.REFUSED,
+    511: Effect.REFUSED,  # a network that wants a login first
+}
+_WORDS: Final = {
+    405: "nothing there takes this kind of call",
+    407: "the proxy wants a user and a password: https://user:password@host in HTTPS_PROXY",
+    426: "https is wanted there",
+    431: "the headers are too large: look at ANTHROPIC_CUSTOM_HEADERS",
+    451: "it is withheld there for legal reasons",
+    501: "nothing there takes this kind of call",
+    511: "the network wants a login before anything goes out",
+}
+_SPEND_CODES: Final = ("enforced_spend_limit_reached", "contract_spend_limit_reached")
 # A limit the user set in the Console is a plain 400 and told only by its text.
-_SPEND_TEXTS = ("You have reached your specified API usage limits", "Your credit balance is too low")
+_SPEND_TEXTS: Final = ("You have reached your specified API usage limits", "Your credit balance is too low")
 
 
-@contextmanager
-def translated(doing: str, *, creating: bool = False) -> Iterator[None]:
-    """Run a call; what the SDK or its HTTP client raises comes out as a ProviderError.
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Translates the errors of calls made with this access, to this URL (as it may be said)."""
 
-    With `creating`, failures that leave open whether the server acted become UnknownSubmissionError.
-    """
-    try:
-        yield
-    except anthropic.APIStatusError as exc:
-        raise _by_status(exc, doing, creating) from exc
-    except anthropic.APIConnectionError as exc:
-        raise _by_cause(exc.__cause__ or exc, doing, creating) from exc
-    except httpx2.HTTPError as exc:
-        raise _by_cause(exc, doing, creating) from exc
-    except anthropic.CredentialsError as exc:
-        raise ConfigurationError(f"{doing}: {exc}") from exc
+    access: Access
+    url: str
+    sockets: Sockets
 
+    @property
+    def hint(self) -> str:
+        """What to look at when something else answers."""
+        return f"is {self.access.address_name} the address of the Anthropic API? It is {self.url}"
 
-def _by_cause(cause: BaseException, doing: str, creating: bool) -> ProviderError:
-    what = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
-    if creating and not isinstance(cause, _NEVER_SENT):
-        return UnknownSubmissionError(f"{doing}: no answer ({what})", kind="no_answer")
-    return ProviderUnavailableError(f"{doing}: no answer ({what})", kind="no_answer")
+    @contextmanager
+    def translated(self, doing: str, *, creating: bool = False) -> Iterator[None]:
+        """Run a call; what the SDK or its HTTP client raises comes out as an error of ours.
 
+        With `creating`, failures that leave open whether the server acted become UnknownSubmissionError.
+        """
+        self.sockets.begin()
+        try:
+            yield
+        except BatchataError:
+            raise
+        except anthropic.APIStatusError as exc:
+            raise self._by_status(exc, doing, creating) from exc
+        except anthropic.APIConnectionError as exc:
+            raise self._by_cause(exc.__cause__ or exc, doing, creating, in_client=True) from exc
+        except Exception as exc:  # the SDK raises bare errors too
+            in_client = self.sockets.was_handed_over or isinstance(exc, httpx2.HTTPError | httpx2.StreamError)
+            raise self._by_cause(exc, doing, creating, in_client=in_client) from exc
 
-def _by_status(exc: anthropic.APIStatusError, doing: str, creating: bool) -> ProviderError:
-    status = exc.status_code
-    kind = exc.type or f"http_{status}"
-    said = _said(exc)
-    text = f"{doing}: HTTP {status} {kind}: {said}"
-    if status == 402 or exc.error_code in _SPEND_CODES or said.startswith(_SPEND_TEXTS):
-        return SpendLimitError(text, kind="billing_error", status=status)
-    if status in (401, 403):
-        return AuthenticationFailedError(text, kind=kind, status=status)
-    if status == 404:
-        if creating:
-            text += "; is ANTHROPIC_BASE_URL the address of the Anthropic API?"
-            return RequestRefusedError(text, kind=kind, status=status)
-        return BatchNotFoundError(text, kind=kind, status=status)
-    if status == 413:
-        return RequestRefusedError(
-            f"{doing}: HTTP 413: the job is larger than the API takes; lower items_per_job",
-            kind="request_too_large",
-            status=status,
+    def _by_cause(
+        self, cause: BaseException, doing: str, creating: bool, *, in_client: bool
+    ) -> BatchataError:
+        if isinstance(cause, BatchataError):  # from a hook of ours, or a run that has ended
+            return cause
+        verdict = self._verdict(cause)
+        left = verdict.left and in_client and not self.sockets.never_left
+        text = f"{doing}: no answer ({self._what(cause)})"
+        if verdict.cure is not Cure.WAITING:
+            text += f"; {self._advice(cause)}"
+        if creating and left:
+            final = verdict.cure is not Cure.WAITING
+            return UnknownSubmissionError(text, kind="no_answer", final=final)
+        if verdict.cure is Cure.WAITING:
+            return ProviderUnavailableError(text, kind="no_answer")
+        if verdict.cure is Cure.SETUP or not left:
+            return ConfigurationError(text)
+        return UnreadableReplyError(text, kind="no_answer")
+
+    def _verdict(self, cause: BaseException) -> NoReply:
+        if isinstance(cause, WorkloadIdentityError):  # the exchange of a token, which comes before the call
+            lasts = (
+                cause.status_code is not None and 400 <= cause.status_code < 500 and cause.status_code != 429
+            )
+            return NoReply(left=False, cure=Cure.SETUP if lasts else Cure.WAITING)
+        if _refuses_tls(cause) or (isinstance(cause, httpx2.ProxyError) and str(cause)[:3] in _PROXY_REFUSES):
+            return NoReply(left=False, cure=Cure.SETUP)
+        return next(_NO_REPLY[c] for c in type(cause).__mro__ if c in _NO_REPLY)
+
+    def _what(self, cause: BaseException) -> str:
+        name = type(cause).__name__
+        if isinstance(cause, httpx2.LocalProtocolError | httpx2.InvalidURL | UnicodeError):
+            return name  # its text quotes the header or the URL
+        text = self.access.said(cause)
+        return f"{name}: {text}" if text else name
+
+    def _advice(self, cause: BaseException) -> str:
+        if isinstance(cause, httpx2.ProxyError):
+            return "look at the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names"
+        if isinstance(cause, httpx2.LocalProtocolError | UnicodeError):
+            suspects = f"the key, ANTHROPIC_CUSTOM_HEADERS and {self.access.address_name}"
+            return f"no request can carry it: look at {suspects}"
+        if isinstance(cause, anthropic.CredentialsError | WorkloadIdentityError):
+            return "look at the SDK's profile or identity token"
+        if _refuses_tls(cause):
+            return (
+                f"{self.url} cannot be trusted or speaks no TLS: is {self.access.address_name} right, and "
+                "does SSL_CERT_FILE name the authority of your network?"
+            )
+        return self.hint
+
+    def _by_status(self, exc: anthropic.APIStatusError, doing: str, creating: bool) -> ProviderError:
+        status = exc.status_code
+        kind = exc.type if isinstance(exc.type, str) and exc.type.isidentifier() else f"http_{status}"
+        said = self._said(exc)
+        text = f"{doing}: HTTP {status} {kind}: {said}"
+        is_spend = status == 402 or kind == "billing_error" or exc.error_code in _SPEND_CODES
+        if is_spend or any(words in said for words in _SPEND_TEXTS):
+            return SpendLimitError(text, kind="billing_error", status=status)
+        if status in (401, 403):
+            return self._refused_key(doing, status, kind, said)
+        if status == 404:
+            return self._not_found(exc, text, kind, creating)
+        if status == 413:
+            return RequestRefusedError(
+                f"{doing}: HTTP 413: the job is larger than the API takes; lower items_per_job",
+                kind="request_too_large",
+                status=status,
+            )
+        return self._by_effect(exc, text, kind, creating)
+
+    def _by_effect(
+        self, exc: anthropic.APIStatusError, text: str, kind: str, creating: bool
+    ) -> ProviderError:
+        status, headers = exc.status_code, exc.response.headers
+        otherwise = {3: Effect.MOVED, 5: Effect.OPEN}.get(status // 100, Effect.REFUSED)
+        effect = _BY_STATUS.get(status, otherwise)
+        pause = asked_pause(headers)
+        if effect is Effect.REFUSED and headers.get("x-should-retry") == "true":
+            effect = Effect.PASSING
+        if effect is Effect.PASSING and headers.get("x-should-retry") == "false" and pause is None:
+            effect = Effect.REFUSED
+        if effect in (Effect.MOVED, Effect.OPEN_AND_MOVED):
+            moved = f"{text}; {self._moved(exc.response)}"
+            if creating and effect is Effect.OPEN_AND_MOVED:
+                return UnknownSubmissionError(moved, kind="redirected", status=status, final=True)
+            return RequestRefusedError(moved, kind="redirected", status=status)
+        if effect is Effect.REFUSED:
+            advice = f"; {_WORDS[status]} (the address is {self.url})" if status in _WORDS else ""
+            return RequestRefusedError(text + advice, kind=kind, status=status)
+        if effect is Effect.OPEN and creating:
+            return UnknownSubmissionError(text, kind=kind, status=status)
+        unavailable = RateLimitedError if status == 429 else ProviderUnavailableError
+        return unavailable(text, kind=kind, status=status, retry_after=pause)
+
+    def _refused_key(self, doing: str, status: int, kind: str, said: str) -> ProviderError:
+        key = self.access.key
+        whose = "the SDK's credentials were" if key is None else f"the key in {key.name} was"
+        return AuthenticationFailedError(
+            f"{doing}: HTTP {status} {kind}: {whose} refused by {self.url}: {said}", kind=kind, status=status
         )
-    if status == 429:
-        return RateLimitedError(text, kind=kind, status=status, retry_after=_retry_after(exc))
-    if status in (408, 409) or status >= 500:
-        return _temporary(exc, text, kind, creating)
-    return RequestRefusedError(text, kind=kind, status=status)
+
+    def _not_found(
+        self, exc: anthropic.APIStatusError, text: str, kind: str, creating: bool
+    ) -> ProviderError:
+        if creating:
+            return RequestRefusedError(f"{text}; {self.hint}", kind=kind, status=404)
+        if not isinstance(
+            exc.body, dict
+        ):  # of this API it would say so in JSON: nothing is known of the batch
+            return UnreadableReplyError(text, kind="not_the_api", status=404)
+        return BatchNotFoundError(text, kind=kind, status=404)
+
+    def _moved(self, response: httpx2.Response) -> str:
+        place = (
+            self.access.said(redacted(response.headers.get("location", "")))
+            or "a place that it does not name"
+        )
+        return (
+            f"it is redirected to {place}, where nothing is sent. If that is right, make it the base of "
+            f"{self.access.address_name}, which is {self.url}"
+        )
+
+    def _said(self, exc: anthropic.APIStatusError) -> str:
+        """The API's own sentence; a proxy's HTML page is not worth printing."""
+        if isinstance(exc.body, dict) and exc.api_message:
+            return self.access.said(exc.api_message)
+        if exc.status_code // 100 == 3:
+            return "a redirect"
+        return (
+            f"the answer was not the API's own; is {self.access.address_name} its address? It is {self.url}"
+        )
 
 
-def _temporary(exc: anthropic.APIStatusError, text: str, kind: str, creating: bool) -> ProviderError:
-    if creating:
-        return UnknownSubmissionError(text, kind=kind, status=exc.status_code)
-    return ProviderUnavailableError(text, kind=kind, status=exc.status_code, retry_after=_retry_after(exc))
-
-
-def _said(exc: anthropic.APIStatusError) -> str:
-    """The API's own sentence; a proxy's HTML page is not worth printing."""
-    if isinstance(exc.body, dict) and exc.api_message:
-        return exc.api_message
-    return "the answer was not the API's own; is ANTHROPIC_BASE_URL its address?"
-
-
-def _retry_after(exc: anthropic.APIStatusError) -> float | None:
-    try:
-        return float(exc.response.headers["retry-after"])
-    except (KeyError, ValueError):
-        return None
+def _refuses_tls(cause: BaseException | None) -> bool:
+    """Whether a certificate was not trusted, or the other side speaks no TLS at all: both stay so."""
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        if isinstance(cause, ssl.SSLError) and str(cause.reason).upper() in _TLS_OF_NONE:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

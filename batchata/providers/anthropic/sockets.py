@@ -1,8 +1,9 @@
-"""The sockets of an HTTP client, so that calls blocked in other threads can be broken off."""
+"""The sockets of an HTTP client: how far a call has come on them, and how to break calls off."""
 
 from __future__ import annotations
 
 import socket
+import threading
 import weakref
 from contextlib import suppress
 from typing import Any
@@ -12,16 +13,38 @@ import httpx2
 # Closing a client closes its sockets, but a thread that waits in recv() on one would go on waiting: only
 # shutdown() wakes it. The sockets are known through the client's documented "trace" request extension.
 _CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
+_NO_CONNECTION = ("connect_tcp.failed", "start_tls.failed", "setup_socks5_connection.failed")
+_HEADERS_STARTED = "send_request_headers.started"
+_HEADERS_FAILED = "send_request_headers.failed"
 
 
 class Sockets:
-    """Remembers the sockets that a client opens, from the moment its `watch` is a request hook of it."""
+    """Remembers the sockets that a client opens, from the moment its `watch` is a request hook of it.
+
+    It also knows how far the call of the present thread has come, by what was seen of it.
+    """
 
     def __init__(self) -> None:
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._call = threading.local()
+
+    def begin(self) -> None:
+        """The present thread is about to make a call, of which nothing has been handed to the client yet."""
+        self._call.stage = "begun"
+
+    @property
+    def was_handed_over(self) -> bool:
+        """Whether the call of this thread has reached the client, or nobody can tell."""
+        return getattr(self._call, "stage", None) != "begun"
+
+    @property
+    def never_left(self) -> bool:
+        """Whether it was seen that the call of this thread failed before a byte of it was sent."""
+        return getattr(self._call, "stage", None) == "failed before"
 
     def watch(self, request: httpx2.Request) -> None:
         """A request hook: learn of the connection that this request opens, if it does."""
+        self._call.stage = "handed over"
         request.extensions = {**request.extensions, "trace": self._trace}
 
     def shut_down(self) -> None:
@@ -35,3 +58,9 @@ class Sockets:
             opened = info["return_value"].get_extra_info("socket")
             if isinstance(opened, socket.socket):
                 self._open.add(opened)
+        elif event.endswith(_NO_CONNECTION):
+            self._call.stage = "failed before"
+        elif event.endswith(_HEADERS_STARTED):
+            self._call.stage = "on its way"
+        elif event.endswith(_HEADERS_FAILED) and type(info["exception"]).__name__ == "LocalProtocolError":
+            self._call.stage = "failed before"  # a header that cannot be sent

@@ -1,0 +1,98 @@
+"""The base URL of a provider: what is wrong with it, how to mend that, and how to name it without secrets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from batchata.errors import ConfigurationError
+
+__all__ = ["Address", "read_address", "redacted"]
+
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_LOGIN = re.compile(r"(?<=//)[^/?#]*@")
+_EXTRA = re.compile(r"[?#].*", re.DOTALL)
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+# What the SDK appends to the base URL by itself, and people paste with it.
+_ENDPOINT = re.compile(r"/+v1(/+(messages(/+(batches|count_tokens))?|models|complete))?/*$", re.IGNORECASE)
+_LONGEST = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A base URL that can be used. `name` is where it was found; user and password are apart from `url`."""
+
+    name: str
+    url: str
+    login: tuple[str, str] | None = field(default=None, repr=False)
+
+
+def redacted(url: str) -> str:
+    """The URL as it may be kept and said: without user, password, query and fragment, and printable."""
+    bare = _EXTRA.sub("?…", _LOGIN.sub("", url))
+    return "".join(c if c.isprintable() else "\ufffd" for c in bare[:_LONGEST])
+
+
+def read_address(text: str, name: str) -> Address:
+    """The base URL that stands in the variable or argument of this name.
+
+    Raises ConfigurationError that says what is wrong with it, without quoting a secret in it.
+    """
+    fault = _fault(text)
+    if fault is not None:
+        raise ConfigurationError(f"{name} {fault}")
+    parts = urlsplit(text)
+    login = None
+    if "@" in parts.netloc:
+        login = (unquote(parts.username or ""), unquote(parts.password or ""))
+    return Address(name, redacted(text).rstrip("/"), login)
+
+
+def _fault(text: str) -> str | None:
+    example = "unset it or give one like https://api.anthropic.com"
+    if not text.strip():
+        return f"is blank; {example}"
+    named = _named(text)
+    if text != text.strip() or any(c.isspace() or not c.isprintable() for c in text):
+        return f"is {named!r}, with blanks, line breaks or control characters in or around it; take them out"
+    if text[0] in _QUOTES or text[-1] in _QUOTES:
+        return f"is {named}, with quotes around it; take them off"
+    if not _SCHEME.match(text):
+        return f"is {named!r}, which is no http(s) URL; {_with_a_scheme(named) or example}"
+    if not _is_whole(text):
+        return f"is {named!r}, which is no http(s) URL; {example}"
+    if _EXTRA.search(text):
+        return (
+            f"is {named!r}: a query or fragment cannot stand in a base URL, as a path comes behind it; leave "
+            "it out (a token can be given as a header, in ANTHROPIC_CUSTOM_HEADERS)"
+        )
+    if endpoint := _ENDPOINT.search(urlsplit(text).path):
+        cure = _ENDPOINT.sub("", named)
+        return f"is {named!r}, but {endpoint[0]!r} is added to it for every call; give {cure}"
+    return None
+
+
+def _named(text: str) -> str:
+    """A faulty URL for a message; a password may hold what ends a host, so all before the last @ goes."""
+    before, login, shown = text.rpartition("@")
+    if login and "//" in before:
+        shown = f"{before.partition('//')[0]}//{shown}"
+    return _EXTRA.sub("?…", shown)[:_LONGEST]
+
+
+def _with_a_scheme(named: str) -> str | None:
+    host = named.partition("/")[0]
+    if "://" in named or not re.fullmatch(r"[\w.-]+(:\d+)?", host):
+        return None
+    is_local = host.startswith(("localhost", "127.")) or ":" in host
+    return f"did you mean {'http' if is_local else 'https'}://{named}?"
+
+
+def _is_whole(text: str) -> bool:
+    """Whether it has a host, and a port that exists if any."""
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0) and "\\" not in text
+    except ValueError:
+        return False

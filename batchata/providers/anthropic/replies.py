@@ -1,0 +1,191 @@
+"""What a reply of the Message Batches API says: descriptions and pages of batches, read with doubt.
+
+A reply that cannot be read is an UnreadableReplyError, never an error of Python's; no reply is read beyond
+a bound, however small it was when it was packed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import msgspec
+
+from batchata.core.values import Counts
+from batchata.errors import UnreadableReplyError
+from batchata.providers.port import Batch
+
+__all__ = ["RAW_STREAM", "Page", "ReplyTooLargeError", "batch_of", "bounded", "page_of", "read_object"]
+
+RAW_STREAM = {"X-Stainless-Raw-Response": "stream"}  # the SDK's own header: hand over the reply unread
+_MOST_BYTES = 16_000_000  # of a reply; a page of a hundred batches has 60,000
+_MOST_ERROR_BYTES = 1_000_000  # what follows is not read: the status says what happened
+# Longer ids than the API's are known of gateways; a slash or a blank would make another path of it.
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:=+~@-]{0,511}")
+_MOST_REQUESTS = 10**9
+_ODD = "odd_reply"
+_LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp() * 1e6)
+
+
+class ReplyTooLargeError(Exception):
+    """A reply goes on beyond all bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the list: its batches, whether all of it could be read, and where the next one begins.
+
+    `doubt` says what is wrong with it, None when nothing is; `after` is None at the end of the list.
+    """
+
+    batches: list[Batch]
+    after: str | None
+    doubt: str | None
+
+
+def bounded(response: httpx2.Response) -> None:
+    """A response hook: the body is unpacked piece by piece, and only up to a bound.
+
+    Results are left as they are, since their lines are bounded one by one. An error's body ends at its bound.
+    """
+    is_stream = response.request.headers.get(next(iter(RAW_STREAM))) == "stream"
+    if is_stream and response.is_success:
+        return
+    whole = httpx2.Response(
+        response.status_code, headers=response.headers, stream=response.stream, request=response.request
+    )
+    response.stream = _Bounded(whole)
+    kept = [
+        (n, v) for n, v in response.headers.raw if n.lower() not in (b"content-encoding", b"content-length")
+    ]
+    response.headers = httpx2.Headers(kept)
+
+
+class _Bounded(httpx2.SyncByteStream):
+    """The unpacked body of a response, as far as it is wanted."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        most = _MOST_BYTES if self._response.is_success else _MOST_ERROR_BYTES
+        for piece in self._response.iter_bytes():
+            size += len(piece)
+            if size > most and self._response.is_success:
+                raise ReplyTooLargeError(f"the reply has more than {most:,} bytes")
+            if size > most:
+                return
+            yield piece
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def read_object(response: httpx2.Response, what: str, hint: str) -> dict[str, Any]:
+    """The JSON object of a reply; `hint` is what to look at when it is none."""
+    try:
+        value = msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise UnreadableReplyError(f"{what} is not JSON: {hint}", kind="not_the_api") from exc
+    if not isinstance(value, dict):
+        raise UnreadableReplyError(f"{what} is no JSON object: {hint}", kind="not_the_api")
+    return value
+
+
+def batch_of(value: object, *, created: bool = False) -> Batch:
+    """A batch from its description.
+
+    Counts that cannot be read are 0, which no batch has in sum, and so are times. When a batch was `created`,
+    its id is all that matters.
+    """
+    if not isinstance(value, dict):
+        raise UnreadableReplyError("the provider described a batch by something that is no object", kind=_ODD)
+    batch_id = value.get("id")
+    if not isinstance(batch_id, str) or not _ID.fullmatch(batch_id):
+        raise UnreadableReplyError(
+            "the provider described a batch without an id that could be one", kind=_ODD
+        )
+    status = value.get("processing_status")
+    if not isinstance(status, str) and not created:
+        raise UnreadableReplyError(
+            f"the provider described the batch {batch_id} without its status", kind=_ODD
+        )
+    return Batch(
+        batch_id=batch_id,
+        ended=status == "ended",
+        status=status[:100] if isinstance(status, str) else "unknown",
+        counts=_counts(value.get("request_counts")),
+        created_at=_micros(value.get("created_at")) or 0,
+        expires_at=_micros(value.get("expires_at")),
+    )
+
+
+def page_of(value: dict[str, Any], size: int, after: str | None) -> Page:
+    """A page of the list that was asked for with this size, from behind `after` on.
+
+    What can be read of it is read, before anything about the rest or the next page is doubted.
+    """
+    entries = value.get("data")
+    if not isinstance(entries, list):
+        return Page([], None, "it holds no list of batches")
+    batches: list[Batch] = []
+    doubt = None
+    for entry in entries:
+        try:
+            batches.append(batch_of(entry))
+        except UnreadableReplyError as exc:
+            doubt = str(exc)
+    following, lost = _following(value, batches, len(entries) >= size, after)
+    return Page(batches, following, lost or doubt)
+
+
+def _following(
+    value: dict[str, Any], batches: list[Batch], is_full: bool, after: str | None
+) -> tuple[str | None, str | None]:
+    """Where the next page begins, and why that cannot be told although there may be one."""
+    more = value.get("has_more")
+    if more is False or (more is None and not is_full):
+        return None, None
+    if more is not True:
+        return None, "it does not say whether there is more"
+    last = value.get("last_id")
+    if not isinstance(last, str) or not _ID.fullmatch(last):
+        last = batches[-1].batch_id if batches else None
+    if last is None or last == after:
+        return None, "it says that there is more, but not where"
+    return last, None
+
+
+def _counts(value: object) -> Counts:
+    """What cannot be read in one of them makes all of them worthless: only together they are the size."""
+    given = value if isinstance(value, dict) else {}
+    counts = {name: _count(given.get(name)) for name in Counts.__struct_fields__}
+    unknown = None in counts.values()
+    return Counts(**{name: 0 if unknown else count or 0 for name, count in counts.items()})
+
+
+def _count(value: object) -> int | None:
+    """0 for null or nothing; None for what is no count."""
+    if value is None:
+        return 0
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= _MOST_REQUESTS else None
+
+
+def _micros(text: object) -> int | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        micros = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+    except (ValueError, OverflowError):
+        return None
+    return micros if 0 < micros < _LATEST else None
