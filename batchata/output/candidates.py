@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from batchata.output.mending import CutOff, Mended, NotNearJson, mend
+from batchata.output.mending import CutOff, Node, NotNearJson, read_value
 
 # A list is passed over as a whole: one of its elements is a part, never the answer.
 _OPENING = re.compile(r"\{|\[(?=\s*[{\[\"'\d\]-])")
@@ -20,15 +20,16 @@ _decoder = json.JSONDecoder()
 
 
 class Candidate(NamedTuple):
-    """A value in a text, as JSON, from its first character on.
+    """A value in a text, from its first character on, exclusive of its end.
 
-    `json` is None for what looks like an object and cannot be read. `mended` is there when the value had to
-    be read as nearly JSON.
+    `json` is the text where that is JSON, and `node` the value where it had to be read as nearly JSON; both
+    are None for what looks like an object and cannot be read.
     """
 
-    json: str | None
     start: int
-    mended: Mended | None = None
+    end: int
+    json: str | None = None
+    node: Node | None = None
 
 
 def candidates(text: str) -> Iterator[Candidate]:
@@ -55,13 +56,13 @@ def _read(text: str, at: int) -> tuple[Candidate | None, int | None]:
         return None, None  # thousands of levels deep: nothing that a model of fields could fit
     except ValueError:
         return _read_nearly(text, at)
-    return Candidate(text[at:end], at), end
+    return Candidate(at, end, text[at:end]), end
 
 
 def _read_nearly(text: str, at: int) -> tuple[Candidate | None, int | None]:
     meant = bool(_OBJECT.match(text, at) or _LIST_OF_VALUES.match(text, at))
     try:
-        mended = mend(text, at)
+        node, end = read_value(text, at)
     except CutOff:
         if meant:
             raise
@@ -69,8 +70,9 @@ def _read_nearly(text: str, at: int) -> tuple[Candidate | None, int | None]:
     except NotNearJson as exc:
         if not meant:
             return None, max(exc.at, at + 1)
-        return Candidate(None, at), _matching_end(text, at)
-    return Candidate(mended.json, at, mended), mended.end
+        end = _matching_end(text, at)
+        return Candidate(at, end), end
+    return Candidate(at, end, node=node), end
 
 
 def _matching_end(text: str, at: int) -> int:

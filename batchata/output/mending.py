@@ -1,30 +1,32 @@
-"""Nearly JSON, read by one exact grammar and written as JSON; what could be read in two ways is not read.
+"""A JSON value, or one that is nearly JSON, read with its places in the text; two readings are none.
 
 Taken beyond JSON: raw control characters in strings, strings in single quotes, bare keys, Python's True,
-False and None, a comma too many before a closing bracket, and one that lacks before a key. Not taken:
-comments (they stand for what was left out), unescaped quotes, unknown escapes, numbers with separators.
+False and None, a comma too many before a closing bracket, one that lacks before a key, half of a surrogate
+pair (read as U+FFFD), and escapes that JSON lacks (`\\%`: the backslash is meant). Not taken: comments (they
+stand for what was left out), unescaped quotes, numbers with separators.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import NamedTuple
 
-_DEEPEST = 100
-_SPACE = re.compile(r"[ \t\r\n\f\v\u00a0\ufeff]*")
+from batchata.output.escapes import as_json, decoded
+
+_DEEPEST = 200  # as deep as pydantic reads JSON
+_SPACE = re.compile(r"[ \t\r\n\f\v\u00a0\ufeff]*+")
 _STRINGS = {
-    '"': re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL),
-    "'": re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'", re.DOTALL),
+    '"': re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL),
+    "'": re.compile(r"'([^'\\]*+(?:\\.[^'\\]*+)*+)'", re.DOTALL),
 }
-_ESCAPE = re.compile(r"\\(?:[\"'\\/bfnrt]|u[0-9a-fA-F]{4})")
-_BACKSLASHED = re.compile(r"\\.", re.DOTALL)
-_TO_ESCAPE = re.compile(r'\\.|["\x00-\x1f]', re.DOTALL)
 _SCALAR = re.compile(
-    r"(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|True|False|None)(?![\w.])", re.ASCII
+    r"(?:-?(?:0|[1-9]\d*+)(?:\.\d++)?+(?:[eE][+-]?\d++)?+|true|false|null|True|False|None|NaN|-?Infinity)(?![\w.])",
+    re.ASCII,
 )
-_BARE_KEY = re.compile(r"[A-Za-z_]\w*(?=\s*:)", re.ASCII)
-_A_KEY = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"\s*:', re.DOTALL)
+_BARE_KEY = re.compile(r"[A-Za-z_]\w*+(?=\s*+:)", re.ASCII)
+_A_KEY = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:', re.DOTALL)
 _WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
@@ -40,6 +42,37 @@ class CutOff(Exception):
     """The text ends before the value does."""
 
 
+@dataclass(slots=True)
+class Scalar:
+    """A scalar as JSON writes it, and where it stands in the text: of a string without its quotes."""
+
+    json: str
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str | None:
+        """What a string says; None for other scalars."""
+        return str(json.loads(self.json)) if self.json[0] == '"' else None
+
+
+@dataclass(slots=True)
+class Array:
+    """A list."""
+
+    items: list[Node]
+
+
+@dataclass(slots=True)
+class Object:
+    """An object with every pair that was written, also where a key comes twice."""
+
+    pairs: list[tuple[str, Node]]
+
+
+type Node = Scalar | Array | Object
+
+
 class Mended(NamedTuple):
     """A value as JSON. `places` tells where its scalars stand in the text: start and end by start in `json`.
 
@@ -51,14 +84,44 @@ class Mended(NamedTuple):
     places: dict[int, tuple[int, int]]
 
 
-def mend(text: str, at: int) -> Mended:
-    """The object or list that begins at `at`.
+def read_value(text: str, at: int) -> tuple[Node, int]:
+    """The value that begins at `at`, and where it ends.
 
-    Raises NotNearJson when it is neither, CutOff when it has no end.
+    Raises NotNearJson when it is none, CutOff when it has no end.
     """
-    mending = _Mending(text)
-    end = mending.value(at, 0)
-    return Mended("".join(mending.written), end, mending.places)
+    return _Mending(text).read(at)
+
+
+def mend(text: str, at: int) -> Mended:
+    """The same as JSON."""
+    return written(*read_value(text, at))
+
+
+def written(node: Node, end: int) -> Mended:
+    """The value as JSON in which every scalar knows its place."""
+    pieces: list[str] = []
+    places: dict[int, tuple[int, int]] = {}
+    _write(node, pieces, places, 0)
+    return Mended("".join(pieces), end, places)
+
+
+def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at: int) -> int:
+    """Write at a position of the JSON, and give the one behind."""
+    if isinstance(node, Scalar):
+        places[at + (node.json[0] == '"')] = (node.start, node.end)
+        pieces.append(node.json)
+        return at + len(node.json)
+    is_list = isinstance(node, Array)
+    opening = "[" if is_list else "{"
+    pairs = [("", item) for item in node.items] if isinstance(node, Array) else node.pairs
+    for key, value in pairs:
+        lead = opening if is_list else f"{opening}{json.dumps(key, ensure_ascii=False)}:"
+        pieces.append(lead)
+        at = _write(value, pieces, places, at + len(lead))
+        opening = ","
+    ending = ("[]" if is_list else "{}") if opening in "[{" else "]" if is_list else "}"
+    pieces.append(ending)
+    return at + len(ending)
 
 
 class _Mending:
@@ -66,97 +129,94 @@ class _Mending:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.written: list[str] = []
-        self.places: dict[int, tuple[int, int]] = {}
-        self._length = 0
+        self.open: list[Array | Object] = []
+        self.keys: list[str] = []
+        self.whole: Node | None = None
 
-    def _write(self, piece: str) -> None:
-        self.written.append(piece)
-        self._length += len(piece)
+    def read(self, at: int) -> tuple[Node, int]:
+        at = self._value(at)
+        while self.open:
+            at = self._in_list(at) if isinstance(self.open[-1], Array) else self._in_object(at)
+        assert self.whole is not None
+        return self.whole, at
 
-    def value(self, at: int, depth: int) -> int:
-        match self.text[at : at + 1]:
-            case "{":
-                return self._object(at, depth + 1)
-            case "[":
-                return self._list(at, depth + 1)
-            case '"' | "'":
-                return self._string(at, is_value=True)
-            case "":
-                raise CutOff
-            case _:
-                return self._scalar(at)
+    def _in_list(self, at: int) -> int:
+        at = self._space(at)
+        if self._sign(at) == "]":
+            self.open.pop()
+            return self._behind(at + 1)
+        return self._value(at)
 
-    def _object(self, at: int, depth: int) -> int:
-        self._opened("{", at, depth)
-        at = self._space(at + 1)
-        while self._sign(at) != "}":
-            at = self._space(self._key(at))
-            if self._sign(at) != ":":
-                raise NotNearJson(at)
-            self._write(":")
-            at = self._space(self.value(self._space(at + 1), depth))
-            at = self._comma(at, "}", may_lack=True)
-        return self._closed("}", at)
-
-    def _list(self, at: int, depth: int) -> int:
-        self._opened("[", at, depth)
-        at = self._space(at + 1)
-        while self._sign(at) != "]":
-            at = self._space(self.value(at, depth))
-            at = self._comma(at, "]", may_lack=False)
-        return self._closed("]", at)
-
-    def _opened(self, sign: str, at: int, depth: int) -> None:
-        if depth > _DEEPEST:
+    def _in_object(self, at: int) -> int:
+        at = self._space(at)
+        if self._sign(at) == "}":
+            self.open.pop()
+            return self._behind(at + 1)
+        key, at = self._key(at)
+        at = self._space(at)
+        if self._sign(at) != ":":
             raise NotNearJson(at)
-        self._write(sign)
+        self.keys.append(key)
+        return self._value(self._space(at + 1))
 
-    def _closed(self, sign: str, at: int) -> int:
-        if self.written[-1] == ",":
-            self.written.pop()
-            self._length -= 1
-        self._write(sign)
-        return at + 1
-
-    def _comma(self, at: int, closing: str, *, may_lack: bool) -> int:
-        sign = self._sign(at)
-        if sign == closing:
+    def _behind(self, at: int) -> int:
+        """Behind a value: a comma, or what closes the one around it."""
+        if not self.open:
             return at
+        is_list = isinstance(self.open[-1], Array)
+        at = self._space(at)
+        sign = self._sign(at)
         if sign == ",":
-            at = self._space(at + 1)
-        elif not (may_lack and _A_KEY.match(self.text, at)):
-            raise NotNearJson(at)
-        self._write(",")
-        return at
+            return at + 1
+        if sign == ("]" if is_list else "}") or (not is_list and _A_KEY.match(self.text, at)):
+            return at
+        raise NotNearJson(at)
 
-    def _key(self, at: int) -> int:
+    def _value(self, at: int) -> int:
+        sign = self._sign(at)
+        if sign in "{[":
+            if len(self.open) >= _DEEPEST:
+                raise NotNearJson(at)
+            opened: Array | Object = Object([]) if sign == "{" else Array([])
+            self._add(opened)
+            self.open.append(opened)
+            return at + 1
+        scalar, at = self._string(at) if sign in _STRINGS else self._scalar(at)
+        self._add(scalar)
+        return self._behind(at)
+
+    def _add(self, node: Node) -> None:
+        if not self.open:
+            self.whole = node
+        elif isinstance(holder := self.open[-1], Array):
+            holder.items.append(node)
+        else:
+            holder.pairs.append((self.keys.pop(), node))
+
+    def _key(self, at: int) -> tuple[str, int]:
         if self._sign(at) in _STRINGS:
-            return self._string(at, is_value=False)
-        found = _BARE_KEY.match(self.text, at)
-        if found is None:
+            found = self._quoted(at)
+            return decoded(found[1]), found.end()
+        bare = _BARE_KEY.match(self.text, at)
+        if bare is None:
             raise NotNearJson(at)
-        self._write(f'"{found[0]}"')
-        return found.end()
+        return bare[0], bare.end()
 
-    def _string(self, at: int, *, is_value: bool) -> int:
+    def _string(self, at: int) -> tuple[Scalar, int]:
+        found = self._quoted(at)
+        return Scalar(f'"{as_json(found[1])}"', *found.span(1)), found.end()
+
+    def _quoted(self, at: int) -> re.Match[str]:
         found = _STRINGS[self.text[at]].match(self.text, at)
         if found is None:
             raise CutOff
-        if any(not _ESCAPE.match(found[1], b.start()) for b in _BACKSLASHED.finditer(found[1])):
-            raise NotNearJson(at)
-        if is_value:
-            self.places[self._length + 1] = found.span(1)
-        self._write(f'"{_TO_ESCAPE.sub(_escaped, found[1])}"')
-        return found.end()
+        return found
 
-    def _scalar(self, at: int) -> int:
+    def _scalar(self, at: int) -> tuple[Scalar, int]:
         found = _SCALAR.match(self.text, at)
         if found is None:
             raise NotNearJson(at)
-        self.places[self._length] = found.span()
-        self._write(_WORDS.get(found[0], found[0]))
-        return found.end()
+        return Scalar(_WORDS.get(found[0], found[0]), *found.span()), found.end()
 
     def _space(self, at: int) -> int:
         found = _SPACE.match(self.text, at)
@@ -166,11 +226,3 @@ class _Mending:
         if at >= len(self.text):
             raise CutOff
         return self.text[at]
-
-
-def _escaped(found: re.Match[str]) -> str:
-    """What JSON needs escaped; escapes that it knows stay, and only single quotes lose theirs."""
-    part = found[0]
-    if part == "\\'":
-        return "'"
-    return part if part[0] == "\\" else json.dumps(part)[1:-1]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pydantic
 
 from batchata.output.candidates import Candidate, candidates
-from batchata.output.casing import with_schema_casing
+from batchata.output.escapes import without_halves
 from batchata.output.finite import is_finite
-from batchata.output.mending import CutOff, Mended
+from batchata.output.fitting import Refused, fitted
+from batchata.output.mending import CutOff, Mended, Node, NotNearJson, Object, read_value, written
+from batchata.output.places import place_of
+from batchata.output.usual import Unsure, read_usually
 
 _SHOWN = 5
 _UNREADABLE = 1_000_000  # more than the problems of anything that can be read
@@ -26,7 +27,7 @@ class UnreadableAnswer(Exception):
 
 
 class Parsed[M: pydantic.BaseModel](NamedTuple):
-    """A value that fits the model, and where in the text its JSON begins; `mended` if it is nearly JSON."""
+    """A value that fits the model, and where in the text its JSON begins; `mended` if it was written anew."""
 
     value: M
     start: int
@@ -45,39 +46,41 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
     """The one JSON value in the text that fits the model.
 
     The whole text is tried first, then every whole object or list in it: in fences, in prose, nearly JSON.
-    Raises UnreadableAnswer when nothing fits, or several different values do; what is cut off never fits.
+    What fits but for the way in which it is written, and has one reading, is read so.
+
+    Raises UnreadableAnswer when nothing fits, or several different values do; what is cut off never fits,
+    and neither does what lost a value under another name.
     """
+    text = without_halves(text)
     try:
-        value = model.model_validate_json(text)
+        return Parsed(read_usually(text, model), 0)
     except pydantic.ValidationError as exc:
-        return _only_fitting(text, _is_json(exc), model)
-    if not value.model_fields_set or not is_finite(value):
-        return _only_fitting(text, True, model)
-    return Parsed(value, 0)
+        is_json = _is_json(exc)
+    except Unsure:
+        is_json = True
+    return _Search(text, model).only_fitting(_found(text, is_json))
+
+
+def parse_taken[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
+    """The same for an answer that was taken by rules that refused less.
+
+    Where pydantic takes a value, it is that; else what has two readings is as pydantic reads it.
+
+    Raises UnreadableAnswer when nothing fits.
+    """
+    text = without_halves(text)
+    try:
+        return _PlainSearch(text, model).only_fitting(candidates(text))
+    except UnreadableAnswer:
+        return _Search(text, model, refuses=False).only_fitting(candidates(text))
+
+
+def _found(text: str, is_json: bool) -> Iterator[Candidate]:
+    return iter([Candidate(0, len(text), text)]) if is_json else candidates(text)
 
 
 def _is_json(error: pydantic.ValidationError) -> bool:
     return error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid"
-
-
-def _only_fitting[M: pydantic.BaseModel](text: str, is_json: bool, model: type[M]) -> Parsed[M]:
-    takes_empty = _FENCES.sub("", text) == "{}"
-    fitting: Parsed[M] | None = None
-    misfits: list[_Misfit] = []
-    for candidate in _uncut([Candidate(text, 0)] if is_json else candidates(text)):
-        try:
-            value = _fit(candidate, model, takes_empty=takes_empty)
-        except _Misfit as exc:
-            if candidate.json is None and fitting is not None:
-                raise UnreadableAnswer("what may be a second value cannot be read") from exc
-            misfits.append(exc)
-            continue
-        if fitting is not None and fitting.value != value:
-            raise UnreadableAnswer("the answer holds several different values that fit")
-        fitting = fitting or Parsed(value, candidate.start, candidate.mended)
-    if fitting is None:
-        raise UnreadableAnswer(_reason(text, misfits))
-    return fitting
 
 
 def _reason(text: str, misfits: list[_Misfit]) -> str:
@@ -93,36 +96,85 @@ def _uncut(found: Iterable[Candidate]) -> Iterator[Candidate]:
         raise UnreadableAnswer("the answer's JSON is cut off") from exc
 
 
-def _fit[M: pydantic.BaseModel](candidate: Candidate, model: type[M], *, takes_empty: bool) -> M:
-    """The candidate as the model has it. Raises _Misfit."""
-    if candidate.json is None:
-        raise _Misfit(_UNREADABLE, "what looks like the answer is no valid JSON")
-    try:
-        value = model.model_validate_json(candidate.json)
-    except pydantic.ValidationError as exc:
-        value = _fit_recased(candidate.json, model, exc)
-    if not value.model_fields_set and not takes_empty:
-        raise _Misfit(1, f"the answer has none of the fields of {model.__name__}")
-    if not is_finite(value):
-        raise _Misfit(1, "a number in the answer is not finite, which JSON cannot hold")
-    return value
+class _Search[M: pydantic.BaseModel]:
+    """The search for the one value of a text that fits a model."""
+
+    def __init__(self, text: str, model: type[M], *, refuses: bool = True) -> None:
+        self._text = text
+        self._model = model
+        self._takes_empty = _FENCES.sub("", text) == "{}"
+        self._refuses = refuses
+
+    def only_fitting(self, found: Iterable[Candidate]) -> Parsed[M]:
+        fitting: Parsed[M] | None = None
+        misfits: list[_Misfit] = []
+        for candidate in _uncut(found):
+            try:
+                parsed = self._fit(candidate)
+            except _Misfit as exc:
+                if exc.problems == _UNREADABLE and fitting is not None:
+                    raise UnreadableAnswer("what may be a second value cannot be read") from exc
+                misfits.append(exc)
+                continue
+            if fitting is not None and fitting.value != parsed.value:
+                raise UnreadableAnswer("the answer holds several different values that fit")
+            fitting = fitting or parsed
+        if fitting is None:
+            raise UnreadableAnswer(_reason(self._text, misfits))
+        return fitting
+
+    def _fit(self, candidate: Candidate) -> Parsed[M]:
+        """The candidate as the model has it. Raises _Misfit."""
+        if candidate.json is not None and candidate.json is not self._text:
+            try:
+                return Parsed(read_usually(candidate.json, self._model), candidate.start)
+            except (pydantic.ValidationError, Unsure):
+                pass
+        node, end = self._node(candidate)
+        try:
+            mended = written(fitted(node, place_of(self._model), self._text, refuses=self._refuses), end)
+        except Refused as exc:
+            raise _Misfit(exc.problems, str(exc)) from exc
+        except RecursionError as exc:
+            raise _Misfit(_UNREADABLE, "the answer is nested too deeply") from exc
+        return Parsed(self._checked(mended, node), candidate.start, mended)
+
+    def _node(self, candidate: Candidate) -> tuple[Node, int]:
+        if candidate.node is not None:
+            return candidate.node, candidate.end
+        if candidate.json is None:
+            raise _Misfit(_UNREADABLE, "what looks like the answer is no valid JSON")
+        start = candidate.start + len(candidate.json) - len(candidate.json.lstrip())
+        try:
+            return read_value(self._text, start)
+        except (NotNearJson, CutOff) as exc:
+            raise _Misfit(_UNREADABLE, "what looks like the answer is no valid JSON") from exc
+
+    def _checked(self, mended: Mended, node: Node) -> M:
+        try:
+            value = self._model.model_validate_json(mended.json)
+        except pydantic.ValidationError as exc:
+            is_list = not isinstance(node, Object) and mended.json[0] == "["
+            said = (
+                f"the answer is a list, and {self._model.__name__} is an object" if is_list else explain(exc)
+            )
+            raise _Misfit(exc.error_count(), said) from exc
+        if not value.model_fields_set and not self._takes_empty:
+            raise _Misfit(1, f"the answer has none of the fields of {self._model.__name__}")
+        if not is_finite(value):
+            raise _Misfit(1, "a number in the answer is not finite, which JSON cannot hold")
+        return value
 
 
-def _fit_recased[M: pydantic.BaseModel](text: str, model: type[M], error: pydantic.ValidationError) -> M:
-    try:
-        recased = json.dumps(with_schema_casing(json.loads(text), _schema(model)))
-        return model.model_validate_json(recased)
-    except pydantic.ValidationError as exc:
-        is_list = text.lstrip().startswith("[")
-        said = f"the answer is a list, and {model.__name__} is an object" if is_list else explain(exc)
-        raise _Misfit(exc.error_count(), said) from exc
-    except (ValueError, RecursionError):  # an integer of thousands of digits, or thousands of levels
-        raise _Misfit(error.error_count(), explain(error)) from error
+class _PlainSearch[M: pydantic.BaseModel](_Search[M]):
+    """The search for what pydantic takes as it is written."""
 
-
-@lru_cache(maxsize=256)
-def _schema(model: type[pydantic.BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema()
+    def _fit(self, candidate: Candidate) -> Parsed[M]:
+        node, end = self._node(candidate)
+        mended = written(node, end)
+        if candidate.json is None:
+            return Parsed(self._checked(mended, node), candidate.start, mended)
+        return Parsed(self._checked(mended._replace(json=candidate.json), node), candidate.start)
 
 
 def explain(exc: pydantic.ValidationError) -> str:

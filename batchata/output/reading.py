@@ -12,7 +12,7 @@ from batchata.output.blocks import Block, joined_text
 from batchata.output.citation import Citation
 from batchata.output.citations import Cited, add_mentions, by_field, of_blocks, text_and_cited
 from batchata.output.grounding import Sources, grounded
-from batchata.output.parsing import Parsed, UnreadableAnswer, parse
+from batchata.output.parsing import Parsed, UnreadableAnswer, parse, parse_taken
 from batchata.output.prose import by_mention
 from batchata.output.shapes import shape_of
 from batchata.output.spans import Spans, value_spans
@@ -70,6 +70,22 @@ class Reader:
         if found.parsed is None:
             return Reading(found.result, of_blocks(blocks))
         return Reading(found.result, _by_field(cited, text, found.parsed))
+
+    def read_taken(self, blocks: list[Block]) -> Reading:
+        """The reading of an answer that its run has taken.
+
+        An older run may have taken what is refused today, such as an unknown key beside a field without a
+        value: it stays what it was.
+        """
+        found = self.read(blocks, None)
+        if found.error is None or self.response_model is None:
+            return found
+        text, cited = text_and_cited(blocks)
+        try:
+            parsed = parse_taken(text, self.response_model)
+        except UnreadableAnswer:
+            return found
+        return Reading(parsed.value, _by_field(cited, text, parsed) if self.enable_citations else None)
 
     def _read(self, text: str, stop_reason: str | None) -> _Found:
         if stop_reason == "refusal":

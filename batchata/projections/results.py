@@ -68,7 +68,7 @@ def read_entries(log: Log, run: Run, indexes: Iterable[int], reader: Reader) -> 
         lines = _lines(log, run, (body[i] for i in window if status[i] == ItemStatus.COMPLETED))
         for index in window:
             line = lines.get(body[index])
-            reading = _NOTHING if line is None else reader.read(answer_blocks(line), None)
+            reading = _NOTHING if line is None else reader.read_taken(answer_blocks(line))
             yield _grounded(log, run, index, reading) if reading.citations else reading
 
 
@@ -114,7 +114,7 @@ def _item(
     same_as = run.items.same_as.get(index)
     reading = Reading(None, None, None if outcome is None else outcome.error)
     if line is not None and outcome is not None and (again or status == "completed"):
-        reading = _read(outcome, line, reader)
+        reading = _read(outcome, line, reader) if again else reader.read_taken(answer_blocks(line))
         if reading.citations:
             reading = _grounded(log, run, index, reading)
         if again and status != "pending":

@@ -47,9 +47,9 @@ class Watched(Reader):
 
     misread: list[int] = field(default_factory=lambda: [0])
 
-    def read(self, blocks: list[Block], stop_reason: str | None) -> Reading:
-        """See `Reader.read`."""
-        found = Reader.read(self, blocks, stop_reason)
+    def read_taken(self, blocks: list[Block]) -> Reading:
+        """See `Reader.read_taken`."""
+        found = Reader.read_taken(self, blocks)
         if found.error is not None:
             self.misread[0] += 1
         return found

@@ -1,0 +1,360 @@
+"""What a response model takes at each place of its JSON: which keys, which kinds of values, which words."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Set
+from decimal import Decimal
+from enum import Enum
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
+
+import pydantic
+from pydantic.fields import FieldInfo
+
+_KINDS: dict[Any, str] = {
+    int: "int",
+    float: "float",
+    Decimal: "decimal",
+    bool: "bool",
+    str: "text",
+    type(None): "null",
+    None: "null",
+}
+_DAYS = ("date", "datetime")  # told by name: what reads answers imports nothing that knows the time
+_UNIONS = (Union, types.UnionType)
+_IGNORED = re.compile(r"[\s_-]+")
+_PERCENT = re.compile(r"percent|per cent|%|(?<![a-z])pct(?![a-z])|prozent|pourcent|porcent|procent", re.I)
+_SHARE = re.compile(r"fraction|ratio\b|decimal|between 0 and 1|\b0\.\d", re.I)
+# Validators of pydantic's own that see a value before its type has; more are told by their method.
+_BEFORE = (pydantic.BeforeValidator, pydantic.WrapValidator, pydantic.PlainValidator)
+_HARMLESS = (
+    "annotated_types",
+    "pydantic.types",
+    "pydantic.functional_serializers",
+    "pydantic._internal._fields",
+)
+
+
+def folded(key: str) -> str:
+    """A key without what models write otherwise: case, white space, `_` and `-`."""
+    return _IGNORED.sub("", key).casefold()
+
+
+class Place:
+    """One place. Scalars are of these `kinds`, or are one of the `words`; `is_open`: anything may stand here.
+
+    `percents`: what is asked for is a number of percents. `strict`: no kind may stand for another.
+    """
+
+    def __init__(self, annotation: Any, metadata: Iterable[Any] = (), *, percents: bool = False) -> None:
+        self.kinds: set[str] = set()
+        self.words: list[str] = []
+        self.records: list[Record] = []
+        self.mapping: tuple[Place, Place] | None = None
+        self.fixed: list[Place] = []
+        self.is_open = False
+        self.is_strict = False
+        self.percents = percents
+        self._elements: list[Any] = []
+        if _is_own(metadata):
+            self.is_open = True
+        else:
+            self._add(annotation)
+
+    @cached_property
+    def element(self) -> Place:
+        """What a list takes."""
+        return Place(Union[tuple(self._elements)], percents=self.percents)  # noqa: UP007 - made at run time
+
+    @property
+    def is_list(self) -> bool:
+        return bool(self._elements or self.fixed)
+
+    @property
+    def holds(self) -> bool:
+        """Something else than a scalar may stand here."""
+        return bool(self.records or self.mapping or self.is_list or self.is_open)
+
+    @property
+    def is_alone(self) -> bool:
+        """Only one kind of objects or lists may stand here, or nothing."""
+        ways = len(self.records) + bool(self.mapping) + self.is_list + self.is_open
+        return ways == 1 and not self.words and self.kinds <= {"null"}
+
+    def item(self, number: int) -> Place:
+        """What stands at this number of a list or tuple."""
+        if self.fixed:
+            return self.fixed[number] if number < len(self.fixed) else ANYWHERE
+        return self.element
+
+    @property
+    def is_numeric(self) -> bool:
+        """Only a number may stand here, or nothing."""
+        return bool(self.kinds & {"int", "float", "decimal"}) and self.kinds <= {
+            "int",
+            "float",
+            "decimal",
+            "null",
+        }
+
+    @property
+    def is_textual(self) -> bool:
+        """Only a text may stand here, or nothing."""
+        return "text" in self.kinds and self.kinds <= {"text", "null"}
+
+    @property
+    def is_date(self) -> bool:
+        """Only a day or a moment may stand here, or nothing."""
+        return bool(self.kinds & {"date", "datetime"}) and self.kinds <= {"date", "datetime", "null"}
+
+    def _add(self, annotation: Any) -> None:
+        if isinstance(annotation, TypeAliasType):
+            return self._add(annotation.__value__)
+        origin, inner = get_origin(annotation), get_args(annotation)
+        if origin is Annotated:
+            if _is_own(inner[1:]):
+                self.is_open = True
+            else:
+                self._add(inner[0])
+        elif origin in _UNIONS:
+            for option in inner:
+                self._add(option)
+        elif origin is Literal:
+            self._add_words(inner)
+        elif annotation in _KINDS:
+            self.kinds.add(_KINDS[annotation])
+        elif getattr(annotation, "__module__", None) == "datetime" and annotation.__name__ in _DAYS:
+            self.kinds.add(annotation.__name__)
+        elif isinstance(origin or annotation, type):
+            self._add_class(annotation, origin or annotation, inner)
+        else:
+            self.is_open = True
+        return None
+
+    def _add_words(self, words: Iterable[Any]) -> None:
+        for word in words:
+            if isinstance(word, Enum):
+                word = word.value
+            if isinstance(word, str):
+                self.words.append(word)
+            elif word is None:
+                self.kinds.add("null")
+            else:
+                self.is_open = True
+
+    def _add_class(self, annotation: Any, kind: type, inner: tuple[Any, ...]) -> None:
+        if issubclass(kind, Enum):
+            self._add_words(list(kind))
+        elif issubclass(kind, pydantic.RootModel):
+            root = kind.model_fields["root"]
+            self._add(Annotated[(root.annotation, *root.metadata)] if root.metadata else root.annotation)
+        elif (
+            issubclass(kind, pydantic.BaseModel)
+            or dataclasses.is_dataclass(kind)
+            or typing.is_typeddict(kind)
+        ):
+            record = record_of(annotation)
+            self.is_open |= record is None
+            self.records += [] if record is None else [record]
+        elif issubclass(kind, Mapping) and len(inner) == 2:
+            self.mapping = (Place(inner[0]), Place(inner[1], percents=self.percents))
+        elif issubclass(kind, tuple) and inner and inner[-1] is not Ellipsis:
+            self.fixed = [Place(option, percents=self.percents) for option in inner]
+        elif issubclass(kind, (list, tuple, Set)) and inner:
+            self._elements += [option for option in inner if option is not Ellipsis]
+        else:
+            self.is_open = True
+
+
+class Field:
+    """One field of a record: the keys under which it is taken, and what it takes."""
+
+    def __init__(
+        self, name: str, info: FieldInfo | None, annotation: Any, keys: list[str], *, strict: bool
+    ) -> None:
+        self.name = name
+        self.keys = keys
+        self.required = info is None or info.is_required()
+        self._info = info
+        self._annotation = annotation
+        self._strict = strict
+
+    @cached_property
+    def place(self) -> Place:
+        metadata = [] if self._info is None else self._info.metadata
+        made = Place(self._annotation, metadata, percents=self._asks_for_percents())
+        made.is_strict = self._strict or any(getattr(part, "strict", False) for part in metadata)
+        return made
+
+    @property
+    def is_constant(self) -> bool:
+        """Only one word may stand there, and it does without an answer."""
+        place = self.place
+        return not self.required and len(place.words) == 1 and not (place.kinds or place.is_open)
+
+    def _asks_for_percents(self) -> bool:
+        info = self._info
+        said = [self.name, *self.keys]
+        if info is not None:
+            said += [part for part in (info.title, info.description) if part]
+            bounds = [getattr(part, "le", getattr(part, "lt", None)) for part in info.metadata]
+            if any(isinstance(bound, int | float | Decimal) and bound <= 1 for bound in bounds):
+                return False
+        words = " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", part).replace("_", " ") for part in said)
+        return bool(_PERCENT.search(words)) and not _SHARE.search(words)
+
+
+class Record:
+    """A model, dataclass or typed dict: its fields by their keys, exact and folded.
+
+    `others` are keys that lead into something without being a field's own. `takes_more`: other keys are kept.
+    `is_open`: code of the user's sees the object first. `is_exact`: a value has the keys that were written,
+    and no others.
+    """
+
+    def __init__(self, name: str, fields: list[Field], others: Iterable[str] = ()) -> None:
+        self.name = name
+        self.kind: Any = None
+        self.fields = fields
+        self.takes_more = False
+        self.is_open = False
+        self.is_exact = True
+        self.others = frozenset(others)
+        self.by_key = {key: field for field in fields for key in field.keys}
+        self._by_folded: dict[str, list[Field]] = {}
+        for field in fields:
+            for key in {folded(key) for key in (field.name, *field.keys)}:
+                self._by_folded.setdefault(key, []).append(field)
+
+    def meant(self, key: str) -> list[Field]:
+        """The fields that a key may mean."""
+        exact = self.by_key.get(key)
+        if exact is not None:
+            return [exact]
+        return [] if key in self.others else self._by_folded.get(folded(key), [])
+
+
+def record_of(kind: Any) -> Record | None:
+    """The record that a type is; None when its parts cannot be told."""
+    try:
+        return _record(kind)
+    except (NameError, TypeError):  # a type that is only known where it was written
+        return None
+
+
+@lru_cache(maxsize=1_024)
+def _record(kind: Any) -> Record:
+    if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
+        return _of_model(kind)
+    origin = get_origin(kind) or kind
+    if typing.is_typeddict(origin):
+        hints = typing.get_type_hints(origin, include_extras=True)
+        required = origin.__required_keys__
+        fields = [Field(name, None, _plain_hint(hint), [name], strict=False) for name, hint in hints.items()]
+        for field in fields:
+            field.required = field.name in required
+        return Record(origin.__name__, fields)
+    hints = typing.get_type_hints(origin, include_extras=True)
+    fields = []
+    for part in dataclasses.fields(origin):
+        made = Field(part.name, None, hints[part.name], [part.name], strict=False)
+        made.required = part.default is part.default_factory is dataclasses.MISSING
+        fields.append(made)
+    found = Record(origin.__name__, fields)
+    found.is_exact = False  # of its instances nobody knows which fields were set
+    return found
+
+
+def _plain_hint(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) in (typing.Required, typing.NotRequired) else hint
+
+
+def _of_model(model: type[pydantic.BaseModel]) -> Record:
+    config = model.model_config
+    strict = bool(config.get("strict"))
+    by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
+    by_alias = config.get("validate_by_alias", True)
+    own = _fields_with_validators(model, before=True)
+    fields: list[Field] = []
+    others: list[str] = []
+    for name, info in model.model_fields.items():
+        aliases, paths = _aliases(info)
+        others += paths
+        keys = [*(aliases if by_alias else []), *([name] if by_name or not (aliases or paths) else [])]
+        if keys:
+            annotation = Any if own & {name, "*"} else info.annotation
+            fields.append(Field(name, info, annotation, keys, strict=strict))
+    found = Record(model.__name__, fields, others)
+    found.kind = model
+    decorators = model.__pydantic_decorators__
+    validators = decorators.model_validators.values()
+    found.takes_more = config.get("extra") == "allow"
+    found.is_open = any(part.info.mode != "after" for part in validators) or bool(decorators.root_validators)
+    found.is_exact = not (
+        validators or found.is_open or others or _fields_with_validators(model, before=False)
+    )
+    return found
+
+
+def _fields_with_validators(model: type[pydantic.BaseModel], *, before: bool) -> set[str]:
+    """The fields that the model's own validators look at; with `before`, those that they see first."""
+    decorators = model.__pydantic_decorators__
+    found = {
+        name
+        for part in decorators.field_validators.values()
+        if not before or part.info.mode != "after"
+        for name in part.info.fields
+    }
+    return found | {name for part in decorators.validators.values() for name in part.info.fields}
+
+
+def _aliases(info: FieldInfo) -> tuple[list[str], list[str]]:
+    """The names that a field is taken by, and the keys that lead to it from outside."""
+    given = info.validation_alias or info.alias
+    choices = given.choices if isinstance(given, pydantic.AliasChoices) else [given]
+    names = [choice for choice in choices if isinstance(choice, str)]
+    return names, [str(choice.path[0]) for choice in choices if isinstance(choice, pydantic.AliasPath)]
+
+
+def _is_own(metadata: Iterable[Any]) -> bool:
+    """Whether code of the user's, or a text that holds JSON, stands between the JSON and the type."""
+    return any(
+        isinstance(part, _BEFORE)
+        or part is pydantic.Json
+        or isinstance(part, pydantic.Json)
+        or _is_foreign(part)
+        for part in metadata
+    )
+
+
+def _is_foreign(part: Any) -> bool:
+    if isinstance(part, FieldInfo):
+        return _is_own(part.metadata)
+    takes_part = hasattr(part, "__get_pydantic_core_schema__")
+    return takes_part and not type(part).__module__.startswith((*_HARMLESS, "pydantic."))
+
+
+def places_below(place: Place, seen: set[int] | None = None) -> Iterator[Place]:
+    """The place and all inside it, each once."""
+    seen = set() if seen is None else seen
+    if id(place) in seen:
+        return
+    seen.add(id(place))
+    yield place
+    inner = [field.place for record in place.records for field in record.fields]
+    inner += [*(place.mapping or ()), *place.fixed, *([place.element] if place._elements else [])]
+    for found in inner:
+        yield from places_below(found, seen)
+
+
+ANYWHERE = Place(Any)
+
+
+@lru_cache(maxsize=256)
+def place_of(model: type[pydantic.BaseModel]) -> Place:
+    """The whole answer's place."""
+    return Place(model)
