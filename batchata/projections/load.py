@@ -13,6 +13,7 @@ from batchata.errors import InvalidInputError
 from batchata.output.citations import Citation, from_dict
 from batchata.output.parsing import explain
 from batchata.output.schema import check_response_model
+from batchata.projections.folders import owner_in, tags_in
 from batchata.settings import PathLike
 
 _NAME = re.compile(r"job_(\d+)_results\.json")
@@ -26,16 +27,30 @@ def load_results_from_disk(
     Results are instances of `response_model`; without one they are dicts or strings. Both a results_dir and
     its `processed` directory may be given.
 
-    Raises InvalidInputError when there are no results, when a file is no list of entries, or when a result
-    does not fit the model.
+    Raises InvalidInputError when there are no results, when a file is no list of entries, when a result does
+    not fit the model, or when the folder holds what two runs wrote over each other.
     """
     model = check_response_model(response_model)
     entries: list[dict[str, Any]] = []
+    _check_one_run(Path(results_dir))
     for path in _job_files(Path(results_dir)):
         entries.extend(
             _load_entry(path, number, entry, model) for number, entry in enumerate(_load_list(path))
         )
     return entries
+
+
+def _check_one_run(folder: Path) -> None:
+    """Older versions let two runs write to one folder; the lines in `raw` tell."""
+    folder = folder.parent if folder.name == "processed" else folder
+    owner = owner_in(folder)
+    runs = tags_in(folder / "raw") | (set() if owner is None else {owner.tag})
+    if len(runs) > 1:
+        raise InvalidInputError(
+            f"{folder} holds files of {len(runs)} runs, with ids from {', '.join(sorted(runs))}: which "
+            "result is whose cannot be told. `python -m batchata.replay export LOG DIR` writes those of each "
+            "run anew, from its log"
+        )
 
 
 def _job_files(folder: Path) -> list[Path]:

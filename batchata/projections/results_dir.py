@@ -18,10 +18,11 @@ import pydantic
 
 from batchata.core.ranges import iterate
 from batchata.core.state import Run
-from batchata.core.values import Settings
+from batchata.core.values import Process, Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.output.reading import Citations, Reader, Reading, Result
+from batchata.projections.folders import Folders, Owner
 from batchata.projections.results import read_entries
 
 
@@ -35,23 +36,33 @@ class ResultsWriter:
 
     durable = True  # survives a power cut; costs 4 ms a file
 
-    def __init__(self, log: Log, run: Run, reader: Reader) -> None:
+    def __init__(self, log: Log, run: Run, reader: Reader, memory: Process | None = None) -> None:
         assert run.settings is not None
         self._log = log
         self._run = run
         self._reader = reader
-        settings = run.settings
-        self._processed = None if settings.results_dir is None else processed_dir(settings.results_dir)
-        self._raw = raw_dir(settings.results_dir, settings.raw_results_dir)
+        self._owner = owner_of(run, memory)
+        self._folders = Folders.of(run.settings)
+        self._processed, self._raw = self._folders.processed, self._folders.raw
+
+    def claim(self) -> None:
+        """Make the folders this run's; see `Folders.claim`."""
+        self._folders.claim(self._owner)
+
+    def release(self) -> None:
+        """Give them free where nothing is in them; see `Folders.release`."""
+        self._folders.release(self._owner)
 
     def job_done(self, number: int) -> None:
         """Write what this job brought."""
+        self._folders.keep(self._owner)
         self._write_raw(number)
         for home in self._homes(number):
             self._write_processed(home, *self._run.chunks[home])
 
     def all(self) -> None:
         """Write every file anew."""
+        self._folders.keep(self._owner)
         for number in self._run.jobs:
             self._write_raw(number)
         for number, chunk in self._run.chunks.items():
@@ -108,18 +119,35 @@ class ResultsWriter:
         if self._raw is None or not job.bodies or self._is_purged(job.bodies[0]):
             return
         assert self._run.started is not None
+        self._folders.keep_lines(number, self._owner)
         with _written(self._raw / f"job_{number}_raw.jsonl", self.durable) as file:
             for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
                 file.write((line or b"") + b"\n")
+        self._folders.lines_written()
 
 
-def prepare(settings: Settings) -> None:
-    """Make the directories.
+def owner_of(run: Run, memory: Process | None = None) -> Owner:
+    """The run as a mark names it."""
+    assert run.started is not None
+    return Owner(run.started.run_id, run.started.tag, memory)
+
+
+def prepare(settings: Settings, run: Owner | None) -> None:
+    """Make the directories; `run` is None for one that is to begin.
+
+    Raises InvalidInputError when they cannot be made or written to, or hold another run's results.
+    """
+    folders = Folders.of(settings)
+    folders.check(run)
+    make_folders(folders)
+
+
+def make_folders(folders: Folders) -> None:
+    """Make the directories that a run writes to.
 
     Raises InvalidInputError when they cannot be made or written to.
     """
-    processed = None if settings.results_dir is None else processed_dir(settings.results_dir)
-    for folder in (processed, raw_dir(settings.results_dir, settings.raw_results_dir)):
+    for folder in (folders.processed, folders.raw):
         try:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -128,18 +156,6 @@ def prepare(settings: Settings) -> None:
             raise InvalidInputError(
                 f"results cannot be written to {folder} ({exc.strerror}); give another directory"
             ) from exc
-
-
-def processed_dir(results_dir: str) -> Path:
-    """Where the results of a run stand below its results_dir."""
-    return Path(results_dir) / "processed"
-
-
-def raw_dir(results_dir: str | None, raw_results_dir: str | None) -> Path | None:
-    """Where the provider's lines stand: in a directory of their own if one is given."""
-    if raw_results_dir is not None:
-        return Path(raw_results_dir)
-    return None if results_dir is None else Path(results_dir) / "raw"
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from batchata.core.ledger import batch_saving, cost_by_kind
 from batchata.core.limit import room
 from batchata.core.savings import saved_by_cache, saved_by_dedupe
 from batchata.core.state import Job, Run
+from batchata.projections.folders import processed_dir, raw_dir
 from batchata.projections.report import cost_lines
-from batchata.projections.results_dir import processed_dir, raw_dir
 
 
 def summary(run: Run, total_items: int | None = None) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.output.blocks import Block
 from batchata.output.reading import Reader, Reading
+from batchata.projections.folders import Folders
 from batchata.projections.results import ItemResult, read_items, refuse_purged
-from batchata.projections.results_dir import ResultsWriter, prepare, whole_file
+from batchata.projections.results_dir import ResultsWriter, make_folders, owner_of, whole_file
 from batchata.replay.folder import make_room
 from batchata.replay.history import fold_events
 from batchata.replay.paper import print_json
@@ -94,6 +95,8 @@ def write_results(
     reader = Watched(how.reader.response_model, how.reader.enable_citations)
     how = RunReader(reader, how.again)
     make_room(folder, format.value, force=force)
+    if format is Format.JSON and not force:
+        Folders.of(_settings(run, folder)).check(owner_of(run))
     started = run.started
     assert started is not None
     if format is Format.JSON:
@@ -105,12 +108,17 @@ def write_results(
 
 
 def _write_results_dir(log: Log, run: Run, folder: Path, how: RunReader) -> list[Path]:
-    assert run.settings is not None
-    settings: Settings = replace(run.settings, results_dir=str(folder), raw_results_dir=None)
-    run.settings = settings
-    prepare(settings)
+    settings = run.settings = _settings(run, folder)
+    make_folders(Folders.of(settings))
+    Folders.of(settings).take(owner_of(run))
     (_RereadWriter if how.again else _Writer)(log, run, how.reader).all()
     return [folder / "processed", folder / "raw"]
+
+
+def _settings(run: Run, folder: Path) -> Settings:
+    assert run.settings is not None
+    found: Settings = replace(run.settings, results_dir=str(folder.absolute()), raw_results_dir=None)
+    return found
 
 
 class _Writer(ResultsWriter):

@@ -10,11 +10,11 @@ from batchata.core.events import OutcomeRecorded, RunStarted
 from batchata.core.ledger import why_unknown
 from batchata.core.state import Run
 from batchata.log.port import Log
+from batchata.projections.living import is_alive
 from batchata.projections.report import cache_in_words, error_in_words
 from batchata.replay.history import History
 from batchata.replay.jobs import print_jobs
 from batchata.replay.literal import clean, short
-from batchata.replay.living import is_alive
 from batchata.replay.outlook import ago, status_in_words, status_then, what_next
 from batchata.replay.paper import Paper, aligned
 from batchata.replay.wording import by_kind, moment, number_of, span, usage_in_words, usd

@@ -9,9 +9,9 @@ from rich.console import Console
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.log.sqlite import SqliteLog
+from batchata.projections.living import is_alive
 from batchata.replay.glance import print_glance, print_runs
 from batchata.replay.history import History, read_history
-from batchata.replay.living import is_alive
 from batchata.replay.moment import parse_at
 from batchata.replay.overview import overview
 from batchata.replay.paper import print_json

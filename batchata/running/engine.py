@@ -19,7 +19,7 @@ from batchata.core.events import JobAbandoned
 from batchata.core.pricing import EXACT
 from batchata.core.state import Run
 from batchata.core.values import Settings
-from batchata.definition import Definition
+from batchata.definition import Definition, this_process
 from batchata.errors import InvalidInputError, RunClaimedError, RunMismatchError
 from batchata.log.port import Log
 from batchata.output.reading import Reader
@@ -36,7 +36,7 @@ from batchata.projections.results import (
     read_items,
     refuse_purged,
 )
-from batchata.projections.results_dir import ResultsWriter, prepare
+from batchata.projections.results_dir import ResultsWriter, owner_of, prepare
 from batchata.providers.port import Provider
 from batchata.running import starting
 from batchata.running.intake import Intake
@@ -223,9 +223,13 @@ class Engine:
             self._check_before_anything_is_written(call)
         with self.store.claimed(new_run_id()) as (log, journal):
             writer = self._begin(log, journal, call)
-            if journal.run.status != "completed":
-                self._run_loop(log, journal, writer, call, began)
-            writer.rest()
+            try:
+                if journal.run.status != "completed":
+                    self._run_loop(log, journal, writer, call, began)
+                writer.rest()
+            finally:
+                if self.store.in_memory and not journal.run.open:
+                    writer.release()  # the run may be gone for good, and its folders hold nothing
             self._left_at = journal.run.version
         if self._provider is not None and self.store.run.status != "running":
             self._provider.close()
@@ -245,16 +249,17 @@ class Engine:
         return self.definition.inputs.count > run.total or bool(call.retry_failed and run.failed)
 
     def _check_before_anything_is_written(self, call: Call) -> None:
+        run = self.store.run
         if self._is_work_left(call):
             self.definition.check_price(self.settings)
-            if self.store.run.started is None:
+            if run.started is None:
                 self.definition.check_fits(self.settings)
             if self._provider is None:
                 self._provider = self._make_provider()
             self._provider.check()
-            if self.store.run.started is not None:
-                check_same_place(self.store.run, self._provider.name, self._provider.base_url)
-        prepare(self.settings)
+            if run.started is not None:
+                check_same_place(run, self._provider.name, self._provider.base_url)
+        prepare(self.settings, None if run.started is None else owner_of(run))
 
     def _begin(self, log: Log, journal: Journal, call: Call) -> ResultsWriter:
         run = journal.run
@@ -266,7 +271,9 @@ class Engine:
             self._check_ours(log)
             starting.resume(journal, self.settings, self._provider)
             starting.warn_of_expiring_results(run)
-        writer = ResultsWriter(log, run, self.definition.reader)
+        memory = this_process() if self.store.in_memory else None
+        writer = ResultsWriter(log, run, self.definition.reader, memory)
+        writer.claim()
         if not same_script:
             writer.all()  # a process that died may have recorded results whose files it had not written
         begun, known = bool(run.chunks), run.total

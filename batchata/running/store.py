@@ -61,6 +61,11 @@ class RunStore:
         """The run's stream: as given, or as found in the log."""
         return self._run_id
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether nothing of the run outlives this object."""
+        return self._path is None
+
     @contextmanager
     def reading(self) -> Iterator[Log | None]:
         """The log for reading, with `run` brought up to date; None while there is no log."""
