@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import localcontext
 from typing import Any
 
 import pydantic
 
 from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS
-from batchata.core.pricing import EXACT
 from batchata.definition import Definition, define
 from batchata.errors import InvalidInputError
 from batchata.manager import AnthropicAccess
@@ -50,9 +48,8 @@ class BatchJob:
         """What was sent, used and paid so far; printed too if asked for."""
         settings, count = self._engine.settings, self._engine.definition.inputs.count
         run = self._engine.state()
-        with localcontext(EXACT):
-            stats = statistics(run, count, settings.results_dir, settings.raw_results_dir)
-            text = printed(run, stats)
+        stats = statistics(run, count, settings.results_dir, settings.raw_results_dir)
+        text = printed(run, stats)
         stats["log_head"] = self._engine.head()
         if print_stats:
             print(text)  # noqa: T201 - what it is for

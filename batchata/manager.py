@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import localcontext
 from typing import Any
 
 import pydantic
 
-from batchata.core.pricing import EXACT
 from batchata.definition import define
 from batchata.errors import InvalidInputError
 from batchata.projections.estimate import Estimate
@@ -223,8 +221,7 @@ class BatchManager:
         settings = self._engine.settings
         count = self._engine.definition.inputs.count
         run = self._engine.state()
-        with localcontext(EXACT):
-            found = statistics(run, count, settings.results_dir, settings.raw_results_dir)
+        found = statistics(run, count, settings.results_dir, settings.raw_results_dir)
         return found | {"log_head": self._engine.head()}
 
     def retry_failed(self, print_progress: bool = False) -> dict[str, Any]:

@@ -74,7 +74,8 @@ def _money(name: str, value: object) -> str:
         amount = Decimal(str(value)) if isinstance(value, str | int | float | Decimal) else Decimal("NaN")
     except InvalidOperation:
         amount = Decimal("NaN")
-    if isinstance(value, bool) or not amount.is_finite() or amount <= 0:
+    # Beyond a thousand times all the money there is, nothing is a limit, and sums would not be exact.
+    if isinstance(value, bool) or not amount.is_finite() or not 0 < amount < 10**15:
         raise InvalidInputError(f"{name} must be an amount in USD above 0, not {value!r}")
     return plain(amount)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def clean(text: str) -> str:
@@ -18,6 +21,14 @@ def clean(text: str) -> str:
 def short(text: str, most: int = 200) -> str:
     """The text cleaned, and cut with an ellipsis beyond so many characters."""
     return clean(text) if len(text) <= most else clean(text[: most - 1]) + "…"
+
+
+def kept(text: str, most: int) -> str:
+    """The text as it may be kept: cut beyond so many characters, and with control characters as visible
+    escapes. Line breaks, tabs and all other characters stay: what shows them makes them harmless.
+    """
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return _CONTROL.sub(lambda found: _visible(found[0]), cut)
 
 
 def _visible(character: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from batchata.core.pricing import EXACT, amount_of, quotient
 from batchata.core.values import Expected
 
 
@@ -36,15 +37,16 @@ class Accuracy:
         if expected.cost is None or cost is None:
             self.unpriced += answers
         else:
-            self.expected_cost += Decimal(expected.cost) * answers / requests
-            self.used_cost += cost
+            share = quotient(EXACT.multiply(amount_of(expected.cost), answers), requests)
+            self.expected_cost = EXACT.add(self.expected_cost, share)
+            self.used_cost = EXACT.add(self.used_cost, cost)
 
     @property
     def cost_error(self) -> float | None:
         """By how much too high the expected cost was, as a share of the real one; None where unknown."""
         if self.unpriced or not self.used_cost:
             return None
-        return float(self.expected_cost / self.used_cost) - 1
+        return float(quotient(self.expected_cost, self.used_cost)) - 1
 
     @property
     def input_error(self) -> float | None:

@@ -10,7 +10,16 @@ from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.evolve import MISFITS, evolve
 from batchata.core.limit import owed, room
-from batchata.core.pricing import MILLION, MOST_SEARCHES, MOST_TOKENS, plain, quantities
+from batchata.core.pricing import (
+    EXACT,
+    MILLION,
+    MOST_SEARCHES,
+    MOST_TOKENS,
+    amount_of,
+    plain,
+    quantities,
+    sum_of,
+)
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Usage
 
@@ -58,8 +67,8 @@ class Audit:
         ):
             if statuses.count(status) != counted:
                 found.append(f"{counted} items count as {word}, {statuses.count(status)} items are")
-        by_job = sum((job.cost for job in run.jobs.values()), Decimal(0))
-        by_item = sum((run.items.cost(index) or Decimal(0) for index in range(run.total)), Decimal(0))
+        by_job = sum_of(job.cost for job in run.jobs.values())
+        by_item = sum_of(run.items.cost(index) or Decimal(0) for index in range(run.total))
         if by_job != run.spent:
             found.append(f"the jobs cost ${plain(by_job)} together, the run ${plain(run.spent)}")
         if not run.unpriced and by_item != run.spent:
@@ -111,7 +120,7 @@ class Audit:
         shared = [index for index in ranges.iterate(event.items) if index in self.run.items.same_as]
         if shared:
             yield f"item {shared[0]} is sent although it shares a request" + _more(len(shared) - 1)
-        if event.reserved is not None and Decimal(event.reserved) < 0:
+        if event.reserved is not None and amount_of(event.reserved) < 0:
             yield f"${event.reserved} is reserved: no request costs less than nothing"
         if under_way:
             yield f"item {under_way[0]} is sent although it is under way or completed" + _more(
@@ -143,7 +152,7 @@ class Audit:
             yield "what is charged is not what the answer used"
         yield from _impossible(event)
         amount = charged(event)
-        if amount is not None and amount != Decimal(event.amount or 0):
+        if amount is not None and amount != amount_of(event.amount or "0"):
             yield f"${event.amount} is charged where tokens times unit prices give ${plain(amount)}"
 
     def _job_completed(self, event: e.JobCompleted) -> Iterator[str]:
@@ -160,7 +169,7 @@ class Audit:
             ("spent", event.spent, self.run.spent),
             ("reserved", event.reserved, self.run.reserved),
         ):
-            if Decimal(said) != is_:
+            if amount_of(said) != is_:
                 yield f"${said} {word} by its word, ${plain(is_)} by the events before"
 
     def _run_interrupted(self, event: e.RunInterrupted) -> Iterator[str]:
@@ -175,7 +184,7 @@ class Audit:
                 f"{said[0]} completed and {said[1]} failed by its word; "
                 f"{is_[0]} completed, {is_[1]} failed and {run.pending} pending by the events before"
             )
-        cost = None if event.total_cost is None else Decimal(event.total_cost)
+        cost = None if event.total_cost is None else amount_of(event.total_cost)
         if cost != run.total_cost:
             by_events = "unknown" if run.total_cost is None else f"${plain(run.total_cost)}"
             yield f"cost {event.total_cost} by its word, {by_events} by the events before"
@@ -190,8 +199,8 @@ def charged(event: e.CostCharged) -> Decimal | None:
         tokens = getattr(event, kind)
         if tokens and kind not in event.unit_prices:
             return None
-        total += tokens * Decimal(event.unit_prices.get(kind, "0"))
-    return total / MILLION
+        total = EXACT.fma(amount_of(event.unit_prices.get(kind, "0")), tokens, total)
+    return EXACT.divide(total, MILLION)
 
 
 def _impossible(event: e.CostCharged) -> Iterator[str]:
@@ -201,15 +210,22 @@ def _impossible(event: e.CostCharged) -> Iterator[str]:
         if not 0 <= used <= most:
             yield f"{used:,} {kind.replace('_', ' ')} are charged, which no request uses"
     for kind, unit in event.unit_prices.items():
-        if not 0 <= Decimal(unit) <= _MOST_PRICE:
+        if not _is_price(unit):
             yield f"{kind.replace('_', ' ')} are charged at ${unit} per million, which no price is"
     if event.amount is None:
         return
-    if Decimal(event.amount) < 0:
+    if amount_of(event.amount) < 0:
         yield f"${event.amount} is charged: no answer costs less than nothing"
     without = [kind for kind, _ in quantities(event) if kind not in event.unit_prices]
     if without:
         yield f"${event.amount} is charged without a price of {', '.join(without).replace('_', ' ')}"
+
+
+def _is_price(unit: str) -> bool:
+    try:
+        return 0 <= amount_of(unit) <= _MOST_PRICE
+    except ValueError:
+        return False
 
 
 def _more(count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from batchata.core.pricing import MILLION, ModelPrice
+from batchata.core.pricing import MILLION, ModelPrice, exactly
 from batchata.core.state import Run
 
 # The documentation says that 30 to 98% of the requests of a batch find their cached beginning, and that an
@@ -16,6 +16,7 @@ _LIFE: Final = 50 * 60 * 1_000_000
 _TRIES: Final = 2  # requests sent ahead that found nothing cached, until no more are
 
 
+@exactly
 def costs_of_prefix(price: ModelPrice, tokens: int, requests: int) -> tuple[Decimal, Decimal] | None:
     """What the shared beginning of so many requests costs in a batch (USD): as it is, and cached.
 
@@ -31,6 +32,7 @@ def costs_of_prefix(price: ModelPrice, tokens: int, requests: int) -> tuple[Deci
     return fresh * tokens * requests / MILLION, (write + later * (requests - 1)) * tokens / MILLION
 
 
+@exactly
 def cached_cost(price: ModelPrice, tokens: int, cached: int, output: int) -> Decimal | None:
     """What a request of so many input tokens, `cached` of them shared, is expected to cost (USD, batch)."""
     units = price.for_prompt(tokens).in_batch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,7 +10,7 @@ from msgspec.structs import replace
 from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.limit import together
-from batchata.core.pricing import prompt_tokens, quantities
+from batchata.core.pricing import EXACT, amount_of, prompt_tokens, quantities
 from batchata.core.state import OPEN, ItemStatus, Job, JobStatus, Run
 
 # What folding raises at an event that does not fit those before it.
@@ -76,7 +75,7 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
 
 
 def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: int) -> None:
-    reserved = None if event.reserved is None else Decimal(event.reserved)
+    reserved = None if event.reserved is None else amount_of(event.reserved)
     job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at, run.key, at)
     job.expected = event.expected
     run.jobs[job.number] = run.open[job.number] = job
@@ -114,7 +113,7 @@ def _submission_unknown(run: Run, at: int, event: e.SubmissionUnknown, version: 
 
 def _submission_settled(run: Run, at: int, event: e.SubmissionSettled, version: int) -> None:
     job = run.jobs[event.job]
-    run.withheld += job.held * len(event.surplus)
+    run.withheld = EXACT.fma(job.held, len(event.surplus), run.withheld)
     if event.verdict == "adopted":
         _submitted(job, at, event)
     else:
@@ -124,7 +123,7 @@ def _submission_settled(run: Run, at: int, event: e.SubmissionSettled, version: 
 
 def _job_abandoned(run: Run, at: int, event: e.JobAbandoned, version: int) -> None:
     job = run.jobs[event.job]
-    run.withheld += job.held
+    run.withheld = EXACT.add(run.withheld, job.held)
     _close(run, job, JobStatus.ABANDONED, at)
     for index in job.indexes():
         if run.items.job[index] == job.number and run.items.status[index] in _OPEN_ITEM:
@@ -176,7 +175,7 @@ def _stray_outcome_recorded(run: Run, at: int, event: e.StrayOutcomeRecorded, ve
 
 
 def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None:
-    amount = None if event.amount is None else Decimal(event.amount)
+    amount = None if event.amount is None else amount_of(event.amount)
     job = run.jobs[event.job]
     job.answers += 1
     prompt = prompt_tokens(event)
@@ -189,8 +188,8 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
             run.unmeasured += 1
             job.unmeasured += 1
     else:
-        run.spent += amount
-        job.cost += amount
+        run.spent = EXACT.add(run.spent, amount)
+        job.cost = EXACT.add(job.cost, amount)
     run.items.charge(event.index, amount)
     usage = run.usage
     for kind, quantity in quantities(event):
@@ -200,6 +199,8 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
     if used is None:
         if not event.unit_prices.keys() <= usage.keys():
             raise ValueError(f"unit prices of {', '.join(event.unit_prices)}")
+        for unit in event.unit_prices.values():
+            amount_of(unit)
         used = run.ledger[tariff] = dict.fromkeys(event.unit_prices, 0)
     for kind in used:
         used[kind] += getattr(event, kind)
@@ -207,7 +208,8 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
 
 def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> None:
     job = run.jobs[event.job]
-    run.withheld += job.held if job.uncertain else 0
+    if job.uncertain:
+        run.withheld = EXACT.add(run.withheld, job.held)
     if job.cached:
         run.cached_at = max(run.cached_at, job.running_at)
     elif job.answers:
@@ -237,9 +239,10 @@ def _retry_scheduled(run: Run, at: int, event: e.RetryScheduled, version: int) -
 
 def _cost_limit_reached(run: Run, at: int, event: e.CostLimitReached, version: int) -> None:
     run.limit_reached = True
-    owed = together(Decimal(event.spent), Decimal(event.reserved), Decimal(event.withheld))
-    run.needed = None if event.needed is None else owed + Decimal(event.needed)
-    run.needed_for_all = None if event.needed_for_all is None else owed + Decimal(event.needed_for_all)
+    owed = together(amount_of(event.spent), amount_of(event.reserved), amount_of(event.withheld))
+    run.needed = None if event.needed is None else EXACT.add(owed, amount_of(event.needed))
+    more = event.needed_for_all
+    run.needed_for_all = None if more is None else EXACT.add(owed, amount_of(more))
 
 
 def _batch_cancel_requested(run: Run, at: int, event: e.BatchCancelRequested, version: int) -> None:

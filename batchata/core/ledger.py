@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchata.core.pricing import BATCH_FACTOR, MILLION, TOKEN_KINDS
+from batchata.core.pricing import BATCH_FACTOR, EXACT, MILLION, TOKEN_KINDS, amount_of, sum_of
 from batchata.core.state import Job, JobStatus, Run
 
 
@@ -22,7 +22,7 @@ class Line:
     @property
     def amount(self) -> Decimal:
         """What they cost together, in USD."""
-        return self.unit_price * self.quantity / MILLION
+        return EXACT.divide(EXACT.multiply(self.unit_price, self.quantity), MILLION)
 
 
 def ledger_lines(run: Run) -> list[Line]:
@@ -32,7 +32,7 @@ def ledger_lines(run: Run) -> list[Line]:
         for kind, unit in units:
             sums[kind, unit, source] += used[kind]
     order = {kind: place for place, kind in enumerate(run.usage)}
-    lines = [Line(kind, count, Decimal(unit), source) for (kind, unit, source), count in sums.items()]
+    lines = [Line(kind, count, amount_of(unit), source) for (kind, unit, source), count in sums.items()]
     return sorted(lines, key=lambda line: (order[line.kind], line.unit_price, line.source))
 
 
@@ -40,15 +40,15 @@ def cost_by_kind(run: Run) -> dict[str, Decimal]:
     """USD by kind, of what was charged at a known price."""
     costs: dict[str, Decimal] = {}
     for line in ledger_lines(run):
-        costs[line.kind] = costs.get(line.kind, Decimal(0)) + line.amount
+        costs[line.kind] = EXACT.add(costs.get(line.kind, Decimal(0)), line.amount)
     return costs
 
 
 def batch_saving(run: Run) -> Decimal:
     """What the same tokens would have cost more, in USD, had they not been sent in batches."""
     costs = cost_by_kind(run)
-    halved = sum((cost for kind, cost in costs.items() if kind in TOKEN_KINDS), Decimal(0))
-    return halved / BATCH_FACTOR - halved
+    halved = sum_of(cost for kind, cost in costs.items() if kind in TOKEN_KINDS)
+    return EXACT.subtract(EXACT.divide(halved, BATCH_FACTOR), halved)
 
 
 def overruns(run: Run) -> list[Job]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from batchata.core.caching import must_prime
 from batchata.core.limit import room
+from batchata.core.pricing import EXACT
 from batchata.core.state import ItemStatus, JobStatus, Run
 
 # The Message Batches API takes 100,000 requests or 256 MB a batch, whichever comes first. Whether the MB
@@ -92,7 +93,7 @@ def worst_of_pending(run: Run, measures: Measures) -> Decimal | None:
             cost = measures.worst_cost(index)
             if cost is None:
                 return None
-            total += cost
+            total = EXACT.add(total, cost)
     return total
 
 
@@ -112,7 +113,7 @@ def _take(
     for index in candidates:
         more = measures.size(index)
         cost = measures.worst_cost(index)
-        total = None if cost is None or reserved is None else reserved + cost
+        total = None if cost is None or reserved is None else EXACT.add(reserved, cost)
         over_budget = budget is not None and (total is None or total > budget)
         if over_budget and not items:
             return OverBudget(Decimal("Infinity") if cost is None else cost)

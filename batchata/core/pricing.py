@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Context, Decimal
-from functools import cached_property
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+from functools import cached_property, wraps
 from operator import attrgetter
 
 import msgspec
@@ -14,9 +23,21 @@ from batchata.core.events import CostCharged
 from batchata.core.values import Usage
 
 MILLION = Decimal(1_000_000)
-# In it no amount is rounded, whatever precision the program has set for its own decimals. 28 digits hold the
-# cost of any run: eight stand after the point of a price, and six more come from the million tokens.
-EXACT = Context(prec=28)
+# In it no amount is rounded, whatever the program has set for its own decimals, in `DefaultContext` too. 60
+# digits hold all that can be an amount (see `amount_of`), a billion times over.
+EXACT = Context(
+    prec=60,
+    rounding=ROUND_HALF_EVEN,
+    Emin=-999_999,
+    Emax=999_999,
+    capitals=1,
+    clamp=0,
+    flags=[],
+    traps=[InvalidOperation, DivisionByZero, Overflow],
+)
+_QUOTIENT = EXACT.copy()
+_QUOTIENT.prec = 28  # digits of what has no end
+_is_amount = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,24})?").fullmatch
 NO_USAGE = "unknown: what the answer used cannot be read"  # a charge's source where no price would help
 _ZERO, _ONE = Decimal(0), Decimal(1)
 # No request uses more: the longest prompt that a model takes has a million tokens, and server tools go
@@ -28,6 +49,40 @@ TOKEN_KINDS = (*INPUT_KINDS, "output_tokens")
 _KINDS = Usage.__struct_fields__
 _of_each_kind = attrgetter(*_KINDS)
 _ANYWHERE = (None, "", "global", "not_available")  # what answers say where no residency was asked for
+
+
+def exactly[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function count in `EXACT`, whatever the caller's context is; not for what yields."""
+
+    @wraps(function)
+    def counted(*args: P.args, **kwargs: P.kwargs) -> R:
+        with localcontext(EXACT):
+            return function(*args, **kwargs)
+
+    return counted
+
+
+def sum_of(amounts: Iterable[Decimal]) -> Decimal:
+    """The exact sum."""
+    found = _ZERO
+    for amount in amounts:
+        found = EXACT.add(found, amount)
+    return found
+
+
+def quotient(amount: Decimal, parts: Decimal | int) -> Decimal:
+    """The share of each part, to 28 digits."""
+    return _QUOTIENT.divide(amount, parts)
+
+
+def amount_of(text: str) -> Decimal:
+    """An amount of money as events have it: plain digits, and not more of them than money can have.
+
+    Raises ValueError for anything else.
+    """
+    if not _is_amount(text):
+        raise ValueError(f"{text[:60]!r} is no amount of money")
+    return Decimal(text)
 
 
 @dataclass(frozen=True)
@@ -50,14 +105,16 @@ class UnitPrices:
         listed = {kind: getattr(self, kind) for kind in Usage.__struct_fields__}
         known = {kind: price for kind, price in listed.items() if price is not None}
         halved = {
-            kind: price * BATCH_FACTOR if kind in TOKEN_KINDS else price for kind, price in known.items()
+            kind: EXACT.multiply(price, BATCH_FACTOR) if kind in TOKEN_KINDS else price
+            for kind, price in known.items()
         }
         return {kind: (price, plain(price)) for kind, price in halved.items()}
 
     def times(self, factor: Decimal) -> UnitPrices:
         """These prices with a factor on every kind of token."""
         listed = {kind: getattr(self, kind) for kind in TOKEN_KINDS}
-        return replace(self, **{kind: price and price * factor for kind, price in listed.items()})
+        raised = {kind: price and EXACT.multiply(price, factor) for kind, price in listed.items()}
+        return replace(self, **raised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +201,13 @@ def charge(
     placed = None if price is None else price.kept_in(geo)
     units = {} if placed is None else placed.for_prompt(prompt_tokens(usage)).in_batch
     known = placed is not None and used.keys() <= units.keys()
-    amount = sum((units[kind][0] * number for kind, number in used.items()), _ZERO) if known else None
+    millions = _ZERO
+    for kind, number in used.items() if known else ():
+        millions = EXACT.fma(units[kind][0], number, millions)
     return CostCharged(
         job=job,
         index=index,
-        amount=None if amount is None else plain(amount / MILLION),
+        amount=plain(EXACT.divide(millions, MILLION)) if known else None,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cache_write_5m_tokens=usage.cache_write_5m_tokens,
@@ -171,7 +230,8 @@ def expected_cost(price: ModelPrice, input_tokens: int, output_tokens: int) -> D
     units = price.for_prompt(input_tokens).in_batch
     if "input_tokens" not in units or "output_tokens" not in units:
         return None
-    return (units["input_tokens"][0] * input_tokens + units["output_tokens"][0] * output_tokens) / MILLION
+    output = EXACT.multiply(units["output_tokens"][0], output_tokens)
+    return EXACT.divide(EXACT.fma(units["input_tokens"][0], input_tokens, output), MILLION)
 
 
 def worst_cost(
@@ -183,11 +243,12 @@ def worst_cost(
     where so many input tokens reach it.
     """
     worst = max(
-        (dearest if caching else fresh) * input_tokens + output * max_tokens
+        EXACT.fma(dearest if caching else fresh, input_tokens, EXACT.multiply(output, max_tokens))
         for tier, (fresh, dearest, output) in zip(price.tiers, price.dearest, strict=True)
         if tier.above < input_tokens
     )
-    return worst * BATCH_FACTOR * (price.us_factor if us else 1) / MILLION
+    factor = EXACT.multiply(BATCH_FACTOR, price.us_factor) if us else BATCH_FACTOR
+    return EXACT.divide(EXACT.multiply(worst, factor), MILLION)
 
 
 def plain(amount: Decimal) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from batchata.core.pricing import MILLION
+from batchata.core.pricing import EXACT, MILLION, amount_of, quotient
 from batchata.core.state import Run
 
 _CACHED = ("cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
@@ -18,14 +18,14 @@ def saved_by_dedupe(run: Run) -> Decimal | None:
         cost = run.items.cost(original)
         if cost is None:
             return None
-        total += (cost if most is None else min(cost, most)) * len(copies)
+        total = EXACT.fma(cost if most is None else min(cost, most), len(copies), total)
     return total
 
 
 def _usual_cost(run: Run) -> Decimal | None:
     """With caching an original may have paid for the beginning that its copies would only have read."""
     answers = sum(job.answers for job in run.jobs.values())
-    return run.spent / answers if answers and any(run.usage[kind] for kind in _CACHED) else None
+    return quotient(run.spent, answers) if answers and any(run.usage[kind] for kind in _CACHED) else None
 
 
 def saved_by_cache(run: Run) -> Decimal | None:
@@ -47,5 +47,9 @@ def saved_by_cache(run: Run) -> Decimal | None:
         unit = units.get("input_tokens") or fresh.get(source, {}).get("input_tokens")
         if unit is None or any(kind not in units for kind in cached):
             return None
-        total += sum(((Decimal(unit) - Decimal(units[kind])) * used[kind] for kind in cached), Decimal(0))
-    return None if run.unpriced and any(run.usage[kind] for kind in _CACHED) else total / MILLION
+        for kind in cached:
+            less = EXACT.subtract(amount_of(unit), amount_of(units[kind]))
+            total = EXACT.fma(less, used[kind], total)
+    if run.unpriced and any(run.usage[kind] for kind in _CACHED):
+        return None
+    return EXACT.divide(total, MILLION)

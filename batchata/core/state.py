@@ -11,12 +11,11 @@ from enum import IntEnum, StrEnum
 from batchata.core import ranges
 from batchata.core.accuracy import Accuracy
 from batchata.core.events import RunStarted
-from batchata.core.pricing import EXACT
+from batchata.core.pricing import EXACT, sum_of
 from batchata.core.values import Counts, Expected, Ranges, Settings, Usage
 
 # Costs per item are kept as whole picodollars (1e-12 USD) in eight bytes; published prices are multiples
 # of 1e-9 USD a token, so nothing is rounded. What does not fit goes to a dict beside the column.
-_PICO = Decimal("1e-12")
 _INT64 = 2**63 - 1
 
 
@@ -105,7 +104,7 @@ class Job:
         """What of the job's reservation is not spent yet: still owed in the worst case (USD)."""
         if self.status not in OPEN or self.reserved is None:
             return Decimal(0)
-        return max(self.reserved - self.cost, Decimal(0))
+        return max(EXACT.subtract(self.reserved, self.cost), Decimal(0))
 
 
 class Items:
@@ -163,17 +162,15 @@ class Items:
 
     def charge(self, index: int, amount: Decimal | None) -> None:
         """Add to the item's cost; an unknown amount makes the whole unknown."""
+        if amount is not None and index not in self._odd_costs:
+            scaled = amount.scaleb(12, EXACT)
+            pico = int(scaled)
+            after = self._cost[index] + pico
+            if pico == scaled and -_INT64 <= after <= _INT64:
+                self._cost[index] = after
+                return
         before = self.cost(index)
-        if before is None or amount is None:
-            self._odd_costs[index] = None
-            return
-        total = before + amount
-        pico = int(total / _PICO)
-        if pico <= _INT64 and Decimal(pico) * _PICO == total:
-            self._cost[index] = pico
-            self._odd_costs.pop(index, None)
-        else:
-            self._odd_costs[index] = total
+        self._odd_costs[index] = None if before is None or amount is None else EXACT.add(before, amount)
 
 
 class Requeued:
@@ -273,7 +270,7 @@ class Run:
     @property
     def reserved(self) -> Decimal:
         """What the open jobs may still cost at worst, in USD."""
-        return sum((job.held for job in self.open.values()), Decimal(0))
+        return sum_of(job.held for job in self.open.values())
 
     @property
     def total_cost(self) -> Decimal | None:

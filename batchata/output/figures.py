@@ -121,7 +121,7 @@ def _readings(digits: str) -> set[Decimal]:
     if fraction == 3 and len(set(separators)) == 1:
         found.add(Decimal(plain))
     if last in ".," and separators.count(last) == 1:
-        found.add(Decimal(plain).scaleb(-fraction))
+        found.add(Decimal(f"{plain}E-{fraction}"))
     return found
 
 

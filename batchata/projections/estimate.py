@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchata.core.amounts import money
+from batchata.core.amounts import exact, money
+from batchata.core.pricing import EXACT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +103,9 @@ class Estimate:
         assert self.cost is not None
         assert self.worst_cost is not None
         assert self.worst_cost_with_retries is not None
-        left = None if self.spent is None else limit - self.spent
+        left = None if self.spent is None else EXACT.subtract(limit, self.spent)
         spent = f", {money(self.spent)} of it spent" if self.spent else ""
-        said = f"max_cost ${limit:,.2f}{spent}:"
+        said = f"max_cost {exact(limit)}{spent}:"
         if left is None:
             return f"{said} what was spent so far is not known"
         if self.worst_cost_with_retries <= left:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from batchata.core.plan import packed
-from batchata.core.pricing import BATCH_FACTOR
+from batchata.core.pricing import BATCH_FACTOR, EXACT
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
 from batchata.definition import Definition
@@ -155,9 +155,9 @@ def make_estimate(
         input_tokens=expected.input_tokens,
         output_tokens=expected.output_tokens,
         cost=cost,
-        cost_without_batch=None if cost is None else cost / BATCH_FACTOR,
+        cost_without_batch=None if cost is None else EXACT.divide(cost, BATCH_FACTOR),
         worst_cost=worst,
-        worst_cost_with_retries=None if worst is None else worst * settings.max_attempts,
+        worst_cost_with_retries=None if worst is None else EXACT.multiply(worst, settings.max_attempts),
         max_cost=None if settings.max_cost is None else Decimal(settings.max_cost),
         spent=run.total_cost,
         done_items=run.completed + run.failed,
@@ -180,5 +180,5 @@ def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
     for cost in costs:
         if cost is None:
             return None
-        total += cost
+        total = EXACT.add(total, cost)
     return total

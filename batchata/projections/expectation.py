@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from batchata.core.caching import cached_cost
-from batchata.core.pricing import ModelPrice, expected_cost, plain
+from batchata.core.pricing import EXACT, ModelPrice, expected_cost, plain
 from batchata.core.values import Expected
 from batchata.definition import Definition
 from batchata.inputs import Inputs
@@ -48,7 +48,7 @@ class Expectation:
             tokens, count = tokens + one, count + 1
             amount = self._cost(one)
             known = known and amount is not None
-            cost += amount or 0
+            cost = cost if amount is None else EXACT.add(cost, amount)
         return Expected(
             input_tokens=tokens,
             output_tokens=count * self.output_tokens,

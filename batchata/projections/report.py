@@ -8,7 +8,7 @@ from decimal import Decimal
 from batchata.core.amounts import exact, money
 from batchata.core.ledger import batch_saving, ledger_lines, overruns, why_unknown
 from batchata.core.limit import room
-from batchata.core.pricing import MILLION, plain
+from batchata.core.pricing import EXACT, MILLION, plain, quotient
 from batchata.core.savings import saved_by_cache, saved_by_dedupe
 from batchata.core.state import Run
 
@@ -38,7 +38,7 @@ def _total(run: Run) -> Iterator[str]:
         if run.unpriced > run.unmeasured:
             yield f"          another time, give it: prices={{{model!r}: {{'input': …, 'output': …}}}}"
         return
-    each = f", {money(run.spent / done)} an item" if done else ""
+    each = f", {money(quotient(run.spent, done))} an item" if done else ""
     yield f"cost      {exact(run.spent)} for {done:,} of {run.total:,} items with {model}{each}"
     if run.spent:
         yield f"          without the batch discount it would be {exact(batch_saving(run))} more"
@@ -48,7 +48,7 @@ def _kinds(run: Run) -> Iterator[str]:
     """One line for each kind and price: the ledger."""
     for line in ledger_lines(run):
         per, many = (1_000, "1,000") if line.kind == "web_search_requests" else (MILLION, "million")
-        unit = exact(line.unit_price * per / MILLION)
+        unit = exact(EXACT.divide(EXACT.multiply(line.unit_price, per), MILLION))
         what = f"{line.quantity:,} {line.kind.replace('_', ' ')}"
         yield f"          {what} at {unit} per {many} ({line.source}): {exact(line.amount)}"
 
@@ -82,7 +82,8 @@ def _limit(run: Run) -> Iterator[str]:
         yield f"limit     {limit}: {exact(run.spent)} spent{held}, {exact(left)} left"
         return
     if left < 0:
-        yield f"limit     {limit} is {exact(-left)} less than what is spent{' or held back' if held else ''}"
+        owed = f"what is spent{' or held back' if held else ''}"
+        yield f"limit     {limit} is {exact(left.copy_negate())} less than {owed}"
         yield f"          {_remedy(run)}"
         return
     pending = f"{run.pending:,} {_items(run.pending)} pending"
@@ -100,7 +101,7 @@ def _items(count: int) -> str:
 def _next(run: Run, left: Decimal) -> str:
     if run.needed is None or run.settings is None or run.settings.max_cost is None:
         return "an unknown amount"
-    return exact(run.needed - Decimal(run.settings.max_cost) + left)
+    return exact(EXACT.add(EXACT.subtract(run.needed, Decimal(run.settings.max_cost)), left))
 
 
 def _remedy(run: Run) -> str:
@@ -133,7 +134,7 @@ def cache_in_words(run: Run) -> Iterator[str]:
     written = usage["cache_write_5m_tokens"] + usage["cache_write_1h_tokens"]
     if written or usage["cache_read_tokens"]:
         saved = saved_by_cache(run)
-        amount = "an unknown amount" if saved is None else exact(abs(saved))
+        amount = "an unknown amount" if saved is None else exact(saved.copy_abs())
         did = "cost, beyond what it saved" if saved is not None and saved < 0 else "saved"
         tokens = f"{written:,} tokens written, {usage['cache_read_tokens']:,} read"
         yield f"caching {did} {amount}: {tokens}"

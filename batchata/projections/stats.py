@@ -11,6 +11,7 @@ from batchata.core import decide
 from batchata.core.accuracy import Accuracy
 from batchata.core.ledger import batch_saving, cost_by_kind
 from batchata.core.limit import room
+from batchata.core.pricing import quotient
 from batchata.core.savings import saved_by_cache, saved_by_dedupe
 from batchata.core.state import Job, Run
 from batchata.projections.folders import processed_dir, raw_dir
@@ -101,7 +102,7 @@ def _money(run: Run) -> dict[str, Any]:
     return {
         "known_cost": run.spent,
         "unpriced_requests": run.unpriced,
-        "cost_per_item": run.spent / done if known and done else None,
+        "cost_per_item": quotient(run.spent, done) if known and done else None,
         "cost_by_model": {} if run.started is None else {run.started.model: run.total_cost},
         "cost_by_job": {job.number: _cost(job) for job in run.jobs.values()},
         "cost_by_kind": cost_by_kind(run),

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from batchata.core.pricing import MILLION, ModelPrice, PriceTier, UnitPrices
+from batchata.core.pricing import EXACT, MILLION, ModelPrice, PriceTier, UnitPrices
 from batchata.providers.models import MODELS
 
 # genai-prices matches old families by prefix and so gives this one a price; the model was never published.
@@ -92,7 +92,9 @@ def _from_tokencost(model: str) -> ModelPrice | None:
     if entry is None:
         return None
     prices = {kind: entry.get(name) for kind, name in _TOKENCOST_FIELDS.items()}
-    units = {kind: None if p is None else Decimal(str(p)) * MILLION for kind, p in prices.items()}
+    units = {
+        kind: None if p is None else EXACT.multiply(Decimal(str(p)), MILLION) for kind, p in prices.items()
+    }
     source = f"tokencost {version('tokencost')}"
     listed = UnitPrices(**units, web_search_requests=WEB_SEARCHES)
     return ModelPrice(source=source, tiers=[PriceTier(-1, listed)], us_factor=us_factor(model))

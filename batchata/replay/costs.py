@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from batchata.core.ledger import why_unknown
+from batchata.core.pricing import EXACT, quotient
 from batchata.core.state import Job
 from batchata.replay.costs_json import ledger_json, runs_json
 from batchata.replay.jobs import most_telling
@@ -14,6 +15,8 @@ from batchata.replay.literal import clean
 from batchata.replay.paper import Paper, aligned, print_json
 from batchata.replay.runs import reading, the_run
 from batchata.replay.wording import number_of, short_kind, usd
+
+_MILLIONTH = Decimal("0.000001")
 
 
 def show_costs(path: str, run_id: str | None, *, every_job: bool, json: bool) -> None:
@@ -51,8 +54,8 @@ def _print(stream: str, ledger: Ledger, every_job: bool) -> None:
         answers = number_of(ledger.unused.charges, "answer")
         paper.field("of no use", f"{usd(ledger.unused.known)} for {answers} that could not be used")
     if run.completed and run.total_cost is not None:
-        each = run.total_cost / run.completed
-        paper.field("per result", f"about {usd(each.quantize(Decimal('0.000001')))}")
+        each = quotient(run.total_cost, run.completed).quantize(_MILLIONTH, context=EXACT)
+        paper.field("per result", f"about {usd(each)}")
     if ledger.by_rate:
         paper.line()
         paper.columns(aligned(_rate_rows(ledger), right=(1, 2, 3)))

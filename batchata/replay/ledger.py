@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import NamedTuple
 
 from batchata.core import events as e
 from batchata.core.limit import room
-from batchata.core.pricing import MILLION, TOKEN_KINDS
+from batchata.core.pricing import EXACT, MILLION, TOKEN_KINDS, amount_of
 from batchata.core.values import Usage
 from batchata.errors import LogError
 from batchata.log.port import Log
@@ -41,7 +41,7 @@ class Entry:
         if charge.amount is None:
             self.unpriced += 1
         else:
-            self.amount += Decimal(charge.amount)
+            self.amount = EXACT.add(self.amount, amount_of(charge.amount))
         for kind in KINDS:
             self.used[kind] += getattr(charge, kind)
 
@@ -112,14 +112,13 @@ def read_ledger(log: Log, stream: str) -> Ledger:
 def cost_at(rate: Rate, count: int) -> Decimal | None:
     """What so many cost at a rate, in USD; None where it has no price.
 
-    Raises LogError for a price that is no number.
+    Raises LogError for a price that is none.
     """
     try:
-        return None if rate.price is None else count * Decimal(rate.price) / MILLION
-    except InvalidOperation as exc:
-        raise LogError(
-            f"the log holds a price that is no number, {rate.price!r}; `verify` says where"
-        ) from exc
+        price = None if rate.price is None else amount_of(rate.price)
+    except ValueError as exc:
+        raise LogError(f"the log holds a price that is none ({exc}); `verify` says where") from exc
+    return None if price is None else EXACT.divide(EXACT.multiply(price, count), MILLION)
 
 
 def by_model(ledgers: Iterable[Ledger]) -> dict[str, Entry]:
@@ -129,7 +128,7 @@ def by_model(ledgers: Iterable[Ledger]) -> dict[str, Entry]:
         total, one = found.setdefault(ledger.model, Entry()), ledger.total
         total.charges += one.charges
         total.unpriced += one.unpriced
-        total.amount += one.amount
+        total.amount = EXACT.add(total.amount, one.amount)
         for kind in KINDS:
             total.used[kind] += one.used[kind]
     return found

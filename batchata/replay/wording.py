@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from batchata.core.pricing import TOKEN_KINDS, plain
+from batchata.core.pricing import TOKEN_KINDS, amount_of, plain
 from batchata.core.values import Ranges
-from batchata.replay.literal import clean
+from batchata.replay.literal import clean, short
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -60,9 +60,9 @@ def usd(amount: Decimal | str | None) -> str:
     if amount is None:
         return "unknown"
     try:
-        whole, _, cents = plain(Decimal(amount)).partition(".")
-    except InvalidOperation:  # in a damaged log; what is there is told
-        return clean(f"${amount}")
+        whole, _, cents = plain(amount if isinstance(amount, Decimal) else amount_of(amount)).partition(".")
+    except ValueError:  # in a damaged log; what is there is told
+        return short(f"${amount}")
     return f"${whole}.{cents:0<2}"
 
 

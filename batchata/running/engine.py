@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import localcontext
 from functools import partial
 from typing import Any
 
 import pydantic
 
 from batchata.core.events import JobAbandoned
-from batchata.core.pricing import EXACT
 from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.definition import Definition, this_process
@@ -177,14 +175,12 @@ class Engine:
         began = time.monotonic()
         self._driving = True
         try:
-            with localcontext(EXACT):
-                run = self._carry_on(call, began)
+            run = self._carry_on(call, began)
         finally:
             self._driving = False
             self.stop = Stop()
         if not call.once:
-            with localcontext(EXACT):
-                report_costs(run, call.show_progress)
+            report_costs(run, call.show_progress)
             name_head(self.head(), self.store.run_id, call.show_progress)
         return run
 

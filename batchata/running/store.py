@@ -6,11 +6,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from decimal import localcontext
 from pathlib import Path
 
 from batchata.core.evolve import evolve
-from batchata.core.pricing import EXACT
 from batchata.core.state import Run
 from batchata.definition import this_process
 from batchata.errors import InvalidInputError, LogError, NotALogError
@@ -140,7 +138,7 @@ class RunStore:
         if stream is None:
             return
         self._run_id = stream
-        with self._lock, localcontext(EXACT):
+        with self._lock:
             run = self.run
             for recorded in log.events(stream, after=run.version):
                 if recorded.version != run.version + 1:

@@ -187,7 +187,7 @@ def test_what_an_error_says_is_kept_in_bounds_and_escaped() -> None:
     raw = json.dumps({"custom_id": "r", "result": {"type": "errored", "error": error}}).encode()
     outcome = decode_line(raw)
     assert outcome.error is not None
-    assert outcome.error.message.startswith("\\x1b[31m\\u202eyyy")
+    assert outcome.error.message.startswith("\\x1b[31m\u202eyyy")
     assert len(outcome.error.message) < 3_000
     assert len(outcome.error.kind) <= 200
 

@@ -13,7 +13,7 @@ from batchata.output.blocks import Block
 from batchata.providers.anthropic.odd_lines import OddLine, read_odd, split_writes
 from batchata.providers.anthropic.pieces import NoPieceError
 from batchata.providers.port import Outcome
-from batchata.text import short
+from batchata.text import kept, short
 
 _LONGEST_NAME = 200  # characters of what a line calls a thing
 _LONGEST_MESSAGE = 2_000  # … and of what it says about an error; the line itself is kept as received
@@ -176,7 +176,7 @@ def _error(kind: str, is_answered: bool, said: _Said) -> RequestError | None:
             type_, message = said
             if type_ is None:
                 return RequestError(kind="api_error", message="the provider gave no reason")
-            return RequestError(kind=_kept(type_), message=short(message or type_, _LONGEST_MESSAGE))
+            return RequestError(kind=_kept(type_), message=kept(message or type_, _LONGEST_MESSAGE))
         case "canceled":
             return RequestError(
                 kind="canceled", message="the batch was cancelled before this request was processed"

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from batchata.core.pricing import EXACT, quotient
 from batchata.replay.report.chronicle import Chronicle, Point
 from batchata.replay.report.html import Html, join, tag, text, time
 from batchata.replay.report.pack import block
@@ -21,13 +22,15 @@ def chart(chronicle: Chronicle) -> Html:
     """The drawing with its legend; its data follow as a block, from which the page reads single moments."""
     run = chronicle.history.run
     points = _thinned(chronicle.money, run.started_at, run.updated_at)
-    highest = max((p.spent + p.held for p in points), default=Decimal(0))
+    highest = max((p.both for p in points), default=Decimal(0))
     limit = max((p.limit for p in points if p.limit is not None), default=None)
     if not highest:
         return tag("p", text("Nothing was spent and nothing reserved."))
-    drawn = limit is not None and limit <= highest * _LIMIT_SHOWN
+    drawn = limit is not None and limit <= EXACT.multiply(highest, _LIMIT_SHOWN)
     top = max(highest, limit) if drawn and limit is not None else highest
-    scale = _Scale(run.started_at, max(run.updated_at - run.started_at, 1), top * Decimal("1.04"))
+    scale = _Scale(
+        run.started_at, max(run.updated_at - run.started_at, 1), EXACT.multiply(top, Decimal("1.04"))
+    )
     return join(
         [
             _legend(limit, drawn),
@@ -49,7 +52,7 @@ class _Scale:
         return f"{(at - self.start) * _WIDTH / self.length:.1f}"
 
     def y(self, amount: Decimal) -> str:
-        return f"{_HEIGHT - float(amount / self.top) * _HEIGHT:.1f}"
+        return f"{_HEIGHT - float(quotient(amount, self.top)) * _HEIGHT:.1f}"
 
 
 def _thinned(points: Sequence[Point], start: int, end: int) -> list[Point]:
@@ -58,7 +61,7 @@ def _thinned(points: Sequence[Point], start: int, end: int) -> list[Point]:
     for point in points:
         column = (point.at - start) // width
         highest, _ = columns.get(column, (point, point))
-        higher = point if point.spent + point.held >= highest.spent + highest.held else highest
+        higher = point if point.both >= highest.both else highest
         columns[column] = higher, point
     return sorted({point.at: point for pair in columns.values() for point in pair}.values())
 
@@ -67,7 +70,7 @@ def _drawing(points: Sequence[Point], scale: _Scale, end: int, with_limit: bool)
     last = points[-1]
     label = f"Cost over time: at the end {usd(last.spent)} spent and {usd(last.held)} reserved"
     shapes = [
-        _area("held", [(p.at, p.spent + p.held) for p in points], scale, end),
+        _area("held", [(p.at, p.both) for p in points], scale, end),
         _area("spent", [(p.at, p.spent) for p in points], scale, end),
     ]
     if with_limit:
@@ -119,7 +122,11 @@ def _legend(limit: Decimal | None, drawn: bool) -> Html:
 
 
 def _axis(top: Decimal) -> Html:
-    rough = top.quantize(Decimal(1).scaleb(top.adjusted() - 2)) if top.adjusted() < 3 else top
+    rough = (
+        top.quantize(Decimal(1).scaleb(top.adjusted() - 2, EXACT), context=EXACT)
+        if top.adjusted() < 3
+        else top
+    )
     return tag("p", join([tag("span", text(usd(rough))), tag("span", text("$0"))]), class_="amounts")
 
 

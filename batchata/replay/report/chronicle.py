@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from batchata.core import events as e
+from batchata.core.pricing import EXACT
 from batchata.log.port import Log
 from batchata.replay.history import History, read_history
 from batchata.replay.moment import At
@@ -33,6 +34,11 @@ class Point(NamedTuple):
     spent: Decimal
     held: Decimal
     limit: Decimal | None
+
+    @property
+    def both(self) -> Decimal:
+        """What is spent and held."""
+        return EXACT.add(self.spent, self.held)
 
 
 class Turn(NamedTuple):
@@ -104,10 +110,13 @@ class Chronicle:
         run = self.history.run
         job = run.jobs.get(getattr(event, "job", -1))
         if job is not None:
-            self._all_held += job.held - self._held.get(job.number, Decimal(0))
+            more = EXACT.subtract(job.held, self._held.get(job.number, Decimal(0)))
+            self._all_held = EXACT.add(self._all_held, more)
             self._held[job.number] = job.held
         limit = None if run.settings is None or run.settings.max_cost is None else run.settings.max_cost
-        point = Point(at, run.spent, self._all_held + run.withheld, None if limit is None else Decimal(limit))
+        point = Point(
+            at, run.spent, EXACT.add(self._all_held, run.withheld), None if limit is None else Decimal(limit)
+        )
         if self.money and self.money[-1][1:] == point[1:]:
             return
         if self.money and self.money[-1].at == at:
