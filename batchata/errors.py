@@ -145,7 +145,13 @@ class ProviderError(BatchataError):
 
 
 class RequestRefusedError(ProviderError):
-    """A definite no (HTTP 4xx): nothing was created, and the same request will be refused again."""
+    """A definite no (HTTP 4xx): nothing was created, and the same request will be refused again.
+
+    `position` is the place in the job, counted from 0, of the one request that it was refused for; None where
+    none is named.
+    """
+
+    position: int | None = None
 
 
 class AuthenticationFailedError(RequestRefusedError):

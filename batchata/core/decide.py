@@ -129,7 +129,7 @@ def _polls(run: Run, now: int, free: list[Job], situation: Situation) -> list[St
 def _submissions(run: Run, now: int, measures: Measures, situation: Situation) -> list[Step]:
     """At most one: the state must know of it before the next is planned."""
     assert run.settings is not None
-    if len(run.open) >= run.settings.max_parallel_jobs:
+    if run.sending_ended is not None or len(run.open) >= run.settings.max_parallel_jobs:
         return []
     if situation.awaiting is not None and situation.awaiting == _outlook(run, now):
         return []  # a plan looks at all items that fit, and results arrive many times before a job ends

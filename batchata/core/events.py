@@ -116,6 +116,13 @@ class SubmissionFailed(Event, frozen=True, kw_only=True):
     not_before: int
 
 
+class SubmittingStopped(Event, frozen=True, kw_only=True):
+    """Nothing more is sent until the next start: it would be refused too. What is out is still collected."""
+
+    TYPE: ClassVar[str] = "submitting_stopped"
+    error: RequestError
+
+
 class SubmissionUnknown(Event, frozen=True, kw_only=True):
     """The create call ended without an answer: only a look at the provider tells whether a batch exists."""
 
@@ -180,7 +187,8 @@ class CallFailed(Event, frozen=True, kw_only=True):
 class OutcomeRecorded(Event, frozen=True, kw_only=True):
     """What became of one request. `error` is None only where the run's own reader accepted the answer.
 
-    `kind` is the provider's word (succeeded, errored, canceled, expired, or one we do not know) or "missing".
+    `kind` is the provider's word (succeeded, errored, canceled, expired, or one we do not know), "missing",
+    or "refused" where the provider took no batch for this request's sake: `submission_failed` follows.
     """
 
     TYPE: ClassVar[str] = "outcome_recorded"

@@ -64,7 +64,7 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     run.settings = replace(run.settings, **{name: new for name, (_, new) in event.changed.items()})
     run.key = event.key
     run.resumed_at = at
-    run.interrupted_by = None
+    run.interrupted_by = run.sending_ended = None
     run.limit_reached = False
     run.needed = run.needed_for_all = None
     if run.status == "interrupted":
@@ -77,7 +77,7 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
 def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: int) -> None:
     reserved = None if event.reserved is None else amount_of(event.reserved)
     job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at, run.key, at)
-    job.expected = event.expected
+    job.expected, job.bytes = event.expected, event.bytes
     run.jobs[job.number] = run.open[job.number] = job
     items = run.items
     for index in job.indexes():
@@ -103,6 +103,12 @@ def _submission_failed(run: Run, at: int, event: e.SubmissionFailed, version: in
     job = run.jobs[event.job]
     _close(run, job, JobStatus.FAILED, at)
     _take_back(run, job, event.not_before)
+    if event.error.kind == "request_too_large":
+        run.most_bytes = min(run.most_bytes or job.bytes, job.bytes) // 2
+
+
+def _submitting_stopped(run: Run, at: int, event: e.SubmittingStopped, version: int) -> None:
+    run.sending_ended = event.error
 
 
 def _submission_unknown(run: Run, at: int, event: e.SubmissionUnknown, version: int) -> None:
@@ -220,10 +226,7 @@ def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> No
         run.accuracy.add(job.expected, job.request_count, measured, job.used, cost)
     _close(run, job, JobStatus.COMPLETED, at)
     run.jobs_completed += 1
-    for index in job.undecided:
-        run.items.status[index] = _FAILED
-        run.failed += run.items.mirror(index)
-    job.undecided = {}
+    _fail_undecided(run, job)
 
 
 def _retry_scheduled(run: Run, at: int, event: e.RetryScheduled, version: int) -> None:
@@ -279,13 +282,25 @@ def _close(run: Run, job: Job, status: JobStatus, at: int) -> None:
 
 
 def _take_back(run: Run, job: Job, not_before: int) -> None:
-    """The job never existed for the provider: its items wait as before, and the attempt does not count."""
+    """The job never existed for the provider: its items wait as before, and the attempt does not count.
+
+    But for those that it was refused for: they have failed.
+    """
+    _fail_undecided(run, job)
     for index in job.indexes():
-        run.items.status[index] = ItemStatus.WAITING
         run.items.attempts[index] -= 1
         run.items.sends[index] -= 1
+        if run.items.status[index] == ItemStatus.SENT:
+            run.items.status[index] = ItemStatus.WAITING
+            run.requeued.put(index, not_before)
         run.items.mirror(index)
-        run.requeued.put(index, not_before)
+
+
+def _fail_undecided(run: Run, job: Job) -> None:
+    for index in job.undecided:
+        run.items.status[index] = _FAILED
+        run.failed += run.items.mirror(index)
+    job.undecided = {}
 
 
 def _without_copies(run: Run, index: int) -> int:
@@ -302,6 +317,7 @@ _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
     e.SubmissionStarted: _submission_started,
     e.BatchSubmitted: _batch_submitted,
     e.SubmissionFailed: _submission_failed,
+    e.SubmittingStopped: _submitting_stopped,
     e.SubmissionUnknown: _submission_unknown,
     e.SubmissionSettled: _submission_settled,
     e.JobAbandoned: _job_abandoned,

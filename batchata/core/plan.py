@@ -69,15 +69,16 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBu
     fresh = (index for index in range(run.next_fresh, run.total) if index not in same_as)
     budget = room(run)
     most = min(run.settings.items_per_job, MAX_REQUESTS)
+    most_bytes = MAX_BYTES if run.most_bytes is None else min(run.most_bytes, MAX_BYTES)
     if must_prime(run, now):
         if run.open:
             return None
         most = 1
     least = _least(run, most)
-    again = _take(run.requeued.due(now), most, least, measures, budget)
+    again = _take(run.requeued.due(now), most, most_bytes, least, measures, budget)
     if isinstance(again, Plan):
         return again
-    first = _take(fresh, most, least, measures, budget)
+    first = _take(fresh, most, most_bytes, least, measures, budget)
     if isinstance(first, Plan | TooSmall) or again is None:
         return first
     if isinstance(again, OverBudget) and isinstance(first, OverBudget):
@@ -105,7 +106,12 @@ def _least(run: Run, most: int) -> int:
 
 
 def _take(
-    candidates: Iterable[int], most: int, least: int, measures: Measures, budget: Decimal | None
+    candidates: Iterable[int],
+    most: int,
+    most_bytes: int,
+    least: int,
+    measures: Measures,
+    budget: Decimal | None,
 ) -> Plan | TooSmall | OverBudget | None:
     items: list[int] = []
     size = ENVELOPE_BYTES
@@ -119,7 +125,7 @@ def _take(
             return OverBudget(Decimal("Infinity") if cost is None else cost)
         if over_budget and len(items) < least:
             return TooSmall(len(items))
-        if over_budget or (items and size + more > MAX_BYTES):
+        if over_budget or (items and size + more > most_bytes):
             break
         items.append(index)
         size += more

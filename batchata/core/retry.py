@@ -12,6 +12,7 @@ from batchata.core.state import Job, Run
 DEFAULT_RETRY_DELAY = 30.0  # seconds, doubled with every attempt
 LONGEST_DELAY = 3600.0
 CANCELED = "canceled"
+SPENT = "billing_error"  # the account may not spend any more
 
 # Sending the same request again cannot help: the request, the key or the account must change first.
 # A canceled request is not sent again either, unless we asked for the cancellation ourselves.
@@ -20,7 +21,6 @@ FINAL = frozenset(
         "invalid_request_error",
         "authentication_error",
         "permission_error",
-        "billing_error",
         "not_found_error",
         "refusal",
         "unknown_shape",  # paid for, and the next answer would come in the same shape
@@ -49,13 +49,13 @@ def schedule_retries(
     groups: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, kind in sorted(undecided.items()):
         sent = run.items.attempts[index]
-        if kind == CANCELED and job.cancel_requested:
-            groups[kind, sent].append(index)  # our own doing: the attempt does not count
+        if kind == SPENT or (kind == CANCELED and job.cancel_requested):
+            groups[kind, sent].append(index)  # not the request's doing: the attempt does not count
         elif kind not in FINAL and sent < run.settings.max_attempts:
             groups[kind, sent + 1].append(index)
     decisions = []
     for (kind, attempt), indexes in groups.items():
-        delay = 0.0 if kind == CANCELED else round(backoff(attempt, base, random()), 6)
+        delay = 0.0 if kind in (CANCELED, SPENT) else round(backoff(attempt, base, random()), 6)
         decisions.append(
             RetryScheduled(
                 job=job.number,

@@ -12,7 +12,7 @@ from batchata.core import ranges
 from batchata.core.accuracy import Accuracy
 from batchata.core.events import RunStarted
 from batchata.core.pricing import EXACT, sum_of
-from batchata.core.values import Counts, Expected, Ranges, Settings, Usage
+from batchata.core.values import Counts, Expected, Ranges, RequestError, Settings, Usage
 
 # Costs per item are kept as whole picodollars (1e-12 USD) in eight bytes; published prices are multiples
 # of 1e-9 USD a token, so nothing is rounded. What does not fit goes to a dict beside the column.
@@ -64,6 +64,7 @@ class Job:
     key: str | None  # the fingerprint of the API key it was sent with
     alone_since: int  # from then on nobody was sending it any more; until then it may still become a batch
     expected: Expected | None = None
+    bytes: int = 0
     status: JobStatus = JobStatus.STARTED
     batch_id: str | None = None
     created_at: int | None = None  # by the provider's clock
@@ -253,6 +254,8 @@ class Run:
         self.limit_reached = False
         self.needed: Decimal | None = None  # the limit with which the next item would have been sent
         self.needed_for_all: Decimal | None = None  # … and with which all that were pending
+        self.sending_ended: RequestError | None = None  # why nothing more is sent in this start
+        self.most_bytes: int | None = None  # of a job: what was refused as too large was twice as large
         self.interrupted_by: str | None = None
         self.polls = 0
         self.purged = 0  # bodies numbered below this were removed

@@ -62,6 +62,11 @@ class Inputs:
         """What a worker needs to build the item's request, in this process or another."""
         return self._sources[index]
 
+    def place(self, index: int) -> str:
+        """How the item is named in a message."""
+        source = self._sources[index]
+        return f"item {index} ({source.name!r})" if isinstance(source, FileInput) else f"item {index}"
+
     def body(self, index: int) -> bytes:
         """The item as one JSON object for the log, without a newline."""
         source = self._sources[index]

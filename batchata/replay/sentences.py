@@ -49,6 +49,10 @@ def _submission_failed(event: e.SubmissionFailed) -> str:
     return f"job {event.job}: no batch: {_error(event.error)}; again from {moment(event.not_before)}"
 
 
+def _submitting_stopped(event: e.SubmittingStopped) -> str:
+    return f"nothing more is sent in this start: {_error(event.error)}"
+
+
 def _submission_unknown(event: e.SubmissionUnknown) -> str:
     return f"job {event.job}: a batch may or may not exist: {_error(event.error)}"
 
@@ -141,6 +145,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     e.SubmissionStarted: _submission_started,
     e.BatchSubmitted: _batch_submitted,
     e.SubmissionFailed: _submission_failed,
+    e.SubmittingStopped: _submitting_stopped,
     e.SubmissionUnknown: _submission_unknown,
     e.SubmissionSettled: _submission_settled,
     e.JobAbandoned: _job_abandoned,

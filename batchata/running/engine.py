@@ -290,7 +290,7 @@ class Engine:
         with progress_for(call.show_progress) as progress:
             runner = Runner(
                 journal=journal,
-                intake=Intake(journal, recorder, random.random),
+                intake=Intake(journal, recorder, random.random, self.definition.inputs.place),
                 provider=self._provider,
                 inputs=self.definition.inputs,
                 template=self.definition.template,

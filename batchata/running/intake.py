@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
 from batchata.core import decide, events
 from batchata.core.events import Event
-from batchata.core.retry import schedule_retries
+from batchata.core.retry import SPENT, schedule_retries
 from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
 from batchata.errors import (
@@ -17,7 +17,9 @@ from batchata.errors import (
     BatchNotFoundError,
     IncompleteResultsError,
     ProviderUnavailableError,
+    RequestRefusedError,
     ResultsExpiredError,
+    SpendLimitError,
     UnknownSubmissionError,
 )
 from batchata.providers.port import Batch
@@ -25,6 +27,7 @@ from batchata.running import work
 from batchata.running.journal import Journal, now
 from batchata.running.recording import Collection, Recorder
 from batchata.running.settling import absent, adopted, unsettled
+from batchata.running.trouble import Trouble, as_error
 
 _SECOND = 1_000_000
 _DEFAULT_PAUSE = 2.0  # seconds after a failed call, doubled while failures go on
@@ -33,6 +36,7 @@ _LONGEST_ASKED = 3600.0  # seconds that a provider may ask for; what it says by 
 _DOUBLINGS = 5
 _SHORT_DOWNLOADS = 2  # results with gaps are fetched so many times before the gaps count as missing
 _SHORT_OF_ANSWERS = 12  # … and so many times where answers are among what is lacking, which were paid for
+_MOST_REFUSED = 10  # items that jobs are refused for, one after another, before it seems to be all of them
 _UNREADABLE = 5  # looks until an ended batch that shows no custom ids is given up
 _VANISHED_AFTER = 300 * _SECOND  # a 404 is believed when the batch is this old; right after create it is not
 
@@ -40,8 +44,17 @@ _VANISHED_AFTER = 300 * _SECOND  # a 404 is believed when the batch is this old;
 class Intake:
     """Records reports. Only the loop's thread calls it."""
 
-    def __init__(self, journal: Journal, recorder: Recorder, random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        recorder: Recorder,
+        random: Callable[[], float],
+        place: Callable[[int], str] = "item {}".format,
+    ) -> None:
         self._journal = journal
+        self._place = place  # how an item is named in a message
+        self._refused = 0  # items that jobs were refused for since one was taken
+        self.trouble = Trouble()
         self._recorder = recorder
         self._random = random
         self._collections: dict[int, Collection] = {}
@@ -59,14 +72,12 @@ class Intake:
         return self._journal.run
 
     def take(self, report: work.Report) -> None:
-        """Append what the report says.
-
-        Raises the report's error when waiting cannot help; by then it is in the log.
-        """
+        """Append what the report says. An error that waiting cannot cure goes to `trouble`."""
         if not isinstance(report, work.CallFailed):
             self._failures = 0
         match report:
             case work.Submitted():
+                self._refused = 0
                 self.created[report.job] = report.batch.batch_id
                 self._journal.append(_submitted(report.job, report.batch))
             case work.Sought():
@@ -94,7 +105,8 @@ class Intake:
         elif waits or (report.unreadable and self._times("unreadable", job) < _UNREADABLE):
             self._look_again(job, report)
         elif report.unreadable or not report.same_place:
-            raise UnknownSubmissionError(unsettled(job, report.unreadable), kind="not_settled")
+            error = UnknownSubmissionError(unsettled(job, report.unreadable), kind="not_settled")
+            self._give_up(error, job.number)
         else:
             self._journal.append(absent(report))
 
@@ -127,13 +139,11 @@ class Intake:
         for number in report.jobs:
             job = self._run.jobs[number]
             if job.batch_id not in report.batches and now() - (job.submitted_at or 0) > _VANISHED_AFTER:
-                raise BatchNotFoundError(
-                    f"the provider knows no batch {job.batch_id} (job {number}); "
-                    "is the API key one of the workspace in which the run was started? "
-                    f"If the batch was deleted, manager.abandon({number}) lets its items be sent again",
-                    kind="not_found_error",
-                    status=404,
-                )
+                self._give_up(_gone(job), number)
+
+    def _give_up(self, error: BatchataError, *jobs: int) -> None:
+        """No call gets these jobs any further in this start."""
+        self._journal.append(*self.trouble.meet(self._run, error, jobs))
 
     def _vanished(self, job: Job) -> Event:
         error = RequestError(kind="not_found_error", message=f"the provider knows no batch {job.batch_id}")
@@ -145,7 +155,15 @@ class Intake:
         if collection is None:
             collection = self._collections[job.number] = Collection.of(self._run, job)
         recorded, bodies = self._recorder.outcomes(collection, report.outcomes, self._journal.claim.next_body)
-        self._journal.append(*recorded, bodies=bodies)
+        self._journal.append(*recorded, *self._no_credit(job, recorded), bodies=bodies)
+
+    def _no_credit(self, job: Job, recorded: Sequence[Event]) -> Sequence[Event]:
+        """An account that may not spend any more shows in the results too, of a batch that was taken."""
+        for event in recorded:
+            if isinstance(event, events.OutcomeRecorded) and event.error and event.error.kind == SPENT:
+                said = f"requests of job {job.number} were refused: {event.error.message}"
+                return self.trouble.meet(self._run, SpendLimitError(said, kind=SPENT))
+        return []
 
     def _exhausted(self, job: Job) -> None:
         collection = self._collections.pop(job.number, None) or Collection.of(self._run, job)
@@ -173,6 +191,9 @@ class Intake:
 
     def _failed(self, report: work.CallFailed) -> None:
         error = report.error
+        if report.doing == "submit" and not self._is_passing(error):
+            self._not_submitted(self._run.jobs[report.jobs[0]], error)
+            return
         if now() >= self.paused_until:  # calls that failed side by side are one failure
             self._failures += 1
         pause = self._pause(error)
@@ -185,13 +206,29 @@ class Intake:
             not_before = now() + int(pause * _SECOND)
             self._journal.append(
                 events.CallFailed(
-                    doing=report.doing, jobs=list(report.jobs), error=_as_error(error), not_before=not_before
+                    doing=report.doing, jobs=list(report.jobs), error=as_error(error), not_before=not_before
                 )
             )
         if self._is_cut_for_good(report):
             self._exhausted(self._run.jobs[report.jobs[0]])
         elif not (self._is_passing(error) or self._is_too_young(report)):
-            raise self._expired(report) or error
+            self._give_up(self._expired(report) or error, *report.jobs)
+
+    def _not_submitted(self, job: Job, error: BatchataError) -> None:
+        """A refusal ends submitting, unless the job is refused for its size or for one item, without which
+        the others can go."""
+        index = _refused_item(job, error)
+        too_large = error.kind == "request_too_large" and job.request_count > 1
+        if index is not None and self._refused < _MOST_REFUSED:
+            self._refused += 1
+            outcome = self._recorder.refused(job.number, index, self._place(index), as_error(error))
+            self._journal.append(outcome, self._submission_failed(job.number, error, 0.0))
+        elif too_large:
+            self._journal.append(self._submission_failed(job.number, error, 0.0))
+        else:
+            said = error if index is None else _named(error, self._place(index))
+            failed = self._submission_failed(job.number, said, 0.0)
+            self._journal.append(failed, *self.trouble.meet(self._run, said))
 
     def _is_cut_for_good(self, report: work.CallFailed) -> bool:
         """Every download ends in the middle of a line: what is there is all there is."""
@@ -226,9 +263,9 @@ class Intake:
 
     def _submission_failed(self, job: int, error: BatchataError, pause: float) -> Event:
         if isinstance(error, UnknownSubmissionError):
-            return events.SubmissionUnknown(job=job, error=_as_error(error))
+            return events.SubmissionUnknown(job=job, error=as_error(error))
         not_before = now() + int(pause * _SECOND)
-        return events.SubmissionFailed(job=job, error=_as_error(error), not_before=not_before)
+        return events.SubmissionFailed(job=job, error=as_error(error), not_before=not_before)
 
     def _pause(self, error: BatchataError) -> float:
         asked = error.retry_after if isinstance(error, ProviderUnavailableError) else None
@@ -251,8 +288,33 @@ class Intake:
         return events.CallFailed(doing=doing, jobs=[job.number], error=error, not_before=not_before)
 
 
-def _as_error(error: BatchataError) -> RequestError:
-    return RequestError(kind=error.kind, message=str(error))
+def _refused_item(job: Job, error: BatchataError) -> int | None:
+    """The item that a whole job is refused for: the one that the refusal names, or its only one."""
+    if not isinstance(error, RequestRefusedError):
+        return None
+    if error.kind == "request_too_large" and job.request_count == 1:
+        return next(job.indexes())
+    if error.position is None or error.position >= job.request_count:
+        return None
+    return list(job.indexes())[error.position]
+
+
+def _named(error: BatchataError, place: str) -> RequestRefusedError:
+    """The refusal that comes again and again, one item after another."""
+    return RequestRefusedError(
+        f"{_MOST_REFUSED} items were refused one after another and have failed; {place} was next: {error}",
+        kind=error.kind,
+    )
+
+
+def _gone(job: Job) -> BatchNotFoundError:
+    return BatchNotFoundError(
+        f"the provider knows no batch {job.batch_id} (job {job.number}); "
+        "is the API key one of the workspace in which the run was started? "
+        f"If the batch was deleted, manager.abandon({job.number}) lets its items be sent again",
+        kind="not_found_error",
+        status=404,
+    )
 
 
 def _submitted(job: int, batch: Batch) -> Event:

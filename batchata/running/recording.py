@@ -97,6 +97,13 @@ class Recorder:
         if outcome.kind == "succeeded":  # the only kind that is billed
             yield charge(job, index, outcome.usage, self.price, outcome.inference_geo or self.geo)
 
+    def refused(self, job: int, index: int, place: str, error: RequestError) -> OutcomeRecorded:
+        """The outcome of an item for whose sake the provider took no batch: it fails, and costs nothing."""
+        said = RequestError(kind=error.kind, message=f"{place} was refused: {error.message}")
+        return OutcomeRecorded(
+            job=job, index=index, kind="refused", stop_reason=None, error=said, usage=None, body=None
+        )
+
     def missing(self, collection: Collection) -> list[Event]:
         """An outcome of their own for the requests that the results say nothing about."""
         return [

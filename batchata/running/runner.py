@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -30,9 +29,9 @@ from batchata.core.decide import (
 from batchata.core.plan import Measures, worst_of_pending
 from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
-from batchata.core.state import Run
+from batchata.core.state import JobStatus, Run
 from batchata.core.values import RequestError
-from batchata.errors import BatchataError, LogError, LogWriteError, ProviderError
+from batchata.errors import BatchataError, LogError, LogWriteError
 from batchata.inputs import Inputs, RequestTemplate
 from batchata.logs import get_logger
 from batchata.projections.expectation import Expectation
@@ -43,6 +42,7 @@ from batchata.running.journal import Journal, now
 from batchata.running.notes import Notes
 from batchata.running.seeking import lost
 from batchata.running.stopping import Stop, main_thread_was_interrupted
+from batchata.running.trouble import as_error
 from batchata.running.workers import Workers, jobs_of
 
 _logger = get_logger()
@@ -80,6 +80,9 @@ class Runner:
     _written: list[work.JobDescription] = field(default_factory=list)
     _held_since: float | None = None  # monotonic; readers have kept them from being sent since then
     _held_told: bool = False
+    _found: set[int] = field(
+        default_factory=set
+    )  # jobs that were at the provider at the start, not yet asked
     _awaiting: Outlook | None = None  # while what fits into max_cost is too little for a job
 
     @property
@@ -95,6 +98,7 @@ class Runner:
         """
         assert self.run.settings is not None
         self._workers = Workers(self.provider, min(self.run.settings.max_parallel_jobs + 1, _MOST_WORKERS))
+        self._found = {job.number for job in self.run.jobs_with(JobStatus.SUBMITTED, JobStatus.ENDED)}
         try:
             self._loop_to_its_end(once)
         except LogError as exc:
@@ -108,13 +112,19 @@ class Runner:
         except LogError:
             raise  # nothing more can be written
         except BatchataError as exc:
-            self._end_early("error", RequestError(kind=exc.kind, message=str(exc)))
+            self._end_early("error", as_error(exc))
             raise
+        trouble = self.intake.trouble.error
+        if trouble is None or (self.stop.reason and not self.stop.cancel):
+            return
+        if self.run.status == "running":
+            self._end_early("error")
+        raise trouble
 
     def _loop(self, once: bool) -> None:
         first = True
         while not self._is_over():
-            steps = self._steps(check_now=once and first)
+            steps = self._steps(check_now=first)
             if once and not first:
                 steps = [step for step in steps if not isinstance(step, Poll)]
             for step in steps:
@@ -130,8 +140,8 @@ class Runner:
 
     def _steps(self, check_now: bool) -> list[Step]:
         situation = Situation(
-            busy=self._busy,
-            submitting=self.stop.reason is None and now() >= self.intake.paused_until,
+            busy=self._busy | self.intake.trouble.stuck,
+            submitting=self._may_submit(),
             cancelling=self.stop.cancel,
             cancelled=self.intake.cancelled,
             check_now=check_now,
@@ -144,13 +154,20 @@ class Runner:
         """The jobs with a call under way or about to be made."""
         return {*self._workers.busy, *(description.job for description in self._written)}
 
+    def _may_submit(self) -> bool:
+        """What a start finds at the provider is asked for, and fetched if it ended, before more is sent."""
+        return self.stop.reason is None and not self._found and now() >= self.intake.paused_until
+
     def _is_anything_to_cancel(self) -> bool:
         """Whether an open job can still be cancelled and collected, without waiting for foreign batches."""
-        return bool(self.run.open.keys() - self.intake.undecided)
+        return bool(self.run.open.keys() - self.intake.undecided - self.intake.trouble.stuck)
 
     def _is_over(self) -> bool:
         assert self.run.settings is not None
         if self.run.status == "completed":
+            return True
+        trouble = self.intake.trouble
+        if trouble.error is not None and not self.run.open.keys() - trouble.stuck:
             return True
         if self.deadline is not None and time.monotonic() >= self.deadline:
             self._end_early("max_wait_time")
@@ -230,6 +247,9 @@ class Runner:
         """
         if not self._written:
             return
+        if self.run.sending_ended is not None:
+            self._take_back_unsent()
+            return
         if not self.journal.claim.secure():
             self._wait_for_readers()
             return
@@ -256,7 +276,7 @@ class Runner:
 
     def _take_back_unsent(self) -> None:
         """What was never sent is certainly no batch, and need not be looked for."""
-        error = RequestError(kind="not_sent", message="the run ended before the job was sent")
+        error = RequestError(kind="not_sent", message="sending ended before it was this job's turn")
         unsent, self._written = self._written, []
         self.journal.append(
             *(events.SubmissionFailed(job=each.job, error=error, not_before=now()) for each in unsent)
@@ -306,10 +326,17 @@ class Runner:
             return
         completed_before = self._completed(report)
         self.intake.take(report)
+        if not isinstance(report, work.Arrived):
+            ended = self.run.jobs_with(JobStatus.ENDED) if isinstance(report, work.Polled) else ()
+            self._found -= set(jobs_of(report)) - {job.number for job in ended}
         if self._completed(report) != completed_before:
             self.job_done(jobs_of(report)[0])
 
     def _completed(self, report: work.Report) -> bool:
+        """Whether there are results of the report's job to write; an item may also have been refused."""
+        if isinstance(report, work.CallFailed):
+            job = self.run.jobs[report.jobs[0]]
+            return report.doing == "submit" and bool(job.outcomes)
         return isinstance(report, work.Exhausted) and report.job not in self.run.open
 
     def _patience(self) -> float:
@@ -346,8 +373,8 @@ class Runner:
         self._take_back_unsent()
         until = time.monotonic() + _GRACE
         while "submit" in self._workers.busy.values() and time.monotonic() < until:
-            # A second refusal is in the log like the first, which is the one to raise.
-            with suppress(ProviderError):
-                self._take_reports(_LOOK_UP)
+            self._take_reports(_LOOK_UP)
+        if self.intake.trouble.error is not None and not (self.stop.reason and not self.stop.cancel):
+            reason, error = "error", as_error(self.intake.trouble.error)
         self.journal.append(events.RunInterrupted(reason=reason, error=error, pending_items=self.run.pending))
         self.tell(self.run)

@@ -13,7 +13,16 @@ __all__ = ["Faults", "Selector", "chosen"]
 # Which requests of a batch: positions and/or custom ids, or a question asked of (custom_id, position).
 type Selector = Collection[int | str] | Callable[[str, int], bool] | None
 
-_SELECTORS = ("only_batches", "errored", "expired", "unknown_kind", "missing", "duplicated", "garbled")
+_SELECTORS = (
+    "only_batches",
+    "refused",
+    "errored",
+    "expired",
+    "unknown_kind",
+    "missing",
+    "duplicated",
+    "garbled",
+)
 _LISTS = (
     "create_status",
     "create_status_after",
@@ -38,6 +47,8 @@ class Faults:
 
     # POST /v1/messages/batches
     create_status: list[int] = field(default_factory=list)  # answered instead of creating
+    create_says: str | None = None  # the message of those answers, if not the usual one
+    refused: Selector = None  # 400 for the whole batch, naming the first of these as `requests.N`
     create_status_after: list[int] = field(default_factory=list)  # created, then answered
     lost_create_responses: int = 0  # created, then the connection is dropped
     created_twice: int = 0  # the call is repeated on its way: two batches, one answer

@@ -97,7 +97,7 @@ class Routes:
     def _create(self, call: Call) -> Reply:
         if self.faults.spend_limit:
             raise spend_limit()
-        self._inject("create_status")
+        self._inject("create_status", self.faults.create_says)
         if self._strike("created_twice"):
             self._service.create(call.body)
         created = batch_object(self._service.create(call.body), call.base_url)
@@ -203,8 +203,8 @@ class Routes:
         with self._lock:
             return self.faults.strike(name)
 
-    def _inject(self, name: str) -> None:
+    def _inject(self, name: str, says: str | None = None) -> None:
         """Raise the answer that a list of statuses has next."""
         status = int(self._take(name))
         if status and status != 200:
-            raise injected(status, self.faults.retry_after)
+            raise injected(status, self.faults.retry_after, says)

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from batchata.sandbox.answering import Answering
 from batchata.sandbox.envelope import MAX_REQUESTS, Entry, check_entries, read_entries
-from batchata.sandbox.faults import Faults
+from batchata.sandbox.faults import Faults, chosen
 from batchata.sandbox.protocol import Refusal, batch_title, new_id
 from batchata.sandbox.records import DAY, Record
 from batchata.sandbox.rendering import render
@@ -54,6 +54,9 @@ class Service:
         """A new batch; its body is stored before this returns."""
         entries = read_entries(body)
         check_entries(entries, self._max_requests)
+        for number, entry in enumerate(entries):
+            if chosen(self.faults.refused, entry.custom_id, number):
+                raise Refusal(400, f"requests.{number}.params: The sandbox was told to refuse this one")
         with self._lock:
             record = self._new_record(entries)
             self._shelf.put_body(record.id, body)

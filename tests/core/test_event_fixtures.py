@@ -83,3 +83,12 @@ def test_the_first_released_run_means_what_it_meant() -> None:
     assert run.jobs[0].bodies == [(5, 8)]
     assert run.settings is not None
     assert (run.settings.max_cost, run.settings.max_parallel_jobs) == (None, 1)
+
+
+def test_a_job_that_was_refused_for_one_item_means_what_it_meant() -> None:
+    """That item has failed, the others wait as if the job had never been, and nothing more is sent."""
+    run = fold(recorded(Path(__file__).parent / "fixtures/schema_1_refused_job.jsonl"))
+    assert (run.failed, run.pending, run.reserved) == (1, run.total - 1, Decimal(0))
+    assert len(run.requeued) == 2
+    assert run.sending_ended is not None
+    assert run.sending_ended.kind == "billing_error"

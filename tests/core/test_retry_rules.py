@@ -17,7 +17,6 @@ FINAL_KINDS = [
     "invalid_request_error",
     "authentication_error",
     "permission_error",
-    "billing_error",
     "not_found_error",
     "refusal",
 ]
@@ -101,6 +100,12 @@ def test_what_we_cancelled_waits_again_without_counting() -> None:
     assert retry == e.RetryScheduled(job=0, items=[(0, 0)], attempt=1, not_before=START, reason="canceled")
     when(run, e.JobCompleted(job=0, batch_id="b", outcomes={}, strays={}), retry, *submitted(1, (0, 0)))
     assert run.items.attempts[0] == 1
+
+
+def test_what_an_empty_account_refused_does_not_use_up_an_attempt() -> None:
+    """It says nothing of the request: that waits at once for the next start, with the attempts it had."""
+    (retry,) = scheduled(ended("billing_error", max_attempts=1))
+    assert (retry.attempt, retry.delay, retry.not_before) == (1, 0.0, START)
 
 
 def test_what_somebody_else_cancelled_is_final() -> None:

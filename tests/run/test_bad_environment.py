@@ -114,7 +114,7 @@ def test_a_base_url_with_a_wrong_path_is_told(
         RequestRefusedError, match=r"404.*is ANTHROPIC_BASE_URL the address of the Anthropic API"
     ):
         start(**given(runs))
-    assert runs.types()[-2:] == ["submission_failed", "run_interrupted"]
+    assert runs.types()[-3:] == ["submission_failed", "submitting_stopped", "run_interrupted"]
 
 
 @pytest.fixture

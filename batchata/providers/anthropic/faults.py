@@ -34,6 +34,7 @@ from batchata.errors import (
 from batchata.providers.address import redacted
 from batchata.providers.anthropic.access import Access
 from batchata.providers.anthropic.pauses import asked_pause
+from batchata.providers.anthropic.refusals import is_about_money, named_request
 from batchata.providers.anthropic.replies import ReplyTooLargeError
 from batchata.providers.anthropic.sockets import Sockets
 
@@ -123,8 +124,6 @@ _WORDS: Final = {
     511: "the network wants a login before anything goes out",
 }
 _SPEND_CODES: Final = ("enforced_spend_limit_reached", "contract_spend_limit_reached")
-# A limit the user set in the Console is a plain 400 and told only by its text.
-_SPEND_TEXTS: Final = ("You have reached your specified API usage limits", "Your credit balance is too low")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +215,7 @@ class Calls:
         said = self._said(exc)
         text = f"{doing}: HTTP {status} {kind}: {said}"
         is_spend = status == 402 or kind == "billing_error" or exc.error_code in _SPEND_CODES
-        if is_spend or any(words in said for words in _SPEND_TEXTS):
+        if is_spend or is_about_money(said):
             return SpendLimitError(text, kind="billing_error", status=status)
         if status in (401, 403):
             return self._refused_key(doing, status, kind, said)
@@ -233,6 +232,7 @@ class Calls:
     def _by_effect(
         self, exc: anthropic.APIStatusError, text: str, kind: str, creating: bool
     ) -> ProviderError:
+        said = self._said(exc)
         status, headers = exc.status_code, exc.response.headers
         otherwise = {3: Effect.MOVED, 5: Effect.OPEN}.get(status // 100, Effect.REFUSED)
         effect = _BY_STATUS.get(status, otherwise)
@@ -248,7 +248,9 @@ class Calls:
             return RequestRefusedError(moved, kind="redirected", status=status)
         if effect is Effect.REFUSED:
             advice = f"; {_WORDS[status]} (the address is {self.url})" if status in _WORDS else ""
-            return RequestRefusedError(text + advice, kind=kind, status=status)
+            refused = RequestRefusedError(text + advice, kind=kind, status=status)
+            refused.position = named_request(said) if creating else None
+            return refused
         if effect is Effect.OPEN and creating:
             return UnknownSubmissionError(text, kind=kind, status=status)
         unavailable = RateLimitedError if status == 429 else ProviderUnavailableError

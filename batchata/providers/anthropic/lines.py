@@ -12,6 +12,7 @@ from batchata.errors import IncompleteResultsError
 from batchata.output.blocks import Block
 from batchata.providers.anthropic.odd_lines import OddLine, read_odd, split_writes
 from batchata.providers.anthropic.pieces import NoPieceError
+from batchata.providers.anthropic.refusals import is_about_money
 from batchata.providers.port import Outcome
 from batchata.text import kept, short
 
@@ -176,7 +177,8 @@ def _error(kind: str, is_answered: bool, said: _Said) -> RequestError | None:
             type_, message = said
             if type_ is None:
                 return RequestError(kind="api_error", message="the provider gave no reason")
-            return RequestError(kind=_kept(type_), message=kept(message or type_, _LONGEST_MESSAGE))
+            kind = "billing_error" if is_about_money(message or "") else _kept(type_)
+            return RequestError(kind=kind, message=kept(message or type_, _LONGEST_MESSAGE))
         case "canceled":
             return RequestError(
                 kind="canceled", message="the batch was cancelled before this request was processed"
