@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 import pydantic
@@ -101,16 +102,28 @@ class Definition:
         return self.inputs.copies() if self.dedupe else {}
 
     @property
+    def max_tokens(self) -> int:
+        """What an answer may have at most, thinking included."""
+        return int(self.params["max_tokens"])
+
+    @property
     def geo(self) -> str | None:
         """Where inference is to take place, as far as the parameters say so."""
         geo = self.params.get("inference_geo")
         return None if geo is None else str(geo)
 
-    def measures(self, note: Callable[[int], str | None] = lambda index: None) -> Measures:
-        """How big each request is, and what it may cost at worst; `note` gives what goes with an item."""
+    def measures(
+        self,
+        note: Callable[[int], str | None] = lambda index: None,
+        raised: Mapping[int, int] = MappingProxyType({}),
+    ) -> Measures:
+        """How big each request is, and what it may cost at worst.
+
+        `note` gives what goes with an item; `raised` has the items whose answers may be longer.
+        """
         inputs, template, price = self.inputs, self.template, self.price
         bytes_more, tokens_more = template.size, template.token_bound
-        max_tokens = self.params["max_tokens"]
+        most = self.max_tokens
         caching = inputs.caches or template.caches
         us = self.geo != "global"  # a workspace may have the United States as its default
 
@@ -119,15 +132,18 @@ class Definition:
             return 0 if text is None else note_size(text)
 
         @lru_cache(maxsize=10_000)  # many items are of one size
-        def worst_of(tokens: int) -> Decimal | None:
+        def worst_of(tokens: int, max_tokens: int) -> Decimal | None:
             return None if price is None else worst_cost(price, tokens, max_tokens, caching=caching, us=us)
 
         def worst(index: int) -> Decimal | None:
-            return worst_of(inputs.token_bound(index) + tokens_more + noted(index))
+            limit = max(most, raised.get(index, 0))
+            return worst_of(inputs.token_bound(index) + tokens_more + noted(index), limit)
 
-        return Measures(
-            size=lambda index: inputs.request_size(index) + bytes_more + noted(index), worst_cost=worst
-        )
+        def size(index: int) -> int:
+            digits = len(str(raised[index])) if index in raised else 0
+            return inputs.request_size(index) + bytes_more + digits + noted(index)
+
+        return Measures(size=size, worst_cost=worst)
 
     def check_price(self, settings: Settings) -> None:
         """A limit on costs needs a price to count with, and a worst case to hold back.

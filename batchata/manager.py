@@ -67,7 +67,8 @@ class BatchManager:
         results_dir: where to write results as files too, in `processed/` and `raw/`.
         raw_results_dir: another place for the provider's own lines.
         max_attempts: how often an item is sent at most before it counts as failed.
-        max_tokens: tokens that one answer may have at most, thinking included.
+        max_tokens: tokens that one answer may have at most, thinking included. It may change between starts,
+            for what is sent from then on.
         dedupe: let identical items share one request: each gets its result, the first of them bears the cost.
             Leave it off to get several answers to the same question. It cannot change between starts.
         cache: "auto" has the provider cache what all requests begin with (tools, system prompt, blocks that
@@ -224,10 +225,20 @@ class BatchManager:
         found = statistics(run, count, settings.results_dir, settings.raw_results_dir)
         return found | {"log_head": self._engine.head()}
 
-    def retry_failed(self, print_progress: bool = False) -> dict[str, Any]:
-        """Give the failed items a fresh set of attempts and run; the summary, plus `retry_count`."""
+    def retry_failed(self, print_progress: bool = False, *, max_tokens: int | None = None) -> dict[str, Any]:
+        """Give the failed items a fresh set of attempts and run; the summary, plus `retry_count`.
+
+        With `max_tokens` the answers to all of them, for whatever reason they failed, may have so many
+        tokens: what was cut off at the run's limit would be cut off there again. It holds for these items
+        from then on, in later starts too, as a decision in the log.
+
+        Raises InvalidInputError for a `max_tokens` that is not above the one they were sent with, or above
+        what the model gives, CostLimitError when `max_cost` has no room for one of them, and what `run()`
+        raises.
+        """
         count = self._engine.state().failed
-        run = self._engine.drive(Call(show_progress=print_progress, retry_failed=True))
+        call = Call(show_progress=print_progress, retry_failed=True, max_tokens=max_tokens)
+        run = self._engine.drive(call)
         return summary(run) | {"retry_count": count}
 
     def detach(self) -> None:

@@ -21,7 +21,7 @@ from batchata.core.pricing import (
     sum_of,
 )
 from batchata.core.state import ItemStatus, Run
-from batchata.core.values import Usage
+from batchata.core.values import Usage, known
 
 _MOST_PRICE = 10**9  # USD per million; what is taken as a price is at most that
 _CLOCK_MARGIN = 60_000_000  # microseconds by which two machines' clocks may differ
@@ -118,6 +118,9 @@ class Audit:
             and self.run.items.status[index] in (ItemStatus.SENT, ItemStatus.UNDECIDED, ItemStatus.COMPLETED)
         ]
         shared = [index for index in ranges.iterate(event.items) if index in self.run.items.same_as]
+        limit, first = known(event.max_tokens), next(ranges.iterate(event.items), 0)
+        if limit is not None and limit != self.run.max_tokens_of(first):
+            yield f"its max_tokens is {limit} where {self.run.max_tokens_of(first)} was decided"
         if shared:
             yield f"item {shared[0]} is sent although it shares a request" + _more(len(shared) - 1)
         if event.reserved is not None and amount_of(event.reserved) < 0:

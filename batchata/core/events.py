@@ -70,6 +70,8 @@ class ItemsAdded(Event, frozen=True, kw_only=True):
 class RunResumed(Event, frozen=True, kw_only=True):
     """Another start of the same script took the run up; `changed` maps a setting to its old and new value.
 
+    Beside the settings `max_tokens` may change: for what is sent from then on.
+
     `key` is that of `run_started`, for the key of this start.
     """
 
@@ -84,7 +86,8 @@ class SubmissionStarted(Event, frozen=True, kw_only=True):
     """The intent to send one job; from here until its answer is known, a batch may exist and cost money.
 
     The custom id of item i in the job is `custom_ids` with `{index}` replaced by i. `expected` is the
-    estimate for its requests.
+    estimate for its requests. `max_tokens` is what each answer may have at most; jobs without it have that of
+    `run_started`, and in them an answer that was cut off was asked again with a note.
     """
 
     TYPE: ClassVar[str] = "submission_started"
@@ -95,6 +98,7 @@ class SubmissionStarted(Event, frozen=True, kw_only=True):
     custom_ids: str
     reserved: str | None
     expected: Expected | None = None
+    max_tokens: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class BatchSubmitted(Event, frozen=True, kw_only=True):
@@ -249,7 +253,8 @@ class RetryScheduled(Event, frozen=True, kw_only=True):
     """The decision to pay for another attempt. `attempt` is its number; 1 begins a fresh set of attempts.
 
     `job` is the one whose outcomes led to it, None when the user asked for it. `delay` is the backoff with
-    its jitter, in seconds, that `not_before` follows from.
+    its jitter, in seconds, that `not_before` follows from. With `max_tokens` the answers to these items may
+    have so many from now on, unless the run's own limit is higher.
     """
 
     TYPE: ClassVar[str] = "retry_scheduled"
@@ -259,6 +264,7 @@ class RetryScheduled(Event, frozen=True, kw_only=True):
     not_before: int
     reason: str
     delay: float = 0.0
+    max_tokens: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class CostLimitReached(Event, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,6 +12,7 @@ from batchata.core import ranges
 from batchata.core.limit import together
 from batchata.core.pricing import EXACT, amount_of, prompt_tokens, quantities
 from batchata.core.state import OPEN, ItemStatus, Job, JobStatus, Run
+from batchata.core.values import known
 
 # What folding raises at an event that does not fit those before it.
 MISFITS = (LookupError, AssertionError, ArithmeticError, AttributeError, TypeError, ValueError)
@@ -38,6 +39,7 @@ def fold(recorded: Iterable[tuple[int, int, e.Event]]) -> Run:
 def _run_started(run: Run, at: int, event: e.RunStarted, version: int) -> None:
     run.started = event
     run.settings = event.settings
+    run.max_tokens = int(event.params.get("max_tokens", 0))
     run.key = event.key
     run.started_at = at
     run.status = "running"
@@ -61,7 +63,9 @@ def _items_added(run: Run, at: int, event: e.ItemsAdded, version: int) -> None:
 
 def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     assert run.settings is not None
-    run.settings = replace(run.settings, **{name: new for name, (_, new) in event.changed.items()})
+    changed = {name: new for name, (_, new) in event.changed.items()}
+    run.max_tokens = int(changed.pop("max_tokens", run.max_tokens))
+    run.settings = replace(run.settings, **changed)
     run.key = event.key
     run.resumed_at = at
     run.interrupted_by = run.sending_ended = None
@@ -78,6 +82,7 @@ def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: 
     reserved = None if event.reserved is None else amount_of(event.reserved)
     job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at, run.key, at)
     job.expected, job.bytes = event.expected, event.bytes
+    job.max_tokens = known(event.max_tokens)
     run.jobs[job.number] = run.open[job.number] = job
     items = run.items
     for index in job.indexes():
@@ -236,6 +241,8 @@ def _retry_scheduled(run: Run, at: int, event: e.RetryScheduled, version: int) -
         run.requeued.put(index, event.not_before)
         run.failed -= run.items.mirror(index)
         run.retries += 1
+        if (raised := known(event.max_tokens)) is not None:
+            run.items.raised[index] = raised
     run.retry_reason = event.reason
     run.status = "running" if run.status == "completed" else run.status
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -67,6 +67,7 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBu
     assert run.settings is not None
     same_as = run.items.same_as
     fresh = (index for index in range(run.next_fresh, run.total) if index not in same_as)
+    due = _of_one_limit(run, run.requeued.due(now)) if run.items.raised else run.requeued.due(now)
     budget = room(run)
     most = min(run.settings.items_per_job, MAX_REQUESTS)
     most_bytes = MAX_BYTES if run.most_bytes is None else min(run.most_bytes, MAX_BYTES)
@@ -75,7 +76,7 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBu
             return None
         most = 1
     least = _least(run, most)
-    again = _take(run.requeued.due(now), most, most_bytes, least, measures, budget)
+    again = _take(due, most, most_bytes, least, measures, budget)
     if isinstance(again, Plan):
         return again
     first = _take(fresh, most, most_bytes, least, measures, budget)
@@ -84,6 +85,16 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBu
     if isinstance(again, OverBudget) and isinstance(first, OverBudget):
         return min(again, first, key=lambda over: over.needed)
     return again
+
+
+def _of_one_limit(run: Run, candidates: Iterable[int]) -> Iterator[int]:
+    """Those whose answers may be as long as the first one's: a job has one `max_tokens`."""
+    limit = None
+    for index in candidates:
+        own = run.max_tokens_of(index)
+        limit = own if limit is None else limit
+        if own == limit:
+            yield index
 
 
 def worst_of_pending(run: Run, measures: Measures) -> Decimal | None:

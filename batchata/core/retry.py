@@ -14,7 +14,8 @@ LONGEST_DELAY = 3600.0
 CANCELED = "canceled"
 SPENT = "billing_error"  # the account may not spend any more
 
-# Sending the same request again cannot help: the request, the key or the account must change first.
+# Sending the same request again cannot help: the request, the key or the account must change first. An answer
+# that was cut off would be cut off again; what may be changed about that is for the user to say.
 # A canceled request is not sent again either, unless we asked for the cancellation ourselves.
 FINAL = frozenset(
     {
@@ -24,6 +25,8 @@ FINAL = frozenset(
         "not_found_error",
         "refusal",
         "unknown_shape",  # paid for, and the next answer would come in the same shape
+        "max_tokens",
+        "model_context_window_exceeded",
         CANCELED,
     }
 )

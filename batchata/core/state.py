@@ -65,6 +65,7 @@ class Job:
     alone_since: int  # from then on nobody was sending it any more; until then it may still become a batch
     expected: Expected | None = None
     bytes: int = 0
+    max_tokens: int | None = None  # of each answer; None in logs that had one limit for the whole run
     status: JobStatus = JobStatus.STARTED
     batch_id: str | None = None
     created_at: int | None = None  # by the provider's clock
@@ -120,6 +121,7 @@ class Items:
         self.body = array("q")  # the body that holds its last result line, -1 for none
         self.same_as: dict[int, int] = {}  # item -> the earlier one whose request it shares
         self.copies: dict[int, list[int]] = {}  # the other way around
+        self.raised: dict[int, int] = {}  # item -> what its answer may have at least, by the user's word
         self._cost = array("q")
         self._odd_costs: dict[int, Decimal | None] = {}
 
@@ -222,6 +224,7 @@ class Run:
         self.version = 0
         self.started: RunStarted | None = None
         self.settings: Settings | None = None
+        self.max_tokens = 0  # what an answer may have at most, as the last start said
         self.key: str | None = None  # the fingerprint of the API key of the last start
         self.status = "empty"  # running | interrupted | completed
         self.started_at = 0
@@ -283,6 +286,17 @@ class Run:
     def family(self, index: int) -> tuple[int, ...]:
         """The item and those that share its request."""
         return (index, *self.items.copies.get(index, ()))
+
+    def max_tokens_of(self, index: int) -> int:
+        """What the answer to the item's next request may have at most."""
+        return max(self.max_tokens, self.items.raised.get(index, 0))
+
+    def max_tokens_in(self, number: int) -> int:
+        """What each answer of this job could have at most."""
+        said = self.jobs[number].max_tokens if number in self.jobs else None
+        if said is not None:
+            return said
+        return 0 if self.started is None else int(self.started.params.get("max_tokens", 0))
 
     def jobs_with(self, *statuses: JobStatus) -> list[Job]:
         """The open jobs that stand at one of these."""

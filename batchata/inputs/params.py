@@ -90,7 +90,7 @@ def check_params(message_params: Mapping[str, Any], model: Model) -> dict[str, A
     for name, value in given.items():
         _check_name(name)
         check_json(value, name)
-    _check_max_tokens(message_params, model)
+    check_max_tokens(message_params.get("max_tokens", 1), model)
     _check_texts(given)
     _check_tools(given, model)
     _check_thinking(given, model)
@@ -112,8 +112,8 @@ def _check_name(name: str) -> None:
     raise InvalidInputError(f"{name} is not a parameter of Batchata or of the Messages API; {hint}")
 
 
-def _check_max_tokens(given: Mapping[str, Any], model: Model) -> None:
-    value = given.get("max_tokens", 1)
+def check_max_tokens(value: object, model: Model) -> None:
+    """Raises InvalidInputError for what is no limit of an answer of this model."""
     if type(value) is not int or not 1 <= value <= model.max_output_tokens:
         raise InvalidInputError(
             f"max_tokens is {value!r}; it has to be an integer from 1 to {model.max_output_tokens:,}, "

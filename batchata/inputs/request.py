@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -61,6 +61,12 @@ class RequestTemplate:
         as_most = not system and begins_alike is (self.cache is not None)
         common = self._common if as_most else self._common_with(system, begins_alike)
         return head + common + b'"messages":' + encode(messages) + b"}}"
+
+    def limited_to(self, max_tokens: int) -> RequestTemplate:
+        """The same with another limit of the answers."""
+        if self.params.get("max_tokens") == max_tokens:
+            return self
+        return replace(self, params={**self.params, "max_tokens": max_tokens})
 
     @property
     def size(self) -> int:

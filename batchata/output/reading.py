@@ -21,8 +21,10 @@ type Result = pydantic.BaseModel | dict[str, Any] | str | None
 type Citations = list[Citation] | dict[str, list[Citation]] | None
 
 _CUT = {
-    "max_tokens": "the answer was cut off at max_tokens; raise max_tokens",
-    "model_context_window_exceeded": "the answer was cut off at the end of the model's context window",
+    "max_tokens": "the answer was cut off at max_tokens, where it would be cut off again: "
+    "retry_failed(max_tokens=…) sends it once more with a higher limit",
+    "model_context_window_exceeded": "the answer was cut off at the end of the model's context window: "
+    "make its input shorter",
     "pause_turn": "the model paused its turn; the answer is not finished",
 }
 

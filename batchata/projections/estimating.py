@@ -140,7 +140,7 @@ def make_estimate(
     definition: Definition, settings: Settings, run: Run, left: Remaining, basis: Basis
 ) -> Estimate:
     """The estimate for the items that remain."""
-    measures, everything = definition.measures(), left.requests
+    measures, everything = definition.measures(raised=run.items.raised), left.requests
     expected = basis.expectation.of(everything)
     cost = None if expected.cost is None else Decimal(expected.cost)
     worst = _sum(measures.worst_cost(index) for index in everything)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from batchata.core.ranges import extend
-from batchata.core.state import ItemStatus
+from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Ranges
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
@@ -55,7 +55,7 @@ def read_changes(log: Log, stream: str, first: At, second: At | None) -> Changes
     run = history.run
     changes = Changes(run.version, run.updated_at)
     before = _values(history)
-    settings = _builtins(run.settings)
+    settings = _settings(run)
     statuses, outcomes = bytes(run.items.status), list(run.items.outcome)
     if second is not None and not second.includes(run.version, run.updated_at):
         raise InvalidInputError(f"{second} is before {first}; give the earlier moment first")
@@ -64,7 +64,7 @@ def read_changes(log: Log, stream: str, first: At, second: At | None) -> Changes
     after = _values(history)
     jobs_before, jobs_after = _by_number(before), _by_number(after)
     changes.run = _different(before, after, leave_out=_TOLD_ELSEWHERE)
-    changes.settings = _different(settings, _builtins(run.settings))
+    changes.settings = _different(settings, _settings(run))
     for number, job in jobs_after.items():
         if found := _different(jobs_before.get(number, {}), job):
             changes.jobs[number] = found
@@ -80,6 +80,12 @@ def _values(history: History) -> dict[str, Any]:
     """The state as values of its own, which do not change when the history goes on."""
     values: dict[str, Any] = _builtins(overview(history, None))
     return values
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """What may change between two starts."""
+    values: dict[str, Any] = _builtins(run.settings) or {}
+    return {**values, "max_tokens": run.max_tokens}
 
 
 def _builtins(value: Any) -> Any:

@@ -10,7 +10,7 @@ import pydantic
 
 from batchata.core.events import CostCharged
 from batchata.core.state import Run
-from batchata.core.values import Usage
+from batchata.core.values import Usage, known
 from batchata.output.reading import Result
 from batchata.replay.answer import Answer, read_answer
 from batchata.replay.item_json import item_json
@@ -90,7 +90,8 @@ def _question(paper: Paper, run: Run, life: Life, most: int) -> None:
     if isinstance(started.params.get("system"), str):
         paper.field("system", short(started.params["system"], most))
     asked = started.response_model or "text"
-    limit = f", at most {started.params.get('max_tokens', 0):,} tokens"
+    most_tokens = life.attempts[-1].max_tokens if life.attempts else run.max_tokens_of(life.index)
+    limit = f", at most {most_tokens:,} tokens"
     paper.field("asked for", clean(asked + (", with citations" if started.enable_citations else "") + limit))
 
 
@@ -108,7 +109,9 @@ def _attempt(paper: Paper, attempt: Attempt, most: int) -> None:
         retry = attempt.retry
         begins = "a fresh set of attempts" if retry.attempt == 1 else f"attempt {retry.attempt}"
         when = "" if retry.delay == 0 else f", {span(round(retry.delay * 1e6))} later at the earliest"
-        paper.field("", f"then {begins} was decided: {clean(retry.reason)}{when}")
+        raised = known(retry.max_tokens)
+        limit = "" if raised is None else f", with at most {raised:,} tokens"
+        paper.field("", f"then {begins} was decided: {clean(retry.reason)}{when}{limit}")
 
 
 def _fate(attempt: Attempt, most: int) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pydantic
-from msgspec.structs import asdict
 
 from batchata.core.pricing import plain
 from batchata.output.reading import Citations, Result
@@ -57,6 +57,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "custom_id": attempt.custom_id,
         "batch_id": attempt.batch_id,
         "started_at": iso(attempt.started_at),
+        "max_tokens": attempt.max_tokens,
         "submitted_at": iso(attempt.submitted_at),
         "answered_at": iso(attempt.answered_at),
         "note": attempt.note,
@@ -68,7 +69,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "cost": None if charge is None else charge.amount,
         "unit_prices": None if charge is None else charge.unit_prices,
         "price_source": None if charge is None else charge.price_source,
-        "retry": None if retry is None else asdict(retry),
+        "retry": None if retry is None else msgspec.to_builtins(retry),
     }
 
 

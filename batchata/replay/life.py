@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from batchata.core import events as e
-from batchata.core.feedback import note_on
+from batchata.core.feedback import noted_in
 from batchata.core.ranges import holds
 from batchata.core.values import RequestError
 from batchata.errors import InvalidInputError
@@ -24,7 +24,8 @@ _decode = msgspec.json.Decoder().decode
 class Attempt:
     """One job that carried the item. Times are microseconds since 1970 UTC, None for what has not happened.
 
-    `note` is what the request said about the answer before it. `fate` is in a word how it ended.
+    `note` is what the request said about the answer before it, `max_tokens` what its own answer could have
+    at most. `fate` is in a word how it ended.
     """
 
     number: int
@@ -32,6 +33,7 @@ class Attempt:
     custom_id: str
     started_at: int
     note: str | None
+    max_tokens: int
     batch_id: str | None = None
     submitted_at: int | None = None
     polls: int = 0
@@ -109,12 +111,12 @@ def _take(life: Life, recorded: Recorded) -> None:
 
 
 def _begin(life: Life, at: int, event: e.SubmissionStarted) -> None:
-    started = life.history.run.started
-    limit = 0 if started is None else started.params.get("max_tokens", 0)
+    run = life.history.run
     answered = [a.outcome for a in life.attempts if a.outcome is not None]
     custom_id = event.custom_ids.replace("{index}", str(life.index))
-    note = note_on(answered[-1] if answered else None, limit)
-    attempt = Attempt(len(life.attempts) + 1, event.job, custom_id, at, note)
+    note = noted_in(answered[-1] if answered else None, run, event.job)
+    limit = run.max_tokens_in(event.job)
+    attempt = Attempt(len(life.attempts) + 1, event.job, custom_id, at, note, limit)
     life.attempts.append(attempt)
     life.by_job[event.job] = attempt
 

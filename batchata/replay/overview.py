@@ -41,6 +41,7 @@ def overview(history: History, alive: bool | None, head: str | None = None) -> d
         "unpriced_requests": run.unpriced,
         "reserved_cost": plain(run.reserved),
         "max_cost": None if settings is None else settings.max_cost,
+        "max_tokens": run.max_tokens,
         "cost_limit_reached": run.limit_reached,
         "usage": run.usage,
         "purged_bodies": run.purged,

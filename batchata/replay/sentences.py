@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import UnsetType
+
 from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.events import Event
-from batchata.core.values import Counts, Process, Ranges, RequestError, Usage
+from batchata.core.values import Counts, Process, Ranges, RequestError, Usage, known
 from batchata.replay.literal import short
 from batchata.replay.wording import by_kind, item_ranges, moment, number_of, usage_in_words, usd
 
@@ -37,7 +39,8 @@ def _run_resumed(event: e.RunResumed) -> str:
 
 def _submission_started(event: e.SubmissionStarted) -> str:
     reserved = "nothing reserved (no price)" if event.reserved is None else f"{usd(event.reserved)} reserved"
-    return f"job {event.job}: {_items(event.items)}, {event.bytes:,} bytes, {reserved}"
+    limit = _tokens(event.max_tokens)
+    return f"job {event.job}: {_items(event.items)}, {event.bytes:,} bytes, {reserved}{limit}"
 
 
 def _batch_submitted(event: e.BatchSubmitted) -> str:
@@ -98,7 +101,13 @@ def _job_completed(event: e.JobCompleted) -> str:
 
 
 def _retry_scheduled(event: e.RetryScheduled) -> str:
-    return f"{_items(event.items)}: attempt {event.attempt} from {moment(event.not_before)}: {event.reason}"
+    when, limit = moment(event.not_before), _tokens(event.max_tokens)
+    return f"{_items(event.items)}: attempt {event.attempt} from {when}: {event.reason}{limit}"
+
+
+def _tokens(max_tokens: int | UnsetType) -> str:
+    limit = known(max_tokens)
+    return "" if limit is None else f", at most {limit:,} tokens an answer"
 
 
 def _cost_limit_reached(event: e.CostLimitReached) -> str:

@@ -39,9 +39,10 @@ from batchata.providers.port import Provider
 from batchata.running import starting
 from batchata.running.intake import Intake
 from batchata.running.journal import Journal
-from batchata.running.matching import changed_settings, check_same_place, check_same_run, which_run
+from batchata.running.matching import changes, check_same_place, check_same_run, which_run
 from batchata.running.notes import Notes
 from batchata.running.recording import Recorder
+from batchata.running.retrying import check_raised, retry_failed
 from batchata.running.runner import Runner
 from batchata.running.stopping import Stop, stop_on_signals
 from batchata.running.store import RunStore
@@ -52,12 +53,14 @@ class Call:
     """What one call of `drive` is to do.
 
     With `once` each batch is asked only once. With `retry_failed` failed items get a fresh set of attempts
-    first. With `cancel` nothing is sent, open batches are cancelled, and what they finished is collected.
+    first, and longer answers with `max_tokens`. With `cancel` nothing is sent, open batches are cancelled,
+    and what they finished is collected.
     """
 
     once: bool = False
     show_progress: bool = False
     retry_failed: bool = False
+    max_tokens: int | None = None
     cancel: bool = False
 
 
@@ -213,6 +216,8 @@ class Engine:
 
     def _carry_on(self, call: Call, began: float) -> Run:
         with self.reading() as (_, run):
+            if call.max_tokens is not None:
+                check_raised(run, self.definition, self.settings, call.max_tokens)
             if run.started is not None and self._nothing_to_do(call):
                 progress_for(call.show_progress).update(run)
                 return run
@@ -235,7 +240,7 @@ class Engine:
     def _nothing_to_do(self, call: Call) -> bool:
         run = self.store.run
         assert run.settings is not None
-        same = not changed_settings(run.settings, self.settings)
+        same = not changes(run, self.settings, self.definition.max_tokens)
         return same and run.status == "completed" and not self._is_work_left(call)
 
     def _is_work_left(self, call: Call) -> bool:
@@ -265,7 +270,7 @@ class Engine:
             starting.start(journal, self.definition, self.settings, self._provider)
         elif not same_script:
             self._check_ours(log)
-            starting.resume(journal, self.settings, self._provider)
+            starting.resume(journal, self.settings, self.definition.max_tokens, self._provider)
             starting.warn_of_expiring_results(run)
         memory = this_process() if self.store.in_memory else None
         writer = ResultsWriter(log, run, self.definition.reader, memory)
@@ -277,7 +282,7 @@ class Engine:
         if begun and run.total > known and self.definition.same_as:
             writer.all()  # new items may share requests that were answered long ago
         if call.retry_failed:
-            starting.retry_failed(journal)
+            retry_failed(journal, call.max_tokens)
         return writer
 
     def _run_loop(self, log: Log, journal: Journal, writer: ResultsWriter, call: Call, began: float) -> None:
@@ -286,7 +291,7 @@ class Engine:
             self.stop.ask("cancelled", cancel=True)
         limit = self.settings.max_wait_time
         recorder = Recorder(self.definition.reader, self.definition.price, self.definition.geo)
-        notes = Notes(log, journal.claim.stream, journal.run, self.definition.params["max_tokens"])
+        notes = Notes(log, journal.claim.stream, journal.run)
         with progress_for(call.show_progress) as progress:
             runner = Runner(
                 journal=journal,
@@ -294,7 +299,7 @@ class Engine:
                 provider=self._provider,
                 inputs=self.definition.inputs,
                 template=self.definition.template,
-                measures=self.definition.measures(notes.of),
+                measures=self.definition.measures(notes.of, journal.run.items.raised),
                 expectation=self._expectation or expectation_of(self.definition),
                 notes=notes,
                 stop=self.stop,

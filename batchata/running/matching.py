@@ -123,9 +123,11 @@ def check_same_place(run: Run, provider: str, base_url: str) -> None:
         )
 
 
-def changed_settings(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
-    """The settings that differ, with their old and new value."""
-    before, after = asdict(old), asdict(new)
+def changes(run: Run, settings: Settings, max_tokens: int) -> dict[str, tuple[Any, Any]]:
+    """What this start has otherwise than the last one, with its old and new value."""
+    assert run.settings is not None
+    before = {**asdict(run.settings), "max_tokens": run.max_tokens}
+    after = {**asdict(settings), "max_tokens": max_tokens}
     return {name: (before[name], after[name]) for name in after if before[name] != after[name]}
 
 
@@ -146,7 +148,7 @@ def _definition_differences(started: RunStarted, definition: Definition) -> Iter
         ("dedupe", started.dedupe, definition.dedupe),
         ("kind of input", started.input_kind, definition.inputs.kind),
     ]
-    names = sorted(started.params.keys() | definition.params.keys())
+    names = sorted((started.params.keys() | definition.params.keys()) - {"max_tokens"})  # it may change
     compared += [(name, started.params.get(name), definition.params.get(name)) for name in names]
     for name, old, new in compared:
         if old != new:

@@ -13,11 +13,10 @@ from batchata.log.port import Log
 class Notes:
     """What the model is told about its previous answer to an item. Read from the log when it is needed."""
 
-    def __init__(self, log: Log, stream: str, run: Run, max_tokens: int) -> None:
+    def __init__(self, log: Log, stream: str, run: Run) -> None:
         self._log = log
         self._stream = stream
         self._run = run
-        self._max_tokens = max_tokens
         self._known: dict[int, str | None] = {}  # by the outcome's version
 
     def of(self, index: int) -> str | None:
@@ -27,5 +26,5 @@ class Notes:
             return None
         if version not in self._known:
             (recorded,) = self._log.events_at(self._stream, [version])
-            self._known[version] = note_on(cast(OutcomeRecorded, recorded.event), self._max_tokens)
+            self._known[version] = note_on(cast(OutcomeRecorded, recorded.event))
         return self._known[version]

@@ -218,6 +218,7 @@ class Runner:
     def _intend(self, step: Submit) -> work.JobDescription:
         plan, started = step.plan, self.run.started
         assert started is not None
+        max_tokens = self.run.max_tokens_of(plan.items[0])  # of them all
         self.journal.append(
             events.SubmissionStarted(
                 job=step.number,
@@ -228,6 +229,7 @@ class Runner:
                 custom_ids=f"{started.tag}-{step.number}-{secrets.token_hex(3)}-{{index}}",
                 reserved=None if plan.reserved is None else plain(plan.reserved),
                 expected=self.expectation.of(plan.items),
+                max_tokens=max_tokens,
             )
         )
         job = self.run.jobs[step.number]
@@ -236,7 +238,7 @@ class Runner:
             custom_ids=[job.custom_id(index) for index in plan.items],
             sources=[self.inputs.source(index) for index in plan.items],
             notes=[self.notes.of(index) for index in plan.items],
-            template=self.template,
+            template=self.template.limited_to(max_tokens),
             bytes=plan.bytes,
         )
 

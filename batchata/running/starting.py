@@ -9,16 +9,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from batchata.core import decide
-from batchata.core.events import ItemsAdded, RetryScheduled, RunResumed
-from batchata.core.ranges import to_ranges
-from batchata.core.state import ItemStatus, Run
+from batchata.core.events import ItemsAdded, RunResumed
+from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.definition import Definition, this_process
 from batchata.errors import ExpiringResultsWarning
 from batchata.inputs import Inputs
 from batchata.providers.port import Provider
 from batchata.running.journal import Journal, now
-from batchata.running.matching import changed_settings
+from batchata.running.matching import changes
 
 _SOON = 3 * 24 * 3600 * 1_000_000  # from so long before the end on, expiring results are worth a warning
 _ITEMS_PER_EVENT = 1_000
@@ -31,14 +30,13 @@ def start(journal: Journal, definition: Definition, settings: Settings, provider
     journal.append(definition.started(journal.claim.stream, tag, provider, settings))
 
 
-def resume(journal: Journal, settings: Settings, provider: Provider | None) -> None:
+def resume(journal: Journal, settings: Settings, max_tokens: int, provider: Provider | None) -> None:
     """Another start takes the run up, perhaps with other settings."""
-    assert journal.run.settings is not None
     journal.append(
         RunResumed(
             process=this_process(),
             library_version=version("batchata"),
-            changed=changed_settings(journal.run.settings, settings),
+            changed=changes(journal.run, settings, max_tokens),
             key=None if provider is None else provider.key,
         )
     )
@@ -88,13 +86,3 @@ def _cuts(inputs: Inputs, first: int) -> Iterator[int]:
         if count == _ITEMS_PER_EVENT or size >= _BYTES_PER_EVENT or index == inputs.count - 1:
             yield index + 1
             count, size = 0, 0
-
-
-def retry_failed(journal: Journal) -> None:
-    """Failed items get a fresh set of attempts."""
-    items = journal.run.items
-    failed = [i for i, s in enumerate(items.status) if s == ItemStatus.FAILED and i not in items.same_as]
-    if failed:
-        journal.append(
-            RetryScheduled(job=None, items=to_ranges(failed), attempt=1, not_before=now(), reason="requested")
-        )

@@ -92,6 +92,7 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
         (changed(2, job=4), "3: job 4 follows 0 jobs"),
         (changed(2, request_count=5), "3: 5 requests for 2 items"),
         (changed(2, reserved="1.5"), "3: with it, $1.5 are spent or reserved, above max_cost $1"),
+        (changed(2, max_tokens=64), "3: its max_tokens is 64 where 4096 was decided"),
         (inserted(4, g.submission_started(1, (1, 1))), "5: item 1 is sent although it is under way"),
         (
             inserted(9, g.submission_started(1, (1, 1)), SAME_BATCH),

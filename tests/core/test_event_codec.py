@@ -29,6 +29,7 @@ _SIMPLE = {
     int: st.integers(-(2**63), 2**63 - 1),
     float: st.floats(allow_nan=False, allow_infinity=False),
     str: st.text(max_size=30),
+    msgspec.UnsetType: st.just(msgspec.UNSET),  # left out of the JSON
 }
 
 

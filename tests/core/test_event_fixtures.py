@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from batchata.core.codec import EVENT_TYPES, decoder, encode
-from batchata.core.events import Event
+from batchata.core.events import Event, OutcomeRecorded
 from batchata.core.evolve import fold
+from batchata.core.feedback import noted_in
+from batchata.core.values import RequestError
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.jsonl"))
 
@@ -92,3 +94,29 @@ def test_a_job_that_was_refused_for_one_item_means_what_it_meant() -> None:
     assert len(run.requeued) == 2
     assert run.sending_ended is not None
     assert run.sending_ended.kind == "billing_error"
+
+
+def test_a_run_with_longer_answers_means_what_it_meant() -> None:
+    """The run's limit as the last start said it, those of the items that were raised, and of each job."""
+    run = fold(recorded(Path(__file__).parent / "fixtures/schema_1_longer.jsonl"))
+    assert (run.completed, run.failed, run.spent) == (3, 0, Decimal("0.1011"))
+    assert (run.max_tokens, run.items.raised) == (1024, {1: 8192, 2: 8192})
+    assert [run.max_tokens_of(index) for index in range(3)] == [1024, 8192, 8192]
+    assert [run.max_tokens_in(number) for number in run.jobs] == [4096, 8192]
+
+
+def test_older_jobs_told_the_model_of_an_answer_that_was_cut_off() -> None:
+    """What went with a request stays what it was: a note in jobs that say no limit, none in others."""
+    cut = OutcomeRecorded(
+        job=0,
+        index=0,
+        kind="succeeded",
+        stop_reason="max_tokens",
+        error=RequestError(kind="max_tokens", message="cut off"),
+        usage=None,
+        body=None,
+    )
+    old = fold(recorded(Path(__file__).parent / "fixtures/schema_1.jsonl"))
+    new = fold(recorded(Path(__file__).parent / "fixtures/schema_1_longer.jsonl"))
+    assert "longer than 4,096 tokens" in (noted_in(cut, old, 4) or "")
+    assert noted_in(cut, new, 1) is None

@@ -19,6 +19,8 @@ FINAL_KINDS = [
     "permission_error",
     "not_found_error",
     "refusal",
+    "max_tokens",
+    "model_context_window_exceeded",
 ]
 RETRIED_KINDS = [
     "rate_limit_error",
@@ -27,7 +29,6 @@ RETRIED_KINDS = [
     "overloaded_error",
     "expired",
     "missing",
-    "max_tokens",
     "invalid_output",
     "pause_turn",
     "unknown_outcome",

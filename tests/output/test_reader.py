@@ -75,7 +75,7 @@ def test_recorded_stops_are_failures_of_their_own(recordings: Any, reader: Reade
 @pytest.mark.parametrize(
     ("stop_reason", "said"),
     [
-        ("max_tokens", "raise max_tokens"),
+        ("max_tokens", "retry_failed(max_tokens=…)"),
         ("model_context_window_exceeded", "context window"),
         ("pause_turn", "not finished"),
         ("refusal", "refused"),

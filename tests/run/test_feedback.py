@@ -46,22 +46,6 @@ def test_the_next_attempt_says_which_field_was_wrong(runs: Runs) -> None:
         assert [len(asked[f"message {number}"]) for number in (0, 2)] == [1, 1]
 
 
-def test_an_answer_that_was_cut_off_is_asked_for_again_in_brief(runs: Runs) -> None:
-    """max_tokens is told with its number, since the model cannot know it."""
-
-    def long_winded(request: Request) -> Any:
-        if "cut off" in request.text:
-            return Answer(text="short")
-        return Answer(text="on and on", stop_reason="max_tokens")
-
-    answers, asked = texts_of(long_winded)
-    with fresh(runs.log.parent / "long", answers=answers) as long:
-        made = long.manager(1, response_model=None, max_tokens=1234)
-        assert made.run()["completed_items"] == 1
-        assert made.results()[0]["result"] == "short"
-        assert "longer than 1,234 tokens" in asked["message 0"][1]
-
-
 def test_nothing_is_said_of_what_the_model_did_not_do(runs: Runs) -> None:
     """After an overloaded or expired request the same request is sent again, byte for byte."""
     answers, asked = texts_of(echo)

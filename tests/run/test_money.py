@@ -39,6 +39,7 @@ ODD_ANSWERS = [
     Answer(kind="errored", error_type="invalid_request_error"),
     Answer(kind="expired"),
     Answer(kind="canceled"),
+    Answer(" ", usage={"output_tokens": 40}),
 ]
 
 
@@ -63,15 +64,17 @@ def check_everywhere(manager: BatchManager, runs: Runs, summary: dict[str, Any],
 
 def test_one_figure_everywhere_and_it_is_the_bill(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Errored, canceled and expired are free; refusals and cut-off answers are not; retries add up."""
-    with Sandbox(lambda request: ODD_ANSWERS[int(request.text.split()[1]) % 9]) as odd:
+    with Sandbox(lambda request: ODD_ANSWERS[int(request.text.split()[1]) % 10]) as odd:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", odd.url)
-        manager = runs.manager(18, response_model=None, max_attempts=2)
+        manager = runs.manager(20, response_model=None, max_attempts=2)
         summary = manager.run()
         check_everywhere(manager, runs, summary, bill(odd))
-        assert len(list(usages(odd))) == 14  # two rounds of six, and the two that were cut off once more
-        costs = [item.cost for item in manager.items()][:9]
-    assert costs[6:] == [0, 0, 0]
-    assert costs[1] > 2 * Decimal("0.00025")
+        # Two rounds of seven, and the two empty ones once more; what was cut off is not sent again.
+        assert len(list(usages(odd))) == 16
+        costs = [item.cost for item in manager.items()][:10]
+    assert costs[6:9] == [0, 0, 0]
+    assert Decimal("0.00025") < costs[1] < 2 * Decimal("0.00025")
+    assert costs[9] > 2 * Decimal("0.0002")
     assert costs[2] == Decimal("0.000036")
     assert manager.stats()["batch_saving"] == summary["total_cost"] - 4 * Decimal("0.01")
 

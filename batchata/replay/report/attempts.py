@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from batchata.core import events as e
-from batchata.core.feedback import note_on
+from batchata.core.feedback import noted_in
 from batchata.core.state import SETTLED_KINDS
 from batchata.core.values import Usage
 from batchata.log.port import Log
@@ -36,14 +36,13 @@ def read_attempts(
 ) -> dict[int, list[Attempt]]:
     """The attempts at each of these items, oldest first."""
     run = chronicle.history.run
-    limit = 0 if run.started is None else run.started.params.get("max_tokens", 0)
     found: dict[int, list[Attempt]] = {index: [] for index in indexes}
     before: dict[int, e.OutcomeRecorded] = {}
     versions = sorted(version for index in indexes for version in chronicle.attempts_of(index))
     for _, at, event in log.events_at(stream, versions):
         match event:
             case e.OutcomeRecorded():
-                told = note_on(before.get(event.index), limit) or ""
+                told = noted_in(before.get(event.index), run, event.job) or ""
                 found[event.index].append(_attempt(run.jobs[event.job].batch_id, at, event, told))
                 before[event.index] = event
             case e.CostCharged():

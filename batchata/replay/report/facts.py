@@ -117,7 +117,7 @@ def identity(history: History, started: RunStarted, head: str | None) -> Html:
     if started.prompt is not None:
         facts.append(("prompt", _code(started.prompt)))
     if run.settings is not None:
-        facts.append(("settings", text(_settings(run.settings))))
+        facts.append(("settings", text(f"{_settings(run.settings)}, max_tokens {run.max_tokens}")))
     facts.append(("input fingerprint", tag("code", text(started.input_fingerprint))))
     if head is not None:
         facts.append(("log head", tag("code", text(head))))
