@@ -25,7 +25,8 @@ BatchataError
 ├── IncompleteResultsError              the results ended too early; they can be fetched again
 └── CostLimitError                      raise max_cost, or give a price
 
-Warnings: BatchataWarning (UserWarning) ← RetiredModelWarning, UnknownModelWarning, ExpiringResultsWarning.
+Warnings: BatchataWarning (UserWarning) ← RetiredModelWarning, UnknownModelWarning, ExpiringResultsWarning,
+HalfLogWarning.
 
 A request that failed is a result, not an exception: see `ItemResult.error`.
 """
@@ -44,6 +45,7 @@ __all__ = [
     "CostLimitError",
     "ExpiringResultsWarning",
     "FileInputError",
+    "HalfLogWarning",
     "IncompleteResultsError",
     "InvalidInputError",
     "LogConflictError",
@@ -241,3 +243,7 @@ class ExpiringResultsWarning(BatchataWarning):
 
 class UnknownModelWarning(BatchataWarning):
     """The model is not in Batchata's table: its abilities are guesses."""
+
+
+class HalfLogWarning(BatchataWarning):
+    """The log holds no run, and may be a copy whose newest events were left behind."""

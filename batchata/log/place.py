@@ -9,6 +9,7 @@ from pathlib import Path
 from batchata.errors import LogWriteError, NotALogError
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
+_COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 def make_ready(path: str) -> None:
@@ -16,6 +17,7 @@ def make_ready(path: str) -> None:
 
     Raises NotALogError or LogWriteError.
     """
+    refuse_halves(path)
     if os.path.lexists(path):
         refuse_other_files(path)
     else:
@@ -32,11 +34,55 @@ def make_ready(path: str) -> None:
 
 def must_hold_something(path: str) -> None:
     """Raise NotALogError unless a file lies at the path that is not empty and may be a log."""
+    refuse_halves(path)
     if not os.path.exists(path):
         raise NotALogError(f"{path} does not exist; give the path of a log")
     refuse_other_files(path)
     if os.path.getsize(path) == 0:
         raise NotALogError(f"{path} is an empty file, not a Batchata log")
+
+
+def refuse_halves(path: str) -> None:
+    """Raise NotALogError for a file that belongs to a log, and for a log of which only such a file is there.
+
+    Over what is missing SQLite would make a new database, and throw the newest events away.
+    """
+    for end in _COMPANIONS:
+        log = path.removesuffix(end)
+        if log != path and log and not _is_sqlite(path):
+            raise NotALogError(f"{path} is a part of the log {log}, which SQLite keeps beside it; give {log}")
+    if has_wal(path) and (not os.path.exists(path) or os.path.getsize(path) == 0):
+        raise NotALogError(
+            f"{path} is not here, only {path}-wal with the newest events of a log: a log is both files while "
+            "a run goes on or after a kill. Put the file of that name beside it, or give another path"
+        )
+
+
+def has_wal(path: str) -> bool:
+    """Whether newer events than those of the main file may lie beside it."""
+    wal = f"{os.path.realpath(path)}-wal"
+    return os.path.isfile(wal) and os.path.getsize(wal) > 0
+
+
+def no_run_yet(path: str) -> str:
+    """What to say of a log without a run: the run may be in a file that was not copied with it."""
+    wal = f"{os.path.realpath(path)}-wal"
+    if has_wal(path):
+        said = f"{wal} beside it holds none either; if they were copied, copy both files of a run together"
+    else:
+        said = (
+            "If it was copied from a run that was going on or was killed, its newest events are in "
+            f"{os.path.basename(path)}-wal there: copy that file too"
+        )
+    return f"{path} holds no run yet. {said}"
+
+
+def _is_sqlite(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+    except OSError:
+        return False
 
 
 def refuse_other_files(path: str) -> None:

@@ -14,6 +14,7 @@ from batchata.core.events import Event, RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import read_log
+from batchata.log.place import no_run_yet
 from batchata.log.port import Recorded
 from batchata.log.sqlite import SqliteLog
 from batchata.output.schema import check_response_model
@@ -60,7 +61,7 @@ class Archive:
         Raises InvalidInputError, which names the runs there are, LogError when there is none yet.
         """
         if not self._log.streams():
-            raise LogError(f"{self._path} is a log that holds no run yet")
+            raise LogError(no_run_yet(self._path))
         return RecordedRun(self._log, the_run(self._log, self._path, run_id))
 
     def state_at(self, moment: Moment | None = None, *, run_id: str | None = None) -> Run:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import read_log
+from batchata.log.place import no_run_yet
 from batchata.log.port import Log
 from batchata.log.sqlite import SqliteLog
 from batchata.replay.literal import clean
@@ -24,7 +25,7 @@ def reading(path: str, *, moving: bool = False) -> Iterator[SqliteLog]:
     log = read_log(path)
     try:
         if not log.streams():
-            raise LogError(f"{path} is a log that holds no run yet")
+            raise LogError(no_run_yet(path))
         with nullcontext() if moving else log.reader.snapshot():
             yield log
     finally:

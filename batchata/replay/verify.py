@@ -8,6 +8,7 @@ from typing import Any
 
 from batchata.errors import InvalidInputError, LogError, LogVersionError
 from batchata.log import read_log
+from batchata.log.place import no_run_yet
 from batchata.log.sqlite import SqliteLog
 from batchata.log.verify import Problem, verify_file
 from batchata.replay.literal import clean
@@ -69,7 +70,7 @@ def _verdicts(
         of_file.append(Problem(None, str(exc)))
         return []
     if not runs and not of_file:
-        raise LogError(f"{path} is a log that holds no run yet")
+        raise LogError(no_run_yet(path))
     wanted = runs if run_id is None else [the_run(log, path, run_id)]
     found: list[Verdict] = []
     for stream in wanted:

@@ -254,6 +254,7 @@ class Engine:
         if self._is_work_left(call):
             self.definition.check_price(self.settings)
             if run.started is None:
+                self.store.warn_of_half()
                 self.definition.check_fits(self.settings)
             if self._provider is None:
                 self._provider = self._make_provider()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 from batchata.core.evolve import evolve
 from batchata.core.state import Run
 from batchata.definition import this_process
-from batchata.errors import InvalidInputError, LogError, NotALogError
+from batchata.errors import HalfLogWarning, InvalidInputError, LogError, NotALogError
 from batchata.log import open_log, read_log
+from batchata.log.place import has_wal, no_run_yet, refuse_halves
 from batchata.log.port import Log
 from batchata.running.journal import Journal
 from batchata.settings import PathLike
@@ -38,6 +40,8 @@ class RunStore:
         self._given, self._run_id = run_id, run_id
         # Says which run of several is meant where no run_id does.
         self.choose: Callable[[Log, Sequence[str]], str] = lambda log, streams: streams[0]
+        # Whether the log at the last look had no run, and perhaps has one in a file that is not here.
+        self.maybe_half = False
         self._memory: Log | None = open_log(None) if state_path is None else None
         self._run = Run()
         self._driver: int | None = None  # the thread that holds the claim
@@ -64,14 +68,25 @@ class RunStore:
         """Whether nothing of the run outlives this object."""
         return self._path is None
 
+    def warn_of_half(self) -> None:
+        """Before a run begins in a log without one: what was copied alone may be the half of another."""
+        if self.maybe_half:
+            warnings.warn(
+                f"{no_run_yet(str(self._path))}; a start without it pays for everything again",
+                HalfLogWarning,
+                stacklevel=2,
+            )
+
     @contextmanager
     def reading(self) -> Iterator[Log | None]:
         """The log for reading, with `run` brought up to date; None while there is no log."""
+        alone = self._path is not None and not has_wal(str(self._path))
         log = self._open_for_reading()
         if log is None:
             yield None
             return
         try:
+            self.maybe_half = alone and not log.streams()
             self._refresh(log)
             yield log
         finally:
@@ -116,6 +131,7 @@ class RunStore:
         # An empty file is what tempfile gives: a log that is not there yet. A folder or a foreign file
         # is an error, which opening it tells.
         if not self._path.exists() or self._is_empty(self._path):
+            refuse_halves(os.path.realpath(self._path))
             return None
         try:
             return read_log(self._path)
