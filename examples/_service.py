@@ -10,15 +10,26 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
-from dotenv import find_dotenv, load_dotenv
+from dotenv import dotenv_values
 
 from batchata.errors import BatchataError, NotALogError, RunMismatchError
+from batchata.providers.address import redacted
 from batchata.sandbox import Sandbox
 
 DOCUMENTS = Path(__file__).resolve().parent / "documents"
 _KEY = "ANTHROPIC_API_KEY"
+_MOVING = (
+    "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "ANTHROPIC_PROFILE",
+    "ANTHROPIC_CONFIG_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+)
 _NO = ("", "0", "no", "false", "off")
 
 
@@ -82,20 +93,42 @@ def is_live() -> bool:
 
 def _check_live(folder: Path) -> None:
     """A key there must be, and the user must know that it costs."""
-    found = find_dotenv(usecwd=True)
-    if found:
-        load_dotenv(found)
+    _take_key(Path(".env"))
     if not os.environ.get(_KEY):
-        print(f"--live needs {_KEY}, in the environment or in a file .env", file=sys.stderr)
-        raise SystemExit(2)
+        _refuse(f"--live needs {_KEY}, in the environment or in a file .env")
     folder.mkdir(parents=True, exist_ok=True)
-    place = os.environ.get("ANTHROPIC_BASE_URL") or "https://api.anthropic.com"
+    place = redacted(os.environ.get("ANTHROPIC_BASE_URL") or "https://api.anthropic.com")
     print(
         f"Live: {place} answers, usually within an hour, at the latest in 24.\n"
         f"It costs money, at most $1.00 (max_cost). The log is in {folder}:\n"
         "stop it when you like, and start it again to continue.\n",
         flush=True,
     )
+
+
+def _take_key(file: Path) -> None:
+    """The key from this folder's `.env`, and nothing else: where keys go is the environment's to say.
+
+    A file above this folder may be anybody's, so that none is looked for there.
+    """
+    try:
+        said = dotenv_values(file)
+    except (OSError, ValueError) as exc:
+        _refuse(f"{file} cannot be read: {exc}")
+    moving = [name for name in said if name.upper() in _MOVING and not os.environ.get(name)]
+    if moving:
+        _refuse(
+            f"--live: {file} sets {', '.join(moving)}, which moves where the key and the documents go; "
+            "if that is meant, set it in the environment, else take it out of the file"
+        )
+    key = said.get(_KEY)
+    if key and not os.environ.get(_KEY):
+        os.environ[_KEY] = key
+
+
+def _refuse(why: str) -> NoReturn:
+    print(why, file=sys.stderr)
+    raise SystemExit(2)
 
 
 @contextmanager

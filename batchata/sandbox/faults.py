@@ -33,6 +33,8 @@ _LISTS = (
     "message_status",
     "drop_results_after",
     "truncate_results",
+    "descriptions",
+    "entries",
 )
 
 
@@ -62,6 +64,10 @@ class Faults:
     cancel_status: list[int] = field(default_factory=list)
     message_status: list[int] = field(default_factory=list)  # POST /v1/messages and count_tokens
     retry_after: float | None = None  # seconds, on every injected status
+    headers: dict[str, str] = field(default_factory=dict)  # and these, such as location
+    descriptions: list[Any] = field(default_factory=list)  # a dict or bytes instead of a batch; None: itself
+    entries: list[Any] = field(default_factory=list)  # put on every page of the list, before its batches
+    endless_list: bool = False  # each page says that there is more, behind the same batch
     # downloads of results
     drop_results_after: list[int] = field(default_factory=list)  # lines, then the connection breaks
     truncate_results: list[int] = field(default_factory=list)  # lines, then a clean end

@@ -54,9 +54,12 @@ class Refusal(Exception):
         return {"type": "error", "error": error, "request_id": request_id}
 
 
-def injected(status: int, retry_after: float | None, says: str | None = None) -> Refusal:
+def injected(
+    status: int, retry_after: float | None, says: str | None = None, more: dict[str, str] | None = None
+) -> Refusal:
     """The answer for a status that a fault asks for."""
     headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
+    headers |= more or {}
     return Refusal(status, says or _ERRORS.get(status, ("api_error", "Error"))[1], headers=headers)
 
 

@@ -120,9 +120,10 @@ class Routes:
         records, more = self._service.page(
             int(limit), call.query.get("after_id"), call.query.get("before_id")
         )
+        batches = [batch_object(record, call.base_url) for record in records]
         return {
-            "data": [batch_object(record, call.base_url) for record in records],
-            "has_more": more,
+            "data": [*self.faults.entries, *batches],
+            "has_more": more or self.faults.endless_list,
             "first_id": records[0].id if records else None,
             "last_id": records[-1].id if records else None,
         }
@@ -131,6 +132,9 @@ class Routes:
         if self._strike("not_found_after_create"):
             raise Refusal(404, f"Message Batch {batch_id} not found")
         self._inject("poll_status")
+        description = self._take("descriptions", None)
+        if isinstance(description, bytes | dict):
+            return description
         return batch_object(self._service.retrieve(batch_id), call.base_url)
 
     def _results(self, batch_id: str) -> Reply:
@@ -207,4 +211,4 @@ class Routes:
         """Raise the answer that a list of statuses has next."""
         status = int(self._take(name))
         if status and status != 200:
-            raise injected(status, self.faults.retry_after, says)
+            raise injected(status, self.faults.retry_after, says, self.faults.headers)

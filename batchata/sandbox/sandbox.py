@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from os import PathLike
 from pathlib import Path
 from threading import Thread
@@ -18,7 +17,7 @@ from batchata.sandbox.answering import Answering, Answers
 from batchata.sandbox.faults import Faults
 from batchata.sandbox.records import Record
 from batchata.sandbox.routes import Routes
-from batchata.sandbox.server import Server
+from batchata.sandbox.server import Server, is_loopback
 from batchata.sandbox.service import Delay, Service
 from batchata.sandbox.shelf import DirectoryShelf, MemoryShelf
 from batchata.sandbox.values import BatchView
@@ -67,7 +66,7 @@ class Sandbox:
         max_requests: int = 100_000,
         allow_remote: bool = False,
     ) -> None:
-        if not allow_remote and not _is_loopback(host):
+        if not allow_remote and not is_loopback(host):
             raise InvalidInputError(f"the sandbox listens on loopback only, not on {host!r} (allow_remote)")
         self._directory = DirectoryShelf(Path(state)) if state is not None else None
         clock = clock or time.time
@@ -165,13 +164,6 @@ class Sandbox:
     def _wait(self, seconds: float) -> None:
         if self._server is not None:
             self._server.stopping.wait(seconds)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _view(record: Record) -> BatchView:

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from threading import Event, Lock
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +17,7 @@ from batchata.sandbox.body import BodyTooLarge, read_body
 from batchata.sandbox.downloads import Dropped
 from batchata.sandbox.protocol import Refusal, injected, new_id
 
-__all__ = ["Call", "Lines", "Reply", "Server"]
+__all__ = ["Call", "Lines", "Reply", "Server", "is_loopback"]
 
 logger = logging.getLogger("batchata.sandbox")
 
@@ -43,7 +44,7 @@ class Lines(msgspec.Struct):
     pieces: Iterable[bytes]
 
 
-type Reply = dict[str, Any] | Lines
+type Reply = dict[str, Any] | bytes | Lines
 
 
 class Application(Protocol):
@@ -106,6 +107,22 @@ def break_off(connection: socket.socket) -> None:
         logger.debug("connection_already_closed")
 
 
+def is_loopback(host: str) -> bool:
+    """Whether this is a name or an address of this machine, seen from itself."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _name_in(host: str) -> str:
+    """What a Host header names, without its port; nothing when it cannot be read."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "batchata-sandbox"
@@ -143,12 +160,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, path: str, query: str) -> Reply:
         body = read_body(self.headers, self.rfile, self.server.max_body)
+        self._check_caller()
         if not path.startswith("/sandbox"):
             self._check_key()
         values = {name: value[-1] for name, value in parse_qs(query).items()}
         host = self.headers.get("host") or f"{self.server.host}:{self.server.server_port}"
         call = Call(self.command, path, values, body, f"http://{host}")
         return self.server.application.reply(call)
+
+    def _check_caller(self) -> None:
+        """A web page of another origin gets nothing, nor one that has bound its name to this machine."""
+        hosts = self.headers.get_all("host") or []
+        if is_loopback(self.server.host) and not all(is_loopback(_name_in(host)) for host in hosts):
+            raise Refusal(403, "the sandbox answers to the names of this machine only, not to this Host")
+        origin = self.headers.get("origin")
+        same = origin is None or [origin] == [f"http://{host}" for host in hosts]
+        if not same or self.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            raise Refusal(403, "the sandbox does not answer to web pages of another origin")
 
     def _check_key(self) -> None:
         bearer = (self.headers.get("authorization") or "").lower().startswith("bearer ")
@@ -159,8 +187,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._note(path, 200)
         if isinstance(reply, Lines):
             self._stream(path, reply)
-        else:
-            self._send(200, "application/json", msgspec.json.encode(reply))
+            return
+        body = reply if isinstance(reply, bytes) else msgspec.json.encode(reply)
+        self._send(200, "application/json", body)
 
     def _refuse(self, path: str, refusal: Refusal) -> None:
         self._note(path, refusal.status)

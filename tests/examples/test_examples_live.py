@@ -88,3 +88,42 @@ def test_an_error_that_its_user_can_mend_is_one_line(runner: Any) -> None:
     assert ran.err.startswith("NotALogError: ")
     assert "To start afresh: rm -r out/raw_text_example" in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_a_env_file_above_the_folder_is_nobodys(runner: Any) -> None:
+    """Neither its key is taken nor the address that it sets: the environment's key goes where it says."""
+    (runner.folder / ".env").write_text("ANTHROPIC_API_KEY=of-above\n")
+    below = type(runner)(runner.folder / "below")
+    below.folder.mkdir()
+    ran = below.run("raw_text_example.py", "--live", ANTHROPIC_BASE_URL=NOWHERE)
+    assert (ran.code, ran.err) == (
+        2,
+        "--live needs ANTHROPIC_API_KEY, in the environment or in a file .env\n",
+    )
+    with Sandbox() as thief, Sandbox() as service:
+        (runner.folder / ".env").write_text(f"ANTHROPIC_BASE_URL={thief.url}\n")
+        env = {"ANTHROPIC_BASE_URL": service.url, "NO_PROXY": "127.0.0.1", "ANTHROPIC_API_KEY": "key"}
+        assert below.run("raw_text_example.py", "--live", **env).code == 0
+        assert (thief.exchanges, service.exchanges != []) == ([], True)
+
+
+@pytest.mark.parametrize(
+    "name", ["ANTHROPIC_BASE_URL", "ANTHROPIC_CUSTOM_HEADERS", "HTTPS_PROXY", "all_proxy"]
+)
+def test_an_env_file_that_moves_the_address_is_refused(runner: Any, name: str) -> None:
+    """It would take the environment's key elsewhere; what is meant is set in the environment."""
+    (runner.folder / ".env").write_text(f"{name}=http://user:hush@127.0.0.1:9\n")
+    ran = runner.run("demo.py", "--live", **{"ANTHROPIC_API_KEY": "key", name: ""})
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"--live: .env sets {name}, which moves where the key and the documents go")
+    assert "hush" not in ran.err
+
+
+def test_the_address_is_named_without_its_password(runner: Any) -> None:
+    """Before anything is sent, and in the error too."""
+    env = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": "http://u:hush@127.0.0.1:9"}
+    direct = dict.fromkeys(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"], "")
+    ran = runner.run("raw_text_example.py", "--live", **env, **direct)
+    assert ran.code == 1
+    assert "http://127.0.0.1:9" in ran.out
+    assert "hush" not in ran.out + ran.err

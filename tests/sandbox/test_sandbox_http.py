@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import anthropic
@@ -110,3 +111,52 @@ def test_it_listens_on_loopback_only():
     """Beyond loopback only when asked for by name."""
     with pytest.raises(InvalidInputError, match="loopback"):
         Sandbox("fine", host="0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("headers", "answered"),
+    [
+        ({}, True),
+        ({"host": "localhost:8080"}, True),  # a port that was forwarded
+        ({"host": "LOCALHOST"}, True),
+        ({"host": "[::1]:80"}, True),
+        ({"host": "127.8.8.8"}, True),
+        ({"host": "rebound.example"}, False),
+        ({"host": "rebound.example:80"}, False),
+        ({"host": "localhost.example"}, False),
+        ({"host": "127.0.0.1.example"}, False),
+        ({"host": "10.0.0.7"}, False),
+        ({"host": "[::1"}, False),
+        ({"host": ""}, False),
+        ({"host": "localhost", "origin": "http://localhost"}, True),
+        ({"host": "localhost", "origin": "http://evil.example"}, False),
+        ({"host": "localhost", "origin": "http://localhost:81"}, False),
+        ({"host": "localhost", "origin": "null"}, False),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": "none"}, True),
+    ],
+)
+@pytest.mark.parametrize("path", ["/sandbox", "/v1/messages/batches"])
+def test_a_web_page_of_another_origin_gets_nothing(serve, headers, answered, path):
+    """Neither with its own name nor with one that it has bound to this machine, whatever it asks for."""
+    sandbox = serve("fine")
+    reply = raw(sandbox, "GET", path, headers={"x-api-key": "k", **headers})
+    assert reply.status_code == (200 if answered else 403)
+    posted = raw(sandbox, "POST", "/sandbox/faults", headers=headers, content=b'{"spend_limit": true}')
+    assert sandbox.faults.spend_limit is (posted.status_code == 200) is answered
+
+
+def test_a_second_host_header_hides_nothing(serve):
+    """A foreign name is refused in whichever place it stands."""
+    sandbox = serve("fine")
+    with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])), timeout=5) as line:
+        line.sendall(b"GET /sandbox HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n")
+        assert line.recv(100).startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_sandbox_that_may_be_called_from_afar_answers_to_any_name():
+    """Whoever lets it listen beyond this machine has names for it that it cannot know."""
+    with Sandbox("fine", host="0.0.0.0", allow_remote=True) as sandbox:
+        url = sandbox.url.replace("0.0.0.0", "127.0.0.1")
+        assert httpx2.get(f"{url}/sandbox", headers={"host": "box.example"}).status_code == 200

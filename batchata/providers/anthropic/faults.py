@@ -68,7 +68,7 @@ _NO_REPLY: Final[dict[type[BaseException], NoReply]] = {
     httpx2.InvalidURL: NoReply(left=False, cure=Cure.SETUP),
     httpx2.TimeoutException: NoReply(left=True, cure=Cure.WAITING),
     httpx2.NetworkError: NoReply(left=True, cure=Cure.WAITING),
-    httpx2.RemoteProtocolError: NoReply(left=True, cure=Cure.WAITING),
+    httpx2.RemoteProtocolError: NoReply(left=True, cure=Cure.NOBODY),  # but for what _BREAKS_OFF
     httpx2.LocalProtocolError: NoReply(left=True, cure=Cure.SETUP),  # mostly a header that cannot be sent
     httpx2.DecodingError: NoReply(left=True, cure=Cure.NOBODY),
     httpx2.TooManyRedirects: NoReply(left=True, cure=Cure.NOBODY),
@@ -77,7 +77,8 @@ _NO_REPLY: Final[dict[type[BaseException], NoReply]] = {
     httpx2.HTTPError: NoReply(left=True, cure=Cure.WAITING),
     ReplyTooLargeError: NoReply(left=True, cure=Cure.NOBODY),
     ssl.SSLCertVerificationError: NoReply(left=True, cure=Cure.SETUP),
-    UnicodeError: NoReply(left=True, cure=Cure.SETUP),  # a host name or header that cannot be encoded
+    UnicodeEncodeError: NoReply(left=False, cure=Cure.SETUP),  # a header that cannot be encoded
+    UnicodeError: NoReply(left=True, cure=Cure.SETUP),  # a host name that cannot be
     OSError: NoReply(left=True, cure=Cure.WAITING),
     anthropic.CredentialsError: NoReply(left=False, cure=Cure.SETUP),
     anthropic.AnthropicError: NoReply(left=True, cure=Cure.NOBODY),
@@ -85,6 +86,7 @@ _NO_REPLY: Final[dict[type[BaseException], NoReply]] = {
     Exception: NoReply(left=True, cure=Cure.NOBODY),  # ValueError, TypeError, AttributeError … out of the SDK
 }
 _TLS_OF_NONE: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+_BREAKS_OFF: Final = ("Server disconnected", "peer closed connection", "<ConnectionTerminated")
 _PROXY_REFUSES: Final = ("400", "401", "403", "404", "405", "407", "451", "501")
 
 
@@ -94,14 +96,12 @@ class Effect(Enum):
     REFUSED = auto()  # nothing happened, and nothing would the next time
     PASSING = auto()  # nothing happened; later it may
     OPEN = auto()  # it may have happened; later there may be an answer
-    MOVED = auto()  # it belongs to another place, where it is not sent
-    OPEN_AND_MOVED = auto()  # it may have happened, and the answer is in another place
 
 
-# What is not in it: 3xx MOVED, 4xx REFUSED, 5xx OPEN.
+# Of what is not in it, 5xx is OPEN and all else is REFUSED.
 _BY_STATUS: Final = {
-    302: Effect.OPEN_AND_MOVED,  # what many a server answers after it has done what a POST asked for
-    303: Effect.OPEN_AND_MOVED,
+    302: Effect.OPEN,  # what many a server answers after it has done what a POST asked for
+    303: Effect.OPEN,
     408: Effect.OPEN,
     409: Effect.OPEN,
     425: Effect.PASSING,
@@ -185,6 +185,8 @@ class Calls:
             return NoReply(left=False, cure=Cure.SETUP if lasts else Cure.WAITING)
         if _refuses_tls(cause) or (isinstance(cause, httpx2.ProxyError) and str(cause)[:3] in _PROXY_REFUSES):
             return NoReply(left=False, cure=Cure.SETUP)
+        if isinstance(cause, httpx2.RemoteProtocolError) and str(cause).startswith(_BREAKS_OFF):
+            return NoReply(left=True, cure=Cure.WAITING)
         return next(_NO_REPLY[c] for c in type(cause).__mro__ if c in _NO_REPLY)
 
     def _what(self, cause: BaseException) -> str:
@@ -211,6 +213,8 @@ class Calls:
 
     def _by_status(self, exc: anthropic.APIStatusError, doing: str, creating: bool) -> ProviderError:
         status = exc.status_code
+        if status // 100 == 3:
+            return self._moved(exc, doing, creating)
         kind = exc.type if isinstance(exc.type, str) and exc.type.isidentifier() else f"http_{status}"
         said = self._said(exc)
         text = f"{doing}: HTTP {status} {kind}: {said}"
@@ -234,18 +238,12 @@ class Calls:
     ) -> ProviderError:
         said = self._said(exc)
         status, headers = exc.status_code, exc.response.headers
-        otherwise = {3: Effect.MOVED, 5: Effect.OPEN}.get(status // 100, Effect.REFUSED)
-        effect = _BY_STATUS.get(status, otherwise)
+        effect = _BY_STATUS.get(status, Effect.OPEN if status // 100 == 5 else Effect.REFUSED)
         pause = asked_pause(headers)
         if effect is Effect.REFUSED and headers.get("x-should-retry") == "true":
             effect = Effect.PASSING
         if effect is Effect.PASSING and headers.get("x-should-retry") == "false" and pause is None:
             effect = Effect.REFUSED
-        if effect in (Effect.MOVED, Effect.OPEN_AND_MOVED):
-            moved = f"{text}; {self._moved(exc.response)}"
-            if creating and effect is Effect.OPEN_AND_MOVED:
-                return UnknownSubmissionError(moved, kind="redirected", status=status, final=True)
-            return RequestRefusedError(moved, kind="redirected", status=status)
         if effect is Effect.REFUSED:
             advice = f"; {_WORDS[status]} (the address is {self.url})" if status in _WORDS else ""
             refused = RequestRefusedError(text + advice, kind=kind, status=status)
@@ -274,22 +272,21 @@ class Calls:
             return UnreadableReplyError(text, kind="not_the_api", status=404)
         return BatchNotFoundError(text, kind=kind, status=404)
 
-    def _moved(self, response: httpx2.Response) -> str:
-        place = (
-            self.access.said(redacted(response.headers.get("location", "")))
-            or "a place that it does not name"
+    def _moved(self, exc: anthropic.APIStatusError, doing: str, creating: bool) -> ProviderError:
+        status = exc.status_code
+        place = self.access.said(redacted(exc.response.headers.get("location", ""))) or "nowhere"
+        text = (
+            f"{doing}: HTTP {status}: redirected to {place}, which is not followed. If the API has moved "
+            f"there, {self.access.address_name}, which is {self.url}, has to name its new base"
         )
-        return (
-            f"it is redirected to {place}, where nothing is sent. If that is right, make it the base of "
-            f"{self.access.address_name}, which is {self.url}"
-        )
+        if creating and _BY_STATUS.get(status) is Effect.OPEN:
+            return UnknownSubmissionError(text, kind="redirected", status=status, final=True)
+        return RequestRefusedError(text, kind="redirected", status=status)
 
     def _said(self, exc: anthropic.APIStatusError) -> str:
         """The API's own sentence; a proxy's HTML page is not worth printing."""
         if isinstance(exc.body, dict) and exc.api_message:
             return self.access.said(exc.api_message)
-        if exc.status_code // 100 == 3:
-            return "a redirect"
         return (
             f"the answer was not the API's own; is {self.access.address_name} its address? It is {self.url}"
         )

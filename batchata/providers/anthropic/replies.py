@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -50,7 +51,8 @@ class Page:
 def bounded(response: httpx2.Response) -> None:
     """A response hook: the body is unpacked piece by piece, and only up to a bound.
 
-    Results are left as they are, since their lines are bounded one by one. An error's body ends at its bound.
+    Results are left as they are, since their lines are bounded one by one. An error's body ends at its bound,
+    and where it breaks off: its status says enough.
     """
     is_stream = response.request.headers.get(next(iter(RAW_STREAM))) == "stream"
     if is_stream and response.is_success:
@@ -72,14 +74,18 @@ class _Bounded(httpx2.SyncByteStream):
         self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
+        if self._response.is_success:
+            yield from self._up_to(_MOST_BYTES)
+            return
+        with suppress(ReplyTooLargeError, httpx2.TransportError, httpx2.DecodingError):
+            yield from self._up_to(_MOST_ERROR_BYTES)
+
+    def _up_to(self, most: int) -> Iterator[bytes]:
         size = 0
-        most = _MOST_BYTES if self._response.is_success else _MOST_ERROR_BYTES
         for piece in self._response.iter_bytes():
             size += len(piece)
-            if size > most and self._response.is_success:
-                raise ReplyTooLargeError(f"the reply has more than {most:,} bytes")
             if size > most:
-                return
+                raise ReplyTooLargeError(f"the reply has more than {most:,} bytes")
             yield piece
 
     def close(self) -> None:
