@@ -351,6 +351,16 @@ def places_below(place: Place, seen: set[int] | None = None) -> Iterator[Place]:
         yield from places_below(found, seen)
 
 
+def names_fields(value: Any, model: type[pydantic.BaseModel]) -> bool:
+    """Whether a JSON value, or the one object in it, has a key that means a field of the model."""
+    record = record_of(model)
+    if record is None or not isinstance(value, dict):
+        return False
+    if any(record.meant(key) for key in value):
+        return True
+    return len(value) == 1 and names_fields(next(iter(value.values())), model)
+
+
 ANYWHERE = Place(Any)
 
 

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import pydantic
 
 from batchata.core.values import RequestError
-from batchata.output.blocks import Block, joined_text
+from batchata.output.blocks import Block, calls_as_text, has_calls, joined_text, with_calls
 from batchata.output.citation import Citation
-from batchata.output.citations import Cited, add_mentions, by_field, of_blocks, text_and_cited
+from batchata.output.citations import UNMATCHED, Cited, add_mentions, by_field, of_blocks, text_and_cited
 from batchata.output.grounding import Sources, grounded
 from batchata.output.parsing import Parsed, UnreadableAnswer, parse, parse_taken
+from batchata.output.places import names_fields
 from batchata.output.prose import by_mention
 from batchata.output.shapes import shape_of
 from batchata.output.spans import Spans, value_spans
@@ -55,6 +56,8 @@ class Reader:
 
     def judge(self, blocks: list[Block], stop_reason: str | None) -> RequestError | None:
         """Why there is no result, None when there is one; what `read` says, without reading citations."""
+        if has_calls(blocks):
+            return self._read_calls(blocks, stop_reason).error
         return self._read(joined_text(blocks), stop_reason).error
 
     def read(self, blocks: list[Block], stop_reason: str | None) -> Reading:
@@ -62,16 +65,13 @@ class Reader:
 
         Its citations are those of the blocks, and may be the same lists.
         """
+        if has_calls(blocks):
+            return self._read_calls(blocks, stop_reason)
         if not self.enable_citations:
             found = self._read(joined_text(blocks), stop_reason)
             return Reading(found.result, None, found.error)
         text, cited = text_and_cited(blocks)
-        found = self._read(text, stop_reason)
-        if found.error is not None:
-            return Reading(None, None, found.error)
-        if found.parsed is None:
-            return Reading(found.result, of_blocks(blocks))
-        return Reading(found.result, _by_field(cited, text, found.parsed))
+        return self._cited(blocks, cited, text, self._read(text, stop_reason))
 
     def read_taken(self, blocks: list[Block]) -> Reading:
         """The reading of an answer that its run has taken.
@@ -82,12 +82,44 @@ class Reader:
         found = self.read(blocks, None)
         if found.error is None or self.response_model is None:
             return found
-        text, cited = text_and_cited(blocks)
+        said = blocks if joined_text(blocks).strip() else calls_as_text(blocks)
+        text, cited = text_and_cited(said)
         try:
             parsed = parse_taken(text, self.response_model)
         except UnreadableAnswer:
             return found
-        return Reading(parsed.value, _by_field(cited, text, parsed) if self.enable_citations else None)
+        return self._cited(said, cited, text, _Found(parsed.value, parsed))
+
+    def _read_calls(self, blocks: list[Block], stop_reason: str | None) -> Reading:
+        """An answer that calls tools is a result, whatever it calls: asked again, it would call again.
+
+        With a response model the value is in the text or in the input of a call, if that speaks of it.
+        """
+        said = calls_as_text(blocks)
+        text, cited = text_and_cited(said)
+        found = self._read(text, stop_reason)
+        if found.error is not None and found.error.kind != "invalid_output":
+            return Reading(None, None, found.error)
+        if self.response_model is None or (found.error and not self._is_meant(blocks)):
+            cites = of_blocks(blocks) if self.enable_citations else None
+            by_path = {UNMATCHED: cites} if cites else {}
+            return Reading(
+                with_calls(blocks), by_path if self.response_model and cites is not None else cites
+            )
+        return self._cited(said, cited, text, found)
+
+    def _is_meant(self, blocks: list[Block]) -> bool:
+        """Whether the input of a call has fields of the response model."""
+        assert self.response_model is not None
+        inputs = [block.input for block in blocks if block.type == "tool_use"]
+        return any(names_fields(given, self.response_model) for given in inputs)
+
+    def _cited(self, blocks: list[Block], cited: list[Cited], text: str, found: _Found) -> Reading:
+        if found.error is not None or not self.enable_citations:
+            return Reading(found.result, None, found.error)
+        if found.parsed is None:
+            return Reading(found.result, of_blocks(blocks))
+        return Reading(found.result, _by_field(cited, text, found.parsed))
 
     def _read(self, text: str, stop_reason: str | None) -> _Found:
         if stop_reason == "refusal":

@@ -10,6 +10,7 @@ from typing import Any
 import pydantic
 
 from batchata.errors import InvalidInputError
+from batchata.output.blocks import is_with_calls
 from batchata.output.citations import Citation, from_dict
 from batchata.output.parsing import explain
 from batchata.output.schema import check_response_model
@@ -24,7 +25,8 @@ def load_results_from_disk(
 ) -> list[dict[str, Any]]:
     """The entries of a run, `{"result": …, "citations": …}` in input order, from its results_dir alone.
 
-    Results are instances of `response_model`; without one they are dicts or strings. Both a results_dir and
+    Results are instances of `response_model`; without one they are dicts or strings. Answers that call tools
+    are dicts, `{"text", "tool_calls"}`, where they hold no value for the model. Both a results_dir and
     its `processed` directory may be given.
 
     Raises InvalidInputError when there are no results, when a file is no list of entries, when a result does
@@ -79,7 +81,8 @@ def _load_entry(
     path: Path, number: int, entry: dict[str, Any], model: type[pydantic.BaseModel] | None
 ) -> dict[str, Any]:
     result = entry["result"]
-    if model is not None and result is not None:
+    is_value = not is_with_calls(result) or (model is not None and "tool_calls" in model.model_fields)
+    if model is not None and result is not None and is_value:
         try:
             result = model.model_validate_json(json.dumps(result), by_alias=True, by_name=True)
         except pydantic.ValidationError as exc:

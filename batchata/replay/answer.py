@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from batchata.errors import IncompleteResultsError
-from batchata.output.blocks import joined_text
+from batchata.output.blocks import calls_as_text, joined_text
 from batchata.output.citation import Citation
 from batchata.output.citations import cited_blocks
 from batchata.output.reading import Citations
@@ -47,7 +47,7 @@ def read_answer(line: bytes | None, citations: Citations) -> Answer:
     if line is None:
         return answer
     try:
-        blocks = decode_line(line).blocks
+        blocks = calls_as_text(decode_line(line).blocks)
     except IncompleteResultsError:
         return answer
     answer.text = joined_text(blocks)

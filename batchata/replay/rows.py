@@ -10,6 +10,7 @@ import pydantic
 
 from batchata.core.state import Run
 from batchata.core.values import Usage
+from batchata.output.blocks import is_with_calls
 from batchata.output.citation import Citation
 from batchata.output.reading import Citations, Result
 from batchata.output.schema import result_schema
@@ -67,10 +68,11 @@ class Table:
         cited = [Column("citations", Type("list", _CITATION))] if run.started.enable_citations else []
         self.columns = [*_PROVENANCE, *self._of_result, *cited]
         self._is_cited = bool(cited)
+        self._has_fields = schema is not None
 
     def row(self, item: ItemResult) -> list[Any]:
         """The item's values, one for each column; None where there is none."""
-        result = written(item.result)
+        result = _tabular(item.result, self._has_fields)
         values = [_converted(_at(result, column.path), column.type) for column in self._of_result]
         cited = [flat_citations(item.citations)] if self._is_cited else []
         return [*provenance(self._run, item).values(), *values, *cited]
@@ -107,6 +109,13 @@ def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
 def written(result: Result) -> Any:
     """The result as JSON values, by field names."""
     return result.model_dump(mode="json") if isinstance(result, pydantic.BaseModel) else result
+
+
+def _tabular(result: Result, has_fields: bool) -> Any:
+    """The result for its columns: calls of tools are one text, and have no fields."""
+    if not is_with_calls(result):
+        return written(result)
+    return None if has_fields else msgspec.json.encode(result).decode()
 
 
 def flat_citations(citations: Citations) -> list[dict[str, Any]] | None:

@@ -12,7 +12,7 @@ import pytest
 
 from batchata.output.blocks import Block
 from batchata.output.citations import Citation, from_dict, of_blocks
-from batchata.output.reading import Reader
+from batchata.output.reading import Reader, Reading
 
 
 class Person(pydantic.BaseModel):
@@ -49,15 +49,17 @@ def test_structured_answers_are_read_as_recorded(recordings: Any) -> None:
         assert reading.result.model_dump(by_alias=True) == value
 
 
-def test_an_answer_that_only_calls_a_tool_is_no_result(recordings: Any) -> None:
-    """There is no text to read, and it says so."""
+def test_a_recorded_call_of_a_tool_is_a_result(recordings: Any) -> None:
+    """What it calls and with what, also where the run's model has nothing to do with it."""
     calls = [row for row in recordings("structured") if row[2]["stop_reason"] == "tool_use"]
     assert calls
     for name, _, answer in calls:
-        reading = PERSON.read(stored(answer["content"]), "tool_use")
-        assert (reading.result, reading.citations) == (None, None), name
-        assert reading.error is not None
-        assert reading.error.kind == "empty_output"
+        given = [block for block in answer["content"] if block["type"] == "tool_use"]
+        said = [{"id": call["id"], "name": call["name"], "input": call["input"]} for call in given]
+        text = "".join(block["text"] for block in answer["content"] if block["type"] == "text")
+        for reader in (PERSON, TEXT):
+            reading = reader.read(stored(answer["content"]), "tool_use")
+            assert reading == Reading({"text": text, "tool_calls": said}, None), name
 
 
 @pytest.mark.parametrize("reader", [PERSON, TEXT], ids=["model", "text"])

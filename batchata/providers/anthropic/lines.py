@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -91,8 +92,9 @@ class _AnswerLine(msgspec.Struct, gc=False):
     result: _AnswerResult
 
 
-_decode = msgspec.json.Decoder(_Line).decode
-_decode_answer = msgspec.json.Decoder(_AnswerLine).decode
+# Only the input of a call has numbers without a type, and keeps their digits.
+_decode = msgspec.json.Decoder(_Line, float_hook=Decimal).decode
+_decode_answer = msgspec.json.Decoder(_AnswerLine, float_hook=Decimal).decode
 
 
 def answer_blocks(line: bytes) -> list[Block]:

@@ -12,7 +12,7 @@ import pydantic
 from batchata.core.state import ItemStatus, Run
 from batchata.errors import IncompleteResultsError
 from batchata.log.port import Log
-from batchata.output.blocks import joined_text
+from batchata.output.blocks import calls_as_text, joined_text
 from batchata.output.citation import Citation
 from batchata.output.reading import Citations, Reader
 from batchata.projections.results import ItemResult, read_items
@@ -96,7 +96,7 @@ def _standing(run: Run, item: ItemResult) -> str:
 
 def _answer(line: bytes) -> str | None:
     try:
-        return joined_text(answer_blocks(line)) or None
+        return joined_text(calls_as_text(answer_blocks(line))) or None
     except (IncompleteResultsError, msgspec.MsgspecError, UnicodeError):  # a line in no shape that we know
         return line.decode(errors="replace")
 
