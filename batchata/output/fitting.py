@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from batchata.output.escapes import decoded_with_places
 from batchata.output.mending import Array, CutOff, Node, NotNearJson, Object, Scalar, read_value, written
+from batchata.output.paths import path_of
 from batchata.output.places import ANYWHERE, Field, Place, Record, folded
 from batchata.output.written import TwoReadings, date_in, number_in
 
@@ -57,7 +58,7 @@ class _Fitting:
     def __init__(self, text: str, refuses: bool) -> None:
         self._source = text
         self._refuses = refuses
-        self._path: list[str] = []
+        self._path: list[str | int] = []
 
     def fit(self, node: Node, place: Place) -> Node:
         if isinstance(node, Scalar):
@@ -66,7 +67,7 @@ class _Fitting:
             return self._array(node, place)
         return self._object(node, place)
 
-    def _inside(self, step: str, node: Node, place: Place) -> Node:
+    def _inside(self, step: str | int, node: Node, place: Place) -> Node:
         self._path.append(step)
         found = self.fit(node, place)
         self._path.pop()
@@ -74,7 +75,7 @@ class _Fitting:
 
     def _refuse(self, message: str, problems: int = 1) -> None:
         if self._refuses:
-            where = "".join(self._path).removeprefix(".")
+            where = path_of(self._path)
             raise Refused(f"{where}: {message}" if where else message, problems)
 
     # objects and lists
@@ -83,7 +84,7 @@ class _Fitting:
         if place.records and not (place.is_list or place.is_open or place.mapping) and len(node.items) == 1:
             (alone,) = node.items
             return self.fit(alone, place) if isinstance(alone, Object) else node
-        return Array([self._inside(f"[{n}]", item, _item(place, n)) for n, item in enumerate(node.items)])
+        return Array([self._inside(n, item, _item(place, n)) for n, item in enumerate(node.items)])
 
     def _object(self, node: Object, place: Place) -> Node:
         if place.is_open or (place.mapping and place.records):
@@ -94,20 +95,20 @@ class _Fitting:
             record = _one_record(node, place.records)
             return self._free(node) if record is None else self._recorded(node, record, place)
         if place.is_list and not place.fixed and (place.element.records or place.element.mapping):
-            return Array([self._inside("[0]", node, place.element)])
+            return Array([self._inside(0, node, place.element)])
         return self._free(node)
 
     def _free(self, node: Object) -> Node:
         pairs: dict[str, Node] = {}
         for key, value in node.pairs:
-            self._put(pairs, key, key, self._inside(f".{key[:_SHOWN]}", value, ANYWHERE))
+            self._put(pairs, key, key, self._inside(key[:_SHOWN], value, ANYWHERE))
         return Object(list(pairs.items()))
 
     def _mapped(self, node: Object, keys: Place, values: Place) -> Node:
         pairs: dict[str, Node] = {}
         for key, value in node.pairs:
             name = _word(key, keys) or key
-            self._put(pairs, name, key, self._inside(f".{name[:_SHOWN]}", value, values))
+            self._put(pairs, name, key, self._inside(name[:_SHOWN], value, values))
         return Object(list(pairs.items()))
 
     def _put(self, into: dict[str, Node], name: str, key: str, value: Node) -> None:
@@ -138,7 +139,7 @@ class _Fitting:
                     self._put(given.unknown, key, key, value)
                 case [known]:
                     self._put(
-                        given.fields, known.name, key, self._inside(f".{known.name}", value, known.place)
+                        given.fields, known.name, key, self._inside(known.name, value, known.place)
                     )
                     if key in record.by_key or known.name not in given.keys:
                         given.keys[known.name] = key if key in record.by_key else known.keys[0]

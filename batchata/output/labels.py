@@ -10,8 +10,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from batchata.output.paths import steps_of
+
 _WORD = re.compile(r"[^\W_]+")
-_STEP = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]|[^.\[\]]+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_a-zA-Z\d]+")
 # A point behind a short word is that of an abbreviation.
 _CLAUSE_END = re.compile(r"(?:(?<=[^\W\d_]{4})\.|(?<=[\d)\]%\"'])\.|[;!?•|])(?= |$)")
@@ -135,7 +136,7 @@ class Labels:
 
 
 def _label(path: str) -> _Label:
-    steps = _STEP.findall(path)
+    steps = steps_of(path)
     named = [step for step in steps if step[0] != "["] or [""]
     record = path[: -len(steps[-1])].rstrip(".") if len(steps) > 1 else ""
     return _Label(_words_of(named[-1]), tuple(w for step in named[:-1] for w in _words_of(step)), record)

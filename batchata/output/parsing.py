@@ -13,6 +13,7 @@ from batchata.output.escapes import without_halves
 from batchata.output.finite import is_finite
 from batchata.output.fitting import Refused, fitted
 from batchata.output.mending import CutOff, Mended, Node, NotNearJson, Object, read_value, written
+from batchata.output.paths import path_of
 from batchata.output.places import place_of
 from batchata.output.usual import Unsure, read_usually
 
@@ -180,14 +181,8 @@ class _PlainSearch[M: pydantic.BaseModel](_Search[M]):
 def explain(exc: pydantic.ValidationError) -> str:
     """What does not fit, field by field, in one line without the answer's own text."""
     problems = [
-        f"{_path(error['loc']) or 'the answer'}: {error['msg']}"
+        f"{path_of(error['loc']) or 'the answer'}: {error['msg']}"
         for error in exc.errors(include_url=False, include_input=False)
     ]
     shown = "; ".join(problems[:_SHOWN])
     return shown if len(problems) <= _SHOWN else f"{shown}; and {len(problems) - _SHOWN} more"
-
-
-def _path(steps: Iterable[str | int]) -> str:
-    """As citations name fields: `lines[2].price`."""
-    written = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return written.removeprefix(".")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc
 import json
-import re
 import types
 import typing
 from dataclasses import is_dataclass
@@ -13,9 +12,10 @@ from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
 
 import pydantic
 
+from batchata.output.paths import step_to
+
 _UNIONS = (Union, types.UnionType)
 _MOST_NAMES = 1_000  # remembered for one type; the keys of an open dict have no end
-_PLAIN = re.compile(r"[^.\[\]\"\\()\x00-\x1f]+")
 
 
 class Shape:
@@ -49,12 +49,11 @@ class Shape:
             if isinstance(option, type) and issubclass(option, pydantic.BaseModel):
                 for name, field in option.model_fields.items():
                     if key == name or key in _aliases(field):
-                        return name, Shape(field.annotation)
+                        return step_to(name), Shape(field.annotation)
             elif key in (hints := _hints(option)):
-                return key, Shape(hints[key])
+                return step_to(key), Shape(hints[key])
         values = [get_args(option)[1] for option in self._options if _is_mapping(option)]
-        step = key if _PLAIN.fullmatch(key) else f"[{json.dumps(key, ensure_ascii=False)}]"
-        return step, Shape(values[0]) if values else ANYTHING
+        return step_to(key), Shape(values[0]) if values else ANYTHING
 
 
 @lru_cache(maxsize=256)

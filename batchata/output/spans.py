@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from batchata.output.paths import prefixes
 from batchata.output.shapes import Shape
 from batchata.output.steps import before
 
@@ -76,8 +77,7 @@ def _without_overwritten(text: str, start: int, shape: Shape) -> Places:
     kept: dict[str, tuple[int, int] | None] = {}
     for path, place in _met(text, start, shape):
         if path in kept:
-            inside = (f"{path}.", f"{path}[")
-            for old in [old for old in kept if old == path or old.startswith(inside)]:
+            for old in [old for old in kept if old == path or old.startswith(prefixes(path))]:
                 del kept[old]
         kept[path] = place
     return {path: place for path, place in kept.items() if place is not None}

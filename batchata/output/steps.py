@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from batchata.output.paths import behind, inside
 from batchata.output.shapes import Shape
 
 _MOST_KEPT = 20_000  # for one model; the keys of open dicts and the lengths of lists have no end
@@ -70,15 +71,14 @@ class Step:
     def _field(self, written: str) -> Step:
         """The place of a key that is not in `fields` yet; `written` is the key's JSON without its quotes."""
         name, shape = self.shape.names.get(written) or self.shape.field(written)
-        path = f"{self.path}.{name}" if self.path and name[0] != "[" else self.path + name
-        made = Step(path, shape, self, -1, self._kept)
+        made = Step(behind(self.path, name), shape, self, -1, self._kept)
         if self._may_keep():
             self.fields[written] = made
         return made
 
     def _element(self, number: int) -> Step:
         """The place of an element that is not in `elements` yet."""
-        made = Step(f"{self.path}[{number}]", self.shape.element, self, number, self._kept)
+        made = Step(inside(self.path, number), self.shape.element, self, number, self._kept)
         if self._may_keep():
             self.elements[number] = made
         return made

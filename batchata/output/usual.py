@@ -136,7 +136,8 @@ def _counting(place: Place) -> Callable[[Any], int] | None:
     if not place.is_alone or place.fixed or place.is_open:
         return _any_keys if place.holds or "float" in place.kinds else None
     if place.records:
-        return _counting_instances(place.records[0].kind)
+        kind = place.records[0].kind
+        return _any_keys if kind is None else _counting_instances(kind)  # None: a TypedDict, a dataclass
     inner = _counting(place.element if place.mapping is None else place.mapping[1])
     if place.mapping:
         return _any_keys if inner else len

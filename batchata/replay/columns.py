@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from batchata.output.paths import inside
+
 type Kind = Literal["text", "whole", "number", "yes_no", "date", "time", "money", "list", "object", "json"]
 type Schema = Mapping[str, Any]
 
@@ -57,7 +59,7 @@ def _flat(name: str, type_: Type, path: tuple[str, ...]) -> Iterator[Column]:
         yield Column(name, type_, path)
         return
     for key, inner in type_.fields.items():
-        yield from _flat(f"{name}.{key}", inner, (*path, key))
+        yield from _flat(inside(name, key), inner, (*path, key))
 
 
 class _Types:

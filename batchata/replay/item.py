@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
 import pydantic
 
 from batchata.core.events import CostCharged
@@ -17,8 +15,9 @@ from batchata.replay.item_json import item_json
 from batchata.replay.life import Attempt, Life, read_life
 from batchata.replay.literal import clean, short
 from batchata.replay.paper import Paper, aligned, print_json
-from batchata.replay.places import place_of
+from batchata.replay.places import found_there, place_of
 from batchata.replay.question import documents, turns
+from batchata.replay.report.values import flat
 from batchata.replay.runs import reading, the_run
 from batchata.replay.wording import moment, number_of, short_kind, span, usage_in_words, usd
 
@@ -68,7 +67,8 @@ def _print(life: Life, answer: Answer, most: int) -> None:
     _result(paper, item.result, answer, most)
     for number, citation in enumerate(answer.citations, 1):
         label = "citations" if number == 1 else ""
-        paper.field(label, f"[{number}] {place_of(citation)}: {short(citation.cited_text, most)}")
+        place = ", ".join(filter(None, (clean(place_of(citation)), found_there(citation))))
+        paper.field(label, f"[{number}] {place}: {short(citation.cited_text, most)}")
     _answer(paper, life, answer, most)
 
 
@@ -143,7 +143,7 @@ def _result(paper: Paper, result: Result, answer: Answer, most: int) -> None:
     if not isinstance(result, pydantic.BaseModel | dict):
         return  # a text is the answer itself
     value = result if isinstance(result, dict) else result.model_dump(mode="json")
-    rows = [(path, short(text, most), _numbers(answer, path)) for path, text in _flat(value, "")]
+    rows = [(short(path, most), short(text, most), _numbers(answer, path)) for path, text, _ in flat(value)]
     shown = rows if most == _WHOLE else rows[:_MOST_ROWS]
     for number, line in enumerate(aligned(shown) if shown else ["no fields"]):
         paper.literal("result" if number == 0 else "", line)
@@ -153,18 +153,6 @@ def _result(paper: Paper, result: Result, answer: Answer, most: int) -> None:
 
 def _numbers(answer: Answer, path: str) -> str:
     return "".join(f"[{number}]" for number in answer.fields.get(path, []))
-
-
-def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every value that holds no others, with its path as citations name it: `lines[2].price`."""
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and value:
-        for number, inner in enumerate(value):
-            yield from _flat(inner, f"{path}[{number}]")
-    else:
-        yield clean(path), value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _answer(paper: Paper, life: Life, answer: Answer, most: int) -> None:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from batchata.output.citation import Citation
-from batchata.replay.literal import clean
 
 
 def place_of(citation: Citation) -> str:
-    """Document and place: "terms.pdf, page 3", "notes.txt, characters 10-52"; pages count from 1."""
-    parts = [clean(_source(citation))]
+    """Document and place, counted from 1: "terms.pdf, page 3", "document 2, characters 10-52".
+
+    The names in it are as they were given; whoever prints it makes them harmless.
+    """
+    source = citation.document_title or citation.source or citation.url
+    parts = [] if source is None else [source]
+    if source is None and citation.document_index is not None:
+        parts.append(f"document {citation.document_index + 1}")
+    if citation.url is not None and citation.url != source:
+        parts.append(citation.url)
     if citation.pages is not None:
         first, last = citation.pages
         parts.append(f"page {first}" if first == last else f"pages {first}-{last}")
-    elif citation.start_char_index is not None:
+    if citation.start_char_index is not None:
         parts.append(f"characters {citation.start_char_index}-{citation.end_char_index}")
-    elif citation.start_content_block_index is not None:
-        parts.append(f"block {citation.start_content_block_index}")
-    if citation.grounded is not None:
-        parts.append("found there" if citation.grounded else "NOT found there")
+    if citation.start_content_block_index is not None:
+        parts.append(f"blocks {citation.start_content_block_index}-{citation.end_content_block_index}")
     return ", ".join(parts)
 
 
-def _source(citation: Citation) -> str:
-    named = citation.document_title or citation.source or citation.url
-    return named or f"document {0 if citation.document_index is None else citation.document_index}"
+def found_there(citation: Citation) -> str:
+    """Whether the cited text stands at the place that is named; empty where that cannot be told."""
+    if citation.grounded is None:
+        return ""
+    return "found there" if citation.grounded else "NOT found there"

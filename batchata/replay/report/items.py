@@ -13,10 +13,10 @@ from batchata.core.state import ItemStatus, Run
 from batchata.errors import IncompleteResultsError
 from batchata.log.port import Log
 from batchata.output.blocks import calls_as_text, joined_text
-from batchata.output.citation import Citation
 from batchata.output.reading import Citations, Reader
 from batchata.projections.results import ItemResult, read_items
 from batchata.providers.anthropic.lines import answer_blocks
+from batchata.replay.places import place_of
 from batchata.replay.report.attempts import Attempt, read_attempts
 from batchata.replay.report.chronicle import Chronicle
 from batchata.replay.report.inputs import Input, describe
@@ -111,25 +111,7 @@ def _citations(citations: Citations) -> list[tuple[str, list[Cited]]]:
     if not citations:
         return []
     groups = citations.items() if isinstance(citations, dict) else [("", citations)]
-    return [(path, [Cited(c.cited_text, place(c), c.grounded) for c in found]) for path, found in groups]
-
-
-def place(citation: Citation) -> str:
-    """Where a passage stands, in words: the document with its page, characters or blocks."""
-    source = citation.document_title or citation.source or citation.url
-    parts = [] if source is None else [source]
-    if source is None and citation.document_index is not None:
-        parts.append(f"document {citation.document_index + 1}")
-    if citation.url is not None and citation.url != source:
-        parts.append(citation.url)
-    if citation.pages is not None:
-        first, last = citation.pages
-        parts.append(f"page {first}" if first == last else f"pages {first}-{last}")
-    if citation.start_char_index is not None:
-        parts.append(f"characters {citation.start_char_index}-{citation.end_char_index}")
-    if citation.start_content_block_index is not None:
-        parts.append(f"blocks {citation.start_content_block_index}-{citation.end_content_block_index}")
-    return ", ".join(parts)
+    return [(path, [Cited(c.cited_text, place_of(c), c.grounded) for c in found]) for path, found in groups]
 
 
 def encode(record: Record) -> bytes:

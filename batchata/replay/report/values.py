@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
-_PLAIN = re.compile(r"[^.\[\]\"\\()\x00-\x1f]+")  # a key that stands in a path as it is
+from batchata.output.paths import inside
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
@@ -18,17 +17,11 @@ def flat(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
     match value:
         case dict() if value:
             for key, inner in value.items():
-                yield from flat(inner, _step(path, str(key)))
+                yield from flat(inner, inside(path, str(key)))
         case list() if value:
             for number, inner in enumerate(value):
-                yield from flat(inner, f"{path}[{number}]")
+                yield from flat(inner, inside(path, number))
         case str():
             yield path, value, False
         case _:
             yield path, json.dumps(value, ensure_ascii=False), True
-
-
-def _step(path: str, key: str) -> str:
-    if _PLAIN.fullmatch(key):
-        return f"{path}.{key}" if path else key
-    return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
