@@ -138,9 +138,7 @@ class _Fitting:
                 case []:
                     self._put(given.unknown, key, key, value)
                 case [known]:
-                    self._put(
-                        given.fields, known.name, key, self._inside(known.name, value, known.place)
-                    )
+                    self._put(given.fields, known.name, key, self._inside(known.name, value, known.place))
                     if key in record.by_key or known.name not in given.keys:
                         given.keys[known.name] = key if key in record.by_key else known.keys[0]
                 case _:

@@ -109,6 +109,11 @@ int unlink(const char *path) {
     return REAL(unlink)(path);
 }
 
+int rename(const char *from, const char *to) {
+    if (name_of(from) && name_of(to)) record("rename", 0, name_of(from), strlen(name_of(from)), name_of(to));
+    return REAL(rename)(from, to);
+}
+
 ssize_t send(int descriptor, const void *data, size_t length, int flags) {
     if (getenv("DISK_PREFIX")) record("send", 0, data, length, "");
     return REAL(send)(descriptor, data, length, flags);

@@ -55,7 +55,7 @@ def play_recorded(runs: Runs, name: str, boundary: Boundary | None) -> None:
 
 
 class Operation(NamedTuple):
-    """One record: `what` is create, write, truncate, unlink, sync or send."""
+    """One record: `what` is create, write, truncate, unlink, sync, send or rename (from `data`)."""
 
     what: str
     offset: int

@@ -114,6 +114,44 @@ def _cut_power(runs: Runs, share: float, seed: int) -> None:
     put(disk.left(share, seed), runs.log)
 
 
+def test_a_results_file_has_its_name_only_when_the_disk_has_its_content(
+    folder: Path, recorded: ProcessPoolExecutor
+) -> None:
+    """Else a power cut would leave an empty file under a name that says it is whole."""
+    synced: dict[str, bool] = {}
+    contents: dict[str, bytes] = {}
+    named: dict[str, bytes] = {}
+    for asked in operations(recorded.submit(_record_results, folder).result()):
+        match asked.what:
+            case "write":
+                synced[asked.name] = False
+                contents[asked.name] = contents.get(asked.name, b"") + asked.data
+            case "sync":
+                synced[asked.name] = True
+            case "rename":
+                assert synced[asked.data.decode()], asked
+                named[asked.name] = contents.pop(asked.data.decode())
+    files = {name: content for name, content in named.items() if name.startswith("-out/")}
+    assert sorted(files) == [
+        *(f"-out/processed/job_{n}_results.json" for n in range(3)),
+        *(f"-out/raw/job_{n}_raw.jsonl" for n in range(3)),
+    ]
+    for name, content in files.items():
+        assert (folder / "recorded" / f"run.db{name}").read_bytes() == content
+
+
+def _record_results(folder: Path) -> Path:
+    with fresh(folder / "recorded") as runs:
+        assert Script(runs, story=_run_with_results).ends() == 0
+        return runs.log.parent / "disk.record"
+
+
+def _run_with_results(runs: Runs) -> None:
+    os.environ["DISK_RECORD"] = str(runs.log.parent / "disk.record")
+    os.environ["DISK_PREFIX"] = os.path.realpath(runs.log)
+    runs.manager(7, results_dir=f"{os.path.realpath(runs.log)}-out").run()
+
+
 def test_a_copy_of_the_live_files_is_a_log_as_good_as_any(
     folder: Path, figure: Callable[[str], None]
 ) -> None:
