@@ -83,6 +83,11 @@ class Definition:
         self._decided = True
         self.__dict__.pop("template", None)
 
+    def follow_inputs(self, digests: Mapping[int, bytes]) -> None:
+        """Identify these items as the run in the log does."""
+        self.inputs.follow(digests)
+        self.__dict__.pop("same_as", None)
+
     def _cache_plan(self, bare: RequestTemplate) -> CachePlan | None:
         if not self._decided and self.cache is not None:
             price = None if self.price is None else self.price.kept_in(self.geo)
@@ -228,6 +233,7 @@ def define(
     dedupe: bool = False,
     cache: str | None = None,
     prices: Prices | str | os.PathLike[str] | None = None,
+    on_bad_file: str = "raise",
     message_params: Mapping[str, Any],
 ) -> Definition:
     """Check everything that the caller gave.
@@ -242,7 +248,12 @@ def define(
     schema = None if checked_model is None else json_schema(checked_model)
     params = check_params({**message_params, "max_tokens": max_tokens}, found)
     inputs = read_inputs(
-        messages=messages, files=files, prompt=prompt, model=found, enable_citations=bool(enable_citations)
+        messages=messages,
+        files=files,
+        prompt=prompt,
+        model=found,
+        enable_citations=bool(enable_citations),
+        on_bad_file=on_bad_file,
     )
     if not inputs.count:
         raise InvalidInputError(

@@ -84,6 +84,7 @@ def batch(
     api_key: str | None = None,
     base_url: str | None = None,
     on_interrupt: str = "detach",
+    on_bad_file: str = "raise",
     **message_params: Any,
 ) -> BatchJob:
     """Send all items as one job, now, and return it. The arguments are those of `BatchManager`.
@@ -104,6 +105,7 @@ def batch(
         max_tokens=max_tokens,
         dedupe=dedupe,
         prices=prices,
+        on_bad_file=on_bad_file,
         message_params=message_params,
     )
     _check_fits_one_job(definition)
@@ -119,6 +121,7 @@ def batch(
         results_dir=results_dir,
         raw_results_dir=raw_results_dir,
         on_interrupt=on_interrupt,
+        on_bad_file=on_bad_file,
     )
     engine = Engine(definition, settings, RunStore(state_path, run_id), access)
     engine.drive(Call(once=True))

@@ -82,6 +82,8 @@ class BatchManager:
             never written anywhere; the log holds a fingerprint that tells keys apart.
         base_url: where the API is; None: ANTHROPIC_BASE_URL, or https://api.anthropic.com.
         on_interrupt: what Ctrl-C does with open batches: "detach" leaves them running, "cancel" cancels them.
+        on_bad_file: what becomes of files that cannot be used: "raise" lists all of them in one error;
+            "fail" lets those items fail, at no cost, and sends the others.
         **message_params: parameters of the Messages API for every request, such as `system` or `thinking`.
 
     Raises:
@@ -117,6 +119,7 @@ class BatchManager:
         api_key: str | None = None,
         base_url: str | None = None,
         on_interrupt: str = "detach",
+        on_bad_file: str = "raise",
         **message_params: Any,
     ) -> None:
         settings = check_settings(
@@ -131,6 +134,7 @@ class BatchManager:
             results_dir=results_dir,
             raw_results_dir=raw_results_dir,
             on_interrupt=on_interrupt,
+            on_bad_file=on_bad_file,
         )
         access = AnthropicAccess(api_key, base_url)
         store = RunStore(state_path, run_id)
@@ -145,6 +149,7 @@ class BatchManager:
             dedupe=dedupe,
             cache=cache,
             prices=prices,
+            on_bad_file=on_bad_file,
             message_params=message_params,
         )
         self._engine = Engine(definition, settings, store, access)
@@ -228,6 +233,8 @@ class BatchManager:
     def retry_failed(self, print_progress: bool = False, *, max_tokens: int | None = None) -> dict[str, Any]:
         """Give the failed items a fresh set of attempts and run; the summary, plus `retry_count`.
 
+        Files of failed items are read again: what was mended since is sent as it is now.
+
         With `max_tokens` the answers to all of them, for whatever reason they failed, may have so many
         tokens: what was cut off at the run's limit would be cut off there again. It holds for these items
         from then on, in later starts too, as a decision in the log.
@@ -236,10 +243,9 @@ class BatchManager:
         what the model gives, CostLimitError when `max_cost` has no room for one of them, and what `run()`
         raises.
         """
-        count = self._engine.state().failed
         call = Call(show_progress=print_progress, retry_failed=True, max_tokens=max_tokens)
         run = self._engine.drive(call)
-        return summary(run) | {"retry_count": count}
+        return summary(run) | {"retry_count": self._engine.retried}
 
     def detach(self) -> None:
         """Let a `run()` that goes on in another thread end as Ctrl-C does: batches are left running.

@@ -15,6 +15,7 @@ type Money = Decimal | float | int | str
 type PathLike = str | os.PathLike[str]
 
 _ON_INTERRUPT = ("detach", "cancel")
+_ON_BAD_FILE = ("raise", "fail")
 _MOST_JOBS = 1_000
 _MOST_ATTEMPTS = 100
 
@@ -32,6 +33,7 @@ def check_settings(
     results_dir: PathLike | None,
     raw_results_dir: PathLike | None,
     on_interrupt: str,
+    on_bad_file: str,
 ) -> Settings:
     """The settings as they enter the log.
 
@@ -39,6 +41,8 @@ def check_settings(
     """
     if on_interrupt not in _ON_INTERRUPT:
         raise InvalidInputError(f"on_interrupt must be 'detach' or 'cancel', not {on_interrupt!r}")
+    if on_bad_file not in _ON_BAD_FILE:
+        raise InvalidInputError(f"on_bad_file must be 'raise' or 'fail', not {on_bad_file!r}")
     return Settings(
         items_per_job=_whole("items_per_job", items_per_job, MAX_REQUESTS),
         max_parallel_jobs=_whole("max_parallel_jobs", max_parallel_jobs, _MOST_JOBS),
@@ -51,6 +55,7 @@ def check_settings(
         results_dir=_directory("results_dir", results_dir),
         raw_results_dir=_directory("raw_results_dir", raw_results_dir),
         on_interrupt=on_interrupt,
+        on_bad_file=on_bad_file,
     )
 
 

@@ -106,17 +106,31 @@ class Audit:
             if index not in new or not 0 <= original < index or original in self.run.items.same_as:
                 yield f"item {index} is said to be the same as item {original}"
 
+    def _item_refused(self, event: e.ItemRefused) -> Iterator[str]:
+        if self._is_under_way(event.index):
+            yield f"item {event.index} is refused although it is under way or completed"
+
+    def _item_mended(self, event: e.ItemMended) -> Iterator[str]:
+        status, original = self.run.items.status, event.same_as
+        if event.index < self.run.total and status[event.index] != ItemStatus.FAILED:
+            yield f"item {event.index} is mended although it has not failed"
+        if original is not None and not (0 <= original < event.index and original in self.run.mended):
+            yield f"item {event.index} is said to be the same as item {original}"
+
+    def _is_under_way(self, index: int) -> bool:
+        known = index < self.run.total
+        return known and self.run.items.status[index] in (
+            ItemStatus.SENT,
+            ItemStatus.UNDECIDED,
+            ItemStatus.COMPLETED,
+        )
+
     def _submission_started(self, event: e.SubmissionStarted) -> Iterator[str]:
         if event.job != len(self.run.jobs):
             yield f"job {event.job} follows {len(self.run.jobs)} jobs"
         if ranges.count(event.items) != event.request_count:
             yield f"{event.request_count} requests for {ranges.count(event.items)} items"
-        under_way = [
-            index
-            for index in ranges.iterate(event.items)
-            if index < self.run.total
-            and self.run.items.status[index] in (ItemStatus.SENT, ItemStatus.UNDECIDED, ItemStatus.COMPLETED)
-        ]
+        under_way = [index for index in ranges.iterate(event.items) if self._is_under_way(index)]
         shared = [index for index in ranges.iterate(event.items) if index in self.run.items.same_as]
         limit, first = known(event.max_tokens), next(ranges.iterate(event.items), 0)
         if limit is not None and limit != self.run.max_tokens_of(first):
@@ -237,6 +251,8 @@ def _more(count: int) -> str:
 
 _RULES: dict[type[e.Event], Callable[[Audit, Any], Iterator[str]]] = {
     e.ItemsAdded: Audit._items_added,
+    e.ItemRefused: Audit._item_refused,
+    e.ItemMended: Audit._item_mended,
     e.SubmissionStarted: Audit._submission_started,
     e.BatchSubmitted: Audit._batch_known,
     e.SubmissionSettled: Audit._batch_known,

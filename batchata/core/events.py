@@ -67,6 +67,31 @@ class ItemsAdded(Event, frozen=True, kw_only=True):
     same_as: list[tuple[int, int]] = []
 
 
+class ItemRefused(Event, frozen=True, kw_only=True):
+    """The file of an item cannot be used: the item fails without being sent, and costs nothing.
+
+    `error` says why. It stays so whatever becomes of the file, until the user asks for failed items again.
+    """
+
+    TYPE: ClassVar[str] = "item_refused"
+    index: int
+    error: RequestError
+
+
+class ItemMended(Event, frozen=True, kw_only=True):
+    """The file of a failed item is another one since, and the user asked for failed items again.
+
+    The item's input is `body` from here on, and what was answered before concerns another file. It has a
+    request of its own, unless it is the same as the earlier item `same_as`, mended too; and so have all that
+    shared its request.
+    """
+
+    TYPE: ClassVar[str] = "item_mended"
+    index: int
+    body: int
+    same_as: int | None = None
+
+
 class RunResumed(Event, frozen=True, kw_only=True):
     """Another start of the same script took the run up; `changed` maps a setting to its old and new value.
 

@@ -57,8 +57,29 @@ def _items_added(run: Run, at: int, event: e.ItemsAdded, version: int) -> None:
     if event.same_as and run.chunks:
         # Copies at the end of what was sent will never be sent: they belong to the last job that was.
         number, (first, _) = list(run.chunks.items())[-1]
-        run.next_fresh = _without_copies(run, run.next_fresh)
+        run.next_fresh = _not_sent(run, run.next_fresh)
         run.chunks[number] = (first, run.next_fresh - 1)
+
+
+def _item_refused(run: Run, at: int, event: e.ItemRefused, version: int) -> None:
+    items, index = run.items, event.index
+    before = items.status[index]
+    items.status[index] = _FAILED
+    items.outcome[index] = version
+    count = items.mirror(index)
+    run.failed += 0 if before == _FAILED else count
+    run.requeued.discard(index)
+    run.refused[index] = version
+
+
+def _item_mended(run: Run, at: int, event: e.ItemMended, version: int) -> None:
+    items, index = run.items, event.index
+    assert items.status[index] == _FAILED
+    items.part(index)
+    items.outcome[index], items.body[index] = 0, -1
+    run.mended[index] = event.body
+    if event.same_as is not None:
+        items.share(index, event.same_as)
 
 
 def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
@@ -85,6 +106,8 @@ def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: 
     job.max_tokens = known(event.max_tokens)
     run.jobs[job.number] = run.open[job.number] = job
     items = run.items
+    first, last = job.items[0][0], job.items[-1][1]
+    is_fresh = items.status[first] == ItemStatus.FRESH
     for index in job.indexes():
         items.status[index] = ItemStatus.SENT
         items.attempts[index] += 1
@@ -92,10 +115,9 @@ def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: 
         items.job[index] = job.number
         items.mirror(index)
         run.requeued.discard(index)
-    first, last = job.items[0][0], job.items[-1][1]
-    if first >= run.next_fresh:
-        begin = run.next_fresh if items.same_as else first
-        run.next_fresh = _without_copies(run, last + 1)
+    if is_fresh and first >= run.next_fresh:
+        begin = run.next_fresh if items.same_as or run.refused else first
+        run.next_fresh = _not_sent(run, last + 1)
         run.chunks[job.number] = (begin, run.next_fresh - 1)
 
 
@@ -310,9 +332,9 @@ def _fail_undecided(run: Run, job: Job) -> None:
     job.undecided = {}
 
 
-def _without_copies(run: Run, index: int) -> int:
-    """The first item from `index` on that has a request of its own."""
-    while index in run.items.same_as:
+def _not_sent(run: Run, index: int) -> int:
+    """The first item from `index` on that has a request of its own and was neither sent nor refused."""
+    while index in run.items.same_as or index in run.refused:
         index += 1
     return index
 
@@ -320,6 +342,8 @@ def _without_copies(run: Run, index: int) -> int:
 _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
     e.RunStarted: _run_started,
     e.ItemsAdded: _items_added,
+    e.ItemRefused: _item_refused,
+    e.ItemMended: _item_mended,
     e.RunResumed: _run_resumed,
     e.SubmissionStarted: _submission_started,
     e.BatchSubmitted: _batch_submitted,

@@ -66,7 +66,8 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBu
     """
     assert run.settings is not None
     same_as = run.items.same_as
-    fresh = (index for index in range(run.next_fresh, run.total) if index not in same_as)
+    coming = range(run.next_fresh, run.total)
+    fresh = (i for i in coming if i not in same_as and run.items.status[i] == ItemStatus.FRESH)
     due = _of_one_limit(run, run.requeued.due(now)) if run.items.raised else run.requeued.due(now)
     budget = room(run)
     most = min(run.settings.items_per_job, MAX_REQUESTS)

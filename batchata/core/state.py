@@ -153,6 +153,16 @@ class Items:
             self._copy(index, copy)
         return 1 + len(copies)
 
+    def part(self, index: int) -> None:
+        """From now on the item, and each that shared its request, has a request of its own."""
+        original = self.same_as.pop(index, None)
+        if original is not None:
+            self.copies[original].remove(index)
+            if not self.copies[original]:
+                del self.copies[original]
+        for copy in self.copies.pop(index, ()):
+            del self.same_as[copy]
+
     def _copy(self, original: int, index: int) -> None:
         for column in (self.status, self.attempts, self.sends, self.job, self.outcome, self.body):
             column[index] = column[original]
@@ -233,6 +243,8 @@ class Run:
         self.items = Items()
         self.first_bodies: list[tuple[int, int]] = []  # (first index, number of its input body)
         self.fingerprint = ""
+        self.refused: dict[int, int] = {}  # item whose file could not be used -> the version that says so
+        self.mended: dict[int, int] = {}  # item -> the body that holds its input since
         self.jobs: dict[int, Job] = {}
         self.open: dict[int, Job] = {}
         self.chunks: dict[int, tuple[int, int]] = {}  # job -> the items it was the first to carry
@@ -304,5 +316,11 @@ class Run:
 
     def input_body(self, index: int) -> int:
         """The number of the body that holds the item's input."""
+        if index in self.mended:
+            return self.mended[index]
+        return self.first_body(index)
+
+    def first_body(self, index: int) -> int:
+        """The number of the body that holds the item's input as it was when it was added."""
         first, body = next(pair for pair in reversed(self.first_bodies) if pair[0] <= index)
         return body + index - first

@@ -76,7 +76,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     host: str
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What may change between two starts of a run. Durations in seconds, `max_cost` a decimal string."""
 
     items_per_job: int
@@ -90,3 +90,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     results_dir: str | None
     raw_results_dir: str | None
     on_interrupt: str
+    on_bad_file: str = "raise"

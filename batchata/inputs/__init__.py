@@ -1,11 +1,11 @@
 """What is sent: messages and files, checked before anything is written or sent, and their requests."""
 
 from batchata.inputs.documents import pdf_to_document_block
-from batchata.inputs.files import FileInput
+from batchata.inputs.files import FileInput, file_digest
 from batchata.inputs.hidden import service_tools
 from batchata.inputs.items import Inputs, Source
 from batchata.inputs.params import check_params
-from batchata.inputs.read import read_inputs
+from batchata.inputs.read import read_again, read_inputs
 from batchata.inputs.request import RequestTemplate, note_size
 from batchata.inputs.values import CACHE_MARK, encode
 
@@ -17,8 +17,10 @@ __all__ = [
     "Source",
     "check_params",
     "encode",
+    "file_digest",
     "note_size",
     "pdf_to_document_block",
+    "read_again",
     "read_inputs",
     "service_tools",
 ]

@@ -49,9 +49,18 @@ class Inputs:
         self.refused[self.count] = why
         self.add(file, file.digest(), 0, 0, 0)
 
+    def replace(self, index: int, file: FileInput, sizes: Sequence[int], why: str | None) -> None:
+        """The item's file was read again; `why` says why it cannot be used, if so."""
+        self._sources[index] = file
+        self._digests[index * _DIGEST_SIZE : (index + 1) * _DIGEST_SIZE] = file.digest()
+        self._request_sizes[index], self._token_bounds[index], self._tokens[index] = sizes
+        self.refused.pop(index, None)
+        if why is not None:
+            self.refused[index] = why
+
     def follow(self, digests: Mapping[int, bytes]) -> None:
         """Identify these items as the log does, which met their files when they were not as they are now."""
-        self._logged = dict(digests)
+        self._logged = {n: digest for n, digest in digests.items() if digest != self.digest_now(n)}
 
     @property
     def count(self) -> int:
@@ -97,8 +106,10 @@ class Inputs:
 
         A file that cannot be used is identified by its name alone.
         """
-        if index in self._logged:
-            return self._logged[index]
+        return self._logged.get(index) or self.digest_now(index)
+
+    def digest_now(self, index: int) -> bytes:
+        """The same by what would be sent now, whatever the log knows the item by."""
         start = range(self.count)[index] * _DIGEST_SIZE
         return bytes(self._digests[start : start + _DIGEST_SIZE])
 

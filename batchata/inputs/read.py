@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchata.errors import BadFile, FileInputError, InvalidInputError, UnsupportedModelError
-from batchata.inputs.files import bad_file, check_file, unusable_file
+from batchata.inputs.files import FileInput, bad_file, check_file, unusable_file
 from batchata.inputs.items import Inputs
 from batchata.inputs.messages import check_conversation
 from batchata.inputs.values import check_text
@@ -83,9 +83,30 @@ def _read_files(files: Any, prompt: str | None, model: Model, cited: bool) -> tu
     return inputs, bad
 
 
+def read_again(inputs: Inputs, indexes: Iterable[int], model: Model, cited: bool, on_bad_file: str) -> None:
+    """Read the files of these items again, those that came as paths, in case they were mended.
+
+    Raises FileInputError as `read_inputs` does.
+    """
+    bad = []
+    for index in indexes:
+        source = inputs.source(index)
+        if not isinstance(source, FileInput) or source.path is None:
+            continue
+        try:
+            file, *sizes = check_file(source.path, index, model, cited)
+        except InvalidInputError as exc:
+            bad.append(bad_file(source.path, index, exc))
+            inputs.replace(index, unusable_file(source.path, index), (0, 0, 0), str(exc))
+        else:
+            inputs.replace(index, file, sizes, None)
+    if bad and on_bad_file == "raise":
+        raise _all_of(bad, inputs)
+
+
 def _all_of(bad: list[BadFile], inputs: Inputs) -> FileInputError:
     """One error for all files that cannot be used."""
-    reasons = list(inputs.refused.values())
+    reasons = [inputs.refused[file.index] for file in bad]
     if len(bad) == 1:
         return FileInputError(reasons[0], bad)
     listed = "".join(f"\n  {reason}" for reason in reasons[:_MOST_LISTED])

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 APPLICATION_ID = 0x42746368  # "Btch", in the file's header: tells our files from other SQLite databases
-HEAD = "0005"  # the newest revision in migrations/versions; a constant, so that opening needs no Alembic
-NUMBER = 5  # of revisions; the file's user_version
+HEAD = "0006"  # the newest revision in migrations/versions; a constant, so that opening needs no Alembic
+NUMBER = 6  # of revisions; the file's user_version
 
 # Alembic keeps the migration that runs in module globals.
 _one_at_a_time = threading.Lock()

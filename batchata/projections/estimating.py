@@ -14,6 +14,7 @@ from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
 from batchata.definition import Definition
 from batchata.errors import InvalidInputError
+from batchata.inputs import Inputs
 from batchata.projections.estimate import Estimate
 from batchata.projections.expectation import Expectation, expectation_of
 
@@ -124,12 +125,17 @@ class Remaining:
         return sorted([*self.again, *self.fresh, *self.sent])
 
 
-def remaining(run: Run, count: int, same_as: Mapping[int, int]) -> Remaining:
-    """Those of the first `count` items that have no result yet; `same_as` maps those that share a request."""
+def remaining(run: Run, inputs: Inputs, same_as: Mapping[int, int]) -> Remaining:
+    """The items that have no result yet; `same_as` maps those that share a request.
+
+    Items whose files cannot be used are none of them, unless they were sent before.
+    """
     left: dict[int, list[int]] = {status: [] for status in ItemStatus}
-    for index in range(count):
+    for index in range(inputs.count):
         known = same_as.get(index, index)
-        left[run.items.status[known] if known < run.total else ItemStatus.FRESH].append(index)
+        status = run.items.status[known] if known < run.total else ItemStatus.FRESH
+        if index not in inputs.refused or status not in (ItemStatus.FRESH, ItemStatus.WAITING):
+            left[status].append(index)
     pending = (ItemStatus.WAITING, ItemStatus.FRESH, ItemStatus.SENT, ItemStatus.UNDECIDED)
     again, fresh, sent, undecided = ([i for i in left[s] if i not in same_as] for s in pending)
     shared = [index for status in pending for index in left[status] if index in same_as]

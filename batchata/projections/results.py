@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import batched
 from typing import Any, cast
 
-from batchata.core.events import OutcomeRecorded
+from batchata.core.events import ItemRefused, OutcomeRecorded
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import RequestError, Usage
 from batchata.errors import LogError
@@ -88,11 +88,11 @@ def read_items(
             yield _item(log, run, index, outcome, line, reader, again)
 
 
-def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, OutcomeRecorded]:
+def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, OutcomeRecorded | ItemRefused]:
     assert run.started is not None
     versions = sorted({version for index in indexes if (version := run.items.outcome[index])})
     recorded = log.events_at(run.started.run_id, versions)
-    return {r.version: cast(OutcomeRecorded, r.event) for r in recorded}
+    return {r.version: cast(OutcomeRecorded | ItemRefused, r.event) for r in recorded}
 
 
 def _lines(log: Log, run: Run, bodies: Iterable[int]) -> dict[int, bytes | None]:
@@ -105,7 +105,7 @@ def _item(
     log: Log,
     run: Run,
     index: int,
-    outcome: OutcomeRecorded | None,
+    outcome: OutcomeRecorded | ItemRefused | None,
     line: bytes | None,
     reader: Reader,
     again: bool,
@@ -113,7 +113,7 @@ def _item(
     status = _status(run, index)
     same_as = run.items.same_as.get(index)
     reading = Reading(None, None, None if outcome is None else outcome.error)
-    if line is not None and outcome is not None and (again or status == "completed"):
+    if line is not None and isinstance(outcome, OutcomeRecorded) and (again or status == "completed"):
         reading = _read(outcome, line, reader) if again else reader.read_taken(answer_blocks(line))
         if reading.citations:
             reading = _grounded(log, run, index, reading)
@@ -125,10 +125,10 @@ def _item(
         result=reading.result,
         citations=reading.citations,
         error=reading.error,
-        usage=None if outcome is None or same_as is not None else outcome.usage,
+        usage=None if not isinstance(outcome, OutcomeRecorded) or same_as is not None else outcome.usage,
         cost=run.items.cost(index),
         attempts=run.items.sends[index],
-        stop_reason=None if outcome is None else outcome.stop_reason,
+        stop_reason=outcome.stop_reason if isinstance(outcome, OutcomeRecorded) else None,
         raw=line,
         same_as=same_as,
     )

@@ -63,6 +63,8 @@ def _of_file(file: dict[str, Any]) -> Source | None:
 def _bytes_of(file: dict[str, Any]) -> bytes | None:
     if "data" in file:
         return b64decode(file["data"])
+    if file["path"] is None:
+        return None
     path = file["path"] if "path_bytes" not in file else os.fsdecode(b64decode(file["path_bytes"]))
     try:
         data = Path(path).read_bytes()

@@ -53,7 +53,9 @@ class History:
             case e.OutcomeRecorded(error=None):
                 for index in self.run.family(event.index):
                     self.errors.pop(index, None)
-            case e.OutcomeRecorded(error=RequestError() as error):
+            case e.ItemMended():
+                self.errors.pop(event.index, None)
+            case e.OutcomeRecorded(error=RequestError() as error) | e.ItemRefused(error=error):
                 self.errors.update(dict.fromkeys(self.run.family(event.index), error.kind))
             case e.ItemsAdded(same_as=same_as):
                 for index, original in same_as:

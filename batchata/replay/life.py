@@ -56,6 +56,7 @@ class Life:
     retries: list[Recorded] = field(default_factory=list)
     input: dict[str, Any] | None = None
     item: ItemResult | None = None
+    mended_after: int = 0  # attempts, which concerned another file
     by_job: dict[int, Attempt] = field(default_factory=dict)
 
     @property
@@ -95,6 +96,8 @@ def _take(life: Life, recorded: Recorded) -> None:
     match event:
         case e.ItemsAdded() if event.first <= life.index < event.first + event.count:
             life.added_at = at
+        case e.ItemMended() if event.index == life.index:
+            life.mended_after = len(life.attempts)
         case e.SubmissionStarted() if holds(event.items, life.index):
             _begin(life, at, event)
         case e.RetryScheduled() if holds(event.items, life.index):
@@ -112,7 +115,7 @@ def _take(life: Life, recorded: Recorded) -> None:
 
 def _begin(life: Life, at: int, event: e.SubmissionStarted) -> None:
     run = life.history.run
-    answered = [a.outcome for a in life.attempts if a.outcome is not None]
+    answered = [a.outcome for a in life.attempts[life.mended_after :] if a.outcome is not None]
     custom_id = event.custom_ids.replace("{index}", str(life.index))
     note = noted_in(answered[-1] if answered else None, run, event.job)
     limit = run.max_tokens_in(event.job)

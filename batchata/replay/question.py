@@ -21,6 +21,8 @@ class Document(NamedTuple):
     path: str | None = None
 
     def __str__(self) -> str:
+        if self.sha256 == "":
+            return f"{self.name} (cannot be used)"
         facts = [self.media_type or ""]
         facts.append("" if self.pages is None else number_of(self.pages, "page"))
         facts.append("" if self.size is None else f"{self.size:,} bytes")

@@ -32,6 +32,15 @@ def _items_added(event: e.ItemsAdded) -> str:
     return _items([(event.first, event.first + event.count - 1)] if event.count else [])
 
 
+def _item_refused(event: e.ItemRefused) -> str:
+    return f"item {event.index}: fails without being sent: {_error(event.error)}"
+
+
+def _item_mended(event: e.ItemMended) -> str:
+    shared = "" if event.same_as is None else f", the same as that of item {event.same_as}"
+    return f"item {event.index}: its file is another one since, and is read again{shared}"
+
+
 def _run_resumed(event: e.RunResumed) -> str:
     changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in event.changed.items())
     return f"{_who(event.process)}, batchata {event.library_version}; {changed or 'same settings'}"
@@ -150,6 +159,8 @@ def _error(error: RequestError) -> str:
 _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     e.RunStarted: _run_started,
     e.ItemsAdded: _items_added,
+    e.ItemRefused: _item_refused,
+    e.ItemMended: _item_mended,
     e.RunResumed: _run_resumed,
     e.SubmissionStarted: _submission_started,
     e.BatchSubmitted: _batch_submitted,

@@ -8,7 +8,7 @@ from itertools import batched
 from typing import Any, cast
 
 from batchata.core.audit import Audit
-from batchata.core.events import BodiesPurged, ItemsAdded, OutcomeRecorded, StrayOutcomeRecorded
+from batchata.core.events import BodiesPurged, ItemMended, ItemsAdded, OutcomeRecorded, StrayOutcomeRecorded
 from batchata.core.evolve import fold
 from batchata.core.state import Run
 from batchata.errors import IncompleteResultsError, LogError, LogVersionError
@@ -22,6 +22,7 @@ _WINDOW = 2_000
 # The highest body that an event of a type names.
 _NAMING_BODIES: dict[str, Callable[[Any], int | None]] = {
     ItemsAdded.TYPE: lambda event: event.first_body + event.count - 1,
+    ItemMended.TYPE: lambda event: event.body,
     OutcomeRecorded.TYPE: lambda event: event.body,
     StrayOutcomeRecorded.TYPE: lambda event: event.body,
 }

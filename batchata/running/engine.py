@@ -15,10 +15,11 @@ from typing import Any
 import pydantic
 
 from batchata.core.events import JobAbandoned
-from batchata.core.state import Run
+from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
 from batchata.definition import Definition, this_process
 from batchata.errors import InvalidInputError, RunClaimedError, RunMismatchError
+from batchata.inputs import read_again
 from batchata.log.port import Log
 from batchata.output.reading import Reader
 from batchata.output.schema import check_response_model
@@ -83,6 +84,7 @@ class Engine:
         self._make_provider = provider
         self._provider: Provider | None = None
         self._expectation: Expectation | None = None  # of the last estimate that was asked for
+        self.retried = 0  # items that the last call with `retry_failed` sent again
         self._driving = False
         self._left_at = 0  # the run's version when our last call of drive ended
         self._ours: tuple[str, int] | None = None  # tag and size of the run that was found to be ours
@@ -154,7 +156,7 @@ class Engine:
         """What remains to be done is going to use and to cost; nothing is written."""
         definition = self.definition
         with self.reading() as (_, run):
-            left = remaining(run, definition.inputs.count, definition.same_as)
+            left = remaining(run, definition.inputs, definition.same_as)
             basis = offline_basis(definition, run, output_tokens)
             if exact:
                 basis = self._counted(basis, left.requests)
@@ -250,6 +252,8 @@ class Engine:
         return self.definition.inputs.count > run.total or bool(call.retry_failed and run.failed)
 
     def _check_before_anything_is_written(self, call: Call) -> None:
+        if call.retry_failed:
+            self._read_failed_again()
         run = self.store.run
         if self._is_work_left(call):
             self.definition.check_price(self.settings)
@@ -262,6 +266,13 @@ class Engine:
             if run.started is not None:
                 check_same_place(run, self._provider.name, self._provider.base_url)
         prepare(self.settings, None if run.started is None else owner_of(run))
+
+    def _read_failed_again(self) -> None:
+        """What was mended since is sent as it is now."""
+        definition, status = self.definition, self.store.run.items.status
+        failed = [index for index, known in enumerate(status) if known == ItemStatus.FAILED]
+        on_bad_file = self.settings.on_bad_file
+        read_again(definition.inputs, failed, definition.model, definition.enable_citations, on_bad_file)
 
     def _begin(self, log: Log, journal: Journal, call: Call) -> ResultsWriter:
         run = journal.run
@@ -280,10 +291,11 @@ class Engine:
             writer.all()  # a process that died may have recorded results whose files it had not written
         begun, known = bool(run.chunks), run.total
         starting.add_items(journal, self.definition.inputs, self.definition.same_as)
+        starting.refuse_items(journal, self.definition.inputs)
         if begun and run.total > known and self.definition.same_as:
             writer.all()  # new items may share requests that were answered long ago
         if call.retry_failed:
-            retry_failed(journal, call.max_tokens)
+            self.retried = retry_failed(journal, log, self.definition.inputs, call.max_tokens)
         return writer
 
     def _run_loop(self, log: Log, journal: Journal, writer: ResultsWriter, call: Call, began: float) -> None:

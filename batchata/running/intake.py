@@ -25,6 +25,7 @@ from batchata.errors import (
 from batchata.providers.port import Batch
 from batchata.running import work
 from batchata.running.journal import Journal, now
+from batchata.running.mending import KIND
 from batchata.running.recording import Collection, Recorder
 from batchata.running.settling import absent, adopted, unsettled
 from batchata.running.trouble import Trouble, as_error
@@ -80,6 +81,8 @@ class Intake:
                 self._refused = 0
                 self.created[report.job] = report.batch.batch_id
                 self._journal.append(_submitted(report.job, report.batch))
+            case work.FilesRefused():
+                self._files_refused(self._run.jobs[report.job], report.refused)
             case work.Sought():
                 self._sought(report)
             case work.Polled():
@@ -94,6 +97,16 @@ class Intake:
                 self._failed(report)
             case _:
                 assert_never(report)
+
+    def _files_refused(self, job: Job, refused: dict[int, str]) -> None:
+        """The job became no batch; its other items are sent again at once."""
+        indexes = list(job.indexes())
+        error = RequestError(kind=KIND, message=next(iter(refused.values())))
+        failed = [
+            events.ItemRefused(index=indexes[place], error=RequestError(kind=KIND, message=why))
+            for place, why in refused.items()
+        ]
+        self._journal.append(events.SubmissionFailed(job=job.number, error=error, not_before=now()), *failed)
 
     def _sought(self, report: work.Sought) -> None:
         job = self._run.jobs[report.job]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from msgspec.structs import asdict
 
 from batchata.core.events import ItemsAdded, RunStarted
 from batchata.core.evolve import fold
-from batchata.core.state import Run
+from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
 from batchata.definition import Definition
 from batchata.errors import LogError, RunMismatchError
 from batchata.log.port import Log
 from batchata.providers.address import redacted
+from batchata.running.mending import as_logged
 from batchata.running.missing import input_body, moved, readable
 from batchata.running.waiting import advice, waiting
 
@@ -32,6 +33,7 @@ class Recorded:
     log: Log
     started: RunStarted
     added: Sequence[ItemsAdded]
+    failed: Sequence[int] = ()
 
     @classmethod
     def of(cls, log: Log, stream: str) -> Recorded | None:
@@ -56,6 +58,9 @@ def check_same_run(log: Log, run: Run, definition: Definition) -> None:
     assert run.started is not None
     recorded = Recorded.of(log, run.started.run_id)
     assert recorded is not None
+    if definition.inputs.kind == "files" and run.failed:
+        failed = [index for index, status in enumerate(run.items.status) if status == ItemStatus.FAILED]
+        recorded = replace(recorded, failed=failed)
     differences = list(_differences(recorded, definition))
     if not differences:
         return
@@ -174,6 +179,9 @@ def _input_differences(recorded: Recorded, definition: Definition) -> Iterator[s
         were, are = recorded.total, inputs.count
         yield f"items: were {were:,}, are {are:,}; items can be added at the end, not removed"
         return
+    if inputs.kind == "files":
+        stream = started.run_id
+        definition.follow_inputs(as_logged(recorded.log, stream, recorded.added, recorded.failed, inputs))
     digests = inputs.fingerprints([event.first + event.count for event in recorded.added])
     for event, digest in zip(recorded.added, digests, strict=True):
         if event.digest != digest:

@@ -28,6 +28,8 @@ def readable(body: bytes) -> Any:
     if "file" not in value:
         return value["messages"]
     file = value["file"]
+    if not file["sha256"]:
+        return f"{file['name']} (cannot be used)"
     return f"{file['name']} ({file['size']:,} bytes, sha256 {file['sha256'][:12]}…)"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from batchata.core.events import OutcomeRecorded
 from batchata.core.feedback import note_on
 from batchata.core.state import Run
@@ -26,5 +24,6 @@ class Notes:
             return None
         if version not in self._known:
             (recorded,) = self._log.events_at(self._stream, [version])
-            self._known[version] = note_on(cast(OutcomeRecorded, recorded.event))
+            outcome = recorded.event if isinstance(recorded.event, OutcomeRecorded) else None
+            self._known[version] = note_on(outcome)
         return self._known[version]

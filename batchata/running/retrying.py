@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from batchata.core.amounts import exact
-from batchata.core.events import RetryScheduled
+from batchata.core.events import Event, RetryScheduled
 from batchata.core.limit import together
 from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
@@ -15,24 +15,34 @@ from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
 from batchata.definition import Definition
 from batchata.errors import CostLimitError, InvalidInputError
+from batchata.inputs import Inputs
 from batchata.inputs.params import check_max_tokens
+from batchata.log.port import Log
 from batchata.running.journal import Journal, now
+from batchata.running.mending import mend
 
 
-def retry_failed(journal: Journal, max_tokens: int | None) -> None:
-    """Failed items get a fresh set of attempts, all of them with `max_tokens` where that is given."""
-    failed = _failed(journal.run)
-    if failed:
-        journal.append(
+def retry_failed(journal: Journal, log: Log, inputs: Inputs, max_tokens: int | None) -> int:
+    """Failed items get a fresh set of attempts, with their files as they are now; how many items that are.
+
+    All of them get `max_tokens` where that is given.
+    """
+    mended = mend(log, journal.run, inputs, journal.claim.next_body)
+    decisions: list[Event] = [*mended.events]
+    if mended.again:
+        decisions.append(
             RetryScheduled(
                 job=None,
-                items=to_ranges(failed),
+                items=to_ranges(mended.again),
                 attempt=1,
                 not_before=now(),
                 reason="requested",
                 max_tokens=msgspec.UNSET if max_tokens is None else max_tokens,
             )
         )
+    if decisions:
+        journal.append(*decisions, bodies=mended.bodies)
+    return sum(len(journal.run.family(index)) for index in mended.again)
 
 
 def check_raised(run: Run, definition: Definition, settings: Settings, max_tokens: int) -> None:

@@ -240,6 +240,7 @@ class Runner:
             notes=[self.notes.of(index) for index in plan.items],
             template=self.template.limited_to(max_tokens),
             bytes=plan.bytes,
+            leaves_out=self.run.settings is not None and self.run.settings.on_bad_file == "fail",
         )
 
     def _send(self) -> None:

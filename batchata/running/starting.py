@@ -15,9 +15,11 @@ from batchata.core.values import Settings
 from batchata.definition import Definition, this_process
 from batchata.errors import ExpiringResultsWarning
 from batchata.inputs import Inputs
+from batchata.log.port import Log
 from batchata.providers.port import Provider
 from batchata.running.journal import Journal, now
 from batchata.running.matching import changes
+from batchata.running.mending import refusals
 
 _SOON = 3 * 24 * 3600 * 1_000_000  # from so long before the end on, expiring results are worth a warning
 _ITEMS_PER_EVENT = 1_000
@@ -74,7 +76,8 @@ def add_items(journal: Journal, inputs: Inputs, same_as: Mapping[int, int]) -> N
             first_body=journal.claim.next_body,
             same_as=[(index, same_as[index]) for index in range(first, end) if index in same_as],
         )
-        journal.append(added, bodies=bodies)
+        # At once: an item whose file cannot be used is never seen as one that waits.
+        journal.append(added, *refusals(inputs, journal.run, first, end), bodies=bodies)
 
 
 def _cuts(inputs: Inputs, first: int) -> Iterator[int]:
@@ -86,3 +89,9 @@ def _cuts(inputs: Inputs, first: int) -> Iterator[int]:
         if count == _ITEMS_PER_EVENT or size >= _BYTES_PER_EVENT or index == inputs.count - 1:
             yield index + 1
             count, size = 0, 0
+
+
+def refuse_items(journal: Journal, inputs: Inputs) -> None:
+    """Items that wait, and whose files cannot be used any more, fail."""
+    if refused := refusals(inputs, journal.run, 0, journal.run.total):
+        journal.append(*refused)

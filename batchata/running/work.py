@@ -15,6 +15,7 @@ from batchata.errors import (
     BatchataError,
     BatchNotFoundError,
     ConfigurationError,
+    FileInputError,
     IncompleteResultsError,
     UnreadableReplyError,
 )
@@ -41,6 +42,7 @@ class JobDescription:
     notes: Sequence[str | None]
     template: RequestTemplate
     bytes: int
+    leaves_out: bool = False  # files that cannot be read any more, instead of failing as a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,17 @@ class Lost:
 class Submitted:
     job: int
     batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class FilesRefused:
+    """Nothing was sent: files that were good when they were checked cannot be used any more.
+
+    By the places of their items in the job.
+    """
+
+    job: int
+    refused: dict[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +134,24 @@ class CallFailed:
     error: BatchataError
 
 
-type Report = Submitted | Sought | Polled | Arrived | Exhausted | CancelAsked | CallFailed
+type Report = Submitted | FilesRefused | Sought | Polled | Arrived | Exhausted | CancelAsked | CallFailed
 type Put = Callable[[Report], None]
 
 
 def submit(provider: Provider, description: JobDescription, put: Put) -> None:
     """Build the job's body and create its batch, with one HTTP request."""
-    with _built(description) as body:
+    refused: dict[int, str] = {}
+    with _built(description, refused) as body:
+        if refused:
+            put(FilesRefused(description.job, refused))
+            return
         batch = provider.submit(body.getvalue() if isinstance(body, io.BytesIO) else body)
     put(Submitted(description.job, batch))
 
 
-def _built(description: JobDescription) -> IO[bytes]:
+def _built(description: JobDescription, refused: dict[int, str]) -> IO[bytes]:
     try:
-        return build_body(description)
+        return build_body(description, refused)
     except OSError as exc:
         raise ConfigurationError(
             f"no room for the request of job {description.job} in {tempfile.gettempdir()} ({exc.strerror}); "
@@ -142,16 +159,27 @@ def _built(description: JobDescription) -> IO[bytes]:
         ) from exc
 
 
-def build_body(description: JobDescription) -> IO[bytes]:
-    """The JSON body of the create call, positioned at its start."""
+def build_body(description: JobDescription, refused: dict[int, str] | None = None) -> IO[bytes]:
+    """The JSON body of the create call, positioned at its start.
+
+    Files that cannot be used are put into `refused`, by place and with the reason, where the job leaves them
+    out. Raises FileInputError where it does not.
+    """
     in_memory = description.bytes <= _IN_MEMORY
     body: IO[bytes] = io.BytesIO() if in_memory else tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     encode = description.template.encode
     body.write(b'{"requests":[')
     requests = zip(description.custom_ids, description.sources, description.notes, strict=True)
     for position, (custom_id, source, note) in enumerate(requests):
+        try:
+            request = encode(custom_id, source, note)
+        except FileInputError as exc:
+            if refused is None or not description.leaves_out:
+                raise
+            refused[position] = str(exc)
+            continue
         body.write(b"," if position else b"")
-        body.write(encode(custom_id, source, note))
+        body.write(request)
     body.write(b"]}")
     body.seek(0)
     return body

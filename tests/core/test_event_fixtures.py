@@ -120,3 +120,11 @@ def test_older_jobs_told_the_model_of_an_answer_that_was_cut_off() -> None:
     new = fold(recorded(Path(__file__).parent / "fixtures/schema_1_longer.jsonl"))
     assert "longer than 4,096 tokens" in (noted_in(cut, old, 4) or "")
     assert noted_in(cut, new, 1) is None
+
+
+def test_the_first_refused_items_mean_what_they_meant() -> None:
+    """Two files that could not be used, mended to the same content: one request for both, the third waits."""
+    run = fold(recorded(Path(__file__).parent / "fixtures/schema_1_refused.jsonl"))
+    assert (run.total, run.completed, run.failed, run.pending) == (3, 0, 0, 3)
+    assert run.items.same_as == {1: 0}
+    assert [run.input_body(index) for index in range(3)] == [3, 4, 2]

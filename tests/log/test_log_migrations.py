@@ -31,6 +31,7 @@ AFTER = {
     "0003": (TRIGGERS, VIEWS),
     "0004": (TRIGGERS, VIEWS),
     "0005": (TRIGGERS, VIEWS),
+    "0006": (TRIGGERS, VIEWS),
 }
 
 

@@ -48,7 +48,7 @@ def write_big_log(path: Path, items: int, **started: Any) -> Path:
 
 
 def _started(items: int, **changes: Any) -> e.RunStarted:
-    settings = dict.fromkeys(e.Settings.__struct_fields__)
+    settings = dict.fromkeys(e.Settings.__struct_fields__) | {"on_bad_file": "raise"}
     settings |= {
         "items_per_job": PER_JOB,
         "max_parallel_jobs": 10,

@@ -45,6 +45,8 @@ def read_attempts(
                 told = noted_in(before.get(event.index), run, event.job) or ""
                 found[event.index].append(_attempt(run.jobs[event.job].batch_id, at, event, told))
                 before[event.index] = event
+            case e.ItemMended():
+                before.pop(event.index, None)
             case e.CostCharged():
                 attempt = found[event.index][-1]
                 attempt.cost = usd(event.amount)

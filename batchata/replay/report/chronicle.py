@@ -17,6 +17,8 @@ from batchata.replay.sentences import sentence
 
 _ROUTINE = (
     e.ItemsAdded,
+    e.ItemRefused,
+    e.ItemMended,
     e.SubmissionStarted,
     e.BatchSubmitted,
     e.BatchPolled,
@@ -63,7 +65,7 @@ class Chronicle:
     turns: int = 0
     _held: dict[int, Decimal] = field(default_factory=dict)
     _all_held: Decimal = Decimal(0)
-    # Outcomes and charges of each item as a chain, the newest first: 16 bytes for each.
+    # Outcomes, charges and mendings of each item as a chain, the newest first: 16 bytes for each.
     _newest: array[int] = field(default_factory=lambda: array("q"))
     _versions: array[int] = field(default_factory=lambda: array("q"))
     _before: array[int] = field(default_factory=lambda: array("q"))
@@ -76,7 +78,7 @@ class Chronicle:
         match event:
             case e.ItemsAdded():
                 self._newest.extend([-1] * event.count)
-            case e.OutcomeRecorded() | e.CostCharged():
+            case e.OutcomeRecorded() | e.CostCharged() | e.ItemMended():
                 self._before.append(self._newest[event.index])
                 self._newest[event.index] = len(self._versions)
                 self._versions.append(version)
@@ -89,7 +91,7 @@ class Chronicle:
         self._count(at, event)
 
     def attempts_of(self, index: int) -> list[int]:
-        """The versions of the outcomes and charges of an item, oldest first."""
+        """The versions of the outcomes, charges and mendings of an item, oldest first."""
         found: list[int] = []
         node = self._newest[index]
         while node >= 0:

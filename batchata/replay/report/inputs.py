@@ -58,6 +58,8 @@ def describe(body: bytes | None) -> Input:
 
 
 def _file(file: _File) -> Input:
+    if not file.media_type:
+        return Input(file.name, "a file that cannot be used", "")
     pages = "" if file.pages is None else f", {number_of(file.pages, 'page')}"
     return Input(file.name, f"{file.media_type}{pages}, {file.size:,} bytes", "")
 
