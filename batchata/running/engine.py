@@ -178,7 +178,7 @@ class Engine:
         if self._driving:
             raise RunClaimedError(f"another thread drives the run {self.store.run_id!r}; wait for it")
         began = time.monotonic()
-        self._driving = True
+        self._driving, self.retried = True, 0
         try:
             run = self._carry_on(call, began)
         finally:

@@ -15,7 +15,6 @@ from batchata.core.values import Settings
 from batchata.definition import Definition, this_process
 from batchata.errors import ExpiringResultsWarning
 from batchata.inputs import Inputs
-from batchata.log.port import Log
 from batchata.providers.port import Provider
 from batchata.running.journal import Journal, now
 from batchata.running.matching import changes
