@@ -42,6 +42,7 @@ _MOST_PAGES = 1_000
 _FEW = 2  # up to so many batches are asked for one by one
 _CHUNK = 1_000  # outcomes handed over at a time
 _MOST_LINE_BYTES = 256_000_000  # of one result line: as much as a whole batch may be asked with
+_UNREADABLE = "unreadable"  # the status of a batch whose description is
 _MOST_TOKENS = 10**12
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0  # for questions, which may be asked again; creating and downloading keep the SDK's 600
@@ -163,9 +164,8 @@ class AnthropicProvider:
             )
         try:
             batch = batch_of(self._object(response, "the answer to creating a batch"), created=True)
-        except (
-            UnreadableReplyError
-        ) as exc:  # it said yes, so a batch may exist, and only looking for it can tell
+        except UnreadableReplyError as exc:
+            # It said yes, so a batch may exist, and only looking for it can tell.
             self._odd_creations += 1
             raise UnknownSubmissionError(
                 f"creating a batch: {exc}", kind="unreadable_answer", final=self._odd_creations > 1
@@ -176,8 +176,8 @@ class AnthropicProvider:
     def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
         """See the port; beyond a few batches one page of the list answers for a hundred of them.
 
-        A description that cannot be read is an error only when no other batch has ended: what can be
-        collected comes first.
+        A description that cannot be read is an error only when none can be read: as long as there are others,
+        its batch counts as one that goes on, so that what can be collected comes first.
         """
         found = self._listed(set(batch_ids), since) if len(batch_ids) > _FEW else {}
         doubt: UnreadableReplyError | None = None
@@ -186,10 +186,10 @@ class AnthropicProvider:
                 known = found.get(batch_id) or self._retrieve(batch_id)
             except UnreadableReplyError as exc:
                 doubt = exc
-                known = batch_of({"id": batch_id, "processing_status": "unreadable"})
+                known = batch_of({"id": batch_id, "processing_status": _UNREADABLE})
             if known:
                 found[batch_id] = known
-        if doubt is not None and not any(batch.ended for batch in found.values()):
+        if doubt is not None and all(batch.status == _UNREADABLE for batch in found.values()):
             raise doubt
         return found
 

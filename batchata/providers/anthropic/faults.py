@@ -222,7 +222,7 @@ class Calls:
         if is_spend or is_about_money(said):
             return SpendLimitError(text, kind="billing_error", status=status)
         if status in (401, 403):
-            return self._refused_key(doing, status, kind, said)
+            return self._refused_key(text, status, kind, said, creating)
         if status == 404:
             return self._not_found(exc, text, kind, creating)
         if status == 413:
@@ -254,21 +254,19 @@ class Calls:
         unavailable = RateLimitedError if status == 429 else ProviderUnavailableError
         return unavailable(text, kind=kind, status=status, retry_after=pause)
 
-    def _refused_key(self, doing: str, status: int, kind: str, said: str) -> ProviderError:
+    def _refused_key(self, text: str, status: int, kind: str, said: str, creating: bool) -> ProviderError:
         key = self.access.key
         whose = "the SDK's credentials were" if key is None else f"the key in {key.name} was"
-        return AuthenticationFailedError(
-            f"{doing}: HTTP {status} {kind}: {whose} refused by {self.url}: {said}", kind=kind, status=status
-        )
+        told = f"{text.removesuffix(said)}{whose} refused by {self.url}: {said}"
+        told += "; nothing was created or paid" if creating else ""
+        return AuthenticationFailedError(told, kind=kind, status=status)
 
     def _not_found(
         self, exc: anthropic.APIStatusError, text: str, kind: str, creating: bool
     ) -> ProviderError:
         if creating:
             return RequestRefusedError(f"{text}; {self.hint}", kind=kind, status=404)
-        if not isinstance(
-            exc.body, dict
-        ):  # of this API it would say so in JSON: nothing is known of the batch
+        if exc.type != "not_found_error":  # this API would say so: nothing is known of the batch
             return UnreadableReplyError(text, kind="not_the_api", status=404)
         return BatchNotFoundError(text, kind=kind, status=404)
 
