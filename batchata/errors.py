@@ -26,7 +26,7 @@ BatchataError
 └── CostLimitError                      raise max_cost, or give a price
 
 Warnings: BatchataWarning (UserWarning) ← RetiredModelWarning, UnknownModelWarning, ExpiringResultsWarning,
-HalfLogWarning.
+HalfLogWarning, PendingRunWarning, UnsavedRunWarning.
 
 A request that failed is a result, not an exception: see `ItemResult.error`.
 """
@@ -53,6 +53,7 @@ __all__ = [
     "LogVersionError",
     "LogWriteError",
     "NotALogError",
+    "PendingRunWarning",
     "ProviderError",
     "ProviderUnavailableError",
     "RateLimitedError",
@@ -65,6 +66,7 @@ __all__ = [
     "UnknownModelWarning",
     "UnknownSubmissionError",
     "UnreadableReplyError",
+    "UnsavedRunWarning",
     "UnsupportedModelError",
 ]
 
@@ -247,3 +249,11 @@ class UnknownModelWarning(BatchataWarning):
 
 class HalfLogWarning(BatchataWarning):
     """The log holds no run, and may be a copy whose newest events were left behind."""
+
+
+class PendingRunWarning(BatchataWarning):
+    """A call of `run()` ended before the run did: what is still at the provider, and how to go on."""
+
+
+class UnsavedRunWarning(BatchataWarning):
+    """The run has no `state_path`: what this process does not collect before it ends is lost, and paid."""

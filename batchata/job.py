@@ -70,7 +70,7 @@ def batch(
     enable_citations: bool = False,
     max_cost: Money | None = None,
     prices: Prices | PathLike | None = None,
-    max_wait_time: float | None = None,
+    max_wait_time: float | None = 3600.0,
     state_path: PathLike | None = None,
     run_id: str | None = None,
     results_dir: PathLike | None = None,

@@ -1,14 +1,23 @@
-"""Batchata's logger: structlog events through the standard logging tree, silent until the program listens."""
+"""What Batchata says to a program: records in the standard logging tree, and Python warnings.
+
+Silent until the program listens; whatever its handlers raise, or a closed standard error, stops no run.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
+import os
+import warnings
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
 
+from batchata.errors import BatchataWarning
+
 logging.getLogger("batchata").addHandler(logging.NullHandler())
+
+_OURS = os.path.dirname(__file__)
 
 
 def _to_record(logger: Any, method: str, event: MutableMapping[str, Any]) -> tuple[Any, ...]:
@@ -18,11 +27,49 @@ def _to_record(logger: Any, method: str, event: MutableMapping[str, Any]) -> tup
     return (message,), {"extra": dict(event)}
 
 
+def _guarded(level: str) -> Callable[..., None]:
+    def say(self: _Careful, *args: Any, **given: Any) -> None:
+        try:
+            getattr(self.logger, level)(*args, **given)
+        except Exception:  # noqa: BLE001 - what a stranger's handler raises is no reason to stop a run
+            return
+
+    return say
+
+
+class _Careful:
+    """A logger of the standard tree whose handlers and filters may fail."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self.logger = logger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.logger, name)
+
+    debug = _guarded("debug")
+    info = _guarded("info")
+    warning = _guarded("warning")
+    error = _guarded("error")
+
+
 def get_logger(name: str = "batchata") -> structlog.stdlib.BoundLogger:
     """A structlog logger whose configuration is its own: the program's structlog settings are not touched."""
     logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
-        logging.getLogger(name),
+        _Careful(logging.getLogger(name)),
         processors=[structlog.stdlib.filter_by_level, _to_record],
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     return logger
+
+
+def warn(message: str, category: type[BatchataWarning]) -> None:
+    """A Python warning that names the line of the program which called Batchata.
+
+    Raises the warning itself where the program has made warnings errors, and nothing else.
+    """
+    try:
+        warnings.warn(message, category, skip_file_prefixes=(_OURS,))
+    except Warning:
+        raise
+    except Exception:  # noqa: BLE001 - nowhere to say it; that is no reason to stop
+        return

@@ -15,6 +15,7 @@ from batchata.projections.results import ItemResult
 from batchata.projections.stats import statistics, summary
 from batchata.providers.given_prices import Prices
 from batchata.providers.port import Provider
+from batchata.running.awaiting import in_a_thread
 from batchata.running.engine import Call, Engine
 from batchata.running.store import RunStore
 from batchata.settings import Money, PathLike, check_settings
@@ -61,7 +62,10 @@ class BatchManager:
             tokens before the batch discount, `{model: {"input": 2, "output": 10}}`, and where it matters
             `cache_write_5m`, `cache_write_1h`, `cache_read`, `web_search` (per thousand searches) and
             `tiers` (`[{"above": 100_000, "input": …}]`); or the path of a JSON or TOML file of that shape.
-        max_wait_time: seconds that one call of `run()` may take; what is open then stays pending.
+        max_wait_time: seconds that one call of `run()` may wait; what is open then stays pending. It bounds
+            waiting, not work: each call does one whole pass at least, in which it asks how far the batches
+            are, collects those that have ended and sends what may be sent. With 0 it then returns; None
+            waits until the run is done.
         state_path: the event log, a SQLite file; None keeps the events in memory.
         run_id: the run's name; needed only when the log holds several runs.
         results_dir: where to write results as files too, in `processed/` and `raw/`.
@@ -104,7 +108,7 @@ class BatchManager:
         max_parallel_jobs: int = 10,
         max_cost: Money | None = None,
         prices: Prices | PathLike | None = None,
-        max_wait_time: float | None = None,
+        max_wait_time: float | None = 3600.0,
         state_path: PathLike | None = None,
         run_id: str | None = None,
         results_dir: PathLike | None = None,
@@ -165,6 +169,9 @@ class BatchManager:
         It also ends when `max_wait_time` has passed or `max_cost` leaves no room; what is pending then
         stays pending, and another call continues. A finished run returns its summary and calls no API.
 
+        Time that ran out is told by a PendingRunWarning, which says what is still at the provider. One
+        Ctrl-C, in whatever thread the run is, leaves the batches running and says so.
+
         Returns a dict of total_items, completed_items, failed_items, pending_items, total_cost (Decimal
         USD, None when no price is known), jobs_completed and cost_limit_reached.
 
@@ -172,6 +179,29 @@ class BatchManager:
         LogError when the log cannot be used, KeyboardInterrupt on Ctrl-C.
         """
         return summary(self._engine.drive(Call(show_progress=print_progress)))
+
+    async def run_async(self, print_progress: bool = False) -> dict[str, Any]:
+        """`run()` for a coroutine: the event loop stays free meanwhile.
+
+        When it is cancelled (by Ctrl-C, `task.cancel()`, `asyncio.wait_for`, a TaskGroup) the run is left as
+        by `detach()`: its batches go on at the provider, and another call collects them.
+        """
+        return await in_a_thread(lambda: self.run(print_progress), self.detach, self._engine.left)
+
+    def submit(self, print_progress: bool = False) -> dict[str, Any]:
+        """Send what may be sent now, and return without waiting; `collect()` or `run()` goes on, any day.
+
+        It is `run()` with a `max_wait_time` of 0 and without its warning: one pass over everything. With more
+        jobs than `max_parallel_jobs` the rest is sent by later calls, as jobs come to their end.
+        """
+        return summary(self._engine.drive(Call(show_progress=print_progress, wait=0.0)))
+
+    def collect(self, print_progress: bool = False) -> dict[str, Any]:
+        """Collect what has ended since, send what may be sent now, and return without waiting.
+
+        The same pass as that of `submit()`: `pending_items` in the summary says whether to come again.
+        """
+        return self.submit(print_progress)
 
     def estimate(self, exact: bool = False, output_tokens: int | None = None) -> Estimate:
         """What the run is going to use and to cost; of a run that has begun, what remains of it.

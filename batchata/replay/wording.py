@@ -12,10 +12,11 @@ import msgspec
 
 from batchata.core.pricing import TOKEN_KINDS, amount_of, plain
 from batchata.core.values import Ranges
+from batchata.projections.wording import number_of as number_of
+from batchata.projections.wording import span as span
 from batchata.replay.literal import clean, short
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def iso(at: int | None) -> str | None:
@@ -37,24 +38,6 @@ def _datetime(at: int | None) -> datetime | None:
         return None
 
 
-def span(microseconds: int) -> str:
-    """A duration in its two biggest units; "340 ms" and "3.4 s" for short ones."""
-    seconds = microseconds / 1e6
-    if abs(seconds) < 1:
-        return f"{microseconds / 1e3:.0f} ms"
-    if abs(seconds) < 10:
-        return f"{seconds:.1f} s"
-    left = round(seconds)
-    if left < 0:
-        return f"-{span(-microseconds)}"
-    parts: list[str] = []
-    for unit, size in _UNITS:
-        number, left = divmod(left, size)
-        if number or parts:
-            parts.append(f"{number} {unit}")
-    return " ".join(part for part in parts[:2] if not part.startswith("0 "))
-
-
 def usd(amount: Decimal | str | None) -> str:
     """An amount exactly as it is, with two decimals at least; "unknown" without a price."""
     if amount is None:
@@ -64,11 +47,6 @@ def usd(amount: Decimal | str | None) -> str:
     except ValueError:  # in a damaged log; what is there is told
         return short(f"${amount}")
     return f"${whole}.{cents:0<2}"
-
-
-def number_of(count: int, noun: str, plural: str | None = None) -> str:
-    """A count with its noun: "1 batch", "2,000 items"."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def usage_in_words(used: Mapping[str, int]) -> str:

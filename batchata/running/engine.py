@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-import time
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,14 +18,23 @@ from batchata.core.events import JobAbandoned
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
 from batchata.definition import Definition, this_process
-from batchata.errors import InvalidInputError, RunClaimedError, RunMismatchError
+from batchata.errors import (
+    BatchataError,
+    InvalidInputError,
+    PendingRunWarning,
+    RunClaimedError,
+    RunMismatchError,
+    UnsavedRunWarning,
+)
 from batchata.inputs import read_again
 from batchata.log.port import Log
+from batchata.logs import warn
 from batchata.output.reading import Reader
 from batchata.output.schema import check_response_model
 from batchata.projections.estimate import Estimate
 from batchata.projections.estimating import Basis, make_estimate, offline_basis, remaining, sampled_basis
 from batchata.projections.expectation import Expectation, expectation_of
+from batchata.projections.leaving import left, out_of_time, unsaved
 from batchata.projections.progress import name_head, progress_for, report_costs
 from batchata.projections.results import (
     ItemResult,
@@ -45,8 +54,10 @@ from batchata.running.notes import Notes
 from batchata.running.recording import Recorder
 from batchata.running.retrying import check_raised, retry_failed
 from batchata.running.runner import Runner
-from batchata.running.stopping import Stop, stop_on_signals
+from batchata.running.stopping import Asked, Stop, stop_on_signals
 from batchata.running.store import RunStore
+
+_LEFT = frozenset({"keyboard", "terminated", "detached"})  # reasons for which a run is left with its batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ class Call:
     With `once` each batch is asked only once. With `retry_failed` failed items get a fresh set of attempts
     first, and longer answers with `max_tokens`. With `cancel` nothing is sent, open batches are cancelled,
     and what they finished is collected.
+    `wait` is for this call what `max_wait_time` is for others.
     """
 
     once: bool = False
@@ -63,6 +75,7 @@ class Call:
     retry_failed: bool = False
     max_tokens: int | None = None
     cancel: bool = False
+    wait: float | None = None
 
 
 class Engine:
@@ -86,6 +99,7 @@ class Engine:
         self._expectation: Expectation | None = None  # of the last estimate that was asked for
         self.retried = 0  # items that the last call with `retry_failed` sent again
         self._driving = False
+        self._warned = False  # that nothing of the run is kept on disk
         self._left_at = 0  # the run's version when our last call of drive ended
         self._ours: tuple[str, int] | None = None  # tag and size of the run that was found to be ours
 
@@ -177,17 +191,45 @@ class Engine:
         """Start or resume the run, carry out what is due (see `Runner.drive`), and name the log's head."""
         if self._driving:
             raise RunClaimedError(f"another thread drives the run {self.store.run_id!r}; wait for it")
-        began = time.monotonic()
         self._driving, self.retried = True, 0
         try:
-            run = self._carry_on(call, began)
+            with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel") as asked:
+                run = self._carry_on(call)
+        except BatchataError as exc:
+            self._note_what_is_open(exc)
+            raise
         finally:
             self._driving = False
             self.stop = Stop()
+        self._tell_what_is_open(run, call, asked)
         if not call.once:
             report_costs(run, call.show_progress)
             name_head(self.head(), self.store.run_id, call.show_progress)
         return run
+
+    def _tell_what_is_open(self, run: Run, call: Call, asked: Asked) -> None:
+        """How to go on with a run that was left.
+
+        Raises KeyboardInterrupt or SystemExit(143) after a signal: the script ends as its user expects.
+        """
+        if asked.signal == signal.SIGINT:
+            raise KeyboardInterrupt(self.left())
+        if run.status == "interrupted" and run.interrupted_by == "max_wait_time" and call.wait is None:
+            seconds = self.settings.max_wait_time or 0.0
+            warn(out_of_time(run, seconds, self.store.path), PendingRunWarning)
+        elif run.status == "interrupted" and run.interrupted_by in _LEFT and run.pending:
+            warn(self.left(), PendingRunWarning)
+        if asked.signal == signal.SIGTERM:
+            raise SystemExit(128 + signal.SIGTERM)
+
+    def _note_what_is_open(self, exc: BatchataError) -> None:
+        """What an error leaves at the provider is named nowhere else when the log is in memory."""
+        if self.store.path is None and self.state().open:
+            exc.add_note(self.left())
+
+    def left(self) -> str:
+        """Where a run stands that was stopped, and how to go on with it."""
+        return left(self.state(), self.store.path)
 
     def cancel(self) -> Run:
         """Cancel what is open: by the call of `drive` that is under way, or by one of our own."""
@@ -216,7 +258,7 @@ class Engine:
             journal.append(JobAbandoned(job=number, batch_id=job.batch_id))
         return self.store.run
 
-    def _carry_on(self, call: Call, began: float) -> Run:
+    def _carry_on(self, call: Call) -> Run:
         with self.reading() as (_, run):
             if call.max_tokens is not None:
                 check_raised(run, self.definition, self.settings, call.max_tokens)
@@ -224,11 +266,12 @@ class Engine:
                 progress_for(call.show_progress).update(run)
                 return run
             self._check_before_anything_is_written(call)
+        self._warn_if_unsaved(call)
         with self.store.claimed(new_run_id()) as (log, journal):
             writer = self._begin(log, journal, call)
             try:
                 if journal.run.status != "completed":
-                    self._run_loop(log, journal, writer, call, began)
+                    self._run_loop(log, journal, writer, call)
                 writer.rest()
             finally:
                 if self.store.in_memory and not journal.run.open:
@@ -238,6 +281,14 @@ class Engine:
             self._provider.close()
             self._provider = None
         return self.store.run
+
+    def _warn_if_unsaved(self, call: Call) -> None:
+        if self.store.path is None and not self._warned and self._is_work_left(call):
+            self._warned = True
+            warn(unsaved(), UnsavedRunWarning)
+
+    def _wait(self, call: Call) -> float | None:
+        return self.settings.max_wait_time if call.wait is None else call.wait
 
     def _nothing_to_do(self, call: Call) -> bool:
         run = self.store.run
@@ -298,11 +349,10 @@ class Engine:
             self.retried = retry_failed(journal, log, self.definition.inputs, call.max_tokens)
         return writer
 
-    def _run_loop(self, log: Log, journal: Journal, writer: ResultsWriter, call: Call, began: float) -> None:
+    def _run_loop(self, log: Log, journal: Journal, writer: ResultsWriter, call: Call) -> None:
         assert self._provider is not None or not (journal.run.pending or journal.run.open)
         if call.cancel:
             self.stop.ask("cancelled", cancel=True)
-        limit = self.settings.max_wait_time
         recorder = Recorder(self.definition.reader, self.definition.price, self.definition.geo)
         notes = Notes(log, journal.claim.stream, journal.run)
         with progress_for(call.show_progress) as progress:
@@ -316,15 +366,14 @@ class Engine:
                 expectation=self._expectation or expectation_of(self.definition),
                 notes=notes,
                 stop=self.stop,
-                deadline=None if limit is None else began + limit,
+                wait=self._wait(call),
                 tell=progress.update,
                 job_done=writer.job_done,
                 all_done=writer.rest,
                 patience=self.patience,
             )
             try:
-                with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel"):
-                    runner.drive(once=call.once)
+                runner.drive(once=call.once)
             finally:
                 self._provider = None if runner.broke_off else self._provider
 

@@ -40,8 +40,9 @@ from batchata.running import work
 from batchata.running.intake import Intake
 from batchata.running.journal import Journal, now
 from batchata.running.notes import Notes
+from batchata.running.one_pass import OnePass
 from batchata.running.seeking import lost
-from batchata.running.stopping import Stop, main_thread_was_interrupted
+from batchata.running.stopping import MainThread, Stop
 from batchata.running.trouble import as_error
 from batchata.running.workers import Workers, jobs_of
 
@@ -58,7 +59,7 @@ _GRACE = 20.0  # seconds that calls under way get when the run ends early, so th
 
 @dataclass(slots=True)
 class Runner:
-    """Drives one run until it is done, told to stop, out of time (`deadline`, monotonic) or out of money."""
+    """Drives one run until it is done, told to stop, out of money, or has waited for `wait` seconds."""
 
     journal: Journal
     intake: Intake
@@ -69,7 +70,7 @@ class Runner:
     expectation: Expectation
     notes: Notes
     stop: Stop
-    deadline: float | None
+    wait: float | None  # None: until the run is done; 0: one pass
     tell: Callable[[Run], None]  # called when something may have changed
     job_done: Callable[[int], None]  # called when a job has been collected
     all_done: Callable[[], None]  # called when no item is pending, before the log says so
@@ -84,6 +85,9 @@ class Runner:
         default_factory=set
     )  # jobs that were at the provider at the start, not yet asked
     _awaiting: Outlook | None = None  # while what fits into max_cost is too little for a job
+    _deadline: float | None = field(init=False, default=None)  # monotonic
+    _pass: OnePass = field(init=False, default_factory=OnePass)
+    _main_thread: MainThread = field(init=False, default_factory=MainThread)
 
     @property
     def run(self) -> Run:
@@ -91,7 +95,10 @@ class Runner:
         return self.journal.run
 
     def drive(self, *, once: bool = False) -> None:
-        """Carry out what is due until nothing more is; with `once`, each batch is asked only once.
+        """Carry out what is due until nothing more is; with `once`, in one pass that is no end of the run.
+
+        Each open batch is asked at the beginning. When time is up, the first pass is still done to its end:
+        work is not waiting.
 
         Raises the provider's definite refusals, with everything pending left pending, and a LogError that
         names the batches at the provider when the log cannot be written.
@@ -122,25 +129,32 @@ class Runner:
         raise trouble
 
     def _loop(self, once: bool) -> None:
+        self._deadline = None if self.wait is None else time.monotonic() + self.wait
         first = True
         while not self._is_over():
+            last_pass = once or self._time_is_up()
             steps = self._steps(check_now=first)
-            if once and not first:
-                steps = [step for step in steps if not isinstance(step, Poll)]
+            if last_pass:
+                steps = self._pass.rest(steps)
             for step in steps:
                 self._start(step)
             self._send()
             first = False
             self.tell(self.run)
-            if once and not steps and not self._busy:
+            if last_pass and not steps and not self._pass.is_under_way(self._calls):
+                if not once:
+                    self._end_early("max_wait_time")
                 return
             # Another job may be due, or nothing can come any more.
             at_once = any(isinstance(step, Submit | Finish | StopAtLimit) for step in steps)
             self._take_reports(0.0 if at_once else self._patience())
 
+    def _time_is_up(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
     def _steps(self, check_now: bool) -> list[Step]:
         situation = Situation(
-            busy=self._busy | self.intake.trouble.stuck,
+            busy=self._calls.keys() | self.intake.trouble.stuck,
             submitting=self._may_submit(),
             cancelling=self.stop.cancel,
             cancelled=self.intake.cancelled,
@@ -150,9 +164,9 @@ class Runner:
         return decide.next_steps(self.run, now(), self.measures, situation)
 
     @property
-    def _busy(self) -> set[int]:
-        """The jobs with a call under way or about to be made."""
-        return {*self._workers.busy, *(description.job for description in self._written)}
+    def _calls(self) -> dict[int, str]:
+        """The jobs with a call under way or about to be made, and which."""
+        return self._workers.busy | {description.job: "submit" for description in self._written}
 
     def _may_submit(self) -> bool:
         """What a start finds at the provider is asked for, and fetched if it ended, before more is sent."""
@@ -169,10 +183,7 @@ class Runner:
         trouble = self.intake.trouble
         if trouble.error is not None and not self.run.open.keys() - trouble.stuck:
             return True
-        if self.deadline is not None and time.monotonic() >= self.deadline:
-            self._end_early("max_wait_time")
-            return True
-        if main_thread_was_interrupted():
+        if self._main_thread.was_interrupted():
             self.stop.ask("keyboard", cancel=self.run.settings.on_interrupt == "cancel")
         if self.stop.reason and not (self.stop.cancel and self._is_anything_to_cancel()):
             self._end_early(self.stop.reason)
@@ -183,6 +194,7 @@ class Runner:
         return False
 
     def _start(self, step: Step) -> None:
+        self._pass.note(step)
         match step:
             case Submit():
                 self._submit(step)
@@ -216,6 +228,7 @@ class Runner:
             again = next((each for each in steps if isinstance(each, Submit)), None)
 
     def _intend(self, step: Submit) -> work.JobDescription:
+        self._pass.note(step)
         plan, started = step.plan, self.run.started
         assert started is not None
         max_tokens = self.run.max_tokens_of(plan.items[0])  # of them all
@@ -327,6 +340,7 @@ class Runner:
         report = self._workers.report(patience)
         if report is None:
             return
+        self._pass.take(report)
         completed_before = self._completed(report)
         self.intake.take(report)
         if not isinstance(report, work.Arrived):
@@ -344,10 +358,11 @@ class Runner:
 
     def _patience(self) -> float:
         moment = now()
-        due = decide.wake_at(self.run, self._busy, moment)
+        due = decide.wake_at(self.run, self._calls.keys(), moment)
         wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LOOK_UP)
-        left = _LOOK_UP if self.deadline is None else self.deadline - time.monotonic()
-        return max(min(wait, left), 0.001)
+        if self._deadline is not None and not self._time_is_up():
+            wait = min(wait, self._deadline - time.monotonic())
+        return max(wait, 0.001)
 
     def _left_behind(self) -> str:
         """The batches at the provider, for a message: the log cannot be asked for them."""

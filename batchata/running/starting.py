@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import warnings
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from batchata.core.values import Settings
 from batchata.definition import Definition, this_process
 from batchata.errors import ExpiringResultsWarning
 from batchata.inputs import Inputs
+from batchata.logs import warn
 from batchata.providers.port import Provider
 from batchata.running.journal import Journal, now
 from batchata.running.matching import changes
@@ -52,10 +52,9 @@ def warn_of_expiring_results(run: Run) -> None:
     jobs = ", ".join(map(str, sorted(late)))
     earliest = datetime.fromtimestamp(min(late.values()) / 1e6, UTC)
     tense = "were" if earliest < datetime.now(UTC) else "are"
-    warnings.warn(
+    warn(
         f"the provider keeps results for 29 days: those of job {jobs} {tense} kept until {earliest:%Y-%m-%d}",
         ExpiringResultsWarning,
-        stacklevel=2,
     )
 
 

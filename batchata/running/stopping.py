@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 import threading
@@ -9,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 _REASONS = {signal.SIGINT: "keyboard", signal.SIGTERM: "terminated"}
-
-_ADVICE = "the run is safe in its log; start the same script again to continue it"
+_DEFAULTS: dict[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+_MOST_CAUSES = 20  # exceptions in a chain that are looked at
 
 
 @dataclass(slots=True)
@@ -28,56 +33,89 @@ class Stop:
         self.cancel = self.cancel or cancel
 
 
-def main_thread_was_interrupted() -> bool:
-    """Whether Ctrl-C, which reaches the main thread alone, has ended it: that ends the runs of other threads.
+class MainThread:
+    """Sees from another thread that Ctrl-C, which reaches the main thread alone, has interrupted that one.
 
-    A main thread that just comes to its end leaves them running, as Python does with threads.
+    A pool, or asyncio at its end, makes the main thread wait for the very thread that should end with it. A
+    main thread that just comes to its end leaves other threads running, as Python does.
     """
-    if threading.main_thread().is_alive():
-        return False
-    return isinstance(getattr(sys, "last_exc", None), KeyboardInterrupt)
+
+    def __init__(self) -> None:
+        # What a prompt has shown before is nobody's last word.
+        at_a_prompt = hasattr(sys, "ps1") or bool(sys.flags.interactive)
+        self._old_news = getattr(sys, "last_exc", None) if at_a_prompt else None
+
+    def was_interrupted(self) -> bool:
+        """Whether it deals with a KeyboardInterrupt just now, or has come to its end by one."""
+        main = threading.main_thread()
+        if threading.current_thread() is main or main.ident is None:
+            return False
+        last = getattr(sys, "last_exc", None)
+        return _is_interrupt(sys._current_exceptions().get(main.ident)) or (
+            last is not self._old_news and _is_interrupt(last)
+        )
 
 
-class _Asked:
-    """What has been received so far."""
+def _is_interrupt(exc: object) -> bool:
+    """Whether it is a KeyboardInterrupt or came from one: sys.exit() after a Ctrl-C is still a Ctrl-C."""
+    for _ in range(_MOST_CAUSES):
+        if not isinstance(exc, BaseException):
+            return False
+        if isinstance(exc, KeyboardInterrupt):
+            return True
+        exc = exc.__context__
+    return False
+
+
+@dataclass(slots=True)
+class Asked:
+    """The signal that was received, if any."""
 
     signal: int | None = None
 
 
 @contextmanager
-def stop_on_signals(stop: Stop, *, cancel: bool) -> Iterator[None]:
+def stop_on_signals(stop: Stop, *, cancel: bool) -> Iterator[Asked]:
     """Turn the first Ctrl-C or SIGTERM into a request to stop; the second one ends the process as usual.
 
-    When the block is left after such a request, KeyboardInterrupt or SystemExit(143) is raised, so that the
-    script ends as its user expects. Signals that the program handles itself are left to it, and so are all
-    signals when this is not the main thread, which alone receives them.
+    What is received is for the caller to pass on when the block has been left. Signals that the program
+    handles itself are left to it, and so are all signals when this is not the main thread, which alone
+    receives them.
     """
-    asked = _Asked()
+    asked = Asked()
     previous = _install(stop, cancel, asked)
     try:
-        yield
+        yield asked
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    if asked.signal == signal.SIGINT:
-        raise KeyboardInterrupt(_ADVICE)
-    if asked.signal == signal.SIGTERM:
-        raise SystemExit(128 + signal.SIGTERM)
 
 
-def _install(stop: Stop, cancel: bool, asked: _Asked) -> dict[int, signal.Handlers]:
+def _install(stop: Stop, cancel: bool, asked: Asked) -> dict[signal.Signals, Any]:
+    """Our handlers instead of the usual ones, which are returned."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    previous = {number: signal.getsignal(number) for number in defaults}
-    ours = {number: handler for number, handler in previous.items() if handler == defaults[number]}
+    previous: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in _DEFAULTS}
+    usual: dict[signal.Signals, Any] = {
+        number: handler for number, handler in previous.items() if _is_usual(number, handler)
+    }
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         asked.signal = number
         stop.ask(_REASONS[signal.Signals(number)], cancel=cancel)
-        for taken, handler in ours.items():
-            signal.signal(taken, handler)
+        for taken in usual:
+            signal.signal(taken, _DEFAULTS[taken])
 
-    for number in ours:
+    for number in usual:
         signal.signal(number, on_signal)
-    return ours  # type: ignore[return-value]  # getsignal's type is wider than what was compared with
+    return usual
+
+
+def _is_usual(number: signal.Signals, handler: object) -> bool:
+    """Whether nobody but Python itself handles the signal.
+
+    asyncio.run() makes Ctrl-C cancel its main task, which has no effect while that task runs our loop.
+    """
+    if isinstance(handler, functools.partial):
+        return getattr(handler.func, "__qualname__", "") == "Runner._on_sigint"
+    return bool(handler == _DEFAULTS[number])

@@ -49,6 +49,11 @@ class RunStore:
         self._lock = threading.Lock()  # held while a state is brought up to date
 
     @property
+    def path(self) -> Path | None:
+        """The log's file; None for a log in memory."""
+        return self._path
+
+    @property
     def run(self) -> Run:
         """The run as of this thread's last look."""
         if self._driver in (None, threading.get_ident()):

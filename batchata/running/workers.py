@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from batchata.errors import BatchataError, ConfigurationError
@@ -11,6 +12,7 @@ from batchata.providers.port import Provider
 from batchata.running import work
 
 _WAITING_REPORTS = 8  # chunks of outcomes that may wait for the log: bounds the memory of fast downloads
+_LAST_WORDS = 2.0  # seconds that calls which were broken off get to end, so that no thread is left
 _LOOK_UP = 0.2  # seconds; a worker that waits for room looks this often whether anybody still reads
 
 
@@ -32,9 +34,9 @@ class Workers:
         self._reports: queue.Queue[work.Report | BaseException] = queue.Queue(_WAITING_REPORTS)
         self._closing = threading.Event()
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        self._threads = most if provider is not None else 0
-        for number in range(self._threads):
-            self._start(number)
+        self._threads: list[threading.Thread] = []
+        for number in range(most if provider is not None else 0):
+            self._threads.append(self._started(number))
 
     def call(self, doing: str, jobs: Sequence[int], function: Callable[..., None], *args: object) -> None:
         """Start a call; whatever comes of it will be reported."""
@@ -64,21 +66,26 @@ class Workers:
         process from ending.
         """
         self._closing.set()
-        for _ in range(self._threads):
+        for _ in self._threads:
             self._calls.put(None)
-        if not self.busy or self._provider is None:
-            return False
-        self._provider.close()
-        return True
+        broken_off = bool(self.busy) and self._provider is not None
+        if broken_off and self._provider is not None:
+            self._provider.close()
+        until = time.monotonic() + _LAST_WORDS
+        for thread in self._threads:
+            thread.join(max(until - time.monotonic(), 0.0))
+        return broken_off
 
-    def _start(self, number: int) -> None:
+    def _started(self, number: int) -> threading.Thread:
+        thread = threading.Thread(target=self._serve, name=f"batchata-{number}", daemon=True)
         try:
-            threading.Thread(target=self._serve, name=f"batchata-{number}", daemon=True).start()
+            thread.start()
         except RuntimeError as exc:  # "can't start new thread", or "… at interpreter shutdown"
             raise ConfigurationError(
                 f"the run's threads cannot be started ({exc}); a run in a thread must have begun before the "
                 "main thread ends: let the main thread join it"
             ) from exc
+        return thread
 
     def _serve(self) -> None:
         """A thread's life: one call after another."""

@@ -22,7 +22,7 @@ def test_ctrl_c_leaves_the_batches_running(patient: tuple[Runs, list[float]]) ->
     runs, _ = patient
     assert Script(runs).interrupted_when(seen(runs, "batch_submitted", 2), signal.SIGINT) == 1
     told = (runs.log.parent / "stderr.txt").read_text()
-    assert "KeyboardInterrupt: the run is safe in its log; start the same script again" in told
+    assert "KeyboardInterrupt: stopped; 2 batches go on at the provider and nothing is lost." in told
     assert runs.events()[-1].event.reason == "keyboard"
     assert {batch.status for batch in runs.sandbox.batches} == {"in_progress"}
     runs.sandbox.end_all()
