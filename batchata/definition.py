@@ -121,14 +121,16 @@ class Definition:
         self,
         note: Callable[[int], str | None] = lambda index: None,
         raised: Mapping[int, int] = MappingProxyType({}),
+        max_tokens: int | None = None,
     ) -> Measures:
         """How big each request is, and what it may cost at worst.
 
-        `note` gives what goes with an item; `raised` has the items whose answers may be longer.
+        `note` gives what goes with an item; `raised` has the items whose answers may be longer than
+        `max_tokens`, which is that of the run unless another is given.
         """
         inputs, template, price = self.inputs, self.template, self.price
         bytes_more, tokens_more = template.size, template.token_bound
-        most = self.max_tokens
+        most = self.max_tokens if max_tokens is None else max_tokens
         caching = inputs.caches or template.caches
         us = self.geo != "global"  # a workspace may have the United States as its default
 

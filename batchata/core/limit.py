@@ -25,6 +25,17 @@ def room(run: Run) -> Decimal | None:
 
     None without a limit.
     """
-    if run.settings is None or run.settings.max_cost is None:
-        return None
-    return EXACT.subtract(Decimal(run.settings.max_cost), owed(run))
+    return None if run.settings is None else left_of(run.settings.max_cost, run)
+
+
+def left_of(max_cost: str | None, run: Run) -> Decimal | None:
+    """What a limit would leave of itself, whatever the run's own is (USD)."""
+    return None if max_cost is None else EXACT.subtract(Decimal(max_cost), owed(run))
+
+
+def awaits_room(run: Run) -> bool:
+    """Whether items that were never sent wait only for what the open batches release of `max_cost`."""
+    settings = run.settings
+    if settings is None or settings.max_cost is None or run.sending_ended is not None:
+        return False
+    return 0 < len(run.open) < settings.max_parallel_jobs and run.next_fresh < run.total

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
+from typing import Final
 
 from batchata.core.amounts import exact, money
-from batchata.core.pricing import EXACT
+from batchata.core.pricing import EXACT, plain
+
+_NEXT: Final = "\n" + " " * 10  # a line that goes on below its words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,18 @@ class Estimate:
         input_basis: what the input tokens rest on, as a sentence.
         output_basis: what the output tokens rest on, as a sentence.
         sampled_items: items whose tokens the provider counted, with `exact`.
+        waves: rounds of jobs that wait for the ones before, by what is expected, with `max_cost` and
+            `max_parallel_jobs`; None when no price is known, like all that follows.
+        waves_without_limit: how many `max_parallel_jobs` alone makes.
+        jobs_under_limit: about how many jobs `max_cost` makes.
+        unsent_items: for how many of the items `max_cost` is expected to leave no room.
+        one_wave_max_cost: the `max_cost` with which no job waits for room: all that is to be sent fits at
+            worst.
+        one_wave_max_tokens: the highest `max_tokens` with which none waits under the limit that there is;
+            None without one, and where not even answers of one token fit.
+        sparing_max_tokens: where jobs wait for room, a `max_tokens` that still leaves answers ample room,
+            four times what is expected; else None.
+        sparing_max_cost: the `max_cost` with which none would wait then.
         margin: with `exact`, the share by which the sample may miss the input tokens (95 %); else None.
     """
 
@@ -60,6 +75,14 @@ class Estimate:
     margin: float | None = None
     shared_items: int = 0
     cache: str | None = None
+    waves: int | None = None
+    waves_without_limit: int | None = None
+    jobs_under_limit: int | None = None
+    unsent_items: int | None = None
+    one_wave_max_cost: Decimal | None = None
+    one_wave_max_tokens: int | None = None
+    sparing_max_tokens: int | None = None
+    sparing_max_cost: Decimal | None = None
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -108,13 +131,37 @@ class Estimate:
         said = f"max_cost {exact(limit)}{spent}:"
         if left is None:
             return f"{said} what was spent so far is not known"
-        if self.worst_cost_with_retries <= left:
-            return f"{said} enough even at worst"
-        if self.worst_cost <= left:
-            return f"{said} enough, unless most is sent again"
-        if self.cost <= left:
-            return f"{said} enough for what is expected; fewer jobs at a time, as the worst case must fit"
-        return f"{said} not enough for what is expected"
+        if self.one_wave_max_cost is None or self.one_wave_max_cost <= limit:
+            enough = self.worst_cost_with_retries <= left
+            return f"{said} enough{' even at worst' if enough else ', unless most is sent again'}"
+        if self.unsent_items:
+            fits = self.items - self.unsent_items
+            room = f"only for about {fits:,} items" if fits else "not even for the next item"
+            return f"{said} not enough for what is expected, {room}.{_NEXT}{self._at_once()}"
+        if (self.waves or 0) <= (self.waves_without_limit or 0):
+            return f"{said} enough for what is expected, and no job waits longer for it"
+        return (
+            f"{said} enough for what is expected, but not for the worst case: about "
+            f"{self.jobs_under_limit:,} jobs in {self.waves:,} waves,{_NEXT}one after another, each of which "
+            f"can take hours. {self._at_once()}"
+        )
+
+    def _at_once(self) -> str:
+        """What would do without waiting."""
+        assert self.one_wave_max_cost is not None
+        tokens, sparing = self.one_wave_max_tokens or 0, self.sparing_max_tokens or 0
+        said = f"All at once: max_cost={_up(self.one_wave_max_cost)}"
+        if tokens >= sparing:
+            return f"{said}, or max_tokens={tokens} with this limit"
+        if self.sparing_max_cost is not None and self.sparing_max_cost < self.one_wave_max_cost:
+            return f"{said}, or {_up(self.sparing_max_cost)} with max_tokens={sparing}"
+        return said
+
+
+def _up(amount: Decimal) -> str:
+    """Rounded up to three digits: an amount that is enough, as one would type it."""
+    step = Decimal(1).scaleb(amount.adjusted() - 2)
+    return plain(amount.quantize(step, ROUND_UP, context=EXACT))
 
 
 def size(count: int) -> str:

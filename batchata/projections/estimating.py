@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from batchata.core.plan import packed
 from batchata.core.pricing import BATCH_FACTOR, EXACT
@@ -17,6 +17,7 @@ from batchata.errors import InvalidInputError
 from batchata.inputs import Inputs
 from batchata.projections.estimate import Estimate
 from batchata.projections.expectation import Expectation, expectation_of
+from batchata.projections.outlook import Ahead, Outlook, outlook
 
 _SAMPLE: Final = 20  # items counted by the provider: each is a call
 _ENOUGH_ANSWERS: Final = 10  # of the run itself, before they tell more than the offline count
@@ -149,14 +150,20 @@ def make_estimate(
     measures, everything = definition.measures(raised=run.items.raised), left.requests
     expected = basis.expectation.of(everything)
     cost = None if expected.cost is None else Decimal(expected.cost)
-    worst = _sum(measures.worst_cost(index) for index in everything)
+    at_worst = {index: measures.worst_cost(index) for index in everything}
+    worst = _sum(at_worst.values())
+    to_send = {index: at_worst[index] for index in sorted([*left.again, *left.fresh])}
+    primes = _primes(definition, run, len(to_send))
+    share = EXACT.divide(cost, worst) if cost is not None and worst else Decimal(1)
+    expects = Ahead(basis.expectation.output_tokens, share, _released(run, left, basis))
+    ahead = outlook(definition, settings, run, to_send, expects)
     packs = [packed(map(measures.size, items), settings.items_per_job) for items in (left.again, left.fresh)]
     return Estimate(
         model=definition.model.id,
         items=len(everything) + len(left.shared),
         shared_items=len(left.shared),
         sent_items=len(left.sent),
-        jobs=sum(jobs for jobs, _ in packs) + _primes(definition, run, len(left.again) + len(left.fresh)),
+        jobs=sum(jobs for jobs, _ in packs) + primes,
         bytes=sum(size for _, size in packs),
         input_tokens=expected.input_tokens,
         output_tokens=expected.output_tokens,
@@ -173,7 +180,28 @@ def make_estimate(
         sampled_items=basis.sampled,
         margin=basis.margin,
         cache=None if definition.cache_plan is None else definition.cache_plan.reason,
+        **({} if ahead is None else _of_limit(ahead, primes)),
     )
+
+
+def _of_limit(ahead: Outlook, primes: int) -> dict[str, Any]:
+    """What the estimate says of the limit."""
+    return {
+        "waves": ahead.under_limit.count + primes,
+        "waves_without_limit": ahead.without_limit.count + primes,
+        "jobs_under_limit": ahead.under_limit.jobs + primes,
+        "unsent_items": ahead.under_limit.unsent,
+        "one_wave_max_cost": ahead.one_wave_max_cost,
+        "one_wave_max_tokens": ahead.one_wave_max_tokens,
+        "sparing_max_tokens": ahead.sparing_max_tokens,
+        "sparing_max_cost": ahead.sparing_max_cost,
+    }
+
+
+def _released(run: Run, left: Remaining, basis: Basis) -> Decimal:
+    """What the batches under way will not use of what is held back for them, as expected (USD)."""
+    cost = basis.expectation.of(left.sent).cost
+    return max(EXACT.subtract(run.reserved, Decimal(cost or 0)), Decimal(0))
 
 
 def _primes(definition: Definition, run: Run, requests: int) -> int:

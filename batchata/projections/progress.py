@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from batchata.core.amounts import exact, money
 from batchata.core.caching import is_priming
+from batchata.core.limit import awaits_room
 from batchata.core.state import JobStatus, Run
 from batchata.logs import get_logger
 from batchata.projections.report import cost_lines, error_in_words
@@ -158,7 +159,8 @@ def waiting_for(run: Run) -> str:
     if is_priming(run):
         return "waiting for the request that fills the cache"
     if running := len(run.jobs_with(JobStatus.SUBMITTED)):
-        return f"waiting for {running} {'batch' if running == 1 else 'batches'}"
+        then = "; then max_cost has room for more" if awaits_room(run) else ""
+        return f"waiting for {running} {'batch' if running == 1 else 'batches'}{then}"
     return resending(run) if len(run.requeued) else "planning"
 
 

@@ -106,10 +106,10 @@ def _next(run: Run, left: Decimal) -> str:
 
 def _remedy(run: Run) -> str:
     if run.needed is None or run.needed_for_all is None:
-        return "raise max_cost and run again"
+        return "raise max_cost, or lower max_tokens, and run again"
     return (
         f"max_cost={plain(run.needed)} would send the next item, max_cost={plain(run.needed_for_all)} all of "
-        "them; raise it and run again"
+        "them; raise it, or lower max_tokens, and run again"
     )
 
 
