@@ -256,6 +256,7 @@ def define(
         model=found,
         enable_citations=bool(enable_citations),
         on_bad_file=on_bad_file,
+        params=params,
     )
     if not inputs.count:
         raise InvalidInputError(

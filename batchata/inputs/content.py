@@ -11,13 +11,30 @@ from typing import Any, Final
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs.images import check_image, image_type
 from batchata.inputs.kinds import PDF, TEXT
-from batchata.inputs.limits import image_token_bound
+from batchata.inputs.limits import MANY_IMAGES, MAX_PIXELS_OF_MANY, image_token_bound
 from batchata.inputs.pdf import read_pdf
 from batchata.inputs.tokens import UNSIZED, pdf_tokens, sentences, sentences_of_pdf, text_tokens
 from batchata.inputs.values import encode
 from batchata.providers.models import Model
 
 CITABLE: Final = ("document", "search_result")
+
+_AS_IMAGE: Final = (
+    "{'type': 'image', 'source': {'type': 'base64', 'media_type': 'image/png', 'data': '...'}}, or a source "
+    "of {'type': 'url', 'url': 'https://...'}"
+)
+_AS_DOCUMENT: Final = (
+    "{'type': 'document', 'source': {'type': 'base64', 'media_type': 'application/pdf', 'data': '...'}}, "
+    "which pdf_to_document_block(path) makes"
+)
+# Blocks of other services' messages, and what stands for them here.
+_FOREIGN: Final = {
+    **dict.fromkeys(["image_url", "input_image"], _AS_IMAGE),
+    **dict.fromkeys(["input_file", "file", "document_url"], _AS_DOCUMENT),
+    **dict.fromkeys(["input_text", "output_text"], "{'type': 'text', 'text': '...'}"),
+    **dict.fromkeys(["input_audio", "audio"], "a transcript as {'type': 'text', 'text': '...'}"),
+    **dict.fromkeys(["video", "video_url"], "single pictures, each as an image block"),
+}
 
 
 @dataclass(slots=True)
@@ -35,6 +52,7 @@ class Contents:
     media_tokens: int = 0
     pages: int = 0
     images: int = 0
+    largest: int = 0  # pixels of the longest side of an image
     citable: int = 0
     text_estimate: float = 0.0
     image_estimate: int = 0
@@ -57,6 +75,12 @@ class Contents:
                 raise InvalidInputError(
                     f"{place} has {count} {what}; {self.model.id} takes {most} in one request"
                 )
+        if self.images > MANY_IMAGES and self.largest > MAX_PIXELS_OF_MANY:
+            raise InvalidInputError(
+                f"{place} has {self.images} images, one of them of {self.largest:,} pixels; with more than "
+                f"{MANY_IMAGES} in one request, none may have more than {MAX_PIXELS_OF_MANY:,} a side: scale "
+                "it down, or send fewer together"
+            )
 
     def _add_block(self, block: Any, role: str, place: str) -> None:
         if not isinstance(block, dict) or not isinstance(block.get("type"), str):
@@ -72,6 +96,11 @@ class Contents:
                 self._add_image(block, place)
             case "tool_result" if isinstance(block.get("content"), list) and block["content"]:
                 self._add_tool_content(block["content"], f"{place}.content")
+            case str(kind) if kind in _FOREIGN:
+                raise InvalidInputError(
+                    f"{place} is a block {kind!r}, which the Messages API does not have; "
+                    f"give {_FOREIGN[kind]}"
+                )
             case _:
                 self.text_estimate += text_tokens(_encoded(block))
 
@@ -131,7 +160,8 @@ class Contents:
                 self.marks += sentences(source["data"]) if self.enable_citations else 0
             case "content":
                 self._count_blocks(_texts(source.get("content")))
-            case "url" | "file":
+            case _:
+                _check_reference(source, ("base64", "text", "content", "url", "file"), place)
                 self.media_tokens += self.model.context_window  # how large it is, only the API knows
                 self.text_estimate += UNSIZED
 
@@ -153,6 +183,7 @@ class Contents:
         self.images += 1
         source = _source(block, place)
         if source["type"] != "base64":
+            _check_reference(source, ("base64", "url", "file"), f"{place}.source")
             self._count_image(self.model.image_tokens)
             return
         data, stated = self._decoded(source, f"{place}.source"), source.get("media_type")
@@ -162,6 +193,7 @@ class Contents:
                 f"{place}.source.media_type is {stated!r}, its data {found or 'no image that is taken'}"
             )
         width, height = check_image(data, found, f"{place}.source.data")
+        self.largest = max(self.largest, width, height)
         self._count_image(image_token_bound(width, height, self.model.image_tokens))
 
     def _count_blocks(self, texts: list[str]) -> None:
@@ -181,6 +213,20 @@ class Contents:
             return b64decode(text, validate=True)
         except (binascii.Error, ValueError) as exc:
             raise InvalidInputError(f"{place}.data is not valid base64 ({exc})") from exc
+
+
+def _check_reference(source: dict[str, Any], kinds: tuple[str, ...], place: str) -> None:
+    """A document or image that only the API can see."""
+    match source:
+        case {"type": "url", "url": str(url)} if url.startswith(("https://", "http://")):
+            return
+        case {"type": "file", "file_id": str(file)} if file:
+            return
+        case {"type": "url"}:
+            raise InvalidInputError(f"{place}.url is {source.get('url')!r}; it has to be 'https://...'")
+        case {"type": "file"}:
+            raise InvalidInputError(f"{place}.file_id is {source.get('file_id')!r}; it has to be a file's id")
+    raise InvalidInputError(f"{place}.type is {source['type']!r}; it is one of {', '.join(kinds)}")
 
 
 def _texts(content: Any) -> list[str]:

@@ -13,6 +13,8 @@ MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 MAX_TEXT_BYTES: Final = 9_000_000
 MAX_IMAGE_BASE64_BYTES: Final = 10 * 1024 * 1024
 MAX_IMAGE_PIXELS: Final = 8_000  # a side
+MANY_IMAGES: Final = 20  # with more of them in a request
+MAX_PIXELS_OF_MANY: Final = 2_000  # ... a side of each
 
 # An envelope: keys, media type, a custom id of 64 characters; and the tokens that frame a turn.
 ENVELOPE_BYTES: Final = 400

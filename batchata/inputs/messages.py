@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from batchata.errors import InvalidInputError
 from batchata.inputs.content import Contents, check_system, system_text
 from batchata.inputs.limits import ENVELOPE_BYTES, ENVELOPE_TOKENS, MAX_REQUEST_BYTES, TURN_TOKENS
+from batchata.inputs.marks import check_marks, marks_in
 from batchata.inputs.tokens import FRAME, TURN, mark_bound, mark_tokens, text_tokens
 from batchata.inputs.values import CACHE_MARK, check_json, encode_canonical
 from batchata.providers.models import Model
@@ -34,7 +36,19 @@ class CheckedConversation(NamedTuple):
     caches: bool
 
 
-def check_conversation(value: Any, place: str, model: Model, enable_citations: bool) -> CheckedConversation:
+class CacheMarks(NamedTuple):
+    """Those of the parameters, which stand before and behind those of a conversation."""
+
+    before: Sequence[str] = ()
+    behind: Sequence[str] = ()
+
+
+NO_MARKS: Final = CacheMarks()
+
+
+def check_conversation(
+    value: Any, place: str, model: Model, enable_citations: bool, marks: CacheMarks = NO_MARKS
+) -> CheckedConversation:
     """Check one conversation; raises InvalidInputError or UnsupportedModelError, naming the place."""
     if isinstance(value, dict):
         raise InvalidInputError(f"{place} is a single message; wrap it: messages=[[{{...}}], [{{...}}]]")
@@ -46,7 +60,18 @@ def check_conversation(value: Any, place: str, model: Model, enable_citations: b
     roles = [_check_message(message, f"{place}[{n}]", contents) for n, message in enumerate(value)]
     prefilled = _check_turns(roles, place, model)
     contents.check_totals(place)
-    return _measured(value, place, contents, prefilled)
+    checked = _measured(value, place, contents, prefilled)
+    if checked.caches:
+        check_marks([*marks.before, *_marks(value, place), *marks.behind], place)
+    return checked
+
+
+def _marks(value: Conversation, place: str) -> Iterator[str]:
+    """System turns go before all others."""
+    for is_system in (True, False):
+        for number, message in enumerate(value):
+            if (message["role"] == "system") is is_system:
+                yield from marks_in(message["content"], f"{place}[{number}].content")
 
 
 def _check_message(message: Any, place: str, contents: Contents) -> str:

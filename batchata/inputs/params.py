@@ -10,6 +10,8 @@ import msgspec
 
 from batchata.errors import InvalidInputError
 from batchata.inputs.content import check_system
+from batchata.inputs.marks import automatic_mark, check_marks, param_marks
+from batchata.inputs.tools import check_tools
 from batchata.inputs.values import check_json, encode
 from batchata.providers.models import Model
 
@@ -78,7 +80,9 @@ _REFUSED: Final = {
     ),
     "betas": "it is a header; set ANTHROPIC_CUSTOM_HEADERS='anthropic-beta: ...'",
 }
-_FORCING: Final = ("any", "tool")
+_LEAST_BUDGET: Final = 1_024
+_SERVICE_TIERS: Final = ("auto", "standard_only")
+_LONGEST_USER_ID: Final = 256
 
 
 def check_params(message_params: Mapping[str, Any], model: Model) -> dict[str, Any]:
@@ -92,9 +96,11 @@ def check_params(message_params: Mapping[str, Any], model: Model) -> dict[str, A
         check_json(value, name)
     check_max_tokens(message_params.get("max_tokens", 1), model)
     _check_texts(given)
-    _check_tools(given, model)
+    check_tools(given, model)
     _check_thinking(given, model)
     _check_output_config(given)
+    _check_rest(given)
+    check_marks([*param_marks(given), *automatic_mark(given)], "the request")
     copy: dict[str, Any] = msgspec.json.decode(encode(given))
     return copy
 
@@ -127,22 +133,8 @@ def _check_texts(given: Mapping[str, Any]) -> None:
     stops = given.get("stop_sequences", [])
     if not isinstance(stops, list | tuple) or not all(isinstance(stop, str) and stop for stop in stops):
         raise InvalidInputError("stop_sequences has to be a list of texts, none of them empty")
-
-
-def _check_tools(given: Mapping[str, Any], model: Model) -> None:
-    tools = given.get("tools", [])
-    if not isinstance(tools, list | tuple) or not all(isinstance(tool, dict) for tool in tools):
-        raise InvalidInputError("tools has to be a list of dicts")
-    choice = given.get("tool_choice")
-    if choice is None:
-        return
-    if not isinstance(choice, dict) or "type" not in choice:
-        raise InvalidInputError("tool_choice has to be a dict with a 'type', such as {'type': 'auto'}")
-    if choice["type"] in _FORCING and not model.forced_tools:
-        raise InvalidInputError(
-            f"tool_choice {choice['type']!r} is refused by {model.id}; use {{'type': 'auto'}} and say in the "
-            "prompt that the tool is to be used, or give response_model"
-        )
+    if any(stop.isspace() for stop in stops):
+        raise InvalidInputError("stop_sequences has one of white space alone, which the API refuses")
 
 
 def _check_thinking(given: Mapping[str, Any], model: Model) -> None:
@@ -156,10 +148,32 @@ def _check_thinking(given: Mapping[str, Any], model: Model) -> None:
             f"thinking {thinking['type']!r} is refused by {model.id}, which always thinks; leave it out and "
             "set output_config={'effort': ...}"
         )
-    budget, most = thinking.get("budget_tokens"), given.get("max_tokens")
-    if isinstance(budget, int) and isinstance(most, int) and budget >= most:
+    if thinking["type"] == "enabled":
+        _check_budget(thinking.get("budget_tokens"), given.get("max_tokens"))
+
+
+def _check_budget(budget: object, most: object) -> None:
+    if type(budget) is not int or budget < _LEAST_BUDGET:
+        raise InvalidInputError(
+            f"thinking.budget_tokens is {budget!r}; it has to be an integer from {_LEAST_BUDGET:,} on, and "
+            "below max_tokens"
+        )
+    if isinstance(most, int) and budget >= most:
         raise InvalidInputError(
             f"max_tokens ({most}) has to be more than thinking's budget_tokens ({budget})"
+        )
+
+
+def _check_rest(given: Mapping[str, Any]) -> None:
+    metadata = given.get("metadata", {})
+    user = metadata.get("user_id") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict) or metadata.keys() - {"user_id"} or not isinstance(user, str | None):
+        raise InvalidInputError("metadata has to be {'user_id': '...'}; the API takes nothing else in it")
+    if user is not None and len(user) > _LONGEST_USER_ID:
+        raise InvalidInputError(f"metadata.user_id is longer than {_LONGEST_USER_ID} characters; shorten it")
+    if given.get("service_tier", "auto") not in _SERVICE_TIERS:
+        raise InvalidInputError(
+            f"service_tier is {given['service_tier']!r}; it is 'auto' or 'standard_only', or left out"
         )
 
 

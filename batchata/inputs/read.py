@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from batchata.errors import BadFile, FileInputError, InvalidInputError, UnsupportedModelError
 from batchata.inputs.files import FileInput, bad_file, check_file, unusable_file
 from batchata.inputs.items import Inputs
-from batchata.inputs.messages import check_conversation
+from batchata.inputs.marks import automatic_mark, param_marks
+from batchata.inputs.messages import CacheMarks, check_conversation
 from batchata.inputs.values import check_text
 from batchata.providers.models import Model
 
@@ -24,11 +26,13 @@ def read_inputs(
     model: Model,
     enable_citations: bool = False,
     on_bad_file: str = "raise",
+    params: Mapping[str, Any] = MappingProxyType({}),
 ) -> Inputs:
     """Check all inputs of a run; nothing is written or sent.
 
     `messages` are conversations, each a list of messages. `files` are paths, bytes or files opened for
     reading, each sent with the prompt. Exactly one of the two is given, as anything that can be iterated.
+    `params` go with each of them.
 
     Raises InvalidInputError or UnsupportedModelError for the first conversation that cannot be sent, and one
     FileInputError for all files; with `on_bad_file="fail"` those are `Inputs.refused` instead.
@@ -47,10 +51,11 @@ def read_inputs(
         return inputs
     if prompt is not None:
         raise InvalidInputError("prompt goes with files; in messages it is a message of its own")
-    return _read_messages(messages, model, enable_citations)
+    marks = CacheMarks(param_marks(params), automatic_mark(params))
+    return _read_messages(messages, model, enable_citations, marks)
 
 
-def _read_messages(messages: Any, model: Model, enable_citations: bool) -> Inputs:
+def _read_messages(messages: Any, model: Model, enable_citations: bool, marks: CacheMarks) -> Inputs:
     conversations = _listed(messages, "messages", "[[{'role': 'user', 'content': '...'}], ...]")
     if conversations and all(isinstance(item, dict) for item in conversations):
         raise InvalidInputError(
@@ -58,7 +63,7 @@ def _read_messages(messages: Any, model: Model, enable_citations: bool) -> Input
         )
     inputs = Inputs("messages")
     for index, conversation in enumerate(conversations):
-        checked = check_conversation(conversation, f"messages[{index}]", model, enable_citations)
+        checked = check_conversation(conversation, f"messages[{index}]", model, enable_citations, marks)
         if checked.prefilled and inputs.first_prefilled is None:
             inputs.first_prefilled = index
         inputs.caches = inputs.caches or checked.caches

@@ -13,6 +13,16 @@ from batchata.providers.models import MODELS
 MODEL = MODELS["claude-sonnet-5-5"]
 
 
+TOOL: dict[str, Any] = {"name": "f", "input_schema": {"type": "object"}}
+MARK: dict[str, Any] = {"cache_control": {"type": "ephemeral"}}
+
+
+def marked(ttl: str | None) -> dict[str, Any]:
+    """A text block that asks for caching."""
+    control = {"type": "ephemeral"} | ({} if ttl is None else {"ttl": ttl})
+    return {"type": "text", "text": "Be brief.", "cache_control": control}
+
+
 def test_what_the_api_takes_is_given_back_as_plain_values() -> None:
     """A copy of JSON values; what is None was not given."""
     given: dict[str, Any] = {
@@ -74,6 +84,29 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"metadata": {"user_id": b"x"}}, r"metadata\.user_id is a bytes"),
     ({"metadata": {"x": float("nan")}}, r"metadata\.x is nan"),
     ({"tools": [{"x": {1}}]}, r"tools\[0\]\.x is a set"),
+    ({"thinking": {"type": "enabled"}}, "budget_tokens is None; it has to be an integer from 1,024"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 1_023}}, "budget_tokens is 1023"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 2_000.0}}, "budget_tokens is 2000.0"),
+    ({"tools": [TOOL, TOOL]}, "two tools are called 'f'"),
+    ({"tools": [TOOL, {"type": "web_search_20250305", "name": "f"}]}, "two tools are called 'f'"),
+    ({"tools": [{"input_schema": {}}]}, r"tools\[0\]\.name is None"),
+    ({"tools": [{"name": "look up"}]}, r"tools\[0\]\.name is 'look up'"),
+    ({"tools": [{"name": "x" * 129}]}, "it has to be 1 to 128 letters"),
+    (
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]},
+        "a tool as OpenAI has it; give {'name'",
+    ),
+    ({"tools": [TOOL], "tool_choice": {"type": "required"}}, "tool_choice 'required' is not known"),
+    ({"metadata": {"project": "x"}}, "the API takes nothing else in it"),
+    ({"metadata": {"user_id": "x" * 257}}, "longer than 256 characters"),
+    ({"service_tier": "batch"}, "service_tier is 'batch'; it is 'auto'"),
+    ({"stop_sequences": ["\n"]}, "one of white space alone"),
+    ({"cache_control": True}, "cache_control is True; it has to be {'type': 'ephemeral'}"),
+    ({"cache_control": {"type": "ephemeral", "ttl": "24h"}}, "with 'ttl' '5m' or '1h'"),
+    ({"system": [marked("5m")] * 5}, "has 5 cache_control marks"),
+    ({"system": [marked("5m")] * 4, "cache_control": {"type": "ephemeral"}}, "has 5 cache_control marks"),
+    ({"tools": [TOOL | MARK], "system": [marked("1h")]}, "a cache_control of 1h behind one of 5m"),
+    ({"system": [marked(None), marked("1h")]}, "a cache_control of 1h behind one of 5m"),
 ]  # fmt: skip
 
 
@@ -95,7 +128,8 @@ def test_thinking_is_not_set_where_it_cannot_be(kind: str) -> None:
     """Models that always think refuse a budget and an end of it."""
     with pytest.raises(InvalidInputError, match=f"thinking '{kind}' is refused by claude-opus-5-5"):
         check_params({"thinking": {"type": kind}}, MODELS["claude-opus-5-5"])
-    assert check_params({"thinking": {"type": kind}}, MODELS["claude-haiku-4-5"])
+    thinking = {"type": kind} | ({"budget_tokens": 1_024} if kind == "enabled" else {})
+    assert check_params({"thinking": thinking, "max_tokens": 2_000}, MODELS["claude-haiku-4-5"])
 
 
 def test_the_most_tokens_are_the_models() -> None:
@@ -103,3 +137,34 @@ def test_the_most_tokens_are_the_models() -> None:
     assert check_params({"max_tokens": 64_000}, MODELS["claude-haiku-4-5"]) == {"max_tokens": 64_000}
     with pytest.raises(InvalidInputError, match="to 64,000, the most that claude-haiku-4-5 gives"):
         check_params({"max_tokens": 64_001}, MODELS["claude-haiku-4-5"])
+
+
+FORCED = {"type": "tool", "name": "f"}
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"tool_choice": FORCED}, "tool_choice 'tool' needs tools, and there are none"),
+        ({"tool_choice": {"type": "any"}}, "tool_choice 'any' needs tools"),
+        ({"tool_choice": {"type": "tool", "name": "g"}, "tools": [TOOL]}, "the tool 'g', and there is none"),
+        ({"tool_choice": {"type": "tool"}, "tools": [TOOL]}, "the tool None, and there is none; tools are f"),
+        (
+            {"tool_choice": FORCED, "tools": [TOOL], "thinking": {"type": "enabled", "budget_tokens": 1_024}},
+            "tool_choice 'tool' is refused with thinking",
+        ),
+    ],
+)
+def test_a_forced_tool_has_to_be_there_and_goes_without_thinking(params: dict[str, Any], words: str) -> None:
+    """On models that take forced tools at all."""
+    with pytest.raises(InvalidInputError, match=words):
+        check_params(params | {"max_tokens": 4_000}, MODELS["claude-haiku-4-5"])
+    good = {"tool_choice": FORCED, "tools": [TOOL], "thinking": {"type": "disabled"}}
+    assert check_params(good, MODELS["claude-haiku-4-5"]) == good
+
+
+def test_marks_that_the_api_takes_are_taken() -> None:
+    """Four of them, the longer ones first."""
+    given = {"tools": [TOOL | {"cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+             "system": [marked("1h"), marked("5m"), marked(None)]}  # fmt: skip
+    assert check_params(given, MODEL) == given

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import struct
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from images_given import GIF
+from images_given import GIF, PNG
 
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs import read_inputs
@@ -103,6 +104,73 @@ def test_what_the_api_would_refuse_is_refused_at_once(case: str) -> None:
     conversation, words = REFUSED[case]
     with pytest.raises(InvalidInputError, match=words):
         read_inputs(messages=[[USER], conversation], model=MODEL)
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,x"}}, "give {'type': 'image'"),
+        ({"type": "input_image", "image_url": "https://x"}, "give {'type': 'image'"),
+        ({"type": "input_text", "text": "x"}, "give {'type': 'text'"),
+        ({"type": "input_file", "file_data": "x"}, "which pdf_to_document_block"),
+        ({"type": "file", "file": {"file_data": "x"}}, "give {'type': 'document'"),
+        ({"type": "input_audio", "input_audio": {}}, "give a transcript"),
+        ({"type": "image", "source": {"type": "path", "path": "a.png"}}, "it is one of base64, url, file"),
+        ({"type": "image", "source": {"type": "url"}}, "url is None; it has to be 'https://...'"),
+        ({"type": "document", "source": {"type": "url", "url": "a.pdf"}}, "url is 'a.pdf'; it has to be"),
+        ({"type": "document", "source": {"type": "file"}}, "file_id is None"),
+        ({"type": "document", "source": {"type": "bytes"}}, "it is one of base64, text, content, url, file"),
+    ],
+)
+def test_blocks_of_other_services_are_named_with_the_right_form(block: dict[str, Any], words: str) -> None:
+    """They would fail in the results, hours later."""
+    with pytest.raises(InvalidInputError) as caught:
+        read_inputs(messages=[[user(block)]], model=MODEL)
+    assert words in str(caught.value)
+
+
+def test_many_images_have_to_be_smaller() -> None:
+    """With more than 20 in one request, none may have more than 2,000 pixels a side; alone it may."""
+
+    def image(side: int) -> dict[str, Any]:
+        data = PNG[:16] + struct.pack(">II", side, 10) + PNG[24:]
+        source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(data).decode()}
+        return {"type": "image", "source": source}
+
+    def count(*images: dict[str, Any]) -> int:
+        return read_inputs(messages=[[user(*images)]], model=MODEL).count
+
+    assert count(image(8_000), *[image(10)] * 19) == 1
+    assert count(*[image(2_000)] * 21) == 1
+    with pytest.raises(InvalidInputError, match=r"messages\[0\] has 21 images, one of them of 2,001 pixels"):
+        count(image(2_001), *[image(10)] * 20)
+
+
+def caching(*lengths: str) -> list[dict[str, Any]]:
+    """Text blocks, each with a mark that holds so long."""
+    controls = [{"type": "ephemeral", "ttl": length} for length in lengths]
+    return [{"type": "text", "text": "x", "cache_control": control} for control in controls]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "system", "words"),
+    [
+        (["5m"] * 5, [], r"messages\[0\] has 5 cache_control marks"),
+        (["5m"] * 3, ["5m"] * 2, r"messages\[0\] has 5 cache_control marks"),
+        (["1h"], ["5m"], "a cache_control of 1h behind one of 5m"),
+        (["5m", "1h"], [], "a cache_control of 1h behind one of 5m"),
+        (["2h"], [], r"messages\[0\]\[0\]\.content\[0\]\.cache_control is"),
+    ],
+)
+def test_marks_of_messages_and_parameters_count_together(
+    lengths: list[str], system: list[str], words: str
+) -> None:
+    """At most four in a request, and none of an hour behind one of five minutes."""
+    params = {"system": caching(*system)}
+    with pytest.raises(InvalidInputError, match=words):
+        read_inputs(messages=[[user(*caching(*lengths))]], model=MODEL, params=params)
+    good = read_inputs(messages=[[user(*caching("1h", "5m"))]], model=MODEL, params={"system": caching("1h")})
+    assert good.count == 1
 
 
 def test_all_roles_and_kinds_of_content_are_accepted() -> None:
