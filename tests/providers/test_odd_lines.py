@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -211,3 +212,29 @@ def test_what_is_no_whole_line_is_no_result(cut: bytes) -> None:
     """A download that broke off can be repeated."""
     with pytest.raises(IncompleteResultsError, match="not a whole result"):
         decode_line(cut)
+
+
+def _seconds(raw: bytes) -> float:
+    began = time.process_time()
+    decode_line(raw)
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("text", b'"usage": NaN, "content": [{"type": "text", "text": "%s"}]' % (b'word \\"q\\" ' * 300_000)),
+        (
+            "blocks",
+            b'"usage": NaN, "content": [%s{"text": "hi"}]' % (b'{"type": "new", "a": [1]},' * 120_000),
+        ),
+        ("brackets", b'"more": %s, "content": "hi"' % (b"[" * 1_500_000 + b"]" * 1_500_000)),
+        ("half characters", b'"usage": NaN, "content": "%s"' % (b"\\ud800" * 500_000)),
+        ("cited", b'"content": [%s{}]' % (b'{"text": "a", "citations": [{"cited_text": "a"}]},' * 60_000)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_odd_line_of_megabytes_is_read_in_linear_time(name: str, part: bytes) -> None:
+    """Three megabytes of it take less than a second each, on a machine that is slow or busy, too."""
+    raw = b'{"custom_id": "r", "result": {"type": "succeeded", "message": {%s}}}' % part
+    assert _seconds(raw) < len(raw) / 1e6

@@ -41,6 +41,7 @@ _PAGES_OF_A_POLL = 5
 _MOST_PAGES = 1_000
 _FEW = 2  # up to so many batches are asked for one by one
 _CHUNK = 1_000  # outcomes handed over at a time
+_CHUNK_BYTES = 16_000_000  # … or as many as have so many bytes
 _MOST_LINE_BYTES = 256_000_000  # of one result line: as much as a whole batch may be asked with
 _UNREADABLE = "unreadable"  # the status of a batch whose description is
 _MOST_TOKENS = 10**12
@@ -310,6 +311,7 @@ def _check_what_the_sdk_found(client: anthropic.Anthropic, access: Access) -> No
 def _chunks(lines: Iterator[tuple[bytes, bool]]) -> Iterator[list[Outcome]]:
     """Outcomes, many at a time; what came before a line that is cut is handed over before its error."""
     chunk: list[Outcome] = []
+    size = 0
     for line, whole in lines:
         try:
             chunk.append(decode_line(line))
@@ -319,9 +321,10 @@ def _chunks(lines: Iterator[tuple[bytes, bool]]) -> Iterator[list[Outcome]]:
                 raise
             # It would be so in every download, and what stands behind it would never be read.
             chunk.append(unreadable(line))
-        if len(chunk) == _CHUNK:
+        size += len(line)
+        if len(chunk) == _CHUNK or size > _CHUNK_BYTES:
             yield chunk
-            chunk = []
+            chunk, size = [], 0
     if chunk:
         yield chunk
 

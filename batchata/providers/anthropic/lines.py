@@ -11,7 +11,7 @@ from batchata.core.pricing import MOST_SEARCHES, MOST_TOKENS
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
 from batchata.output.blocks import Block
-from batchata.providers.anthropic.odd_lines import OddLine, read_odd, split_writes
+from batchata.providers.anthropic.odd_lines import UNDECODABLE, OddLine, read_odd, split_writes
 from batchata.providers.anthropic.pieces import NoPieceError
 from batchata.providers.anthropic.refusals import is_about_money
 from batchata.providers.port import Outcome
@@ -23,7 +23,6 @@ _UNKNOWN_SHAPE = (
     "the answer came in a shape that is not known; it is in the log as received, and a later version of "
     "Batchata may read it"
 )
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 type _Said = tuple[str | None, str | None]  # type and message of an error
 
@@ -101,7 +100,7 @@ def answer_blocks(line: bytes) -> list[Block]:
     """Only the content blocks of a stored result line: all that a result is read from."""
     try:
         message = _decode_answer(line).result.message
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return _read_odd(line).blocks or []
     return [] if message is None else message.content
 
@@ -114,7 +113,7 @@ def decode_line(line: bytes) -> Outcome:
     """
     try:
         parsed = _decode(line)
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return _odd(line)
     result = parsed.result
     message = result.message

@@ -15,6 +15,9 @@ from batchata.providers.anthropic.pieces import NoPieceError, elements, members,
 
 UNKNOWN_PLACE = "in a shape that is not known"
 _LISTS = {"citations": Citation}  # of a block: what is read element by element
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_decode_block = msgspec.json.Decoder(Block).decode
+_decode_blocks = msgspec.json.Decoder(list[Block]).decode
 _DIGITS = re.compile(r"\d{1,9}(\.0*)?", re.ASCII)
 
 
@@ -122,9 +125,12 @@ def _blocks(piece: bytes) -> list[Block] | None:
     """A content of one text, or of one block without a list around it, has one reading."""
     if piece == b"null":
         return []
-    found = _value(piece) if piece[:1] == b'"' else None
-    if isinstance(found, str):
+    if piece[:1] == b'"' and isinstance(found := _value(piece), str):
         return [Block(type="text", text=found)]
+    try:
+        return _decode_blocks(piece)
+    except UNDECODABLE:
+        pass
     try:
         parts = [piece] if piece[:1] == b"{" else elements(piece)
     except NoPieceError:
@@ -134,7 +140,15 @@ def _blocks(piece: bytes) -> list[Block] | None:
 
 
 def _block(piece: bytes) -> Block | None:
-    """A text without a type is a text."""
+    """A text without a type is a text. What names neither a text nor a call is not looked at: millions of
+    such blocks fit into a line.
+    """
+    if b'"te' not in piece and b'"tool_use"' not in piece and b"\\" not in piece:
+        return None
+    try:
+        return _decode_block(piece)
+    except UNDECODABLE:
+        pass
     known = _known(piece, Block)
     if known is None:
         return None

@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
-_SIGN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:"]', re.DOTALL)
+_TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_SIGN = re.compile(_TEXT + rb'|[{}\[\],:"]', re.DOTALL)
+_BRACKETS = re.compile(_TEXT + rb'|[{\[]++|[}\]]++|"', re.DOTALL)
 _OPENING, _CLOSING = b"{[", b"}]"
 
 
@@ -65,26 +67,40 @@ def _pieces(raw: bytes, kind: bytes) -> Iterator[tuple[bytes | None, bytes]]:
     raw = raw.strip()
     if not raw.startswith(kind):
         raise NoPieceError(f"no {'object' if kind == b'{' else 'list'}")
-    depth, begin = 0, 1
+    begin = at = 1
     key: bytes | None = None
-    for sign in _SIGN.finditer(raw):
-        mark = sign[0]
+    while sign := _SIGN.search(raw, at):
+        mark, start, at = sign[0], sign.start(), sign.end()
         if mark in _OPENING:
-            depth += 1
-        elif mark in _CLOSING:
-            depth -= 1
-            if depth == 0:
-                if raw[begin : sign.start()].strip():
-                    yield key, raw[begin : sign.start()].strip()
+            at = _end(raw, start)
+        elif mark == b"," or mark in _CLOSING:
+            piece = raw[begin:start].strip()
+            if piece or mark == b",":
+                yield key, piece
+            if mark != b",":
                 break
+            key, begin = None, at
+        elif mark == b":" and key is None and kind == b"{":
+            key, begin = raw[begin:start].strip(), at
         elif mark == b'"':
             raise NoPieceError("a text without an end")
-        elif depth == 1 and mark == b",":
-            yield key, raw[begin : sign.start()].strip()
-            key, begin = None, sign.end()
-        elif depth == 1 and mark == b":" and key is None and kind == b"{":
-            key, begin = raw[begin : sign.start()].strip(), sign.end()
     else:
         raise NoPieceError("it has no end")
-    if raw[sign.end() :].strip():
+    if raw[at:].strip():
         raise NoPieceError("something stands behind its end")
+
+
+def _end(raw: bytes, start: int) -> int:
+    """Where the object or list that begins there ends."""
+    depth = 0
+    for found in _BRACKETS.finditer(raw, start):
+        mark = found[0]
+        if mark[:1] in _OPENING:
+            depth += len(mark)
+        elif mark[:1] in _CLOSING:
+            if depth <= len(mark):
+                return found.start() + depth
+            depth -= len(mark)
+        elif mark == b'"':
+            break
+    raise NoPieceError("it has no end")
