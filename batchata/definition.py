@@ -77,6 +77,25 @@ class Definition:
         """What is cached, and why; None when that is not asked for."""
         return self._planned if self.template else None  # the template is made by the plan
 
+    def take_route(self, wanted: str) -> None:
+        """Ask for the shape of answers in this way, "native" or "prompt", from now on.
+
+        What the native format cannot carry stays in the prompt.
+        """
+        if wanted in (self.route.kind, "", "text"):
+            return
+        try:
+            found = self._route(wanted)
+        except InvalidInputError:
+            return
+        self.route = found
+        self.__dict__.pop("template", None)
+
+    def _route(self, wanted: str) -> Route:
+        return choose_route(
+            self.schema, native=self.model.structured_output, citations=self.enable_citations, wanted=wanted
+        )
+
     def follow(self, plan: CachePlan | None) -> None:
         """Cache what a run in the log has been caching since it began, whatever would pay today."""
         self._planned = plan
@@ -236,6 +255,7 @@ def define(
     cache: str | None = None,
     prices: Prices | str | os.PathLike[str] | None = None,
     on_bad_file: str = "raise",
+    structured_output: str = "auto",
     message_params: Mapping[str, Any],
 ) -> Definition:
     """Check everything that the caller gave.
@@ -284,7 +304,12 @@ def define(
         enable_citations=bool(enable_citations),
         dedupe=dedupe,
         cache=check_cache(cache),
-        route=choose_route(schema, native=found.structured_output, citations=bool(enable_citations)),
+        route=choose_route(
+            schema,
+            native=found.structured_output,
+            citations=bool(enable_citations),
+            wanted=structured_output,
+        ),
         given_price=price,
     )
 

@@ -156,6 +156,7 @@ class RequestRefusedError(ProviderError):
     """
 
     position: int | None = None
+    schema_refused = False  # for the schema of its output format, and not without
 
 
 class AuthenticationFailedError(RequestRefusedError):

@@ -85,6 +85,7 @@ def batch(
     base_url: str | None = None,
     on_interrupt: str = "detach",
     on_bad_file: str = "raise",
+    structured_output: str = "auto",
     **message_params: Any,
 ) -> BatchJob:
     """Send all items as one job, now, and return it. The arguments are those of `BatchManager`.
@@ -106,6 +107,7 @@ def batch(
         dedupe=dedupe,
         prices=prices,
         on_bad_file=on_bad_file,
+        structured_output=structured_output,
         message_params=message_params,
     )
     _check_fits_one_job(definition)
@@ -122,6 +124,7 @@ def batch(
         raw_results_dir=raw_results_dir,
         on_interrupt=on_interrupt,
         on_bad_file=on_bad_file,
+        structured_output=structured_output,
     )
     engine = Engine(definition, settings, RunStore(state_path, run_id), access)
     engine.drive(Call(once=True))

@@ -88,6 +88,10 @@ class BatchManager:
         on_interrupt: what Ctrl-C does with open batches: "detach" leaves them running, "cancel" cancels them.
         on_bad_file: what becomes of files that cannot be used: "raise" lists all of them in one error;
             "fail" lets those items fail, at no cost, and sends the others.
+        structured_output: how the response model reaches the provider: "native" as an output format, "prompt"
+            in the system prompt, "auto" natively where model and schema allow it. With "auto" a schema that
+            the provider refuses goes into the prompt from then on, and what was refused is sent again at
+            once; the log says so. It may change between starts.
         **message_params: parameters of the Messages API for every request, such as `system` or `thinking`.
 
     Raises:
@@ -124,6 +128,7 @@ class BatchManager:
         base_url: str | None = None,
         on_interrupt: str = "detach",
         on_bad_file: str = "raise",
+        structured_output: str = "auto",
         **message_params: Any,
     ) -> None:
         settings = check_settings(
@@ -139,6 +144,7 @@ class BatchManager:
             raw_results_dir=raw_results_dir,
             on_interrupt=on_interrupt,
             on_bad_file=on_bad_file,
+            structured_output=structured_output,
         )
         access = AnthropicAccess(api_key, base_url)
         store = RunStore(state_path, run_id)
@@ -154,6 +160,7 @@ class BatchManager:
             cache=cache,
             prices=prices,
             on_bad_file=on_bad_file,
+            structured_output=structured_output,
             message_params=message_params,
         )
         self._engine = Engine(definition, settings, store, access)

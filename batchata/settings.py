@@ -16,6 +16,7 @@ type PathLike = str | os.PathLike[str]
 
 _ON_INTERRUPT = ("detach", "cancel")
 _ON_BAD_FILE = ("raise", "fail")
+_STRUCTURED = ("auto", "native", "prompt")
 _MOST_JOBS = 1_000
 _MOST_ATTEMPTS = 100
 
@@ -34,6 +35,7 @@ def check_settings(
     raw_results_dir: PathLike | None,
     on_interrupt: str,
     on_bad_file: str,
+    structured_output: str = "auto",
 ) -> Settings:
     """The settings as they enter the log.
 
@@ -43,6 +45,10 @@ def check_settings(
         raise InvalidInputError(f"on_interrupt must be 'detach' or 'cancel', not {on_interrupt!r}")
     if on_bad_file not in _ON_BAD_FILE:
         raise InvalidInputError(f"on_bad_file must be 'raise' or 'fail', not {on_bad_file!r}")
+    if structured_output not in _STRUCTURED:
+        raise InvalidInputError(
+            f"structured_output must be 'auto', 'native' or 'prompt', not {structured_output!r}"
+        )
     return Settings(
         items_per_job=_whole("items_per_job", items_per_job, MAX_REQUESTS),
         max_parallel_jobs=_whole("max_parallel_jobs", max_parallel_jobs, _MOST_JOBS),
@@ -56,6 +62,7 @@ def check_settings(
         raw_results_dir=_directory("raw_results_dir", raw_results_dir),
         on_interrupt=on_interrupt,
         on_bad_file=on_bad_file,
+        structured_output=None if structured_output == "auto" else structured_output,
     )
 
 

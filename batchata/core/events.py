@@ -213,6 +213,19 @@ class CallFailed(Event, frozen=True, kw_only=True):
     not_before: int
 
 
+class SchemaRouteChanged(Event, frozen=True, kw_only=True):
+    """The decision to ask for the answer's shape in another way from now on: "native" or "prompt".
+
+    `job` is the one whose refusal led to it, with the provider's `error`; both are None where the user asked
+    for it. Jobs that are out keep the way in which they were sent.
+    """
+
+    TYPE: ClassVar[str] = "schema_route_changed"
+    route: str
+    job: int | None
+    error: RequestError | None
+
+
 class OutcomeRecorded(Event, frozen=True, kw_only=True):
     """What became of one request. `error` is None only where the run's own reader accepted the answer.
 

@@ -40,6 +40,7 @@ def _run_started(run: Run, at: int, event: e.RunStarted, version: int) -> None:
     run.started = event
     run.settings = event.settings
     run.max_tokens = int(event.params.get("max_tokens", 0))
+    run.route = event.output_route
     run.key = event.key
     run.started_at = at
     run.status = "running"
@@ -103,6 +104,7 @@ def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: 
     reserved = None if event.reserved is None else amount_of(event.reserved)
     job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at, run.key, at)
     job.expected, job.bytes = event.expected, event.bytes
+    job.route = run.route
     job.max_tokens = known(event.max_tokens)
     run.jobs[job.number] = run.open[job.number] = job
     items = run.items
@@ -182,6 +184,12 @@ def _batch_polled(run: Run, at: int, event: e.BatchPolled, version: int) -> None
 def _call_failed(run: Run, at: int, event: e.CallFailed, version: int) -> None:
     for number in event.jobs:
         run.jobs[number].not_before = event.not_before
+
+
+def _schema_route_changed(run: Run, at: int, event: e.SchemaRouteChanged, version: int) -> None:
+    run.route = event.route
+    run.schema_refusal = None if event.job is None or event.error is None else (event.job, event.error)
+    run.cached_at = run.cold_jobs = 0  # requests begin otherwise from now on
 
 
 def _outcome_recorded(run: Run, at: int, event: e.OutcomeRecorded, version: int) -> None:
@@ -354,6 +362,7 @@ _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
     e.JobAbandoned: _job_abandoned,
     e.BatchPolled: _batch_polled,
     e.CallFailed: _call_failed,
+    e.SchemaRouteChanged: _schema_route_changed,
     e.OutcomeRecorded: _outcome_recorded,
     e.StrayOutcomeRecorded: _stray_outcome_recorded,
     e.CostCharged: _cost_charged,

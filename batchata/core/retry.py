@@ -12,6 +12,7 @@ from batchata.core.state import Job, Run
 DEFAULT_RETRY_DELAY = 30.0  # seconds, doubled with every attempt
 LONGEST_DELAY = 3600.0
 CANCELED = "canceled"
+SCHEMA_REFUSED = "schema_refused"  # … by the native way, which the run does not take any more
 SPENT = "billing_error"  # the account may not spend any more
 
 # Sending the same request again cannot help: the request, the key or the account must change first. An answer
@@ -30,6 +31,10 @@ FINAL = frozenset(
         CANCELED,
     }
 )
+
+
+# What says nothing of the request itself: the attempt does not count, and nothing is waited for.
+_AT_ONCE = (CANCELED, SPENT, SCHEMA_REFUSED)
 
 
 def backoff(attempt: int, base: float, jitter: float) -> float:
@@ -52,13 +57,13 @@ def schedule_retries(
     groups: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, kind in sorted(undecided.items()):
         sent = run.items.attempts[index]
-        if kind == SPENT or (kind == CANCELED and job.cancel_requested):
+        if kind in (SPENT, SCHEMA_REFUSED) or (kind == CANCELED and job.cancel_requested):
             groups[kind, sent].append(index)  # not the request's doing: the attempt does not count
         elif kind not in FINAL and sent < run.settings.max_attempts:
             groups[kind, sent + 1].append(index)
     decisions = []
     for (kind, attempt), indexes in groups.items():
-        delay = 0.0 if kind in (CANCELED, SPENT) else round(backoff(attempt, base, random()), 6)
+        delay = 0.0 if kind in _AT_ONCE else round(backoff(attempt, base, random()), 6)
         decisions.append(
             RetryScheduled(
                 job=job.number,

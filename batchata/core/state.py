@@ -65,6 +65,7 @@ class Job:
     alone_since: int  # from then on nobody was sending it any more; until then it may still become a batch
     expected: Expected | None = None
     bytes: int = 0
+    route: str = ""  # how the answers' shape was asked for: "text", "native" or "prompt"
     max_tokens: int | None = None  # of each answer; None in logs that had one limit for the whole run
     status: JobStatus = JobStatus.STARTED
     batch_id: str | None = None
@@ -235,6 +236,8 @@ class Run:
         self.started: RunStarted | None = None
         self.settings: Settings | None = None
         self.max_tokens = 0  # what an answer may have at most, as the last start said
+        self.route = ""  # how the shape of answers is asked for from now on: "text", "native" or "prompt"
+        self.schema_refusal: tuple[int, RequestError] | None = None  # the job and the words that led to it
         self.key: str | None = None  # the fingerprint of the API key of the last start
         self.status = "empty"  # running | interrupted | completed
         self.started_at = 0

@@ -77,7 +77,10 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What may change between two starts of a run. Durations in seconds, `max_cost` a decimal string."""
+    """What may change between two starts of a run. Durations in seconds, `max_cost` a decimal string.
+
+    `structured_output` is the way of the schema that was asked for, "native" or "prompt"; None: ours.
+    """
 
     items_per_job: int
     max_parallel_jobs: int
@@ -91,3 +94,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw_results_dir: str | None
     on_interrupt: str
     on_bad_file: str = "raise"
+    structured_output: str | None = None

@@ -69,16 +69,34 @@ def result_schema(response_model: type[pydantic.BaseModel]) -> dict[str, Any]:
         return response_model.model_json_schema(by_alias=False)
 
 
-def choose_route(schema: dict[str, Any] | None, *, native: bool, citations: bool) -> Route:
-    """The native format where the model has it and no citations are asked for (both together are refused)."""
+def choose_route(
+    schema: dict[str, Any] | None, *, native: bool, citations: bool, wanted: str = "auto"
+) -> Route:
+    """The native format where the model has it and no citations are asked for (both together are refused).
+
+    `wanted` is "auto", or the way to take: "native" or "prompt".
+
+    Raises InvalidInputError when the native format is wanted and cannot be had.
+    """
     if schema is None:
         return Route("text")
-    if native and not citations:
-        try:
-            return Route("native", output_format={"type": "json_schema", "schema": native_schema(schema)})
-        except NotNative:
-            pass
+    try:
+        if wanted != "prompt":
+            return _native_route(schema, native=native, citations=citations)
+    except NotNative as exc:
+        if wanted == "native":
+            raise InvalidInputError(
+                f"structured_output='native' cannot carry this: {exc}; give 'auto' or 'prompt'"
+            ) from exc
     return Route("prompt", instructions=instructions(schema, citations=citations))
+
+
+def _native_route(schema: dict[str, Any], *, native: bool, citations: bool) -> Route:
+    if not native:
+        raise NotNative("the model has no native output format")
+    if citations:
+        raise NotNative("the API refuses its output format together with citations")
+    return Route("native", output_format={"type": "json_schema", "schema": native_schema(schema)})
 
 
 def instructions(schema: dict[str, Any], *, citations: bool) -> str:

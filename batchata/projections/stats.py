@@ -55,6 +55,7 @@ def statistics(
         "estimate": estimate_error(run.accuracy),
         "elapsed_seconds": (run.updated_at - run.started_at) / 1e6,
         "results_dir": results_dir,
+        "output_route": run.route or None,
         "processed_results_dir": None if results_dir is None else str(processed_dir(results_dir)),
         "raw_results_dir": None if raw is None else str(raw),
     }

@@ -34,7 +34,8 @@ class Outcome(msgspec.Struct, gc=False):
     """What became of one request, read from one result line, which is kept as received in `line`.
 
     `blocks` are the answer's content blocks; `error` says why there is no answer, None when there is one.
-    `inference_geo` is where the answer says that it was made.
+    `inference_geo` is where the answer says that it was made. `schema_refused` says that the request failed
+    for the schema of its output format, and would not without.
     """
 
     custom_id: str
@@ -45,6 +46,7 @@ class Outcome(msgspec.Struct, gc=False):
     blocks: list[Block]
     line: bytes
     inference_geo: str | None = None
+    schema_refused: bool = False
 
 
 class Provider(Protocol):

@@ -90,6 +90,9 @@ def _identity(paper: Paper, history: History, started: RunStarted, now: int) -> 
     if started.enable_citations:
         features.append("with citations")
     paper.field("input", clean(", ".join(features)))
+    if run.schema_refusal is not None:
+        job, error = run.schema_refusal
+        paper.field("schema", f"in the prompt since job {job} was refused for it: {short(error.message)}")
     paper.field("started", f"{moment(run.started_at)} by batchata {clean(started.library_version)}")
     if history.starts > 1:
         times = f"{history.starts:,}, the last at {moment(run.resumed_at)}"

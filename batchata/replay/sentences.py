@@ -61,6 +61,12 @@ def _submission_failed(event: e.SubmissionFailed) -> str:
     return f"job {event.job}: no batch: {_error(event.error)}; again from {moment(event.not_before)}"
 
 
+def _schema_route_changed(event: e.SchemaRouteChanged) -> str:
+    where = "goes into the prompt" if event.route == "prompt" else f"goes the {short(event.route)} way"
+    why = "as asked" if event.error is None else f"job {event.job}: {_error(event.error)}"
+    return f"the schema {where} from now on; {why}"
+
+
 def _submitting_stopped(event: e.SubmittingStopped) -> str:
     return f"nothing more is sent in this start: {_error(event.error)}"
 
@@ -171,6 +177,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     e.JobAbandoned: _job_abandoned,
     e.BatchPolled: _batch_polled,
     e.CallFailed: _call_failed,
+    e.SchemaRouteChanged: _schema_route_changed,
     e.OutcomeRecorded: _outcome_recorded,
     e.StrayOutcomeRecorded: _stray_outcome_recorded,
     e.CostCharged: _cost_charged,

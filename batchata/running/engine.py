@@ -53,7 +53,7 @@ from batchata.running.matching import changes, check_same_place, check_same_run,
 from batchata.running.notes import Notes
 from batchata.running.recording import Recorder
 from batchata.running.retrying import check_raised, retry_failed
-from batchata.running.runner import Runner
+from batchata.running.runner import Requests, Runner
 from batchata.running.stopping import Asked, Stop, stop_on_signals
 from batchata.running.store import RunStore
 
@@ -119,7 +119,10 @@ class Engine:
     def _check_ours(self, log: Log) -> None:
         """Once for each size that the run has: neither its beginning nor our definition changes."""
         run = self.store.run
-        if run.started is None or self._ours == (run.started.tag, run.total):
+        if run.started is None:
+            return
+        if self._ours == (run.started.tag, run.total):
+            self.definition.take_route(self._route_of(run))
             return
         try:
             check_same_run(log, run, self.definition)
@@ -128,7 +131,13 @@ class Engine:
             raise
         if self._ours is None:
             self.definition.follow(run.started.cache)
+        self.definition.take_route(self._route_of(run))
         self._ours = run.started.tag, run.total
+
+    def _route_of(self, run: Run) -> str:
+        """The way that the caller asked for, or the one that the run decided on."""
+        wanted = self.settings.structured_output
+        return run.route if wanted is None else wanted
 
     def state(self) -> Run:
         """The run as its log has it now; an empty one when it was never started."""
@@ -335,6 +344,7 @@ class Engine:
             self._check_ours(log)
             starting.resume(journal, self.settings, self.definition.max_tokens, self._provider)
             starting.warn_of_expiring_results(run)
+        starting.take_route(journal, self.definition)
         memory = this_process() if self.store.in_memory else None
         writer = ResultsWriter(log, run, self.definition.reader, memory)
         writer.claim()
@@ -361,9 +371,8 @@ class Engine:
                 intake=Intake(journal, recorder, random.random, self.definition.inputs.place),
                 provider=self._provider,
                 inputs=self.definition.inputs,
-                template=self.definition.template,
-                measures=self.definition.measures(notes.of, journal.run.items.raised),
-                expectation=self._expectation or expectation_of(self.definition),
+                requests=self._requests(notes),
+                again=lambda route: self._by_route(route, notes),
                 notes=notes,
                 stop=self.stop,
                 wait=self._wait(call),
@@ -376,6 +385,21 @@ class Engine:
                 runner.drive(once=call.once)
             finally:
                 self._provider = None if runner.broke_off else self._provider
+
+    def _requests(self, notes: Notes) -> Requests:
+        """What the runner needs to plan and to build requests."""
+        definition, run = self.definition, self.store.run
+        return Requests(
+            definition.template,
+            definition.measures(notes.of, run.items.raised),
+            self._expectation or expectation_of(definition),
+        )
+
+    def _by_route(self, route: str, notes: Notes) -> Requests:
+        """The same when the way of the schema has changed: prompts are longer, and what they cost is more."""
+        self.definition.take_route(route)
+        self._expectation = None
+        return self._requests(notes)
 
 
 def not_open(run: Run, number: int) -> str:

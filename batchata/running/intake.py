@@ -23,7 +23,7 @@ from batchata.errors import (
     UnknownSubmissionError,
 )
 from batchata.providers.port import Batch
-from batchata.running import work
+from batchata.running import routing, work
 from batchata.running.journal import Journal, now
 from batchata.running.mending import KIND
 from batchata.running.recording import Collection, Recorder
@@ -167,8 +167,11 @@ class Intake:
         collection = self._collections.get(job.number)
         if collection is None:
             collection = self._collections[job.number] = Collection.of(self._run, job)
-        recorded, bodies = self._recorder.outcomes(collection, report.outcomes, self._journal.claim.next_body)
-        self._journal.append(*recorded, *self._no_credit(job, recorded), bodies=bodies)
+        recorded, bodies = self._recorder.outcomes(
+            collection, report.outcomes, self._journal.claim.next_body, routing.meaning(self._run, job)
+        )
+        decided = routing.decided_by_results(self._run, job, recorded)
+        self._journal.append(*recorded, *decided, *self._no_credit(job, recorded), bodies=bodies)
 
     def _no_credit(self, job: Job, recorded: Sequence[Event]) -> Sequence[Event]:
         """An account that may not spend any more shows in the results too, of a batch that was taken."""
@@ -230,7 +233,13 @@ class Intake:
     def _not_submitted(self, job: Job, error: BatchataError) -> None:
         """A refusal ends submitting, unless the job is refused for its size or for one item, without which
         the others can go."""
-        index = _refused_item(job, error)
+        decided = routing.decided_by_refusal(self._run, job, error)
+        if decided is not None:
+            self._journal.append(self._submission_failed(job.number, error, 0.0), *decided)
+            return
+        about_schema = routing.cured(self._run, job, error)
+        index = None if about_schema is not error else _refused_item(job, error)
+        error = about_schema
         too_large = error.kind == "request_too_large" and job.request_count > 1
         if index is not None and self._refused < _MOST_REFUSED:
             self._refused += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from batchata.core.events import Event, JobCompleted, OutcomeRecorded, StrayOutcomeRecorded
@@ -69,14 +69,23 @@ class Recorder:
     geo: str | None = None  # where inference was asked for, for answers that do not say where it was
 
     def outcomes(
-        self, collection: Collection, outcomes: Iterable[Outcome], next_body: int
+        self,
+        collection: Collection,
+        outcomes: Iterable[Outcome],
+        next_body: int,
+        schema_refused: Callable[[RequestError], RequestError] = lambda error: error,
     ) -> tuple[list[Event], list[bytes]]:
-        """The events and bodies of some outcomes; bodies are numbered from `next_body` on."""
+        """The events and bodies of some outcomes; bodies are numbered from `next_body` on.
+
+        `schema_refused` says what an error means that is one of the schema.
+        """
         events: list[Event] = []
         bodies: list[bytes] = []
         for outcome in outcomes:
             index = collection.take(outcome)
             if index is not None:
+                if outcome.schema_refused and outcome.error is not None:
+                    outcome.error = schema_refused(outcome.error)
                 events.extend(self._events(collection.job, index, outcome, next_body + len(bodies)))
                 bodies.append(outcome.line)
         return events, bodies

@@ -57,6 +57,15 @@ _HELD = (
 _GRACE = 20.0  # seconds that calls under way get when the run ends early, so that their answers are recorded
 
 
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """How requests are built, how large and dear they get, and what is expected of them."""
+
+    template: RequestTemplate
+    measures: Measures
+    expectation: Expectation
+
+
 @dataclass(slots=True)
 class Runner:
     """Drives one run until it is done, told to stop, out of money, or has waited for `wait` seconds."""
@@ -65,9 +74,8 @@ class Runner:
     intake: Intake
     provider: Provider | None  # None for a run without items
     inputs: Inputs
-    template: RequestTemplate
-    measures: Measures
-    expectation: Expectation
+    requests: Requests
+    again: Callable[[str], Requests]  # the same for another way of the schema
     notes: Notes
     stop: Stop
     wait: float | None  # None: until the run is done; 0: one pass
@@ -161,7 +169,7 @@ class Runner:
             check_now=check_now,
             awaiting=self._awaiting,
         )
-        return decide.next_steps(self.run, now(), self.measures, situation)
+        return decide.next_steps(self.run, now(), self.requests.measures, situation)
 
     @property
     def _calls(self) -> dict[int, str]:
@@ -241,7 +249,7 @@ class Runner:
                 # What two copies of one log send must not be taken for each other.
                 custom_ids=f"{started.tag}-{step.number}-{secrets.token_hex(3)}-{{index}}",
                 reserved=None if plan.reserved is None else plain(plan.reserved),
-                expected=self.expectation.of(plan.items),
+                expected=self.requests.expectation.of(plan.items),
                 max_tokens=max_tokens,
             )
         )
@@ -251,7 +259,7 @@ class Runner:
             custom_ids=[job.custom_id(index) for index in plan.items],
             sources=[self.inputs.source(index) for index in plan.items],
             notes=[self.notes.of(index) for index in plan.items],
-            template=self.template.limited_to(max_tokens),
+            template=self.requests.template.limited_to(max_tokens),
             bytes=plan.bytes,
             leaves_out=self.run.settings is not None and self.run.settings.on_bad_file == "fail",
         )
@@ -290,9 +298,9 @@ class Runner:
             self._take_back_unsent()
             raise LogWriteError(f"nothing was sent for {self.patience:,.0f} s: {_HELD}")
 
-    def _take_back_unsent(self) -> None:
+    def _take_back_unsent(self, why: str = "sending ended before it was this job's turn") -> None:
         """What was never sent is certainly no batch, and need not be looked for."""
-        error = RequestError(kind="not_sent", message="sending ended before it was this job's turn")
+        error = RequestError(kind="not_sent", message=why)
         unsent, self._written = self._written, []
         self.journal.append(
             *(events.SubmissionFailed(job=each.job, error=error, not_before=now()) for each in unsent)
@@ -308,7 +316,7 @@ class Runner:
 
     def _stop_at_limit(self, step: StopAtLimit) -> None:
         assert self.run.settings is not None
-        pending = worst_of_pending(self.run, self.measures)
+        pending = worst_of_pending(self.run, self.requests.measures)
         self.journal.append(
             events.CostLimitReached(
                 limit=self.run.settings.max_cost or "",
@@ -341,8 +349,11 @@ class Runner:
         if report is None:
             return
         self._pass.take(report)
-        completed_before = self._completed(report)
+        completed_before, route = self._completed(report), self.run.route
         self.intake.take(report)
+        if self.run.route != route:
+            self._take_back_unsent("the schema goes another way from now on")
+            self.requests, self._awaiting = self.again(self.run.route), None
         if not isinstance(report, work.Arrived):
             ended = self.run.jobs_with(JobStatus.ENDED) if isinstance(report, work.Polled) else ()
             self._found -= set(jobs_of(report)) - {job.number for job in ended}

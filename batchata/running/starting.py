@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from batchata.core import decide
-from batchata.core.events import ItemsAdded, RunResumed
+from batchata.core.events import ItemsAdded, RunResumed, SchemaRouteChanged
 from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.definition import Definition, this_process
@@ -41,6 +41,12 @@ def resume(journal: Journal, settings: Settings, max_tokens: int, provider: Prov
             key=None if provider is None else provider.key,
         )
     )
+
+
+def take_route(journal: Journal, definition: Definition) -> None:
+    """The caller asks for another way of the schema than the run has taken so far."""
+    if journal.run.route != definition.route.kind:
+        journal.append(SchemaRouteChanged(route=definition.route.kind, job=None, error=None))
 
 
 def warn_of_expiring_results(run: Run) -> None:

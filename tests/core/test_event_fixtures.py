@@ -128,3 +128,12 @@ def test_the_first_refused_items_mean_what_they_meant() -> None:
     assert (run.total, run.completed, run.failed, run.pending) == (3, 0, 0, 3)
     assert run.items.same_as == {1: 0}
     assert [run.input_body(index) for index in range(3)] == [3, 4, 2]
+
+
+def test_a_refused_schema_went_another_way_at_no_cost() -> None:
+    """The decision is in the log: what asked for the native way alone failed, the rest went on."""
+    run = fold(recorded(Path(__file__).parent / "fixtures/schema_1_schema_route.jsonl"))
+    assert [job.route for job in run.jobs.values()] == ["native", "native", "prompt", "native"]
+    assert (run.completed, run.failed, run.pending, run.route) == (1, 3, 0, "native")
+    assert run.spent == Decimal("0.000189")
+    assert run.items.attempts[2] == 1

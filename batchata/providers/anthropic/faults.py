@@ -34,7 +34,7 @@ from batchata.errors import (
 from batchata.providers.address import redacted
 from batchata.providers.anthropic.access import Access
 from batchata.providers.anthropic.pauses import asked_pause
-from batchata.providers.anthropic.refusals import is_about_money, named_request
+from batchata.providers.anthropic.refusals import is_about_money, is_about_schema, named_request
 from batchata.providers.anthropic.replies import ReplyTooLargeError
 from batchata.providers.anthropic.sockets import Sockets
 
@@ -248,6 +248,7 @@ class Calls:
             advice = f"; {_WORDS[status]} (the address is {self.url})" if status in _WORDS else ""
             refused = RequestRefusedError(text + advice, kind=kind, status=status)
             refused.position = named_request(said) if creating else None
+            refused.schema_refused = creating and kind == "invalid_request_error" and is_about_schema(said)
             return refused
         if effect is Effect.OPEN and creating:
             return UnknownSubmissionError(text, kind=kind, status=status)

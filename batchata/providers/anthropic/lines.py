@@ -13,7 +13,7 @@ from batchata.errors import IncompleteResultsError
 from batchata.output.blocks import Block
 from batchata.providers.anthropic.odd_lines import UNDECODABLE, OddLine, read_odd, split_writes
 from batchata.providers.anthropic.pieces import NoPieceError
-from batchata.providers.anthropic.refusals import is_about_money
+from batchata.providers.anthropic.refusals import is_about_money, is_about_schema
 from batchata.providers.port import Outcome
 from batchata.text import kept, short
 
@@ -96,6 +96,9 @@ _decode = msgspec.json.Decoder(_Line, float_hook=Decimal).decode
 _decode_answer = msgspec.json.Decoder(_AnswerLine, float_hook=Decimal).decode
 
 
+_REFUSALS = ("invalid_request_error", "timeout_error", "api_error")
+
+
 def answer_blocks(line: bytes) -> list[Block]:
     """Only the content blocks of a stored result line: all that a result is read from."""
     try:
@@ -118,15 +121,17 @@ def decode_line(line: bytes) -> Outcome:
     result = parsed.result
     message = result.message
     usage = None if message is None else message.usage
+    error = _error(result.type, message is not None, _said(result.error))
     return Outcome(
         custom_id=_kept(parsed.custom_id),
         kind=_kept(result.type),
         stop_reason=None if message is None or message.stop_reason is None else _kept(message.stop_reason),
-        error=_error(result.type, message is not None, _said(result.error)),
+        error=error,
         usage=None if usage is None else _usage(usage),
         blocks=[] if message is None else message.content,
         line=line,
         inference_geo=None if usage is None or usage.inference_geo is None else _kept(usage.inference_geo),
+        schema_refused=_is_schema_refused(result.type, error),
     )
 
 
@@ -145,15 +150,17 @@ def _odd(line: bytes) -> Outcome:
         if not found.blocks:
             raise IncompleteResultsError("a line of the results is not a whole result (it says no outcome)")
         kind = "succeeded"
+    error = _error(kind, found.blocks is not None, found.error)
     return Outcome(
         custom_id=_kept(found.custom_id),
         kind=_kept(kind),
         stop_reason=None if found.stop_reason is None else _kept(found.stop_reason),
-        error=_error(kind, found.blocks is not None, found.error),
+        error=error,
         usage=found.usage,
         blocks=found.blocks or [],
         line=line,
         inference_geo=None if found.inference_geo is None else _kept(found.inference_geo),
+        schema_refused=_is_schema_refused(kind, error),
     )
 
 
@@ -190,6 +197,12 @@ def _error(kind: str, is_answered: bool, said: _Said) -> RequestError | None:
             return RequestError(
                 kind="unknown_outcome", message=f"the provider gave a result of type {_kept(other)!r}"
             )
+
+
+def _is_schema_refused(kind: str, error: RequestError | None) -> bool:
+    return (
+        kind == "errored" and error is not None and error.kind in _REFUSALS and is_about_schema(error.message)
+    )
 
 
 def _said(envelope: _ErrorEnvelope | None) -> _Said:
