@@ -14,6 +14,7 @@ class PdfText:
         self._data = data
         self._count: int | None = None
         self._pages: dict[int, str] = {}
+        self._filled: dict[int, str] = {}
 
     def text(self, start: int, end: int) -> str | None:
         """The text of pages `start` to `end`, counted from 0, the end exclusive.
@@ -25,6 +26,29 @@ class PdfText:
             return None
         found = "".join([self._pages[number] for number in self._numbers(start, end)])
         return found if found.strip() or not self._numbers(start, end) else None
+
+    def filled(self, start: int, end: int) -> str | None:
+        """The same with the values of form fields and what is written over the pages.
+
+        None where that is no more than the text.
+        """
+        text = self.text(start, end)
+        numbers = self._numbers(start, end)
+        if any(number not in self._filled for number in numbers):
+            self._fill(numbers)
+        filled = "".join([self._filled[number] for number in numbers])
+        return None if not filled.strip() or filled == text else filled
+
+    def _fill(self, numbers: range) -> None:
+        import pypdfium2
+
+        with PDFIUM:
+            document = pypdfium2.PdfDocument(self._data)
+            if document.get_formtype():
+                document.init_forms()
+            for number in numbers:
+                self._filled[number] = _flat_text(document, number)
+            document.close()
 
     def _numbers(self, start: int, end: int) -> range:
         """Those of the pages that there are."""
@@ -45,6 +69,20 @@ class PdfText:
                 if number not in self._pages:
                     self._pages[number] = _page_text(document, number)
             document.close()
+
+
+def _flat_text(document: Any, number: int) -> str:
+    """The text of a page into which its fields and annotations are drawn."""
+    import pypdfium2
+    from pypdfium2 import raw
+
+    try:
+        page = document[number]
+        changed = raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS
+        page.close()
+    except pypdfium2.PdfiumError:
+        return ""
+    return _page_text(document, number) if changed else ""
 
 
 def page_count(data: bytes) -> int | None:

@@ -24,6 +24,7 @@ from batchata.sandbox import Answer, Request
 
 type Asked = dict[str, list[tuple[str, int]]]  # by the item's text: what was asked, with which max_tokens
 
+DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "documents"
 NEEDED = 2_000  # tokens that the whole answer to "message 1" has
 
 
@@ -194,6 +195,19 @@ def test_a_limit_that_max_cost_cannot_hold_is_refused(tmp_path: Path) -> None:
         enough = str(refused.value).split("give max_cost=")[1].split()[0]
         again = runs.manager(2, max_tokens=100, max_cost=enough)
         assert again.retry_failed(max_tokens=4_000)["failed_items"] == 0
+
+
+def test_a_file_that_was_never_sent_has_no_limit_to_be_above(tmp_path: Path) -> None:
+    """Only what was sent can have been cut off: a mended file goes with any limit that the run allows."""
+    bad = tmp_path / "bad.pdf"
+    bad.write_bytes(b"%PDF-1.4 cut")
+    with fresh(tmp_path / "run", answers=lambda _: Answer("fine")) as runs:
+        given = {"messages": None, "files": [bad], "prompt": "Read.", "response_model": None}
+        given["on_bad_file"] = "fail"
+        assert runs.manager(max_tokens=1_000, **given).run()["failed_items"] == 1
+        bad.write_bytes(next(DOCUMENTS.glob("*.pdf")).read_bytes())
+        summary = runs.manager(max_tokens=500, **given).retry_failed(max_tokens=800)
+        assert (summary["completed_items"], summary["retry_count"]) == (1, 1)
 
 
 def test_without_failed_items_a_higher_limit_does_nothing(tmp_path: Path) -> None:
