@@ -34,6 +34,7 @@ _LISTS = (
     "drop_results_after",
     "truncate_results",
     "descriptions",
+    "created_as",
     "entries",
 )
 
@@ -66,6 +67,8 @@ class Faults:
     retry_after: float | None = None  # seconds, on every injected status
     headers: dict[str, str] = field(default_factory=dict)  # and these, such as location
     descriptions: list[Any] = field(default_factory=list)  # a dict or bytes instead of a batch; None: itself
+    created_as: list[Any] = field(default_factory=list)  # created, then answered by this dict or bytes
+    counts: Any = None  # the request_counts of every batch, wherever it is described
     entries: list[Any] = field(default_factory=list)  # put on every page of the list, before its batches
     endless_list: bool = False  # each page says that there is more, behind the same batch
     # downloads of results

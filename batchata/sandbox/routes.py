@@ -11,6 +11,7 @@ from batchata.sandbox.downloads import Download, Dropped
 from batchata.sandbox.envelope import read_object
 from batchata.sandbox.faults import Faults
 from batchata.sandbox.protocol import Refusal, batch_object, injected, new_id, rfc3339, spend_limit
+from batchata.sandbox.records import Record
 from batchata.sandbox.rejections import Rejection, rejection
 from batchata.sandbox.server import Call, Lines, Reply
 from batchata.sandbox.service import Service
@@ -100,14 +101,21 @@ class Routes:
         self._inject("create_status", self.faults.create_says)
         if self._strike("created_twice"):
             self._service.create(call.body)
-        created = batch_object(self._service.create(call.body), call.base_url)
+        created = self._described(self._service.create(call.body), call)
         hang = float(self._take("create_hang", 0.0))
         if hang:
             self._wait(hang)
         if self._strike("lost_create_responses"):
             raise Dropped
         self._inject("create_status_after")
+        answer = self._take("created_as", None)
+        if isinstance(answer, bytes | dict):
+            return answer
         return created
+
+    def _described(self, record: Record, call: Call) -> dict[str, Any]:
+        odd = {} if self.faults.counts is None else {"request_counts": self.faults.counts}
+        return batch_object(record, call.base_url) | odd
 
     def _list(self, call: Call) -> Reply:
         self._inject("list_status")
@@ -120,7 +128,7 @@ class Routes:
         records, more = self._service.page(
             int(limit), call.query.get("after_id"), call.query.get("before_id")
         )
-        batches = [batch_object(record, call.base_url) for record in records]
+        batches = [self._described(record, call) for record in records]
         return {
             "data": [*self.faults.entries, *batches],
             "has_more": more or self.faults.endless_list,
@@ -135,7 +143,7 @@ class Routes:
         description = self._take("descriptions", None)
         if isinstance(description, bytes | dict):
             return description
-        return batch_object(self._service.retrieve(batch_id), call.base_url)
+        return self._described(self._service.retrieve(batch_id), call)
 
     def _results(self, batch_id: str) -> Reply:
         self._inject("results_status")

@@ -329,7 +329,7 @@ def _chunks(lines: Iterator[tuple[bytes, bool]]) -> Iterator[list[Outcome]]:
         yield chunk
 
 
-def _lines(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+def _lines(chunks: Iterator[bytes], most: int = _MOST_LINE_BYTES) -> Iterator[tuple[bytes, bool]]:
     """The lines, and whether each had its newline: the last one may lack it, or be cut.
 
     A line beyond all bounds is cut there, and what remains of it is not kept.
@@ -338,7 +338,7 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
     size = 0
     for chunk in chunks:
         first, *others = chunk.split(b"\n")
-        if size < _MOST_LINE_BYTES:
+        if size < most:
             parts.append(first)
         size += len(first)
         if not others:

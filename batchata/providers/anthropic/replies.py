@@ -96,7 +96,7 @@ def read_object(response: httpx2.Response, what: str, hint: str) -> dict[str, An
     """The JSON object of a reply; `hint` is what to look at when it is none."""
     try:
         value = msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UnreadableReplyError(f"{what} is not JSON: {hint}", kind="not_the_api") from exc
     if not isinstance(value, dict):
         raise UnreadableReplyError(f"{what} is no JSON object: {hint}", kind="not_the_api")
