@@ -70,10 +70,9 @@ class Sources:
 def grounded(citation: Citation, sources: Sources) -> Citation:
     """The citation with `grounded` told.
 
-    Characters have to be the cited text, and pages or blocks to hold it, but for white space (which
-    parts numbers all the same), soft hyphens, marks of direction, case, and compatible forms of characters.
-    Texts of
-    the API's own recordings are equal to the character, those of PDFs as PDFium extracts them.
+    Characters have to be the cited text, and pages or blocks to hold it, but for soft hyphens, marks of
+    direction, case, compatible forms of characters, and white space, which only between two digits counts.
+    Texts of the API's own recordings are equal to the character, those of PDFs as PDFium extracts them.
     """
     place = _named_place(citation, sources)
     if place is None or not citation.cited_text.strip():

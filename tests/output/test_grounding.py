@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 from fpdf import FPDF
 
 from batchata import BatchManager, Citation, load_results_from_disk
+from batchata.inputs.pdf_pages import PdfText
 from batchata.output.blocks import Block
 from batchata.output.citations import of_blocks
-from batchata.output.grounding import Sources, grounded
+from batchata.output.grounding import Blocks, Characters, Sources, grounded
 from batchata.projections.sources import sources_of
 from batchata.sandbox import Answer, Request, Sandbox
 
@@ -267,3 +269,125 @@ def _with_data(asked: str, data: str) -> str:
             if block["type"] == "document":
                 block["source"]["data"] = data
     return json.dumps(value)
+
+
+def page_cited(text: str) -> Citation:
+    place = {"document_index": 0, "start_page_number": 1, "end_page_number": 2}
+    return Citation(type="page_location", cited_text=text, **place)
+
+
+def said_of(text: str, page: str) -> bool | None:
+    """What is said of a citation of this text where the only block is this."""
+    place = {"document_index": 0, "start_content_block_index": 0, "end_content_block_index": 1}
+    citation = Citation(type="content_block_location", cited_text=text, **place)
+    return grounded(citation, Sources([Blocks([page])])).grounded
+
+
+@pytest.mark.parametrize("mark", "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_marks_of_direction_do_not_count(mark: str) -> None:
+    """Copying and extracting software puts them into text of any script, in the page or in what is cited."""
+    for text in ("مرحبا بالعالم", "שלום 12.50", "Total 12.50"):
+        assert said_of(f"{mark}{text}{mark}", f"Page 1\n{text}\n") is True
+        assert said_of(text, f"Page 1\n{mark}{text}{mark}\n") is True
+
+
+@pytest.mark.parametrize(
+    ("cited", "page", "found"),
+    [
+        ("463500", "Postbus 46\n3500 MJ Utrecht", False),
+        ("46 3500", "Postbus 46\n3500 MJ Utrecht", True),
+        ("3500MJ Utrecht", "Postbus 46\n3500 MJ Utrecht", True),
+        ("463500 MJ Utrecht", "Postbus 46\r\n3500 MJ Utrecht", False),
+        ("1 234,50", "Total 1\u2009234,50 €", True),
+        ("1\u202f234,50", "Total 1 234,50 €", True),
+        ("1234,50", "Total 1 234,50 €", False),
+        ("1,234.50", "Total 1, 234.50 €", True),
+        ("Total1234", "Total 1234", True),
+        ("12", "1 2", False),
+        ("12", "1\n2", False),
+        ("1 2", "12", False),
+        ("\u0664\u0666\u0663", "\u0664\u0666\n\u0663", False),
+        ("20212022", "in 2021\x02\r\n2022 and", True),
+        ("2021-22", "in 2021-\n22", True),
+        ("covenant", "the cove\x02\r\nnant", True),
+        ("No. 5 of 7", "No.5 of7", True),
+    ],
+)
+def test_white_space_between_digits_parts_numbers(cited: str, page: str, found: bool) -> None:
+    """A number that stands on no page is not found, however the page is broken into lines; other text is."""
+    assert said_of(cited, page) is found
+
+
+def test_white_space_between_digits_parts_numbers_in_characters_too() -> None:
+    """Where the place is given by characters, these have to be the cited text."""
+    text = "46\n3500 MJ"
+    place = {"document_index": 0, "start_char_index": 0, "end_char_index": 7}
+    for cited_text, found in (("463500", False), ("46 3500", True)):
+        citation = Citation(type="char_location", cited_text=cited_text, **place)
+        assert grounded(citation, Sources([Characters(text)])).grounded is found
+
+
+def form(value: str, text: str = "First Name") -> bytes:
+    """A page with a text, and with a field that is filled with the value."""
+    look, content = f"BT /F1 12 Tf 2 4 Td ({value}) Tj ET", f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET"
+    fonts = "/Resources << /Font << /F1 5 0 R >> >>"
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [6 0 R] >> >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] {fonts} /Contents 4 0 R /Annots [6 0 R] >>",
+        f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        f"<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V ({value}) /Rect [150 690 300 710] /F 4 "
+        "/P 3 0 R /AP << /N 7 0 R >> >>",
+        f"<< /Type /XObject /Subtype /Form /BBox [0 0 150 20] {fonts} /Length {len(look)} >>\n"
+        f"stream\n{look}\nendstream",
+    ]
+    out, places = "%PDF-1.4\n", []
+    for number, inner in enumerate(objects, 1):
+        places.append(len(out))
+        out += f"{number} 0 obj\n{inner}\nendobj\n"
+    table = "".join(f"{place:010d} 00000 n \n" for place in places)
+    count = len(objects) + 1
+    end = f"trailer\n<< /Size {count} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
+    return f"{out}xref\n0 {count}\n0000000000 65535 f \n{table}{end}".encode()
+
+
+@pytest.mark.parametrize(
+    ("cited_text", "found"),
+    [
+        ("Alice", True),
+        ("First Name", True),
+        ("First Name Alice", True),
+        ("Alice First", None),
+        ("Bob", False),
+    ],
+)
+def test_values_that_are_filled_into_fields_are_found(cited_text: str, found: bool | None) -> None:
+    """PDFium's text of a page is without them; where they stand among its text, nobody knows."""
+    sources = Sources([PdfText(form("Alice"))])
+    assert grounded(page_cited(cited_text), sources).grounded is found
+
+
+def test_a_filled_field_is_found_on_a_page_without_text() -> None:
+    """On a scan only what is filled in can be told."""
+    sources = Sources([PdfText(form("Alice", text=""))])
+    assert grounded(page_cited("Alice"), sources).grounded is True
+    assert grounded(page_cited("Bob"), sources).grounded is None
+
+
+def test_a_real_filled_form(shared: Path) -> None:
+    """One made by an office program."""
+    path = shared.parents[1] / "cases/files/filled-form.pdf"
+    if not path.exists():
+        pytest.skip("the shared cases are not here")
+    sources = Sources([PdfText(path.read_bytes())])
+    assert grounded(page_cited("Alice"), sources).grounded is True
+    assert grounded(page_cited("Mallory"), sources).grounded is False
+
+
+def test_citations_of_one_page_cost_little_more_than_one() -> None:
+    """A page is brought into its comparable form once."""
+    page = "Größe 12 \u2009 345 und mehr\n" * 20_000
+    began = time.process_time()
+    assert all(said_of(f"größe 12 345 und mehr größe 12 {n}x", page) is False for n in range(100))
+    assert time.process_time() - began < 10
