@@ -52,53 +52,63 @@ def by_field(cited: list[Cited], spans: Spans) -> dict[str, list[Citation]]:
     `UNMATCHED`. A value without a cited block has no entry. A citation that several blocks of one value have
     is there once.
     """
-    found: dict[str, list[Citation]] = {}
+    found = _Attached()
     blocks = iter(cited)
     first, last, citations = next(blocks, _NO_BLOCK)
     is_matched = False
     for path, (start, end) in spans.places.items():
         while first < end:
             if start < last and start < end:
-                if is_matched or path in found:
-                    _attach(found, path, citations)
-                else:
-                    found[path] = citations
+                found.attach(path, citations.copy() if is_matched else citations)
                 is_matched = True
             if last > end:
                 break  # the block may cover the next value, too
             if not is_matched:
-                _attach(found, UNMATCHED, citations)
+                found.attach(UNMATCHED, citations)
             first, last, citations = next(blocks, _NO_BLOCK)
             is_matched = False
     while first < _NOWHERE:
         if not is_matched:
-            _attach(found, UNMATCHED, citations)
+            found.attach(UNMATCHED, citations)
         first, last, citations = next(blocks, _NO_BLOCK)
         is_matched = False
-    return found
+    return found.by_path
 
 
 def add_mentions(
-    found: dict[str, list[Citation]], matched: Iterable[tuple[list[str], list[Citation]]]
-) -> None:
-    """Add citations that were matched by what they say, to values that have none by their place.
+    placed: dict[str, list[Citation]], matched: Iterable[tuple[list[str], list[Citation]]]
+) -> dict[str, list[Citation]]:
+    """The same with citations that were matched by what they say, for values that have none by their place.
 
     What fits no value, or only values whose support is known by place, goes under `UNMATCHED`.
     """
-    placed = set(found)
+    found = _Attached(placed)
     for paths, citations in matched:
-        free = [path for path in paths if path not in placed]
-        for path in free or [UNMATCHED]:
-            _attach(found, path, citations)
+        for path in [path for path in paths if path not in placed] or [UNMATCHED]:
+            found.attach(path, citations.copy())
+    return found.by_path
 
 
 _NOWHERE = 1 << 62
 _NO_BLOCK: Cited = (_NOWHERE, _NOWHERE, [])
 
 
-def _attach(found: dict[str, list[Citation]], path: str, citations: list[Citation]) -> None:
-    known = found.get(path)
-    if known is None:
-        found[path] = citations.copy()
-    else:
-        found[path] = [*known, *[citation for citation in citations if citation not in known]]
+class _Attached:
+    """Citations by path, each once; of a path that has one block the list is the block's own."""
+
+    def __init__(self, placed: dict[str, list[Citation]] | None = None) -> None:
+        self.by_path = dict(placed or {})
+        self._known: dict[str, set[Citation]] = {}  # of the paths that have several blocks
+
+    def attach(self, path: str, citations: list[Citation]) -> None:
+        there = self.by_path.get(path)
+        if there is None:
+            self.by_path[path] = citations
+            return
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = set(there)
+            there = self.by_path[path] = there.copy()
+        more = [citation for citation in citations if citation not in known]
+        known.update(more)
+        there += more

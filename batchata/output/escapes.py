@@ -36,6 +36,8 @@ def has_latex(text: str) -> bool:
 
 def as_json(inside: str) -> str:
     """The characters between quotes as JSON has them; escapes that it knows stay as they are written."""
+    if inside.isprintable() and "\\" not in inside and '"' not in inside:
+        return inside
     return _TO_WRITE.sub(_written, inside)
 
 

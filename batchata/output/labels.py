@@ -47,6 +47,10 @@ class Labels:
         self._by_words: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for path, label in self._labels.items():
             self._by_words[label.words].add(path)
+        self._by_word: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for words in self._by_words:
+            for word in {*words, "".join(words)}:
+                self._by_word[word].append(words)
 
     def resolve(self, text: str, mentions: list[Mention], breaks: list[int]) -> list[str | None]:
         """For each mention, in order, the path of the value that it is of; None where that is not certain.
@@ -55,8 +59,8 @@ class Labels:
         """
         ends = sorted([*breaks, *[found.start() for found in _CLAUSE_END.finditer(text)]])
         clauses = [bisect_right(ends, mention.start) for mention in mentions]
-        beside = [_beside(text, mentions, n, ends) for n in range(len(mentions))]
-        scores = [self._scores(m, *words) for m, words in zip(mentions, beside, strict=True)]
+        beside = [_Beside(text, mentions, n, ends) if m.paths else None for n, m in enumerate(mentions)]
+        scores = [self._scores(m, words) if words else {} for m, words in zip(mentions, beside, strict=True)]
         certain = [_one_best(found) for found in scores]
         anchors = [
             path if path and not (mention.is_weak and scores[n][path] <= 0) else None
@@ -65,22 +69,23 @@ class Labels:
         agreed = self._agreed(mentions, clauses)
         resolved: list[str | None] = []
         evident: list[bool] = []
-        for n, mention in enumerate(mentions):
-            best = self._by_record(_best(scores[n]))
-            path, near = certain[n], best.get(agreed.get(clauses[n], ""))
-            near = near or self._by_neighbours(best, anchors, clauses, n)
-            if path is None:
-                path = near
-            is_evident = path is not None and (scores[n][path] > 0 or near == path)
+        for n, (mention, words) in enumerate(zip(mentions, beside, strict=True)):
+            path = certain[n]
+            is_evident = path is not None and scores[n][path] > 0
+            if words and not is_evident:
+                best = self._by_record(_best(scores[n]))
+                near = best.get(agreed.get(clauses[n], "")) or self._by_neighbours(best, anchors, clauses, n)
+                path = path or near
+                is_evident = path is not None and (scores[n][path] > 0 or near == path)
             if mention.is_weak and not is_evident:
                 path = None
-            if mention.is_number and path is not None and self._is_of_another(path, mention, beside[n][0]):
+            if words and mention.is_number and path and self._is_of_another(path, mention, words.before):
                 path = None
             resolved.append(path)
             evident.append(is_evident)
         return _without_strays(mentions, resolved, evident)
 
-    def _scores(self, mention: Mention, before: frozenset[str], after: frozenset[str]) -> dict[str, float]:
+    def _scores(self, mention: Mention, words: _Beside) -> dict[str, float]:
         """Fields of the elements of a list have the same label: each is compared once."""
         known: dict[tuple[tuple[str, ...], ...], float] = {}
         scores: dict[str, float] = {}
@@ -88,8 +93,10 @@ class Labels:
             label = self._labels[path]
             key = (label.words, label.outer)
             if key not in known:
-                score = _share(label.words, before) or 0.5 * _share(label.words, after)
-                known[key] = score + 0.3 * max(_share(label.outer, before), _share(label.outer, after))
+                score = _share(label.words, words.before) or 0.5 * _share(label.words, words.after)
+                if label.outer:
+                    score += 0.3 * max(_share(label.outer, words.before), _share(label.outer, words.after))
+                known[key] = score
             scores[path] = known[key]
         return scores
 
@@ -128,10 +135,10 @@ class Labels:
         """The label in front of it is that of a field that has another value."""
         words = self._labels[path].words
         least = max(1, _share(words, before))
+        others = {other for word in before for other in self._by_word.get(word, ())} - {words}
         return any(
-            _share(other, before) >= least and not paths.issubset(mention.paths)
-            for other, paths in self._by_words.items()
-            if other != words
+            _share(other, before) >= least and not self._by_words[other].issubset(mention.paths)
+            for other in others
         )
 
 
@@ -159,18 +166,29 @@ def _share(label: tuple[str, ...], words: frozenset[str]) -> float:
     return len(found) / len(label) + 0.005 * sum(map(len, found)) if found else 0.0
 
 
-def _beside(
-    text: str, mentions: list[Mention], n: int, ends: list[int]
-) -> tuple[frozenset[str], frozenset[str]]:
+class _Beside:
     """The words before and behind a mention, up to the next mention or the end of the clause."""
-    start, end = mentions[n].start, mentions[n].end
-    at = bisect_right(ends, start)
-    first = max(mentions[n - 1].end if n else 0, ends[at - 1] if at else 0, start - _FARTHEST)
-    at = bisect_left(ends, end)
-    last = min(ends[at] if at < len(ends) else len(text), end + _FARTHEST)
-    if n + 1 < len(mentions):
-        last = min(last, mentions[n + 1].start)
-    return _words(text[first:start]), _words(text[end:last])
+
+    __slots__ = ("_after", "_end", "_last", "_text", "before")
+
+    def __init__(self, text: str, mentions: list[Mention], n: int, ends: list[int]) -> None:
+        start, self._end = mentions[n].start, mentions[n].end
+        at = bisect_right(ends, start)
+        first = max(mentions[n - 1].end if n else 0, ends[at - 1] if at else 0, start - _FARTHEST)
+        at = bisect_left(ends, self._end)
+        self._last = min(ends[at] if at < len(ends) else len(text), self._end + _FARTHEST)
+        if n + 1 < len(mentions):
+            self._last = min(self._last, mentions[n + 1].start)
+        self._text = text
+        self.before = _words(text[first:start])
+        self._after: frozenset[str] | None = None
+
+    @property
+    def after(self) -> frozenset[str]:
+        """Most labels stand in front of their values."""
+        if self._after is None:
+            self._after = _words(self._text[self._end : self._last])
+        return self._after
 
 
 def _words(text: str) -> frozenset[str]:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from batchata.output.escapes import as_json, decoded
 
 _DEEPEST = 200  # as deep as pydantic reads JSON
+_BLANKS = " \t\r\n\f\v\u00a0\ufeff"
 _SPACE = re.compile(r"[ \t\r\n\f\v\u00a0\ufeff]*+")
 _STRINGS = {
     '"': re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL),
@@ -115,13 +117,18 @@ def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at
     opening = "[" if is_list else "{"
     pairs = [("", item) for item in node.items] if isinstance(node, Array) else node.pairs
     for key, value in pairs:
-        lead = opening if is_list else f"{opening}{json.dumps(key, ensure_ascii=False)}:"
+        lead = opening if is_list else f"{opening}{_key(key)}:"
         pieces.append(lead)
         at = _write(value, pieces, places, at + len(lead))
         opening = ","
     ending = ("[]" if is_list else "{}") if opening in "[{" else "]" if is_list else "}"
     pieces.append(ending)
     return at + len(ending)
+
+
+@lru_cache(maxsize=4_096)
+def _key(key: str) -> str:
+    return json.dumps(key, ensure_ascii=False)
 
 
 class _Mending:
@@ -219,6 +226,8 @@ class _Mending:
         return Scalar(_WORDS.get(found[0], found[0]), *found.span()), found.end()
 
     def _space(self, at: int) -> int:
+        if self.text[at : at + 1] not in _BLANKS:
+            return at
         found = _SPACE.match(self.text, at)
         return at if found is None else found.end()
 

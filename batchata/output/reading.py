@@ -157,9 +157,7 @@ def _by_field(cited: list[Cited], text: str, parsed: Parsed[pydantic.BaseModel])
         return by_field(cited, spans)
     inside = [block for block in cited if block[1] > start and block[0] < spans.end]
     outside = [block for block in cited if block[1] <= start or block[0] >= spans.end]
-    fields = by_field(inside, spans)
-    add_mentions(fields, by_mention(text, spans, start, outside))
-    return fields
+    return add_mentions(by_field(inside, spans), by_mention(text, spans, start, outside))
 
 
 def spans_of(text: str, parsed: Parsed[pydantic.BaseModel]) -> Spans:

@@ -47,9 +47,9 @@ class Shape:
     def _field(self, key: str) -> tuple[str, Shape]:
         for option in self._options:
             if isinstance(option, type) and issubclass(option, pydantic.BaseModel):
-                for name, field in option.model_fields.items():
-                    if key == name or key in _aliases(field):
-                        return step_to(name), Shape(field.annotation)
+                name = _names(option).get(key)
+                if name is not None:
+                    return step_to(name), Shape(option.model_fields[name].annotation)
             elif key in (hints := _hints(option)):
                 return step_to(key), Shape(hints[key])
         values = [get_args(option)[1] for option in self._options if _is_mapping(option)]
@@ -91,6 +91,16 @@ def _element_types(option: Any) -> list[Any]:
     ):
         return []
     return [inner for inner in get_args(option) if inner is not Ellipsis]
+
+
+@lru_cache(maxsize=256)
+def _names(model: type[pydantic.BaseModel]) -> dict[str, str]:
+    """The fields of a model by all their names; of two with one name the first counts."""
+    names: dict[str, str] = {}
+    for name, field in model.model_fields.items():
+        for key in (name, *_aliases(field)):
+            names.setdefault(key, name)
+    return names
 
 
 def _aliases(field: pydantic.fields.FieldInfo) -> list[str]:

@@ -31,6 +31,7 @@ _UNIT_BEHIND = re.compile(
 )
 _PERCENT = re.compile(r" ?(?:%|\u066a|percent|per cent|pct\.?|v\. ?h\.)$")
 _NO_CENTS = re.compile(r"[.,]-{1,2}$")  # "12,-"
+_USUAL = re.compile(r"(-?)[$€£]?([1-9]\d{0,2}(?:,\d{3})+)\.(\d++)", re.ASCII)
 _PLAIN = re.compile(r"(\d*)(?:([.,])(\d*))?")
 _GROUPED = re.compile(
     r"[1-9]\d{0,2}(?P<group>[ ,.'])\d{3}(?:(?P=group)\d{3})*(?:(?!(?P=group))(?P<point>[.,])(?P<cents>\d+))?"
@@ -47,7 +48,9 @@ def number_in(text: str, *, percents: bool = False, whole: bool = False) -> str 
 
     Raises TwoReadings when it may mean several numbers.
     """
-    if any(unicodedata.category(sign) == "No" for sign in text):
+    if found := _USUAL.fullmatch(text):
+        return f"{found[1]}{found[2].replace(',', '')}.{found[3]}"
+    if not text.isascii() and any(unicodedata.category(sign) == "No" for sign in text):
         return None  # a footnote or a fraction
     said = _Said(text)
     if said.is_percent and not percents:
