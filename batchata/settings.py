@@ -34,7 +34,7 @@ def check_settings(
     results_dir: PathLike | None,
     raw_results_dir: PathLike | None,
     on_interrupt: str,
-    on_bad_file: str,
+    on_bad_file: str = "raise",
     structured_output: str = "auto",
 ) -> Settings:
     """The settings as they enter the log.

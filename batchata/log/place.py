@@ -77,6 +77,15 @@ def no_run_yet(path: str) -> str:
     return f"{path} holds no run yet. {said}"
 
 
+def maybe_half(log: object) -> str | None:
+    """What to say of the file of a run that broke off, where it may have been copied without its -wal."""
+    path = getattr(log, "path", None)
+    if path is None or has_wal(path):
+        return None
+    name = f"{os.path.basename(path)}-wal"
+    return f"without a {name} beside it; if it was copied, newer events may be in the {name} of its old place"
+
+
 def _is_sqlite(path: str) -> bool:
     try:
         with open(path, "rb") as file:

@@ -9,6 +9,7 @@ from batchata.core.amounts import money
 from batchata.core.events import OutcomeRecorded, RunStarted
 from batchata.core.ledger import why_unknown
 from batchata.core.state import Run
+from batchata.log.place import maybe_half
 from batchata.log.port import Log
 from batchata.projections.living import is_alive
 from batchata.projections.report import cache_in_words, error_in_words
@@ -38,6 +39,8 @@ def print_glance(
         paper.field("status", status_then(run, history.process), _STYLES.get(run.status, ""))
     else:
         paper.field("status", status_in_words(run, history.process, alive, now), _STYLES.get(run.status, ""))
+        if run.status == "running" and alive is False and (half := maybe_half(log)):
+            paper.field("log file", half)
     if run.started is not None:
         _identity(paper, history, run.started, now)
     _items(paper, history)

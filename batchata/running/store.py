@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from batchata.core.events import RunStarted
 from batchata.core.evolve import evolve
 from batchata.core.state import Run
 from batchata.definition import this_process
@@ -88,6 +89,7 @@ class RunStore:
         alone = self._path is not None and not has_wal(str(self._path))
         log = self._open_for_reading()
         if log is None:
+            self.forget()
             yield None
             return
         try:
@@ -155,6 +157,8 @@ class RunStore:
             log.close()
 
     def _refresh(self, log: Log) -> None:
+        if self.run.started is not None and not self._is_still_there(log, self.run.started):
+            self.forget()  # another file lies at the path now
         stream = self._find_stream(log)
         if stream is None:
             return
@@ -166,6 +170,14 @@ class RunStore:
                     raise LogError(_torn(stream, f"event {run.version + 1} is missing"))
                 evolve(run, *recorded)
 
+    def _is_still_there(self, log: Log, started: RunStarted) -> bool:
+        """Whether the log is the one that was read before: run ids may be the user's, tags are not."""
+        try:
+            (first,) = log.events_at(started.run_id, [1])
+        except LogError:
+            return False
+        return isinstance(first.event, RunStarted) and first.event.tag == started.tag
+
     def _find_stream(self, log: Log) -> str | None:
         if self._run_id is not None:
             return self._run_id
@@ -175,7 +187,10 @@ class RunStore:
     def forget(self) -> None:
         """What was read is another script's run: the next look begins anew."""
         with self._lock:
-            self._run_id, self._run, self._onlookers = self._given, Run(), threading.local()
+            if self._driver in (None, threading.get_ident()):
+                self._run_id, self._run = self._given, Run()
+            else:
+                self._onlookers.run = Run()
 
 
 def _torn(stream: str, why: str) -> str:

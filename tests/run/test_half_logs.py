@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from resume_support import Script, left_running, manager
+from resume_support import Script, left_running, manager, seen
 from run_support import Runs
 from typer.testing import CliRunner
 
@@ -91,3 +91,16 @@ def test_a_part_of_a_log_is_not_taken_for_one(patient: tuple[Runs, list[float]],
     assert "is a part of the log" in show(part)
     with pytest.raises(NotALogError, match=r"part of the log .*run\.db, which SQLite keeps beside it"):
         manager(runs, state_path=part).run()
+
+
+def test_show_says_of_a_run_that_broke_off_whether_it_may_lack_its_end(
+    patient: tuple[Runs, list[float]],
+) -> None:
+    """Only where the -wal file that a kill leaves behind is not beside it."""
+    runs, _ = patient
+    script = Script(runs, max_parallel_jobs=1, items_per_job=4)
+    script.interrupted_when(seen(runs, "batch_submitted"), signal.SIGKILL)
+    copy = Path(shutil.copy(runs.log, runs.log.parent / "copy.db"))
+    hint = "without a copy.db-wal beside it; if it was copied, newer events may be in"
+    assert hint in " ".join(CliRunner().invoke(app, ["show", str(copy)]).output.split())
+    assert "beside it" not in CliRunner().invoke(app, ["show", str(runs.log)]).output

@@ -106,6 +106,21 @@ def test_items_that_another_start_added_are_seen_before_the_next_reading(runs: R
         early.results()
 
 
+def test_another_log_at_the_same_path_is_read_anew(runs: Runs) -> None:
+    """Whoever has read its run is refused by the one that lies there now, also under the same run_id."""
+    for run_id in (None, "monday"):
+        early = runs.manager(3, run_id=run_id)
+        early.run()
+        for end in ("", "-wal", "-shm"):
+            Path(f"{runs.log}{end}").unlink(missing_ok=True)
+        assert [item.status for item in early.items()] == ["pending"] * 3
+        runs.manager(run_id=run_id, messages=conversations(9, first=70)).run()
+        for reading in READINGS.values():
+            with pytest.raises(RunMismatchError, match="started differently"):
+                reading(early)
+        runs.log.unlink()
+
+
 def test_a_job_is_taken_up_only_by_its_own_script(runs: Runs) -> None:
     """batch() refuses another's log before it reads or sends anything."""
     given = {"model": MODEL, "response_model": Echo, "state_path": runs.log, "poll_interval": 0.01}
