@@ -11,6 +11,7 @@ from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS
 from batchata.definition import Definition, define
 from batchata.errors import InvalidInputError
 from batchata.manager import AnthropicAccess
+from batchata.projections.progress import EVERY
 from batchata.projections.stats import printed, statistics, summary
 from batchata.providers.given_prices import Prices
 from batchata.running.engine import Call, Engine
@@ -36,9 +37,9 @@ class BatchJob:
         """
         return self._engine.drive(Call(once=True)).pending == 0
 
-    def run(self, print_progress: bool = False) -> dict[str, Any]:
+    def run(self, print_progress: bool = False, progress_interval: float = EVERY) -> dict[str, Any]:
         """Wait until the job is done; the same summary as `BatchManager.run()`."""
-        return summary(self._engine.drive(Call(show_progress=print_progress)))
+        return summary(self._engine.drive(Call(show_progress=print_progress, every=progress_interval)))
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
         """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet)."""

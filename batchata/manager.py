@@ -11,6 +11,7 @@ import pydantic
 from batchata.definition import define
 from batchata.errors import InvalidInputError
 from batchata.projections.estimate import Estimate
+from batchata.projections.progress import EVERY
 from batchata.projections.results import ItemResult
 from batchata.projections.stats import statistics, summary
 from batchata.providers.given_prices import Prices
@@ -170,11 +171,15 @@ class BatchManager:
         """The run's name in the log; None before its first start."""
         return self._engine.store.run_id
 
-    def run(self, print_progress: bool = False) -> dict[str, Any]:
+    def run(self, print_progress: bool = False, progress_interval: float = EVERY) -> dict[str, Any]:
         """Drive the run until every item is completed or failed, and return the summary.
 
         It also ends when `max_wait_time` has passed or `max_cost` leaves no room; what is pending then
         stays pending, and another call continues. A finished run returns its summary and calls no API.
+
+        With `print_progress` a terminal shows a line that is redrawn. Elsewhere a line is printed when
+        something has changed, and as a sign of life when nothing has for `progress_interval` seconds, then
+        for twice as many, and so on up to four hours. What fails is in it, and at the end why items failed.
 
         Time that ran out is told by a PendingRunWarning, which says what is still at the provider. One
         Ctrl-C, in whatever thread the run is, leaves the batches running and says so.
@@ -185,7 +190,7 @@ class BatchManager:
         Raises ConfigurationError without a key, ProviderError when the provider definitely refuses,
         LogError when the log cannot be used, KeyboardInterrupt on Ctrl-C.
         """
-        return summary(self._engine.drive(Call(show_progress=print_progress)))
+        return summary(self._engine.drive(Call(show_progress=print_progress, every=progress_interval)))
 
     async def run_async(self, print_progress: bool = False) -> dict[str, Any]:
         """`run()` for a coroutine: the event loop stays free meanwhile.

@@ -8,6 +8,9 @@ from decimal import Decimal
 from batchata.core.pricing import EXACT, amount_of, quotient
 from batchata.core.values import Expected
 
+_ENOUGH = 20  # answers, and …
+_WORTH = Decimal("0.01")  # … USD, below which a ratio says nothing
+
 
 @dataclass(slots=True)
 class Accuracy:
@@ -40,6 +43,11 @@ class Accuracy:
             share = quotient(EXACT.multiply(amount_of(expected.cost), answers), requests)
             self.expected_cost = EXACT.add(self.expected_cost, share)
             self.used_cost = EXACT.add(self.used_cost, cost)
+
+    @property
+    def telling(self) -> bool:
+        """Whether enough was used for the errors to say something."""
+        return self.cost_error is not None and self.answers >= _ENOUGH and self.used_cost >= _WORTH
 
     @property
     def cost_error(self) -> float | None:

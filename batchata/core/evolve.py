@@ -11,8 +11,8 @@ from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.limit import together
 from batchata.core.pricing import EXACT, amount_of, prompt_tokens, quantities
-from batchata.core.state import OPEN, ItemStatus, Job, JobStatus, Run
-from batchata.core.values import known
+from batchata.core.state import OPEN, Failing, ItemStatus, Job, JobStatus, Run
+from batchata.core.values import RequestError, known
 
 # What folding raises at an event that does not fit those before it.
 MISFITS = (LookupError, AssertionError, ArithmeticError, AttributeError, TypeError, ValueError)
@@ -90,6 +90,7 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     run.settings = replace(run.settings, **changed)
     run.key = event.key
     run.resumed_at = at
+    run.failing = {}
     run.interrupted_by = run.sending_ended = None
     run.limit_reached = False
     run.needed = run.needed_for_all = None
@@ -126,12 +127,15 @@ def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: 
 def _batch_submitted(run: Run, at: int, event: e.BatchSubmitted, version: int) -> None:
     job = run.jobs[event.job]
     _submitted(job, at, event)
+    run.failing.pop("submit", None)
 
 
 def _submission_failed(run: Run, at: int, event: e.SubmissionFailed, version: int) -> None:
     job = run.jobs[event.job]
     _close(run, job, JobStatus.FAILED, at)
     _take_back(run, job, event.not_before)
+    if event.not_before > at:
+        _fails(run, "submit", at, event.error, event.not_before)
     if event.error.kind == "request_too_large":
         run.most_bytes = min(run.most_bytes or job.bytes, job.bytes) // 2
 
@@ -144,9 +148,11 @@ def _submission_unknown(run: Run, at: int, event: e.SubmissionUnknown, version: 
     job = run.jobs[event.job]
     job.status = JobStatus.UNKNOWN
     job.alone_since = at
+    _fails(run, "submit", at, event.error, at)
 
 
 def _submission_settled(run: Run, at: int, event: e.SubmissionSettled, version: int) -> None:
+    run.failing.pop("settle", None)
     job = run.jobs[event.job]
     run.withheld = EXACT.fma(job.held, len(event.surplus), run.withheld)
     if event.verdict == "adopted":
@@ -172,6 +178,7 @@ def _job_abandoned(run: Run, at: int, event: e.JobAbandoned, version: int) -> No
 def _batch_polled(run: Run, at: int, event: e.BatchPolled, version: int) -> None:
     job = run.jobs[event.job]
     run.polls += 1
+    run.failing.pop("poll", None)
     job.polled_at = at
     job.counts = event.counts
     job.not_before = 0
@@ -184,6 +191,11 @@ def _batch_polled(run: Run, at: int, event: e.BatchPolled, version: int) -> None
 def _call_failed(run: Run, at: int, event: e.CallFailed, version: int) -> None:
     for number in event.jobs:
         run.jobs[number].not_before = event.not_before
+    if event.doing == "collect" and event.error.kind == "incomplete_results":
+        for number in event.jobs:
+            run.jobs[number].short_reads += 1
+    if event.error.kind != "not_settled":  # nothing failed: a batch that may be ours is still running
+        _fails(run, event.doing, at, event.error, event.not_before)
 
 
 def _schema_route_changed(run: Run, at: int, event: e.SchemaRouteChanged, version: int) -> None:
@@ -251,6 +263,7 @@ def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> No
     job = run.jobs[event.job]
     if job.uncertain:
         run.withheld = EXACT.add(run.withheld, job.held)
+    run.failing.pop("collect", None)
     if job.cached:
         run.cached_at = max(run.cached_at, job.running_at)
     elif job.answers:
@@ -300,6 +313,16 @@ def _run_interrupted(run: Run, at: int, event: e.RunInterrupted, version: int) -
 
 def _run_completed(run: Run, at: int, event: e.RunCompleted, version: int) -> None:
     run.status = "completed"
+
+
+def _fails(run: Run, doing: str, at: int, error: RequestError, again: int) -> None:
+    known = run.failing.get(doing)
+    if known is None:
+        run.failing[doing] = Failing(at, 1, error, again)
+        return
+    known.times += at >= known.again
+    known.error = error
+    known.again = max(known.again, again)
 
 
 def _submitted(job: Job, at: int, event: e.BatchSubmitted | e.SubmissionSettled) -> None:

@@ -52,6 +52,19 @@ OPEN = (*UNSETTLED, JobStatus.SUBMITTED, JobStatus.ENDED)
 
 
 @dataclass(slots=True)
+class Failing:
+    """A kind of call that has been failing since `since`: how often, why, and when it is made again.
+
+    Calls that failed side by side are one failure.
+    """
+
+    since: int
+    times: int
+    error: RequestError
+    again: int
+
+
+@dataclass(slots=True)
 class Job:
     """One job: what it holds, the batch it became, and how far it is."""
 
@@ -76,6 +89,7 @@ class Job:
     completed_at: int | None = None
     not_before: int = 0  # after a failed call: no call about this job before
     counts: Counts | None = None
+    short_reads: int = 0  # downloads of its results that ended early or lacked lines
     recorded: int = 0
     cost: Decimal = Decimal(0)
     unpriced: int = 0  # charges whose amount is unknown
@@ -276,6 +290,7 @@ class Run:
         self.most_bytes: int | None = None  # of a job: what was refused as too large was twice as large
         self.interrupted_by: str | None = None
         self.polls = 0
+        self.failing: dict[str, Failing] = {}  # by what was to be done: submit, settle, poll, collect, cancel
         self.purged = 0  # bodies numbered below this were removed
 
     @property

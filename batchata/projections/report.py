@@ -143,7 +143,7 @@ def cache_in_words(run: Run) -> Iterator[str]:
 def _estimate(run: Run) -> Iterator[str]:
     """How good the estimate was, for the answers of completed jobs."""
     accuracy = run.accuracy
-    if accuracy.answers and not accuracy.unpriced:
+    if accuracy.telling:
         errors = (accuracy.cost_error, accuracy.input_error, accuracy.output_error)
         whole, tokens_in, tokens_out = map(error_in_words, errors)
         yield (f"estimate  {money(accuracy.expected_cost)}, {whole} (input {tokens_in}, output {tokens_out})")

@@ -34,8 +34,10 @@ from batchata.output.schema import check_response_model
 from batchata.projections.estimate import Estimate
 from batchata.projections.estimating import Basis, make_estimate, offline_basis, remaining, sampled_basis
 from batchata.projections.expectation import Expectation, expectation_of
+from batchata.projections.failing import Watch
+from batchata.projections.failures import failure_lines, failures, warn_of
 from batchata.projections.leaving import left, out_of_time, unsaved
-from batchata.projections.progress import name_head, progress_for, report_costs
+from batchata.projections.progress import EVERY, name_head, progress_for, report_costs
 from batchata.projections.results import (
     ItemResult,
     entry,
@@ -67,7 +69,8 @@ class Call:
     With `once` each batch is asked only once. With `retry_failed` failed items get a fresh set of attempts
     first, and longer answers with `max_tokens`. With `cancel` nothing is sent, open batches are cancelled,
     and what they finished is collected.
-    `wait` is for this call what `max_wait_time` is for others.
+    `wait` is for this call what `max_wait_time` is for others. `every` is how many seconds pass until a line
+    says that the run is still there, without a terminal.
     """
 
     once: bool = False
@@ -76,6 +79,7 @@ class Call:
     max_tokens: int | None = None
     cancel: bool = False
     wait: float | None = None
+    every: float = EVERY
 
 
 class Engine:
@@ -212,7 +216,7 @@ class Engine:
             self.stop = Stop()
         self._tell_what_is_open(run, call, asked)
         if not call.once:
-            report_costs(run, call.show_progress)
+            report_costs(run, call.show_progress, self._failures(run))
             name_head(self.head(), self.store.run_id, call.show_progress)
         return run
 
@@ -235,6 +239,16 @@ class Engine:
         """What an error leaves at the provider is named nowhere else when the log is in memory."""
         if self.store.path is None and self.state().open:
             exc.add_note(self.left())
+
+    def _failures(self, run: Run) -> Iterator[str]:
+        """What failed, as warnings in the log tree, and as lines for a person."""
+        if not run.failed:
+            return iter(())
+        with self.store.reading() as log:
+            found = [] if log is None else failures(log, run)
+        place = self.definition.inputs.place
+        warn_of(found, run, place)
+        return failure_lines(found, run, place, self.store.path)
 
     def left(self) -> str:
         """Where a run stands that was stopped, and how to go on with it."""
@@ -365,7 +379,13 @@ class Engine:
             self.stop.ask("cancelled", cancel=True)
         recorder = Recorder(self.definition.reader, self.definition.price, self.definition.geo)
         notes = Notes(log, journal.claim.stream, journal.run)
-        with progress_for(call.show_progress) as progress:
+        watch = Watch()
+        with progress_for(call.show_progress, every=call.every) as progress:
+
+            def tell(run: Run) -> None:
+                watch.update(run)
+                progress.update(run)
+
             runner = Runner(
                 journal=journal,
                 intake=Intake(journal, recorder, random.random, self.definition.inputs.place),
@@ -376,7 +396,7 @@ class Engine:
                 notes=notes,
                 stop=self.stop,
                 wait=self._wait(call),
-                tell=progress.update,
+                tell=tell,
                 job_done=writer.job_done,
                 all_done=writer.rest,
                 patience=self.patience,

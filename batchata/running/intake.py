@@ -198,7 +198,7 @@ class Intake:
         """Gaps may be a download that ended early, the more so where the batch counted more answers."""
         answered = 0 if job.counts is None else job.counts.succeeded
         tries = _SHORT_DOWNLOADS if job.outcomes.get("succeeded", 0) >= answered else _SHORT_OF_ANSWERS
-        times = self._times("short", job)
+        times = job.short_reads + 1  # over all starts: one that may not wait reads once
         if times >= tries:
             return False
         error = RequestError(kind="incomplete_results", message=f"{gaps} requests have no result line")
@@ -256,7 +256,7 @@ class Intake:
         """Every download ends in the middle of a line: what is there is all there is."""
         if not isinstance(report.error, IncompleteResultsError) or report.doing != "collect":
             return False
-        return self._times("cut", self._run.jobs[report.jobs[0]]) >= _SHORT_OF_ANSWERS
+        return self._run.jobs[report.jobs[0]].short_reads >= _SHORT_OF_ANSWERS
 
     def _expired(self, report: work.CallFailed) -> BatchataError | None:
         """The better error for a refused download of results that are too old."""

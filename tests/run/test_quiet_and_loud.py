@@ -69,11 +69,15 @@ def test_importing_batchata_configures_no_logging() -> None:
 
 
 def test_a_line_of_progress_says_items_jobs_cost_limit_and_what_is_waited_for(runs: Runs) -> None:
-    """Everything that a waiting person asks, in one line; at the end, how good the estimate was."""
+    """Everything that a waiting person asks, in one line; at the end, how good the estimate was.
+
+    Of a few answers, or of less than a cent, no ratio is told.
+    """
     runs.manager(4, max_cost=2).run()
-    run = fold(runs.events())
-    said = line(run)
-    assert said.startswith("4/4 items · jobs 2/2 · $0.")
+    said = line(fold(runs.events()))
+    assert re.fullmatch(r"4/4 items · jobs 2/2 · \$0\.\d+ of \$2\.00 · done", said)
+    runs.manager(90, max_cost=2, items_per_job=90).run()
+    said = line(fold(runs.events()))
     assert re.search(r"of \$2\.00 · estimate (\d+% too high|\d+ times what was used) · done$", said)
 
 
