@@ -54,7 +54,8 @@ def check_raised(run: Run, definition: Definition, settings: Settings, max_token
     failed = _failed(run)
     if not failed:
         return
-    had = {index: run.max_tokens_in(run.items.job[index]) for index in failed}
+    jobs = {index: run.items.job[index] for index in failed}  # -1 for one that was never sent
+    had = {index: 0 if job < 0 else run.max_tokens_in(job) for index, job in jobs.items()}
     longest = max(had, key=had.__getitem__)
     least = max(had[longest] + 1, definition.max_tokens)
     if max_tokens < least:
