@@ -29,9 +29,8 @@ class Address:
 
 
 def redacted(url: str) -> str:
-    """The URL as it may be kept and said: without user, password, query and fragment, and printable."""
-    bare = _EXTRA.sub("?…", _LOGIN.sub("", url))
-    return "".join(c if c.isprintable() else "\ufffd" for c in bare[:_LONGEST])
+    """The URL as it may be kept and said: without user, password, query and fragment."""
+    return _EXTRA.sub("?…", _LOGIN.sub("", url))[:_LONGEST]
 
 
 def read_address(text: str, name: str) -> Address:

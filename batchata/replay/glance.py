@@ -13,6 +13,7 @@ from batchata.log.place import maybe_half
 from batchata.log.port import Log
 from batchata.projections.living import is_alive
 from batchata.projections.report import cache_in_words, error_in_words
+from batchata.providers.address import redacted
 from batchata.replay.history import History
 from batchata.replay.jobs import print_jobs
 from batchata.replay.literal import clean, short
@@ -85,7 +86,9 @@ def _run_row(run: Run) -> list[str]:
 def _identity(paper: Paper, history: History, started: RunStarted, now: int) -> None:
     run = history.run
     place = (
-        f"{started.provider}, {started.base_url}" if started.provider else "no provider: the run was empty"
+        f"{started.provider}, {redacted(started.base_url)}"
+        if started.provider
+        else "no provider: the run was empty"
     )
     paper.field("model", clean(f"{started.model} ({place})"))
     answers = f"as {started.response_model}" if started.response_model else "as text"

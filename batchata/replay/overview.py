@@ -8,6 +8,7 @@ from typing import Any
 from batchata.core.pricing import plain
 from batchata.core.state import Job
 from batchata.core.values import Process
+from batchata.providers.address import redacted
 from batchata.replay.history import History
 from batchata.replay.wording import iso
 
@@ -25,7 +26,7 @@ def overview(history: History, alive: bool | None, head: str | None = None) -> d
         "interrupted_by": run.interrupted_by,
         "model": None if started is None else started.model,
         "provider": None if started is None else started.provider,
-        "base_url": None if started is None else started.base_url,
+        "base_url": None if started is None else redacted(started.base_url),
         "library_version": None if started is None else started.library_version,
         "process": _process(history.process, alive),
         "version": run.version,

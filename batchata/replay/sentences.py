@@ -11,6 +11,7 @@ from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.events import Event
 from batchata.core.values import Counts, Process, Ranges, RequestError, Usage, known
+from batchata.providers.address import redacted
 from batchata.replay.literal import short
 from batchata.replay.wording import by_kind, item_ranges, moment, number_of, usage_in_words, usd
 
@@ -21,7 +22,7 @@ def sentence(event: Event) -> str:
 
 
 def _run_started(event: e.RunStarted) -> str:
-    place = f" at {event.base_url}" if event.base_url else ""
+    place = f" at {redacted(event.base_url)}" if event.base_url else ""
     return (
         f"{number_of(event.input_count, 'item')} of {event.input_kind} for {event.model}{place}; "
         f"{_who(event.process)}, batchata {event.library_version}"

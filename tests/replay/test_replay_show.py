@@ -261,6 +261,17 @@ def test_texts_from_outside_are_harmless(write_log: Write, started: Started, rep
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
 
 
+def test_a_password_that_an_older_log_holds_is_not_shown(
+    write_log: Write, started: Started, replay: Replay
+) -> None:
+    """In the address where its run began; `events --json` alone gives the events as they are."""
+    log = write_log([started(base_url="http://user:hush@gateway.example/claude"), items(1)])
+    for arguments in ((log,), ("events", log), (log, "--json")):
+        text = replay(*arguments).stdout
+        assert "http://gateway.example/claude" in text
+        assert "hush" not in text
+
+
 def test_several_runs_are_listed(run_log: Callable[..., Path], tmp_path: Path, replay: Replay) -> None:
     """Without --run a log of several runs is a list, a line each; with it, that run is shown."""
     for name, count in (("one", 2), ("two", 3)):

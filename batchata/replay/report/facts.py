@@ -11,6 +11,7 @@ from batchata.core.ledger import why_unknown
 from batchata.core.pricing import TOKEN_KINDS
 from batchata.core.values import Settings
 from batchata.log.port import Log
+from batchata.providers.address import redacted
 from batchata.replay.history import History
 from batchata.replay.literal import short
 from batchata.replay.outlook import status_then, what_next
@@ -106,7 +107,9 @@ def identity(history: History, started: RunStarted, head: str | None) -> Html:
     answers = f"as {started.response_model}" if started.response_model else "as text"
     features = ", with citations" if started.enable_citations else ""
     place = (
-        f"{started.provider}, {started.base_url}" if started.provider else "no provider: the run was empty"
+        f"{started.provider}, {redacted(started.base_url)}"
+        if started.provider
+        else "no provider: the run was empty"
     )
     facts: list[tuple[str, Html]] = [
         ("model", text(f"{started.model} ({place})")),
