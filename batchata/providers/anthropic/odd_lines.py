@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -168,7 +169,7 @@ def _known(piece: bytes, shape: type[msgspec.Struct]) -> dict[str, Any] | None:
     except NoPieceError:
         return None
     found: dict[str, Any] = {}
-    for field in msgspec.structs.fields(shape):
+    for field in _fields(shape):
         written = given.get(field.encode_name)
         if written is None:
             continue
@@ -177,6 +178,11 @@ def _known(piece: bytes, shape: type[msgspec.Struct]) -> dict[str, Any] | None:
         except (msgspec.ValidationError, NoPieceError):
             continue
     return found
+
+
+@cache
+def _fields(shape: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(shape)
 
 
 def _converted(field: msgspec.structs.FieldInfo, written: bytes) -> Any:
