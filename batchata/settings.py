@@ -7,7 +7,7 @@ import os
 from decimal import Decimal, InvalidOperation
 
 from batchata.core.plan import MAX_REQUESTS
-from batchata.core.pricing import plain
+from batchata.core.pricing import amount_of, plain
 from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
 
@@ -86,10 +86,12 @@ def _money(name: str, value: object) -> str:
         amount = Decimal(str(value)) if isinstance(value, str | int | float | Decimal) else Decimal("NaN")
     except InvalidOperation:
         amount = Decimal("NaN")
-    # Beyond a thousand times all the money there is, nothing is a limit, and sums would not be exact.
     if isinstance(value, bool) or not amount.is_finite() or not 0 < amount < 10**15:
         raise InvalidInputError(f"{name} must be an amount in USD above 0, not {value!r}")
-    return plain(amount)
+    try:
+        return plain(amount_of(plain(amount)))
+    except ValueError as exc:
+        raise InvalidInputError(f"{name}: {exc}; give fewer digits") from exc
 
 
 def _directory(name: str, value: object) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def clean(text: str) -> str:
@@ -27,8 +27,12 @@ def kept(text: str, most: int) -> str:
     """The text as it may be kept: cut beyond so many characters, and with control characters as visible
     escapes. Line breaks, tabs and all other characters stay: what shows them makes them harmless.
     """
-    cut = text if len(text) <= most else f"{text[: most - 1]}…"
-    return _CONTROL.sub(lambda found: _visible(found[0]), cut)
+    return escaped(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
+def escaped(text: str) -> str:
+    """The text with control characters as visible escapes; line breaks and tabs stay."""
+    return _CONTROL.sub(lambda found: _visible(found[0]), text)
 
 
 def _visible(character: str) -> str:

@@ -130,6 +130,10 @@ class Audit:
             yield f"job {event.job} follows {len(self.run.jobs)} jobs"
         if ranges.count(event.items) != event.request_count:
             yield f"{event.request_count} requests for {ranges.count(event.items)} items"
+        beyond = [last for first, last in event.items if not 0 <= first <= last < self.run.total]
+        if beyond:
+            yield f"item {beyond[0]} is sent of {self.run.total} items"
+            return
         under_way = [index for index in ranges.iterate(event.items) if self._is_under_way(index)]
         shared = [index for index in ranges.iterate(event.items) if index in self.run.items.same_as]
         limit, first = known(event.max_tokens), next(ranges.iterate(event.items), 0)

@@ -12,7 +12,7 @@ from batchata.core import ranges
 from batchata.core.limit import together
 from batchata.core.pricing import EXACT, amount_of, prompt_tokens, quantities
 from batchata.core.state import OPEN, Failing, ItemStatus, Job, JobStatus, Run
-from batchata.core.values import RequestError, known
+from batchata.core.values import RequestError, Settings, known
 
 # What folding raises at an event that does not fit those before it.
 MISFITS = (LookupError, AssertionError, ArithmeticError, AttributeError, TypeError, ValueError)
@@ -36,9 +36,16 @@ def fold(recorded: Iterable[tuple[int, int, e.Event]]) -> Run:
     return run
 
 
+def _checked(settings: Settings) -> Settings:
+    """A limit that is no amount is no limit that anything could be held against."""
+    if settings.max_cost is not None:
+        amount_of(settings.max_cost)
+    return settings
+
+
 def _run_started(run: Run, at: int, event: e.RunStarted, version: int) -> None:
     run.started = event
-    run.settings = event.settings
+    run.settings = _checked(event.settings)
     run.max_tokens = int(event.params.get("max_tokens", 0))
     run.route = event.output_route
     run.key = event.key
@@ -47,6 +54,8 @@ def _run_started(run: Run, at: int, event: e.RunStarted, version: int) -> None:
 
 
 def _items_added(run: Run, at: int, event: e.ItemsAdded, version: int) -> None:
+    if event.first != run.total or event.count < 0:
+        raise ValueError(f"item {event.first} is added after {run.total}")
     run.first_bodies.append((event.first, event.first_body))
     run.items.grow(event.count)
     run.fingerprint = event.digest
@@ -87,7 +96,7 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     assert run.settings is not None
     changed = {name: new for name, (_, new) in event.changed.items()}
     run.max_tokens = int(changed.pop("max_tokens", run.max_tokens))
-    run.settings = replace(run.settings, **changed)
+    run.settings = _checked(replace(run.settings, **changed))
     run.key = event.key
     run.resumed_at = at
     run.failing = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from enum import Enum
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x42746368  # "Btch", in the file's header: tells our files from other SQLite databases
 HEAD = "0006"  # the newest revision in migrations/versions; a constant, so that opening needs no Alembic
 NUMBER = 6  # of revisions; the file's user_version
+
+TABLES = ("alembic_version", "events", "segments", "commits", "claims")
+# Virtual and shadow tables are no tables of ours, either.
+_KINDS = """
+    SELECT name, type FROM pragma_table_list
+    WHERE schema = 'main' AND name IN (SELECT value FROM json_each(?))
+"""
 
 # Alembic keeps the migration that runs in module globals.
 _one_at_a_time = threading.Lock()
@@ -39,6 +47,7 @@ def form(connection: sqlite3.Connection, path: str) -> Form:
         if application == 0 and connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
             return Form.FRESH
         raise NotALogError(f"{path} is a SQLite database, but not a Batchata log; give another path")
+    _check_tables(connection, path)
     number = connection.execute("PRAGMA user_version").fetchone()[0]
     revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
     if (number, revision) == (NUMBER, HEAD):
@@ -46,6 +55,22 @@ def form(connection: sqlite3.Connection, path: str) -> Form:
     if number < NUMBER:
         return Form.OLDER
     raise _newer(path, revision)
+
+
+def _check_tables(connection: sqlite3.Connection, path: str) -> None:
+    """A view under a table's name would compute without end what is read; so would a column that is computed.
+
+    Raises NotALogError.
+    """
+    kinds = dict(connection.execute(_KINDS, (json.dumps(TABLES),)).fetchall())
+    for name in TABLES:
+        if kinds.get(name) != "table":
+            raise NotALogError(f"{path} is no Batchata log: it has no table {name!r}; give another path")
+        columns = connection.execute("SELECT hidden FROM pragma_table_xinfo(?)", (name,))
+        if any(hidden for (hidden,) in columns):
+            raise NotALogError(
+                f"{path} is no Batchata log: {name!r} is no table of its kind; give another path"
+            )
 
 
 def bring_up_to_date(engine: Engine, path: str) -> None:

@@ -13,17 +13,20 @@ from typing import Any
 import msgspec
 
 from batchata.core.codec import decoder
+from batchata.core.events import ItemsAdded
 from batchata.errors import LogError
 from batchata.log import connect
 from batchata.log.faults import translated
 from batchata.log.port import Recorded
-from batchata.log.segments import Segment, unpack
+from batchata.log.segments import BELIEVED_BODIES, Segment, unpack
 
 type Row = tuple[Any, ...]
 
 _PAGE = 2_000  # events per read: an open read would keep the -wal file from being emptied
 _MOST_BODIES = 1_024  # looked up together
 _MOST_BYTES = 8_000_000  # of bodies held while they are handed out, about
+_HARMLESS = 100_000  # items that are believed to be there
+_COUNTS = "SELECT count FROM segments WHERE stream = ? AND count > 0"
 _COLUMNS = "version, type, schema_version, at, data"
 
 # Connections that a forked process found open. Closing one there would disturb the parent's files.
@@ -127,7 +130,18 @@ class Reader:
                 event = decoder(name, schema)(data)
             except (msgspec.MsgspecError, UnicodeError, TypeError) as exc:  # of a type that no column has
                 raise LogError(f"{self.path}: event {version} of {stream!r} is damaged ({exc})") from exc
+            if type(event) is ItemsAdded and event.count > _HARMLESS:
+                self._check_count(stream, version, event)
             yield Recorded(version, at, event)
+
+    def _check_count(self, stream: str, version: int, event: ItemsAdded) -> None:
+        """Memory for so many items is asked for only where the log holds a body for each of them."""
+        held = sum(min(count, BELIEVED_BODIES) for (count,) in self.rows(_COUNTS, (stream,)))
+        if event.count > held:
+            raise LogError(
+                f"{self.path}: event {version} of {stream!r} is damaged (it adds {event.count:,} items, "
+                f"and the log holds {held:,} bodies)"
+            )
 
     def _bodies(self, stream: str, numbers: list[int]) -> dict[int, bytes | None]:
         found: dict[int, bytes | None] = {}

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import zstandard
 
 ZSTD = 1  # the only codec so far; a new one gets a new number
+BELIEVED_BODIES = 1_000  # of a segment; ours have a tenth of it
+_BELIEVED_BYTES = 300_000_000  # unpacked; the longest line of results that is kept has 256 MB
 _MOST_BODIES = 100
 _MOST_BYTES = 1_000_000
 
@@ -46,11 +48,17 @@ def unpack(segment: Segment) -> list[bytes | None]:
 
     Raises ValueError when its data cannot be read.
     """
+    if not 0 < segment.length <= BELIEVED_BODIES:
+        raise ValueError(f"it says that it holds {segment.length:,} bodies")
     if segment.data is None:
         return [None] * segment.length
     if segment.codec != ZSTD:
         raise ValueError(f"unknown codec {segment.codec}")
     try:
+        # What the frame says of its size is not believed before it is looked at.
+        size = zstandard.frame_content_size(segment.data)
+        if not 0 <= size <= _BELIEVED_BYTES:
+            raise ValueError(f"it says that it unpacks to {size:,} bytes")
         bodies: list[bytes | None] = [*zstandard.ZstdDecompressor().decompress(segment.data).split(b"\n")]
     except zstandard.ZstdError as exc:
         raise ValueError(str(exc)) from exc

@@ -150,10 +150,13 @@ def _commits(log: SqliteLog, stream: str) -> Iterator[Row]:
 
 
 def _gaps(versions: list[int], commit: chain.Commit) -> Iterator[Problem]:
-    missing = sorted(set(range(commit.first_version, commit.last_version + 1)).difference(versions))
-    if missing:
-        more = f", and {len(missing) - 1} more" if missing[1:] else ""
-        yield Problem(missing[0], f"version {missing[0]} is missing{more}")
+    missing = commit.last_version - commit.first_version + 1 - len(set(versions))
+    if missing > 0:
+        there = enumerate(sorted(set(versions)), commit.first_version)
+        after = commit.first_version + len(set(versions))
+        first = next((expected for expected, version in there if version != expected), after)
+        more = f", and {missing - 1:,} more" if missing > 1 else ""
+        yield Problem(first, f"version {first} is missing{more}")
 
 
 def _column_problems(log: SqliteLog, stream: str) -> Iterator[Problem]:

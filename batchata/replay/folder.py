@@ -24,9 +24,22 @@ def make_room(folder: Path, format: str, *, force: bool) -> None:
         ) from exc
 
 
+def _written_to(folder: Path, format: str) -> list[Path]:
+    """What an export makes or replaces below the folder."""
+    if format != "json":
+        return [folder / f"results.{format}"]
+    inside = [folder / name for name in _OURS]
+    return [*inside, *(path for home in inside if not home.is_symlink() for path in home.glob("*"))]
+
+
 def _check(folder: Path, format: str, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise InvalidInputError(f"{folder} is a file; give a folder")
+    linked = [path for path in _written_to(folder, format) if path.is_symlink()]
+    if linked:
+        raise InvalidInputError(
+            f"{linked[0]} is a link, and what is written there would land elsewhere; give another folder"
+        )
     if format != "json":
         path = folder / f"results.{format}"
         if path.is_dir():

@@ -14,6 +14,7 @@ import msgspec
 from batchata.core.pricing import plain
 from batchata.errors import ConfigurationError, InvalidInputError
 from batchata.replay.columns import Column, Type
+from batchata.text import escaped
 
 _ROWS = 1_000  # written together to a Parquet file
 # A cell that begins like this is a formula to a spreadsheet, or can become one after trimming.
@@ -29,7 +30,8 @@ def write_json_lines(file: IO[bytes], objects: Iterable[dict[str, Any]]) -> None
 def write_csv(file: IO[bytes], columns: list[Column], rows: Iterable[list[Any]]) -> None:
     """UTF-8 with a head; no value is an empty cell, lists are JSON.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    A text that a spreadsheet would take for a formula gets an apostrophe in front, and control characters,
+    which a terminal would obey, are visible escapes.
     """
     text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
     writer = csv.writer(text)
@@ -56,6 +58,7 @@ def _cell(value: Any) -> Any:
 
 
 def _guarded(text: str) -> str:
+    text = escaped(text)
     return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 
 

@@ -199,6 +199,14 @@ def test_no_cell_of_a_csv_is_a_formula(finished: Any, tmp_path: Path, replay: Re
     assert all(not cell.startswith(("=", "+", "@", "\t", "\r")) for row in rows for cell in row.values())
 
 
+def test_no_cell_of_a_csv_moves_a_cursor(finished: Any, tmp_path: Path, replay: Replay) -> None:
+    """Control characters, which a terminal obeys, are visible escapes; line breaks and tabs stay."""
+    finished([{"vendor": "a\x1b[2J\x07\x00\x9b\tb\nc", "total": 1}], response_model=Order)
+    export(replay, tmp_path / "run.db", tmp_path, "--format", "csv")
+    (row,) = table(tmp_path / "results.csv")
+    assert row["result.vendor"] == "a\\x1b[2J\\x07\\x00\\x9b\tb\nc"
+
+
 def test_a_csv_holds_every_value(finished: Any, tmp_path: Path, replay: Replay) -> None:
     """A column for each field, nested ones by dots, lists as JSON; line breaks and quotes survive."""
     answer = {
