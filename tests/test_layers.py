@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the bottom up; what is named nowhere belongs to RUNNING. A module imports from its own layer and below.
 LAYERS = [
-    ["batchata.errors", "batchata.pdfium", "batchata.text"],
+    ["batchata.clock", "batchata.errors", "batchata.pdfium", "batchata.text"],
     ["batchata.core", "batchata.output"],
     ["batchata.log", "batchata.providers", "batchata.inputs"],
     ["batchata.definition", "batchata.settings", "batchata.caching", "batchata.logs"],

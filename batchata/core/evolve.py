@@ -17,6 +17,8 @@ from batchata.core.values import RequestError, Settings, known
 # What folding raises at an event that does not fit those before it.
 MISFITS = (LookupError, AssertionError, ArithmeticError, AttributeError, TypeError, ValueError)
 
+_LONGEST_PAUSE, _LONGEST_DELAY = 60_000_000, 3_600_000_000  # microseconds, of calls and of retries
+
 _COMPLETED, _FAILED = ItemStatus.COMPLETED, ItemStatus.FAILED
 _OPEN_ITEM = (ItemStatus.SENT, ItemStatus.UNDECIDED)
 
@@ -105,9 +107,14 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     run.needed = run.needed_for_all = None
     if run.status == "interrupted":
         run.status = "running"
-    for job in run.jobs_with(JobStatus.STARTED):  # whoever was sending it is gone
-        job.status = JobStatus.UNKNOWN
-        job.alone_since = at
+    for job in run.open.values():
+        # An earlier start may have had another clock: nobody waits for a time that lies far ahead.
+        job.not_before = min(job.not_before, at + _LONGEST_PAUSE)
+        job.alone_since = min(job.alone_since, at)
+        if job.status is JobStatus.STARTED:  # whoever was sending it is gone
+            job.status = JobStatus.UNKNOWN
+            job.alone_since = at
+    run.requeued.hasten(at + _LONGEST_DELAY)
 
 
 def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: int) -> None:

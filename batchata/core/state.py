@@ -227,6 +227,12 @@ class Requeued:
         if not group:
             del self._groups[not_before]
 
+    def hasten(self, latest: int) -> None:
+        """No item waits longer than until then."""
+        for late in [time for time in self._groups if time > latest]:
+            for index in list(self._groups[late]):
+                self.put(index, latest)
+
     def due(self, now: int) -> Iterator[int]:
         """The items whose time has come, those that waited longest first."""
         for not_before in sorted(self._groups):

@@ -64,6 +64,11 @@ class Provider(Protocol):
         """A fingerprint of the API key: tells keys apart and reveals nothing; None without a fixed key."""
         ...
 
+    @property
+    def clock(self) -> int | None:
+        """Microseconds since 1970 UTC by the provider's own clock; None before it has answered."""
+        ...
+
     def check(self) -> None:
         """Find out, without sending anything, whether requests can be sent.
 

@@ -10,6 +10,7 @@ from typing import Self
 
 import pydantic
 
+from batchata.clock import now
 from batchata.core.events import Event, RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogError
@@ -23,7 +24,6 @@ from batchata.replay.history import read_history
 from batchata.replay.moment import At, microseconds, parse_at
 from batchata.replay.readers import RunReader
 from batchata.replay.runs import the_run
-from batchata.running.journal import now
 
 type Moment = int | str | datetime
 

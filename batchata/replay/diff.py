@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from batchata.clock import now
 from batchata.core.ranges import count
 from batchata.replay.changes import Changes, read_changes
 from batchata.replay.literal import clean, short
@@ -21,7 +22,6 @@ from batchata.replay.wording import (
     usage_in_words,
     usd,
 )
-from batchata.running.journal import now
 
 _MOST_JOBS = 20
 _AMOUNTS = ("total_cost", "spent", "reserved_cost", "max_cost", "cost", "reserved")

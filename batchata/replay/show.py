@@ -6,6 +6,7 @@ import time
 
 from rich.console import Console
 
+from batchata.clock import now
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.log.sqlite import SqliteLog
@@ -16,7 +17,6 @@ from batchata.replay.moment import parse_at
 from batchata.replay.overview import overview
 from batchata.replay.paper import print_json
 from batchata.replay.runs import reading, the_run
-from batchata.running.journal import now
 
 _EVERY = 1.0  # seconds between two looks of --watch
 

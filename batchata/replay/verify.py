@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from batchata.clock import now
 from batchata.errors import InvalidInputError, LogError, LogVersionError
 from batchata.log import read_log
 from batchata.log.place import no_run_yet
@@ -16,7 +17,6 @@ from batchata.replay.paper import Paper, print_json
 from batchata.replay.runs import the_run
 from batchata.replay.verification import Verdict, verify_run
 from batchata.replay.wording import number_of
-from batchata.running.journal import now
 
 _HEAD = re.compile(r"[0-9a-f]{12,64}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import assert_never
 
 from batchata.core import decide, events
@@ -18,13 +17,12 @@ from batchata.errors import (
     IncompleteResultsError,
     ProviderUnavailableError,
     RequestRefusedError,
-    ResultsExpiredError,
     SpendLimitError,
     UnknownSubmissionError,
 )
 from batchata.providers.port import Batch
-from batchata.running import routing, work
-from batchata.running.journal import Journal, now
+from batchata.running import doubts, routing, work
+from batchata.running.journal import Journal
 from batchata.running.mending import KIND
 from batchata.running.recording import Collection, Recorder
 from batchata.running.settling import absent, adopted, unsettled
@@ -39,7 +37,8 @@ _SHORT_DOWNLOADS = 2  # results with gaps are fetched so many times before the g
 _SHORT_OF_ANSWERS = 12  # … and so many times where answers are among what is lacking, which were paid for
 _MOST_REFUSED = 10  # items that jobs are refused for, one after another, before it seems to be all of them
 _UNREADABLE = 5  # looks until an ended batch that shows no custom ids is given up
-_VANISHED_AFTER = 300 * _SECOND  # a 404 is believed when the batch is this old; right after create it is not
+_GONE_LOOKS = 5  # looks, and …
+_GONE_AFTER = 10  # … so many times `settle_delay` until a batch that nobody knows is believed to be gone
 
 
 class Intake:
@@ -56,6 +55,7 @@ class Intake:
         self._place = place  # how an item is named in a message
         self._refused = 0  # items that jobs were refused for since one was taken
         self.trouble = Trouble()
+        self.apart: int | None = None  # microseconds that the provider's clock is ahead of ours
         self._recorder = recorder
         self._random = random
         self._collections: dict[int, Collection] = {}
@@ -66,11 +66,19 @@ class Intake:
         self.created: dict[int, str] = {}  # job -> its batch, as soon as the provider has said so
         # job -> ended batches that are not its own, though they may be another lost job's
         self.strangers: defaultdict[int, set[str]] = defaultdict(set)
+        self._missed_since: dict[int, int] = {}  # job -> since when each look at its batch has ended in a 404
         self.undecided: set[int] = set()  # jobs that are settled only when a running batch has ended
 
     @property
     def _run(self) -> Run:
         return self._journal.run
+
+    def _now(self) -> int:
+        return self._journal.now()
+
+    def _provider_now(self) -> int:
+        """By the provider's clock, as far as it is known how far it is from ours."""
+        return self._now() + (self.apart or 0)
 
     def take(self, report: work.Report) -> None:
         """Append what the report says. An error that waiting cannot cure goes to `trouble`."""
@@ -90,7 +98,7 @@ class Intake:
             case work.Arrived():
                 self._arrived(report)
             case work.Exhausted():
-                self._exhausted(self._run.jobs[report.job])
+                self._exhausted(self._run.jobs[report.job], report.batch)
             case work.CancelAsked():
                 self.cancelled.add(report.job)
             case work.CallFailed():
@@ -106,7 +114,9 @@ class Intake:
             events.ItemRefused(index=indexes[place], error=RequestError(kind=KIND, message=why))
             for place, why in refused.items()
         ]
-        self._journal.append(events.SubmissionFailed(job=job.number, error=error, not_before=now()), *failed)
+        self._journal.append(
+            events.SubmissionFailed(job=job.number, error=error, not_before=self._now()), *failed
+        )
 
     def _sought(self, report: work.Sought) -> None:
         job = self._run.jobs[report.job]
@@ -129,10 +139,10 @@ class Intake:
         if report.running:
             self.undecided.add(job.number)
         error = RequestError(kind="not_settled", message=said)
-        not_before = now() + int(self._pause_seconds(self._times("settle", job)) * _SECOND)
+        not_before = self._now() + int(self._pause_seconds(self._times("settle", job)) * _SECOND)
         settle_by = decide.settle_by(self._run, job)
         if report.looked_at < settle_by:  # the look that counts is the first one after the delay
-            not_before = min(not_before, max(settle_by, now()))
+            not_before = min(not_before, max(settle_by, self._now()))
         self._journal.append(
             events.CallFailed(doing="settle", jobs=[job.number], error=error, not_before=not_before)
         )
@@ -151,8 +161,11 @@ class Intake:
         self._journal.append(*recorded)
         for number in report.jobs:
             job = self._run.jobs[number]
-            if job.batch_id not in report.batches and now() - (job.submitted_at or 0) > _VANISHED_AFTER:
-                self._give_up(_gone(job), number)
+            if job.batch_id in report.batches:
+                self._missed_since.pop(number, None)
+                self._counted.pop(("missed", number), None)
+            elif self._is_gone(job):
+                self._give_up(doubts.gone(job), number)
 
     def _give_up(self, error: BatchataError, *jobs: int) -> None:
         """No call gets these jobs any further in this start."""
@@ -160,7 +173,7 @@ class Intake:
 
     def _vanished(self, job: Job) -> Event:
         error = RequestError(kind="not_found_error", message=f"the provider knows no batch {job.batch_id}")
-        return self._again_later("poll", job, error)
+        return self._again_later("poll", job, error, self._counted["missed", job.number] + 1)
 
     def _arrived(self, report: work.Arrived) -> None:
         job = self._run.jobs[report.job]
@@ -181,54 +194,89 @@ class Intake:
                 return self.trouble.meet(self._run, SpendLimitError(said, kind=SPENT))
         return []
 
-    def _exhausted(self, job: Job) -> None:
+    def _exhausted(self, job: Job, batch: Batch | None) -> None:
+        """The results were read to their end; `batch` is how it is described now, if that was asked."""
+        if batch is not None and batch.counts != job.counts:
+            self._journal.append(_polled(job, batch))
         collection = self._collections.pop(job.number, None) or Collection.of(self._run, job)
-        if collection.expected and self._fetch_again(job, len(collection.expected)):
-            return
+        if not (collection.expected and self._are_doubted(job, collection)):
+            self._complete(job, collection)
+
+    def _are_doubted(self, job: Job, collection: Collection) -> bool:
+        """Gaps may be a download that ended early; those that the batch's counts do not explain stay gaps."""
+        is_explained = doubts.is_explained(job, collection)
+        times = job.short_reads + 1  # over all starts: one that may not wait reads once
+        if times < (_SHORT_DOWNLOADS if is_explained else _SHORT_OF_ANSWERS):
+            said = f"{len(collection.expected)} requests have no result line"
+            error = RequestError(kind="incomplete_results", message=said)
+            self._journal.append(self._again_later("collect", job, error, times))
+            return True
+        if not is_explained:
+            self._give_up(doubts.short(job, collection), job.number)
+        return not is_explained
+
+    def is_doubted(self, number: int) -> bool:
+        """Whether an earlier download of the job's results was short."""
+        return bool(self._run.jobs[number].short_reads)
+
+    def _complete(self, job: Job, collection: Collection) -> None:
         missing = self._recorder.missing(collection)
         completion, bodies = self._recorder.completion(
             job, collection, len(missing), self._journal.claim.next_body
         )
         undecided = job.undecided | dict.fromkeys(collection.expected.values(), "missing")
-        retries = schedule_retries(self._run, job, undecided, now(), self._random)
+        retries = schedule_retries(self._run, job, undecided, self._now(), self._random)
         # At once: what is missing is decided together with the end of the job, or read again.
         self._journal.append(*missing, *completion, *retries, bodies=bodies)
-
-    def _fetch_again(self, job: Job, gaps: int) -> bool:
-        """Gaps may be a download that ended early, the more so where the batch counted more answers."""
-        answered = 0 if job.counts is None else job.counts.succeeded
-        tries = _SHORT_DOWNLOADS if job.outcomes.get("succeeded", 0) >= answered else _SHORT_OF_ANSWERS
-        times = job.short_reads + 1  # over all starts: one that may not wait reads once
-        if times >= tries:
-            return False
-        error = RequestError(kind="incomplete_results", message=f"{gaps} requests have no result line")
-        self._journal.append(self._again_later("collect", job, error, times))
-        return True
 
     def _failed(self, report: work.CallFailed) -> None:
         error = report.error
         if report.doing == "submit" and not self._is_passing(error):
             self._not_submitted(self._run.jobs[report.jobs[0]], error)
             return
-        if now() >= self.paused_until:  # calls that failed side by side are one failure
+        if self._now() >= self.paused_until:  # calls that failed side by side are one failure
             self._failures += 1
         pause = self._pause(error)
-        self.paused_until = max(self.paused_until, now() + int(pause * _SECOND))
+        self.paused_until = max(self.paused_until, self._now() + int(pause * _SECOND))
         for number in report.jobs:
             self._collections.pop(number, None)
         if report.doing == "submit":
             self._journal.append(self._submission_failed(report.jobs[0], error, pause))
         else:
-            not_before = now() + int(pause * _SECOND)
+            not_before = self._now() + int(pause * _SECOND)
             self._journal.append(
                 events.CallFailed(
                     doing=report.doing, jobs=list(report.jobs), error=as_error(error), not_before=not_before
                 )
             )
-        if self._is_cut_for_good(report):
-            self._exhausted(self._run.jobs[report.jobs[0]])
-        elif not (self._is_passing(error) or self._is_too_young(report)):
-            self._give_up(self._expired(report) or error, *report.jobs)
+        if report.doing == "collect":
+            self._not_collected(self._run.jobs[report.jobs[0]], error)
+        elif not self._is_passing(error):
+            self._give_up(error, *report.jobs)
+
+    def _not_collected(self, job: Job, error: BatchataError) -> None:
+        if isinstance(error, BatchNotFoundError):
+            if self._is_gone(job):
+                self._give_up(self._expired(job) or doubts.gone(job), job.number)
+        elif isinstance(error, IncompleteResultsError):
+            collection = Collection.of(self._run, job)
+            if job.short_reads < _SHORT_OF_ANSWERS:
+                return
+            if doubts.is_explained(job, collection):
+                self._complete(job, collection)
+            else:
+                self._give_up(doubts.short(job, collection), job.number)
+        elif not self._is_passing(error):
+            self._give_up(error, job.number)
+
+    def _is_gone(self, job: Job) -> bool:
+        """One 404 is no proof, whatever the age of the batch: it is believed after looks over minutes."""
+        assert self._run.settings is not None
+        first = self._missed_since.setdefault(job.number, self._now())
+        delay = self._run.settings.settle_delay
+        delay = decide.DEFAULT_SETTLE_DELAY if delay is None else delay
+        is_long_ago = self._now() - first >= _GONE_AFTER * delay * _SECOND
+        return self._times("missed", job) >= _GONE_LOOKS and is_long_ago
 
     def _not_submitted(self, job: Job, error: BatchataError) -> None:
         """A refusal ends submitting, unless the job is refused for its size or for one item, without which
@@ -252,41 +300,20 @@ class Intake:
             failed = self._submission_failed(job.number, said, 0.0)
             self._journal.append(failed, *self.trouble.meet(self._run, said))
 
-    def _is_cut_for_good(self, report: work.CallFailed) -> bool:
-        """Every download ends in the middle of a line: what is there is all there is."""
-        if not isinstance(report.error, IncompleteResultsError) or report.doing != "collect":
-            return False
-        return self._run.jobs[report.jobs[0]].short_reads >= _SHORT_OF_ANSWERS
-
-    def _expired(self, report: work.CallFailed) -> BatchataError | None:
-        """The better error for a refused download of results that are too old."""
-        job = self._run.jobs[report.jobs[0]]
+    def _expired(self, job: Job) -> BatchataError | None:
+        """The better error for a download that is refused because the results are too old."""
         until = decide.collect_by(job)
-        if report.doing != "collect" or until is None or now() < until:
-            return None
-        kept = f"{datetime.fromtimestamp(until / 1e6, UTC):%Y-%m-%d}"
-        return ResultsExpiredError(
-            f"the results of {job.batch_id} (job {job.number}) were kept until {kept}, 29 days from the "
-            f"creation of the batch, and are gone. manager.abandon({job.number}) lets its open items be "
-            "sent, and paid, again",
-            kind="results_expired",
-        )
+        return None if until is None or self._provider_now() < until else doubts.expired(job)
 
     def _is_passing(self, error: BatchataError) -> bool:
         if isinstance(error, UnknownSubmissionError):
             return not error.final
         return isinstance(error, ProviderUnavailableError | IncompleteResultsError)
 
-    def _is_too_young(self, report: work.CallFailed) -> bool:
-        """A 404 about the results of a batch that was created a moment ago is no news of them."""
-        if report.doing != "collect" or not isinstance(report.error, BatchNotFoundError):
-            return False
-        return all(now() - (self._run.jobs[n].submitted_at or now()) < _VANISHED_AFTER for n in report.jobs)
-
     def _submission_failed(self, job: int, error: BatchataError, pause: float) -> Event:
         if isinstance(error, UnknownSubmissionError):
             return events.SubmissionUnknown(job=job, error=as_error(error))
-        not_before = now() + int(pause * _SECOND)
+        not_before = self._now() + int(pause * _SECOND)
         return events.SubmissionFailed(job=job, error=as_error(error), not_before=not_before)
 
     def _pause(self, error: BatchataError) -> float:
@@ -306,7 +333,7 @@ class Intake:
         )
 
     def _again_later(self, doing: str, job: Job, error: RequestError, time: int = 1) -> Event:
-        not_before = now() + int(self._pause_seconds(time) * _SECOND)
+        not_before = self._now() + int(self._pause_seconds(time) * _SECOND)
         return events.CallFailed(doing=doing, jobs=[job.number], error=error, not_before=not_before)
 
 
@@ -326,16 +353,6 @@ def _named(error: BatchataError, place: str) -> RequestRefusedError:
     return RequestRefusedError(
         f"{_MOST_REFUSED} items were refused one after another and have failed; {place} was next: {error}",
         kind=error.kind,
-    )
-
-
-def _gone(job: Job) -> BatchNotFoundError:
-    return BatchNotFoundError(
-        f"the provider knows no batch {job.batch_id} (job {job.number}); "
-        "is the API key one of the workspace in which the run was started? "
-        f"If the batch was deleted, manager.abandon({job.number}) lets its items be sent again",
-        kind="not_found_error",
-        status=404,
     )
 
 

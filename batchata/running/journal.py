@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
+from batchata.clock import now, running
 from batchata.core.events import Event
 from batchata.core.evolve import evolve
 from batchata.core.state import Run
@@ -17,23 +17,27 @@ _QUIET = frozenset(
 )  # one per item: far too many for a log
 
 
-def now() -> int:
-    """Microseconds since 1970-01-01 UTC."""
-    return time.time_ns() // 1000
-
-
 class Journal:
     """A run's state together with the right to append to its stream."""
 
     def __init__(self, run: Run, claim: Claim) -> None:
         self.run = run
         self.claim = claim
+        self._began = now(), running()
+
+    def now(self) -> int:
+        """Microseconds since 1970-01-01 UTC: this start's clock, which goes on evenly.
+
+        Set when the start began; whoever sets the computer's clock meanwhile makes nobody wait for days.
+        """
+        wall, began = self._began
+        return wall + running() - began
 
     def append(self, *events: Event, bodies: Sequence[bytes] = ()) -> None:
         """Write the events in one transaction, then let the state know: it never knows more than the log."""
         if not events:
             return
-        at = now()
+        at = self.now()
         self.claim.append(at, events, bodies)
         for version, event in enumerate(events, self.run.version + 1):
             evolve(self.run, version, at, event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from batchata.output.reading import Reader
 from batchata.providers.port import Outcome
 
 _MOST_STRAYS = 1_000  # lines kept of a download that is full of things never asked for
+_CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 _MISSING = RequestError(kind="missing", message="the provider's results hold nothing for this request")
 
 
@@ -25,6 +27,7 @@ class Collection:
     expected: dict[str, int]
     known: frozenset[str]  # recorded by an earlier, unfinished reading
     seen: set[str] = field(default_factory=set)
+    garbled: set[str] = field(default_factory=set)  # expected, with a line that cannot be read
     strays: list[tuple[str, Outcome]] = field(default_factory=list)
     stray_counts: Counter[str] = field(default_factory=Counter)
 
@@ -44,6 +47,9 @@ class Collection:
         custom_id = outcome.custom_id
         if outcome.kind == "unreadable":
             self._stray("unreadable", outcome)
+            named = _CUSTOM_ID.search(outcome.line)
+            if named is not None and (name := named[1].decode()) in self.expected:
+                self.garbled.add(name)
             return None
         if custom_id in self.seen:
             self._stray("repeated", outcome)

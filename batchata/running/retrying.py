@@ -18,7 +18,7 @@ from batchata.errors import CostLimitError, InvalidInputError
 from batchata.inputs import Inputs
 from batchata.inputs.params import check_max_tokens
 from batchata.log.port import Log
-from batchata.running.journal import Journal, now
+from batchata.running.journal import Journal
 from batchata.running.mending import mend
 
 
@@ -35,7 +35,7 @@ def retry_failed(journal: Journal, log: Log, inputs: Inputs, max_tokens: int | N
                 job=None,
                 items=to_ranges(mended.again),
                 attempt=1,
-                not_before=now(),
+                not_before=journal.now(),
                 reason="requested",
                 max_tokens=msgspec.UNSET if max_tokens is None else max_tokens,
             )

@@ -38,7 +38,7 @@ from batchata.projections.expectation import Expectation
 from batchata.providers.port import Provider
 from batchata.running import work
 from batchata.running.intake import Intake
-from batchata.running.journal import Journal, now
+from batchata.running.journal import Journal
 from batchata.running.notes import Notes
 from batchata.running.one_pass import OnePass
 from batchata.running.seeking import lost
@@ -169,7 +169,7 @@ class Runner:
             check_now=check_now,
             awaiting=self._awaiting,
         )
-        return decide.next_steps(self.run, now(), self.requests.measures, situation)
+        return decide.next_steps(self.run, self.journal.now(), self.requests.measures, situation)
 
     @property
     def _calls(self) -> dict[int, str]:
@@ -178,7 +178,7 @@ class Runner:
 
     def _may_submit(self) -> bool:
         """What a start finds at the provider is asked for, and fetched if it ended, before more is sent."""
-        return self.stop.reason is None and not self._found and now() >= self.intake.paused_until
+        return self.stop.reason is None and not self._found and self.journal.now() >= self.intake.paused_until
 
     def _is_anything_to_cancel(self) -> bool:
         """Whether an open job can still be cancelled and collected, without waiting for foreign batches."""
@@ -208,14 +208,22 @@ class Runner:
                 self._submit(step)
             case Settle():
                 job = self.run.jobs[step.job]
-                sought = lost(self.run, job, self.intake.strangers[job.number])
+                strangers = self.intake.strangers[job.number]
+                sought = lost(self.run, job, strangers, self.journal.now(), self.intake.apart)
                 self._workers.call("settle", [step.job], work.settle, sought)
             case Poll():
                 batch_ids = {number: self._batch_id(number) for number in step.jobs}
                 since = min(self.run.jobs[number].started_at for number in step.jobs)
                 self._workers.call("poll", step.jobs, work.poll, batch_ids, since)
             case Collect():
-                self._workers.call("collect", [step.job], work.collect, step.job, self._batch_id(step.job))
+                self._workers.call(
+                    "collect",
+                    [step.job],
+                    work.collect,
+                    step.job,
+                    self._batch_id(step.job),
+                    self.intake.is_doubted(step.job),
+                )
             case Cancel():
                 self._cancel(step.job)
             case StopAtLimit():
@@ -303,7 +311,10 @@ class Runner:
         error = RequestError(kind="not_sent", message=why)
         unsent, self._written = self._written, []
         self.journal.append(
-            *(events.SubmissionFailed(job=each.job, error=error, not_before=now()) for each in unsent)
+            *(
+                events.SubmissionFailed(job=each.job, error=error, not_before=self.journal.now())
+                for each in unsent
+            )
         )
 
     def _cancel(self, number: int) -> None:
@@ -350,6 +361,8 @@ class Runner:
             return
         self._pass.take(report)
         completed_before, route = self._completed(report), self.run.route
+        theirs = None if self.provider is None else self.provider.clock
+        self.intake.apart = None if theirs is None else theirs - self.journal.now()
         self.intake.take(report)
         if self.run.route != route:
             self._take_back_unsent("the schema goes another way from now on")
@@ -368,7 +381,7 @@ class Runner:
         return isinstance(report, work.Exhausted) and report.job not in self.run.open
 
     def _patience(self) -> float:
-        moment = now()
+        moment = self.journal.now()
         due = decide.wake_at(self.run, self._calls.keys(), moment)
         wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LOOK_UP)
         if self._deadline is not None and not self._time_is_up():

@@ -8,41 +8,63 @@ from batchata.core.state import Job, Run
 from batchata.running.work import Lost
 
 _HOUR = 3600 * 1_000_000
-# How far the provider's clock may be from ours where nothing tells. Wide, since custom ids prove ownership: a
-# wrong clock must not make our own batch look absent, and a wider look costs only pages of a list.
-_UNKNOWN_CLOCKS = 24 * _HOUR
-# Batches sent within so many hours of the lost one tell how far the clocks are apart …
+# Batches sent within so many hours of the lost one tell how far the clocks were apart …
 _CALIBRATED_BY = 6 * _HOUR
-# … to this. It only bounds how late a batch may have been created: in a workspace where others create batches
-# of the same size all day, new ones must not keep the job waiting for ever.
-_KNOWN_CLOCKS = _HOUR
 _ANCHORS = 3
 
 
-def lost(run: Run, job: Job, strangers: Set[str]) -> Lost:
-    """The description by which a worker looks for the job's batch."""
+def lost(run: Run, job: Job, strangers: Set[str], asked_at: int, apart: int | None) -> Lost:
+    """The description by which a worker looks for the job's batch.
+
+    `asked_at` is the time by our clock, `apart` how far the provider's is ahead of it in this start, None
+    when no answer has told yet.
+    """
     owned = [other for other in run.jobs.values() if other.batch_id is not None]
     anchors = [other.batch_id for other in owned[: -_ANCHORS - 1 : -1] if other.batch_id is not None]
     return Lost(
         job=job.number,
+        asked_at=asked_at,
         custom_ids=[job.custom_id(index) for index in job.indexes()],
-        since=job.started_at - _UNKNOWN_CLOCKS,
-        until=_until(job, owned),
+        since=_since(run, job, owned, apart),
+        until=_until(run, job, owned, apart),
         not_ours=frozenset(other.batch_id for other in owned if other.batch_id) | strangers,
         same_key=_same_key(run, job, anchors),
         anchors=anchors,
     )
 
 
-def _until(job: Job, owned: list[Job]) -> int:
-    """The provider's time at which the job's batch was created at the latest."""
-    apart = [
+def _since(run: Run, job: Job, owned: list[Job], apart: int | None) -> int:
+    """The provider's time before which the job's batch was certainly not created.
+
+    Where nothing tells how far the clocks were apart, no time of ours does: only that jobs were sent in the
+    order of their numbers. 0 where there is none before it; then the whole list is looked through.
+    """
+    known = _apart_at(run, job.started_at, owned, apart)
+    before = [other.created_at for other in owned if other.created_at and other.number < job.number]
+    floor = max(before, default=_HOUR) - _HOUR  # they may have been sent side by side
+    return max(job.started_at + min(known) - _HOUR, 0) if known else floor
+
+
+def _until(run: Run, job: Job, owned: list[Job], apart: int | None) -> int | None:
+    """The provider's time after which it was certainly not created; None where nothing tells.
+
+    In a workspace where others create batches of the same size all day, new ones must not keep the job
+    waiting for ever.
+    """
+    # An adopted batch was submitted later than it was created: its difference is too small, never too large.
+    known = _apart_at(run, job.alone_since, owned, apart)
+    return job.alone_since + max(known) + _HOUR if known else None
+
+
+def _apart_at(run: Run, moment: int, owned: list[Job], apart: int | None) -> list[int]:
+    """By how much the provider's clock may have been ahead of ours at a moment by ours."""
+    found = [
         other.created_at - other.submitted_at
         for other in owned
-        if other.created_at and other.submitted_at and abs(other.started_at - job.started_at) < _CALIBRATED_BY
+        if other.created_at and other.submitted_at and abs(other.started_at - moment) < _CALIBRATED_BY
     ]
-    # An adopted batch was submitted later than it was created: its difference is too small, never too large.
-    return job.alone_since + (max(apart) + _KNOWN_CLOCKS if apart else _UNKNOWN_CLOCKS)
+    is_of_this_start = moment >= max(run.resumed_at, run.started_at)
+    return [*found, apart] if apart is not None and is_of_this_start else found
 
 
 def _same_key(run: Run, job: Job, anchors: list[str]) -> bool:

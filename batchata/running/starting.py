@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+from batchata.clock import now
 from batchata.core import decide
 from batchata.core.events import ItemsAdded, RunResumed, SchemaRouteChanged
 from batchata.core.state import Run
@@ -16,7 +17,7 @@ from batchata.errors import ExpiringResultsWarning
 from batchata.inputs import Inputs
 from batchata.logs import warn
 from batchata.providers.port import Provider
-from batchata.running.journal import Journal, now
+from batchata.running.journal import Journal
 from batchata.running.matching import changes
 from batchata.running.mending import refusals
 

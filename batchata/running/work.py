@@ -21,7 +21,6 @@ from batchata.errors import (
 )
 from batchata.inputs import RequestTemplate, Source
 from batchata.providers.port import Batch, Outcome, Provider
-from batchata.running.journal import now
 
 _ENOUGH_TO_TELL = 1_000  # result lines, none of them ours, that make a batch another's
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file
@@ -49,15 +48,17 @@ class JobDescription:
 class Lost:
     """A submission whose fate is unknown: what a batch of it would look like.
 
-    It was created between `since` and `until`, microseconds by the provider's clock. `not_ours` are batches
+    It was created between `since` and `until` (None: nobody knows), microseconds by the provider's clock.
+    `asked_at` is the time by ours. `not_ours` are batches
     known to be another's. `same_key` says that it was sent with the key of today; if not, only a batch of the
     run that is still visible (`anchors`, newest first) tells that this is the workspace it was sent to.
     """
 
     job: int
+    asked_at: int
     custom_ids: Sequence[str]
     since: int
-    until: int
+    until: int | None
     not_ours: frozenset[str]
     same_key: bool
     anchors: Sequence[str]
@@ -115,9 +116,10 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """The results of a job have been read to their end."""
+    """The results of a job have been read to their end. `batch` is how it is described then, if asked."""
 
     job: int
+    batch: Batch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,6 @@ def settle(provider: Provider, lost: Lost, put: Put) -> None:
     A batch shows its custom ids only once it has ended; until then one of the right size and time counts
     as undecided.
     """
-    looked_at = now()
     found, doubt = _candidates(provider, lost)
     proven: list[Batch] = []
     others: dict[str, list[str]] = {"running": [], "unreadable": [], "stranger": []}
@@ -208,7 +209,7 @@ def settle(provider: Provider, lost: Lost, put: Put) -> None:
     put(
         Sought(
             job=lost.job,
-            looked_at=looked_at,
+            looked_at=lost.asked_at,
             proven=proven,
             running=others["running"],
             unreadable=others["unreadable"],
@@ -223,7 +224,7 @@ def _candidates(provider: Provider, lost: Lost) -> tuple[list[Batch], Unreadable
     found: list[Batch] = []
     try:
         for batch in provider.find(lost.since, len(lost.custom_ids)):
-            if batch.batch_id not in lost.not_ours and batch.created_at <= lost.until:
+            if batch.batch_id not in lost.not_ours and (lost.until is None or batch.created_at <= lost.until):
                 found.append(batch)  # noqa: PERF401 - what came before an error is kept
     except UnreadableReplyError as exc:
         return found, exc
@@ -233,19 +234,21 @@ def _candidates(provider: Provider, lost: Lost) -> tuple[list[Batch], Unreadable
 def _whose(provider: Provider, batch: Batch, custom_ids: Sequence[str]) -> str:
     """By the first chunk of results, as a single line might be one that belongs nowhere.
 
-    Foreign lines alone prove nothing where there are fewer of them than requests: our own may be missing, or
+    Foreign lines alone prove nothing where they are not as many as the requests: our own may be missing, or
     the download may have ended early.
     """
     if not batch.ended:
         return "running"
     try:
-        seen = {outcome.custom_id for outcome in next(provider.outcomes(batch.batch_id), [])}
+        lines = next(provider.outcomes(batch.batch_id), [])
     except (BatchNotFoundError, IncompleteResultsError):
         return "unreadable"
+    seen = {outcome.custom_id for outcome in lines if outcome.custom_id}
     if not seen.isdisjoint(custom_ids):
         return "ours"
     size = batch.size or len(custom_ids)  # 0 where the counts cannot be read
-    return "stranger" if len(seen) >= min(size, _ENOUGH_TO_TELL) else "unreadable"
+    is_whole = len(seen) == size if size < _ENOUGH_TO_TELL else len(seen) >= _ENOUGH_TO_TELL
+    return "stranger" if is_whole else "unreadable"
 
 
 def _sees_any(provider: Provider, batch_ids: Sequence[str]) -> bool:
@@ -258,11 +261,14 @@ def poll(provider: Provider, batch_ids: dict[int, str], since: int, put: Put) ->
     put(Polled(list(batch_ids), provider.poll(batch_ids.values(), since - _CLOCK_MARGIN)))
 
 
-def collect(provider: Provider, job: int, batch_id: str, put: Put) -> None:
-    """Hand over the results of an ended batch, some hundred at a time."""
+def collect(provider: Provider, job: int, batch_id: str, doubted: bool, put: Put) -> None:
+    """Hand over the results of an ended batch, some hundred at a time.
+
+    Where they were `doubted` before, the batch is asked again too, whose counts may have been wrong.
+    """
     for outcomes in provider.outcomes(batch_id):
         put(Arrived(job, outcomes))
-    put(Exhausted(job))
+    put(Exhausted(job, provider.poll([batch_id], 0).get(batch_id) if doubted else None))
 
 
 def cancel(provider: Provider, job: int, batch_id: str, put: Put) -> None:

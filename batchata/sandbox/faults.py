@@ -24,6 +24,7 @@ _SELECTORS = (
     "garbled",
 )
 _LISTS = (
+    "results_instead",
     "create_status",
     "create_status_after",
     "poll_status",
@@ -72,6 +73,7 @@ class Faults:
     entries: list[Any] = field(default_factory=list)  # put on every page of the list, before its batches
     endless_list: bool = False  # each page says that there is more, behind the same batch
     # downloads of results
+    results_instead: list[str | None] = field(default_factory=list)  # bodies, answered with status 200
     drop_results_after: list[int] = field(default_factory=list)  # lines, then the connection breaks
     truncate_results: list[int] = field(default_factory=list)  # lines, then a clean end
     cut_last_line: int = 0  # the last line ends in its middle

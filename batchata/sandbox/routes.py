@@ -60,6 +60,9 @@ class Routes:
             with self._lock:
                 self._exchanges.append((method, path, status))
 
+    def now(self) -> float:
+        return self._clock()
+
     def reply(self, call: Call) -> Reply:
         parts = tuple(part for part in call.path.split("/") if part)
         if parts[:3] == _BATCHES:
@@ -89,7 +92,7 @@ class Routes:
                 return self._results(batch_id)
             case "POST", (batch_id, "cancel"):
                 self._inject("cancel_status")
-                return batch_object(self._service.cancel(batch_id), call.base_url)
+                return self._described(self._service.cancel(batch_id), call)
             case "DELETE", (batch_id,):
                 self._service.delete(batch_id)
                 return {"id": batch_id, "type": "message_batch_deleted"}
@@ -148,6 +151,9 @@ class Routes:
     def _results(self, batch_id: str) -> Reply:
         self._inject("results_status")
         results = self._service.results(batch_id)
+        instead = self._take("results_instead", None)
+        if instead is not None:
+            return Lines([instead.encode()])
         with self._lock:
             download = Download.of(self.faults)
         return Lines(download.pieces(results, self._wait))

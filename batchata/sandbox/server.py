@@ -52,6 +52,7 @@ class Application(Protocol):
 
     def reply(self, call: Call) -> Reply: ...
     def note(self, method: str, path: str, status: int) -> None: ...
+    def now(self) -> float: ...
 
 
 class Server(ThreadingHTTPServer):
@@ -230,6 +231,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _note(self, path: str, status: int) -> None:
         self.server.application.note(self.command, path, status)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(self.server.application.now() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: Any) -> None:
         logger.debug("%s simulation=true", format % args)

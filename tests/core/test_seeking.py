@@ -10,11 +10,17 @@ from core_given import SECOND, START, given, run_started, settled, submission_st
 from batchata.core import decide
 from batchata.core import events as e
 from batchata.core.evolve import evolve
-from batchata.core.state import Run
-from batchata.running.seeking import lost
+from batchata.core.state import Job, Run
+from batchata.running.seeking import lost as described
+from batchata.running.work import Lost
 
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
+
+
+def lost(run: Run, job: Job, strangers: set[str], apart: int | None = None) -> Lost:
+    """Asked when nobody cares."""
+    return described(run, job, strangers, START, apart)
 
 
 def created(job: int, at: int) -> e.BatchSubmitted:
@@ -38,32 +44,62 @@ def resumed(key: str | None) -> e.RunResumed:
     return e.RunResumed(process=e.Process(pid=1, host="here"), library_version="1", changed={}, key=key)
 
 
-def test_a_batch_is_sought_by_its_custom_ids_around_the_time_of_its_intent() -> None:
-    """As long as nothing tells how the clocks stand to each other, a day either way."""
+def test_a_batch_is_sought_by_its_custom_ids_wherever_it_may_be() -> None:
+    """As long as nothing tells how the clocks stand to each other, no time of ours bounds the search."""
     run = given(e.ItemsAdded(first=0, count=2, digest="d", first_body=0), submission_started(0, (0, 1)))
     sought = lost(run, run.jobs[0], set())
     assert sought.custom_ids == ["tag-0-0", "tag-0-1"]
-    assert (sought.since, sought.until) == (START - DAY, START + DAY)
+    assert (sought.since, sought.until) == (0, None)
     assert (sought.not_ours, sought.anchors) == (frozenset(), [])
 
 
-@pytest.mark.parametrize("apart", [-2 * HOUR, 0, 5 * SECOND])
+@pytest.mark.parametrize("apart", [-40 * DAY, -2 * HOUR, 0, 5 * SECOND, 3 * DAY])
+def test_the_providers_clock_tells_where_it_was_created(apart: int) -> None:
+    """It was measured in this start; an hour is left for the time that the call took."""
+    run = given(e.ItemsAdded(first=0, count=2, digest="d", first_body=0), submission_started(0, (0, 1)))
+    sought = lost(run, run.jobs[0], set(), apart)
+    assert (sought.since, sought.until) == (START + apart - HOUR, START + apart + HOUR)
+
+
+def test_the_clock_of_this_start_says_nothing_of_an_earlier_one() -> None:
+    """The computer's clock may have been set in between; what is known of the end is that of this start."""
+    run = given(e.ItemsAdded(first=0, count=2, digest="d", first_body=0), submission_started(0, (0, 1)))
+    when(run, resumed(None), at=START + 5 * DAY)
+    sought = lost(run, run.jobs[0], set(), 0)
+    assert (sought.since, sought.until) == (0, START + 5 * DAY + HOUR)
+
+
+@pytest.mark.parametrize("apart", [-40 * DAY, -2 * HOUR, 0, 5 * SECOND, 3 * DAY])
 def test_batches_sent_at_that_time_tell_how_far_the_clocks_are_apart(apart: int) -> None:
-    """What was created much later than the lost job was sent is not it: others may create such batches."""
+    """What was created much earlier or later is not it: others may create such batches."""
     run = given(e.ItemsAdded(first=0, count=3, digest="d", first_body=0))
     when(run, submission_started(0, (0, 0)), created(0, START + apart))
     when(run, submission_started(1, (1, 1)))
     sought = lost(run, run.jobs[1], set())
-    assert sought.until == START + apart + HOUR
-    assert sought.since == START - DAY  # never the other way: our own batch must not look too old
+    assert (sought.since, sought.until) == (START + apart - HOUR, START + apart + HOUR)
 
 
 def test_batches_of_long_ago_say_nothing_of_the_clocks() -> None:
-    """A computer's clock may have been set since."""
+    """A computer's clock may have been set since; but they were created before it, by whatever clock."""
     run = given(e.ItemsAdded(first=0, count=2, digest="d", first_body=0))
     when(run, submission_started(0, (0, 0)), created(0, START))
     when(run, submission_started(1, (1, 1)), at=START + 7 * HOUR)
-    assert lost(run, run.jobs[1], set()).until == START + 7 * HOUR + DAY
+    sought = lost(run, run.jobs[1], set())
+    assert (sought.since, sought.until) == (START - HOUR, None)
+
+
+def test_a_start_does_not_wait_for_times_that_an_earlier_one_put_far_ahead() -> None:
+    """Its clock may have been wrong: calls wait for a minute at most, retries for an hour."""
+    run = given(e.ItemsAdded(first=0, count=3, digest="d", first_body=0), *submitted(0, (0, 0)))
+    error = e.RequestError(kind="x", message="x")
+    when(run, e.CallFailed(doing="poll", jobs=[0], error=error, not_before=START + 9 * DAY))
+    when(run, submission_started(1, (1, 1)))
+    when(run, e.SubmissionFailed(job=1, error=error, not_before=START + 9 * DAY))
+    when(run, submission_started(2, (2, 2)), e.SubmissionUnknown(job=2, error=error), at=START + 9 * DAY)
+    when(run, resumed(None), at=START)
+    assert run.jobs[0].not_before <= START + 60 * SECOND
+    assert run.requeued.earliest() == START + HOUR
+    assert decide.settle_by(run, run.jobs[2]) <= START + HOUR
 
 
 def test_batches_that_belong_to_other_jobs_are_not_candidates() -> None:

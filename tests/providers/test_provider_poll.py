@@ -66,17 +66,26 @@ def test_the_list_is_read_no_further_back_than_needed(serve: Any, connect: Any) 
     since = int((moment[0] - 60) * 1e6)
     assert provider.poll([*ours, "msgbatch_gone"], since).keys() == set(ours)
     paths = [path for _, path, _ in sandbox.exchanges[before:]]
-    assert paths == [CREATE[1], f"{CREATE[1]}/msgbatch_gone"]
+    # The newest page, the one that nobody knows by its id, and once more the list, where that is not either.
+    assert paths == [CREATE[1], f"{CREATE[1]}/msgbatch_gone", CREATE[1]]
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_batch_the_provider_does_not_know_is_left_out(serve: Any, connect: Any, count: int) -> None:
-    """A 404 right after create happens; it is for the caller to judge."""
+    """Neither by its id nor in the list."""
     sandbox = serve("fine")
     provider = connect(sandbox)
     ids = [provider.submit(body()).batch_id for _ in range(count)]
+    assert provider.poll([*ids, "msgbatch_gone"], 0).keys() == set(ids)
+
+
+def test_a_404_alone_does_not_leave_a_batch_out(serve: Any, connect: Any) -> None:
+    """It happens, and not only right after the creation: what stands in the list is there."""
+    sandbox = serve("fine")
+    provider = connect(sandbox)
+    batch_id = provider.submit(body()).batch_id
     sandbox.faults.not_found_after_create = 1
-    assert provider.poll([*ids[1:], "msgbatch_gone"], 0).keys() == set(ids[1:])
+    assert provider.poll([batch_id], 0).keys() == {batch_id}
 
 
 @pytest.mark.parametrize("status", [429, 500, 529])

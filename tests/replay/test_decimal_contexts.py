@@ -61,7 +61,7 @@ def hostile(request: pytest.FixtureRequest) -> Context:
 def paid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run with costs of many digits, a failed item, a retry, and a request whose cost nobody told."""
     path = tmp_path_factory.mktemp("paid") / "run.db"
-    faults = Faults(only_batches=[0], missing={0}, errored={1}, error_type="invalid_request_error")
+    faults = Faults(only_batches=[0], missing={0}, errored={0, 1}, error_type="invalid_request_error")
     with pytest.MonkeyPatch.context() as patch, Sandbox(Answer("ok", usage=USAGE), faults=faults) as served:
         patch.setenv("ANTHROPIC_BASE_URL", served.url)
         patch.setenv("ANTHROPIC_API_KEY", "k")

@@ -22,9 +22,11 @@ from resume_support import Script, check_money, fresh, known_batches, paid_by_it
 from run_support import Echo, Runs
 
 from batchata import BatchManager, load_results_from_disk
+from batchata.errors import RequestRefusedError
 from batchata.replay.verify import verify_log
 from batchata.sandbox import Answer, Faults, Request
 
+NO_CREDIT = "Your credit balance is too low to access the Anthropic API."
 type Story = Callable[[Runs], dict[str, Any]]
 _MOST_TOKENS = 10_000  # of output: so many that the worst case of the input hardly counts
 
@@ -87,6 +89,16 @@ def _run(runs: Runs, **given: Any) -> dict[str, Any]:
     return make_manager(runs, **given).run()
 
 
+def _run_until_taken(runs: Runs, **given: Any) -> dict[str, Any]:
+    """What the user does who has mended what was refused: start the script again."""
+    for _ in range(5):
+        try:
+            return _run(runs, **given)
+        except RequestRefusedError:
+            continue
+    raise AssertionError("it is refused for ever")
+
+
 def _cancel_and_go_on(runs: Runs, **given: Any) -> dict[str, Any]:
     """Cancel the first two batches from another thread, and send anew what they had not finished."""
     manager = make_manager(runs, poll_interval=0.1, **given)
@@ -135,6 +147,17 @@ def _losing_answers() -> dict[str, Any]:
     return {"answers": Replies(), "faults": Faults(lost_create_responses=2)}
 
 
+def _refusing() -> dict[str, Any]:
+    """One job is taken, and the next ones are not."""
+    return {"answers": Replies(), "faults": Faults(create_status=[0, 400, 403, 400], create_says=NO_CREDIT)}
+
+
+def _without_credit() -> dict[str, Any]:
+    """The credit ends in the middle of the first batch."""
+    spent = {"error_type": "invalid_request_error", "error_message": NO_CREDIT}
+    return {"answers": Replies(), "faults": Faults(errored={1}, only_batches={0}, **spent)}
+
+
 def _failing_calls() -> dict[str, Any]:
     faults = Faults(
         create_status_after=[0, 529],
@@ -176,6 +199,8 @@ SCENARIOS = {
             most=_LIMIT,
         ),
         Scenario("lost", _run, _losing_answers),
+        Scenario("refused", _run_until_taken, _refusing),
+        Scenario("without-credit", _run_until_taken, _without_credit),
         Scenario("faulty", _run, _failing_calls),
         Scenario("cancel", _cancel_and_go_on, _slow_at_first),
         Scenario("again-unsent", _run, before=Boundary("request", 1)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +18,7 @@ from run_support import Runs
 
 from batchata import BatchManager
 from batchata.core.evolve import fold
-from batchata.core.state import JobStatus
-from batchata.errors import UnknownSubmissionError
+from batchata.errors import IncompleteResultsError, UnknownSubmissionError
 from batchata.sandbox import Answer, Faults, Request, Sandbox
 
 # USD per token in a batch: Claude Sonnet 5.5, and data residency, which a workspace may have as its default.
@@ -128,10 +129,11 @@ class Case:
         for _ in range(20):
             try:
                 return manager.run()
-            except UnknownSubmissionError:
+            except (UnknownSubmissionError, IncompleteResultsError) as error:
                 self.look()
-                lost = manager._engine.state().jobs_with(JobStatus.UNKNOWN)
-                manager.abandon(lost[0].number)
+                said = "\n".join([str(error), *getattr(error, "__notes__", [])])
+                for number in sorted(set(re.findall(r"manager\.abandon\((\d+)\)", said))):
+                    manager.abandon(int(number))
         raise AssertionError("it never ends")
 
     def killed(self, limit: Decimal, at: tuple[str, bool, int], **given: Any) -> None:
@@ -141,7 +143,7 @@ class Case:
         code = script.ends()
         if code not in (0, -9):  # it may also stop at a lost submission that nothing can prove
             said = (self._runs.log.parent / "stderr.txt").read_text()
-            assert "batchata.errors.UnknownSubmissionError" in said, said
+            assert re.search(r"batchata\.errors\.(UnknownSubmission|IncompleteResults)Error", said), said
         self._tally.kills += code == -9
         self.look()
 
@@ -178,13 +180,23 @@ class Case:
 
 @contextmanager
 def case(
-    folder: Path, tally: Tally, *, seed: int, geo: str, texts: list[str], faults: Faults, delay: float
+    folder: Path,
+    tally: Tally,
+    *,
+    seed: int,
+    geo: str,
+    texts: list[str],
+    faults: Faults,
+    delay: float,
+    days: float,
 ) -> Iterator[Case]:
     """A case whose sandbox the environment points to meanwhile."""
     folder.mkdir()
     greedy = Greedy(seed, geo)
     with (
-        Sandbox(greedy, seed=seed, faults=faults, delay=delay) as sandbox,
+        Sandbox(
+            greedy, seed=seed, faults=faults, delay=delay, clock=lambda: time.time() + days * 86_400
+        ) as sandbox,
         pytest.MonkeyPatch.context() as environment,
     ):
         environment.setenv("ANTHROPIC_BASE_URL", sandbox.url)

@@ -21,6 +21,7 @@ from batchata.core.state import ItemStatus, Run
 from batchata.errors import (
     BatchNotFoundError,
     ExpiringResultsWarning,
+    IncompleteResultsError,
     ResultsExpiredError,
     SpendLimitError,
 )
@@ -47,7 +48,7 @@ def kinds(runs: Runs) -> Counter[str]:
         {"drop_results_after": [0, 1, 1]},
         {"truncate_results": [0, 1]},
         {"cut_last_line": 3},
-        {"not_found_after_create": 2},
+        {"not_found_after_create": 2, "list_status": [500, 500]},
         {"results_status": [404, 404]},
     ],
     ids=["polls", "downloads", "dropped", "short", "cut", "unknown-at-first", "results-unknown-at-first"],
@@ -105,17 +106,27 @@ def test_a_line_that_nobody_can_read_costs_only_its_own_item(runs: Runs) -> None
 
 
 def test_downloads_that_are_always_cut_come_to_an_end(runs: Runs) -> None:
-    """What can be read is recorded, the rest counts as missing in the end; the run does not hang."""
+    """What can be read is recorded; what was answered and is cut off was paid for, and is not sent again."""
     runs.sandbox.faults = Faults(cut_last_line=10_000)
-    made = manager(runs, items_per_job=COUNT, max_attempts=1, poll_interval=0.001)
-    summary = made.run()
-    assert (summary["completed_items"], summary["failed_items"]) == (COUNT - 1, 1)
+    made = manager(runs, items_per_job=COUNT, poll_interval=0.001)
+    with pytest.raises(
+        IncompleteResultsError, match=r"no line for 1 of its 4 requests.*manager\.abandon\(0\)"
+    ):
+        made.run()
+    assert (made.stats()["completed_items"], made.stats()["pending_items"]) == (COUNT - 1, 1)
+    runs.sandbox.faults = Faults()
+    check_complete(runs, items_per_job=COUNT)
 
 
 def test_missing_repeated_foreign_and_unknown_outcomes_are_counted(runs: Runs) -> None:
     """Each is recorded and reported for what it is, and none of them takes another's place."""
     runs.sandbox.faults = Faults(
-        missing={0}, duplicated={1}, unknown_kind={2}, foreign=["not-ours"], only_batches={0}
+        errored={0},
+        missing={0},
+        duplicated={1},
+        unknown_kind={2},
+        foreign=["not-ours"],
+        only_batches={0},
     )
     made = manager(runs, items_per_job=COUNT, max_cost=None)
     assert made.run()["completed_items"] == COUNT
@@ -132,7 +143,7 @@ def test_the_counts_add_up_after_every_event(runs: Runs) -> None:
         return Answer(text="no JSON") if request.text.startswith("message 3") else echo(request)
 
     runs.sandbox._routes._answering = type(runs.sandbox._routes._answering)(moody)
-    runs.sandbox.faults = Faults(errored={0}, missing={1}, duplicated={2}, foreign=2, only_batches={0, 2})
+    runs.sandbox.faults = Faults(errored={0, 1}, missing={1}, duplicated={2}, foreign=2, only_batches={0, 2})
     manager(runs, 9).run()
     run = Run()
     for recorded in runs.events():

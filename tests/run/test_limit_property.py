@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -34,6 +35,21 @@ QUIET = {
     "phases": [Phase.generate],
     "suppress_health_check": [HealthCheck.too_slow],
 }
+
+
+NONE_COUNTED = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
+HTML = "<html>\n<body>Sign in</body>\n</html>\n"
+DRIFTS = [
+    (b'"output_tokens":', b'"output_tokens":NaN,"was":'),
+    (b'"output_tokens":', b'"output_tokens":-1,"was":'),
+    (b'"usage":', b'"usage":[],"was":'),
+    (b'"usage":', b'"citations":{},"inference_geo":{"a":1},"usage":'),
+    (b'"stop_reason":', b'"stop_reason":7,"was":'),
+]
+
+
+def _drifted(before: bytes, after: bytes, line: bytes) -> bytes:
+    return line.replace(before, after)
 
 
 def _some(chance: Random) -> set[int]:
@@ -65,15 +81,20 @@ FAULTS: dict[str, Callable[[Random], Any]] = {
     "expired": _some,
     "duplicated": _some,
     "foreign": _times,
+    # unlike what is documented
+    "counts": lambda chance: {**NONE_COUNTED, "succeeded": chance.choice([0, 0, 1])},
+    "results_instead": lambda chance: [chance.choice(["", HTML, None]) for _ in range(chance.randint(1, 15))],
+    "rewritten": lambda chance: partial(_drifted, *chance.choice(DRIFTS)),
 }
 
 
 def world(chance: Random) -> dict[str, Any]:
     """A provider and its inputs."""
     names = chance.sample(list(FAULTS), chance.choice([0, 1, 1, 2, 3]))
+    faults = {name: FAULTS[name](chance) for name in names}
     if "missing" in names and "foreign" in names:
-        # A lost batch whose results hold only what nobody sent cannot be told from somebody else's.
-        names.remove("foreign")
+        # A lost batch with as many lines as requests, none of them its own, cannot be told from another's.
+        faults["foreign"] = 7
     return {
         "seed": chance.randint(0, 10**9),
         "geo": chance.choice(["global", "us"]),
@@ -82,8 +103,9 @@ def world(chance: Random) -> dict[str, Any]:
             + "é½ab"[n % 4] * chance.choice([0, chance.randint(0, 400)])
             for n in range(chance.randint(3, 14))
         ],
-        "faults": Faults(**{name: FAULTS[name](chance) for name in names}),
+        "faults": Faults(**faults),
         "delay": chance.choice([0.0, 0.0, 0.02]),
+        "days": chance.choice([0, 0, 0, -40, -1.5, 2, 400]),
     }
 
 

@@ -29,6 +29,7 @@ def _leave_the_main_file(runs: Runs) -> None:
     """What somebody has who copies `run.db` and nothing beside it."""
     for beside in ("-wal", "-shm"):
         Path(f"{runs.log}{beside}").unlink(missing_ok=True)
+    shutil.rmtree(runs.out, ignore_errors=True)
 
 
 def _case(folder: Path, boundary: Boundary | None) -> Case:

@@ -166,7 +166,7 @@ def test_one_bad_item_costs_no_other_its_result(runs: Runs) -> None:
 def test_what_may_pass_next_time_is_sent_again_alone(runs: Runs) -> None:
     """Errored, expired and missing requests get another attempt in a job of their own."""
     runs.sandbox.faults = Faults(
-        errored={0}, error_type="overloaded_error", expired={2}, missing={5}, only_batches={0}
+        errored={0, 5}, error_type="overloaded_error", expired={2}, missing={5}, only_batches={0}
     )
     manager = runs.manager(7, items_per_job=7)
     assert manager.run()["completed_items"] == 7

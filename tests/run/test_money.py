@@ -288,7 +288,7 @@ def test_an_unknown_price_is_said_to_be_unknown(runs: Runs, capsys: pytest.Captu
 
 def test_missing_results_stay_withheld_and_the_limit_counts_them(costly: Runs) -> None:
     """A lost line may have been billed: the account says how much is held for it."""
-    costly.sandbox.faults = Faults(missing={0}, only_batches={0})
+    costly.sandbox.faults = Faults(errored={0}, missing={0}, only_batches={0})
     given = {"response_model": None, "max_tokens": 1000, "items_per_job": 2, "max_attempts": 1}
     manager = costly.manager(2, max_cost=1, **given)
     manager.run()

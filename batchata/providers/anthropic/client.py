@@ -24,6 +24,7 @@ from batchata.errors import (
 )
 from batchata.providers.address import read_address, redacted
 from batchata.providers.anthropic.access import Access, read_access
+from batchata.providers.anthropic.dates import Dates
 from batchata.providers.anthropic.faults import Calls
 from batchata.providers.anthropic.keys import check_headers, no_key
 from batchata.providers.anthropic.lines import decode_line, unreadable
@@ -68,6 +69,7 @@ class AnthropicProvider:
         self._api_key, self._base_url = api_key, base_url
         self._timeout = timeout
         self._sockets = Sockets()
+        self._dates = Dates()
         self._closed = False
         self._odd_creations = 0  # one after another
 
@@ -88,7 +90,7 @@ class AnthropicProvider:
                 api_key=self._api_key,
                 base_url=None if address is None else address.url,
                 max_retries=0,
-                http_client=_http_client(self._access, self._sockets),
+                http_client=_http_client(self._access, self._sockets, self._dates),
                 default_headers=headers,
             )
         except (anthropic.AnthropicError, httpx2.InvalidURL, ValueError, TypeError, OSError) as exc:
@@ -117,6 +119,11 @@ class AnthropicProvider:
         headers = {name.lower(): str(value) for name, value in self._client.default_headers.items()}
         secret = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         return sha256(f"batchata {secret}".encode()).hexdigest()[:8] if secret else None
+
+    @property
+    def clock(self) -> int | None:
+        """See the port: by the Date of its last answer."""
+        return self._dates.now
 
     def check(self) -> None:
         """See the port: key, URL, and whether somebody listens there; no byte is sent."""
@@ -184,7 +191,7 @@ class AnthropicProvider:
         doubt: UnreadableReplyError | None = None
         for batch_id in batch_ids:
             try:
-                known = found.get(batch_id) or self._retrieve(batch_id)
+                known = found.get(batch_id) or self._retrieve(batch_id) or self._in_the_list(batch_id, since)
             except UnreadableReplyError as exc:
                 doubt = exc
                 known = batch_of({"id": batch_id, "processing_status": _UNREADABLE})
@@ -194,11 +201,17 @@ class AnthropicProvider:
             raise doubt
         return found
 
-    def _listed(self, wanted: set[str], since: int) -> dict[str, Batch]:
-        """Those of the batches that the newest pages of the list tell of."""
+    def _in_the_list(self, batch_id: str, since: int) -> Batch | None:
+        """A batch that was not found by its id; one answer may be wrong."""
+        return self._listed({batch_id}, since, None).get(batch_id)
+
+    def _listed(
+        self, wanted: set[str], since: int, most_pages: int | None = _PAGES_OF_A_POLL
+    ) -> dict[str, Batch]:
+        """Those of the batches that the list tells of, as far as it is looked through."""
         found: dict[str, Batch] = {}
         try:
-            for batch in self._newest(since, _PAGES_OF_A_POLL):
+            for batch in self._newest(since, most_pages):
                 if batch.batch_id in wanted:
                     found[batch.batch_id] = batch
                 if len(found) == len(wanted):
@@ -280,14 +293,14 @@ class AnthropicProvider:
         return read_object(response, what, self._calls.hint)
 
 
-def _http_client(access: Access, sockets: Sockets) -> httpx2.Client:
+def _http_client(access: Access, sockets: Sockets, dates: Dates) -> httpx2.Client:
     """The SDK's own, but for redirects: a POST that follows one may create a second batch elsewhere."""
     login = None if access.address is None else access.address.login
     try:
         return anthropic.DefaultHttpxClient(
             follow_redirects=False,
             auth=None if login is None else httpx2.BasicAuth(*login),
-            event_hooks={"request": [sockets.watch], "response": [bounded]},
+            event_hooks={"request": [sockets.watch], "response": [dates.note, bounded]},
         )
     except (httpx2.InvalidURL, ValueError, ImportError) as exc:  # may quote the proxy's password
         what = (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from batchata.clock import now
 from batchata.errors import InvalidInputError, LogError
 from batchata.projections.results_dir import whole_file
 from batchata.replay.literal import clean
@@ -16,7 +17,6 @@ from batchata.replay.report.chronicle import read_chronicle
 from batchata.replay.report.page import GENERATOR, write_page
 from batchata.replay.runs import reading, the_run
 from batchata.replay.wording import number_of
-from batchata.running.journal import now
 
 
 def write_report(path: str, out: str, run_id: str | None, *, at: str | None) -> None:
