@@ -48,7 +48,8 @@ _PDF_HEADER: Final = b"%PDF-"
 _PDF_HEAD: Final = 1_024
 _BLANK: Final = b"\x00\t\n\x0c\r \xef\xbb\xbf\xfe\xff"
 _PDF_OBJECT: Final = re.compile(rb"[\r\n]\d+ \d+ obj\b")
-_BASE64: Final = re.compile(rb"\s*(?:data:[\w/.+;=-]*;base64,)?([A-Za-z0-9+/_\s-]{64,}={0,2})\s*")
+_BASE64: Final = re.compile(rb"\s*+(?:data:[\w/.+;=-]*;base64,)?([A-Za-z0-9+/_\s-]{64,}+={0,2})\s*+")
+_BASE64_HEAD: Final = 4_096  # with line ends, enough for the first kilobyte
 _PRINTED: Final = (b"b'", b'b"', b"bytearray(b")  # how Python prints bytes
 _CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\x0c\r") | {127})
 
@@ -161,7 +162,7 @@ def _wrapped(data: bytes) -> str | None:
     found = _BASE64.fullmatch(data) if _BASE64.match(data[:_PDF_HEAD]) else None
     if found is None:
         return None
-    kind = _kind_inside(found[1])
+    kind = _kind_inside(found[1][:_BASE64_HEAD])
     return None if kind is None else f"base64 text of {kind}; give its bytes: base64.b64decode(...)"
 
 
