@@ -41,6 +41,7 @@ _RETIRED = {
     "claude-3-5-sonnet-20241022": "2025-10-28",
     "claude-3-5-sonnet-latest": "2025-10-28",
     "claude-3-opus-20240229": "2026-01-05",
+    "claude-3-opus-latest": "2026-01-05",
     "claude-3-7-sonnet-20250219": "2026-02-19",
     "claude-3-7-sonnet-latest": "2026-02-19",
     "claude-3-5-haiku-20241022": "2026-02-19",
