@@ -4,40 +4,66 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import MAX_PREC, Context, Decimal
 from typing import NamedTuple
 
+_EXACT = Context(prec=MAX_PREC)  # whatever the program's own context rounds to
 _SIGNS = "$€£¥₹₩₽₺₫₴₪฿"
-# By the first letters: English, German, French, Spanish, Italian, Portuguese, Dutch, Polish.
+# By the first letters: English, German, French, Spanish, Italian, Portuguese, Dutch, Polish, Czech, Romanian,
+# Hungarian, Finnish, Turkish, Ukrainian, Russian, Greek.
 _MONTHS = {
-    "jan ene gen sty jän": 1,
-    "feb fév fev lut": 2,
-    "mar mär mrt maa": 3,
-    "apr avr abr kwi": 4,
-    "may mai mag maj mei": 5,
-    "jun juin giu cze": 6,
-    "jul juil lug lip": 7,
-    "aug aoû aou ago sie": 8,
-    "sep set wrz": 9,
-    "oct okt ott out paź": 10,
-    "nov lis": 11,
-    "dec dez déc dic gru": 12,
+    "jan ene gen sty jän led ian tamm oca січ янв ιαν": 1,  # noqa: RUF001 - letters that are meant
+    "feb fév fev lut úno helm şub лют фев φεβ": 2,
+    "mar mär mrt maa bře már бер мар μαρ": 3,  # noqa: RUF001 - letters that are meant
+    "apr avr abr kwi dub ápr huht nis кві апр απρ": 4,
+    "may mai mag maj mei kvě máj touk тра мая май μαΐ μαϊ": 5,
+    "jun juin giu cze červn iun jún kesä haz чер июн ιουν": 6,  # noqa: RUF001 - letters that are meant
+    "jul juil lug lip červe iul júl hein tem лип июл ιουλ": 7,
+    "aug aoû aou ago sie srp elok ağu сер авг αυγ": 8,  # noqa: RUF001 - letters that are meant
+    "sep set wrz zář szep syys eyl вер сен σεπ": 9,
+    "oct okt ott out paź říj loka eki жов окт οκτ": 10,
+    "nov lis noi marr kas лис ноя νοε": 11,
+    "dec dez déc dic gru pro joul ara гру дек δεκ": 12,  # noqa: RUF001 - letters that are meant
 }
 _BY_PREFIX = {prefix: month for names, month in _MONTHS.items() for prefix in names.split()}
-_NAME = r"(?P<{0}>[^\W\d_]{{3,10}})\.?"
+_NAME = r"(?P<{0}>[^\W\d_]{{3,12}})\.?"
 _DATE = re.compile(
     r"(?<![\w.])(?:(?P<y>\d{4})(?P<s1>[-/.])(?P<m>\d{1,2})(?P=s1)(?P<d>\d{1,2})"
     r"|(?P<a>\d{1,2})(?P<s2>[-/.])(?P<b>\d{1,2})(?P=s2)(?P<y2>\d{4}|\d{2})"
     rf"|(?P<d3>\d{{1,2}})(?:st|nd|rd|th|er|\.)? ?(?:de |of |-)?{_NAME.format('n3')}"
     r"[ ,-]{1,2}(?:de )?(?P<y3>\d{4})"
-    rf"|{_NAME.format('n4')} (?P<d4>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y4>\d{{4}}))(?![\w/]|[.-]\d)"
+    rf"|{_NAME.format('n4')} (?P<d4>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y4>\d{{4}})"
+    rf"|(?P<y5>\d{{4}})\. {_NAME.format('n5')} (?P<d5>\d{{1,2}})\.?"
+    r"|(?P<d6>\d{1,2}) tháng (?P<m6>\d{1,2})(?: năm |[,/] ?)(?P<y6>\d{4}))(?![\w/]|[.-]\d)"
+    r"|(?<!\d)(?P<y7>\d{4}) ?[年년] ?(?P<m7>\d{1,2}) ?[月월] ?(?P<d7>\d{1,2}) ?[日号號일]"
 )
+# Without anything between; it may be a number as well.
+_BASIC = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII)
 _CODES = "usd|eur|gbp|chf|jpy|cny|inr|pln|sek|nok|dkk|czk|huf|cad|aud|nzd|brl|mxn|zar|dollars?|euros?|zł|kr"
 _UNIT = rf"(?:[{_SIGNS}]|\b(?:{_CODES})\b)"
+# Powers of ten; `k` and `m` only behind an amount of money: they are units, too.
+_SCALES = {
+    "thousand tausend tsd k": 3,
+    "lakh lakhs lac": 5,
+    "million millions millionen millones milhões milioni mio mln mn m": 6,
+    "crore crores": 7,
+    "billion billions milliard milliards milliarden miliard mrd bn": 9,
+    "trillion trillions": 12,
+    "万 萬": 4,
+    "億 亿": 8,
+}
+_POWERS = {word: power for words, power in _SCALES.items() for word in words.split()}
+_SCALE = "|".join(
+    sorted(
+        (word for word in _POWERS if word not in ("k", "m", "万", "萬", "億", "亿")), key=len, reverse=True
+    )
+)
 _NUMBER = re.compile(
-    rf"(?<![\w.,/])(?<![\w:]-)(?<!\d:)(?P<minus>- ?|\()?(?:{_UNIT} ?)?(?P<minus2>-)?"
-    r"(?P<digits>\d{1,3}(?:(?P<group>[ ,.'])\d{3})(?:(?P=group)\d{3})*(?:[.,]\d+)?|\d+(?:[.,]\d+)?)"
-    rf"(?P<percent> ?%)?(?: ?{_UNIT})?(?P<close>\))?"
+    rf"(?<![\w.,/])(?<![\w:]-)(?<!\d:)(?P<minus>- ?|\()?(?:(?P<unit>{_UNIT}) ?)?(?P<minus2>-)?"
+    r"(?P<digits>\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?(?!\d)"
+    r"|\d{1,3}(?:(?P<group>[ ,.'])\d{3})(?:(?P=group)\d{3})*(?:[.,]\d+)?|\d+(?:[.,]\d+)?|\.\d+)"
+    rf"(?: ?(?P<scale>{_SCALE})\b\.?| ?(?P<cjk>[万萬億亿])|(?P<short>(?(unit)[km]|(?!)))\b)?"
+    rf"(?P<percent> ?%)?(?: ?{_UNIT})?(?P<close>\))?(?P<behind>-(?![\w-]))?"
     r"(?![/:-]?\d|[.,]\d|[^\W\d_]{4}|[^\W\d_]*\d|(?:st|nd|rd|th|k|m|bn|x)\b)"
 )
 # What small numbers count or point at where they are no value: parts of documents, footnotes, telephones.
@@ -78,6 +104,8 @@ def figures(text: str) -> Iterator[Figure]:
 def meanings(text: str) -> frozenset[Meaning]:
     """What a text means that is nothing but one number, amount or date; a date may have a time behind it."""
     text = re.sub(r"(?<=\d)t\d\d:\d\d.*", "", text.strip())
+    if text.isdigit():
+        return frozenset({Decimal(text)})  # more often the number of something than a day
     whole = [figure for figure in figures(text) if (figure.start, figure.end) == (0, len(text))]
     return whole[0].meanings if whole else frozenset()
 
@@ -85,19 +113,27 @@ def meanings(text: str) -> frozenset[Meaning]:
 def _numbers(text: str, start: int, end: int) -> Iterator[Figure]:
     for found in _NUMBER.finditer(text, start, end):
         digits, last = found["digits"], found.end()
-        readings = _readings(digits)
-        if found["minus"] == "(" and found["close"]:  # how books write a negative amount, and prose an aside
-            readings |= {-n for n in readings}
-        elif found["close"]:
+        readings = _readings(digits) | _scaled(found)
+        if found["behind"]:
             last -= 1
+            if not digits.isdigit():  # as accounts write a negative amount, and prose a dash
+                readings |= {n.copy_negate() for n in readings}
+                last += 1
+        if found["minus"] == "(" and found["close"]:  # how books write a negative amount, and prose an aside
+            readings |= {n.copy_negate() for n in readings}
+        elif found["close"]:
+            last = found.start("close")
         if is_negative := bool(found["minus2"]) or _is_minus(text, found):
-            readings = {-n for n in readings}
+            readings = {n.copy_negate() for n in readings}
         if found["percent"]:
-            readings |= {n / 100 for n in readings}
+            readings |= {n.scaleb(-2, _EXACT) for n in readings}
         first = found.start() if is_negative else found.end("minus") if found["minus"] else found.start()
         is_short = last - first - len(found["percent"] or "") == len(digits) <= 2
         plain = is_short and (bool(found["percent"]) or _is_pointing(text, first, last))
-        yield Figure(first, last, frozenset(readings), plain)
+        meant: set[Meaning] = {*readings}
+        if basic := _BASIC.fullmatch(digits):
+            meant |= _valid((basic[1], basic[2], basic[3]))
+        yield Figure(first, last, frozenset(meant), plain)
 
 
 def _is_pointing(text: str, start: int, end: int) -> bool:
@@ -117,7 +153,9 @@ def _readings(digits: str) -> set[Decimal]:
     last = separators[-1]
     plain = re.sub(r"\D", "", digits)
     fraction = len(digits) - digits.rindex(last) - 1
-    found = set()
+    found: set[Decimal] = set()
+    if digits[0] in "0.":  # no thousands
+        return {Decimal(digits.replace(",", "."))} if len(separators) == 1 else found
     if fraction == 3 and len(set(separators)) == 1:
         found.add(Decimal(plain))
     if last in ".," and separators.count(last) == 1:
@@ -125,18 +163,26 @@ def _readings(digits: str) -> set[Decimal]:
     return found
 
 
+def _scaled(found: re.Match[str]) -> set[Decimal]:
+    """With a word such as million behind it, a number is meant so, unless the field counts millions."""
+    word = found["scale"] or found["cjk"] or found["short"]
+    return {n.scaleb(_POWERS[word], _EXACT) for n in _readings(found["digits"])} if word else set()
+
+
 def _dates(found: re.Match[str]) -> set[Day]:
     part = found.groupdict()
-    if part["y"]:
-        return _valid((part["y"], part["m"], part["d"]))
+    for year, month, day in (("y", "m", "d"), ("y6", "m6", "d6"), ("y7", "m7", "d7")):
+        if part[year]:
+            return _valid((part[year], part[month], part[day]))
     if part["y2"]:
         year = part["y2"] if len(part["y2"]) == 4 else f"20{part['y2']}"
         return _valid((year, part["b"], part["a"]), (year, part["a"], part["b"]))
-    name, year, day = (
-        (part["n3"], part["y3"], part["d3"]) if part["y3"] else (part["n4"], part["y4"], part["d4"])
-    )
-    month = next((_BY_PREFIX[name[:n]] for n in (4, 3) if name[:n] in _BY_PREFIX), 0)
-    return _valid((year, month, day))
+    name, year, day = next((part[f"n{n}"], part[f"y{n}"], part[f"d{n}"]) for n in "345" if part[f"y{n}"])
+    return _valid((year, _month(name), day))
+
+
+def _month(name: str) -> int:
+    return next((_BY_PREFIX[name[:n]] for n in (5, 4, 3) if name[:n] in _BY_PREFIX), 0)
 
 
 def _valid(*readings: tuple[str | int, str | int, str | int]) -> set[Day]:

@@ -148,6 +148,7 @@ def _day(random: Random, value: dict[str, Any]) -> dict[str, Any]:
         f"{day:%B} {day.day}, {day.year}",
         f"{day:%d %b %Y}",
         f"{day:%Y%m%d}",
+        f"{day.year}年{day.month}月{day.day}日",
         *([f"{day:%d.%m.%Y}", f"{day:%d/%m/%Y}"] if day.day > 12 else []),
     ]
     return {**value, "issued": random.choice(said)}
