@@ -57,7 +57,7 @@ def test_each_start_collects_before_it_submits(patient: tuple[Runs, list[float]]
     runs.sandbox.faults = Faults(create_status=[400] * 50, slow_results=0.1)
     before = len(runs.sandbox.exchanges)
     with pytest.raises(RequestRefusedError):
-        manager(runs, 8).run()
+        manager(runs, 8, max_parallel_jobs=4).run()
     calls = [(method, path.rpartition("/")[2]) for method, path, _ in runs.sandbox.exchanges[before:]]
     assert calls.index(("POST", "batches")) > max(n for n, (_, end) in enumerate(calls) if end == "results")
     assert manager(runs, 8).stats()["completed_items"] == 4
