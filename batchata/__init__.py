@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from batchata.answers.citations import Citation
     from batchata.errors import BatchataError
     from batchata.inputs import pdf_to_document_block
     from batchata.job import BatchJob, batch
     from batchata.manager import BatchManager
-    from batchata.output.citations import Citation
-    from batchata.projections.estimate import Estimate
-    from batchata.projections.load import load_results_from_disk
-    from batchata.projections.results import ItemResult
+    from batchata.run.estimate import Estimate
+    from batchata.views.results import ItemResult
+    from batchata.views.results_dir import load_results_from_disk
 
 __all__ = [
     "BatchJob",
@@ -34,11 +34,11 @@ _HOMES = {
     "BatchJob": "batchata.job",
     "BatchManager": "batchata.manager",
     "BatchataError": "batchata.errors",
-    "Citation": "batchata.output.citations",
-    "Estimate": "batchata.projections.estimate",
-    "ItemResult": "batchata.projections.results",
+    "Citation": "batchata.answers.citations",
+    "Estimate": "batchata.run.estimate",
+    "ItemResult": "batchata.views.results",
     "batch": "batchata.job",
-    "load_results_from_disk": "batchata.projections.load",
+    "load_results_from_disk": "batchata.views.results_dir",
     "pdf_to_document_block": "batchata.inputs",
 }
 

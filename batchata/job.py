@@ -8,15 +8,15 @@ from typing import Any
 import pydantic
 
 from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS
-from batchata.definition import Definition, define
 from batchata.errors import InvalidInputError
 from batchata.manager import AnthropicAccess
-from batchata.projections.progress import EVERY
-from batchata.projections.stats import printed, statistics, summary
 from batchata.providers.given_prices import Prices
-from batchata.running.engine import Call, Engine
-from batchata.running.store import RunStore
-from batchata.settings import Money, PathLike, check_settings
+from batchata.run.definition import Definition, define
+from batchata.run.engine import Call, Engine
+from batchata.run.settings import Money, PathLike, check_settings
+from batchata.run.store import RunStore
+from batchata.terminal.progress import EVERY
+from batchata.views.run_summary import printed, statistics, summary
 
 
 class BatchJob:

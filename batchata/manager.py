@@ -8,18 +8,18 @@ from typing import Any
 
 import pydantic
 
-from batchata.definition import define
 from batchata.errors import InvalidInputError
-from batchata.projections.estimate import Estimate
-from batchata.projections.progress import EVERY
-from batchata.projections.results import ItemResult
-from batchata.projections.stats import statistics, summary
 from batchata.providers.given_prices import Prices
 from batchata.providers.port import Provider
-from batchata.running.awaiting import in_a_thread
-from batchata.running.engine import Call, Engine
-from batchata.running.store import RunStore
-from batchata.settings import Money, PathLike, check_settings
+from batchata.run.definition import define
+from batchata.run.engine import Call, Engine
+from batchata.run.estimate import Estimate
+from batchata.run.run_async import in_a_thread
+from batchata.run.settings import Money, PathLike, check_settings
+from batchata.run.store import RunStore
+from batchata.terminal.progress import EVERY
+from batchata.views.results import ItemResult
+from batchata.views.run_summary import statistics, summary
 
 
 @dataclass(frozen=True, slots=True)

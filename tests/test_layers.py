@@ -17,25 +17,28 @@ from batchata import errors
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# From the bottom up; what is named nowhere belongs to RUNNING. A module imports from its own layer and below.
+# From the bottom up. A module imports from its own part and from the layers below.
 LAYERS = [
-    ["batchata.clock", "batchata.errors", "batchata.pdfium", "batchata.text"],
-    ["batchata.core", "batchata.output"],
-    ["batchata.log", "batchata.providers", "batchata.inputs"],
-    ["batchata.definition", "batchata.settings", "batchata.caching", "batchata.logs"],
-    ["batchata.projections"],
-    ["RUNNING"],
+    ["batchata.errors", "batchata.clock", "batchata.pdfium", "batchata.examples_launcher"],
+    ["batchata.core", "batchata.text", "batchata.logs"],
+    ["batchata.inputs", "batchata.answers", "batchata.log", "batchata.providers"],
+    ["batchata.run.definition", "batchata.run.settings", "batchata.run.cache_plan"],
+    ["batchata.views", "batchata.terminal"],
+    ["batchata.run"],
     ["batchata.manager", "batchata.job", "batchata.replay"],
     ["batchata"],
 ]
 # Between neighbours of one layer only these.
 SIDEWAYS = {
-    ("batchata.output", "batchata.core"),
+    ("batchata.text", "batchata.core"),
+    ("batchata.core", "batchata.text"),
     ("batchata.inputs", "batchata.providers"),
+    ("batchata.providers", "batchata.answers"),
+    ("batchata.views", "batchata.terminal"),
+    ("batchata.terminal", "batchata.views"),
     ("batchata.job", "batchata.manager"),
-    ("batchata.definition", "batchata.settings"),
-    ("batchata.definition", "batchata.caching"),
-    ("RUNNING", "RUNNING"),
+    ("batchata.run.definition", "batchata.run.settings"),
+    ("batchata.run.definition", "batchata.run.cache_plan"),
 }
 PURE = {
     "array",
@@ -117,7 +120,7 @@ def place(module: str) -> tuple[int, str]:
         for part in layer:
             if within(module, part) and (part != "batchata" or module == "batchata"):
                 return height, part
-    return next(height for height, layer in enumerate(LAYERS) if "RUNNING" in layer), "RUNNING"
+    raise AssertionError(f"{module} has no place in LAYERS")
 
 
 PACKAGE = sorted(
@@ -127,7 +130,7 @@ PACKAGE = sorted(
 
 @pytest.mark.parametrize("module", PACKAGE)
 def test_imports_point_downwards(module: str) -> None:
-    """errors < core, output < log, providers, inputs < what runs < manager, job, replay < public names."""
+    """errors < core < inputs, answers, log, providers < views < run < manager, job, replay."""
     height, part = place(module)
     for imported in ours(module):
         other_height, other = place(imported)
@@ -146,14 +149,14 @@ def test_the_core_is_pure(module: str) -> None:
     assert foreign(module) <= PURE
 
 
-@pytest.mark.parametrize("module", [name for name in PACKAGE if within(name, "batchata.output")])
+@pytest.mark.parametrize("module", [name for name in PACKAGE if within(name, "batchata.answers")])
 def test_reading_answers_is_pure(module: str) -> None:
     """A result is a function of the stored answer and the model, today and in ten years."""
     assert foreign(module) <= PURE_OUTPUT
 
 
 @pytest.mark.parametrize(
-    "module", [name for name in PACKAGE if within(name, "batchata.core", "batchata.output")]
+    "module", [name for name in PACKAGE if within(name, "batchata.core", "batchata.answers")]
 )
 def test_pure_modules_call_no_builtin_with_effects(module: str) -> None:
     """What needs no import can do I/O too."""
@@ -190,9 +193,9 @@ def test_replay_cannot_spend() -> None:
             assert not any(
                 within(
                     i,
-                    "batchata.running.runner",
-                    "batchata.running.engine",
-                    "batchata.running.work",
+                    "batchata.run.loop",
+                    "batchata.run.engine",
+                    "batchata.run.calls",
                     "batchata.manager",
                 )
                 or within(i, "batchata.providers.anthropic.client")

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs.images import check_image, image_type
-from batchata.inputs.kinds import PDF, TEXT
+from batchata.inputs.json_values import encode
 from batchata.inputs.limits import MANY_IMAGES, MAX_PIXELS_OF_MANY, image_token_bound
+from batchata.inputs.media_types import PDF, TEXT
 from batchata.inputs.pdf import read_pdf
 from batchata.inputs.tokens import UNSIZED, pdf_tokens, sentences, sentences_of_pdf, text_tokens
-from batchata.inputs.values import encode
 from batchata.providers.models import Model
 
 CITABLE: Final = ("document", "search_result")

@@ -8,7 +8,7 @@ from typing import Any
 
 from batchata.errors import FileInputError
 from batchata.inputs.files import check_file
-from batchata.inputs.kinds import PDF
+from batchata.inputs.media_types import PDF
 from batchata.providers.models import Model
 
 _ANY_MODEL = Model(id="")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from batchata.errors import BadFile, FileInputError, InvalidInputError
 from batchata.inputs.images import check_image
-from batchata.inputs.kinds import EXTENSIONS, PDF, TEXT, decode_text, media_type_of
+from batchata.inputs.json_values import check_text, encode
 from batchata.inputs.limits import (
     ENVELOPE_BYTES,
     ENVELOPE_TOKENS,
@@ -22,6 +22,7 @@ from batchata.inputs.limits import (
     image_token_bound,
     too_large,
 )
+from batchata.inputs.media_types import EXTENSIONS, PDF, TEXT, decode_text, media_type_of
 from batchata.inputs.paths import no_path, read_path, shown, title_of, whole_path
 from batchata.inputs.pdf import read_pdf
 from batchata.inputs.tokens import (
@@ -33,7 +34,6 @@ from batchata.inputs.tokens import (
     sentences_of_pdf,
     text_tokens,
 )
-from batchata.inputs.values import check_text, encode
 from batchata.providers.models import Model
 
 _SIZE = re.compile(r"^\(\d+ bytes\) ")  # names what has no name

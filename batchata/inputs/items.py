@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Literal
 
 from batchata.inputs.files import FileInput
+from batchata.inputs.json_values import encode
 from batchata.inputs.messages import Conversation
-from batchata.inputs.values import encode
 
 type Source = Conversation | FileInput
 

@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from batchata.errors import InvalidInputError
 from batchata.inputs.content import Contents, check_system, system_text
+from batchata.inputs.json_values import CACHE_MARK, check_json, encode_canonical
 from batchata.inputs.limits import ENVELOPE_BYTES, ENVELOPE_TOKENS, MAX_REQUEST_BYTES, TURN_TOKENS
 from batchata.inputs.marks import check_marks, marks_in
 from batchata.inputs.tokens import FRAME, TURN, mark_bound, mark_tokens, text_tokens
-from batchata.inputs.values import CACHE_MARK, check_json, encode_canonical
 from batchata.providers.models import Model
 
 type Message = dict[str, Any]

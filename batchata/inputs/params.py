@@ -10,9 +10,9 @@ import msgspec
 
 from batchata.errors import InvalidInputError
 from batchata.inputs.content import check_system
+from batchata.inputs.json_values import check_json, encode
 from batchata.inputs.marks import automatic_mark, check_marks, param_marks
 from batchata.inputs.tools import check_tools
-from batchata.inputs.values import check_json, encode
 from batchata.providers.models import Model
 
 _ALLOWED: Final = (

@@ -10,8 +10,8 @@ from typing import Any, Final
 from batchata.inputs.content import Contents
 from batchata.inputs.files import FileInput
 from batchata.inputs.items import Inputs, Source
+from batchata.inputs.json_values import encode_canonical
 from batchata.inputs.tokens import mark_tokens
-from batchata.inputs.values import encode_canonical
 from batchata.providers.models import Model
 
 CONTROL: Final = {"type": "ephemeral", "ttl": "1h"}

@@ -10,9 +10,9 @@ from typing import Any
 from batchata.errors import BadFile, FileInputError, InvalidInputError, UnsupportedModelError
 from batchata.inputs.files import FileInput, bad_file, check_file, unusable_file
 from batchata.inputs.items import Inputs
+from batchata.inputs.json_values import check_text
 from batchata.inputs.marks import automatic_mark, param_marks
 from batchata.inputs.messages import CacheMarks, check_conversation
-from batchata.inputs.values import check_text
 from batchata.providers.models import Model
 
 _MOST_LISTED = 20  # bad files in a message

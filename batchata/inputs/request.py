@@ -13,12 +13,12 @@ from batchata.inputs.content import CITABLE, system_text
 from batchata.inputs.files import FileInput
 from batchata.inputs.hidden import hidden_tokens
 from batchata.inputs.items import Source
-from batchata.inputs.kinds import PDF, TEXT, decode_text
+from batchata.inputs.json_values import CACHE_MARK, encode
 from batchata.inputs.limits import ENVELOPE_TOKENS
+from batchata.inputs.media_types import PDF, TEXT, decode_text
 from batchata.inputs.messages import Conversation, Message
 from batchata.inputs.prefix import CONTROL, MARK_BYTES, marked, prefix_digest, system_turns
 from batchata.inputs.tokens import FORMAT, SCHEMA, TOOLS, text_tokens
-from batchata.inputs.values import CACHE_MARK, encode
 
 type Prompt = str | Sequence[Mapping[str, Any]]  # a system prompt: text, or text blocks
 

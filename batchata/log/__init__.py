@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchata.log.port import Log
-    from batchata.log.sqlite import SqliteLog
+    from batchata.log.sqlite.log import SqliteLog
 
 __all__ = ["open_log", "read_log"]
 
@@ -21,7 +21,7 @@ def open_log(path: str | os.PathLike[str] | None) -> Log:
         from batchata.log.memory import MemoryLog
 
         return MemoryLog()
-    from batchata.log.sqlite import SqliteLog
+    from batchata.log.sqlite.log import SqliteLog
 
     return SqliteLog(path)
 
@@ -31,6 +31,6 @@ def read_log(path: str | os.PathLike[str]) -> SqliteLog:
 
     Raises NotALogError or LogVersionError.
     """
-    from batchata.log.sqlite import SqliteLog
+    from batchata.log.sqlite.log import SqliteLog
 
     return SqliteLog.open_for_reading(path)

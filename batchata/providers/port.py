@@ -8,8 +8,8 @@ from typing import IO, Protocol
 
 import msgspec
 
+from batchata.answers.answer import Block
 from batchata.core.values import Counts, RequestError, Usage
-from batchata.output.blocks import Block
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from batchata.replay.archive import Archive, RecordedRun, open
+    from batchata.replay.log_reader import Archive, RecordedRun, open
 
 __all__ = ["Archive", "RecordedRun", "open"]
 
@@ -25,6 +25,6 @@ def __getattr__(name: str) -> Any:
     # Lazily, so that the command line's help need not wait for what it does not use.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from batchata.replay import archive
+    from batchata.replay import log_reader
 
-    return getattr(archive, name)
+    return getattr(log_reader, name)

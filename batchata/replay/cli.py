@@ -9,7 +9,7 @@ from typing import Annotated
 import dotenv
 import typer
 
-from batchata.replay.group import ReplayGroup
+from batchata.replay.command_group import ReplayGroup
 
 app = typer.Typer(
     cls=ReplayGroup,
@@ -87,7 +87,7 @@ def events(
     events runs.db --item 7                what happened to item 7
     events runs.db --type retry_scheduled --type job_completed --json
     """
-    from batchata.replay.timeline import Wanted, print_timeline
+    from batchata.replay.events import Wanted, print_timeline
 
     print_timeline(log, run, Wanted(types or [], job, item), json=as_json, follow=follow)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from batchata.clock import now
 from batchata.core.ranges import count
-from batchata.replay.changes import Changes, read_changes
-from batchata.replay.literal import clean, short
-from batchata.replay.moment import parse_at
-from batchata.replay.paper import Paper, print_json
-from batchata.replay.runs import reading, the_run
-from batchata.replay.wording import (
+from batchata.replay.console import Paper, print_json
+from batchata.replay.open_log import reading, the_run
+from batchata.text import clean, short
+from batchata.views.changes import Changes, read_changes
+from batchata.views.moments import parse_at
+from batchata.views.wording import (
     as_json,
     by_kind,
     iso,

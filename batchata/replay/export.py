@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,24 +14,75 @@ from typing import IO, Any
 import typer
 from msgspec.structs import replace
 
+from batchata.answers.answer import Block
+from batchata.answers.reader import Reader, Reading
 from batchata.core.pricing import plain
 from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
-from batchata.output.blocks import Block
-from batchata.output.reading import Reader, Reading
-from batchata.projections.folders import Folders
-from batchata.projections.results import ItemResult, read_items, refuse_purged
-from batchata.projections.results_dir import ResultsWriter, make_folders, owner_of, whole_file
-from batchata.replay.folder import make_room
-from batchata.replay.history import fold_events
-from batchata.replay.paper import print_json
-from batchata.replay.readers import RunReader
-from batchata.replay.rows import Table, flat_citations, provenance, written
-from batchata.replay.runs import reading, the_run
+from batchata.replay.console import print_json
+from batchata.replay.open_log import reading, the_run
 from batchata.replay.table_files import write_csv, write_json_lines, write_parquet
-from batchata.replay.wording import number_of
+from batchata.replay.tables import Table, flat_citations, provenance, written
+from batchata.views.history import fold_events
+from batchata.views.readers import RunReader
+from batchata.views.results import ItemResult, read_items, refuse_purged
+from batchata.views.results_dir import ResultsWriter, make_folders, owner_of, whole_file
+from batchata.views.results_folder import Folders
+from batchata.views.wording import number_of
+
+_OURS = {"processed": re.compile(r"job_\d+_results\.json"), "raw": re.compile(r"job_\d+_raw\.jsonl")}
+
+
+def make_room(folder: Path, format: str, *, force: bool) -> None:
+    """See to it that nothing is overwritten unasked, and that no older results stay among the new ones.
+
+    With `force`, results that an earlier export or a run wrote there are replaced: their files are removed.
+    Raises InvalidInputError for what is in the way.
+    """
+    try:
+        _check(folder, format, force)
+    except OSError as exc:
+        raise InvalidInputError(
+            f"{exc.filename} cannot be used ({exc.strerror}); give another folder"
+        ) from exc
+
+
+def _written_to(folder: Path, format: str) -> list[Path]:
+    """What an export makes or replaces below the folder."""
+    if format != "json":
+        return [folder / f"results.{format}"]
+    inside = [folder / name for name in _OURS]
+    return [*inside, *(path for home in inside if not home.is_symlink() for path in home.glob("*"))]
+
+
+def _check(folder: Path, format: str, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInputError(f"{folder} is a file; give a folder")
+    linked = [path for path in _written_to(folder, format) if path.is_symlink()]
+    if linked:
+        raise InvalidInputError(
+            f"{linked[0]} is a link, and what is written there would land elsewhere; give another folder"
+        )
+    if format != "json":
+        path = folder / f"results.{format}"
+        if path.is_dir():
+            raise InvalidInputError(f"{path} is a folder; give another folder")
+        if path.exists() and not force:
+            raise InvalidInputError(f"{path} is there already; give another folder, or --force to replace it")
+        return
+    older = [path for name in _OURS for path in sorted((folder / name).glob("*"))]
+    foreign = [path for path in older if not _OURS[path.parent.name].fullmatch(path.name)]
+    if foreign:
+        raise InvalidInputError(f"{foreign[0]} is none of our files; give another folder")
+    if older and not force:
+        raise InvalidInputError(
+            f"{folder} holds results already ({older[0].name}, …); "
+            "give another folder, or --force to replace them"
+        )
+    for path in older:
+        path.unlink()
 
 
 class Format(StrEnum):

@@ -6,20 +6,18 @@ from collections.abc import Sequence
 
 import pydantic
 
+from batchata.answers.reader import Result
 from batchata.core.events import CostCharged
 from batchata.core.state import Run
 from batchata.core.values import Usage, known
-from batchata.output.reading import Result
-from batchata.replay.answer import Answer, read_answer
+from batchata.replay.console import Paper, aligned, print_json
 from batchata.replay.item_json import item_json
-from batchata.replay.life import Attempt, Life, read_life
-from batchata.replay.literal import clean, short
-from batchata.replay.paper import Paper, aligned, print_json
-from batchata.replay.places import found_there, place_of
-from batchata.replay.question import documents, turns
+from batchata.replay.open_log import reading, the_run
 from batchata.replay.report.values import flat
-from batchata.replay.runs import reading, the_run
-from batchata.replay.wording import moment, number_of, short_kind, span, usage_in_words, usd
+from batchata.text import clean, short
+from batchata.views.cited_answer import Answer, found_there, place_of, read_answer
+from batchata.views.item_history import Attempt, Life, documents, read_life, turns
+from batchata.views.wording import moment, number_of, short_kind, span, usage_in_words, usd
 
 _STYLES = {"completed": "green", "failed": "red", "pending": "yellow"}
 _LONG, _WHOLE = 600, 1 << 62  # characters of a text that are shown, without and with --full

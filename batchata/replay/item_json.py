@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 import pydantic
 
+from batchata.answers.reader import Citations, Result
 from batchata.core.pricing import plain
-from batchata.output.reading import Citations, Result
-from batchata.replay.answer import Answer
-from batchata.replay.life import Attempt, Life
-from batchata.replay.question import documents, shortened
-from batchata.replay.wording import iso
+from batchata.views.cited_answer import Answer
+from batchata.views.item_history import Attempt, Life, documents, shortened
+from batchata.views.wording import iso
 
 
 def item_json(life: Life, answer: Answer) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from msgspec.structs import asdict
 from rich.cells import cell_len
 
 from batchata.core.state import Job, JobStatus
-from batchata.replay.history import History
-from batchata.replay.literal import clean
-from batchata.replay.paper import Paper, aligned
-from batchata.replay.wording import by_kind, item_ranges, moment, number_of, span, usd
+from batchata.replay.console import Paper, aligned
+from batchata.text import clean
+from batchata.views.history import History
+from batchata.views.wording import by_kind, item_ranges, moment, number_of, span, usd
 
 _MOST_JOBS = 20
 _HEADS = ("job", "items", "which", "status", "requests", "cost", "took", "submitted", "batch")

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 
 from batchata.core.events import BodiesPurged
 from batchata.core.state import Run
-from batchata.definition import this_process
 from batchata.errors import InvalidInputError, LogWriteError
 from batchata.log import open_log
-from batchata.log.sqlite import SqliteLog
-from batchata.replay.history import fold_events
-from batchata.replay.literal import clean
-from batchata.replay.paper import print_json
-from batchata.replay.runs import reading, the_run
-from batchata.replay.wording import number_of
-from batchata.running.journal import Journal
+from batchata.log.sqlite.log import SqliteLog
+from batchata.replay.console import print_json
+from batchata.replay.open_log import reading, the_run
+from batchata.run.definition import this_process
+from batchata.run.journal import Journal
+from batchata.text import clean
+from batchata.views.history import fold_events
+from batchata.views.wording import number_of
 
 
 def purge_run(path: str, run_id: str, *, json: bool) -> None:

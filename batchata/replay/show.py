@@ -3,20 +3,180 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import cast
 
 from rich.console import Console
 
 from batchata.clock import now
+from batchata.core.accounts import why_unknown
+from batchata.core.amounts import money
+from batchata.core.events import OutcomeRecorded, RunStarted
+from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
-from batchata.log.sqlite import SqliteLog
-from batchata.projections.living import is_alive
-from batchata.replay.glance import print_glance, print_runs
-from batchata.replay.history import History, read_history
-from batchata.replay.moment import parse_at
-from batchata.replay.overview import overview
-from batchata.replay.paper import print_json
-from batchata.replay.runs import reading, the_run
+from batchata.log.sqlite.files import maybe_half
+from batchata.log.sqlite.log import SqliteLog
+from batchata.providers.address import redacted
+from batchata.replay.console import Paper, aligned, print_json
+from batchata.replay.jobs import print_jobs
+from batchata.replay.open_log import reading, the_run
+from batchata.replay.status import ago, status_in_words, status_then, what_next
+from batchata.terminal.account import cache_in_words, error_in_words
+from batchata.text import clean, short
+from batchata.views.history import History, read_history
+from batchata.views.moments import parse_at
+from batchata.views.overview import overview
+from batchata.views.processes import is_alive
+from batchata.views.wording import by_kind, moment, number_of, span, usage_in_words, usd
+
+_STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
+_MOST_FAILURES = 5  # kinds of failure shown with an example
+
+
+def print_glance(
+    log: Log, stream: str, history: History, *, now: int, every_job: bool, past: bool = False
+) -> None:
+    """Identity, status, totals, cost, what went wrong, jobs, and what happens next.
+
+    `past` says that `now` is a moment of the run's past, of which nothing later is known.
+    """
+    paper, run = Paper(), history.run
+    alive = None if past else is_alive(history.process)
+    paper.field("run", clean(stream), "bold")
+    if past:
+        paper.field("as of", f"{moment(now)}, after event {run.version:,}", "bold")
+        paper.field("status", status_then(run, history.process), _STYLES.get(run.status, ""))
+    else:
+        paper.field("status", status_in_words(run, history.process, alive, now), _STYLES.get(run.status, ""))
+        if run.status == "running" and alive is False and (half := maybe_half(log)):
+            paper.field("log file", half)
+    if run.started is not None:
+        _identity(paper, history, run.started, now)
+    _items(paper, history)
+    for text in _failures(log, stream, history):
+        paper.field("failed", text)
+    if run.purged:
+        what = number_of(run.purged, "body", "bodies")
+        paper.field("purged", f"{what} with inputs and answers were removed; the history and its costs stay")
+    _cost(paper, run)
+    paper.field("next", what_next(run, past or alive, now), "bold")
+    head = None if past else log.head(stream)
+    if head is not None:
+        paper.field("log head", head)
+    if run.jobs:
+        paper.line()
+        print_jobs(paper, history, now, every_job=every_job)
+
+
+def print_runs(path: str, histories: Sequence[History]) -> None:
+    """One line for each run of the log."""
+    paper = Paper()
+    paper.line(f"{clean(path)} holds {number_of(len(histories), 'run')}; --run ID shows one of them")
+    paper.line()
+    heads = ("run", "status", "started", "items", "completed", "failed", "pending", "cost", "model")
+    rows = [heads, *(_run_row(history.run) for history in histories)]
+    paper.columns(aligned(rows, right=(3, 4, 5, 6, 7)))
+
+
+def _run_row(run: Run) -> list[str]:
+    counts = (run.total, run.completed, run.failed, run.pending)
+    started = run.started
+    return [
+        "-" if started is None else clean(started.run_id),
+        run.status,
+        moment(run.started_at),
+        *(f"{count:,}" for count in counts),
+        usd(run.total_cost),
+        "-" if started is None else clean(started.model),
+    ]
+
+
+def _identity(paper: Paper, history: History, started: RunStarted, now: int) -> None:
+    run = history.run
+    place = (
+        f"{started.provider}, {redacted(started.base_url)}"
+        if started.provider
+        else "no provider: the run was empty"
+    )
+    paper.field("model", clean(f"{started.model} ({place})"))
+    answers = f"as {started.response_model}" if started.response_model else "as text"
+    features = [started.input_kind, f"answers {answers}"]
+    if started.enable_citations:
+        features.append("with citations")
+    paper.field("input", clean(", ".join(features)))
+    if run.schema_refusal is not None:
+        job, error = run.schema_refusal
+        paper.field("schema", f"in the prompt since job {job} was refused for it: {short(error.message)}")
+    paper.field("started", f"{moment(run.started_at)} by batchata {clean(started.library_version)}")
+    if history.starts > 1:
+        times = f"{history.starts:,}, the last at {moment(run.resumed_at)}"
+        gone = number_of(history.killed, "process", "processes")
+        killed = f"; {gone} before ended without a word (killed?)" if history.killed else ""
+        paper.field("starts", times + killed)
+    took = span(run.updated_at - run.started_at)
+    paper.field(
+        "last event",
+        f"{moment(run.updated_at)}, {ago(run.updated_at, now)}: number {run.version:,}, "
+        f"{took} after the start",
+    )
+
+
+def _items(paper: Paper, history: History) -> None:
+    run = history.run
+    counts = {"completed": run.completed, "failed": run.failed, "pending": run.pending}
+    paper.field("items", f"{run.total:,}: " + ", ".join(f"{n:,} {word}" for word, n in counts.items()))
+    if run.items.same_as:
+        shared = number_of(len(run.items.same_as), "item")
+        paper.field(
+            "shared",
+            f"{shared} {'shares' if len(run.items.same_as) == 1 else 'share'} the request of an earlier one",
+        )
+    if run.retries:
+        paper.field("retries", f"{run.retries:,} scheduled: {by_kind(dict(history.retries))}")
+    if run.strays:
+        lines = number_of(sum(run.strays.values()), "result line")
+        paper.field("strays", f"{lines} kept that belong to no open request: {by_kind(run.strays)}")
+
+
+def _failures(log: Log, stream: str, history: History) -> list[str]:
+    """Each kind of failure with its first item's message."""
+    failures = sorted(history.failures().items(), key=lambda pair: -len(pair[1]))
+    shown = failures[:_MOST_FAILURES]
+    versions = sorted(history.run.items.outcome[items[0]] for _, items in shown)
+    messages: dict[int, str] = {}
+    for recorded in log.events_at(stream, versions):
+        event = cast(OutcomeRecorded, recorded.event)
+        messages[event.index] = "" if event.error is None else event.error.message
+    texts = [
+        f"{number_of(len(items), 'item')}: {clean(kind)}, e.g. item {items[0]}: {short(messages[items[0]])}"
+        for kind, items in shown
+    ]
+    rest = sum(len(items) for _, items in failures[_MOST_FAILURES:])
+    return [*texts, f"{number_of(rest, 'item')} for other reasons"] if rest else texts
+
+
+def _cost(paper: Paper, run: Run) -> None:
+    limit = None if run.settings is None else run.settings.max_cost
+    if run.total_cost is None:
+        text = f"unknown: {why_unknown(run)}; the others cost {usd(run.spent)}"
+    else:
+        text = usd(run.spent)
+    text += "" if limit is None else f" of at most {usd(limit)} (max_cost)"
+    if run.reserved:
+        text += f"; {usd(run.reserved)} reserved for open jobs"
+    paper.field("cost", text)
+    if used := usage_in_words(run.usage):
+        paper.field("used", used)
+    for number, text in enumerate(cache_in_words(run)):
+        paper.field("" if number else "cache", clean(text))
+    guess = run.accuracy
+    if guess.answers and not guess.unpriced:
+        errors = (guess.cost_error, guess.input_error, guess.output_error)
+        whole, tokens_in, tokens_out = map(error_in_words, errors)
+        expected = f"{money(guess.expected_cost)} expected of {number_of(guess.answers, 'answer')}"
+        paper.field("estimate", f"{expected}: {whole} (input {tokens_in}, output {tokens_out})")
+
 
 _EVERY = 1.0  # seconds between two looks of --watch
 

@@ -13,7 +13,7 @@ import msgspec
 
 from batchata.core.pricing import plain
 from batchata.errors import ConfigurationError, InvalidInputError
-from batchata.replay.columns import Column, Type
+from batchata.replay.tables import Column, Type
 from batchata.text import escaped
 
 _ROWS = 1_000  # written together to a Parquet file

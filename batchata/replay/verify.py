@@ -9,14 +9,14 @@ from typing import Any
 from batchata.clock import now
 from batchata.errors import InvalidInputError, LogError, LogVersionError
 from batchata.log import read_log
-from batchata.log.place import no_run_yet
-from batchata.log.sqlite import SqliteLog
-from batchata.log.verify import Problem, verify_file
-from batchata.replay.literal import clean
-from batchata.replay.paper import Paper, print_json
-from batchata.replay.runs import the_run
-from batchata.replay.verification import Verdict, verify_run
-from batchata.replay.wording import number_of
+from batchata.log.sqlite.files import no_run_yet
+from batchata.log.sqlite.log import SqliteLog
+from batchata.log.sqlite.verify import Problem, verify_file
+from batchata.replay.console import Paper, print_json
+from batchata.replay.open_log import the_run
+from batchata.text import clean
+from batchata.views.verification import Verdict, verify_run
+from batchata.views.wording import number_of
 
 _HEAD = re.compile(r"[0-9a-f]{12,64}")
 

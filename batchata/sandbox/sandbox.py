@@ -13,13 +13,12 @@ from threading import Thread
 from typing import Self
 
 from batchata.errors import InvalidInputError
-from batchata.sandbox.answering import Answering, Answers
+from batchata.sandbox.anthropic.answering import Answering, Answers
+from batchata.sandbox.anthropic.routes import Routes
+from batchata.sandbox.anthropic.service import Delay, Service
 from batchata.sandbox.faults import Faults
-from batchata.sandbox.records import Record
-from batchata.sandbox.routes import Routes
 from batchata.sandbox.server import Server, is_loopback
-from batchata.sandbox.service import Delay, Service
-from batchata.sandbox.shelf import DirectoryShelf, MemoryShelf
+from batchata.sandbox.storage import DirectoryShelf, MemoryShelf, Record
 from batchata.sandbox.values import BatchView
 
 __all__ = ["Sandbox"]

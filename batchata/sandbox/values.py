@@ -9,8 +9,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from batchata.sandbox.anthropic.schema import schema_of
 from batchata.sandbox.pdf import Pdf, read_pdf
-from batchata.sandbox.schema import schema_of
 
 __all__ = ["Answer", "BatchView", "Document", "Request"]
 

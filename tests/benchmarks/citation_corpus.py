@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 import pydantic
 
-from batchata.output.blocks import Block
-from batchata.output.citation import Citation
+from batchata.answers.answer import Block, Citation
 
 
 class Party(pydantic.BaseModel):

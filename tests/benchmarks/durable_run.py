@@ -116,8 +116,8 @@ IMPORTS = {
     "durable": [
         "batchata.providers.anthropic.client",
         "batchata.manager",
-        "batchata.log.writer",
-        "batchata.log.claim",
+        "batchata.log.sqlite.writer",
+        "batchata.log.sqlite.claim",
         "alembic.command",
         "genai_prices.data",
     ],

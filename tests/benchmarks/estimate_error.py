@@ -19,13 +19,13 @@ from typing import Any
 
 from pypdf import PdfReader
 
+from batchata.answers.schema import answer_length
 from batchata.errors import BatchataError
 from batchata.inputs import RequestTemplate
 from batchata.inputs.messages import check_conversation
 from batchata.inputs.pdf import read_pdf
-from batchata.output.length import answer_length
-from batchata.projections.expectation import CHARACTERS_A_TOKEN
 from batchata.providers.models import MODELS
+from batchata.run.estimating import CHARACTERS_A_TOKEN
 
 SHARED = Path(os.environ.get("BATCHATA_SHARED", Path(__file__).parents[3] / "shared" / "data" / "dev"))
 # The question was not recorded; the answer is about this page, whose text is the document's title and a line.

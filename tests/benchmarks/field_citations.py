@@ -17,10 +17,10 @@ from random import Random
 from citation_corpus import Case, Invoice, at_values, positional
 from prose_corpus import prose
 
-from batchata.output.blocks import joined_text
-from batchata.output.citations import UNMATCHED
-from batchata.output.reading import Reader
-from batchata.providers.anthropic.lines import answer_blocks
+from batchata.answers.answer import joined_text
+from batchata.answers.citations import UNMATCHED
+from batchata.answers.reader import Reader
+from batchata.providers.anthropic.results import answer_blocks
 
 READER = Reader(Invoice, enable_citations=True)
 _ROUNDS = 7

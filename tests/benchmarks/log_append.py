@@ -22,8 +22,8 @@ from pathlib import Path
 from batchata.core.codec import encode
 from batchata.core.events import CostCharged, Event, OutcomeRecorded
 from batchata.core.values import Process, Usage
-from batchata.log.connect import for_writing
-from batchata.log.sqlite import SqliteLog
+from batchata.log.sqlite.connection import for_writing
+from batchata.log.sqlite.log import SqliteLog
 
 type Rate = float  # events per second
 

@@ -12,7 +12,7 @@ from core_histories import History
 from msgspec.structs import replace
 
 from batchata.core import events as e
-from batchata.core.audit import Audit
+from batchata.core.invariants import Audit
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge
 from batchata.core.values import Usage
 

@@ -17,7 +17,7 @@ import pytest
 from batchata.core.codec import EVENT_TYPES, decoder, encode
 from batchata.core.events import Event, OutcomeRecorded
 from batchata.core.evolve import fold
-from batchata.core.feedback import noted_in
+from batchata.core.retry import noted_in
 from batchata.core.values import RequestError
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.jsonl"))

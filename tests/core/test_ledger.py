@@ -19,13 +19,13 @@ from core_given import (
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
+from batchata.core.accounts import batch_saving, cost_by_kind, ledger_lines, overruns
 from batchata.core.events import CostLimitReached, JobAbandoned, RunResumed
-from batchata.core.ledger import batch_saving, cost_by_kind, ledger_lines, overruns
 from batchata.core.limit import owed, room
 from batchata.core.plan import OverBudget, Plan, plan_job
 from batchata.core.pricing import TOKEN_KINDS, ModelPrice, PriceTier, UnitPrices, charge
 from batchata.core.values import Usage
-from batchata.projections.report import cost_lines
+from batchata.terminal.account import cost_lines
 
 D = Decimal
 CHEAP = UnitPrices(*map(D, ("0.1", "0.5", "0.125", "0.2", "0.01", "10000")))

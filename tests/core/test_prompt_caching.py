@@ -26,11 +26,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from batchata.core import events as e
+from batchata.core.accounts import saved_by_cache, saved_by_dedupe
 from batchata.core.caching import HIT_RATE, cached_cost, costs_of_prefix, is_priming, must_prime
 from batchata.core.evolve import evolve
 from batchata.core.plan import Plan, plan_job
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge
-from batchata.core.savings import saved_by_cache, saved_by_dedupe
 from batchata.core.state import Run
 
 SEEDS = st.integers(0, 2**32)

@@ -11,8 +11,8 @@ from batchata.core import decide
 from batchata.core import events as e
 from batchata.core.evolve import evolve
 from batchata.core.state import Job, Run
-from batchata.running.seeking import lost as described
-from batchata.running.work import Lost
+from batchata.run.calls import Lost
+from batchata.run.lost_batches import lost as described
 
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR

@@ -27,8 +27,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from batchata.core import events as e
-from batchata.core.audit import Audit
 from batchata.core.evolve import evolve, fold
+from batchata.core.invariants import Audit
 from batchata.core.plan import Plan, plan_job
 from batchata.core.ranges import iterate
 from batchata.core.state import ItemStatus, Run

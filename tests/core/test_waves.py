@@ -10,7 +10,7 @@ from core_given import batch_submitted, given, items_added, submission_started
 
 from batchata.core.limit import awaits_room
 from batchata.core.waves import Shape, Waves, waves, waves_without_limit
-from batchata.projections.progress import waiting_for
+from batchata.terminal.progress import waiting_for
 
 D = Decimal
 

@@ -11,8 +11,8 @@ import log_samples as s
 import pytest
 
 from batchata.errors import LogConflictError
-from batchata.log.connect import for_writing
-from batchata.log.sqlite import SqliteLog
+from batchata.log.sqlite.connection import for_writing
+from batchata.log.sqlite.log import SqliteLog
 
 
 @pytest.fixture(scope="module")

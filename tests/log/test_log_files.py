@@ -15,7 +15,7 @@ import pytest
 
 from batchata.errors import LogConflictError, LogError, LogWriteError, NotALogError
 from batchata.log import open_log, read_log
-from batchata.log.sqlite import SqliteLog
+from batchata.log.sqlite.log import SqliteLog
 
 NOBODY = 65534
 

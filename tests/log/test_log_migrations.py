@@ -15,10 +15,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from batchata.errors import LogVersionError
-from batchata.log import migrate, open_log, read_log
-from batchata.log.connect import for_writing
-from batchata.log.sqlite import SqliteLog
-from batchata.log.tables import LogTable
+from batchata.log import open_log, read_log
+from batchata.log.sqlite import schema
+from batchata.log.sqlite.connection import for_writing
+from batchata.log.sqlite.log import SqliteLog
+from batchata.log.sqlite.tables import LogTable
 
 TRIGGERS = {
     "commits_dense", "commits_no_delete", "commits_no_update", "events_no_delete", "events_no_replace",
@@ -49,20 +50,20 @@ def at_revision(path: Path, revision: str) -> Path:
     engine = sa.create_engine("sqlite://", creator=lambda: for_writing(str(path), 1.0))
     with engine.begin() as connection:
         connection.exec_driver_sql("BEGIN")
-        migrate.upgrade(connection, str(path), revision)
+        schema.upgrade(connection, str(path), revision)
     engine.dispose()
     return path
 
 
 def scripts() -> ScriptDirectory:
     """The migrations as Alembic sees them."""
-    return ScriptDirectory(str(migrate.script_folder()))
+    return ScriptDirectory(str(schema.script_folder()))
 
 
 def test_the_newest_revision_is_the_one_the_library_opens_without_asking_alembic() -> None:
     """The constants for the fast way equal the script directory's head and number of revisions."""
-    assert scripts().get_current_head() == migrate.HEAD
-    assert len(list(scripts().walk_revisions())) == migrate.NUMBER
+    assert scripts().get_current_head() == schema.HEAD
+    assert len(list(scripts().walk_revisions())) == schema.NUMBER
     assert set(AFTER) == {script.revision for script in scripts().walk_revisions()}
 
 
@@ -80,10 +81,10 @@ def test_an_older_log_is_brought_to_todays_form_with_its_events(tmp_path: Path, 
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO events VALUES ('run', 1, 'x', 1, 1, NULL, NULL, '{}')")
     open_log(path).close()
-    assert (names(path, "trigger"), names(path, "view")) == AFTER[migrate.HEAD]
+    assert (names(path, "trigger"), names(path, "view")) == AFTER[schema.HEAD]
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)
-        assert connection.execute("PRAGMA user_version").fetchone() == (migrate.NUMBER,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.NUMBER,)
 
 
 def test_the_models_say_what_the_migrations_make(tmp_path: Path) -> None:

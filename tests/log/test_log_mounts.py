@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchata.log import open_log
-from batchata.log.mounts import network_file_system
+from batchata.log.sqlite.files import network_file_system
 
 MOUNTS = r"""/dev/vda / ext4 rw,relatime 0 0
 proc /proc proc rw 0 0

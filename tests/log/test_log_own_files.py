@@ -13,7 +13,7 @@ import pytest
 
 from batchata.errors import RunClaimedError
 from batchata.log import open_log, read_log
-from batchata.log.sqlite import SqliteLog
+from batchata.log.sqlite.log import SqliteLog
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from log_process import Other
 from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
 from batchata.log import open_log, read_log
 from batchata.log.port import Claim
-from batchata.log.sqlite import SqliteLog
-from batchata.log.verify import verify, verify_file
+from batchata.log.sqlite.log import SqliteLog
+from batchata.log.sqlite.verify import verify, verify_file
 
 type Start = Callable[..., Other]
 

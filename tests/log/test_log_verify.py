@@ -10,8 +10,8 @@ import log_samples as s
 import pytest
 
 from batchata.log import read_log
-from batchata.log.sqlite import SqliteLog
-from batchata.log.verify import verify, verify_file
+from batchata.log.sqlite.log import SqliteLog
+from batchata.log.sqlite.verify import verify, verify_file
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from batchata.core import events as e
 from batchata.core.evolve import fold
 from batchata.core.state import ItemStatus
-from batchata.log.sqlite import SqliteLog
+from batchata.log.sqlite.log import SqliteLog
 
 OVERLOADED = e.RequestError(kind="overloaded_error", message="Overloaded")
 CUT_OFF = e.RequestError(kind="max_tokens", message="the answer was cut off")

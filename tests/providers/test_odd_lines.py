@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchata.answers.answer import Citation, joined_text
+from batchata.answers.citations import of_blocks
 from batchata.core.values import Usage
 from batchata.errors import IncompleteResultsError
-from batchata.output.blocks import joined_text
-from batchata.output.citation import Citation
-from batchata.output.citations import of_blocks
-from batchata.providers.anthropic.lines import answer_blocks, decode_line
+from batchata.providers.anthropic.results import answer_blocks, decode_line
 from batchata.providers.port import Outcome
 
 DEEP = b"[" * 10_000 + b"]" * 10_000

@@ -30,7 +30,7 @@ from batchata.errors import (
     UnknownSubmissionError,
     UnreadableReplyError,
 )
-from batchata.providers.anthropic.faults import _NO_REPLY
+from batchata.providers.anthropic.errors import _NO_REPLY
 from batchata.providers.anthropic.pauses import asked_pause
 from batchata.sandbox import Faults
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from provider_given import body, results
 
+from batchata.answers.answer import joined_text
 from batchata.errors import (
     BatchNotFoundError,
     IncompleteResultsError,
@@ -15,7 +16,6 @@ from batchata.errors import (
     ProviderUnavailableError,
     RateLimitedError,
 )
-from batchata.output.blocks import joined_text
 from batchata.sandbox import Faults
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchata.answers.answer import joined_text
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
-from batchata.output.blocks import joined_text
-from batchata.providers.anthropic.lines import answer_blocks, decode_line
+from batchata.providers.anthropic.results import answer_blocks, decode_line
 
 MESSAGE = {"content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn", "usage": {}}
 

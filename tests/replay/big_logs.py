@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from batchata.answers.schema import json_schema, result_schema
 from batchata.core import events as e
 from batchata.log import open_log
-from batchata.output.schema import json_schema, result_schema
 
 PER_JOB = 50
 START = 1_764_000_000_000_000

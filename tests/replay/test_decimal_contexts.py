@@ -14,12 +14,11 @@ from typer.testing import Result
 
 import batchata.replay
 from batchata import BatchJob, BatchManager, batch
+from batchata.core.accounts import batch_saving, cost_by_kind, saved_by_cache
 from batchata.core.evolve import fold
-from batchata.core.ledger import batch_saving, cost_by_kind
 from batchata.core.pricing import MILLION, ModelPrice, PriceTier, UnitPrices, amount_of, worst_cost
-from batchata.core.savings import saved_by_cache
-from batchata.replay.fingerprint import fingerprint
 from batchata.sandbox import Answer, Faults, Sandbox
+from batchata.views.verification import fingerprint
 
 type Replay = Callable[..., Result]
 

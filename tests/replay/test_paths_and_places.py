@@ -14,11 +14,11 @@ from typer.testing import Result
 
 import batchata.replay
 from batchata import BatchManager
-from batchata.output.citation import Citation
-from batchata.output.paths import path_of, steps_of
-from batchata.replay.places import place_of
+from batchata.answers.answer import Citation
+from batchata.answers.path_text import path_of, steps_of
 from batchata.replay.report.values import flat
 from batchata.sandbox import Answer, Sandbox
+from batchata.views.cited_answer import place_of
 
 type Replay = Callable[..., Result]
 

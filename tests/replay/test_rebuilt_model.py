@@ -13,8 +13,8 @@ import pydantic
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from batchata.output.schema import json_schema, result_schema
-from batchata.replay.model import model_from_schema
+from batchata.answers.schema import json_schema, result_schema
+from batchata.views.response_models import model_from_schema
 
 
 class Color(enum.Enum):

@@ -183,7 +183,7 @@ def test_an_env_file_is_read_by_the_command_only(waiting: Path, command: Command
     environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
     assert len(max(command(waiting).stdout.splitlines(), key=len)) < 80
     script = (
-        "import os, batchata.running.store, batchata.replay.cli; assert 'BATCHATA_TEST_ENV' not in os.environ"
+        "import os, batchata.run.store, batchata.replay.cli; assert 'BATCHATA_TEST_ENV' not in os.environ"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, timeout=60, check=True)
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field, field_validator
 from typer.testing import Result
 
 from batchata import BatchManager, load_results_from_disk
-from batchata.replay.columns import result_columns
+from batchata.replay.tables import result_columns
 from batchata.sandbox import Faults, Sandbox
 
 type Replay = Callable[..., Result]

@@ -22,8 +22,8 @@ from batchata.core import events as e
 from batchata.core.evolve import fold
 from batchata.errors import InvalidInputError, LogError, NotALogError
 from batchata.log import open_log
-from batchata.replay.fingerprint import fingerprint
 from batchata.sandbox import Sandbox
+from batchata.views.verification import fingerprint
 
 type Replay = Callable[..., Result]
 

@@ -19,7 +19,7 @@ from batchata.core.evolve import fold
 from batchata.core.values import Process
 from batchata.errors import InvalidInputError
 from batchata.log import open_log, read_log
-from batchata.replay.moment import parse_at
+from batchata.views.moments import parse_at
 
 type Replay = Callable[..., Result]
 type Write = Callable[..., Path]
@@ -79,8 +79,9 @@ def test_a_time_shows_the_last_event_up_to_it(
     path = write_log([started()], at=NOW)
     log = open_log(path)
     claim = log.claim("run", Process(pid=1, host="elsewhere"))
-    for second in (1, 1, 2):
-        claim.append(NOW + second * 1_000_000, [e.ItemsAdded(first=0, count=1, digest="d", first_body=0)])
+    for index, second in enumerate((1, 1, 2)):
+        added = e.ItemsAdded(first=index, count=1, digest="d", first_body=index)
+        claim.append(NOW + second * 1_000_000, [added])
     log.close()
 
     def total(at: str) -> int:

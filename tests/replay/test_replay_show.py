@@ -20,7 +20,7 @@ from batchata.core import events as e
 from batchata.core.events import RunStarted
 from batchata.core.pricing import plain
 from batchata.log import read_log
-from batchata.replay.history import read_history
+from batchata.views.history import read_history
 
 type Replay = Callable[..., Result]
 type Write = Callable[..., Path]

@@ -21,8 +21,8 @@ from batchata.core.events import RunStarted
 from batchata.core.values import Process
 from batchata.errors import BatchataError
 from batchata.log import open_log, read_log
-from batchata.log.sqlite import SqliteLog
-from batchata.replay.verification import verify_run
+from batchata.log.sqlite.log import SqliteLog
+from batchata.views.verification import verify_run
 
 type Replay = Callable[..., Result]
 type Write = Callable[..., Path]

@@ -24,7 +24,7 @@ from batchata.core import events as e
 from batchata.core.events import RunStarted
 from batchata.core.values import Process
 from batchata.log import open_log
-from batchata.replay.report.pack import DETAILS, Budget
+from batchata.replay.report.size_budget import DETAILS, Budget
 from batchata.sandbox import Request, Sandbox
 
 type Replay = Callable[..., Result]

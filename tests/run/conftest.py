@@ -31,7 +31,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _imported() -> None:
     """What a run imports when it first needs it, which takes seconds, is no part of any test's time."""
     import batchata.providers.anthropic.client
-    import batchata.running.engine
+    import batchata.run.engine
 
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("ANTHROPIC_API_KEY", "none")

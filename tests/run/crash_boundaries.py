@@ -15,21 +15,21 @@ from typing import Any, NamedTuple
 
 _START, _RETURN, _RESUME = "PY_START", "PY_RETURN", "PY_RESUME"
 _CONNECTION = "httpcore2._sync.http11:HTTP11Connection"
-_WRITER = "batchata.projections.results_dir:ResultsWriter"
+_WRITER = "batchata.views.results_dir:ResultsWriter"
 
 # A seam is a moment that comes again and again: where functions begin, return, or go on after a yield. They
 # are watched, not replaced: what runs is the library, its HTTP client and SQLite.
 SEAMS = {
     # a transaction of the log holds all its rows, and is about to be committed
     "uncommitted": [
-        ("batchata.log.writer:Writer.transaction", _RESUME),
-        ("batchata.log.migrate:upgrade", _RETURN),
+        ("batchata.log.sqlite.writer:Writer.transaction", _RESUME),
+        ("batchata.log.sqlite.schema:upgrade", _RETURN),
     ],
     # it is on the disk, and nobody has acted on it
     "committed": [
-        ("batchata.log.writer:Writer.transaction", _RETURN),
-        ("batchata.log.migrate:bring_up_to_date", _RETURN),
-        ("batchata.log.writer:Writer._switch_to_wal", _RETURN),
+        ("batchata.log.sqlite.writer:Writer.transaction", _RETURN),
+        ("batchata.log.sqlite.schema:bring_up_to_date", _RETURN),
+        ("batchata.log.sqlite.writer:Writer._switch_to_wal", _RETURN),
     ],
     # a request is whole, and not a byte of it has left
     "request": [(f"{_CONNECTION}._send_request_headers", _START)],

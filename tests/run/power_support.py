@@ -18,8 +18,8 @@ from crash_support import check_verified, play
 from run_support import Runs
 
 from batchata.core.events import SubmissionStarted
-from batchata.log.claim import SqliteClaim
-from batchata.log.sqlite import SqliteLog
+from batchata.log.sqlite.claim import SqliteClaim
+from batchata.log.sqlite.log import SqliteLog
 
 _SECTOR = 512  # bytes that a disk writes whole or not at all
 _ACKNOWLEDGED = "-acknowledged"  # a file beside the log, to which the script writes the version it relies on

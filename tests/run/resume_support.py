@@ -25,8 +25,8 @@ from run_support import Echo, Runs, echo
 from batchata import load_results_from_disk
 from batchata.core.events import BatchSubmitted, CostCharged, SubmissionSettled, SubmissionStarted
 from batchata.errors import BatchataError
-from batchata.log.sqlite import SqliteLog
-from batchata.log.verify import verify, verify_file
+from batchata.log.sqlite.log import SqliteLog
+from batchata.log.sqlite.verify import verify, verify_file
 from batchata.sandbox import Faults, Sandbox
 
 COUNT = 4
@@ -39,12 +39,12 @@ context.set_forkserver_preload(
         "pytest",
         "anthropic",
         "batchata.manager",
-        "batchata.projections.load",
-        "batchata.projections.results_dir",
+        "batchata.views.results_dir",
+        "batchata.views.results_dir",
         "batchata.replay.verify",
         "batchata.sandbox",
         "batchata.providers.anthropic.client",
-        "batchata.log.claim",
+        "batchata.log.sqlite.claim",
         "alembic.command",
         "alembic.autogenerate",
         "genai_prices.data_snapshot",
@@ -57,7 +57,7 @@ context.set_forkserver_preload(
 
 # Where a script can be killed: before (False) or after (True) a call of this function.
 PLACES = [
-    ("batchata.log.claim:SqliteClaim.append", True),
+    ("batchata.log.sqlite.claim:SqliteClaim.append", True),
     ("batchata.providers.anthropic.client:AnthropicProvider.submit", False),
     ("batchata.providers.anthropic.client:AnthropicProvider.submit", True),
 ]

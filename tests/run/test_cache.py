@@ -18,9 +18,9 @@ from batchata import BatchManager, batch
 from batchata.core.events import CostCharged, RunStarted, SubmissionStarted
 from batchata.core.evolve import fold
 from batchata.errors import InvalidInputError, RunMismatchError
-from batchata.projections.stats import printed
 from batchata.replay.cli import app
 from batchata.sandbox import Faults
+from batchata.views.run_summary import printed
 
 RULES = "Entries about this subject go to the shelf with its number, unless it is Sunday. " * 60
 DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": RULES}}
@@ -179,7 +179,9 @@ def test_it_survives_a_kill(tmp_path: Path, commit: int) -> None:
     given = {"system": RULES, "cache": "auto", "response_model": None}
     with fresh(tmp_path / "run") as runs:
         assert (
-            Script(runs, ("batchata.log.claim:SqliteClaim.append", True, commit), count=8, **given).ends()
+            Script(
+                runs, ("batchata.log.sqlite.claim:SqliteClaim.append", True, commit), count=8, **given
+            ).ends()
             == -signal.SIGKILL
         )
         run = manager(runs, 8, **given)

@@ -17,10 +17,10 @@ from batchata import BatchManager, load_results_from_disk
 from batchata.core.evolve import fold
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, RunMismatchError
-from batchata.log.verify import verify
-from batchata.projections.stats import printed
+from batchata.log.sqlite.verify import verify
 from batchata.replay.cli import app
 from batchata.sandbox import Faults
+from batchata.views.run_summary import printed
 
 WORDS = ["a", "b", "a", "a", "c", "b", "d", "a"]  # four different ones
 COPIES = {2: 0, 3: 0, 5: 1, 7: 0}
@@ -127,7 +127,7 @@ def test_it_survives_a_kill(tmp_path: Path, commit: int) -> None:
     """Killed after any commit, the next start completes it; nothing is paid twice, and the log verifies."""
     given = {"messages": saying(), "dedupe": True}
     with fresh(tmp_path / "run", faults=faulty()) as runs:
-        code = Script(runs, ("batchata.log.claim:SqliteClaim.append", True, commit), **given).ends()
+        code = Script(runs, ("batchata.log.sqlite.claim:SqliteClaim.append", True, commit), **given).ends()
         assert code in (0, -signal.SIGKILL)
         run = manager(runs, **given)
         assert run.run()["completed_items"] == 8

@@ -19,8 +19,8 @@ from resume_support import wait_for
 from run_support import Runs
 
 from batchata.core.evolve import fold
-from batchata.projections.progress import LiveProgress, PlainProgress, _changing, line, progress_for, rows_of
 from batchata.sandbox import Faults
+from batchata.terminal.progress import LiveProgress, PlainProgress, _changing, line, progress_for, rows_of
 
 
 def test_a_call_that_fails_is_in_the_line_with_when_it_is_repeated(

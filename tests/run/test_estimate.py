@@ -13,9 +13,9 @@ from run_support import MODEL, Echo, Runs, conversations
 from batchata import BatchManager, Estimate
 from batchata.core.evolve import fold
 from batchata.errors import ConfigurationError, InvalidInputError, RunMismatchError
-from batchata.projections.progress import line
-from batchata.projections.report import error_in_words
-from batchata.projections.stats import estimate_error, printed
+from batchata.terminal.account import error_in_words
+from batchata.terminal.progress import line
+from batchata.views.run_summary import estimate_error, printed
 
 
 def test_an_estimate_writes_sends_and_needs_nothing(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def show(path: Path) -> str:
 @pytest.fixture
 def copied(runs: Runs, tmp_path: Path) -> Path:
     """The main file alone of a log whose first start was killed before anything else was in it."""
-    code = Script(runs, ("batchata.log.claim:SqliteClaim.append", True, 1)).ends()
+    code = Script(runs, ("batchata.log.sqlite.claim:SqliteClaim.append", True, 1)).ends()
     assert code == -signal.SIGKILL
     assert (tmp_path / "run.db-wal").stat().st_size > 0
     (tmp_path / "copy").mkdir()

@@ -203,7 +203,7 @@ def test_a_login_in_the_base_url_and_a_token_cannot_both_be_sent(
 def test_a_log_with_a_password_in_its_address_goes_on(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it was written by older versions: the place is the same, and is named without the password."""
     from batchata.core.events import RunStarted
-    from batchata.running.matching import check_same_place
+    from batchata.run.same_run import check_same_place
 
     runs.manager().run()
     (started,) = [recorded.event for recorded in runs.events() if isinstance(recorded.event, RunStarted)]

@@ -124,7 +124,7 @@ def test_what_a_raised_limit_may_cost_is_held_back(tmp_path: Path) -> None:
 def test_a_raised_limit_outlives_a_kill(tmp_path: Path, place: str) -> None:
     """Decided and not yet sent, or sent and not yet known: whoever starts next keeps to the decision."""
     where = {
-        "append": ("batchata.log.claim:SqliteClaim.append", True, 3),
+        "append": ("batchata.log.sqlite.claim:SqliteClaim.append", True, 3),
         "submit": ("batchata.providers.anthropic.client:AnthropicProvider.submit", False, 1),
     }
     with cut(tmp_path / "run") as (runs, asked):

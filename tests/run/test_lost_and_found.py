@@ -10,13 +10,13 @@ import pytest
 from run_support import MODEL, Echo, Runs, conversations, echo
 
 from batchata.core.state import Run
-from batchata.definition import define, this_process
 from batchata.errors import IncompleteResultsError, RunMismatchError
 from batchata.log import open_log
-from batchata.running import starting
-from batchata.running.journal import Journal
+from batchata.run import starting
+from batchata.run.definition import define, this_process
+from batchata.run.journal import Journal
+from batchata.run.settings import check_settings
 from batchata.sandbox import Answer, Faults, Sandbox
-from batchata.settings import check_settings
 
 
 def test_a_provider_whose_clock_is_behind_keeps_its_batches(

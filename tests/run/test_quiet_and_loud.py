@@ -15,8 +15,8 @@ import pytest
 from run_support import Runs
 
 from batchata.core.evolve import fold
-from batchata.projections.progress import LiveProgress, PlainProgress, line
 from batchata.sandbox import Faults
+from batchata.terminal.progress import LiveProgress, PlainProgress, line
 
 
 def test_events_go_to_the_standard_logging_tree(runs: Runs, caplog: pytest.LogCaptureFixture) -> None:

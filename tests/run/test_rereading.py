@@ -15,8 +15,8 @@ from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.log import read_log
 from batchata.log.port import Log
-from batchata.projections.rereading import load_response_model, reread
 from batchata.sandbox import Sandbox
+from batchata.views.readers import load_response_model, reread
 
 
 class Strict(pydantic.BaseModel):

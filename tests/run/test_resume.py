@@ -20,7 +20,9 @@ def test_killed_again_and_again_the_run_still_gets_on(tmp_path: Path) -> None:
         codes = []
         while not codes or codes[-1]:
             codes.append(
-                Script(runs, ("batchata.log.claim:SqliteClaim.append", True, 7), max_parallel_jobs=1).ends()
+                Script(
+                    runs, ("batchata.log.sqlite.claim:SqliteClaim.append", True, 7), max_parallel_jobs=1
+                ).ends()
             )
             assert len(codes) < 30
         check_complete(runs, max_parallel_jobs=1)

@@ -17,8 +17,8 @@ from batchata.errors import InvalidInputError, RunMismatchError, UnknownSubmissi
 from batchata.log import read_log
 from batchata.manager import BatchManager
 from batchata.providers.anthropic.client import AnthropicProvider
-from batchata.running.engine import Engine
-from batchata.running.matching import check_same_place
+from batchata.run.engine import Engine
+from batchata.run.same_run import check_same_place
 from batchata.sandbox import Faults, Sandbox
 
 SUBMIT = "batchata.providers.anthropic.client:AnthropicProvider.submit"

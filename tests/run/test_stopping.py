@@ -13,7 +13,7 @@ import pytest
 from resume_support import COUNT, Script, check_complete, manager, opened, seen, wait_for
 from run_support import Runs
 
-from batchata.log.verify import verify, verify_file
+from batchata.log.sqlite.verify import verify, verify_file
 from batchata.sandbox import Faults
 
 _PROGRAM = """

@@ -143,8 +143,8 @@ def test_the_input_of_a_call_is_the_value(run: Run, tmp_path: Path, blocks: list
 
 def test_the_input_of_a_call_keeps_its_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Like any answer."""
-    from batchata.output.reading import Reader
-    from batchata.providers.anthropic.lines import answer_blocks
+    from batchata.answers.reader import Reader
+    from batchata.providers.anthropic.results import answer_blocks
 
     line = (
         b'{"custom_id":"a","result":{"type":"succeeded","message":{"content":[{"type":"tool_use","id":"t",'

@@ -12,8 +12,8 @@ import pytest
 from run_support import MODEL
 
 from batchata import BatchManager
-from batchata.projections.results import ItemResult
 from batchata.sandbox import Answer, Request, Sandbox
+from batchata.views.results import ItemResult
 
 ASKED = [[{"role": "user", "content": "Order 17, total 5.00"}]]
 TEXT = "Order 17\nTotal: 5.00\n"

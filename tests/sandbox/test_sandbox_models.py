@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchata.providers.models import MODELS, Model
-from batchata.sandbox import models as sandbox
+from batchata.sandbox.anthropic import models as sandbox
 
 # What each says of a model, by what it is about.
 PAIRS: dict[str, tuple[Callable[[Model], Any], Callable[[str], Any]]] = {

@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 
+from batchata.answers.answer import Block, Citation
 from batchata.core.pricing import MOST_SEARCHES, MOST_TOKENS
 from batchata.core.values import Usage
-from batchata.output.blocks import Block
-from batchata.output.citation import Citation
 from batchata.providers.anthropic.pieces import NoPieceError, elements, members, value
 
 UNKNOWN_PLACE = "in a shape that is not known"

@@ -9,7 +9,7 @@ import msgspec
 
 from batchata.core.pricing import plain
 from batchata.core.state import ItemStatus
-from batchata.replay.history import History
+from batchata.views.history import History
 
 _SHORT = {ItemStatus.COMPLETED: "c", ItemStatus.FAILED: "f"}
 _ROOM = 8_000_000  # characters for all names together

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import NewType
 
-from batchata.replay.literal import clean
-from batchata.replay.wording import iso, moment
+from batchata.text import clean
+from batchata.views.wording import iso, moment
 
 Html = NewType("Html", str)
 

@@ -12,15 +12,14 @@ from typing import IO
 
 from batchata.core.events import RunStarted
 from batchata.log.port import Log
-from batchata.replay.readers import RunReader
 from batchata.replay.report.chart import chart
-from batchata.replay.report.chronicle import Chronicle
 from batchata.replay.report.columns import columns, names_block
-from batchata.replay.report.facts import heading, identity, outcomes, story, totals
 from batchata.replay.report.html import Html, join, tag, text
 from batchata.replay.report.items import Record, cut, encode, read_records
-from batchata.replay.report.jobs import job_rows
-from batchata.replay.report.pack import Budget, Detail, block
+from batchata.replay.report.sections import heading, identity, job_rows, outcomes, story, totals
+from batchata.replay.report.size_budget import Budget, Detail, block
+from batchata.replay.report.timeline import Chronicle
+from batchata.views.readers import RunReader
 
 GENERATOR = "batchata.replay report"
 _SCRIPTS = ("data.js", "table.js", "jobs.js", "items.js", "main.js")

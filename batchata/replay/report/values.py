@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from batchata.output.paths import inside
+from batchata.answers.path_text import inside
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:

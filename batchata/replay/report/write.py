@@ -10,13 +10,13 @@ import typer
 
 from batchata.clock import now
 from batchata.errors import InvalidInputError, LogError
-from batchata.projections.results_dir import whole_file
-from batchata.replay.literal import clean
-from batchata.replay.moment import parse_at
-from batchata.replay.report.chronicle import read_chronicle
+from batchata.replay.open_log import reading, the_run
 from batchata.replay.report.page import GENERATOR, write_page
-from batchata.replay.runs import reading, the_run
-from batchata.replay.wording import number_of
+from batchata.replay.report.timeline import read_chronicle
+from batchata.text import clean
+from batchata.views.moments import parse_at
+from batchata.views.results_dir import whole_file
+from batchata.views.wording import number_of
 
 
 def write_report(path: str, out: str, run_id: str | None, *, at: str | None) -> None:

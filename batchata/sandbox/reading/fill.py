@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from batchata.sandbox.anthropic.schema import resolve
 from batchata.sandbox.reading.find import Finder, Found
 from batchata.sandbox.reading.labels import Concept, concept_of, words_of
 from batchata.sandbox.reading.pages import Place
 from batchata.sandbox.reading.tables import rows_of
 from batchata.sandbox.reading.typed import find_dates, number_of
-from batchata.sandbox.schema import resolve
 
 __all__ = ["Filler", "Node"]
 

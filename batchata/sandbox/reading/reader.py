@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from batchata.sandbox.anthropic.schema import forced_tool
 from batchata.sandbox.reading.cite import Piece, blocks_of, citation
 from batchata.sandbox.reading.fill import Filler, Node
 from batchata.sandbox.reading.find import Finder, Found
 from batchata.sandbox.reading.pages import pages_of
 from batchata.sandbox.reading.prose import quoted
 from batchata.sandbox.reading.styles import style_of
-from batchata.sandbox.schema import forced_tool
 from batchata.sandbox.values import Answer, Request
 
 __all__ = ["read"]

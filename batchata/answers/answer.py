@@ -1,0 +1,167 @@
+"""What a citation is: one place in a source, in one shape for the API's five kinds of locations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+_API_NAMES = {
+    "start_content_block_index": "start_block_index",
+    "end_content_block_index": "end_block_index",
+    "title_": "title",
+}
+# What the API gives for each kind beside `type` and `cited_text`, null or not.
+_DOCUMENT = ("document_index", "document_title")
+_GIVEN = {
+    "char_location": (*_DOCUMENT, "start_char_index", "end_char_index"),
+    "page_location": (*_DOCUMENT, "start_page_number", "end_page_number"),
+    "content_block_location": (*_DOCUMENT, "start_block_index", "end_block_index"),
+    "search_result_location": (
+        "search_result_index", "source", "title", "start_block_index", "end_block_index"
+    ),
+    "web_search_result_location": ("url", "title", "encrypted_index"),
+}  # fmt: skip
+_WITH_TITLE = frozenset({"search_result_location", "web_search_result_location"})
+
+
+class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
+    """One place in a source that supports a text, as the API gave it.
+
+    Page numbers are 1-based, character and block indexes 0-based, and every end is exclusive: a citation of
+    page 5 alone runs from 5 to 6, and `pages` gives (5, 5) for people. Indexes of characters count code
+    points of the document's text. What does not apply to the `type` is None.
+
+    `type` is char_location, page_location, content_block_location, search_result_location or
+    web_search_result_location. `document_index` counts the documents of the request from 0, over all its
+    messages; `search_result_index` counts its search results. `document_title` is the title of the document
+    or search result; for a file it is the file's name. `source` is a search result's, `url` a web page's.
+
+    `grounded` says whether the cited text stands in the source at the place that is named: True or False for
+    the texts, PDFs, custom contents and search results that the log or its files hold, None where that
+    cannot be told (a URL, an uploaded file, a web page, a scan without text, a file changed since).
+
+    Source: Anthropic's citations documentation.
+    """
+
+    type: str = ""
+    cited_text: str = ""
+    document_index: int | None = None
+    document_title: str | None = None
+    start_page_number: int | None = None
+    end_page_number: int | None = None
+    start_char_index: int | None = None
+    end_char_index: int | None = None
+    start_content_block_index: int | None = None
+    end_content_block_index: int | None = None
+    source: str | None = None
+    url: str | None = None
+    search_result_index: int | None = None
+    grounded: bool | None = None
+    file_id: str | None = None
+    encrypted_index: str | None = None
+    title_: str | None = None  # as the API calls the title of a search result; moved to `document_title`
+
+    def __post_init__(self) -> None:
+        if self.title_ is not None:
+            msgspec.structs.force_setattr(self, "document_title", self.title_)
+            msgspec.structs.force_setattr(self, "title_", None)
+
+    def __repr__(self) -> str:
+        return f"Citation({', '.join(f'{name}={value!r}' for name, value in self.as_dict().items())})"
+
+    @property
+    def pages(self) -> tuple[int, int] | None:
+        """First and last page cited, both included; None where the source has no pages."""
+        if self.start_page_number is None or self.end_page_number is None:
+            return None
+        return self.start_page_number, max(self.start_page_number, self.end_page_number - 1)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The citation as JSON values by these names, without what is None."""
+        return {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+
+    def as_api(self) -> dict[str, Any]:
+        """The citation as the API gave it, by the API's names, with the nulls of its kind."""
+        values: dict[str, Any] = {_API_NAMES.get(name, name): getattr(self, name) for name in _NAMES}
+        if self.type in _WITH_TITLE:
+            values["title"] = values.pop("document_title")
+        del values["grounded"]
+        given = {"type", "cited_text", *_GIVEN.get(self.type, ())}
+        return {key: value for key, value in values.items() if key in given or value is not None}
+
+
+_NAMES = tuple(name for name in Citation.__struct_fields__ if name != "title_")
+
+
+def from_dict(value: dict[str, Any]) -> Citation:
+    """The citation in the API's object, or in what `as_dict` gave."""
+    return msgspec.convert({_API_NAMES.get(key, key): item for key, item in value.items()}, Citation)
+
+
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Block(msgspec.Struct, gc=False):
+    """One content block; what other types than text and calls of tools carry is left out.
+
+    `id`, `name` and `input` are those of a call; numbers in `input` may be Decimals, for their digits.
+    """
+
+    type: str
+    text: str | None = None
+    citations: list[Citation] | None = None
+    id: str | None = None
+    name: str | None = None
+    input: Any = None
+
+
+def joined_text(blocks: list[Block]) -> str:
+    """The answer's text. Blocks are told by type, never by place: newer models lead with a thinking block."""
+    return "".join([block.text for block in blocks if block.type == "text" and block.text])
+
+
+def has_calls(blocks: list[Block]) -> bool:
+    """Whether the answer calls tools of the caller's; those that the service runs are no concern of his."""
+    return "tool_use" in [block.type for block in blocks]
+
+
+def calls_as_text(blocks: list[Block]) -> list[Block]:
+    """The blocks with the input of each call as a text of its own: a value may be given in either way."""
+    found: list[Block] = []
+    for block in blocks:
+        if block.type != "tool_use":
+            found.append(block)
+            continue
+        is_alone = not any(other.type == "text" and other.text for other in found)
+        found.append(Block("text", ("" if is_alone else "\n") + _encode(block.input).decode()))
+    return found
+
+
+def with_calls(blocks: list[Block]) -> dict[str, Any]:
+    """The answer as text and calls: `{"text", "tool_calls": [{"id", "name", "input"}]}`."""
+    calls = [
+        {"id": block.id, "name": block.name, "input": _plain(block.input)}
+        for block in blocks
+        if block.type == "tool_use"
+    ]
+    return {"text": joined_text(blocks), "tool_calls": calls}
+
+
+def is_with_calls(value: Any) -> bool:
+    """Whether a result is of the shape that `with_calls` gives."""
+    return (
+        isinstance(value, dict) and value.keys() == {"text", "tool_calls"} and isinstance(value["text"], str)
+    )
+
+
+def _plain(value: Any) -> Any:
+    """The value as any reader of JSON has it."""
+    if isinstance(value, Decimal):
+        return float(value) if isfinite(float(value)) else str(value)
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value

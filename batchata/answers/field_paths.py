@@ -1,0 +1,218 @@
+"""How a type of the response model names what stands in its JSON: fields by their Python names."""
+
+from __future__ import annotations
+
+import collections.abc
+import json
+import re
+import types
+import typing
+from dataclasses import is_dataclass
+from functools import lru_cache
+from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
+
+import pydantic
+
+from batchata.answers.path_text import behind, inside, step_to
+
+_UNIONS = (Union, types.UnionType)
+_MOST_NAMES = 1_000  # remembered for one type; the keys of an open dict have no end
+
+
+class Shape:
+    """One type. `names` maps a key as it is written to the step of the path and the shape behind it."""
+
+    __slots__ = ("_element", "_options", "names", "root")
+
+    def __init__(self, annotation: Any) -> None:
+        self.names: dict[str, tuple[str, Shape]] = {}
+        self._options = _options(annotation)
+        self._element: Shape | None = None
+        self.root: Any = None  # what `steps` keeps of the values of this shape
+
+    def field(self, written: str) -> tuple[str, Shape]:
+        """The step for a key that is not in `names` yet; `written` is the key's JSON without its quotes."""
+        found = self._field(_unescaped(written))
+        if len(self.names) < _MOST_NAMES:
+            self.names[written] = found
+        return found
+
+    @property
+    def element(self) -> Shape:
+        """The shape of a list's elements."""
+        if self._element is None:
+            inner = [inner for option in self._options for inner in _element_types(option)]
+            self._element = Shape(Union[tuple(inner)]) if inner else ANYTHING  # noqa: UP007 - made at run time
+        return self._element
+
+    def _field(self, key: str) -> tuple[str, Shape]:
+        for option in self._options:
+            if isinstance(option, type) and issubclass(option, pydantic.BaseModel):
+                name = _names(option).get(key)
+                if name is not None:
+                    return step_to(name), Shape(option.model_fields[name].annotation)
+            elif key in (hints := _hints(option)):
+                return step_to(key), Shape(hints[key])
+        values = [get_args(option)[1] for option in self._options if _is_mapping(option)]
+        return step_to(key), Shape(values[0]) if values else ANYTHING
+
+
+@lru_cache(maxsize=256)
+def shape_of(model: type[pydantic.BaseModel]) -> Shape:
+    """The shape of a response model, kept with the names it has met."""
+    return Shape(model)
+
+
+def _options(annotation: Any) -> list[Any]:
+    """The types that a value may have here; root models and aliases of types stand for what is in them."""
+    if isinstance(annotation, TypeAliasType):
+        return _options(annotation.__value__)
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _options(get_args(annotation)[0])
+    if origin in _UNIONS:
+        return [inner for option in get_args(annotation) for inner in _options(option)]
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.RootModel):
+        return _options(annotation.model_fields["root"].annotation)
+    return [annotation]
+
+
+def _is_mapping(option: Any) -> bool:
+    origin = get_origin(option)
+    is_mapping = isinstance(origin, type) and issubclass(origin, collections.abc.Mapping)
+    return is_mapping and len(get_args(option)) == 2
+
+
+def _element_types(option: Any) -> list[Any]:
+    origin = get_origin(option)
+    if (
+        not isinstance(origin, type)
+        or not issubclass(origin, collections.abc.Iterable)
+        or _is_mapping(option)
+    ):
+        return []
+    return [inner for inner in get_args(option) if inner is not Ellipsis]
+
+
+@lru_cache(maxsize=256)
+def _names(model: type[pydantic.BaseModel]) -> dict[str, str]:
+    """The fields of a model by all their names; of two with one name the first counts."""
+    names: dict[str, str] = {}
+    for name, field in model.model_fields.items():
+        for key in (name, *_aliases(field)):
+            names.setdefault(key, name)
+    return names
+
+
+def _aliases(field: pydantic.fields.FieldInfo) -> list[str]:
+    found = [field.alias, field.validation_alias]
+    if isinstance(field.validation_alias, pydantic.AliasChoices):
+        found += field.validation_alias.choices
+    paths = [str(alias.path[0]) for alias in found if isinstance(alias, pydantic.AliasPath)]
+    return [*paths, *(alias for alias in found if isinstance(alias, str))]
+
+
+def _hints(option: Any) -> dict[str, Any]:
+    if not (is_dataclass(option) or typing.is_typeddict(option)):
+        return {}
+    try:
+        return typing.get_type_hints(option)
+    except (NameError, TypeError):  # a type that is only known where it was written
+        return {}
+
+
+def _unescaped(written: str) -> str:
+    return str(json.loads(f'"{written}"', strict=False)) if "\\" in written else written
+
+
+ANYTHING = Shape(Any)
+
+
+_MOST_KEPT = 20_000  # for one model; the keys of open dicts and the lengths of lists have no end
+_SIGN = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([{\[])|([}\]])', re.DOTALL)
+_KEY, _OPENED = 1, 2
+_LONGEST_KEPT = 500  # characters between two scalars; white space has no end, either
+
+# The place of the next scalar, or None behind the last; the paths of the objects and lists that are opened
+# before it; and how much of what is between was read, which is less than all where the whole value ends.
+type Move = tuple[Step | None, list[str], int]
+
+
+class Step:
+    """One place. `fields` are the places inside it by their keys as written, `elements` those by number.
+
+    `moves` are the places of the scalars that were met next, by what was written between. `number` is that
+    of an element in its list, and -1 in an object.
+    """
+
+    __slots__ = ("_kept", "elements", "fields", "moves", "number", "parent", "path", "shape")
+
+    def __init__(self, path: str, shape: Shape, parent: Step | None, number: int, kept: list[int]) -> None:
+        self.path = path
+        self.shape = shape
+        self.parent = parent
+        self.number = number
+        self.fields: dict[str, Step] = {}
+        self.elements: dict[int, Step] = {}
+        self.moves: dict[str, Move] = {}
+        self._kept = kept  # how much there is of the model, in one list for all
+
+    def move(self, between: str) -> Move:
+        """To the next scalar, by what is written before it: keys and brackets, and quotes at both ends."""
+        found = self._move(between)
+        if len(between) <= _LONGEST_KEPT and self._may_keep():
+            self.moves[between] = found
+        return found
+
+    def _move(self, between: str) -> Move:
+        inside, index = (self, 0) if self.parent is None else self._behind()
+        key, opened = "", list[str]()
+        for sign in _SIGN.finditer(between, 1 if between[:1] == '"' else 0):
+            if sign.lastindex == _KEY:
+                key = sign[1]
+            elif sign.lastindex == _OPENED:
+                inside, index = inside._at(key, index), 0 if sign[0] == "[" else -1
+                opened.append(inside.path)
+            else:
+                inside, index = inside._behind()
+                if inside.parent is None:
+                    return None, opened, sign.end()
+        return inside._at(key, index), opened, len(between)
+
+    def _behind(self) -> tuple[Step, int]:
+        """What it stands in, and the number of the next element there."""
+        assert self.parent is not None
+        return self.parent, self.number + 1 if self.number >= 0 else -1
+
+    def _at(self, key: str, index: int) -> Step:
+        if index < 0:
+            return self.fields.get(key) or self._field(key)
+        return self.elements.get(index) or self._element(index)
+
+    def _field(self, written: str) -> Step:
+        """The place of a key that is not in `fields` yet; `written` is the key's JSON without its quotes."""
+        name, shape = self.shape.names.get(written) or self.shape.field(written)
+        made = Step(behind(self.path, name), shape, self, -1, self._kept)
+        if self._may_keep():
+            self.fields[written] = made
+        return made
+
+    def _element(self, number: int) -> Step:
+        """The place of an element that is not in `elements` yet."""
+        made = Step(inside(self.path, number), self.shape.element, self, number, self._kept)
+        if self._may_keep():
+            self.elements[number] = made
+        return made
+
+    def _may_keep(self) -> bool:
+        self._kept[0] += 1
+        return self._kept[0] <= _MOST_KEPT
+
+
+def before(shape: Shape) -> Step:
+    """Where reading begins: the whole value is its one element."""
+    if shape.root is None:
+        origin = Step("", shape, None, -1, [0])
+        shape.root = origin.elements[0] = Step("", shape, origin, 0, origin._kept)
+    found: Step = shape.root.parent
+    return found

@@ -1,0 +1,151 @@
+"""Whether a cited text stands in its source at the place that is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Protocol
+
+import msgspec
+
+from batchata.answers.answer import Citation
+from batchata.answers.normalize import fold
+
+_KEPT = 8  # texts of pages
+_BROKEN = re.compile(r"[\x02\u00ad]\s+")  # a hyphen that only the end of a line made
+_BLANK = re.compile(r" (?!\d)|(?<!\d) ")
+_DIGITS = re.compile(r"\d[^\d\w]*\d")
+
+
+class Source(Protocol):
+    """One document or search result of a request, in the units in which it is cited, counted from 0."""
+
+    def text(self, start: int, end: int) -> str | None:
+        """What stands there: "" where nothing does, None where that cannot be told."""
+        ...
+
+    def filled(self, start: int, end: int) -> str | None:
+        """The same with what is filled into form fields, in whatever order; None where nothing is."""
+        ...
+
+
+class Characters:
+    """A plain text, cited by characters."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def text(self, start: int, end: int) -> str:
+        """See `Source.text`."""
+        return self._text[start:end]
+
+    def filled(self, start: int, end: int) -> None:
+        """Plain text has no fields."""
+
+
+class Blocks:
+    """Blocks of text, cited by their numbers."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+
+    def text(self, start: int, end: int) -> str:
+        """See `Source.text`."""
+        return "".join(self._texts[start:end])
+
+    def filled(self, start: int, end: int) -> None:
+        """Blocks have no fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a request held, in the order in which citations count it; None for what we do not hold."""
+
+    documents: Sequence[Source | None] = ()
+    search_results: Sequence[Source | None] = field(default=())
+
+
+def grounded(citation: Citation, sources: Sources) -> Citation:
+    """The citation with `grounded` told.
+
+    Characters have to be the cited text, and pages or blocks to hold it, but for soft hyphens, marks of
+    direction, case, compatible forms of characters, and white space, which only between two digits counts.
+    Texts of the API's own recordings are equal to the character, those of PDFs as PDFium extracts them.
+    """
+    place = _named_place(citation, sources)
+    if place is None or not citation.cited_text.strip():
+        return citation
+    is_there = _is_there(citation, *place)
+    return citation if is_there is None else msgspec.structs.replace(citation, grounded=is_there)
+
+
+def _is_there(citation: Citation, source: Source, first: int, end: int) -> bool | None:
+    found = source.text(first, end)
+    if found is not None and _stands_in(citation, found):
+        return True
+    filled = source.filled(first, end)
+    if filled is not None and _stands_in(citation, filled):
+        return True
+    if found is None or (filled is not None and _holds_words(filled, citation.cited_text)):
+        return None  # where the values stand among the text of the page is not known
+    return False
+
+
+def _holds_words(text: str, cited: str) -> bool:
+    words = fold(text).split()
+    return all(word in words for word in fold(cited).split())
+
+
+def _named_place(citation: Citation, sources: Sources) -> tuple[Source, int, int] | None:
+    match citation.type:
+        case "char_location":
+            number, first, end = citation.document_index, citation.start_char_index, citation.end_char_index
+        case "page_location":
+            number, first, end = citation.document_index, citation.start_page_number, citation.end_page_number
+        case "content_block_location":
+            number = citation.document_index
+            first, end = citation.start_content_block_index, citation.end_content_block_index
+        case "search_result_location":
+            number = citation.search_result_index
+            first, end = citation.start_content_block_index, citation.end_content_block_index
+        case _:
+            return None
+    held = sources.search_results if citation.type == "search_result_location" else sources.documents
+    if number is None or first is None or end is None or not 0 <= number < len(held):
+        return None
+    source = held[number]
+    if citation.type == "page_location":  # counted from 1
+        first, end = first - 1, end - 1
+    return None if source is None else (source, max(first, 0), max(end, 0))
+
+
+def _stands_in(citation: Citation, found: str) -> bool:
+    cited = citation.cited_text
+    if citation.type == "char_location":
+        if found == cited:
+            return True
+        same = _squeezed(found) == _squeezed(cited)
+        return same and (_is_unparted(cited) or _parted(found) == _parted(cited))
+    if cited in found:
+        return True
+    if _squeezed(cited) not in _squeezed(found):
+        return False
+    return _is_unparted(cited) or _parted(cited) in _parted(found)
+
+
+@lru_cache(maxsize=_KEPT)  # many citations name one page
+def _squeezed(text: str) -> str:
+    return fold(text).replace(" ", "")
+
+
+@lru_cache(maxsize=_KEPT)
+def _parted(text: str) -> str:
+    """The same with a blank wherever white space parts two digits: what it parts is not one number."""
+    return _BLANK.sub("", fold(_BROKEN.sub("", text)))
+
+
+def _is_unparted(text: str) -> bool:
+    """Whether there is no number in it that could have been two."""
+    return _DIGITS.search(text) is None

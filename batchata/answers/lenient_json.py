@@ -1,0 +1,310 @@
+"""A JSON value, or one that is nearly JSON, read with its places in the text; two readings are none.
+
+Taken beyond JSON: raw control characters in strings, strings in single quotes, bare keys, Python's True,
+False and None, a comma too many before a closing bracket, one that lacks before a key, half of a surrogate
+pair (read as U+FFFD), and escapes that JSON lacks (`\\%`: the backslash is meant). Not taken: comments (they
+stand for what was left out), unescaped quotes, numbers with separators.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+_HEX = r"[0-9a-fA-F]{2}"
+_ESCAPE = re.compile(
+    rf"\\(?:u(?P<high>[dD][89abAB]{_HEX})\\u(?P<low>[dD][c-fC-F]{_HEX})|u(?P<code>{_HEX}{_HEX})|(?P<one>.))",
+    re.DOTALL,
+)
+_TO_WRITE = re.compile(rf'{_ESCAPE.pattern}|["\x00-\x1f]', re.DOTALL)
+_MEANT = {'"': '"', "'": "'", "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+# Commands whose first letter is an escape of JSON, and whose rest begins no word where one would stand.
+_COMMANDS = (
+    r"b(?:eta|egin\{|inom\b|ar\{|mod\b|oldsymbol|ullet\b|ig(?:cup|cap|g?[lr]?[(\[{])|f\{|ot\b|ecause\b|ackslash)"
+    r"|f(?:rac|orall|lat\b|rown\b|ootnote|box\{)"
+    r"|n(?:abla|otin|onumber|ewcommand|subseteq)"
+    r"|r(?:ho\b|ight(?:arrow|[)\]|.\\])|angle\b|ceil\b|floor\b|m\{)"
+    r"|t(?:ext(?:bf|it|rm|tt|sc)?\{|imes\b|heta|au_|frac|ilde|riangle|op\b(?=[}$_^])|herefore)"
+)
+_LATEX = re.compile(rf"(?<!\\)(?:\\\\)*+\\(?:{_COMMANDS})")
+_COMMAND = re.compile(rf"\\(?:{_COMMANDS})")
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def has_latex(text: str) -> bool:
+    """Whether a text holds commands of LaTeX that are legal JSON with another meaning."""
+    return "\\" in text and _COMMAND.search(text) is not None and _LATEX.search(text) is not None
+
+
+def as_json(inside: str) -> str:
+    """The characters between quotes as JSON has them; escapes that it knows stay as they are written."""
+    if inside.isprintable() and "\\" not in inside and '"' not in inside:
+        return inside
+    return _TO_WRITE.sub(_written, inside)
+
+
+def _written(found: re.Match[str]) -> str:
+    part = found[0]
+    if found["high"]:
+        return part
+    said = _said(found) if part[0] == "\\" else part
+    is_kept = part[0] == "\\" and len(said) == 1 and part != "\\'" and not _HALF.match(said)
+    return part if is_kept else json.dumps(without_halves(said), ensure_ascii=False)[1:-1]
+
+
+def decoded(inside: str) -> str:
+    """What a string says; `inside` are its characters between the quotes."""
+    return without_halves(_ESCAPE.sub(_said, inside) if "\\" in inside else inside)
+
+
+def decoded_with_places(inside: str) -> tuple[str, list[int]]:
+    """The same, and where each of its characters begins, with one more for the end."""
+    parts: list[str] = []
+    places: list[int] = []
+    at = 0
+    for found in _ESCAPE.finditer(inside):
+        said = _said(found)
+        parts += [inside[at : found.start()], said]
+        places += [*range(at, found.start()), *[found.start()] * len(said)]
+        at = found.end()
+    return without_halves("".join([*parts, inside[at:]])), [*places, *range(at, len(inside) + 1)]
+
+
+def _said(found: re.Match[str]) -> str:
+    if found["high"]:
+        return chr(0x10000 + ((int(found["high"], 16) - 0xD800) << 10) + int(found["low"], 16) - 0xDC00)
+    if found["code"]:
+        return chr(int(found["code"], 16))
+    escape = found["one"]
+    if escape not in _MEANT or _COMMAND.match(found.string, found.start()):
+        return f"\\{escape}"
+    return _MEANT[escape]
+
+
+def without_halves(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair."""
+    return text if text.isascii() else _HALF.sub("\ufffd", text)
+
+
+_DEEPEST = 200  # as deep as pydantic reads JSON
+_BLANKS = " \t\r\n\f\v\u00a0\ufeff"
+_SPACE = re.compile(r"[ \t\r\n\f\v\u00a0\ufeff]*+")
+_STRINGS = {
+    '"': re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL),
+    "'": re.compile(r"'([^'\\]*+(?:\\.[^'\\]*+)*+)'", re.DOTALL),
+}
+_SCALAR = re.compile(
+    r"(?:-?(?:0|[1-9]\d*+)(?:\.\d++)?+(?:[eE][+-]?\d++)?+|true|false|null|True|False|None|NaN|-?Infinity)(?![\w.])",
+    re.ASCII,
+)
+_BARE_KEY = re.compile(r"[A-Za-z_]\w*+(?=\s*+:)", re.ASCII)
+_A_KEY = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:', re.DOTALL)
+_WORDS = {"True": "true", "False": "false", "None": "null"}
+
+
+class NotNearJson(Exception):
+    """No value stands here; `at` is how far it was read."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(at)
+        self.at = at
+
+
+class CutOff(Exception):
+    """The text ends before the value does."""
+
+
+@dataclass(slots=True)
+class Scalar:
+    """A scalar as JSON writes it, and where it stands in the text: of a string without its quotes."""
+
+    json: str
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str | None:
+        """What a string says; None for other scalars."""
+        return str(json.loads(self.json)) if self.json[0] == '"' else None
+
+
+@dataclass(slots=True)
+class Array:
+    """A list."""
+
+    items: list[Node]
+
+
+@dataclass(slots=True)
+class Object:
+    """An object with every pair that was written, also where a key comes twice."""
+
+    pairs: list[tuple[str, Node]]
+
+
+type Node = Scalar | Array | Object
+
+
+class Mended(NamedTuple):
+    """A value as JSON. `places` tells where its scalars stand in the text: start and end by start in `json`.
+
+    Strings are meant without their quotes. `end` is where the value ends in the text.
+    """
+
+    json: str
+    end: int
+    places: dict[int, tuple[int, int]]
+
+
+def read_value(text: str, at: int) -> tuple[Node, int]:
+    """The value that begins at `at`, and where it ends.
+
+    Raises NotNearJson when it is none, CutOff when it has no end.
+    """
+    return _Mending(text).read(at)
+
+
+def mend(text: str, at: int) -> Mended:
+    """The same as JSON."""
+    return written(*read_value(text, at))
+
+
+def written(node: Node, end: int) -> Mended:
+    """The value as JSON in which every scalar knows its place."""
+    pieces: list[str] = []
+    places: dict[int, tuple[int, int]] = {}
+    _write(node, pieces, places, 0)
+    return Mended("".join(pieces), end, places)
+
+
+def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at: int) -> int:
+    """Write at a position of the JSON, and give the one behind."""
+    if isinstance(node, Scalar):
+        places[at + (node.json[0] == '"')] = (node.start, node.end)
+        pieces.append(node.json)
+        return at + len(node.json)
+    is_list = isinstance(node, Array)
+    opening = "[" if is_list else "{"
+    pairs = [("", item) for item in node.items] if isinstance(node, Array) else node.pairs
+    for key, value in pairs:
+        lead = opening if is_list else f"{opening}{_key(key)}:"
+        pieces.append(lead)
+        at = _write(value, pieces, places, at + len(lead))
+        opening = ","
+    ending = ("[]" if is_list else "{}") if opening in "[{" else "]" if is_list else "}"
+    pieces.append(ending)
+    return at + len(ending)
+
+
+@lru_cache(maxsize=4_096)
+def _key(key: str) -> str:
+    return json.dumps(key, ensure_ascii=False)
+
+
+class _Mending:
+    """One value being read; each method reads from a position and gives the position behind."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.open: list[Array | Object] = []
+        self.keys: list[str] = []
+        self.whole: Node | None = None
+
+    def read(self, at: int) -> tuple[Node, int]:
+        at = self._value(at)
+        while self.open:
+            at = self._in_list(at) if isinstance(self.open[-1], Array) else self._in_object(at)
+        assert self.whole is not None
+        return self.whole, at
+
+    def _in_list(self, at: int) -> int:
+        at = self._space(at)
+        if self._sign(at) == "]":
+            self.open.pop()
+            return self._behind(at + 1)
+        return self._value(at)
+
+    def _in_object(self, at: int) -> int:
+        at = self._space(at)
+        if self._sign(at) == "}":
+            self.open.pop()
+            return self._behind(at + 1)
+        key, at = self._key(at)
+        at = self._space(at)
+        if self._sign(at) != ":":
+            raise NotNearJson(at)
+        self.keys.append(key)
+        return self._value(self._space(at + 1))
+
+    def _behind(self, at: int) -> int:
+        """Behind a value: a comma, or what closes the one around it."""
+        if not self.open:
+            return at
+        is_list = isinstance(self.open[-1], Array)
+        at = self._space(at)
+        sign = self._sign(at)
+        if sign == ",":
+            return at + 1
+        if sign == ("]" if is_list else "}") or (not is_list and _A_KEY.match(self.text, at)):
+            return at
+        raise NotNearJson(at)
+
+    def _value(self, at: int) -> int:
+        sign = self._sign(at)
+        if sign in "{[":
+            if len(self.open) >= _DEEPEST:
+                raise NotNearJson(at)
+            opened: Array | Object = Object([]) if sign == "{" else Array([])
+            self._add(opened)
+            self.open.append(opened)
+            return at + 1
+        scalar, at = self._string(at) if sign in _STRINGS else self._scalar(at)
+        self._add(scalar)
+        return self._behind(at)
+
+    def _add(self, node: Node) -> None:
+        if not self.open:
+            self.whole = node
+        elif isinstance(holder := self.open[-1], Array):
+            holder.items.append(node)
+        else:
+            holder.pairs.append((self.keys.pop(), node))
+
+    def _key(self, at: int) -> tuple[str, int]:
+        if self._sign(at) in _STRINGS:
+            found = self._quoted(at)
+            return decoded(found[1]), found.end()
+        bare = _BARE_KEY.match(self.text, at)
+        if bare is None:
+            raise NotNearJson(at)
+        return bare[0], bare.end()
+
+    def _string(self, at: int) -> tuple[Scalar, int]:
+        found = self._quoted(at)
+        return Scalar(f'"{as_json(found[1])}"', *found.span(1)), found.end()
+
+    def _quoted(self, at: int) -> re.Match[str]:
+        found = _STRINGS[self.text[at]].match(self.text, at)
+        if found is None:
+            raise CutOff
+        return found
+
+    def _scalar(self, at: int) -> tuple[Scalar, int]:
+        found = _SCALAR.match(self.text, at)
+        if found is None:
+            raise NotNearJson(at)
+        return Scalar(_WORDS.get(found[0], found[0]), *found.span()), found.end()
+
+    def _space(self, at: int) -> int:
+        if self.text[at : at + 1] not in _BLANKS:
+            return at
+        found = _SPACE.match(self.text, at)
+        return at if found is None else found.end()
+
+    def _sign(self, at: int) -> str:
+        if at >= len(self.text):
+            raise CutOff
+        return self.text[at]

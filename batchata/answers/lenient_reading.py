@@ -1,0 +1,355 @@
+"""How a value that a model wrote in its own way becomes one that fits: what has one reading is read.
+
+Keys that differ from a field's in case, white space, `_` or `-`; one object in a wrapper or in a list of one;
+amounts and dates as texts; numbers where texts are asked for; enumerated words in another case; JSON in a
+string. What has two readings is refused, and so is an unknown key beside a field that got no value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from batchata.answers.expected_shape import ANYWHERE, Field, Place, Record, folded
+from batchata.answers.lenient_json import (
+    Array,
+    CutOff,
+    Node,
+    NotNearJson,
+    Object,
+    Scalar,
+    decoded_with_places,
+    read_value,
+    written,
+)
+from batchata.answers.path_text import path_of
+from batchata.answers.written_values import TwoReadings, date_in, number_in
+
+_NOTHING = frozenset({"", "null", "n/a"})
+_NUMBER = re.compile(r"-?\d[\d.eE+-]*")
+_DIGITS = re.compile(r"\d{1,8}")
+_SHOWN = 60  # characters of a key in a message
+_MOST_SHOWN = 5
+
+
+class Refused(Exception):
+    """A value that has two readings, or lost something; `problems` counts how much of it."""
+
+    def __init__(self, message: str, problems: int = 1) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+def fitted(node: Node, place: Place, text: str, *, refuses: bool = True) -> Node:
+    """The value as the place takes it, as far as it has one reading; `text` is what it was read from.
+
+    Without `refuses`, what has two readings stays as it is.
+
+    Raises Refused for what has two readings, and for keys that no field took while a field got no value.
+    """
+    return _Fitting(text, refuses).fit(node, place)
+
+
+@dataclass(slots=True)
+class _Given:
+    """What an object gave to a record."""
+
+    pairs: list[tuple[str, Node]] = field(default_factory=list)
+    fields: dict[str, Node] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)  # under which the fields are taken
+    unknown: dict[str, Node] = field(default_factory=dict)
+
+
+class _Fitting:
+    def __init__(self, text: str, refuses: bool) -> None:
+        self._source = text
+        self._refuses = refuses
+        self._path: list[str | int] = []
+
+    def fit(self, node: Node, place: Place) -> Node:
+        if isinstance(node, Scalar):
+            return self._scalar(node, place)
+        if isinstance(node, Array):
+            return self._array(node, place)
+        return self._object(node, place)
+
+    def _inside(self, step: str | int, node: Node, place: Place) -> Node:
+        self._path.append(step)
+        found = self.fit(node, place)
+        self._path.pop()
+        return found
+
+    def _refuse(self, message: str, problems: int = 1) -> None:
+        if self._refuses:
+            where = path_of(self._path)
+            raise Refused(f"{where}: {message}" if where else message, problems)
+
+    # objects and lists
+
+    def _array(self, node: Array, place: Place) -> Node:
+        if place.records and not (place.is_list or place.is_open or place.mapping) and len(node.items) == 1:
+            (alone,) = node.items
+            return self.fit(alone, place) if isinstance(alone, Object) else node
+        return Array([self._inside(n, item, _item(place, n)) for n, item in enumerate(node.items)])
+
+    def _object(self, node: Object, place: Place) -> Node:
+        if place.is_open or (place.mapping and place.records):
+            return self._free(node)
+        if place.mapping:
+            return self._mapped(node, *place.mapping)
+        if place.records:
+            record = _one_record(node, place.records)
+            return self._free(node) if record is None else self._recorded(node, record, place)
+        if place.is_list and not place.fixed and (place.element.records or place.element.mapping):
+            return Array([self._inside(0, node, place.element)])
+        return self._free(node)
+
+    def _free(self, node: Object) -> Node:
+        pairs: dict[str, Node] = {}
+        for key, value in node.pairs:
+            self._put(pairs, key, key, self._inside(key[:_SHOWN], value, ANYWHERE))
+        return Object(list(pairs.items()))
+
+    def _mapped(self, node: Object, keys: Place, values: Place) -> Node:
+        pairs: dict[str, Node] = {}
+        for key, value in node.pairs:
+            name = _word(key, keys) or key
+            self._put(pairs, name, key, self._inside(name[:_SHOWN], value, values))
+        return Object(list(pairs.items()))
+
+    def _put(self, into: dict[str, Node], name: str, key: str, value: Node) -> None:
+        """Add a value under a name; under one that has a value already, the same one is nothing new."""
+        if name not in into:
+            into[name] = value
+        elif not _is_same(into[name], value):
+            other = "" if key == name else f" (once as {_shown(key)})"
+            self._refuse(f"{_shown(name)} comes twice{other}, with different values")
+            into[name] = value
+
+    def _recorded(self, node: Object, record: Record, place: Place) -> Node:
+        if record.is_open:
+            return self._free(node)
+        given = self._given(node, record)
+        if not given.fields and len(node.pairs) == 1 and not record.takes_more:
+            inner = self._unwrapped(node.pairs[0][1])
+            if inner is not None:
+                return self._object(inner, place)
+        self._refuse_lost(given, record)
+        return Object([*given.pairs, *given.unknown.items()])
+
+    def _given(self, node: Object, record: Record) -> _Given:
+        given = _Given()
+        for key, value in node.pairs:
+            match record.meant(key):
+                case []:
+                    self._put(given.unknown, key, key, value)
+                case [known]:
+                    self._put(given.fields, known.name, key, self._inside(known.name, value, known.place))
+                    if key in record.by_key or known.name not in given.keys:
+                        given.keys[known.name] = key if key in record.by_key else known.keys[0]
+                case _:
+                    self._refuse(f"the key {_shown(key)} may mean several fields")
+                    given.unknown[key] = value
+        given.pairs = [(given.keys[name], value) for name, value in given.fields.items()]
+        return given
+
+    def _unwrapped(self, node: Node) -> Object | None:
+        """The one object that a wrapper holds."""
+        if isinstance(node, Array) and len(node.items) == 1:
+            node = node.items[0]
+        if isinstance(node, Scalar):
+            node = self._opened(node)
+        return node if isinstance(node, Object) else None
+
+    def _refuse_lost(self, given: _Given, record: Record) -> None:
+        if record.takes_more:
+            return
+        lost = [
+            key for key, value in given.unknown.items() if key not in record.others and not _is_nothing(value)
+        ]
+        missing = [
+            part.keys[0] for part in record.fields if part.name not in given.fields and not part.is_constant
+        ]
+        if not lost or not missing:
+            return
+        if not given.fields:
+            self._refuse(
+                f"the answer has none of the fields of {record.name} ({_listed(missing)}), "
+                f"but {_listed(lost)}",
+                1 + len(lost) + len(missing),
+            )
+        self._refuse(
+            f"the answer has {_listed(lost)}, which the schema does not know, and no value for "
+            f"{_listed(missing)}; give each value under the schema's own key, and leave other keys out",
+            len(lost) + len(missing),
+        )
+
+    # scalars
+
+    def _scalar(self, node: Scalar, place: Place) -> Node:
+        if place.is_open:
+            return node
+        said = node.text
+        if said is None:
+            return self._number(node, place) if _NUMBER.fullmatch(node.json) else node
+        if place.words and "text" not in place.kinds and (word := _word(said, place)) is not None:
+            return _text_at(node, word)
+        if place.kinds or place.words:
+            return self._text(node, said, place)
+        opened = self._opened(node)
+        return node if isinstance(opened, Scalar) else self.fit(opened, place)
+
+    def _number(self, node: Scalar, place: Place) -> Node:
+        """A number for a text, or for a Decimal: with all its digits."""
+        if place.is_textual and not place.words and not place.is_strict and not place.holds:
+            return _text_at(node, node.json)
+        is_exact = place.is_numeric and place.kinds <= {"decimal", "null"} and not place.holds
+        if is_exact and not node.json.lstrip("-").isdigit():
+            return _text_at(node, node.json)
+        if place.is_date and _DIGITS.fullmatch(node.json):
+            return self._digits_for_date(node, node.json, place)
+        return node
+
+    def _text(self, node: Scalar, said: str, place: Place) -> Node:
+        if {"text", "decimal"} <= place.kinds and "." in said:
+            self._amount(node, said, place)  # pydantic takes it for a number
+        if "text" in place.kinds or place.is_strict or place.holds:
+            return node
+        if "null" in place.kinds and said.strip().casefold() in _NOTHING:
+            return Scalar("null", node.start, node.end)
+        if place.is_numeric:
+            return self._amount(node, said, place)
+        if place.is_date:
+            if _DIGITS.fullmatch(said.strip()):
+                return self._digits_for_date(node, said.strip(), place)
+            day = date_in(said)
+            return node if day is None else _text_at(node, day)
+        return node
+
+    def _amount(self, node: Scalar, said: str, place: Place) -> Node:
+        is_whole = place.kinds <= {"int", "null"}
+        try:
+            number = number_in(said, percents=place.percents, whole=is_whole)
+        except TwoReadings as exc:
+            self._refuse(str(exc))
+            return node
+        if number is None:
+            return node
+        if "decimal" in place.kinds:
+            return _text_at(node, number)
+        if is_whole and re.fullmatch(r"-?\d+\.0*", number):
+            number = number.partition(".")[0]
+        return Scalar(number, node.start, node.end)
+
+    def _digits_for_date(self, node: Scalar, digits: str, place: Place) -> Node:
+        """YYYYMMDD; pydantic would take such digits as seconds since 1970."""
+        if (
+            len(digits) == 8
+            and 1800 <= int(digits[:4]) < 2200
+            and (node.json[0] == '"' or "date" in place.kinds)
+        ):
+            return _text_at(node, f"{digits[:4]}-{digits[4:6]}-{digits[6:]}")
+        self._refuse("these digits may be a day or seconds since 1970; write the day as YYYY-MM-DD")
+        return node
+
+    def _opened(self, node: Scalar) -> Node:
+        """The object or list that a string holds as JSON, in its places of the text; or the string."""
+        if node.json[0] != '"' or node.json[1:2] not in "{[ \\":
+            return node
+        inside, places = decoded_with_places(self._source[node.start : node.end])
+        start = len(inside) - len(inside.lstrip())
+        try:
+            found, end = read_value(inside, start)
+        except (CutOff, NotNearJson):
+            return node
+        if isinstance(found, Scalar) or inside[end:].strip():
+            return node
+        _move(found, lambda at: node.start + places[at])
+        return found
+
+
+def _move(node: Node, to: Callable[[int], int]) -> None:
+    if isinstance(node, Scalar):
+        node.start, node.end = to(node.start), to(node.end)
+        return
+    for inner in node.items if isinstance(node, Array) else [value for _, value in node.pairs]:
+        _move(inner, to)
+
+
+def _item(place: Place, number: int) -> Place:
+    return place.item(number) if place.is_list and not place.is_open else ANYWHERE
+
+
+def _text_at(node: Scalar, text: str) -> Scalar:
+    return Scalar(json.dumps(text, ensure_ascii=False), node.start, node.end)
+
+
+def _word(said: str, place: Place) -> str | None:
+    """The one enumerated word that a text is but for its case, white space, `_` and `-`."""
+    if not place.words or place.kinds - {"null"} or said in place.words:
+        return said if said in place.words else None
+    for alike in (_caseless, folded):
+        close = {word for word in place.words if alike(word) == alike(said)}
+        if close:
+            return close.pop() if len(close) == 1 else None
+    return None
+
+
+def _caseless(text: str) -> str:
+    return text.strip().casefold()
+
+
+def _one_record(node: Object, records: list[Record]) -> Record | None:
+    """The record that an object is meant to be; None when several would take it as well."""
+    if len(records) == 1:
+        return records[0]
+    ranked = sorted(((_strangeness(node, record), n) for n, record in enumerate(records)))
+    return None if ranked[0][0] == ranked[1][0] else records[ranked[0][1]]
+
+
+def _strangeness(node: Object, record: Record) -> tuple[int, int, int]:
+    """How much of an object does not suit a record: other tags, lacking fields, unknown keys."""
+    known: dict[str, Node] = {}
+    unknown = 0
+    for key, value in node.pairs:
+        match record.meant(key):
+            case [found]:
+                known[found.name] = value
+            case _:
+                unknown += 1
+    tags = sum(_is_other_tag(part, known[part.name]) for part in record.fields if part.name in known)
+    return tags, sum(part.required and part.name not in known for part in record.fields), unknown
+
+
+def _is_other_tag(part: Field, value: Node) -> bool:
+    place = part.place
+    if not place.words or place.kinds - {"null"} or not isinstance(value, Scalar) or value.text is None:
+        return False
+    return _word(value.text, place) is None
+
+
+def _is_same(one: Node, other: Node) -> bool:
+    try:
+        first, second = (json.loads(written(node, 0).json, parse_float=Decimal) for node in (one, other))
+    except ValueError:  # an integer of thousands of digits
+        return False
+    return bool(first == second)
+
+
+def _is_nothing(node: Node) -> bool:
+    if isinstance(node, Scalar):
+        return node.json in ("null", '""')
+    return not (node.items if isinstance(node, Array) else node.pairs)
+
+
+def _shown(key: str) -> str:
+    return json.dumps(key if len(key) <= _SHOWN else f"{key[:_SHOWN]}…", ensure_ascii=False)
+
+
+def _listed(keys: list[str]) -> str:
+    more = len(keys) - _MOST_SHOWN
+    said = ", ".join(_shown(key) for key in keys[:_MOST_SHOWN])
+    return f"{said} and {more} more" if more > 0 else said

@@ -1,0 +1,196 @@
+"""How the text of an answer becomes the value that fits the response model, or a clear failure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import pydantic
+
+from batchata.answers.candidates import Candidate, candidates
+from batchata.answers.direct_reading import Unsure, read_usually
+from batchata.answers.expected_shape import place_of
+from batchata.answers.finite_numbers import is_finite
+from batchata.answers.lenient_json import (
+    CutOff,
+    Mended,
+    Node,
+    NotNearJson,
+    Object,
+    read_value,
+    without_halves,
+    written,
+)
+from batchata.answers.lenient_reading import Refused, fitted
+from batchata.answers.path_text import path_of
+
+_SHOWN = 5
+_UNREADABLE = 1_000_000  # more than the problems of anything that can be read
+# What may stand around an empty object that is the answer; in prose, a pair of braces is none.
+_FENCES = re.compile(r"```\w*|\s")
+
+
+class UnreadableAnswer(Exception):
+    """The answer holds no value that fits; the text says why, for people."""
+
+
+class Parsed[M: pydantic.BaseModel](NamedTuple):
+    """A value that fits the model, and where in the text its JSON begins; `mended` if it was written anew."""
+
+    value: M
+    start: int
+    mended: Mended | None = None
+
+
+class _Misfit(Exception):
+    """A value does not fit; `problems` says how much of it, for choosing which misfit is told."""
+
+    def __init__(self, problems: int, message: str) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
+    """The one JSON value in the text that fits the model.
+
+    The whole text is tried first, then every whole object or list in it: in fences, in prose, nearly JSON.
+    What fits but for the way in which it is written, and has one reading, is read so.
+
+    Raises UnreadableAnswer when nothing fits, or several different values do; what is cut off never fits,
+    and neither does what lost a value under another name.
+    """
+    text = without_halves(text)
+    try:
+        return Parsed(read_usually(text, model), 0)
+    except pydantic.ValidationError as exc:
+        is_json = _is_json(exc)
+    except Unsure:
+        is_json = True
+    return _Search(text, model).only_fitting(_found(text, is_json))
+
+
+def parse_taken[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
+    """The same for an answer that was taken by rules that refused less.
+
+    Where pydantic takes a value, it is that; else what has two readings is as pydantic reads it.
+
+    Raises UnreadableAnswer when nothing fits.
+    """
+    text = without_halves(text)
+    try:
+        return _PlainSearch(text, model).only_fitting(candidates(text))
+    except UnreadableAnswer:
+        return _Search(text, model, refuses=False).only_fitting(candidates(text))
+
+
+def _found(text: str, is_json: bool) -> Iterator[Candidate]:
+    return iter([Candidate(0, len(text), text)]) if is_json else candidates(text)
+
+
+def _is_json(error: pydantic.ValidationError) -> bool:
+    return error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid"
+
+
+def _reason(text: str, misfits: list[_Misfit]) -> str:
+    if misfits:
+        return str(min(misfits, key=lambda misfit: misfit.problems))
+    return "the answer holds no JSON object" if text.strip() else "the answer is empty"
+
+
+def _uncut(found: Iterable[Candidate]) -> Iterator[Candidate]:
+    try:
+        yield from found
+    except CutOff as exc:
+        raise UnreadableAnswer("the answer's JSON is cut off") from exc
+
+
+class _Search[M: pydantic.BaseModel]:
+    """The search for the one value of a text that fits a model."""
+
+    def __init__(self, text: str, model: type[M], *, refuses: bool = True) -> None:
+        self._text = text
+        self._model = model
+        self._takes_empty = _FENCES.sub("", text) == "{}"
+        self._refuses = refuses
+
+    def only_fitting(self, found: Iterable[Candidate]) -> Parsed[M]:
+        fitting: Parsed[M] | None = None
+        misfits: list[_Misfit] = []
+        for candidate in _uncut(found):
+            try:
+                parsed = self._fit(candidate)
+            except _Misfit as exc:
+                if exc.problems == _UNREADABLE and fitting is not None:
+                    raise UnreadableAnswer("what may be a second value cannot be read") from exc
+                misfits.append(exc)
+                continue
+            if fitting is not None and fitting.value != parsed.value:
+                raise UnreadableAnswer("the answer holds several different values that fit")
+            fitting = fitting or parsed
+        if fitting is None:
+            raise UnreadableAnswer(_reason(self._text, misfits))
+        return fitting
+
+    def _fit(self, candidate: Candidate) -> Parsed[M]:
+        """The candidate as the model has it. Raises _Misfit."""
+        if candidate.json is not None and candidate.json is not self._text:
+            try:
+                return Parsed(read_usually(candidate.json, self._model), candidate.start)
+            except (pydantic.ValidationError, Unsure):
+                pass
+        node, end = self._node(candidate)
+        try:
+            mended = written(fitted(node, place_of(self._model), self._text, refuses=self._refuses), end)
+        except Refused as exc:
+            raise _Misfit(exc.problems, str(exc)) from exc
+        except RecursionError as exc:
+            raise _Misfit(_UNREADABLE, "the answer is nested too deeply") from exc
+        return Parsed(self._checked(mended, node), candidate.start, mended)
+
+    def _node(self, candidate: Candidate) -> tuple[Node, int]:
+        if candidate.node is not None:
+            return candidate.node, candidate.end
+        if candidate.json is None:
+            raise _Misfit(_UNREADABLE, "what looks like the answer is no valid JSON")
+        start = candidate.start + len(candidate.json) - len(candidate.json.lstrip())
+        try:
+            return read_value(self._text, start)
+        except (NotNearJson, CutOff) as exc:
+            raise _Misfit(_UNREADABLE, "what looks like the answer is no valid JSON") from exc
+
+    def _checked(self, mended: Mended, node: Node) -> M:
+        try:
+            value = self._model.model_validate_json(mended.json)
+        except pydantic.ValidationError as exc:
+            is_list = not isinstance(node, Object) and mended.json[0] == "["
+            said = (
+                f"the answer is a list, and {self._model.__name__} is an object" if is_list else explain(exc)
+            )
+            raise _Misfit(exc.error_count(), said) from exc
+        if not value.model_fields_set and not self._takes_empty:
+            raise _Misfit(1, f"the answer has none of the fields of {self._model.__name__}")
+        if not is_finite(value):
+            raise _Misfit(1, "a number in the answer is not finite, which JSON cannot hold")
+        return value
+
+
+class _PlainSearch[M: pydantic.BaseModel](_Search[M]):
+    """The search for what pydantic takes as it is written."""
+
+    def _fit(self, candidate: Candidate) -> Parsed[M]:
+        node, end = self._node(candidate)
+        mended = written(node, end)
+        if candidate.json is None:
+            return Parsed(self._checked(mended, node), candidate.start, mended)
+        return Parsed(self._checked(mended._replace(json=candidate.json), node), candidate.start)
+
+
+def explain(exc: pydantic.ValidationError) -> str:
+    """What does not fit, field by field, in one line without the answer's own text."""
+    problems = [
+        f"{path_of(error['loc']) or 'the answer'}: {error['msg']}"
+        for error in exc.errors(include_url=False, include_input=False)
+    ]
+    shown = "; ".join(problems[:_SHOWN])
+    return shown if len(problems) <= _SHOWN else f"{shown}; and {len(problems) - _SHOWN} more"

@@ -1,0 +1,172 @@
+"""Which values of an answer its cited prose speaks of, where the JSON itself has no citations.
+
+A value is found in the words of a cited passage, or else in the words that it cites, when both are equal in
+a normal form: numbers, dates, amounts, and texts but for case, width, quotation marks and soft hyphens.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+
+from batchata.answers.answer import Citation
+from batchata.answers.citations import Cited
+from batchata.answers.field_labels import Labels, Mention
+from batchata.answers.normalize import Folded, fold, fold_with_places
+from batchata.answers.numbers_and_dates import Meaning, figures, meanings
+from batchata.answers.phrase_search import Phrases
+from batchata.answers.value_positions import Places, Spans
+
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_MOST_COMPARED = 150_000  # equal values that mentions may be of, in one answer
+
+
+type Matched = tuple[list[str], list[Citation]]
+
+
+def by_mention(
+    text: str, spans: Spans, start: int, cited: list[Cited]
+) -> list[tuple[list[str], list[Citation]]]:
+    """For each cited block outside the JSON that begins at `start`, the paths of the values it speaks of.
+
+    A block supports every value that its own words mention. Where they mention none for certain, each of its
+    citations supports those that the cited words mention, and stands by itself. No path: it fits none.
+    """
+    values = _Values(text, spans.places)
+    said = [*values.found(text, 0, start), *values.found(text, spans.end, len(text))]
+    starts, ends = [first for first, _, _ in said], [last for _, last, _ in said]
+    matched: list[Matched] = []
+    for begin, stop, citations in cited:
+        paths = [path for _, _, path in said[bisect_right(ends, begin) : bisect_left(starts, stop)]]
+        if paths:
+            matched.append((list(dict.fromkeys(paths)), citations))
+        else:
+            matched += [(values.in_source(citation.cited_text), [citation]) for citation in citations]
+    return matched
+
+
+class _Values:
+    """The values of an answer by their normal forms."""
+
+    def __init__(self, text: str, places: Places) -> None:
+        self._by_meaning: dict[Meaning, list[str]] = {}
+        by_text: dict[str, list[str]] = {}
+        for path, (start, end) in places.items():
+            self._add(path, text[start:end], by_text, is_text=text[start - 1 : start] in ('"', "'"))
+        self._phrases = Phrases({wanted: tuple(paths) for wanted, paths in by_text.items()})
+        self._labels = Labels(list(places))
+        self._in_sources: dict[str, list[str]] = {}  # by the cited texts
+        self._by_meanings: dict[frozenset[Meaning], tuple[str, ...]] = {}
+        self._joined: dict[tuple[int, int], tuple[str, ...]] = {}
+        self._left = _MOST_COMPARED
+
+    def found(self, text: str, start: int, end: int) -> list[tuple[int, int, str]]:
+        """Which values this part of the text speaks of for certain, and where."""
+        folded = fold_with_places(text[start:end])
+        mentions = [_unless_counting(mention, folded) for mention in self._mentions(folded.text)]
+        resolved = zip(mentions, self._labels.resolve(folded.text, mentions, folded.breaks), strict=True)
+        places = [(folded.original(mention.start, mention.end), path) for mention, path in resolved if path]
+        return [(start + first, start + last, path) for (first, last), path in places]
+
+    def in_source(self, cited_text: str) -> list[str]:
+        """The paths of the values that a cited text holds for certain."""
+        known = self._in_sources.get(cited_text)
+        if known is None:
+            folded = fold(cited_text)
+            resolved = self._labels.resolve(folded, self._mentions(folded), [])
+            known = self._in_sources[cited_text] = list(dict.fromkeys([path for path in resolved if path]))
+        return known
+
+    def _add(self, path: str, written: str, by_text: dict[str, list[str]], *, is_text: bool) -> None:
+        if not is_text:
+            if written not in ("true", "false", "null", "True", "False", "None"):
+                self._add_number(path, written)
+            return
+        folded = fold(_unescaped(written)).strip(" .,;:")
+        if folded:
+            by_text.setdefault(folded, []).append(path)
+        for meaning in meanings(folded):
+            self._by_meaning.setdefault(meaning, []).append(path)
+
+    def _add_number(self, path: str, written: str) -> None:
+        try:
+            self._by_meaning.setdefault(Decimal(written), []).append(path)
+        except InvalidOperation:
+            return
+
+    def _mentions(self, folded: str) -> list[Mention]:
+        """What a folded text says of the values, in order; of what overlaps, the longest.
+
+        Values that are there so often that nothing is certain of any of them are left out.
+        """
+        found = [*self._figures(folded), *self._phrases_in(folded)]
+        found.sort(key=lambda mention: (mention.start - mention.end, mention.start))
+        taken: dict[tuple[int, int], Mention] = {}
+        covered = bytearray(len(folded))
+        for mention in found:
+            place = start, end = mention.start, mention.end
+            if covered.find(1, start, end) < 0:
+                taken[place] = mention
+                covered[start:end] = b"\x01" * (end - start)
+            elif before := taken.get(place):
+                paths = self._together(before.paths, mention.paths)
+                taken[place] = before._replace(paths=paths, is_weak=before.is_weak or mention.is_weak)
+        return [self._affordable(mention) for _, mention in sorted(taken.items())]
+
+    def _affordable(self, mention: Mention) -> Mention:
+        """Values that are equal in thousands of places are of none for certain."""
+        if len(mention.paths) > 1:
+            self._left -= len(mention.paths)
+            if self._left < 0:
+                return mention._replace(paths=())
+        return mention
+
+    def _together(self, first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+        if not second or first is second:
+            return first
+        key = (id(first), id(second))  # both live as long as the values
+        if key not in self._joined:
+            self._joined[key] = tuple(dict.fromkeys([*first, *second]))
+        return self._joined[key]
+
+    def _phrases_in(self, folded: str) -> Iterator[Mention]:
+        for start, end, paths, is_short in self._phrases.in_text(folded):
+            yield Mention(start, end, paths, is_short, False)
+
+    def _figures(self, folded: str) -> Iterator[Mention]:
+        for figure in figures(folded):
+            paths = self._paths_of(figure.meanings)
+            is_number = all(isinstance(meaning, Decimal) for meaning in figure.meanings)
+            yield Mention(figure.start, figure.end, paths, figure.is_plain, is_number)
+
+    def _paths_of(self, meanings: frozenset[Meaning]) -> tuple[str, ...]:
+        paths = self._by_meanings.get(meanings)
+        if paths is None:
+            found = [path for meaning in meanings for path in self._by_meaning.get(meaning, ())]
+            paths = tuple(dict.fromkeys(found))
+            if paths:
+                self._by_meanings[meanings] = paths
+        return paths
+
+
+def _unless_counting(mention: Mention, folded: Folded) -> Mention:
+    """The numbers of a list are no values."""
+    start, end = mention.start, mention.end
+    starts_line = start == 0 or start - 1 in folded.breaks
+    if starts_line and folded.text[start:end].isdigit() and folded.text[end : end + 2] in (". ", ") "):
+        return mention._replace(is_weak=True)
+    return mention
+
+
+def _unescaped(written: str) -> str:
+    if "\\" not in written:
+        return written
+    return str(json.loads(f'"{_ESCAPED.sub(_of_json, written)}"', strict=False))
+
+
+def _of_json(found: re.Match[str]) -> str:
+    """Strings in single quotes have one escape that JSON lacks."""
+    return "'" if found[1] == "'" else found[0]

@@ -1,0 +1,169 @@
+"""How one stored answer becomes what the user reads: result, citations, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import pydantic
+
+from batchata.answers.answer import Block, Citation, calls_as_text, has_calls, joined_text, with_calls
+from batchata.answers.citations import UNMATCHED, Cited, add_mentions, by_field, of_blocks, text_and_cited
+from batchata.answers.expected_shape import names_fields
+from batchata.answers.field_paths import shape_of
+from batchata.answers.grounding import Sources, grounded
+from batchata.answers.parsing import Parsed, UnreadableAnswer, parse, parse_taken
+from batchata.answers.prose_citations import by_mention
+from batchata.answers.value_positions import Spans, value_spans
+from batchata.core.values import RequestError
+
+type Result = pydantic.BaseModel | dict[str, Any] | str | None
+type Citations = list[Citation] | dict[str, list[Citation]] | None
+
+_CUT = {
+    "max_tokens": "the answer was cut off at max_tokens, where it would be cut off again: "
+    "retry_failed(max_tokens=…) sends it once more with a higher limit",
+    "model_context_window_exceeded": "the answer was cut off at the end of the model's context window: "
+    "make its input shorter",
+    "pause_turn": "the model paused its turn; the answer is not finished",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one answer says. Without an error there is a result; with one there is neither."""
+
+    result: Result
+    citations: Citations
+    error: RequestError | None = None
+
+    def grounded_in(self, sources: Sources) -> Reading:
+        """The same, with `grounded` told for each citation."""
+        if isinstance(self.citations, list):
+            return replace(self, citations=[grounded(citation, sources) for citation in self.citations])
+        fields = (self.citations or {}).items()
+        told = {path: [grounded(citation, sources) for citation in found] for path, found in fields}
+        return replace(self, citations=told)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads answers for one run: with its response model, or as text."""
+
+    response_model: type[pydantic.BaseModel] | None
+    enable_citations: bool
+
+    def judge(self, blocks: list[Block], stop_reason: str | None) -> RequestError | None:
+        """Why there is no result, None when there is one; what `read` says, without reading citations."""
+        if has_calls(blocks):
+            return self._read_calls(blocks, stop_reason).error
+        return self._read(joined_text(blocks), stop_reason).error
+
+    def read(self, blocks: list[Block], stop_reason: str | None) -> Reading:
+        """The reading of a succeeded request's content blocks.
+
+        Its citations are those of the blocks, and may be the same lists.
+        """
+        if has_calls(blocks):
+            return self._read_calls(blocks, stop_reason)
+        if not self.enable_citations:
+            found = self._read(joined_text(blocks), stop_reason)
+            return Reading(found.result, None, found.error)
+        text, cited = text_and_cited(blocks)
+        return self._cited(blocks, cited, text, self._read(text, stop_reason))
+
+    def read_taken(self, blocks: list[Block]) -> Reading:
+        """The reading of an answer that its run has taken.
+
+        An older run may have taken what is refused today, such as an unknown key beside a field without a
+        value: it stays what it was.
+        """
+        found = self.read(blocks, None)
+        if found.error is None or self.response_model is None:
+            return found
+        said = blocks if joined_text(blocks).strip() else calls_as_text(blocks)
+        text, cited = text_and_cited(said)
+        try:
+            parsed = parse_taken(text, self.response_model)
+        except UnreadableAnswer:
+            return found
+        return self._cited(said, cited, text, _Found(parsed.value, parsed))
+
+    def _read_calls(self, blocks: list[Block], stop_reason: str | None) -> Reading:
+        """An answer that calls tools is a result, whatever it calls: asked again, it would call again.
+
+        With a response model the value is in the text or in the input of a call, if that speaks of it.
+        """
+        said = calls_as_text(blocks)
+        text, cited = text_and_cited(said)
+        found = self._read(text, stop_reason)
+        if found.error is not None and found.error.kind != "invalid_output":
+            return Reading(None, None, found.error)
+        if self.response_model is None or (found.error and not self._is_meant(blocks)):
+            cites = of_blocks(blocks) if self.enable_citations else None
+            by_path = {UNMATCHED: cites} if cites else {}
+            return Reading(
+                with_calls(blocks), by_path if self.response_model and cites is not None else cites
+            )
+        return self._cited(said, cited, text, found)
+
+    def _is_meant(self, blocks: list[Block]) -> bool:
+        """Whether the input of a call has fields of the response model."""
+        assert self.response_model is not None
+        inputs = [block.input for block in blocks if block.type == "tool_use"]
+        return any(names_fields(given, self.response_model) for given in inputs)
+
+    def _cited(self, blocks: list[Block], cited: list[Cited], text: str, found: _Found) -> Reading:
+        if found.error is not None or not self.enable_citations:
+            return Reading(found.result, None, found.error)
+        if found.parsed is None:
+            return Reading(found.result, of_blocks(blocks))
+        return Reading(found.result, _by_field(cited, text, found.parsed))
+
+    def _read(self, text: str, stop_reason: str | None) -> _Found:
+        if stop_reason == "refusal":
+            return _failed("refusal", "the model refused to answer")
+        if stop_reason in _CUT:
+            return _failed(stop_reason, _CUT[stop_reason])
+        if not text or text.isspace():
+            return _failed("empty_output", "the answer holds no text")
+        if self.response_model is None:
+            return _Found(text)
+        try:
+            parsed = parse(text, self.response_model)
+        except UnreadableAnswer as exc:
+            return _failed("invalid_output", str(exc))
+        return _Found(parsed.value, parsed)
+
+
+class _Found(NamedTuple):
+    """A result and how it was found, or the error in its place."""
+
+    result: Result
+    parsed: Parsed[pydantic.BaseModel] | None = None
+    error: RequestError | None = None
+
+
+def _failed(kind: str, message: str) -> _Found:
+    return _Found(None, error=RequestError(kind=kind, message=message))
+
+
+def _by_field(cited: list[Cited], text: str, parsed: Parsed[pydantic.BaseModel]) -> dict[str, list[Citation]]:
+    if not cited:
+        return {}
+    start, spans = parsed.start, spans_of(text, parsed)
+    if cited[0][1] > start and cited[-1][0] < spans.end:
+        return by_field(cited, spans)
+    inside = [block for block in cited if block[1] > start and block[0] < spans.end]
+    outside = [block for block in cited if block[1] <= start or block[0] >= spans.end]
+    return add_mentions(by_field(inside, spans), by_mention(text, spans, start, outside))
+
+
+def spans_of(text: str, parsed: Parsed[pydantic.BaseModel]) -> Spans:
+    """Where the values of what was read stand in the answer's text."""
+    shape = shape_of(type(parsed.value))
+    mended = parsed.mended
+    if mended is None:
+        return value_spans(text, parsed.start, shape)
+    places = value_spans(mended.json, 0, shape).places
+    return Spans({path: mended.places[start] for path, (start, _) in places.items()}, mended.end)

@@ -1,0 +1,118 @@
+"""What a run's charges add up to: by kind of token, by unit price, and against what was held back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batchata.core.pricing import BATCH_FACTOR, EXACT, MILLION, TOKEN_KINDS, amount_of, quotient, sum_of
+from batchata.core.state import Job, JobStatus, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """So many of one kind, at so much a million (USD), by that price list."""
+
+    kind: str
+    quantity: int
+    unit_price: Decimal
+    source: str
+
+    @property
+    def amount(self) -> Decimal:
+        """What they cost together, in USD."""
+        return EXACT.divide(EXACT.multiply(self.unit_price, self.quantity), MILLION)
+
+
+def ledger_lines(run: Run) -> list[Line]:
+    """What was charged at a known price, by kind, then by unit price; the lines add up to `run.spent`."""
+    sums: dict[tuple[str, str, str], int] = defaultdict(int)
+    for (source, units), used in run.ledger.items():
+        for kind, unit in units:
+            sums[kind, unit, source] += used[kind]
+    order = {kind: place for place, kind in enumerate(run.usage)}
+    lines = [Line(kind, count, amount_of(unit), source) for (kind, unit, source), count in sums.items()]
+    return sorted(lines, key=lambda line: (order[line.kind], line.unit_price, line.source))
+
+
+def cost_by_kind(run: Run) -> dict[str, Decimal]:
+    """USD by kind, of what was charged at a known price."""
+    costs: dict[str, Decimal] = {}
+    for line in ledger_lines(run):
+        costs[line.kind] = EXACT.add(costs.get(line.kind, Decimal(0)), line.amount)
+    return costs
+
+
+def batch_saving(run: Run) -> Decimal:
+    """What the same tokens would have cost more, in USD, had they not been sent in batches."""
+    costs = cost_by_kind(run)
+    halved = sum_of(cost for kind, cost in costs.items() if kind in TOKEN_KINDS)
+    return EXACT.subtract(EXACT.divide(halved, BATCH_FACTOR), halved)
+
+
+def overruns(run: Run) -> list[Job]:
+    """Jobs that cost more than was held back for them: their worst case was none."""
+    closed = (job for job in run.jobs.values() if job.status is JobStatus.COMPLETED)
+    return [job for job in closed if job.reserved is not None and job.cost > job.reserved]
+
+
+def why_unknown(run: Run) -> str:
+    """Why not all of the cost is known, in words: "no price for 2 answers"."""
+    unread, unpriced = run.unmeasured, run.unpriced - run.unmeasured
+    parts = [f"no price for {_answers(unpriced)}"] if unpriced else []
+    if unread:
+        parts.append(f"what {_answers(unread)} used cannot be read")
+    return " and ".join(parts)
+
+
+def _answers(count: int) -> str:
+    return f"{count:,} {'answer' if count == 1 else 'answers'}"
+
+
+_CACHED = ("cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
+
+
+def saved_by_dedupe(run: Run) -> Decimal | None:
+    """What the items that share a request would have cost in requests of their own; None when unknown."""
+    total = Decimal(0)
+    most = _usual_cost(run)
+    for original, copies in run.items.copies.items():
+        cost = run.items.cost(original)
+        if cost is None:
+            return None
+        total = EXACT.fma(cost if most is None else min(cost, most), len(copies), total)
+    return total
+
+
+def _usual_cost(run: Run) -> Decimal | None:
+    """With caching an original may have paid for the beginning that its copies would only have read."""
+    answers = sum(job.answers for job in run.jobs.values())
+    return quotient(run.spent, answers) if answers and any(run.usage[kind] for kind in _CACHED) else None
+
+
+def saved_by_cache(run: Run) -> Decimal | None:
+    """What the cached tokens would have cost more as fresh ones (USD); negative where caching cost more.
+
+    By the unit prices in the log. None when a price is unknown.
+    """
+    total = Decimal(0)
+    fresh = {
+        source: units
+        for (source, kinds), _ in run.ledger.items()
+        if (units := dict(kinds)).get("input_tokens")
+    }
+    for (source, kinds), used in run.ledger.items():
+        units = dict(kinds)
+        cached = [kind for kind in _CACHED if used.get(kind)]
+        if not cached:
+            continue
+        unit = units.get("input_tokens") or fresh.get(source, {}).get("input_tokens")
+        if unit is None or any(kind not in units for kind in cached):
+            return None
+        for kind in cached:
+            less = EXACT.subtract(amount_of(unit), amount_of(units[kind]))
+            total = EXACT.fma(less, used[kind], total)
+    if run.unpriced and any(run.usage[kind] for kind in _CACHED):
+        return None
+    return EXACT.divide(total, MILLION)

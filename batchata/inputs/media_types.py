@@ -1,0 +1,306 @@
+"""What kind of file some bytes are: by their content first, by the file's name second."""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import io
+import os
+import re
+import zipfile
+from base64 import b64decode
+from typing import Final
+
+from batchata.errors import FileInputError
+from batchata.inputs.images import image_type
+
+_IMAGE: Final = "image; save it as PNG or JPEG"
+_UNPACK: Final = "unpack it and give its files"
+_SOUND: Final = "sound, which is not taken; give a transcript as text"
+_FILM: Final = "a film, which is not taken; give single pictures as PNG or JPEG"
+_TABLE: Final = "save it as CSV text or PDF"
+
+_STARTS: Final = (
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old office document (doc, xls, ppt or msg); save it as PDF"),
+    (b"\xd0\xcf\x11\xe0", "an old office document; save it as PDF"),
+    (b"{\\rtf", "an RTF document; save it as PDF"),
+    (b"\x1f\x8b", f"gzip-compressed; {_UNPACK}"),
+    (b"BZh", f"bzip2-compressed; {_UNPACK}"),
+    (b"\xfd7zXZ\x00", f"xz-compressed; {_UNPACK}"),
+    (b"\x28\xb5\x2f\xfd", f"zstd-compressed; {_UNPACK}"),
+    (b"7z\xbc\xaf\x27\x1c", f"a 7z archive; {_UNPACK}"),
+    (b"Rar!\x1a\x07", f"a RAR archive; {_UNPACK}"),
+    (b"II*\x00", f"a TIFF {_IMAGE}"),
+    (b"MM\x00*", f"a TIFF {_IMAGE}"),
+    (b"II+\x00", f"a TIFF {_IMAGE}"),
+    (b"MM\x00+", f"a TIFF {_IMAGE}"),
+    (b"BM", f"a BMP {_IMAGE}"),
+    (b"\x00\x00\x01\x00", f"an ICO {_IMAGE}"),
+    (b"\x00\x00\x02\x00", f"a cursor (CUR) {_IMAGE}"),
+    (b"\xff\x0a", f"a JPEG XL {_IMAGE}"),
+    (b"\x00\x00\x00\x0cJXL ", f"a JPEG XL {_IMAGE}"),
+    (b"\x00\x00\x00\x0cjP  ", f"a JPEG 2000 {_IMAGE}"),
+    (b"\xff\x4f\xff\x51", f"a JPEG 2000 {_IMAGE}"),
+    (b"8BPS", f"a Photoshop {_IMAGE}"),
+    (b"gimp xcf", f"a GIMP {_IMAGE}"),
+    (b"AT&TFORM", "a DjVu document; save it as PDF"),
+    (b"%!PS", "PostScript; save it as PDF"),
+    (b"%FDF-", "form data (FDF) without its PDF; fill in the form and save it as PDF"),
+    (b"SQLite format 3\x00", f"an SQLite database; {_TABLE}"),
+    (b"PAR1", f"a Parquet table; {_TABLE}"),
+    (b"ID3", _SOUND),
+    (b"\xff\xfb", _SOUND),
+    (b"\xff\xf3", _SOUND),
+    (b"\xff\xf2", _SOUND),
+    (b"OggS", _SOUND),
+    (b"fLaC", _SOUND),
+    (b"\x1a\x45\xdf\xa3", _FILM),
+    (b"\x00\x00\x01\xba", _FILM),
+    (b"\x00\x00\x01\xb3", _FILM),
+    (b"MZ", "a program"),
+    (b"\x7fELF", "a program"),
+    (b"bplist00", "a binary property list; save it as text"),
+)  # fmt: skip
+# ISO media files name their brand behind "ftyp"; behind a general brand are those that it is compatible with.
+_BRANDS: Final = (
+    (b"avif avis", f"an AVIF {_IMAGE}"),
+    (b"heic heix hevc hevx heim heis hevm hevs mif1 msf1", f"a HEIC {_IMAGE}"),
+    (b"M4A  M4B  M4P ", _SOUND),
+)
+_RIFF: Final = {b"WAVE": _SOUND, b"AVI ": _FILM}
+# By a name that the archive holds.
+_ARCHIVES: Final = (
+    ("word/", "a Word document (docx); save it as PDF"),
+    ("xl/", f"an Excel workbook (xlsx); {_TABLE}"),
+    ("ppt/", "a PowerPoint presentation (pptx); save it as PDF"),
+    ("META-INF/container.xml", "an EPUB book; save it as PDF"),
+    ("Index/Document.iwa", "a document of Pages, Numbers or Keynote; save it as PDF"),
+    ("visio/", "a Visio drawing; save it as PDF"),
+)
+_OPEN_DOCUMENTS: Final = {
+    b"text": "an OpenDocument text (odt); save it as PDF",
+    b"spreadsheet": f"an OpenDocument spreadsheet (ods); {_TABLE}",
+    b"presentation": "an OpenDocument presentation (odp); save it as PDF",
+    b"graphics": "an OpenDocument drawing (odg); save it as PDF",
+}
+_TEXT_STARTS: Final = (b"BM", b"BZh", b"MZ", b"ID3", b"PAR1", b"8BPS", b"OggS", b"fLaC")
+_XML_HEAD: Final = 1_024
+
+
+def foreign_kind(data: bytes) -> str | None:
+    """What the bytes are, if they are of a known kind that is not taken, and what to do; else None."""
+    if data.startswith(b"PK\x03\x04"):
+        return _archive(data)
+    if data[4:8] == b"ftyp":
+        return _media(data)
+    if data.startswith(b"RIFF"):
+        return _RIFF.get(data[8:12])
+    if data[257:262] == b"ustar":
+        return f"a tar archive; {_UNPACK}"
+    if data[128:132] == b"DICM":
+        return f"a DICOM {_IMAGE}"
+    for start, reason in _STARTS:
+        if data.startswith(start) and not (start in _TEXT_STARTS and _is_text(data)):
+            return reason
+    return None
+
+
+def is_svg(data: bytes) -> bool:
+    """Whether it is an XML text that draws an image."""
+    head = data[:_XML_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
+    return head.startswith(b"<") and not head.lower().startswith(b"<!doctype html") and b"<svg" in head
+
+
+def _is_text(data: bytes) -> bool:
+    return not any(byte < 32 and byte not in b"\t\n\r\f" for byte in data[:64])
+
+
+def _media(data: bytes) -> str:
+    brands = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
+    names = [brands[at : at + 4] for at in range(0, len(brands), 4)]
+    for known, reason in _BRANDS:
+        if any(name in known for name in names if name.strip(b"\0")):
+            return reason
+    return _FILM
+
+
+def _archive(data: bytes) -> str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        return "a ZIP archive or an office document, cut off or damaged; download or export it again, as PDF"
+    for part, reason in _ARCHIVES:
+        if any(name.startswith(part) for name in names):
+            return reason
+    start = data[:200]  # an OpenDocument file says what it is in its first, unpacked part
+    _, found, kind = start.partition(b"application/vnd.oasis.opendocument.")
+    if found:
+        return next((reason for word, reason in _OPEN_DOCUMENTS.items() if kind.startswith(word)),
+                    "an OpenDocument file; save it as PDF")  # fmt: skip
+    return f"a ZIP archive; {_UNPACK}"
+
+
+PDF: Final = "application/pdf"
+TEXT: Final = "text/plain"  # Markdown too: the API takes no other kind of text
+
+EXTENSIONS: Final = {PDF: "pdf", TEXT: "txt", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif",
+                     "image/webp": "webp"}  # fmt: skip
+_IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
+_WORDS: Final = "a word processor's file; save it as PDF"
+_SHEET: Final = "a spreadsheet; save it as PDF, or as CSV text"
+_SLIDES: Final = "a presentation; save it as PDF"
+_PACKED: Final = "an archive; unpack it and pass its files"
+_MAIL: Final = "a mail; save its text, and what is attached, as files of their own"
+_PICTURE: Final = "an image of a kind that is not taken; save it as PNG or JPEG"
+_SUFFIXES: Final = {
+    **dict.fromkeys([".doc", ".docx", ".docm", ".odt", ".rtf", ".pages"], _WORDS),
+    **dict.fromkeys([".xls", ".xlsx", ".xlsm", ".xlsb", ".ods"], _SHEET),
+    **dict.fromkeys([".ppt", ".pptx", ".odp"], _SLIDES),
+    **dict.fromkeys([".zip", ".gz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".zst"], _PACKED),
+    **dict.fromkeys([".tif", ".tiff", ".bmp", ".ico", ".heic", ".heif", ".avif", ".jxl", ".jp2"], _PICTURE),
+    **dict.fromkeys([".eml", ".msg", ".mbox"], _MAIL),
+    ".epub": "an EPUB book; save it as PDF",
+}  # fmt: skip
+_BOMS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+_TAKEN: Final = "PDF, plain text, Markdown, PNG, JPEG, GIF and WebP are taken"
+
+# Readers look for the header of a PDF in its first kilobyte.
+_PDF_HEADER: Final = b"%PDF-"
+_PDF_HEAD: Final = 1_024
+_BLANK: Final = b"\x00\t\n\x0c\r \xef\xbb\xbf\xfe\xff"
+_PDF_OBJECT: Final = re.compile(rb"[\r\n]\d+ \d+ obj\b")
+_BASE64: Final = re.compile(rb"\s*+(?:data:[\w/.+;=-]*;base64,)?([A-Za-z0-9+/_\s-]{64,}+={0,2})\s*+")
+_BASE64_HEAD: Final = 4_096  # with line ends, enough for the first kilobyte
+_PRINTED: Final = (b"b'", b'b"', b"bytearray(b")  # how Python prints bytes
+_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\x0c\r") | {127})
+
+
+def media_type_of(data: bytes, name: str, place: str) -> str:
+    """The media type to send the bytes as.
+
+    Raises FileInputError when it is a kind that the API does not take, or not what its name says.
+    """
+    suffix = os.path.splitext(name)[1].lower()
+    if _is_pdf(data, suffix):
+        return PDF
+    if image := image_type(data):
+        if suffix == ".pdf":
+            raise FileInputError(f"{place} is an image ({image}), though its name says PDF; rename it")
+        return image
+    if reason := _refused(data, suffix):
+        raise FileInputError(f"{place} is {reason}")
+    decode_text(data, place, _SUFFIXES.get(suffix))
+    if suffix in _SUFFIXES and not suffix.startswith((".eml", ".mbox")):
+        raise FileInputError(
+            f"{place} is plain text, though its name says {_SUFFIXES[suffix].partition(';')[0]}; rename it "
+            "if it is to be sent as text"
+        )
+    return TEXT
+
+
+def _refused(data: bytes, suffix: str) -> str | None:
+    """Why bytes that are neither PDF nor an image that is taken cannot be sent; None for what may be text."""
+    foreign = foreign_kind(data)
+    if foreign is not None:
+        generic = data.startswith(b"PK\x03\x04") and "cut off or damaged" in foreign
+        return f"{(_SUFFIXES.get(suffix) if generic else None) or foreign} ({_TAKEN})"
+    if wrapped := _wrapped(data):
+        return wrapped
+    if suffix == ".svg" or (not suffix and is_svg(data)):
+        return "an SVG image; save it as PNG or JPEG, or as PDF"
+    if suffix == ".pdf":
+        return f"no PDF, though its name says so: it begins with {data[:8]!r}"
+    if suffix in _IMAGE_SUFFIXES:
+        return f"no PNG, JPEG, GIF or WebP image: it begins with {data[:8]!r}"
+    return None
+
+
+def decode_text(data: bytes, place: str, said: str | None = None) -> str:
+    """The text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
+
+    `said` is what the file's name says that it is. Raises FileInputError when it is in another encoding, or
+    no text.
+    """
+    encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as exc:
+        byte = f"byte {exc.start} ({data[exc.start]:#04x})"
+        reason = said or f"not {encoding.upper()} text: {byte} does not fit{_cure(data)}"
+        raise FileInputError(f"{place} is {reason} ({_TAKEN})") from exc
+    if "\0" in text:
+        reason = said or f"no text: it has a NUL character at {text.index(chr(0))}{_cure(data)}"
+        raise FileInputError(f"{place} is {reason} ({_TAKEN})")
+    if not text.strip():
+        raise FileInputError(f"{place} has no text in it, only white space")
+    return text
+
+
+def _cure(data: bytes) -> str:
+    """How text in another encoding is mended, which encoding it seems to be, if it seems to be text."""
+    for guess in ("utf-16-le", "utf-16-be"):
+        zeros = data[guess == "utf-16-le" :: 2]
+        if len(data) % 2 == 0 and zeros.count(0) * 2 > len(zeros):
+            return f"; it seems to be {guess.upper()} without its mark: save it as UTF-8"
+    if len(data) == len(data.translate(None, _CONTROLS)):
+        return "; save it as UTF-8: it seems to be in Latin-1 or Windows-1252"
+    return "; save it as UTF-8"
+
+
+def _is_pdf(data: bytes, suffix: str) -> bool:
+    head = data[:_PDF_HEAD]
+    at = head.find(_PDF_HEADER)
+    if at < 0:
+        return False
+    if suffix == ".pdf" or not head[:at].strip(_BLANK):
+        return True
+    if head.startswith(_PRINTED) or not _PDF_OBJECT.search(data):
+        return False
+    return not _is_utf8(data) or _opens(data[at:])
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _opens(data: bytes) -> bool:
+    """Whether it is more than a text that speaks of a PDF's source."""
+    from batchata.inputs.pdf_pages import page_count
+
+    return bool(page_count(data))
+
+
+def _wrapped(data: bytes) -> str | None:
+    """What is said of a file that came as its own text."""
+    if data.startswith(_PRINTED) and _PDF_HEADER in data[:_PDF_HEAD]:
+        return "a PDF's bytes as Python prints them; give the bytes themselves, not str(...) of them"
+    if data[:_PDF_HEAD].lstrip().startswith(b"\\x255044462d"):
+        return "a PDF in hexadecimal; give its bytes: bytes.fromhex(...)"
+    found = _BASE64.fullmatch(data) if _BASE64.match(data[:_PDF_HEAD]) else None
+    if found is None:
+        return None
+    kind = _kind_inside(found[1][:_BASE64_HEAD])
+    return None if kind is None else f"base64 text of {kind}; give its bytes: base64.b64decode(...)"
+
+
+def _kind_inside(text: bytes) -> str | None:
+    try:
+        head = b64decode(b"".join(text.split()).translate(bytes.maketrans(b"-_", b"+/"))[:1_368] + b"==")
+    except binascii.Error:
+        return None
+    at = head.find(_PDF_HEADER)
+    if at >= 0 and (not head[:at].strip(_BLANK) or not _is_utf8(head[:at])):
+        return "a PDF"
+    image = image_type(head)
+    return None if image is None else f"an image ({image})"

@@ -1,0 +1,201 @@
+"""The right to append to one stream of a log file: an OS lock, an epoch, and the append itself."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+from sqlalchemy.dialects.sqlite import dialect, insert
+
+from batchata.core.codec import encode, hot_columns
+from batchata.core.events import Event
+from batchata.core.values import Process
+from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
+from batchata.log.format import START, Commit, link, pack
+from batchata.log.sqlite import files
+from batchata.log.sqlite.reader import Reader
+from batchata.log.sqlite.schema import driver
+from batchata.log.sqlite.tables import ClaimRow, CommitRow, EventRow, SegmentRow
+from batchata.log.sqlite.writer import Writer
+
+
+def _insert(model: Any) -> str:
+    # OR ROLLBACK: with the default, ABORT, SQLite copies each page aside for each row; see the migrations.
+    statement = sa.insert(model).prefix_with("OR ROLLBACK")
+    return str(statement.compile(dialect=dialect(paramstyle="qmark")))
+
+
+_TOGETHER = 50  # rows in one INSERT
+_MANY = 500  # rows from which changing the connection's configuration pays
+_INSERT_SEGMENT, _INSERT_EVENT, _INSERT_COMMIT = map(_insert, (SegmentRow, EventRow, CommitRow))
+_INSERT_EVENTS = _INSERT_EVENT + ", (?, ?, ?, ?, ?, ?, ?, ?)" * (_TOGETHER - 1)
+
+
+def insert_segments(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of segments; columns as in the table."""
+    if rows:
+        connection.exec_driver_sql(_INSERT_SEGMENT, list(rows))
+
+
+def insert_commit(connection: sa.Connection, row: tuple[Any, ...]) -> None:
+    """Insert one row of commits; columns as in the table."""
+    connection.exec_driver_sql(_INSERT_COMMIT, row)
+
+
+def insert_events(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of events; columns as in the table."""
+    if len(rows) < _MANY:
+        if rows:
+            connection.exec_driver_sql(_INSERT_EVENT, list(rows))
+        return
+    # The trigger that refuses REPLACE is for other programs: this INSERT cannot replace, and entering a
+    # trigger for every row costs as much as the insert.
+    driver(connection).setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
+    try:
+        whole = len(rows) - len(rows) % _TOGETHER
+        groups = (rows[first : first + _TOGETHER] for first in range(0, whole, _TOGETHER))
+        connection.exec_driver_sql(_INSERT_EVENTS, [tuple(chain.from_iterable(group)) for group in groups])
+        if whole < len(rows):
+            connection.exec_driver_sql(_INSERT_EVENT, list(rows[whole:]))
+    finally:
+        driver(connection).setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)
+
+
+_SELECT_EPOCH = "SELECT epoch FROM claims WHERE stream = ?"
+_LAST_COMMIT = """
+    SELECT number, last_version, next_body, hash FROM commits WHERE stream = ? ORDER BY number DESC LIMIT 1
+"""
+
+
+def claim(writer: Writer, reader: Reader, stream: str, owner: Process) -> SqliteClaim:
+    """Take the stream for this process; see `Log.claim`."""
+    lock = _lock(writer.path, stream)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as exc:
+        raise RunClaimedError(_who_has_it(reader, stream)) from exc
+    except OSError as exc:
+        raise LogWriteError(f"{lock.lock_file} cannot be locked: {exc.strerror}") from exc
+    try:
+        with writer.transaction() as connection:
+            epoch = _next_epoch(connection, stream, owner)
+            last = connection.exec_driver_sql(_LAST_COMMIT, (stream,)).one_or_none()
+    except BaseException:
+        lock.release()
+        raise
+    number, version, next_body, digest = last or (0, 0, 0, START)
+    return SqliteClaim(writer, lock, stream, epoch, number, version, next_body, digest)
+
+
+class SqliteClaim:
+    """The claim of one stream; see `Claim`."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        lock: Any,
+        stream: str,
+        epoch: int,
+        number: int,
+        version: int,
+        next_body: int,
+        digest: bytes,
+    ) -> None:
+        self.stream = stream
+        self.version = version
+        self.next_body = next_body
+        self._writer = writer
+        self._lock = lock
+        self._epoch = epoch
+        self._number = number
+        self._digest = digest
+        self._file = files.identity(writer.path)
+
+    def append(self, at: int, events: Sequence[Event], bodies: Sequence[bytes] = ()) -> None:
+        """See `Claim.append`. Nothing to write is nothing done."""
+        if not events and not bodies:
+            return
+        self._must_hold()
+        rows: list[Any] = [
+            (self.stream, version, event.TYPE, event.SCHEMA, at, *hot_columns(event), encode(event))
+            for version, event in enumerate(events, self.version + 1)
+        ]
+        segments = pack(bodies, self.next_body)
+        commit = Commit(
+            stream=self.stream,
+            number=self._number + 1,
+            first_version=self.version + 1,
+            last_version=self.version + len(rows),
+            next_body=self.next_body + len(bodies),
+            epoch=self._epoch,
+            at=at,
+        )
+        digest = link(self._digest, commit, rows, [segment[:4] for segment in segments])
+        with self._writer.transaction() as connection:
+            self._must_be_newest(connection)
+            insert_segments(connection, [(self.stream, *segment) for segment in segments])
+            insert_events(connection, rows)
+            insert_commit(connection, (*commit, digest))
+        self.version, self.next_body = commit.last_version, commit.next_body
+        self._number, self._digest = commit.number, digest
+
+    def secure(self) -> bool:
+        """See `Claim.secure`. Whoever copies the main file and forgets the -wal file has it too."""
+        return self._writer.checkpoint()
+
+    def release(self) -> None:
+        """See `Claim.release`. In a forked child it does nothing: the lock stays the parent's."""
+        self._lock.release()
+
+    def _must_hold(self) -> None:
+        if not self._lock.is_locked:  # nor is it in a forked child
+            raise LogConflictError(
+                f"this process does not hold {self.stream!r} in {self._writer.path} (any more)"
+            )
+        if files.identity(self._writer.path) != self._file:
+            raise LogWriteError(
+                f"{self._writer.path} was deleted or replaced while it was in use; nothing more is written. "
+                "Put the file back and start again"
+            )
+
+    def _must_be_newest(self, connection: sa.Connection) -> None:
+        # The OS lock does not reach a suspended machine or another host; the epoch does.
+        if connection.exec_driver_sql(_SELECT_EPOCH, (self.stream,)).scalar() != self._epoch:
+            raise LogConflictError(
+                f"another process took over {self.stream!r} in {self._writer.path}; "
+                "this append was not written"
+            )
+
+
+def _lock(path: str, stream: str) -> Any:
+    # filelock is freed by a kill at once, even when the dead process had forked children; raw flock is not.
+    # The lock file stays after a release: deleting it could give two processes two files of the same name.
+    name = hashlib.sha256(stream.encode()).hexdigest()[:12]
+    return FileLock(f"{path}.{name}.lock", mode=0o600, thread_local=False, fallback_to_soft=False)
+
+
+def _next_epoch(connection: sa.Connection, stream: str, owner: Process) -> int:
+    epoch = (connection.exec_driver_sql(_SELECT_EPOCH, (stream,)).scalar() or 0) + 1
+    row = {"epoch": epoch, "pid": owner.pid, "host": owner.host, "since": time.time_ns() // 1000}
+    statement = insert(ClaimRow).values(stream=stream, **row)
+    connection.execute(statement.on_conflict_do_update(index_elements=["stream"], set_=row))
+    return epoch
+
+
+def _who_has_it(reader: Reader, stream: str) -> str:
+    rows = reader.rows("SELECT pid, host, since FROM claims WHERE stream = ?", (stream,))
+    if not rows:
+        return f"another process has just started the run {stream!r} in {reader.path}"
+    pid, host, since = rows[0]
+    when = datetime.fromtimestamp(since / 1e6, UTC)
+    return (
+        f"the run {stream!r} in {reader.path} is driven by process {pid} on {host} "
+        f"since {when:%Y-%m-%d %H:%M:%S} UTC; wait for it or stop it first"
+    )

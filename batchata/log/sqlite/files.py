@@ -1,0 +1,192 @@
+"""What lies at a log's path, before SQLite looks at it."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import warnings
+from pathlib import Path
+
+from batchata.errors import BatchataWarning, LogWriteError, NotALogError
+
+_SQLITE_MAGIC = b"SQLite format 3\0"
+_COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+def make_ready(path: str) -> None:
+    """See to it that a writable file which may be a log lies at the path: an empty one if none did.
+
+    Raises NotALogError or LogWriteError.
+    """
+    refuse_halves(path)
+    if os.path.lexists(path):
+        refuse_other_files(path)
+    else:
+        _create(path)
+    folder = os.path.dirname(path)
+    # SQLite would open a read-only file without a word and fail at the first append.
+    if not _allowed(path, os.W_OK):
+        raise LogWriteError(f"{path} is read-only; make it writable or give another path")
+    if not _allowed(folder, os.W_OK | os.X_OK):
+        raise LogWriteError(
+            f"{path} cannot be a log: files must be created beside it, and {folder} is read-only"
+        )
+
+
+def must_hold_something(path: str) -> None:
+    """Raise NotALogError unless a file lies at the path that is not empty and may be a log."""
+    refuse_halves(path)
+    if not os.path.exists(path):
+        raise NotALogError(f"{path} does not exist; give the path of a log")
+    refuse_other_files(path)
+    if os.path.getsize(path) == 0:
+        raise NotALogError(f"{path} is an empty file, not a Batchata log")
+
+
+def refuse_halves(path: str) -> None:
+    """Raise NotALogError for a file that belongs to a log, and for a log of which only such a file is there.
+
+    Over what is missing SQLite would make a new database, and throw the newest events away.
+    """
+    for end in _COMPANIONS:
+        log = path.removesuffix(end)
+        if log != path and log and not _is_sqlite(path):
+            raise NotALogError(f"{path} is a part of the log {log}, which SQLite keeps beside it; give {log}")
+    if has_wal(path) and (not os.path.exists(path) or os.path.getsize(path) == 0):
+        raise NotALogError(
+            f"{path} is not here, only {path}-wal with the newest events of a log: a log is both files while "
+            "a run goes on or after a kill. Put the file of that name beside it, or give another path"
+        )
+
+
+def has_wal(path: str) -> bool:
+    """Whether newer events than those of the main file may lie beside it."""
+    wal = f"{os.path.realpath(path)}-wal"
+    return os.path.isfile(wal) and os.path.getsize(wal) > 0
+
+
+def no_run_yet(path: str) -> str:
+    """What to say of a log without a run: the run may be in a file that was not copied with it."""
+    wal = f"{os.path.realpath(path)}-wal"
+    if has_wal(path):
+        said = f"{wal} beside it holds none either; if they were copied, copy both files of a run together"
+    else:
+        said = (
+            "If it was copied from a run that was going on or was killed, its newest events are in "
+            f"{os.path.basename(path)}-wal there: copy that file too"
+        )
+    return f"{path} holds no run yet. {said}"
+
+
+def maybe_half(log: object) -> str | None:
+    """What to say of the file of a run that broke off, where it may have been copied without its -wal."""
+    path = getattr(log, "path", None)
+    if path is None or has_wal(path):
+        return None
+    name = f"{os.path.basename(path)}-wal"
+    return f"without a {name} beside it; if it was copied, newer events may be in the {name} of its old place"
+
+
+def _is_sqlite(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+    except OSError:
+        return False
+
+
+def refuse_other_files(path: str) -> None:
+    """Raise NotALogError when the path holds what is certainly no log: a folder, a JSON file, a text."""
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise NotALogError(f"{path} is a folder, not a Batchata log; give the path of a file")
+        if not stat.S_ISREG(mode):
+            raise NotALogError(f"{path} is not a regular file; give another path")
+        with open(path, "rb") as file:
+            start = file.read(64)
+    except OSError as exc:
+        raise NotALogError(f"{path} cannot be read: {exc.strerror}") from exc
+    if start.lstrip().startswith(b"{"):
+        raise NotALogError(
+            f"{path} is a JSON state file of an older version; Batchata now keeps an event log: "
+            "give another state_path (the JSON file is left as it is)"
+        )
+    # After a power cut SQLite makes a file whole from its journal, which has to be left to it.
+    if start and not start.startswith(_SQLITE_MAGIC) and not os.path.exists(f"{path}-journal"):
+        raise NotALogError(f"{path} is no Batchata log: it is not a SQLite database; give another path")
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of the file at the path; None when there is none any more."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _allowed(path: str, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _create(path: str) -> None:
+    """An empty file for the owner only, in its folder; SQLite gives its -wal and -shm files the same mode."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as exc:
+        raise LogWriteError(f"{path} cannot be created: {exc.strerror}; give another path") from exc
+
+
+_NETWORKED = frozenset(
+    (
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "afs",
+        "ceph",
+        "glusterfs",
+        "fuse.glusterfs",
+        "fuse.sshfs",
+        "lustre",
+    )
+)
+_MOUNTS = Path("/proc/self/mounts")  # Linux only; elsewhere nothing is detected
+
+
+def warn_if_networked(path: str) -> None:
+    """Warn when the log lies on a network file system; silent where that cannot be told."""
+    try:
+        mounts = _MOUNTS.read_text(errors="surrogateescape")
+    except OSError:
+        return
+    kind = network_file_system(path, mounts)
+    if kind:
+        warnings.warn(
+            f"{path} lies on a network file system ({kind}), where SQLite logs can be damaged; "
+            "keep the log on a local disk",
+            BatchataWarning,
+            stacklevel=4,
+        )
+
+
+def network_file_system(path: str, mounts: str) -> str | None:
+    """The type of network file system that the absolute path lies on, or None; `mounts` as in /proc."""
+    kind, longest = "", -1
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1])
+        # Later lines cover earlier ones of the same mount point.
+        if _lies_below(path, point) and len(point) >= longest:
+            kind, longest = fields[2], len(point)
+    return kind if kind in _NETWORKED else None
+
+
+def _lies_below(path: str, point: str) -> bool:
+    return path == point or path.startswith(point.rstrip("/") + "/")

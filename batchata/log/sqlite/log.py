@@ -1,0 +1,124 @@
+"""The log in a SQLite file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Self
+
+from batchata.core.values import Process
+from batchata.errors import LogWriteError, NotALogError
+from batchata.log.port import Claim, Recorded
+from batchata.log.sqlite import files
+from batchata.log.sqlite.failures import translated
+from batchata.log.sqlite.files import warn_if_networked
+from batchata.log.sqlite.reader import Reader
+from batchata.log.sqlite.schema import Form, form
+
+if TYPE_CHECKING:
+    from batchata.log.sqlite.writer import Writer
+
+_PURGE = "UPDATE segments SET data = NULL WHERE stream = ? AND first + count <= ? AND data IS NOT NULL"
+BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
+
+
+class SqliteLog:
+    """Any number of runs in one file; see `Log`.
+
+    Opens the file for reading and writing: a missing or empty one becomes a log, one of an older version is
+    brought to today's form. `busy_timeout` is in seconds.
+
+    Raises NotALogError, LogVersionError or LogWriteError.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = BUSY_TIMEOUT) -> None:
+        # Here, since readers do without: importing SQLAlchemy and SQLModel takes half a second.
+        from batchata.log.sqlite.writer import Writer
+
+        # One name for one file, so that two names for it cannot be claimed twice; and no later chdir matters.
+        self.path = os.path.realpath(path)
+        files.make_ready(self.path)
+        warn_if_networked(self.path)
+        self._writer: Writer | None = Writer(self.path, busy_timeout)
+        try:
+            self.reader = Reader(self.path, busy_timeout)
+        except BaseException:
+            self._writer.close()
+            raise
+
+    @classmethod
+    def open_for_reading(cls, path: str | os.PathLike[str], *, busy_timeout: float = BUSY_TIMEOUT) -> Self:
+        """The log without the right to write: the file is neither created nor changed.
+
+        Raises NotALogError or LogVersionError.
+        """
+        log = cls.__new__(cls)
+        log.path = os.path.realpath(path)
+        files.must_hold_something(log.path)
+        log._writer = None
+        log.reader = Reader(log.path, busy_timeout)
+        try:
+            with translated(log.path):
+                if form(log.reader.connection(), log.path) is Form.FRESH:
+                    raise NotALogError(f"{log.path} is an empty SQLite database, not a Batchata log")
+        except BaseException:
+            log.reader.close()
+            raise
+        return log
+
+    def streams(self) -> list[str]:
+        """The streams' names, oldest first."""
+        return self.reader.streams()
+
+    def events(
+        self, stream: str, *, after: int = 0, types: Collection[str] | None = None
+    ) -> Iterator[Recorded]:
+        """See `Log.events`."""
+        return self.reader.events(stream, after, types)
+
+    def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
+        """See `Log.events_at`."""
+        return self.reader.events_at(stream, versions)
+
+    def bodies(self, stream: str, numbers: Iterable[int]) -> Iterator[bytes | None]:
+        """See `Log.bodies`."""
+        return self.reader.bodies(stream, numbers)
+
+    def head(self, stream: str) -> str | None:
+        """See `Log.head`."""
+        return self.reader.head(stream)
+
+    def claim(self, stream: str, owner: Process) -> Claim:
+        """See `Log.claim`."""
+        from batchata.log.sqlite.claim import claim
+
+        if self._writer is None:
+            raise LogWriteError(f"{self.path} was opened for reading only")
+        return claim(self._writer, self.reader, stream, owner)
+
+    def purge(self, stream: str, below: int) -> int:
+        """Remove the bodies numbered below, whose hashes stay; returns how many segments held any.
+
+        The stream must be claimed, and must say in an event that they are purged.
+
+        Raises LogWriteError when the file cannot be written.
+        """
+        if self._writer is None:
+            raise LogWriteError(f"{self.path} was opened for reading only")
+        with self._writer.transaction() as connection:
+            return connection.exec_driver_sql(_PURGE, (stream, below)).rowcount
+
+    def compact(self) -> bool:
+        """Rebuild the file without what was purged; False when another program is in the way.
+
+        Raises LogWriteError when the file cannot be written, for which it needs as much room again.
+        """
+        if self._writer is None:
+            raise LogWriteError(f"{self.path} was opened for reading only")
+        return self._writer.compact()
+
+    def close(self) -> None:
+        """Close both connections. May be called twice."""
+        self.reader.close()
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,125 @@
+"""Which form a log file has, and how it gets today's."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchata.errors import LogVersionError, NotALogError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+APPLICATION_ID = 0x42746368  # "Btch", in the file's header: tells our files from other SQLite databases
+HEAD = "0006"  # the newest revision in migrations/versions; a constant, so that opening needs no Alembic
+NUMBER = 6  # of revisions; the file's user_version
+
+TABLES = ("alembic_version", "events", "segments", "commits", "claims")
+# Virtual and shadow tables are no tables of ours, either.
+_KINDS = """
+    SELECT name, type FROM pragma_table_list
+    WHERE schema = 'main' AND name IN (SELECT value FROM json_each(?))
+"""
+
+# Alembic keeps the migration that runs in module globals.
+_one_at_a_time = threading.Lock()
+
+
+class Form(Enum):
+    """How a file stands to this version of Batchata."""
+
+    FRESH = "fresh"  # no tables yet
+    OLDER = "older"
+    CURRENT = "current"
+
+
+def form(connection: sqlite3.Connection, path: str) -> Form:
+    """The form of the file behind the connection.
+
+    Raises NotALogError for somebody else's database and LogVersionError for a newer Batchata's log.
+    """
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application != APPLICATION_ID:
+        if application == 0 and connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+            return Form.FRESH
+        raise NotALogError(f"{path} is a SQLite database, but not a Batchata log; give another path")
+    _check_tables(connection, path)
+    number = connection.execute("PRAGMA user_version").fetchone()[0]
+    revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+    if (number, revision) == (NUMBER, HEAD):
+        return Form.CURRENT
+    if number < NUMBER:
+        return Form.OLDER
+    raise _newer(path, revision)
+
+
+def _check_tables(connection: sqlite3.Connection, path: str) -> None:
+    """A view under a table's name would compute without end what is read; so would a column that is computed.
+
+    Raises NotALogError.
+    """
+    kinds = dict(connection.execute(_KINDS, (json.dumps(TABLES),)).fetchall())
+    for name in TABLES:
+        if kinds.get(name) != "table":
+            raise NotALogError(f"{path} is no Batchata log: it has no table {name!r}; give another path")
+        columns = connection.execute("SELECT hidden FROM pragma_table_xinfo(?)", (name,))
+        if any(hidden for (hidden,) in columns):
+            raise NotALogError(
+                f"{path} is no Batchata log: {name!r} is no table of its kind; give another path"
+            )
+
+
+def bring_up_to_date(engine: Engine, path: str) -> None:
+    """Give the log today's tables, in one transaction; nothing to do costs three look-ups.
+
+    Raises NotALogError or LogVersionError.
+    """
+    with engine.connect() as connection:
+        if form(driver(connection), path) is Form.CURRENT:
+            return
+    # Where another process did it while this one waited for the transaction, Alembic finds nothing to do.
+    with engine.begin() as connection:
+        upgrade(connection, path)
+
+
+def upgrade(connection: Connection, path: str, revision: str = "head") -> None:
+    """Run the migrations up to a revision, inside the connection's transaction."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(script_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        with _one_at_a_time:
+            command.upgrade(config, revision)
+    except CommandError as exc:
+        raise _newer(path, "unknown") from exc
+    number = NUMBER if revision == "head" else int(revision)
+    connection.exec_driver_sql(f"PRAGMA user_version = {number}")
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def script_folder() -> Path:
+    """The folder of the migrations: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[2]
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def _newer(path: str, revision: str) -> LogVersionError:
+    return LogVersionError(
+        f"{path} was written by a newer version of Batchata (log revision {revision}, known: {HEAD}); "
+        "upgrade batchata"
+    )

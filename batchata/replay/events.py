@@ -1,0 +1,290 @@
+"""The events of one run, one line each, read and printed a page at a time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from msgspec import UnsetType
+
+from batchata.core import events as e
+from batchata.core import ranges
+from batchata.core.codec import EVENT_TYPES
+from batchata.core.events import Event
+from batchata.core.ranges import holds
+from batchata.core.values import Counts, Process, Ranges, RequestError, Usage, known
+from batchata.errors import InvalidInputError
+from batchata.log.port import Log, Recorded
+from batchata.providers.address import redacted
+from batchata.replay.open_log import reading, the_run
+from batchata.text import clean, short
+from batchata.views.wording import as_json, by_kind, iso, item_ranges, moment, number_of, usage_in_words, usd
+
+
+def sentence(event: Event) -> str:
+    """The facts of the event that matter to a reader, on one line."""
+    return _SENTENCES[type(event)](event)
+
+
+def _run_started(event: e.RunStarted) -> str:
+    place = f" at {redacted(event.base_url)}" if event.base_url else ""
+    return (
+        f"{number_of(event.input_count, 'item')} of {event.input_kind} for {event.model}{place}; "
+        f"{_who(event.process)}, batchata {event.library_version}"
+    )
+
+
+def _items_added(event: e.ItemsAdded) -> str:
+    return _items([(event.first, event.first + event.count - 1)] if event.count else [])
+
+
+def _item_refused(event: e.ItemRefused) -> str:
+    return f"item {event.index}: fails without being sent: {_error(event.error)}"
+
+
+def _item_mended(event: e.ItemMended) -> str:
+    shared = "" if event.same_as is None else f", the same as that of item {event.same_as}"
+    return f"item {event.index}: its file is another one since, and is read again{shared}"
+
+
+def _run_resumed(event: e.RunResumed) -> str:
+    changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in event.changed.items())
+    return f"{_who(event.process)}, batchata {event.library_version}; {changed or 'same settings'}"
+
+
+def _submission_started(event: e.SubmissionStarted) -> str:
+    reserved = "nothing reserved (no price)" if event.reserved is None else f"{usd(event.reserved)} reserved"
+    limit = _tokens(event.max_tokens)
+    return f"job {event.job}: {_items(event.items)}, {event.bytes:,} bytes, {reserved}{limit}"
+
+
+def _batch_submitted(event: e.BatchSubmitted) -> str:
+    expires = "" if event.expires_at is None else f", expires {moment(event.expires_at)}"
+    return f"job {event.job}: {event.batch_id}{expires}"
+
+
+def _submission_failed(event: e.SubmissionFailed) -> str:
+    return f"job {event.job}: no batch: {_error(event.error)}; again from {moment(event.not_before)}"
+
+
+def _schema_route_changed(event: e.SchemaRouteChanged) -> str:
+    where = "goes into the prompt" if event.route == "prompt" else f"goes the {short(event.route)} way"
+    why = "as asked" if event.error is None else f"job {event.job}: {_error(event.error)}"
+    return f"the schema {where} from now on; {why}"
+
+
+def _submitting_stopped(event: e.SubmittingStopped) -> str:
+    return f"nothing more is sent in this start: {_error(event.error)}"
+
+
+def _submission_unknown(event: e.SubmissionUnknown) -> str:
+    return f"job {event.job}: a batch may or may not exist: {_error(event.error)}"
+
+
+def _submission_settled(event: e.SubmissionSettled) -> str:
+    batch = "" if event.batch_id is None else f" {event.batch_id}"
+    surplus = f"; the same requests are also in {', '.join(event.surplus)}" if event.surplus else ""
+    return f"job {event.job}: {event.verdict}{batch}: {event.evidence}{surplus}"
+
+
+def _job_abandoned(event: e.JobAbandoned) -> str:
+    return f"job {event.job}: given up by the user ({event.batch_id or 'no batch known'})"
+
+
+def _batch_polled(event: e.BatchPolled) -> str:
+    counts = {kind: getattr(event.counts, kind) for kind in Counts.__struct_fields__}
+    return f"job {event.job}: {event.status}: {by_kind(counts)}"
+
+
+def _call_failed(event: e.CallFailed) -> str:
+    jobs = ", ".join(map(str, event.jobs))
+    return f"{event.doing} of {'job' if len(event.jobs) == 1 else 'jobs'} {jobs}: {_error(event.error)}"
+
+
+def _outcome_recorded(event: e.OutcomeRecorded) -> str:
+    kind = event.kind if event.stop_reason is None else f"{event.kind} ({event.stop_reason})"
+    error = "" if event.error is None else f": {_error(event.error)}"
+    return f"job {event.job}, item {event.index}: {kind}{error}"
+
+
+def _stray_outcome_recorded(event: e.StrayOutcomeRecorded) -> str:
+    return f"job {event.job}: {event.reason} result, {event.kind}, for custom id {short(event.custom_id)}"
+
+
+def _cost_charged(event: e.CostCharged) -> str:
+    used = {kind: getattr(event, kind) for kind in Usage.__struct_fields__}
+    return f"job {event.job}, item {event.index}: {usd(event.amount)}: {usage_in_words(used) or 'nothing'}"
+
+
+def _job_completed(event: e.JobCompleted) -> str:
+    strays = f"; strays: {by_kind(event.strays)}" if event.strays else ""
+    return f"job {event.job}: {by_kind(event.outcomes)}{strays}"
+
+
+def _retry_scheduled(event: e.RetryScheduled) -> str:
+    when, limit = moment(event.not_before), _tokens(event.max_tokens)
+    return f"{_items(event.items)}: attempt {event.attempt} from {when}: {event.reason}{limit}"
+
+
+def _tokens(max_tokens: int | UnsetType) -> str:
+    limit = known(max_tokens)
+    return "" if limit is None else f", at most {limit:,} tokens an answer"
+
+
+def _cost_limit_reached(event: e.CostLimitReached) -> str:
+    return (
+        f"{usd(event.spent)} spent and {usd(event.reserved)} reserved of {usd(event.limit)}; "
+        f"the next item needs {usd(event.needed)}"
+        + ("" if event.needed_for_all is None else f", all that are pending {usd(event.needed_for_all)}")
+    )
+
+
+def _batch_cancel_requested(event: e.BatchCancelRequested) -> str:
+    return f"job {event.job}: {event.batch_id}: {short(event.reason)}"
+
+
+def _bodies_purged(event: e.BodiesPurged) -> str:
+    return f"{number_of(event.bodies, 'body', 'bodies')} removed by {_who(event.process)}"
+
+
+def _run_interrupted(event: e.RunInterrupted) -> str:
+    why = event.reason if event.error is None else f"error: {short(event.error.message)}"
+    return f"{why}; {number_of(event.pending_items, 'item')} pending"
+
+
+def _run_completed(event: e.RunCompleted) -> str:
+    return f"{event.completed_items:,} completed, {event.failed_items:,} failed, cost {usd(event.total_cost)}"
+
+
+def _items(items: Ranges) -> str:
+    return f"{number_of(ranges.count(items), 'item')} ({item_ranges(items)})"
+
+
+def _who(process: Process) -> str:
+    return f"process {process.pid} on {process.host}"
+
+
+def _error(error: RequestError) -> str:
+    return f"{error.kind}: {short(error.message)}"
+
+
+_SENTENCES: dict[type[Event], Callable[[Any], str]] = {
+    e.RunStarted: _run_started,
+    e.ItemsAdded: _items_added,
+    e.ItemRefused: _item_refused,
+    e.ItemMended: _item_mended,
+    e.RunResumed: _run_resumed,
+    e.SubmissionStarted: _submission_started,
+    e.BatchSubmitted: _batch_submitted,
+    e.SubmissionFailed: _submission_failed,
+    e.SubmittingStopped: _submitting_stopped,
+    e.SubmissionUnknown: _submission_unknown,
+    e.SubmissionSettled: _submission_settled,
+    e.JobAbandoned: _job_abandoned,
+    e.BatchPolled: _batch_polled,
+    e.CallFailed: _call_failed,
+    e.SchemaRouteChanged: _schema_route_changed,
+    e.OutcomeRecorded: _outcome_recorded,
+    e.StrayOutcomeRecorded: _stray_outcome_recorded,
+    e.CostCharged: _cost_charged,
+    e.JobCompleted: _job_completed,
+    e.RetryScheduled: _retry_scheduled,
+    e.CostLimitReached: _cost_limit_reached,
+    e.BatchCancelRequested: _batch_cancel_requested,
+    e.BodiesPurged: _bodies_purged,
+    e.RunInterrupted: _run_interrupted,
+    e.RunCompleted: _run_completed,
+}
+
+
+_EVERY = 0.2  # seconds between two looks of --follow
+_TYPE_WIDTH = max(map(len, EVENT_TYPES))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events to show; all conditions hold together, and an empty one is none."""
+
+    types: list[str]
+    job: int | None
+    item: int | None
+
+    def includes(self, event: Event) -> bool:
+        """Whether the event is of a wanted type and about the job and the item."""
+        return (
+            (not self.types or event.TYPE in self.types)
+            and (self.job is None or is_about_job(event, self.job))
+            and (self.item is None or names_item(event, self.item))
+        )
+
+
+def print_timeline(
+    path: str, run_id: str | None, wanted: Wanted, *, json: bool, follow: bool = False
+) -> None:
+    """Print the wanted events of a run, oldest first, in constant memory.
+
+    With `follow` also those that come, as they come, until the run is complete.
+
+    Raises LogError when the file is no readable log, InvalidInputError for a run or type there is none of.
+    """
+    _check_types(wanted.types)
+    with reading(path, moving=follow) as log:
+        stream = the_run(log, path, run_id)
+        found = False
+        events = _followed(log, stream) if follow else log.events(stream, types=wanted.types or None)
+        for recorded in events:
+            if wanted.includes(recorded.event):
+                found = True
+                line = as_json(_object(stream, recorded)) if json else _line(recorded)
+                sys.stdout.write(line + "\n")
+    if not found:
+        typer.echo("batchata.replay: no event matches", err=True)
+
+
+def is_about_job(event: Event, job: int) -> bool:
+    """Whether the event belongs to the job, alone or among others."""
+    return getattr(event, "job", None) == job or job in getattr(event, "jobs", ())
+
+
+def names_item(event: Event, item: int) -> bool:
+    """Whether the event names the item, by itself or within a range."""
+    match event:
+        case e.ItemsAdded():
+            return event.first <= item < event.first + event.count
+        case e.SubmissionStarted() | e.RetryScheduled():
+            return holds(event.items, item)
+        case _:
+            return getattr(event, "index", None) == item
+
+
+def _check_types(types: list[str]) -> None:
+    unknown = [name for name in types if name not in EVENT_TYPES]
+    if unknown:
+        raise InvalidInputError(f"no event type {unknown[0]!r}; the types are: {', '.join(EVENT_TYPES)}")
+
+
+def _followed(log: Log, stream: str) -> Iterator[Recorded]:
+    """Every event, those to come included, until the run is complete."""
+    version, ended = 0, False
+    while True:
+        for recorded in log.events(stream, after=version):
+            version, ended = recorded.version, isinstance(recorded.event, e.RunCompleted)
+            yield recorded
+        if ended:
+            return
+        sys.stdout.flush()
+        time.sleep(_EVERY)
+
+
+def _object(stream: str, recorded: Recorded) -> dict[str, Any]:
+    version, at, event = recorded
+    return {"stream": stream, "version": version, "type": event.TYPE, "at": iso(at), "data": event}
+
+
+def _line(recorded: Recorded) -> str:
+    version, at, event = recorded
+    return f"{version:>6}  {moment(at)}  {event.TYPE:<{_TYPE_WIDTH}}  {clean(sentence(event))}"

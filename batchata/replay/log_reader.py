@@ -1,0 +1,171 @@
+"""A log for programs: its runs, their state at any moment, their events and their results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import pydantic
+
+from batchata.answers.schema import check_response_model
+from batchata.clock import now
+from batchata.core.events import Event, RunStarted
+from batchata.core.state import Run
+from batchata.errors import InvalidInputError, LogError
+from batchata.log import read_log
+from batchata.log.port import Recorded
+from batchata.log.sqlite.files import no_run_yet
+from batchata.log.sqlite.log import SqliteLog
+from batchata.replay.open_log import the_run
+from batchata.views.history import read_history
+from batchata.views.moments import At, microseconds, parse_at
+from batchata.views.readers import RunReader
+from batchata.views.results import ItemResult, read_items, refuse_purged
+
+type Moment = int | str | datetime
+
+
+def open(path: str | os.PathLike[str]) -> Archive:
+    """The log in this file, for reading only: also while a run is being written, and never changed.
+
+        with batchata.replay.open("invoices.db") as log:
+            for item in log.results():
+                print(item.index, item.status, item.result, item.cost)
+
+    Raises NotALogError for what is no log, LogVersionError for the log of a newer Batchata.
+    """
+    return Archive(path)
+
+
+class Archive:
+    """A log file. `runs` are all its runs; the methods are those of its only run, or of the one named.
+
+    Close it, or use it in a `with` statement.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+        self._log = read_log(path)
+
+    @property
+    def runs(self) -> list[RecordedRun]:
+        """The runs, the oldest first."""
+        return [RecordedRun(self._log, stream) for stream in self._log.streams()]
+
+    def run(self, run_id: str | None = None) -> RecordedRun:
+        """The run of this name, or the only one.
+
+        Raises InvalidInputError, which names the runs there are, LogError when there is none yet.
+        """
+        if not self._log.streams():
+            raise LogError(no_run_yet(self._path))
+        return RecordedRun(self._log, the_run(self._log, self._path, run_id))
+
+    def state_at(self, moment: Moment | None = None, *, run_id: str | None = None) -> Run:
+        """See `RecordedRun.state_at`."""
+        return self.run(run_id).state_at(moment)
+
+    def events(
+        self,
+        *,
+        after: int = 0,
+        types: Collection[str | type[Event]] | None = None,
+        run_id: str | None = None,
+    ) -> Iterator[Recorded]:
+        """See `RecordedRun.events`."""
+        return self.run(run_id).events(after=after, types=types)
+
+    def results(
+        self, response_model: type[pydantic.BaseModel] | None = None, *, run_id: str | None = None
+    ) -> Iterator[ItemResult]:
+        """See `RecordedRun.results`."""
+        return self.run(run_id).results(response_model)
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
+        self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<batchata log {self._path!r}>"
+
+
+class RecordedRun:
+    """One run of a log. Nothing is read before it is asked for."""
+
+    def __init__(self, log: SqliteLog, run_id: str) -> None:
+        self._log = log
+        self.run_id = run_id
+
+    @property
+    def started(self) -> RunStarted:
+        """What defines the run: model, parameters, prompt, schema, settings of its first start."""
+        (recorded,) = self._log.events_at(self.run_id, [1])
+        if not isinstance(recorded.event, RunStarted):
+            raise LogError(f"the run {self.run_id!r} does not begin with run_started; `verify` says more")
+        return recorded.event
+
+    @property
+    def head(self) -> str | None:
+        """The hash of all that the log holds of the run, in hex; see `replay verify --head`."""
+        return self._log.head(self.run_id)
+
+    def state_at(self, moment: Moment | None = None) -> Run:
+        """The state that the runner had then: items in columns, jobs, and totals.
+
+        `moment` is a version (120), a datetime, or a text as `replay show --at` takes it ("2026-11-22T10:00",
+        "-1h"); times without a zone are UTC. None is now.
+
+        Raises InvalidInputError for a moment that the run does not have.
+        """
+        return read_history(self._log, self.run_id, _at(moment)).run
+
+    def events(
+        self, *, after: int = 0, types: Collection[str | type[Event]] | None = None
+    ) -> Iterator[Recorded]:
+        """Every event with a version above `after` as (version, at, event), page by page; `at` is in µs.
+
+        `types` narrows them: classes of `batchata.core.events`, or their names, such as "job_completed".
+        """
+        names = None if types is None else [t if isinstance(t, str) else t.TYPE for t in types]
+        return self._log.events(self.run_id, after=after, types=names)
+
+    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
+        """Every item in input order, one by one, as `BatchManager.items()` gives them.
+
+        Results are instances of a model made from the log's description of the run's own. With
+        `response_model` the stored answers are read again with that one, and its verdict counts.
+
+        Raises LogError when the answers were purged.
+        """
+        run = self.state_at()
+        refuse_purged(run)
+        how = RunReader.of(run, check_response_model(response_model))
+        return read_items(self._log, run, range(run.total), how.reader, again=how.again)
+
+    def __repr__(self) -> str:
+        return f"<batchata run {self.run_id!r}>"
+
+
+def _at(moment: Moment | None) -> At | None:
+    match moment:
+        case None:
+            return None
+        case bool():
+            raise InvalidInputError(f"{moment!r} is no moment; give a version, a datetime or a text")
+        case int() | str():
+            return parse_at(str(moment), now())
+        case datetime():
+            return At(str(moment), time=microseconds(moment))
+        case _:
+            raise InvalidInputError(f"{moment!r} is no moment; give a version, a datetime or a text")

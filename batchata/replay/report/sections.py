@@ -1,0 +1,281 @@
+"""The parts of the page that are few whatever the size of the run: identity, totals, failures, the story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import msgspec
+
+from batchata.core.accounts import why_unknown
+from batchata.core.events import OutcomeRecorded, RunStarted
+from batchata.core.pricing import TOKEN_KINDS
+from batchata.core.state import Job, JobStatus
+from batchata.core.values import Settings
+from batchata.log.port import Log
+from batchata.providers.address import redacted
+from batchata.replay.jobs import IN_WORDS
+from batchata.replay.report.html import Html, join, lines, table, tag, text, time
+from batchata.replay.report.timeline import Chronicle, Turn
+from batchata.replay.status import status_then, what_next
+from batchata.text import short
+from batchata.views.history import History
+from batchata.views.wording import by_kind, item_ranges, number_of, span, usage_in_words, usd
+
+_MOST_KINDS = 50
+_MOST_OPEN = 40  # events of the story that are shown unasked
+_LONG = 4_000  # characters of a prompt or of parameters
+
+
+def heading(history: History, run_id: str) -> Html:
+    """Which run this is, how it stands, and what happens to it next."""
+    run = history.run
+    status = status_then(run, history.process)
+    ahead = what_next(run, None, run.updated_at)
+    return join(
+        [
+            tag("h1", join([text("Run "), tag("bdi", text(run_id))])),
+            tag("p", tag("strong", text(status)), class_=f"status {run.status}"),
+            tag(
+                "p",
+                join(
+                    [text("As of "), time(run.updated_at), text(f", event {run.version:,}. Next: {ahead}.")]
+                ),
+            ),
+        ]
+    )
+
+
+def totals(history: History) -> Html:
+    """Items, cost, retries and jobs at a glance, with a bar of what became of the items."""
+    run = history.run
+    counts = [
+        ("good", "completed", run.completed),
+        ("bad", "failed", run.failed),
+        ("open", "pending", run.pending),
+    ]
+    bar = join(
+        tag("span", Html(""), class_=f"part {tone}", data_share=f"{count / run.total:.6f}")
+        for tone, _, count in counts
+        if count
+    )
+    limit = None if run.settings is None else run.settings.max_cost
+    cost = "unknown" if run.total_cost is None else usd(run.spent)
+    money = [] if limit is None else [f"of at most {usd(limit)}"]
+    if run.total_cost is None:
+        money.append(f"{why_unknown(run)}; the others cost {usd(run.spent)}")
+    if run.reserved:
+        money.append(f"{usd(run.reserved)} reserved for open jobs")
+    if run.withheld:
+        money.append(f"{usd(run.withheld)} withheld for requests whose cost is not known")
+    cards = [
+        _card("Items", f"{run.total:,}", ", ".join(f"{count:,} {word}" for _, word, count in counts)),
+        _card("Cost", cost, "; ".join(money)),
+        _card("Tokens", f"{sum(map(run.usage.__getitem__, TOKEN_KINDS)):,}", usage_in_words(run.usage)),
+        _card("Jobs", f"{len(run.jobs):,}", by_kind(_job_states(history))),
+        _card("Retries", f"{run.retries:,}", by_kind(dict(history.retries))),
+        _card("Time", span(run.updated_at - run.started_at), f"{run.polls:,} polls"),
+    ]
+    if run.strays:
+        lines_ = number_of(sum(run.strays.values()), "result line")
+        cards.append(
+            _card(
+                "Strays",
+                f"{sum(run.strays.values()):,}",
+                f"{lines_} of no open request: {by_kind(run.strays)}",
+            )
+        )
+    shares = tag("div", bar, class_="shares", aria_hidden="true") if run.total else Html("")
+    return join([shares, tag("div", join(cards), class_="cards")])
+
+
+def _card(name: str, figure: str, words: str) -> Html:
+    return tag(
+        "div",
+        join([tag("h3", text(name)), tag("p", text(figure), class_="figure"), tag("p", text(words))]),
+        class_="card",
+    )
+
+
+def _job_states(history: History) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for job in history.run.jobs.values():
+        found[job.status.value] = found.get(job.status.value, 0) + 1
+    return found
+
+
+def identity(history: History, started: RunStarted, head: str | None) -> Html:
+    """All that defines the run, as a list of terms."""
+    run = history.run
+    answers = f"as {started.response_model}" if started.response_model else "as text"
+    features = ", with citations" if started.enable_citations else ""
+    place = (
+        f"{started.provider}, {redacted(started.base_url)}"
+        if started.provider
+        else "no provider: the run was empty"
+    )
+    facts: list[tuple[str, Html]] = [
+        ("model", text(f"{started.model} ({place})")),
+        ("input", text(f"{started.input_kind}, answers {answers}{features}")),
+        ("started", join([time(run.started_at), text(f" by batchata {started.library_version}")])),
+        ("parameters", _code(msgspec.json.encode(started.params).decode())),
+    ]
+    if started.prompt is not None:
+        facts.append(("prompt", _code(started.prompt)))
+    if run.settings is not None:
+        facts.append(("settings", text(f"{_settings(run.settings)}, max_tokens {run.max_tokens}")))
+    facts.append(("input fingerprint", tag("code", text(started.input_fingerprint))))
+    if head is not None:
+        facts.append(("log head", tag("code", text(head))))
+    return tag("dl", join(join([tag("dt", text(name)), tag("dd", value)]) for name, value in facts))
+
+
+def _code(value: str) -> Html:
+    shown = value if len(value) <= _LONG else value[: _LONG - 1] + "…"
+    return tag("pre", lines(shown), dir="auto")
+
+
+def _settings(settings: Settings) -> str:
+    given = msgspec.structs.asdict(settings)
+    return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+
+
+def outcomes(log: Log, stream: str, history: History) -> Html:
+    """What the provider said, request by request, and the failed items grouped by reason."""
+    counts: dict[str, int] = {}
+    for job in history.run.jobs.values():
+        for kind, count in job.outcomes.items():
+            counts[kind] = counts.get(kind, 0) + count
+    said = by_kind(counts) or "none yet"
+    return join([tag("p", text(f"Outcomes of all requests: {said}.")), _failures(log, stream, history)])
+
+
+def _failures(log: Log, stream: str, history: History) -> Html:
+    failures = sorted(history.failures().items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    if not failures:
+        return tag("p", text("No item has failed."))
+    shown = failures[:_MOST_KINDS]
+    versions = sorted(history.run.items.outcome[items[0]] for _, items in shown)
+    examples: dict[int, str] = {}
+    for recorded in log.events_at(stream, versions):
+        event = cast(OutcomeRecorded, recorded.event)
+        examples[event.index] = "" if event.error is None else event.error.message
+    rows = [
+        [
+            join(
+                [
+                    tag("bdi", text(kind)),
+                    tag("button", text("show these items"), type="button", data_failed=kind),
+                ]
+            ),
+            text(f"{len(items):,}"),
+            join([text(f"item {items[0]}: "), tag("bdi", text(short(examples[items[0]], 600)))]),
+        ]
+        for kind, items in shown
+    ]
+    rest = sum(len(items) for _, items in failures[_MOST_KINDS:])
+    more = tag("p", text(f"{number_of(rest, 'item')} failed for other reasons.")) if rest else Html("")
+    return join([table(["reason", "items", "example"], rows, numbers=(1,)), more])
+
+
+def story(chronicle: Chronicle) -> Html:
+    """The events out of the ordinary course, in their order."""
+    hidden = chronicle.turns - len(chronicle.first_turns) - len(chronicle.last_turns)
+    rows = [*map(_turn, chronicle.first_turns)]
+    if hidden:
+        rows.append([text("…"), Html(""), Html(""), text(f"{number_of(hidden, 'more event')}: see the log")])
+    rows += map(_turn, chronicle.last_turns)
+    told = table(["event", "time", "type", "what it says"], rows, numbers=(0,))
+    if len(rows) <= _MOST_OPEN:
+        return told
+    return tag("details", join([tag("summary", text(number_of(chronicle.turns, "event"))), told]))
+
+
+def _turn(turn: Turn) -> list[Html]:
+    return [text(f"{turn.version:,}"), time(turn.at), text(turn.type), tag("bdi", text(turn.text))]
+
+
+_MOST_POLLS = 100  # drawn of one job; fewer when there are very many jobs
+_POLLS = 400_000  # drawn of all jobs
+_FAILED = (JobStatus.FAILED, JobStatus.ABANDONED)
+
+
+class Row(msgspec.Struct):
+    """One job. Times are milliseconds; `ended` is when the provider was first seen to be done."""
+
+    number: int
+    state: str
+    tone: str
+    items: int
+    which: str
+    batch: str | None
+    started: int
+    submitted: int | None
+    ended: int | None
+    closed: int | None
+    polls: list[int]
+    polled: int
+    requests: str
+    cost: str
+    reserved: str | None
+    error: str | None
+
+
+def job_rows(chronicle: Chronicle) -> bytes:
+    """All jobs as JSON."""
+    most = max(min(_MOST_POLLS, _POLLS // max(len(chronicle.history.run.jobs), 1)), 8)
+    return msgspec.json.encode([_row(chronicle, job, most) for job in chronicle.history.run.jobs.values()])
+
+
+def _row(chronicle: Chronicle, job: Job, most: int) -> Row:
+    polls = chronicle.polls.get(job.number, ())
+    refusal = chronicle.history.refusals.get(job.number) if job.batch_id is None else None
+    return Row(
+        number=job.number,
+        state=IN_WORDS[job.status],
+        tone=_tone(job),
+        items=job.request_count,
+        which=item_ranges(job.items, most=6),
+        batch=job.batch_id,
+        started=job.started_at // 1000,
+        submitted=_ms(job.submitted_at),
+        ended=_ms(chronicle.ended.get(job.number)),
+        closed=_ms(job.completed_at),
+        polls=[at // 1000 for at in _thinned(polls, most)],
+        polled=len(polls),
+        requests=_requests(job),
+        cost=usd(chronicle.history.cost_of(job)),
+        reserved=None if not job.held else usd(job.held),
+        error=None if refusal is None else f"{refusal.kind}: {refusal.message}",
+    )
+
+
+def _tone(job: Job) -> str:
+    if job.status in _FAILED:
+        return "bad"
+    if job.status is JobStatus.COMPLETED:
+        return "good" if set(job.outcomes) <= {"succeeded"} else "mixed"
+    return "odd" if job.status is JobStatus.UNKNOWN else "open"
+
+
+def _requests(job: Job) -> str:
+    if job.outcomes:
+        return by_kind(job.outcomes)
+    counts: dict[str, Any] = {} if job.counts is None else msgspec.structs.asdict(job.counts)
+    return by_kind(counts)
+
+
+def _thinned(polls: Any, most: int) -> Iterator[int]:
+    """At most so many of them, and no two closer than their share of the whole time."""
+    if not polls:
+        return
+    gap = (polls[-1] - polls[0]) // most
+    last: int | None = None
+    for at in polls:
+        if last is None or at - last > gap:
+            yield at
+            last = at
+
+
+def _ms(at: int | None) -> int | None:
+    return None if at is None else at // 1000

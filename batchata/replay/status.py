@@ -1,0 +1,129 @@
+"""Where a run stands, in words, and what happens to it next."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from batchata.core import decide
+from batchata.core.state import ItemStatus, JobStatus, Run
+from batchata.core.values import Process
+from batchata.text import short
+from batchata.views.wording import number_of, span, usd
+
+_INTERRUPTIONS = {
+    "max_wait_time": "max_wait_time had passed",
+    "cost_limit": "max_cost left no room for more",
+    "cancelled": "it was cancelled",
+    "detached": "it was detached",
+    "keyboard": "Ctrl-C",
+    "terminated": "SIGTERM",
+}
+
+
+def status_in_words(run: Run, process: Process | None, alive: bool | None, now: int) -> str:
+    """The status, and how far it can be trusted: a killed process leaves a run that says it is running."""
+    match run.status:
+        case "completed":
+            failed = f", {number_of(run.failed, 'item')} without a result" if run.failed else ""
+            return f"completed{failed}"
+        case "interrupted":
+            reason = run.interrupted_by or ""
+            return f"interrupted: {_INTERRUPTIONS.get(reason, short(reason, 500))}"
+        case "running":
+            return f"{_running(process, alive)}; last event {ago(run.updated_at, now)}"
+        case other:
+            return short(other)
+
+
+def status_then(run: Run, process: Process | None) -> str:
+    """The status at a moment of the past, when a process that drove the run was there."""
+    if run.status != "running" or process is None:
+        return status_in_words(run, process, None, run.updated_at)
+    return f"running (process {process.pid} on {short(process.host)})"
+
+
+def _running(process: Process | None, alive: bool | None) -> str:
+    if process is None:
+        return "running, or its process has ended"
+    who = f"process {process.pid} on {short(process.host)}"
+    match alive:
+        case True:
+            return f"running ({who} exists)"
+        case False:
+            return f"not being driven ({who} ended without closing the run)"
+        case None:
+            return f"running, or its process has ended ({who}, not visible from here)"
+
+
+def ago(at: int, now: int) -> str:
+    """How long before now; clocks of two machines may differ."""
+    return "just now" if now - at < 1_000_000 else f"{span(now - at)} ago"
+
+
+def what_next(run: Run, alive: bool | None, now: int) -> str:
+    """What the reader can expect or has to do."""
+    if run.status == "completed":
+        if run.failed:
+            failed = number_of(run.failed, "failed item")
+            return f"nothing by itself: the run is complete; retry_failed() sends {failed} again"
+        return "nothing: the run is complete"
+    todo = _all_of(_remaining(run, now)) + _kept_until(run, now)
+    if run.status == "running" and alive:
+        return f"its process goes on: it {todo}"
+    again = (
+        "run the same script again"
+        if run.status == "interrupted" or alive is False
+        else ("if its process has ended, run the same script again")
+    )
+    if run.limit_reached and run.settings is not None and not run.open:
+        enough = _enough(run)
+        return f"raise max_cost (now {usd(run.settings.max_cost)}{enough}) and {again}: it {todo}"
+    return f"{again}: it {todo}"
+
+
+def _enough(run: Run) -> str:
+    """Which limit would do, as far as the log tells."""
+    parts = [
+        f"{usd(limit)} for {what}"
+        for limit, what in ((run.needed, "the next item"), (run.needed_for_all, "all"))
+        if limit is not None
+    ]
+    return f", {' and '.join(parts)} would do" if parts else ""
+
+
+def _remaining(run: Run, now: int) -> list[str]:
+    """Every kind of open work, as something that the next process does."""
+    unsettled = len(run.jobs_with(JobStatus.STARTED, JobStatus.UNKNOWN))
+    ended, running = len(run.jobs_with(JobStatus.ENDED)), len(run.jobs_with(JobStatus.SUBMITTED))
+    items = run.items
+    fresh = items.status.count(ItemStatus.FRESH) - sum(not items.status[index] for index in items.same_as)
+    doing: list[str] = []
+    if unsettled:
+        doing.append(f"finds out whether {number_of(unsettled, 'submission')} became a batch")
+    if ended:
+        doing.append(f"collects {number_of(ended, 'ended batch', 'ended batches')}")
+    if running:
+        doing.append(f"collects {number_of(running, 'batch', 'batches')} once the provider is done")
+    if len(run.requeued):
+        doing.append(f"sends {number_of(len(run.requeued), 'item')} again{_not_before(run, now)}")
+    if fresh:
+        doing.append(f"sends {number_of(fresh, 'item')} for the first time")
+    return doing or ["finds nothing left to do and completes the run"]
+
+
+def _kept_until(run: Run, now: int) -> str:
+    """The provider keeps results for 29 days, so nobody may wait for longer than that."""
+    until = [by for job in run.open.values() if (by := decide.collect_by(job)) is not None]
+    if not until:
+        return ""
+    day = f"{datetime.fromtimestamp(min(until) / 1e6, UTC):%Y-%m-%d}"
+    return f"; results are kept until {day}" if now < min(until) else f"; results were kept until {day}"
+
+
+def _not_before(run: Run, now: int) -> str:
+    earliest = run.requeued.earliest()
+    return "" if earliest is None or earliest <= now else f" (the first in {span(earliest - now)})"
+
+
+def _all_of(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

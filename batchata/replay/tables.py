@@ -1,0 +1,262 @@
+"""One row for each item: where it came from, what it says, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+import msgspec
+import pydantic
+
+from batchata.answers.answer import Citation, is_with_calls
+from batchata.answers.path_text import inside
+from batchata.answers.reader import Citations, Result
+from batchata.answers.schema import result_schema
+from batchata.core.state import Run
+from batchata.core.values import Usage
+from batchata.views.results import ItemResult
+
+type Kind = Literal["text", "whole", "number", "yes_no", "date", "time", "money", "list", "object", "json"]
+type Schema = Mapping[str, Any]
+
+_KINDS: dict[str, Kind] = {"string": "text", "integer": "whole", "number": "number", "boolean": "yes_no"}
+_FORMATS: dict[str, Kind] = {"date": "date", "date-time": "time"}
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """What stands in a column: a `list` of `inner`, an `object` with `fields`, or one value.
+
+    What has no single type of its own (unions, open dicts, anything) is "json": JSON as a text.
+    """
+
+    kind: Kind
+    inner: Type | None = None
+    fields: dict[str, Type] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column, and the steps from a result to its value."""
+
+    name: str
+    type: Type
+    path: tuple[str, ...] = ()
+
+
+TEXT, WHOLE, NUMBER, MONEY, YES_NO, JSON = (
+    Type("text"),
+    Type("whole"),
+    Type("number"),
+    Type("money"),
+    Type("yes_no"),
+    Type("json"),
+)
+
+
+def result_columns(schema: Schema | None) -> list[Column]:
+    """`result` for texts; for a model a column for each value, `result.vendor.name` for a nested one."""
+    if schema is None:
+        return [Column("result", TEXT)]
+    top = _Types(schema).of(schema)
+    return list(_flat("result", top, ()))
+
+
+def _flat(name: str, type_: Type, path: tuple[str, ...]) -> Iterator[Column]:
+    if type_.kind != "object":
+        yield Column(name, type_, path)
+        return
+    for key, inner in type_.fields.items():
+        yield from _flat(inside(name, key), inner, (*path, key))
+
+
+class _Types:
+    """Types by the definitions of one schema."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._definitions: Schema = schema.get("$defs", {})
+        self._under_way: list[str] = []
+
+    def of(self, schema: Schema) -> Type:
+        """The type of a part of the schema."""
+        if "$ref" in schema:
+            return self._referred(schema["$ref"].rsplit("/", 1)[-1])
+        options = [o for o in schema.get("anyOf") or [] if o.get("type") != "null"]
+        if len(options) == 1:
+            return self.of(options[0])
+        if "enum" in schema or "const" in schema:
+            return _of_values(schema.get("enum") or [schema["const"]])
+        match schema.get("type"):
+            case "object":
+                return self._object(schema)
+            case "array" if isinstance(schema.get("items"), dict) and "prefixItems" not in schema:
+                return Type("list", self.of(schema["items"]))
+            case "string" if schema.get("format") in _FORMATS:
+                return Type(_FORMATS[schema["format"]])
+            case str() as kind if kind in _KINDS:
+                return Type(_KINDS[kind])
+        return JSON
+
+    def _referred(self, name: str) -> Type:
+        if name in self._under_way:  # a model that holds itself has no end
+            return JSON
+        self._under_way.append(name)
+        found = self.of(self._definitions.get(name, {}))
+        self._under_way.pop()
+        return found
+
+    def _object(self, schema: Schema) -> Type:
+        properties = schema.get("properties")
+        if not properties or schema.get("additionalProperties"):
+            return JSON
+        return Type("object", fields={name: self.of(part) for name, part in properties.items()})
+
+
+def _of_values(values: list[Any]) -> Type:
+    kinds = {type(value) for value in values if value is not None}
+    simple: dict[type, Type] = {str: TEXT, int: WHOLE, float: NUMBER, bool: YES_NO}
+    return simple.get(kinds.pop(), JSON) if len(kinds) == 1 else JSON
+
+
+_CITATION = Type(
+    "object",
+    fields={
+        "field": TEXT,
+        "type": TEXT,
+        "cited_text": TEXT,
+        "document_index": WHOLE,
+        "document_title": TEXT,
+        "start_page_number": WHOLE,
+        "end_page_number": WHOLE,
+        "start_char_index": WHOLE,
+        "end_char_index": WHOLE,
+        "start_content_block_index": WHOLE,
+        "end_content_block_index": WHOLE,
+        "source": TEXT,
+        "url": TEXT,
+        "grounded": YES_NO,
+    },
+)
+_PROVENANCE = [
+    Column("run_id", TEXT),
+    Column("index", WHOLE),
+    Column("status", TEXT),
+    Column("attempt", WHOLE),
+    Column("job", WHOLE),
+    Column("batch_id", TEXT),
+    Column("custom_id", TEXT),
+    Column("same_as", WHOLE),
+    Column("model", TEXT),
+    Column("cost", MONEY),
+    *(Column(kind, WHOLE) for kind in Usage.__struct_fields__),
+    Column("stop_reason", TEXT),
+    Column("error_kind", TEXT),
+    Column("error_message", TEXT),
+]
+
+
+class Table:
+    """The columns of a run's results and the values of each item in them.
+
+    Results are in columns of their own, by the fields of `response_model`; None for texts.
+    """
+
+    def __init__(self, run: Run, response_model: type[pydantic.BaseModel] | None) -> None:
+        assert run.started is not None
+        self._run = run
+        schema = None if response_model is None else result_schema(response_model)
+        self._of_result = result_columns(schema)
+        cited = [Column("citations", Type("list", _CITATION))] if run.started.enable_citations else []
+        self.columns = [*_PROVENANCE, *self._of_result, *cited]
+        self._is_cited = bool(cited)
+        self._has_fields = schema is not None
+
+    def row(self, item: ItemResult) -> list[Any]:
+        """The item's values, one for each column; None where there is none."""
+        result = _tabular(item.result, self._has_fields)
+        values = [_converted(_at(result, column.path), column.type) for column in self._of_result]
+        cited = [flat_citations(item.citations)] if self._is_cited else []
+        return [*provenance(self._run, item).values(), *values, *cited]
+
+
+def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
+    """Where the item's result came from and what it cost, by the names of the columns."""
+    started, number = run.started, run.items.job[item.index]
+    assert started is not None
+    job = run.jobs.get(number)
+    return {
+        "run_id": started.run_id,
+        "index": item.index,
+        "status": item.status,
+        "attempt": item.attempts,
+        "job": None if job is None else number,
+        "batch_id": None if job is None else job.batch_id,
+        "custom_id": None
+        if job is None
+        else job.custom_id(item.index if item.same_as is None else item.same_as),
+        "same_as": item.same_as,
+        "model": started.model,
+        "cost": item.cost,
+        **{
+            kind: None if item.usage is None else getattr(item.usage, kind)
+            for kind in Usage.__struct_fields__
+        },
+        "stop_reason": item.stop_reason,
+        "error_kind": None if item.error is None else item.error.kind,
+        "error_message": None if item.error is None else item.error.message,
+    }
+
+
+def written(result: Result) -> Any:
+    """The result as JSON values, by field names."""
+    return result.model_dump(mode="json") if isinstance(result, pydantic.BaseModel) else result
+
+
+def _tabular(result: Result, has_fields: bool) -> Any:
+    """The result for its columns: calls of tools are one text, and have no fields."""
+    if not is_with_calls(result):
+        return written(result)
+    return None if has_fields else msgspec.json.encode(result).decode()
+
+
+def flat_citations(citations: Citations) -> list[dict[str, Any]] | None:
+    """The citations one after another, each with the `field` that it supports; None without a field."""
+    if citations is None:
+        return None
+    if isinstance(citations, list):
+        return [_citation(None, citation) for citation in citations]
+    return [_citation(path, citation) for path, found in citations.items() for citation in found]
+
+
+def _citation(path: str | None, citation: Citation) -> dict[str, Any]:
+    known = citation.as_dict()
+    return {name: path if name == "field" else known.get(name) for name in _CITATION.fields}
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        value = None if value is None else value.get(step)
+    return value
+
+
+def _converted(value: Any, type_: Type) -> Any:
+    if value is None:
+        return None
+    match type_.kind:
+        case "json":
+            return msgspec.json.encode(value).decode()
+        case "date":
+            return date.fromisoformat(value)
+        case "time":
+            when = datetime.fromisoformat(value)
+            return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+        case "list":
+            inner = type_.inner
+            assert inner is not None
+            return [_converted(part, inner) for part in value]
+        case "object":
+            return {name: _converted(value.get(name), part) for name, part in type_.fields.items()}
+        case _:
+            return value

@@ -1,0 +1,319 @@
+"""What defines a run: everything that decides what is sent, checked before anything is written or sent."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import Any
+
+import pydantic
+
+from batchata.answers.reader import Reader
+from batchata.answers.schema import Route, check_response_model, choose_route, json_schema, result_schema
+from batchata.core.events import RunStarted
+from batchata.core.plan import Measures
+from batchata.core.pricing import ModelPrice, plain, worst_cost
+from batchata.core.values import CachePlan, Process, Settings
+from batchata.errors import CostLimitError, InvalidInputError
+from batchata.inputs import (
+    CACHE_MARK,
+    Inputs,
+    RequestTemplate,
+    check_params,
+    encode,
+    note_size,
+    read_inputs,
+    service_tools,
+)
+from batchata.providers.given_prices import Prices, given_price
+from batchata.providers.models import Model, find_model
+from batchata.providers.port import Provider
+from batchata.providers.prices import find_price
+from batchata.run.cache_plan import check_cache, plan_cache
+
+
+@dataclass
+class Definition:
+    """A run as its caller describes it."""
+
+    model: Model
+    inputs: Inputs
+    params: dict[str, Any]
+    prompt: str | None
+    response_model: type[pydantic.BaseModel] | None
+    schema: dict[str, Any] | None
+    enable_citations: bool
+    route: Route
+    dedupe: bool = False
+    cache: str | None = None
+    given_price: ModelPrice | None = None
+    _planned: CachePlan | None = None
+    _decided: bool = False
+
+    @property
+    def reader(self) -> Reader:
+        """Reads answers as this run wants them."""
+        return Reader(self.response_model, self.enable_citations)
+
+    @cached_property
+    def template(self) -> RequestTemplate:
+        """What all requests share."""
+        params = {"model": self.model.id, **self.params}
+        if self.route.output_format is not None:
+            params["output_config"] = {**params.get("output_config", {}), "format": self.route.output_format}
+        bare = RequestTemplate(params, self.route.instructions, self.prompt, self.enable_citations)
+        plan = self._cache_plan(bare)
+        return bare if plan is None or plan.level is None else replace(bare, cache=plan)
+
+    @property
+    def cache_plan(self) -> CachePlan | None:
+        """What is cached, and why; None when that is not asked for."""
+        return self._planned if self.template else None  # the template is made by the plan
+
+    def take_route(self, wanted: str) -> None:
+        """Ask for the shape of answers in this way, "native" or "prompt", from now on.
+
+        What the native format cannot carry stays in the prompt.
+        """
+        if wanted in (self.route.kind, "", "text"):
+            return
+        try:
+            found = self._route(wanted)
+        except InvalidInputError:
+            return
+        self.route = found
+        self.__dict__.pop("template", None)
+
+    def _route(self, wanted: str) -> Route:
+        return choose_route(
+            self.schema, native=self.model.structured_output, citations=self.enable_citations, wanted=wanted
+        )
+
+    def follow(self, plan: CachePlan | None) -> None:
+        """Cache what a run in the log has been caching since it began, whatever would pay today."""
+        self._planned = plan
+        self._decided = True
+        self.__dict__.pop("template", None)
+
+    def follow_inputs(self, digests: Mapping[int, bytes]) -> None:
+        """Identify these items as the run in the log does."""
+        self.inputs.follow(digests)
+        self.__dict__.pop("same_as", None)
+
+    def _cache_plan(self, bare: RequestTemplate) -> CachePlan | None:
+        if not self._decided and self.cache is not None:
+            price = None if self.price is None else self.price.kept_in(self.geo)
+            requests = self.inputs.count - len(self.same_as)
+            self._planned = plan_cache(self.model, self.inputs, bare, price, requests)
+        self._decided = True
+        return self._planned
+
+    @cached_property
+    def price(self) -> ModelPrice | None:
+        """The price that the caller gave, or today's list price; None when no source knows the model."""
+        return self.given_price or find_price(self.model.id, datetime.now(UTC))
+
+    @cached_property
+    def same_as(self) -> dict[int, int]:
+        """The items that share the request of an earlier one; empty unless `dedupe` is on."""
+        return self.inputs.copies() if self.dedupe else {}
+
+    @property
+    def max_tokens(self) -> int:
+        """What an answer may have at most, thinking included."""
+        return int(self.params["max_tokens"])
+
+    @property
+    def geo(self) -> str | None:
+        """Where inference is to take place, as far as the parameters say so."""
+        geo = self.params.get("inference_geo")
+        return None if geo is None else str(geo)
+
+    def measures(
+        self,
+        note: Callable[[int], str | None] = lambda index: None,
+        raised: Mapping[int, int] = MappingProxyType({}),
+        max_tokens: int | None = None,
+    ) -> Measures:
+        """How big each request is, and what it may cost at worst.
+
+        `note` gives what goes with an item; `raised` has the items whose answers may be longer than
+        `max_tokens`, which is that of the run unless another is given.
+        """
+        inputs, template, price = self.inputs, self.template, self.price
+        bytes_more, tokens_more = template.size, template.token_bound
+        most = self.max_tokens if max_tokens is None else max_tokens
+        caching = inputs.caches or template.caches
+        us = self.geo != "global"  # a workspace may have the United States as its default
+
+        def noted(index: int) -> int:
+            text = note(index)
+            return 0 if text is None else note_size(text)
+
+        @lru_cache(maxsize=10_000)  # many items are of one size
+        def worst_of(tokens: int, max_tokens: int) -> Decimal | None:
+            return None if price is None else worst_cost(price, tokens, max_tokens, caching=caching, us=us)
+
+        def worst(index: int) -> Decimal | None:
+            limit = max(most, raised.get(index, 0))
+            return worst_of(inputs.token_bound(index) + tokens_more + noted(index), limit)
+
+        def size(index: int) -> int:
+            digits = len(str(raised[index])) if index in raised else 0
+            return inputs.request_size(index) + bytes_more + digits + noted(index)
+
+        return Measures(size=size, worst_cost=worst)
+
+    def check_price(self, settings: Settings) -> None:
+        """A limit on costs needs a price to count with, and a worst case to hold back.
+
+        Raises CostLimitError.
+        """
+        if settings.max_cost is None:
+            return
+        give = f"prices={{{self.model.id!r}: {{'input': …, 'output': …}}}} (USD per million tokens)"
+        if self.price is None:
+            raise CostLimitError(
+                f"max_cost is set, but no price is known for {self.model.id}, so costs cannot be limited; "
+                f"give its price with {give}, or leave max_cost out"
+            )
+        if unknown := self.price.unknown_kinds(caching=self.inputs.caches or self.template.caches):
+            raise CostLimitError(
+                f"max_cost is set and requests use prompt caching, but for {self.model.id} no price is known "
+                f"of {', '.join(kind.removesuffix('_tokens') for kind in unknown)} ({self.price.source}); "
+                "give all prices with prices={…}, or leave max_cost or cache_control out"
+            )
+        if tools := service_tools(self.params):
+            raise CostLimitError(
+                f"max_cost cannot be held with the tool {tools[0]}: the service runs it as it likes, "
+                "so a request has no worst case; leave max_cost or the tool out"
+            )
+
+    def check_fits(self, settings: Settings) -> None:
+        """An item that is dearer than the whole limit would never be sent, nor what comes after it.
+
+        Raises CostLimitError.
+        """
+        if settings.max_cost is None or not self.inputs.count:
+            return
+        largest = self.inputs.largest()
+        worst = self.measures().worst_cost(largest)
+        if worst is not None and worst > Decimal(settings.max_cost):
+            tokens = self.inputs.token_bound(largest) + self.template.token_bound
+            output = self.params["max_tokens"]
+            raise CostLimitError(
+                f"max_cost is ${settings.max_cost}, but item {largest} alone may cost ${plain(worst)} at "
+                f"worst: up to {tokens:,} input tokens and max_tokens={output:,} of output; "
+                f"give max_cost={plain(worst)} or more, a lower max_tokens, or leave the item out"
+            )
+
+    def started(self, run_id: str, tag: str, provider: Provider | None, settings: Settings) -> RunStarted:
+        """The first event of the run. A run without items has no provider."""
+        model = self.response_model
+        return RunStarted(
+            run_id=run_id,
+            tag=tag,
+            provider="" if provider is None else provider.name,
+            base_url="" if provider is None else provider.base_url,
+            library_version=version("batchata"),
+            model=self.model.id,
+            params=self.params,
+            prompt=self.prompt,
+            response_model=None if model is None else f"{model.__module__}:{model.__qualname__}",
+            response_schema=self.schema,
+            result_schema=None if model is None else result_schema(model),
+            enable_citations=self.enable_citations,
+            output_route=self.route.kind,
+            input_kind=self.inputs.kind,
+            input_count=self.inputs.count,
+            input_fingerprint=self.inputs.fingerprint(),
+            settings=settings,
+            process=this_process(),
+            key=None if provider is None else provider.key,
+            dedupe=self.dedupe,
+            cache=self.cache_plan,
+        )
+
+
+def define(
+    *,
+    messages: Iterable[Any] | None,
+    files: Iterable[Any] | None,
+    prompt: str | None,
+    model: str,
+    response_model: object,
+    enable_citations: bool,
+    max_tokens: int,
+    dedupe: bool = False,
+    cache: str | None = None,
+    prices: Prices | str | os.PathLike[str] | None = None,
+    on_bad_file: str = "raise",
+    structured_output: str = "auto",
+    message_params: Mapping[str, Any],
+) -> Definition:
+    """Check everything that the caller gave.
+
+    Raises InvalidInputError or one of its kinds for the first thing that cannot be sent.
+    """
+    if not isinstance(dedupe, bool):
+        raise InvalidInputError(f"dedupe must be True or False, not {dedupe!r}")
+    found = find_model(model, datetime.now(UTC).date())
+    price = given_price(prices, found.id)
+    checked_model = check_response_model(response_model)
+    schema = None if checked_model is None else json_schema(checked_model)
+    params = check_params({**message_params, "max_tokens": max_tokens}, found)
+    inputs = read_inputs(
+        messages=messages,
+        files=files,
+        prompt=prompt,
+        model=found,
+        enable_citations=bool(enable_citations),
+        on_bad_file=on_bad_file,
+        params=params,
+    )
+    if not inputs.count:
+        raise InvalidInputError(
+            f"{inputs.kind} is empty, so there is nothing to send; look at the folder, the pattern or the "
+            "query that it was made from"
+        )
+    if check_cache(cache) and (inputs.caches or CACHE_MARK in encode(params)):
+        raise InvalidInputError(
+            "cache='auto' decides what is cached, and cache_control in messages or parameters does too; "
+            "leave one of them out"
+        )
+    if checked_model is not None and inputs.first_prefilled is not None:
+        raise InvalidInputError(
+            f"messages[{inputs.first_prefilled}] ends with an assistant message, which the answer would "
+            "continue, and a response_model needs the whole answer; end with a user message, or leave "
+            "response_model out"
+        )
+    return Definition(
+        model=found,
+        inputs=inputs,
+        params=params,
+        prompt=prompt,
+        response_model=checked_model,
+        schema=schema,
+        enable_citations=bool(enable_citations),
+        dedupe=dedupe,
+        cache=check_cache(cache),
+        route=choose_route(
+            schema,
+            native=found.structured_output,
+            citations=bool(enable_citations),
+            wanted=structured_output,
+        ),
+        given_price=price,
+    )
+
+
+def this_process() -> Process:
+    """The process we are."""
+    return Process(pid=os.getpid(), host=socket.gethostname())

@@ -1,0 +1,73 @@
+"""What is not believed at once: results that lack lines, and batches that nobody knows any more.
+
+What could cost money twice is never decided from the absence of a sign. A request without a line may have
+been paid for, unless the batch's own counts, which have to add up to its size, say that it was not answered.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from batchata.core import decide
+from batchata.core.state import Job
+from batchata.errors import BatchNotFoundError, IncompleteResultsError, ResultsExpiredError
+from batchata.run.record import Collection
+
+
+def is_explained(job: Job, collection: Collection) -> bool:
+    """Whether the counts say that no answer is among what the results lack.
+
+    A line that cannot be read and names its request is no lacking line: it stays as it is.
+    """
+    read = job.outcomes.get("succeeded", 0) + len(collection.garbled)
+    return job.counts is not None and _add_up(job) and read >= job.counts.succeeded
+
+
+def _add_up(job: Job) -> bool:
+    counts = job.counts
+    if counts is None or counts.processing:
+        return False
+    return counts.succeeded + counts.errored + counts.canceled + counts.expired == job.request_count
+
+
+def short(job: Job, collection: Collection) -> IncompleteResultsError:
+    """The results lack lines again and again: what to look at, and what to do then."""
+    counted = 0 if job.counts is None else job.counts.succeeded
+    said = f"the batch counts {counted} as answered" if _add_up(job) else "its counts do not add up"
+    return IncompleteResultsError(
+        f"the results of {job.batch_id} (job {job.number}) have no line for {len(collection.expected)} of "
+        f"its {job.request_count} requests, and {said}: they may have been paid for, so they are not sent "
+        f"again. Look at the batch in the Console; the next start asks again{_kept(job)}. If the lines never "
+        f"come, manager.abandon({job.number}) lets its open items be sent, and paid, again"
+    )
+
+
+def gone(job: Job) -> BatchNotFoundError:
+    """Neither the batch nor a trace of it in the list, for minutes."""
+    return BatchNotFoundError(
+        f"the provider knows no batch {job.batch_id} (job {job.number}), and has not for minutes; "
+        "is the API key one of the workspace in which the run was started? "
+        f"If the batch was deleted, manager.abandon({job.number}) lets its items be sent again",
+        kind="not_found_error",
+        status=404,
+    )
+
+
+def expired(job: Job) -> ResultsExpiredError:
+    """The results are not to be had any more, and their time is over by the provider's clock."""
+    return ResultsExpiredError(
+        f"the results of {job.batch_id} (job {job.number}) were kept until {_day(job)}, 29 days from the "
+        f"creation of the batch, and are gone. manager.abandon({job.number}) lets its open items be "
+        "sent, and paid, again",
+        kind="results_expired",
+    )
+
+
+def _kept(job: Job) -> str:
+    return f" (results are kept until {_day(job)})" if job.created_at else ""
+
+
+def _day(job: Job) -> str:
+    until = decide.collect_by(job)
+    assert until is not None
+    return f"{datetime.fromtimestamp(until / 1e6, UTC):%Y-%m-%d}"

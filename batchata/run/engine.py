@@ -1,0 +1,438 @@
+"""Starting, resuming and driving a run, from what its caller described and what its log holds."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pydantic
+
+from batchata.answers.reader import Reader
+from batchata.answers.schema import check_response_model
+from batchata.core.events import JobAbandoned
+from batchata.core.state import ItemStatus, Run
+from batchata.core.values import Settings
+from batchata.errors import (
+    BatchataError,
+    InvalidInputError,
+    PendingRunWarning,
+    RunClaimedError,
+    RunMismatchError,
+    UnsavedRunWarning,
+)
+from batchata.inputs import read_again
+from batchata.log.port import Log
+from batchata.logs import warn
+from batchata.providers.port import Provider
+from batchata.run import starting
+from batchata.run.definition import Definition, this_process
+from batchata.run.estimate import Estimate
+from batchata.run.estimating import (
+    Basis,
+    Expectation,
+    expectation_of,
+    make_estimate,
+    offline_basis,
+    remaining,
+    sampled_basis,
+)
+from batchata.run.interrupts import Asked, Stop, stop_on_signals
+from batchata.run.journal import Journal, Notes
+from batchata.run.loop import Requests, Runner
+from batchata.run.outcomes import Intake
+from batchata.run.record import Recorder
+from batchata.run.retrying import check_raised, retry_failed
+from batchata.run.same_run import changes, check_same_place, check_same_run, which_run
+from batchata.run.store import RunStore
+from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
+from batchata.terminal.leaving import left, out_of_time, unsaved
+from batchata.terminal.progress import EVERY, name_head, progress_for, report_costs
+from batchata.views.results import (
+    ItemResult,
+    entry,
+    never_started,
+    read_entries,
+    read_items,
+    refuse_purged,
+)
+from batchata.views.results_dir import ResultsWriter, owner_of, prepare
+
+_LEFT = frozenset({"keyboard", "terminated", "detached"})  # reasons for which a run is left with its batches
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one call of `drive` is to do.
+
+    With `once` each batch is asked only once. With `retry_failed` failed items get a fresh set of attempts
+    first, and longer answers with `max_tokens`. With `cancel` nothing is sent, open batches are cancelled,
+    and what they finished is collected.
+    `wait` is for this call what `max_wait_time` is for others. `every` is how many seconds pass until a line
+    says that the run is still there, without a terminal.
+    """
+
+    once: bool = False
+    show_progress: bool = False
+    retry_failed: bool = False
+    max_tokens: int | None = None
+    cancel: bool = False
+    wait: float | None = None
+    every: float = EVERY
+
+
+class Engine:
+    """One run, driven by calls of `drive` in any number of processes one after another.
+
+    `patience` is how many seconds programs that read the log may keep its jobs from being sent.
+    """
+
+    patience = 600.0
+
+    def __init__(
+        self, definition: Definition, settings: Settings, store: RunStore, provider: Callable[[], Provider]
+    ) -> None:
+        self.definition = definition
+        self.settings = settings
+        self.store = store
+        self.store.choose = partial(which_run, definition)
+        self.stop = Stop()
+        self._make_provider = provider
+        self._provider: Provider | None = None
+        self._expectation: Expectation | None = None  # of the last estimate that was asked for
+        self.retried = 0  # items that the last call with `retry_failed` sent again
+        self._driving = False
+        self._warned = False  # that nothing of the run is kept on disk
+        self._left_at = 0  # the run's version when our last call of drive ended
+        self._ours: tuple[str, int] | None = None  # tag and size of the run that was found to be ours
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Log | None, Run]]:
+        """The log and the run in it, which is certainly the one that our definition describes.
+
+        The log is None, and the run an empty one, when it was never started.
+
+        Raises RunMismatchError when the log holds another run.
+        """
+        with self.store.reading() as log:
+            if log is not None:
+                self._check_ours(log)
+            yield log, self.store.run
+
+    def _check_ours(self, log: Log) -> None:
+        """Once for each size that the run has: neither its beginning nor our definition changes."""
+        run = self.store.run
+        if run.started is None:
+            return
+        if self._ours == (run.started.tag, run.total):
+            self.definition.take_route(self._route_of(run))
+            return
+        try:
+            check_same_run(log, run, self.definition)
+        except RunMismatchError:
+            self.store.forget()
+            raise
+        if self._ours is None:
+            self.definition.follow(run.started.cache)
+        self.definition.take_route(self._route_of(run))
+        self._ours = run.started.tag, run.total
+
+    def _route_of(self, run: Run) -> str:
+        """The way that the caller asked for, or the one that the run decided on."""
+        wanted = self.settings.structured_output
+        return run.route if wanted is None else wanted
+
+    def state(self) -> Run:
+        """The run as its log has it now; an empty one when it was never started."""
+        with self.reading() as (_, run):
+            return run
+
+    def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
+        """Every item in input order, parsed with another response model if one is given."""
+        other = check_response_model(response_model)
+        reader = None if other is None else Reader(other, self.definition.enable_citations)
+        refuse_purged(self.state())  # now, and not when the first item is asked for
+        return self._items(reader or self.definition.reader, again=reader is not None)
+
+    def _items(self, reader: Reader, *, again: bool) -> Iterator[ItemResult]:
+        known = 0
+        with self.reading() as (log, run):
+            if log is not None and run.started is not None:
+                known = run.total
+                yield from read_items(log, run, range(known), reader, again=again)
+        yield from never_started(self.definition.inputs.count - known, known)
+
+    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
+        """What `items` gives, cut down to the shape of `results()`."""
+        if response_model is not None:
+            return [entry(item) for item in self.items(response_model)]
+        with self.reading() as (log, run):
+            refuse_purged(run)
+            known = [] if log is None else read_entries(log, run, range(run.total), self.definition.reader)
+            entries = [entry(reading) for reading in known]
+        missing = never_started(self.definition.inputs.count - len(entries))
+        return entries + [entry(item) for item in missing]
+
+    def head(self) -> str | None:
+        """See `Log.head`."""
+        with self.store.reading() as log:
+            return None if log is None or self.store.run_id is None else log.head(self.store.run_id)
+
+    def estimate(self, exact: bool, output_tokens: int | None) -> Estimate:
+        """What remains to be done is going to use and to cost; nothing is written."""
+        definition = self.definition
+        with self.reading() as (_, run):
+            left = remaining(run, definition.inputs, definition.same_as)
+            basis = offline_basis(definition, run, output_tokens)
+            if exact:
+                basis = self._counted(basis, left.requests)
+            self._expectation = basis.expectation
+            return make_estimate(definition, self.settings, run, left, basis)
+
+    def _counted(self, basis: Basis, items: list[int]) -> Basis:
+        """Asks the provider to count a sample."""
+        provider = self._make_provider()
+        try:
+            provider.check()
+            encode, source = self.definition.template.encode, self.definition.inputs.source
+            return sampled_basis(basis, items, lambda i: provider.count_tokens(encode("counted", source(i))))
+        finally:
+            provider.close()
+
+    def drive(self, call: Call) -> Run:
+        """Start or resume the run, carry out what is due (see `Runner.drive`), and name the log's head."""
+        if self._driving:
+            raise RunClaimedError(f"another thread drives the run {self.store.run_id!r}; wait for it")
+        self._driving, self.retried = True, 0
+        try:
+            with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel") as asked:
+                run = self._carry_on(call)
+        except BatchataError as exc:
+            self._note_what_is_open(exc)
+            raise
+        finally:
+            self._driving = False
+            self.stop = Stop()
+        self._tell_what_is_open(run, call, asked)
+        if not call.once:
+            report_costs(run, call.show_progress, self._failures(run))
+            name_head(self.head(), self.store.run_id, call.show_progress)
+        return run
+
+    def _tell_what_is_open(self, run: Run, call: Call, asked: Asked) -> None:
+        """How to go on with a run that was left.
+
+        Raises KeyboardInterrupt or SystemExit(143) after a signal: the script ends as its user expects.
+        """
+        if asked.signal == signal.SIGINT:
+            raise KeyboardInterrupt(self.left())
+        if run.status == "interrupted" and run.interrupted_by == "max_wait_time" and call.wait is None:
+            seconds = self.settings.max_wait_time or 0.0
+            warn(out_of_time(run, seconds, self.store.path), PendingRunWarning)
+        elif run.status == "interrupted" and run.interrupted_by in _LEFT and run.pending:
+            warn(self.left(), PendingRunWarning)
+        if asked.signal == signal.SIGTERM:
+            raise SystemExit(128 + signal.SIGTERM)
+
+    def _note_what_is_open(self, exc: BatchataError) -> None:
+        """What an error leaves at the provider is named nowhere else when the log is in memory."""
+        if self.store.path is None and self.state().open:
+            exc.add_note(self.left())
+
+    def _failures(self, run: Run) -> Iterator[str]:
+        """What failed, as warnings in the log tree, and as lines for a person."""
+        if not run.failed:
+            return iter(())
+        with self.store.reading() as log:
+            found = [] if log is None else failures(log, run)
+        place = self.definition.inputs.place
+        warn_of(found, run, place)
+        return failure_lines(found, run, place, self.store.path)
+
+    def left(self) -> str:
+        """Where a run stands that was stopped, and how to go on with it."""
+        return left(self.state(), self.store.path)
+
+    def cancel(self) -> Run:
+        """Cancel what is open: by the call of `drive` that is under way, or by one of our own."""
+        if self._driving:
+            self.stop.ask("cancelled", cancel=True)
+            return self.state()
+        run = self.state()
+        return self.drive(Call(cancel=True)) if run.open else run
+
+    def detach(self) -> None:
+        """Let the call of `drive` that is under way end, with the batches left running."""
+        if self._driving:
+            self.stop.ask("detached")
+
+    def abandon(self, number: int) -> Run:
+        """Give up an open job, on the user's word that its batch cannot be found or read."""
+        run = self.state()
+        if number not in run.open:
+            raise InvalidInputError(not_open(run, number))
+        if self._driving:
+            raise RunClaimedError("the run is being driven; abandon a job after run() has ended")
+        with self.store.claimed(new_run_id()) as (_, journal):
+            job = journal.run.open.get(number)
+            if job is None:
+                raise InvalidInputError(not_open(journal.run, number))
+            journal.append(JobAbandoned(job=number, batch_id=job.batch_id))
+        return self.store.run
+
+    def _carry_on(self, call: Call) -> Run:
+        with self.reading() as (_, run):
+            if call.max_tokens is not None:
+                check_raised(run, self.definition, self.settings, call.max_tokens)
+            if run.started is not None and self._nothing_to_do(call):
+                progress_for(call.show_progress).update(run)
+                return run
+            self._check_before_anything_is_written(call)
+        self._warn_if_unsaved(call)
+        with self.store.claimed(new_run_id()) as (log, journal):
+            writer = self._begin(log, journal, call)
+            try:
+                if journal.run.status != "completed":
+                    self._run_loop(log, journal, writer, call)
+                writer.rest()
+            finally:
+                if self.store.in_memory and not journal.run.open:
+                    writer.release()  # the run may be gone for good, and its folders hold nothing
+            self._left_at = journal.run.version
+        if self._provider is not None and self.store.run.status != "running":
+            self._provider.close()
+            self._provider = None
+        return self.store.run
+
+    def _warn_if_unsaved(self, call: Call) -> None:
+        if self.store.path is None and not self._warned and self._is_work_left(call):
+            self._warned = True
+            warn(unsaved(), UnsavedRunWarning)
+
+    def _wait(self, call: Call) -> float | None:
+        return self.settings.max_wait_time if call.wait is None else call.wait
+
+    def _nothing_to_do(self, call: Call) -> bool:
+        run = self.store.run
+        assert run.settings is not None
+        same = not changes(run, self.settings, self.definition.max_tokens)
+        return same and run.status == "completed" and not self._is_work_left(call)
+
+    def _is_work_left(self, call: Call) -> bool:
+        run = self.store.run
+        if run.pending or run.open:  # a job may have been killed between its last outcome and its completion
+            return True
+        return self.definition.inputs.count > run.total or bool(call.retry_failed and run.failed)
+
+    def _check_before_anything_is_written(self, call: Call) -> None:
+        if call.retry_failed:
+            self._read_failed_again()
+        run = self.store.run
+        if self._is_work_left(call):
+            self.definition.check_price(self.settings)
+            if run.started is None:
+                self.store.warn_of_half()
+                self.definition.check_fits(self.settings)
+            if self._provider is None:
+                self._provider = self._make_provider()
+            self._provider.check()
+            if run.started is not None:
+                check_same_place(run, self._provider.name, self._provider.base_url)
+        prepare(self.settings, None if run.started is None else owner_of(run))
+
+    def _read_failed_again(self) -> None:
+        """What was mended since is sent as it is now."""
+        definition, status = self.definition, self.store.run.items.status
+        failed = [index for index, known in enumerate(status) if known == ItemStatus.FAILED]
+        on_bad_file = self.settings.on_bad_file
+        read_again(definition.inputs, failed, definition.model, definition.enable_citations, on_bad_file)
+
+    def _begin(self, log: Log, journal: Journal, call: Call) -> ResultsWriter:
+        run = journal.run
+        # Nobody was here since this object's last call, so there is nothing to say or to check.
+        same_script = run.version == self._left_at and run.status == "running"
+        if run.started is None:
+            starting.start(journal, self.definition, self.settings, self._provider)
+        elif not same_script:
+            self._check_ours(log)
+            starting.resume(journal, self.settings, self.definition.max_tokens, self._provider)
+            starting.warn_of_expiring_results(run)
+        starting.take_route(journal, self.definition)
+        memory = this_process() if self.store.in_memory else None
+        writer = ResultsWriter(log, run, self.definition.reader, memory)
+        writer.claim()
+        if not same_script:
+            writer.all()  # a process that died may have recorded results whose files it had not written
+        begun, known = bool(run.chunks), run.total
+        starting.add_items(journal, self.definition.inputs, self.definition.same_as)
+        starting.refuse_items(journal, self.definition.inputs)
+        if begun and run.total > known and self.definition.same_as:
+            writer.all()  # new items may share requests that were answered long ago
+        if call.retry_failed:
+            self.retried = retry_failed(journal, log, self.definition.inputs, call.max_tokens)
+        return writer
+
+    def _run_loop(self, log: Log, journal: Journal, writer: ResultsWriter, call: Call) -> None:
+        assert self._provider is not None or not (journal.run.pending or journal.run.open)
+        if call.cancel:
+            self.stop.ask("cancelled", cancel=True)
+        recorder = Recorder(self.definition.reader, self.definition.price, self.definition.geo)
+        notes = Notes(log, journal.claim.stream, journal.run)
+        watch = Watch()
+        with progress_for(call.show_progress, every=call.every) as progress:
+
+            def tell(run: Run) -> None:
+                watch.update(run)
+                progress.update(run)
+
+            runner = Runner(
+                journal=journal,
+                intake=Intake(journal, recorder, random.random, self.definition.inputs.place),
+                provider=self._provider,
+                inputs=self.definition.inputs,
+                requests=self._requests(notes),
+                again=lambda route: self._by_route(route, notes),
+                notes=notes,
+                stop=self.stop,
+                wait=self._wait(call),
+                tell=tell,
+                job_done=writer.job_done,
+                all_done=writer.rest,
+                patience=self.patience,
+            )
+            try:
+                runner.drive(once=call.once)
+            finally:
+                self._provider = None if runner.broke_off else self._provider
+
+    def _requests(self, notes: Notes) -> Requests:
+        """What the runner needs to plan and to build requests."""
+        definition, run = self.definition, self.store.run
+        return Requests(
+            definition.template,
+            definition.measures(notes.of, run.items.raised),
+            self._expectation or expectation_of(definition),
+        )
+
+    def _by_route(self, route: str, notes: Notes) -> Requests:
+        """The same when the way of the schema has changed: prompts are longer, and what they cost is more."""
+        self.definition.take_route(route)
+        self._expectation = None
+        return self._requests(notes)
+
+
+def not_open(run: Run, number: int) -> str:
+    """Why a job cannot be given up, and which ones can."""
+    open_jobs = ", ".join(map(str, run.open)) or "none"
+    return f"job {number!r} is not open, so there is nothing to abandon; open jobs: {open_jobs}"
+
+
+def new_run_id() -> str:
+    """A name for a run: when it began, and enough chance that no other has it."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

@@ -1,0 +1,421 @@
+"""The shell: one loop that starts what is due and records what comes back.
+
+Provider calls run in worker threads and hand plain values back through a bounded queue. The loop's thread
+alone owns state and log, so nothing is shared and nothing is locked.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from batchata.core import decide, events
+from batchata.core.decide import (
+    AwaitRoom,
+    Cancel,
+    Collect,
+    Finish,
+    Outlook,
+    Poll,
+    Settle,
+    Situation,
+    Step,
+    StopAtLimit,
+    Submit,
+)
+from batchata.core.plan import Measures, worst_of_pending
+from batchata.core.pricing import plain
+from batchata.core.ranges import to_ranges
+from batchata.core.state import JobStatus, Run
+from batchata.core.values import RequestError
+from batchata.errors import BatchataError, LogError, LogWriteError
+from batchata.inputs import Inputs, RequestTemplate
+from batchata.logs import get_logger
+from batchata.providers.port import Provider
+from batchata.run import calls
+from batchata.run.estimating import Expectation
+from batchata.run.interrupts import MainThread, Stop
+from batchata.run.journal import Journal, Notes
+from batchata.run.lost_batches import lost
+from batchata.run.one_pass import OnePass
+from batchata.run.outcomes import Intake
+from batchata.run.trouble import as_error
+from batchata.run.workers import Workers, jobs_of
+
+_logger = get_logger()
+_MOST_WORKERS = 16
+_LOOK_UP = 0.2  # seconds; the loop looks this often whether it is to stop
+_SHORT_READ = 2.0  # seconds that a program may read the log without a word from us
+_HELD = (
+    "another program reads the log and keeps what was written since in its -wal file (a database browser "
+    "with an open transaction, a backup); close it, and the run goes on"
+)
+_GRACE = 20.0  # seconds that calls under way get when the run ends early, so that their answers are recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """How requests are built, how large and dear they get, and what is expected of them."""
+
+    template: RequestTemplate
+    measures: Measures
+    expectation: Expectation
+
+
+@dataclass(slots=True)
+class Runner:
+    """Drives one run until it is done, told to stop, out of money, or has waited for `wait` seconds."""
+
+    journal: Journal
+    intake: Intake
+    provider: Provider | None  # None for a run without items
+    inputs: Inputs
+    requests: Requests
+    again: Callable[[str], Requests]  # the same for another way of the schema
+    notes: Notes
+    stop: Stop
+    wait: float | None  # None: until the run is done; 0: one pass
+    tell: Callable[[Run], None]  # called when something may have changed
+    job_done: Callable[[int], None]  # called when a job has been collected
+    all_done: Callable[[], None]  # called when no item is pending, before the log says so
+    patience: float  # seconds for readers that keep what is written out of the log's main file
+    broke_off: bool = False  # calls were under way at the end; the provider is closed
+    _workers: Workers = field(init=False)
+    # Jobs whose intent is written, and that are sent once a copy of the log's main file would know of them.
+    _written: list[calls.JobDescription] = field(default_factory=list)
+    _held_since: float | None = None  # monotonic; readers have kept them from being sent since then
+    _held_told: bool = False
+    _found: set[int] = field(
+        default_factory=set
+    )  # jobs that were at the provider at the start, not yet asked
+    _awaiting: Outlook | None = None  # while what fits into max_cost is too little for a job
+    _deadline: float | None = field(init=False, default=None)  # monotonic
+    _pass: OnePass = field(init=False, default_factory=OnePass)
+    _main_thread: MainThread = field(init=False, default_factory=MainThread)
+
+    @property
+    def run(self) -> Run:
+        """The state, which only the journal changes."""
+        return self.journal.run
+
+    def drive(self, *, once: bool = False) -> None:
+        """Carry out what is due until nothing more is; with `once`, in one pass that is no end of the run.
+
+        Each open batch is asked at the beginning. When time is up, the first pass is still done to its end:
+        work is not waiting.
+
+        Raises the provider's definite refusals, with everything pending left pending, and a LogError that
+        names the batches at the provider when the log cannot be written.
+        """
+        assert self.run.settings is not None
+        self._workers = Workers(self.provider, min(self.run.settings.max_parallel_jobs + 1, _MOST_WORKERS))
+        self._found = {job.number for job in self.run.jobs_with(JobStatus.SUBMITTED, JobStatus.ENDED)}
+        try:
+            self._loop_to_its_end(once)
+        except LogError as exc:
+            raise type(exc)(f"{exc}{self._left_behind()}") from exc
+        finally:
+            self.broke_off = self._workers.close()
+
+    def _loop_to_its_end(self, once: bool) -> None:
+        try:
+            self._loop(once)
+        except LogError:
+            raise  # nothing more can be written
+        except BatchataError as exc:
+            self._end_early("error", as_error(exc))
+            raise
+        trouble = self.intake.trouble.error
+        if trouble is None or (self.stop.reason and not self.stop.cancel):
+            return
+        if self.run.status == "running":
+            self._end_early("error")
+        raise trouble
+
+    def _loop(self, once: bool) -> None:
+        self._deadline = None if self.wait is None else time.monotonic() + self.wait
+        first = True
+        while not self._is_over():
+            last_pass = once or self._time_is_up()
+            steps = self._steps(check_now=first)
+            if last_pass:
+                steps = self._pass.rest(steps)
+            for step in steps:
+                self._start(step)
+            self._send()
+            first = False
+            self.tell(self.run)
+            if last_pass and not steps and not self._pass.is_under_way(self._calls):
+                if not once:
+                    self._end_early("max_wait_time")
+                return
+            # Another job may be due, or nothing can come any more.
+            at_once = any(isinstance(step, Submit | Finish | StopAtLimit) for step in steps)
+            self._take_reports(0.0 if at_once else self._patience())
+
+    def _time_is_up(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def _steps(self, check_now: bool) -> list[Step]:
+        situation = Situation(
+            busy=self._calls.keys() | self.intake.trouble.stuck,
+            submitting=self._may_submit(),
+            cancelling=self.stop.cancel,
+            cancelled=self.intake.cancelled,
+            check_now=check_now,
+            awaiting=self._awaiting,
+        )
+        return decide.next_steps(self.run, self.journal.now(), self.requests.measures, situation)
+
+    @property
+    def _calls(self) -> dict[int, str]:
+        """The jobs with a call under way or about to be made, and which."""
+        return self._workers.busy | {description.job: "submit" for description in self._written}
+
+    def _may_submit(self) -> bool:
+        """What a start finds at the provider is asked for, and fetched if it ended, before more is sent."""
+        return self.stop.reason is None and not self._found and self.journal.now() >= self.intake.paused_until
+
+    def _is_anything_to_cancel(self) -> bool:
+        """Whether an open job can still be cancelled and collected, without waiting for foreign batches."""
+        return bool(self.run.open.keys() - self.intake.undecided - self.intake.trouble.stuck)
+
+    def _is_over(self) -> bool:
+        assert self.run.settings is not None
+        if self.run.status == "completed":
+            return True
+        trouble = self.intake.trouble
+        if trouble.error is not None and not self.run.open.keys() - trouble.stuck:
+            return True
+        if self._main_thread.was_interrupted():
+            self.stop.ask("keyboard", cancel=self.run.settings.on_interrupt == "cancel")
+        if self.stop.reason and not (self.stop.cancel and self._is_anything_to_cancel()):
+            self._end_early(self.stop.reason)
+            return True
+        if self.run.limit_reached and not self.run.open:
+            self._end_early("cost_limit")
+            return True
+        return False
+
+    def _start(self, step: Step) -> None:
+        self._pass.note(step)
+        match step:
+            case Submit():
+                self._submit(step)
+            case Settle():
+                job = self.run.jobs[step.job]
+                strangers = self.intake.strangers[job.number]
+                sought = lost(self.run, job, strangers, self.journal.now(), self.intake.apart)
+                self._workers.call("settle", [step.job], calls.settle, sought)
+            case Poll():
+                batch_ids = {number: self._batch_id(number) for number in step.jobs}
+                since = min(self.run.jobs[number].started_at for number in step.jobs)
+                self._workers.call("poll", step.jobs, calls.poll, batch_ids, since)
+            case Collect():
+                self._workers.call(
+                    "collect",
+                    [step.job],
+                    calls.collect,
+                    step.job,
+                    self._batch_id(step.job),
+                    self.intake.is_doubted(step.job),
+                )
+            case Cancel():
+                self._cancel(step.job)
+            case StopAtLimit():
+                self._stop_at_limit(step)
+            case AwaitRoom():
+                self._awaiting = step.outlook
+            case Finish():
+                self._finish()
+            case _:
+                assert_never(step)
+
+    def _submit(self, step: Submit) -> None:
+        """Write the intents of all jobs that may be sent now: they are secured together."""
+        again: Submit | None = step
+        while again is not None:
+            self._written.append(self._intend(again))
+            steps = self._steps(check_now=False)
+            again = next((each for each in steps if isinstance(each, Submit)), None)
+
+    def _intend(self, step: Submit) -> calls.JobDescription:
+        self._pass.note(step)
+        plan, started = step.plan, self.run.started
+        assert started is not None
+        max_tokens = self.run.max_tokens_of(plan.items[0])  # of them all
+        self.journal.append(
+            events.SubmissionStarted(
+                job=step.number,
+                items=to_ranges(plan.items),
+                request_count=len(plan.items),
+                bytes=plan.bytes,
+                # What two copies of one log send must not be taken for each other.
+                custom_ids=f"{started.tag}-{step.number}-{secrets.token_hex(3)}-{{index}}",
+                reserved=None if plan.reserved is None else plain(plan.reserved),
+                expected=self.requests.expectation.of(plan.items),
+                max_tokens=max_tokens,
+            )
+        )
+        job = self.run.jobs[step.number]
+        return calls.JobDescription(
+            job=step.number,
+            custom_ids=[job.custom_id(index) for index in plan.items],
+            sources=[self.inputs.source(index) for index in plan.items],
+            notes=[self.notes.of(index) for index in plan.items],
+            template=self.requests.template.limited_to(max_tokens),
+            bytes=plan.bytes,
+            leaves_out=self.run.settings is not None and self.run.settings.on_bad_file == "fail",
+        )
+
+    def _send(self) -> None:
+        """Make the create calls whose intents are written, once a copy of the main file alone holds them.
+
+        Started from such a copy, a run looks for their batches; it would pay for them again if it had none.
+        """
+        if not self._written:
+            return
+        if self.run.sending_ended is not None:
+            self._take_back_unsent()
+            return
+        if not self.journal.claim.secure():
+            self._wait_for_readers()
+            return
+        self._held_since, self._held_told = None, False
+        written, self._written = self._written, []
+        for description in written:
+            self._workers.call("submit", [description.job], calls.submit, description)
+
+    def _wait_for_readers(self) -> None:
+        """Say once why nothing is sent; nobody knows when a program will let go of what it reads.
+
+        Raises LogWriteError when it has not after minutes.
+        """
+        moment = time.monotonic()
+        if self._held_since is None:
+            self._held_since = moment
+        held = moment - self._held_since
+        if held > _SHORT_READ and not self._held_told:
+            self._held_told = True
+            _logger.warning("log_held_by_reader", run=self.journal.claim.stream, advice=_HELD)
+        if held > self.patience:
+            self._take_back_unsent()
+            raise LogWriteError(f"nothing was sent for {self.patience:,.0f} s: {_HELD}")
+
+    def _take_back_unsent(self, why: str = "sending ended before it was this job's turn") -> None:
+        """What was never sent is certainly no batch, and need not be looked for."""
+        error = RequestError(kind="not_sent", message=why)
+        unsent, self._written = self._written, []
+        self.journal.append(
+            *(
+                events.SubmissionFailed(job=each.job, error=error, not_before=self.journal.now())
+                for each in unsent
+            )
+        )
+
+    def _cancel(self, number: int) -> None:
+        batch_id = self._batch_id(number)
+        if not self.run.jobs[number].cancel_requested:
+            reason = self.stop.reason or "requested"
+            self.journal.append(events.BatchCancelRequested(job=number, batch_id=batch_id, reason=reason))
+            self.journal.claim.secure()
+        self._workers.call("cancel", [number], calls.cancel, number, batch_id)
+
+    def _stop_at_limit(self, step: StopAtLimit) -> None:
+        assert self.run.settings is not None
+        pending = worst_of_pending(self.run, self.requests.measures)
+        self.journal.append(
+            events.CostLimitReached(
+                limit=self.run.settings.max_cost or "",
+                spent=plain(self.run.spent),
+                reserved=plain(self.run.reserved),
+                withheld=plain(self.run.withheld),
+                needed=plain(step.over.needed) if step.over.needed.is_finite() else None,
+                needed_for_all=None if pending is None else plain(pending),
+            )
+        )
+
+    def _finish(self) -> None:
+        self.all_done()
+        cost = self.run.total_cost
+        self.journal.append(
+            events.RunCompleted(
+                completed_items=self.run.completed,
+                failed_items=self.run.failed,
+                total_cost=None if cost is None else plain(cost),
+            )
+        )
+
+    def _batch_id(self, number: int) -> str:
+        batch_id = self.run.jobs[number].batch_id
+        assert batch_id is not None
+        return batch_id
+
+    def _take_reports(self, patience: float) -> None:
+        report = self._workers.report(patience)
+        if report is None:
+            return
+        self._pass.take(report)
+        completed_before, route = self._completed(report), self.run.route
+        theirs = None if self.provider is None else self.provider.clock
+        self.intake.apart = None if theirs is None else theirs - self.journal.now()
+        self.intake.take(report)
+        if self.run.route != route:
+            self._take_back_unsent("the schema goes another way from now on")
+            self.requests, self._awaiting = self.again(self.run.route), None
+        if not isinstance(report, calls.Arrived):
+            ended = self.run.jobs_with(JobStatus.ENDED) if isinstance(report, calls.Polled) else ()
+            self._found -= set(jobs_of(report)) - {job.number for job in ended}
+        if self._completed(report) != completed_before:
+            self.job_done(jobs_of(report)[0])
+
+    def _completed(self, report: calls.Report) -> bool:
+        """Whether there are results of the report's job to write; an item may also have been refused."""
+        if isinstance(report, calls.CallFailed):
+            job = self.run.jobs[report.jobs[0]]
+            return report.doing == "submit" and bool(job.outcomes)
+        return isinstance(report, calls.Exhausted) and report.job not in self.run.open
+
+    def _patience(self) -> float:
+        moment = self.journal.now()
+        due = decide.wake_at(self.run, self._calls.keys(), moment)
+        wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LOOK_UP)
+        if self._deadline is not None and not self._time_is_up():
+            wait = min(wait, self._deadline - time.monotonic())
+        return max(wait, 0.001)
+
+    def _left_behind(self) -> str:
+        """The batches at the provider, for a message: the log cannot be asked for them."""
+        until = time.monotonic() + _GRACE
+        while "submit" in self._workers.busy.values() and time.monotonic() < until:
+            report = self._workers.report(_LOOK_UP)
+            if isinstance(report, calls.Submitted):
+                self.intake.created[report.job] = report.batch.batch_id
+        known = {job.number: job.batch_id for job in self.run.open.values() if job.batch_id is not None}
+        named = [f"{batch_id} (job {number})" for number, batch_id in known.items()]
+        named += [
+            f"{batch_id} (job {number}, not in the log)"
+            for number, batch_id in self.intake.created.items()
+            if number not in known and number in self.run.open
+        ]
+        if not named:
+            return ""
+        return (
+            f"\nAt the provider are: {', '.join(named)}.\n"
+            "Nothing is lost while this log exists: once it can be written, the next start of the same "
+            "script collects them. A start without it would send, and pay for, all of it again."
+        )
+
+    def _end_early(self, reason: str, error: RequestError | None = None) -> None:
+        """Let creations under way report, so that the log knows their batches, and say why we stop."""
+        self._take_back_unsent()
+        until = time.monotonic() + _GRACE
+        while "submit" in self._workers.busy.values() and time.monotonic() < until:
+            self._take_reports(_LOOK_UP)
+        if self.intake.trouble.error is not None and not (self.stop.reason and not self.stop.cancel):
+            reason, error = "error", as_error(self.intake.trouble.error)
+        self.journal.append(events.RunInterrupted(reason=reason, error=error, pending_items=self.run.pending))
+        self.tell(self.run)

@@ -1,0 +1,124 @@
+"""What a look for the batch of a lost submission has shown: the verdict as an event, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from datetime import UTC, datetime
+
+from batchata.core.events import SubmissionSettled
+from batchata.core.state import Job, Run
+from batchata.run.calls import Lost, Sought
+
+
+def adopted(report: Sought) -> SubmissionSettled:
+    """One batch is the job's; what else was proven holds the same requests once more."""
+    batch, *surplus = report.proven
+    return SubmissionSettled(
+        job=report.job,
+        verdict="adopted",
+        batch_id=batch.batch_id,
+        created_at=batch.created_at,
+        expires_at=batch.expires_at,
+        looked_at=report.looked_at,
+        evidence="the results of the batch carry this job's custom ids",
+        surplus=[other.batch_id for other in surplus],
+    )
+
+
+def absent(report: Sought) -> SubmissionSettled:
+    """The job became no batch."""
+    return SubmissionSettled(
+        job=report.job,
+        verdict="absent",
+        batch_id=None,
+        created_at=None,
+        expires_at=None,
+        looked_at=report.looked_at,
+        evidence="no batch of this size was created since, other than those of other jobs",
+        surplus=[],
+    )
+
+
+def unsettled(job: Job, candidates: Sequence[str]) -> str:
+    """What to look at where nothing can be proven, and what to do then."""
+    when = f"{datetime.fromtimestamp(job.started_at / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    sent = f"job {job.number} ({job.request_count} requests, sent {when})"
+    if candidates:
+        return (
+            f"nobody can tell whether {sent} became a batch: {', '.join(candidates)} may be it, and the "
+            "results cannot be read any more. Look at it in the Console; if the job is to be sent again, "
+            f"call manager.abandon({job.number})"
+        )
+    return (
+        f"nobody can tell whether {sent} became a batch: it was sent with another API key, and none of the "
+        "run's batches can be seen with this one. Use a key of the workspace in which the run was started; "
+        f"if there is none any more and the job is to be sent again, call manager.abandon({job.number})"
+    )
+
+
+_HOUR = 3600 * 1_000_000
+# Batches sent within so many hours of the lost one tell how far the clocks were apart …
+_CALIBRATED_BY = 6 * _HOUR
+_ANCHORS = 3
+
+
+def lost(run: Run, job: Job, strangers: Set[str], asked_at: int, apart: int | None) -> Lost:
+    """The description by which a worker looks for the job's batch.
+
+    `asked_at` is the time by our clock, `apart` how far the provider's is ahead of it in this start, None
+    when no answer has told yet.
+    """
+    owned = [other for other in run.jobs.values() if other.batch_id is not None]
+    anchors = [other.batch_id for other in owned[: -_ANCHORS - 1 : -1] if other.batch_id is not None]
+    return Lost(
+        job=job.number,
+        asked_at=asked_at,
+        custom_ids=[job.custom_id(index) for index in job.indexes()],
+        since=_since(run, job, owned, apart),
+        until=_until(run, job, owned, apart),
+        not_ours=frozenset(other.batch_id for other in owned if other.batch_id) | strangers,
+        same_key=_same_key(run, job, anchors),
+        anchors=anchors,
+    )
+
+
+def _since(run: Run, job: Job, owned: list[Job], apart: int | None) -> int:
+    """The provider's time before which the job's batch was certainly not created.
+
+    Where nothing tells how far the clocks were apart, no time of ours does: only that jobs were sent in the
+    order of their numbers. 0 where there is none before it; then the whole list is looked through.
+    """
+    known = _apart_at(run, job.started_at, owned, apart)
+    before = [other.created_at for other in owned if other.created_at and other.number < job.number]
+    floor = max(before, default=_HOUR) - _HOUR  # they may have been sent side by side
+    return max(job.started_at + min(known) - _HOUR, 0) if known else floor
+
+
+def _until(run: Run, job: Job, owned: list[Job], apart: int | None) -> int | None:
+    """The provider's time after which it was certainly not created; None where nothing tells.
+
+    In a workspace where others create batches of the same size all day, new ones must not keep the job
+    waiting for ever.
+    """
+    # An adopted batch was submitted later than it was created: its difference is too small, never too large.
+    known = _apart_at(run, job.alone_since, owned, apart)
+    return job.alone_since + max(known) + _HOUR if known else None
+
+
+def _apart_at(run: Run, moment: int, owned: list[Job], apart: int | None) -> list[int]:
+    """By how much the provider's clock may have been ahead of ours at a moment by ours."""
+    found = [
+        other.created_at - other.submitted_at
+        for other in owned
+        if other.created_at and other.submitted_at and abs(other.started_at - moment) < _CALIBRATED_BY
+    ]
+    is_of_this_start = moment >= max(run.resumed_at, run.started_at)
+    return [*found, apart] if apart is not None and is_of_this_start else found
+
+
+def _same_key(run: Run, job: Job, anchors: list[str]) -> bool:
+    """Whether the job was certainly sent with the key of today; without any trace of a key nothing is held
+    against it."""
+    if job.started_at >= run.resumed_at:
+        return True
+    return job.key == run.key and (job.key is not None or not anchors)

@@ -1,0 +1,368 @@
+"""What every report of a worker means for the run: which events it becomes, and whether the run must stop."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from batchata.core import decide, events
+from batchata.core.events import Event
+from batchata.core.retry import SPENT, schedule_retries
+from batchata.core.state import Job, Run
+from batchata.core.values import RequestError
+from batchata.errors import (
+    BatchataError,
+    BatchNotFoundError,
+    IncompleteResultsError,
+    ProviderUnavailableError,
+    RequestRefusedError,
+    SpendLimitError,
+    UnknownSubmissionError,
+)
+from batchata.providers.port import Batch
+from batchata.run import calls, doubts, schema_route
+from batchata.run.bad_files import KIND
+from batchata.run.journal import Journal
+from batchata.run.lost_batches import absent, adopted, unsettled
+from batchata.run.record import Collection, Recorder
+from batchata.run.trouble import Trouble, as_error
+
+_SECOND = 1_000_000
+_DEFAULT_PAUSE = 2.0  # seconds after a failed call, doubled while failures go on
+_LONGEST_PAUSE = 60.0
+_LONGEST_ASKED = 3600.0  # seconds that a provider may ask for; what it says by then is worth another look
+_DOUBLINGS = 5
+_SHORT_DOWNLOADS = 2  # results with gaps are fetched so many times before the gaps count as missing
+_SHORT_OF_ANSWERS = 12  # … and so many times where answers are among what is lacking, which were paid for
+_MOST_REFUSED = 10  # items that jobs are refused for, one after another, before it seems to be all of them
+_UNREADABLE = 5  # looks until an ended batch that shows no custom ids is given up
+_GONE_LOOKS = 5  # looks, and …
+_GONE_AFTER = 10  # … so many times `settle_delay` until a batch that nobody knows is believed to be gone
+
+
+class Intake:
+    """Records reports. Only the loop's thread calls it."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        recorder: Recorder,
+        random: Callable[[], float],
+        place: Callable[[int], str] = "item {}".format,
+    ) -> None:
+        self._journal = journal
+        self._place = place  # how an item is named in a message
+        self._refused = 0  # items that jobs were refused for since one was taken
+        self.trouble = Trouble()
+        self.apart: int | None = None  # microseconds that the provider's clock is ahead of ours
+        self._recorder = recorder
+        self._random = random
+        self._collections: dict[int, Collection] = {}
+        self._counted: Counter[tuple[str, int]] = Counter()
+        self._failures = 0  # rounds of failures, one after another
+        self.paused_until = 0  # nothing new is sent before: the provider did not answer the last time
+        self.cancelled: set[int] = set()
+        self.created: dict[int, str] = {}  # job -> its batch, as soon as the provider has said so
+        # job -> ended batches that are not its own, though they may be another lost job's
+        self.strangers: defaultdict[int, set[str]] = defaultdict(set)
+        self._missed_since: dict[int, int] = {}  # job -> since when each look at its batch has ended in a 404
+        self.undecided: set[int] = set()  # jobs that are settled only when a running batch has ended
+
+    @property
+    def _run(self) -> Run:
+        return self._journal.run
+
+    def _now(self) -> int:
+        return self._journal.now()
+
+    def _provider_now(self) -> int:
+        """By the provider's clock, as far as it is known how far it is from ours."""
+        return self._now() + (self.apart or 0)
+
+    def take(self, report: calls.Report) -> None:
+        """Append what the report says. An error that waiting cannot cure goes to `trouble`."""
+        if not isinstance(report, calls.CallFailed):
+            self._failures = 0
+        match report:
+            case calls.Submitted():
+                self._refused = 0
+                self.created[report.job] = report.batch.batch_id
+                self._journal.append(_submitted(report.job, report.batch))
+            case calls.FilesRefused():
+                self._files_refused(self._run.jobs[report.job], report.refused)
+            case calls.Sought():
+                self._sought(report)
+            case calls.Polled():
+                self._polled(report)
+            case calls.Arrived():
+                self._arrived(report)
+            case calls.Exhausted():
+                self._exhausted(self._run.jobs[report.job], report.batch)
+            case calls.CancelAsked():
+                self.cancelled.add(report.job)
+            case calls.CallFailed():
+                self._failed(report)
+            case _:
+                assert_never(report)
+
+    def _files_refused(self, job: Job, refused: dict[int, str]) -> None:
+        """The job became no batch; its other items are sent again at once."""
+        indexes = list(job.indexes())
+        error = RequestError(kind=KIND, message=next(iter(refused.values())))
+        failed = [
+            events.ItemRefused(index=indexes[place], error=RequestError(kind=KIND, message=why))
+            for place, why in refused.items()
+        ]
+        self._journal.append(
+            events.SubmissionFailed(job=job.number, error=error, not_before=self._now()), *failed
+        )
+
+    def _sought(self, report: calls.Sought) -> None:
+        job = self._run.jobs[report.job]
+        self.strangers[job.number].update(report.strangers)
+        self.undecided.discard(job.number)
+        waits = report.running or report.looked_at < decide.settle_by(self._run, job)
+        if report.proven:
+            self._journal.append(adopted(report))
+        elif waits or (report.unreadable and self._times("unreadable", job) < _UNREADABLE):
+            self._look_again(job, report)
+        elif report.unreadable or not report.same_place:
+            error = UnknownSubmissionError(unsettled(job, report.unreadable), kind="not_settled")
+            self._give_up(error, job.number)
+        else:
+            self._journal.append(absent(report))
+
+    def _look_again(self, job: Job, report: calls.Sought) -> None:
+        candidates = [*report.running, *report.unreadable]
+        said = f"may be {', '.join(candidates)}" if candidates else "no such batch yet"
+        if report.running:
+            self.undecided.add(job.number)
+        error = RequestError(kind="not_settled", message=said)
+        not_before = self._now() + int(self._pause_seconds(self._times("settle", job)) * _SECOND)
+        settle_by = decide.settle_by(self._run, job)
+        if report.looked_at < settle_by:  # the look that counts is the first one after the delay
+            not_before = min(not_before, max(settle_by, self._now()))
+        self._journal.append(
+            events.CallFailed(doing="settle", jobs=[job.number], error=error, not_before=not_before)
+        )
+
+    def _times(self, what: str, job: Job) -> int:
+        """How often this was so for the job, this time included."""
+        self._counted[what, job.number] += 1
+        return self._counted[what, job.number]
+
+    def _polled(self, report: calls.Polled) -> None:
+        recorded: list[Event] = []
+        for number in report.jobs:
+            job = self._run.jobs[number]
+            batch = report.batches.get(job.batch_id or "")
+            recorded.append(self._vanished(job) if batch is None else _polled(job, batch))
+        self._journal.append(*recorded)
+        for number in report.jobs:
+            job = self._run.jobs[number]
+            if job.batch_id in report.batches:
+                self._missed_since.pop(number, None)
+                self._counted.pop(("missed", number), None)
+            elif self._is_gone(job):
+                self._give_up(doubts.gone(job), number)
+
+    def _give_up(self, error: BatchataError, *jobs: int) -> None:
+        """No call gets these jobs any further in this start."""
+        self._journal.append(*self.trouble.meet(self._run, error, jobs))
+
+    def _vanished(self, job: Job) -> Event:
+        error = RequestError(kind="not_found_error", message=f"the provider knows no batch {job.batch_id}")
+        return self._again_later("poll", job, error, self._counted["missed", job.number] + 1)
+
+    def _arrived(self, report: calls.Arrived) -> None:
+        job = self._run.jobs[report.job]
+        collection = self._collections.get(job.number)
+        if collection is None:
+            collection = self._collections[job.number] = Collection.of(self._run, job)
+        recorded, bodies = self._recorder.outcomes(
+            collection, report.outcomes, self._journal.claim.next_body, schema_route.meaning(self._run, job)
+        )
+        decided = schema_route.decided_by_results(self._run, job, recorded)
+        self._journal.append(*recorded, *decided, *self._no_credit(job, recorded), bodies=bodies)
+
+    def _no_credit(self, job: Job, recorded: Sequence[Event]) -> Sequence[Event]:
+        """An account that may not spend any more shows in the results too, of a batch that was taken."""
+        for event in recorded:
+            if isinstance(event, events.OutcomeRecorded) and event.error and event.error.kind == SPENT:
+                said = f"requests of job {job.number} were refused: {event.error.message}"
+                return self.trouble.meet(self._run, SpendLimitError(said, kind=SPENT))
+        return []
+
+    def _exhausted(self, job: Job, batch: Batch | None) -> None:
+        """The results were read to their end; `batch` is how it is described now, if that was asked."""
+        if batch is not None and batch.counts != job.counts:
+            self._journal.append(_polled(job, batch))
+        collection = self._collections.pop(job.number, None) or Collection.of(self._run, job)
+        if not (collection.expected and self._are_doubted(job, collection)):
+            self._complete(job, collection)
+
+    def _are_doubted(self, job: Job, collection: Collection) -> bool:
+        """Gaps may be a download that ended early; those that the batch's counts do not explain stay gaps."""
+        is_explained = doubts.is_explained(job, collection)
+        times = job.short_reads + 1  # over all starts: one that may not wait reads once
+        if times < (_SHORT_DOWNLOADS if is_explained else _SHORT_OF_ANSWERS):
+            said = f"{len(collection.expected)} requests have no result line"
+            error = RequestError(kind="incomplete_results", message=said)
+            self._journal.append(self._again_later("collect", job, error, times))
+            return True
+        if not is_explained:
+            self._give_up(doubts.short(job, collection), job.number)
+        return not is_explained
+
+    def is_doubted(self, number: int) -> bool:
+        """Whether an earlier download of the job's results was short."""
+        return bool(self._run.jobs[number].short_reads)
+
+    def _complete(self, job: Job, collection: Collection) -> None:
+        missing = self._recorder.missing(collection)
+        completion, bodies = self._recorder.completion(
+            job, collection, len(missing), self._journal.claim.next_body
+        )
+        undecided = job.undecided | dict.fromkeys(collection.expected.values(), "missing")
+        retries = schedule_retries(self._run, job, undecided, self._now(), self._random)
+        # At once: what is missing is decided together with the end of the job, or read again.
+        self._journal.append(*missing, *completion, *retries, bodies=bodies)
+
+    def _failed(self, report: calls.CallFailed) -> None:
+        error = report.error
+        if report.doing == "submit" and not self._is_passing(error):
+            self._not_submitted(self._run.jobs[report.jobs[0]], error)
+            return
+        if self._now() >= self.paused_until:  # calls that failed side by side are one failure
+            self._failures += 1
+        pause = self._pause(error)
+        self.paused_until = max(self.paused_until, self._now() + int(pause * _SECOND))
+        for number in report.jobs:
+            self._collections.pop(number, None)
+        if report.doing == "submit":
+            self._journal.append(self._submission_failed(report.jobs[0], error, pause))
+        else:
+            not_before = self._now() + int(pause * _SECOND)
+            self._journal.append(
+                events.CallFailed(
+                    doing=report.doing, jobs=list(report.jobs), error=as_error(error), not_before=not_before
+                )
+            )
+        if report.doing == "collect":
+            self._not_collected(self._run.jobs[report.jobs[0]], error)
+        elif not self._is_passing(error):
+            self._give_up(error, *report.jobs)
+
+    def _not_collected(self, job: Job, error: BatchataError) -> None:
+        if isinstance(error, BatchNotFoundError):
+            if self._is_gone(job):
+                self._give_up(self._expired(job) or doubts.gone(job), job.number)
+        elif isinstance(error, IncompleteResultsError):
+            collection = Collection.of(self._run, job)
+            if job.short_reads < _SHORT_OF_ANSWERS:
+                return
+            if doubts.is_explained(job, collection):
+                self._complete(job, collection)
+            else:
+                self._give_up(doubts.short(job, collection), job.number)
+        elif not self._is_passing(error):
+            self._give_up(error, job.number)
+
+    def _is_gone(self, job: Job) -> bool:
+        """One 404 is no proof, whatever the age of the batch: it is believed after looks over minutes."""
+        assert self._run.settings is not None
+        first = self._missed_since.setdefault(job.number, self._now())
+        delay = self._run.settings.settle_delay
+        delay = decide.DEFAULT_SETTLE_DELAY if delay is None else delay
+        is_long_ago = self._now() - first >= _GONE_AFTER * delay * _SECOND
+        return self._times("missed", job) >= _GONE_LOOKS and is_long_ago
+
+    def _not_submitted(self, job: Job, error: BatchataError) -> None:
+        """A refusal ends submitting, unless the job is refused for its size or for one item, without which
+        the others can go."""
+        decided = schema_route.decided_by_refusal(self._run, job, error)
+        if decided is not None:
+            self._journal.append(self._submission_failed(job.number, error, 0.0), *decided)
+            return
+        about_schema = schema_route.cured(self._run, job, error)
+        index = None if about_schema is not error else _refused_item(job, error)
+        error = about_schema
+        too_large = error.kind == "request_too_large" and job.request_count > 1
+        if index is not None and self._refused < _MOST_REFUSED:
+            self._refused += 1
+            outcome = self._recorder.refused(job.number, index, self._place(index), as_error(error))
+            self._journal.append(outcome, self._submission_failed(job.number, error, 0.0))
+        elif too_large:
+            self._journal.append(self._submission_failed(job.number, error, 0.0))
+        else:
+            said = error if index is None else _named(error, self._place(index))
+            failed = self._submission_failed(job.number, said, 0.0)
+            self._journal.append(failed, *self.trouble.meet(self._run, said))
+
+    def _expired(self, job: Job) -> BatchataError | None:
+        """The better error for a download that is refused because the results are too old."""
+        until = decide.collect_by(job)
+        return None if until is None or self._provider_now() < until else doubts.expired(job)
+
+    def _is_passing(self, error: BatchataError) -> bool:
+        if isinstance(error, UnknownSubmissionError):
+            return not error.final
+        return isinstance(error, ProviderUnavailableError | IncompleteResultsError)
+
+    def _submission_failed(self, job: int, error: BatchataError, pause: float) -> Event:
+        if isinstance(error, UnknownSubmissionError):
+            return events.SubmissionUnknown(job=job, error=as_error(error))
+        not_before = self._now() + int(pause * _SECOND)
+        return events.SubmissionFailed(job=job, error=as_error(error), not_before=not_before)
+
+    def _pause(self, error: BatchataError) -> float:
+        asked = error.retry_after if isinstance(error, ProviderUnavailableError) else None
+        return max(
+            min(asked or 0.0, _LONGEST_ASKED), self._pause_seconds(self._failures) * (1 - self._random() / 2)
+        )
+
+    def _pause_seconds(self, failures: int) -> float:
+        assert self._run.settings is not None
+        base = self._run.settings.poll_interval
+        return float(
+            min(
+                (_DEFAULT_PAUSE if base is None else base) * 2 ** min(failures - 1, _DOUBLINGS),
+                _LONGEST_PAUSE,
+            )
+        )
+
+    def _again_later(self, doing: str, job: Job, error: RequestError, time: int = 1) -> Event:
+        not_before = self._now() + int(self._pause_seconds(time) * _SECOND)
+        return events.CallFailed(doing=doing, jobs=[job.number], error=error, not_before=not_before)
+
+
+def _refused_item(job: Job, error: BatchataError) -> int | None:
+    """The item that a whole job is refused for: the one that the refusal names, or its only one."""
+    if not isinstance(error, RequestRefusedError):
+        return None
+    if error.kind == "request_too_large" and job.request_count == 1:
+        return next(job.indexes())
+    if error.position is None or error.position >= job.request_count:
+        return None
+    return list(job.indexes())[error.position]
+
+
+def _named(error: BatchataError, place: str) -> RequestRefusedError:
+    """The refusal that comes again and again, one item after another."""
+    return RequestRefusedError(
+        f"{_MOST_REFUSED} items were refused one after another and have failed; {place} was next: {error}",
+        kind=error.kind,
+    )
+
+
+def _submitted(job: int, batch: Batch) -> Event:
+    return events.BatchSubmitted(
+        job=job, batch_id=batch.batch_id, created_at=batch.created_at, expires_at=batch.expires_at
+    )
+
+
+def _polled(job: Job, batch: Batch) -> Event:
+    return events.BatchPolled(
+        job=job.number, batch_id=batch.batch_id, status=batch.status, counts=batch.counts
+    )

@@ -1,0 +1,158 @@
+"""Which events a job's outcomes become: the verdict on each answer, its cost, and what is missing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from batchata.answers.reader import Reader
+from batchata.core.events import Event, JobCompleted, OutcomeRecorded, StrayOutcomeRecorded
+from batchata.core.pricing import ModelPrice, charge
+from batchata.core.state import ItemStatus, Job, Run
+from batchata.core.values import RequestError
+from batchata.providers.port import Outcome
+
+_MOST_STRAYS = 1_000  # lines kept of a download that is full of things never asked for
+_CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
+_MISSING = RequestError(kind="missing", message="the provider's results hold nothing for this request")
+
+
+@dataclass(slots=True)
+class Collection:
+    """One reading of a job's results: which custom ids are expected, seen, or belong nowhere."""
+
+    job: int
+    expected: dict[str, int]
+    known: frozenset[str]  # recorded by an earlier, unfinished reading
+    seen: set[str] = field(default_factory=set)
+    garbled: set[str] = field(default_factory=set)  # expected, with a line that cannot be read
+    strays: list[tuple[str, Outcome]] = field(default_factory=list)
+    stray_counts: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, run: Run, job: Job) -> Collection:
+        """What a reading of this job's results from their beginning is to find."""
+        ids = {index: job.custom_id(index) for index in job.indexes()}
+        open_ = {i for i in ids if run.items.job[i] == job.number and run.items.status[i] == ItemStatus.SENT}
+        return cls(
+            job=job.number,
+            expected={custom_id: index for index, custom_id in ids.items() if index in open_},
+            known=frozenset(custom_id for index, custom_id in ids.items() if index not in open_),
+        )
+
+    def take(self, outcome: Outcome) -> int | None:
+        """The item that the outcome belongs to; None when it is known already or belongs nowhere."""
+        custom_id = outcome.custom_id
+        if outcome.kind == "unreadable":
+            self._stray("unreadable", outcome)
+            named = _CUSTOM_ID.search(outcome.line)
+            if named is not None and (name := named[1].decode()) in self.expected:
+                self.garbled.add(name)
+            return None
+        if custom_id in self.seen:
+            self._stray("repeated", outcome)
+            return None
+        self.seen.add(custom_id)
+        index = self.expected.pop(custom_id, None)
+        if index is None and custom_id not in self.known:
+            self._stray("foreign", outcome)
+        return index
+
+    def _stray(self, reason: str, outcome: Outcome) -> None:
+        self.stray_counts[reason] += 1
+        if len(self.strays) < _MOST_STRAYS:
+            self.strays.append((reason, outcome))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Turns outcomes into events, with the run's own reader and price."""
+
+    reader: Reader
+    price: ModelPrice | None
+    geo: str | None = None  # where inference was asked for, for answers that do not say where it was
+
+    def outcomes(
+        self,
+        collection: Collection,
+        outcomes: Iterable[Outcome],
+        next_body: int,
+        schema_refused: Callable[[RequestError], RequestError] = lambda error: error,
+    ) -> tuple[list[Event], list[bytes]]:
+        """The events and bodies of some outcomes; bodies are numbered from `next_body` on.
+
+        `schema_refused` says what an error means that is one of the schema.
+        """
+        events: list[Event] = []
+        bodies: list[bytes] = []
+        for outcome in outcomes:
+            index = collection.take(outcome)
+            if index is not None:
+                if outcome.schema_refused and outcome.error is not None:
+                    outcome.error = schema_refused(outcome.error)
+                events.extend(self._events(collection.job, index, outcome, next_body + len(bodies)))
+                bodies.append(outcome.line)
+        return events, bodies
+
+    def _events(self, job: int, index: int, outcome: Outcome, body: int) -> Iterable[Event]:
+        error = outcome.error
+        if error is None:
+            error = self.reader.judge(outcome.blocks, outcome.stop_reason)
+        yield OutcomeRecorded(
+            job=job,
+            index=index,
+            kind=outcome.kind,
+            stop_reason=outcome.stop_reason,
+            error=error,
+            usage=outcome.usage,
+            body=body,
+        )
+        if outcome.kind == "succeeded":  # the only kind that is billed
+            yield charge(job, index, outcome.usage, self.price, outcome.inference_geo or self.geo)
+
+    def refused(self, job: int, index: int, place: str, error: RequestError) -> OutcomeRecorded:
+        """The outcome of an item for whose sake the provider took no batch: it fails, and costs nothing."""
+        said = RequestError(kind=error.kind, message=f"{place} was refused: {error.message}")
+        return OutcomeRecorded(
+            job=job, index=index, kind="refused", stop_reason=None, error=said, usage=None, body=None
+        )
+
+    def missing(self, collection: Collection) -> list[Event]:
+        """An outcome of their own for the requests that the results say nothing about."""
+        return [
+            OutcomeRecorded(
+                job=collection.job,
+                index=index,
+                kind="missing",
+                stop_reason=None,
+                error=_MISSING,
+                usage=None,
+                body=None,
+            )
+            for index in sorted(collection.expected.values())
+        ]
+
+    def completion(
+        self, job: Job, collection: Collection, missing: int, next_body: int
+    ) -> tuple[list[Event], list[bytes]]:
+        """The lines that belonged nowhere, and the completion of the job."""
+        assert job.batch_id is not None
+        strays: list[Event] = [
+            StrayOutcomeRecorded(
+                job=job.number,
+                custom_id=outcome.custom_id,
+                reason=reason,
+                kind=outcome.kind,
+                body=next_body + position,
+            )
+            for position, (reason, outcome) in enumerate(collection.strays)
+        ]
+        outcomes = dict(job.outcomes)
+        if missing:
+            outcomes["missing"] = outcomes.get("missing", 0) + missing
+        completed = JobCompleted(
+            job=job.number, batch_id=job.batch_id, outcomes=outcomes, strays=dict(collection.stray_counts)
+        )
+        return [*strays, completed], [outcome.line for _, outcome in collection.strays]

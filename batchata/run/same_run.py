@@ -1,0 +1,316 @@
+"""Whether a script continues a run in the log, and which one; and if it continues none, what differs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, cast
+
+from msgspec.structs import asdict
+
+from batchata.core import decide
+from batchata.core.events import ItemsAdded, RunStarted
+from batchata.core.evolve import fold
+from batchata.core.state import ItemStatus, Run
+from batchata.core.values import Settings
+from batchata.errors import LogError, RunMismatchError
+from batchata.inputs import Inputs
+from batchata.log.port import Log
+from batchata.providers.address import redacted
+from batchata.run.bad_files import as_logged
+from batchata.run.definition import Definition
+
+_MOST_NAMES = 10
+_QUOTED = 40  # characters of a message that stand for it
+
+
+def input_body(body: bytes) -> Any:
+    """What decides about an item: of a file its name, type and content, not where it lies."""
+    value = json.loads(body)
+    return {k: value["file"][k] for k in ("name", "media_type", "sha256")} if "file" in value else value
+
+
+def readable(body: bytes) -> Any:
+    """An item as a message shows it."""
+    value = json.loads(body)
+    if "file" not in value:
+        return value["messages"]
+    file = value["file"]
+    if not file["sha256"]:
+        return f"{file['name']} (cannot be used)"
+    return f"{file['name']} ({file['size']:,} bytes, sha256 {file['sha256'][:12]}…)"
+
+
+def moved(log: Log, stream: str, added: Iterable[ItemsAdded], inputs: Inputs) -> list[str]:
+    """Lines that name the items which are missing, new or in another order; none if the log cannot tell."""
+    before = list(_recorded(log, stream, added))
+    after = [_identity(inputs.body(index)) for index in range(inputs.count)]
+    if None in before:
+        return []  # purged
+    missing = _names(_left(before, after), lambda index: _name(log, stream, added, index))
+    extra = _left(after, before) if missing else []
+    new = _names(extra, lambda index: _label(index, inputs.body(index)))
+    lines = [f"missing now: {missing}"] if missing else []
+    lines += [f"new, or changed: {new}"] if new else []
+    if not missing and before != after[: len(before)]:
+        lines.append("the items of the run are all there, but in another order; give them in theirs")
+    return lines
+
+
+def _recorded(log: Log, stream: str, added: Iterable[ItemsAdded]) -> Iterator[bytes | None]:
+    for event in added:
+        for body in log.bodies(stream, range(event.first_body, event.first_body + event.count)):
+            yield None if body is None else _identity(body)
+
+
+def _identity(body: bytes) -> bytes:
+    return sha256(json.dumps(input_body(body), sort_keys=True).encode()).digest()
+
+
+def _left(some: Sequence[bytes | None], others: Sequence[bytes | None]) -> list[int]:
+    """The places of `some` that have no partner among the others."""
+    partners = Counter(others)
+    left = []
+    for place, one in enumerate(some):
+        if partners[one]:
+            partners[one] -= 1
+        else:
+            left.append(place)
+    return left
+
+
+def _names(places: Sequence[int], name: Any) -> str:
+    names = ", ".join(name(place) for place in places[:_MOST_NAMES])
+    more = len(places) - _MOST_NAMES
+    return names if more <= 0 else f"{names} and {more:,} more"
+
+
+def _name(log: Log, stream: str, added: Iterable[ItemsAdded], index: int) -> str:
+    event = next(event for event in added if event.first <= index < event.first + event.count)
+    (body,) = log.bodies(stream, [event.first_body + index - event.first])
+    return _label(index, body or b"{}")
+
+
+def _label(index: int, body: bytes) -> str:
+    value = json.loads(body)
+    if "file" in value:
+        return str(value["file"]["name"])
+    turns = [turn for turn in value.get("messages", []) if turn.get("role") == "user"]
+    text = "" if not turns else turns[-1]["content"]
+    said = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
+    return f"item {index} ({said[:_QUOTED]!r}{'…' if len(said) > _QUOTED else ''})"
+
+
+_MOST_BATCHES = 10
+
+
+def advice(run: Run) -> str:
+    """What to do with a run that a script does not continue, before anything is paid for twice."""
+    if not run.open:
+        return (
+            "Start it as it was, or give another state_path or run_id for a new run, which pays for its "
+            f"items anew (of this run {run.completed:,} of {run.total:,} items are completed)."
+        )
+    return (
+        f"{waiting(run)}. Collect first: start the run as it was, with all its items in their order (a file "
+        "is known by its name and content, not by its folder). Another state_path or run_id begins a new "
+        "run, which would pay for these items once more."
+    )
+
+
+def waiting(run: Run) -> str:
+    """The batches that the provider holds for the run's open jobs, and until when."""
+    jobs = list(run.open.values())
+    named = [f"{job.batch_id or 'a batch that may exist'} (job {job.number})" for job in jobs]
+    shown = ", ".join(named[:_MOST_BATCHES])
+    more = len(named) - _MOST_BATCHES
+    what = "1 batch of it is" if len(jobs) == 1 else f"{len(jobs)} batches of it are"
+    until = min((at for job in jobs if (at := decide.collect_by(job)) is not None), default=None)
+    kept = "" if until is None else f" until {datetime.fromtimestamp(until / 1e6, UTC):%Y-%m-%d}"
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{what} paid for and kept at the provider{kept}: {shown}{rest}"
+
+
+_SHOWN = 120  # characters of a value in a message
+_SCHEMA = "response_model (its JSON Schema)"
+_MOST_RUNS = 20  # that a message says more of than their names
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the log says of a run's inputs and definition, without its history."""
+
+    log: Log
+    started: RunStarted
+    added: Sequence[ItemsAdded]
+    failed: Sequence[int] = ()
+
+    @classmethod
+    def of(cls, log: Log, stream: str) -> Recorded | None:
+        """None for a stream that begins with something else, which `replay verify` would tell."""
+        first = [recorded.event for recorded in log.events_at(stream, [1])]
+        if not first or not isinstance(first[0], RunStarted):
+            return None
+        added = [cast(ItemsAdded, r.event) for r in log.events(stream, types=[ItemsAdded.TYPE])]
+        return cls(log, first[0], added)
+
+    @property
+    def total(self) -> int:
+        """How many items it has; those of a start that was killed before it had written all count too."""
+        return max([self.started.input_count, *(event.first + event.count for event in self.added)])
+
+
+def check_same_run(log: Log, run: Run, definition: Definition) -> None:
+    """The run must have been started with this definition; more items at the end are allowed.
+
+    Raises RunMismatchError with a line for each difference, and with what of the run waits to be collected.
+    """
+    assert run.started is not None
+    recorded = Recorded.of(log, run.started.run_id)
+    assert recorded is not None
+    if definition.inputs.kind == "files" and run.failed:
+        failed = [index for index, status in enumerate(run.items.status) if status == ItemStatus.FAILED]
+        recorded = replace(recorded, failed=failed)
+    differences = list(_differences(recorded, definition))
+    if not differences:
+        return
+    if run.started.input_kind == definition.inputs.kind:
+        differences += moved(log, run.started.run_id, recorded.added, definition.inputs)
+    if all(difference.startswith(_SCHEMA) for difference in differences):
+        differences.append("to read its answers with another model: results(OtherModel), items(OtherModel)")
+    listed = "\n".join(f"  - {difference}" for difference in differences)
+    raise RunMismatchError(
+        f"the log holds run {run.started.run_id}, which was started differently:\n{listed}\n{advice(run)}"
+    )
+
+
+def which_run(definition: Definition, log: Log, streams: Sequence[str]) -> str:
+    """The run in the log that this script continues, where nobody said which is meant.
+
+    One with just these items comes before one that they would be added to. Of a single run `check_same_run`
+    says whether it is the one.
+
+    Raises RunMismatchError when none was started like this, LogError when several were.
+    """
+    if len(streams) == 1:
+        return streams[0]
+    known = [recorded for stream in streams if (recorded := Recorded.of(log, stream)) is not None]
+    ours = [recorded for recorded in known if not any(_differences(recorded, definition))]
+    found = [recorded for recorded in ours if recorded.total == definition.inputs.count] or ours
+    if len(found) == 1:
+        return found[0].started.run_id
+    names = ", ".join(recorded.started.run_id for recorded in found) or ", ".join(streams)
+    if found:
+        raise LogError(
+            f"the log holds {len(found)} runs of these items; say which is meant with run_id=…: {names}"
+        )
+    listed = "\n".join(_how_different(recorded, definition) for recorded in known[:_MOST_RUNS])
+    raise RunMismatchError(
+        f"the log holds {len(streams)} runs, and none of them was started like this: {names}\n{listed}\n"
+        "Start one of them as it was, or give a new run_id for a new run, which pays for its items anew."
+    )
+
+
+def _how_different(recorded: Recorded, definition: Definition) -> str:
+    run = fold(recorded.log.events(recorded.started.run_id))
+    waits = f"; {waiting(run)}" if run.open else ""
+    return f"  - {recorded.started.run_id}: {next(_differences(recorded, definition), '')}{waits}"
+
+
+def check_same_place(run: Run, provider: str, base_url: str) -> None:
+    """Batches exist only where they were created.
+
+    Raises RunMismatchError when the run was started against another provider or URL.
+    """
+    assert run.started is not None
+    if not run.started.base_url:
+        return  # it began without items, and so without a provider
+    if run.started.provider != provider:
+        raise RunMismatchError(
+            f"run {run.started.run_id} is of the provider {run.started.provider!r}, this is {provider!r}; "
+            f"continue it with its own provider.\n{advice(run)}"
+        )
+    place = redacted(run.started.base_url)  # older logs may hold a password in it
+    if place != base_url:
+        raise RunMismatchError(
+            f"run {run.started.run_id} was started against {place}, this is {base_url}; "
+            f"set ANTHROPIC_BASE_URL as it was (or base_url).\n{advice(run)}"
+        )
+
+
+def changes(run: Run, settings: Settings, max_tokens: int) -> dict[str, tuple[Any, Any]]:
+    """What this start has otherwise than the last one, with its old and new value."""
+    assert run.settings is not None
+    before = {**asdict(run.settings), "max_tokens": run.max_tokens}
+    after = {**asdict(settings), "max_tokens": max_tokens}
+    return {name: (before[name], after[name]) for name in after if before[name] != after[name]}
+
+
+def _differences(recorded: Recorded, definition: Definition) -> Iterator[str]:
+    """From the cheapest to tell to the dearest."""
+    yield from _definition_differences(recorded.started, definition)
+    if recorded.started.input_kind == definition.inputs.kind:
+        yield from _input_differences(recorded, definition)
+
+
+def _definition_differences(started: RunStarted, definition: Definition) -> Iterator[str]:
+    compared = [
+        ("model", started.model, definition.model.id),
+        ("prompt", started.prompt, definition.prompt),
+        ("enable_citations", started.enable_citations, definition.enable_citations),
+        (_SCHEMA, started.response_schema, definition.schema),
+        ("cache", None if started.cache is None else "auto", definition.cache),
+        ("dedupe", started.dedupe, definition.dedupe),
+        ("kind of input", started.input_kind, definition.inputs.kind),
+    ]
+    names = sorted((started.params.keys() | definition.params.keys()) - {"max_tokens"})  # it may change
+    compared += [(name, started.params.get(name), definition.params.get(name)) for name in names]
+    for name, old, new in compared:
+        if old != new:
+            yield f"{name}: {_was_is(old, new)}"
+
+
+def _was_is(old: Any, new: Any) -> str:
+    """Both values, from a little before the place where they part."""
+    before, after = (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in (old, new))
+    apart = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
+    start = 0 if max(len(before), len(after)) <= _SHOWN else max(apart - 30, 0)
+    return f"was {_cut(before, start)}, is {_cut(after, start)}"
+
+
+def _cut(text: str, start: int) -> str:
+    part = text[start : start + _SHOWN]
+    return f"{'…' if start else ''}{part}{'…' if start + _SHOWN < len(text) else ''}"
+
+
+def _input_differences(recorded: Recorded, definition: Definition) -> Iterator[str]:
+    inputs, started = definition.inputs, recorded.started
+    if inputs.count < recorded.total:
+        were, are = recorded.total, inputs.count
+        yield f"items: were {were:,}, are {are:,}; items can be added at the end, not removed"
+        return
+    if inputs.kind == "files":
+        stream = started.run_id
+        definition.follow_inputs(as_logged(recorded.log, stream, recorded.added, recorded.failed, inputs))
+    digests = inputs.fingerprints([event.first + event.count for event in recorded.added])
+    for event, digest in zip(recorded.added, digests, strict=True):
+        if event.digest != digest:
+            yield _first_difference(recorded, event, definition)
+            return
+    # A start that was killed before it had written all its items has said which they are.
+    if inputs.fingerprint(started.input_count) != started.input_fingerprint:
+        yield "items: some that the first start was given, and had not written yet, are not the same"
+
+
+def _first_difference(recorded: Recorded, event: ItemsAdded, definition: Definition) -> str:
+    numbers = range(event.first_body, event.first_body + event.count)
+    bodies = recorded.log.bodies(recorded.started.run_id, numbers)
+    for index, old in enumerate(bodies, event.first):
+        new = definition.inputs.body(index)
+        if old is not None and input_body(old) != input_body(new):
+            return f"item {index}: {_was_is(readable(old), readable(new))}"
+    return f"items {event.first} to {event.first + event.count - 1} are not the same"

@@ -1,0 +1,201 @@
+"""Where one run is kept: its log, its stream in there, and its state as of the last look."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from batchata.core.events import RunStarted
+from batchata.core.evolve import evolve
+from batchata.core.state import Run
+from batchata.errors import HalfLogWarning, InvalidInputError, LogError, NotALogError
+from batchata.log import open_log, read_log
+from batchata.log.port import Log
+from batchata.log.sqlite.files import has_wal, no_run_yet, refuse_halves
+from batchata.run.definition import this_process
+from batchata.run.journal import Journal
+from batchata.run.settings import PathLike
+
+_FIRST_START = "the first run"  # claimed, never written to: two processes must not both begin a run
+
+
+class RunStore:
+    """Opens the log for each use and keeps only the folded state between uses.
+
+    While a thread drives the run, its state belongs to that thread; others read the log into a state of
+    their own.
+    """
+
+    def __init__(self, state_path: PathLike | None, run_id: str | None) -> None:
+        if state_path is not None and (
+            not isinstance(state_path, str | os.PathLike) or not os.fspath(state_path)
+        ):
+            raise InvalidInputError(f"state_path must be the path of a file, or None; it is {state_path!r}")
+        if run_id is not None and (not isinstance(run_id, str) or not run_id.strip()):
+            raise InvalidInputError(f"run_id must be a text, or None; it is {run_id!r}")
+        self._path = None if state_path is None else Path(state_path)
+        self._given, self._run_id = run_id, run_id
+        # Says which run of several is meant where no run_id does.
+        self.choose: Callable[[Log, Sequence[str]], str] = lambda log, streams: streams[0]
+        # Whether the log at the last look had no run, and perhaps has one in a file that is not here.
+        self.maybe_half = False
+        self._memory: Log | None = open_log(None) if state_path is None else None
+        self._run = Run()
+        self._driver: int | None = None  # the thread that holds the claim
+        self._onlookers = threading.local()
+        self._lock = threading.Lock()  # held while a state is brought up to date
+
+    @property
+    def path(self) -> Path | None:
+        """The log's file; None for a log in memory."""
+        return self._path
+
+    @property
+    def run(self) -> Run:
+        """The run as of this thread's last look."""
+        if self._driver in (None, threading.get_ident()):
+            return self._run
+        if not hasattr(self._onlookers, "run"):
+            self._onlookers.run = Run()
+        onlooked: Run = self._onlookers.run
+        return onlooked
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's stream: as given, or as found in the log."""
+        return self._run_id
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether nothing of the run outlives this object."""
+        return self._path is None
+
+    def warn_of_half(self) -> None:
+        """Before a run begins in a log without one: what was copied alone may be the half of another."""
+        if self.maybe_half:
+            warnings.warn(
+                f"{no_run_yet(str(self._path))}; a start without it pays for everything again",
+                HalfLogWarning,
+                stacklevel=2,
+            )
+
+    @contextmanager
+    def reading(self) -> Iterator[Log | None]:
+        """The log for reading, with `run` brought up to date; None while there is no log."""
+        alone = self._path is not None and not has_wal(str(self._path))
+        log = self._open_for_reading()
+        if log is None:
+            self.forget()
+            yield None
+            return
+        try:
+            self.maybe_half = alone and not log.streams()
+            self._refresh(log)
+            yield log
+        finally:
+            self._close(log)
+
+    @contextmanager
+    def claimed(self, new_run_id: str) -> Iterator[tuple[Log, Journal]]:
+        """The log and the sole right to append to the run, which gets `new_run_id` if there is none yet."""
+        log = self._memory or open_log(self._path)
+        try:
+            with ExitStack() as claims:
+                if self._find_stream(log) is None:
+                    claims.callback(log.claim(_FIRST_START, this_process()).release)
+                stream = self._find_stream(log) or new_run_id
+                claim = log.claim(stream, this_process())
+                claims.callback(claim.release)
+                self._run_id = stream
+                with self._driven():
+                    self._refresh(log)
+                    if self.run.version != claim.version:
+                        raise LogError(_torn(stream, f"events up to {claim.version} were committed"))
+                    yield log, Journal(self.run, claim)
+        finally:
+            self._close(log)
+
+    @contextmanager
+    def _driven(self) -> Iterator[None]:
+        """The state belongs to this thread."""
+        with self._lock:
+            self._driver = threading.get_ident()
+        try:
+            yield
+        except BaseException:
+            self._run = Run()  # an event may be half applied; the next look folds them anew
+            raise
+        finally:
+            self._driver = None
+
+    def _open_for_reading(self) -> Log | None:
+        if self._path is None:
+            return self._memory
+        # An empty file is what tempfile gives: a log that is not there yet. A folder or a foreign file
+        # is an error, which opening it tells.
+        if not self._path.exists() or self._is_empty(self._path):
+            refuse_halves(os.path.realpath(self._path))
+            return None
+        try:
+            return read_log(self._path)
+        except NotALogError:
+            # Whoever was making it was killed in the middle, and SQLite has just undone what there was.
+            if self._is_empty(self._path):
+                return None
+            raise
+
+    @staticmethod
+    def _is_empty(path: Path) -> bool:
+        return path.is_file() and path.stat().st_size == 0
+
+    def _close(self, log: Log) -> None:
+        if log is not self._memory:
+            log.close()
+
+    def _refresh(self, log: Log) -> None:
+        if self.run.started is not None and not self._is_still_there(log, self.run.started):
+            self.forget()  # another file lies at the path now
+        stream = self._find_stream(log)
+        if stream is None:
+            return
+        self._run_id = stream
+        with self._lock:
+            run = self.run
+            for recorded in log.events(stream, after=run.version):
+                if recorded.version != run.version + 1:
+                    raise LogError(_torn(stream, f"event {run.version + 1} is missing"))
+                evolve(run, *recorded)
+
+    def _is_still_there(self, log: Log, started: RunStarted) -> bool:
+        """Whether the log is the one that was read before: run ids may be the user's, tags are not."""
+        try:
+            (first,) = log.events_at(started.run_id, [1])
+        except LogError:
+            return False
+        return isinstance(first.event, RunStarted) and first.event.tag == started.tag
+
+    def _find_stream(self, log: Log) -> str | None:
+        if self._run_id is not None:
+            return self._run_id
+        streams = log.streams()
+        return self.choose(log, streams) if streams else None
+
+    def forget(self) -> None:
+        """What was read is another script's run: the next look begins anew."""
+        with self._lock:
+            if self._driver in (None, threading.get_ident()):
+                self._run_id, self._run = self._given, Run()
+            else:
+                self._onlookers.run = Run()
+
+
+def _torn(stream: str, why: str) -> str:
+    """A file copied while it was written can be half of one state and half of another."""
+    return (
+        f"the run {stream!r} in the log is not whole: {why}. Going on with it could pay for things twice; "
+        "restore the log from another copy, with its -wal file if there is one"
+    )

@@ -1,0 +1,130 @@
+"""The threads that make provider calls, and the bounded queue through which their reports come back."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from batchata.errors import BatchataError, ConfigurationError
+from batchata.providers.port import Provider
+from batchata.run import calls
+
+_WAITING_REPORTS = 8  # chunks of outcomes that may wait for the log: bounds the memory of fast downloads
+_LAST_WORDS = 2.0  # seconds that calls which were broken off get to end, so that no thread is left
+_LOOK_UP = 0.2  # seconds; a worker that waits for room looks this often whether anybody still reads
+
+
+type _Call = tuple[str, Sequence[int], Callable[..., None], tuple[object, ...]]
+
+
+class Workers:
+    """Runs calls about jobs side by side. `busy` says which jobs have one under way, and for what.
+
+    Threads of our own, and all of them at once, not a ThreadPoolExecutor: a run in another thread goes on
+    when the main thread has ended, and Python starts no thread after that.
+
+    Raises ConfigurationError when it is too late for threads.
+    """
+
+    def __init__(self, provider: Provider | None, most: int) -> None:
+        self.busy: dict[int, str] = {}
+        self._provider = provider  # None for a run without items, which makes no calls
+        self._reports: queue.Queue[calls.Report | BaseException] = queue.Queue(_WAITING_REPORTS)
+        self._closing = threading.Event()
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        for number in range(most if provider is not None else 0):
+            self._threads.append(self._started(number))
+
+    def call(self, doing: str, jobs: Sequence[int], function: Callable[..., None], *args: object) -> None:
+        """Start a call; whatever comes of it will be reported."""
+        self.busy.update(dict.fromkeys(jobs, doing))
+        self._calls.put((doing, jobs, function, args))
+
+    def report(self, patience: float) -> calls.Report | None:
+        """The next report, waiting for it up to so many seconds; None when there is none.
+
+        Raises what a worker failed with, other than an error of Batchata's own.
+        """
+        try:
+            report = self._reports.get(timeout=patience) if patience > 0 else self._reports.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(report, BaseException):
+            raise report
+        if not isinstance(report, calls.Arrived):
+            for number in jobs_of(report):
+                self.busy.pop(number, None)
+        return report
+
+    def close(self) -> bool:
+        """End; True when calls were under way and had to be broken off, which closes the provider.
+
+        A call that outlives the run could create a batch that is already taken for lost, or keep the
+        process from ending.
+        """
+        self._closing.set()
+        for _ in self._threads:
+            self._calls.put(None)
+        broken_off = bool(self.busy) and self._provider is not None
+        if broken_off and self._provider is not None:
+            self._provider.close()
+        until = time.monotonic() + _LAST_WORDS
+        for thread in self._threads:
+            thread.join(max(until - time.monotonic(), 0.0))
+        return broken_off
+
+    def _started(self, number: int) -> threading.Thread:
+        thread = threading.Thread(target=self._serve, name=f"batchata-{number}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as exc:  # "can't start new thread", or "… at interpreter shutdown"
+            raise ConfigurationError(
+                f"the run's threads cannot be started ({exc}); a run in a thread must have begun before the "
+                "main thread ends: let the main thread join it"
+            ) from exc
+        return thread
+
+    def _serve(self) -> None:
+        """A thread's life: one call after another."""
+        while (call := self._calls.get()) is not None and not self._closing.is_set():
+            self._work(*call)
+
+    def _work(
+        self, doing: str, jobs: Sequence[int], function: Callable[..., None], args: tuple[object, ...]
+    ) -> None:
+        """In the worker's thread: whatever happens is reported, the loop decides what it means."""
+        try:
+            function(self._provider, *args, self._put)
+        except _AbandonedError:
+            return
+        except BatchataError as exc:
+            self._put_last(calls.CallFailed(doing, jobs, exc))
+        except BaseException as exc:  # noqa: BLE001 - the thread's outermost edge: the loop raises it again
+            self._put_last(exc)
+
+    def _put(self, report: calls.Report | BaseException) -> None:
+        while not self._closing.is_set():
+            try:
+                self._reports.put(report, timeout=_LOOK_UP)
+            except queue.Full:
+                continue
+            return
+        raise _AbandonedError
+
+    def _put_last(self, report: calls.Report | BaseException) -> None:
+        try:
+            self._put(report)
+        except _AbandonedError:
+            return
+
+
+class _AbandonedError(Exception):
+    """The loop has ended; the worker's report interests nobody any more."""
+
+
+def jobs_of(report: calls.Report) -> Sequence[int]:
+    """The jobs that a report is about."""
+    return report.jobs if isinstance(report, calls.Polled | calls.CallFailed) else (report.job,)

@@ -1,0 +1,206 @@
+"""Writes the result lines of a batch that ends, with the faults asked for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+from typing import Any, BinaryIO
+
+import msgspec
+
+from batchata.sandbox.anthropic.answering import Answering, Outcome, message_of
+from batchata.sandbox.anthropic.caching import SIDE_BY_SIDE, CacheUsage
+from batchata.sandbox.anthropic.protocol import Entry, rfc3339
+from batchata.sandbox.anthropic.tokens import input_tokens
+from batchata.sandbox.faults import Faults, chosen
+from batchata.sandbox.storage import LETTERS, Record
+from batchata.sandbox.values import Answer
+
+__all__ = ["render"]
+
+_encoder = msgspec.json.Encoder()
+
+
+def _encode(value: object) -> bytes:
+    """JSON; half characters, which no UTF-8 can hold, as the escapes in which the service sends them."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
+
+
+_TOKEN_KINDS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+
+
+def render(
+    record: Record, entries: list[Entry], answering: Answering, faults: Faults, seed: int, *, shuffle: bool
+) -> list[bytes]:
+    """The lines of a batch in the order they are sent; fills the record's `kinds` and `usage`."""
+    if not faults.hits(record.number):
+        faults = Faults()
+    random = Random(f"{seed}:{record.number}")
+    writer = _Writer(record, answering, faults, _processed(record, random))
+    lines = [line for number, entry in enumerate(entries) for line in writer.lines(number, entry)]
+    lines.extend(_foreign(faults))
+    record.kinds = "".join(writer.kinds)
+    record.usage = dict(writer.usage)
+    if shuffle:
+        random.shuffle(lines)
+    return lines
+
+
+def _processed(record: Record, random: Random) -> set[int] | None:
+    """The positions processed before the batch was stopped; None: all."""
+    if record.stopped is None:
+        return None
+    size = len(record.custom_ids)
+    return set(random.sample(range(size), round(record.done * size)))
+
+
+class _Writer:
+    """Lines, kinds and total usage of one batch."""
+
+    def __init__(
+        self, record: Record, answering: Answering, faults: Faults, processed: set[int] | None
+    ) -> None:
+        self.record = record
+        self.answering = answering
+        self.faults = faults
+        self.processed = processed
+        self.kinds: list[str] = []
+        self.usage: Counter[str] = Counter({kind: 0 for kind in _TOKEN_KINDS})
+        self.day = (rfc3339(record.ended_at) or "")[:10]
+        self.unread: set[bytes] = set()  # what requests under way are writing to the prompt cache
+        self.side_by_side = 0
+        self.prefix = f"msg_sandbox_{record.id[-8:]}_"
+        self.line_faults = any(
+            getattr(faults, name)
+            for name in (
+                "errored",
+                "expired",
+                "unknown_kind",
+                "missing",
+                "duplicated",
+                "garbled",
+                "rewritten",
+            )
+        )
+
+    def lines(self, number: int, entry: Entry) -> Iterator[bytes]:
+        """The lines of one request: one, unless a fault makes it none or two."""
+        result = self._result(number, entry)
+        line = _encode({"custom_id": entry.custom_id, "result": result}) + b"\n"
+        if not self.line_faults:
+            yield line
+            return
+        if chosen(self.faults.garbled, entry.custom_id, number):
+            line = line[: len(line) // 2] + b"\n"
+        if self.faults.rewritten is not None:
+            line = self.faults.rewritten(line)
+        if not chosen(self.faults.missing, entry.custom_id, number):
+            yield line
+            if chosen(self.faults.duplicated, entry.custom_id, number):
+                yield line
+
+    def _result(self, number: int, entry: Entry) -> dict[str, Any]:
+        outcome = self._outcome(number, entry)
+        self.kinds.append(LETTERS.get(outcome.kind, "e"))
+        if isinstance(outcome, Outcome):
+            return self._succeeded(number, outcome)
+        if outcome.kind != "errored":
+            return {"type": outcome.kind}
+        error = {"type": outcome.error_type, "message": outcome.error_message, "details": None}
+        return {"type": "errored", "error": {"type": "error", "error": error, "request_id": None}}
+
+    def _succeeded(self, number: int, outcome: Outcome) -> dict[str, Any]:
+        if self.side_by_side == SIDE_BY_SIDE:
+            self.unread, self.side_by_side = set(), 0
+        self.side_by_side += 1
+        used = self.answering.cache.usage(outcome.params, self.record.ended_at or 0.0, self.unread)
+        message = message_of(outcome.answer, outcome.params, f"{self.prefix}{number}", used)
+        for kind in _TOKEN_KINDS:
+            self.usage[kind] += message["usage"].get(kind) or 0
+        if self.faults.line_separators:
+            message["sandbox_note"] = "simulation\u2028of a message"
+        return {"type": "succeeded", "message": message}
+
+    def _outcome(self, number: int, entry: Entry) -> Answer | Outcome:
+        if self.processed is not None and number not in self.processed:
+            return Answer(kind=str(self.record.stopped))
+        if self.line_faults and (fault := self._fault(number, entry.custom_id)):
+            return fault
+        return self.answering.outcome(entry.custom_id, entry.params, number, self.day)
+
+    def _fault(self, number: int, custom_id: str) -> Answer | None:
+        faults = self.faults
+        if chosen(faults.errored, custom_id, number):
+            return Answer(kind="errored", error_type=faults.error_type, error_message=faults.error_message)
+        if chosen(faults.expired, custom_id, number):
+            return Answer(kind="expired")
+        if chosen(faults.unknown_kind, custom_id, number):
+            return Answer(kind="paused_by_sandbox")
+        return None
+
+
+def _foreign(faults: Faults) -> Iterator[bytes]:
+    """Lines for custom ids that nobody sent."""
+    ids = faults.foreign
+    if not isinstance(ids, list):
+        ids = [f"sandbox-foreign-{n}" for n in range(int(ids))]
+    for custom_id in ids:
+        params = {"model": "claude-haiku-4-5", "max_tokens": 16, "messages": []}
+        used = CacheUsage(input_tokens(params), 0, 0, 0)
+        message = message_of(Answer("not yours"), params, f"msg_sandbox_{custom_id}", used)
+        yield _encode({"custom_id": custom_id, "result": {"type": "succeeded", "message": message}}) + b"\n"
+
+
+__all__ = ["Download", "Dropped"]
+
+_PIECE = 1 << 16
+
+
+class Dropped(Exception):
+    """The connection is to break off here."""
+
+
+@dataclass(slots=True)
+class Download:
+    """What the faults want of one download; -1 lines means no fault."""
+
+    drop_after: int
+    truncate_after: int
+    cut_last: bool
+    pause: float
+
+    @classmethod
+    def of(cls, faults: Faults) -> Download:
+        return cls(
+            int(faults.take("drop_results_after", -1)),
+            int(faults.take("truncate_results", -1)),
+            faults.strike("cut_last_line"),
+            float(faults.slow_results),
+        )
+
+    def pieces(self, results: BinaryIO, wait: Callable[[float], object]) -> Iterator[bytes]:
+        """The bytes to send. Raises Dropped where the connection is to break."""
+        if self.drop_after < 0 and self.truncate_after < 0 and not self.cut_last and not self.pause:
+            while piece := results.read(_PIECE):
+                yield piece
+            return
+        yield from self._by_line(results, wait)
+
+    def _by_line(self, results: BinaryIO, wait: Callable[[float], object]) -> Iterator[bytes]:
+        limits = [n for n in (self.drop_after, self.truncate_after) if n >= 0]
+        held = b""
+        for line in islice(results, min(limits) if limits else None):
+            yield held
+            held = line
+            if self.pause:
+                wait(self.pause)
+        yield held[: len(held) // 2] if self.cut_last else held
+        if self.drop_after >= 0 and self.drop_after == min(limits):
+            raise Dropped

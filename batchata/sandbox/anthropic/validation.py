@@ -1,0 +1,194 @@
+"""What the real service refuses in `params`; in a batch that shows only in the results."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from batchata.sandbox.anthropic.models import (
+    forced_tool_refused,
+    model_missing,
+    pages_allowed,
+    prefill_refused,
+)
+from batchata.sandbox.anthropic.schema import schema_problem
+from batchata.sandbox.values import Document, documents_of
+
+__all__ = ["Rejection", "rejection"]
+
+
+class Rejection(NamedTuple):
+    """An error type of the protocol and its message."""
+
+    type: str
+    message: str
+
+
+_PARAMETERS = (
+    "model max_tokens messages system metadata stop_sequences stream thinking tools tool_choice "
+    "output_config cache_control container context_management diagnostics inference_geo mcp_servers "
+    "service_tier speed betas output_format fallbacks user_profile_id"
+)
+_KNOWN = frozenset(_PARAMETERS.split())
+_SAMPLING = ("temperature", "top_p", "top_k")
+
+
+def rejection(params: dict[str, Any], day: str, *, in_batch: bool = True) -> Rejection | None:
+    """Why the service refuses this request on that day (ISO date), or None."""
+    message = _shape_problem(params, in_batch)
+    if message:
+        return Rejection("invalid_request_error", message)
+    model = params["model"]
+    if model_missing(model, day):
+        return Rejection("not_found_error", f"model: {model}")
+    message = _messages_problem(params["messages"], model) or _option_problem(params, model)
+    return Rejection("invalid_request_error", message) if message else None
+
+
+def _shape_problem(params: dict[str, Any], in_batch: bool) -> str | None:
+    if not params.keys() <= _KNOWN:
+        extra = next((k for k in _SAMPLING if k in params), None) or next(
+            k for k in params if k not in _KNOWN
+        )
+        return f"{extra}: Extra inputs are not permitted"
+    if not isinstance(params.get("model"), str):
+        return "model: Field required" if "model" not in params else "model: Input should be a valid string"
+    max_tokens = params.get("max_tokens")
+    if max_tokens is None:
+        return "max_tokens: Field required"
+    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool):
+        return "max_tokens: Input should be a valid integer"
+    if max_tokens < 1:
+        return "max_tokens: Input should be greater than or equal to 1"
+    if in_batch and params.get("stream"):
+        return "stream: Streaming is not supported in batch requests"
+    if in_batch and params.get("speed") == "fast":
+        return "speed: Fast mode is not supported in batch requests"
+    if not isinstance(params.get("messages"), list):
+        return (
+            "messages: Field required"
+            if "messages" not in params
+            else "messages: Input should be a valid list"
+        )
+    return None
+
+
+def _messages_problem(messages: list[Any], model: str) -> str | None:
+    if not messages:
+        return "messages: at least one message is required"
+    for number, message in enumerate(messages):
+        problem = _message_problem(number, message)
+        if problem:
+            return problem
+    if messages[0]["role"] != "user":
+        return 'messages: first message must use the "user" role'
+    if messages[-1]["role"] == "assistant" and prefill_refused(model):
+        return (
+            "This model does not support assistant message prefill. "
+            "The conversation must end with a user message."
+        )
+    return None
+
+
+def _message_problem(number: int, message: Any) -> str | None:
+    if not isinstance(message, dict):
+        return f"messages.{number}: Input should be an object"
+    role, content = message.get("role"), message.get("content")
+    if role == "system":
+        return (
+            'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, '
+            'not "system" as an input message role.'
+        )
+    if role not in ("user", "assistant"):
+        return f"messages.{number}.role: Input should be 'user' or 'assistant'"
+    if isinstance(content, str):
+        return None if content else f"messages.{number}: user messages must have non-empty content"
+    if not isinstance(content, list):
+        return f"messages.{number}.content: Input should be a valid string or list"
+    if not content:
+        return f"messages.{number}: user messages must have non-empty content"
+    return next((p for n, b in enumerate(content) if (p := _block_problem(number, n, role, b))), None)
+
+
+def _block_problem(number: int, place: int, role: str, block: Any) -> str | None:
+    where = f"messages.{number}.content.{place}"
+    if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+        return f"{where}: Input should be an object with a `type`"
+    match block["type"], role:
+        case "document", "assistant":
+            return f"{where}: `document` blocks are not permitted in assistant messages"
+        case "document", "user":
+            if not isinstance(block.get("source"), dict):
+                return f"{where}.document.source: Field required"
+        case "text", _:
+            if not isinstance(block.get("text"), str):
+                return f"{where}.text.text: Field required"
+            if not block["text"]:
+                return "messages: text content blocks must be non-empty"
+            if role == "user" and block.get("citations"):
+                return f"{where}.text.citations: citations are not permitted in user messages"
+    return None
+
+
+def _option_problem(params: dict[str, Any], model: str) -> str | None:
+    choice = (params.get("tool_choice") or {}).get("type")
+    if choice in ("tool", "any") and forced_tool_refused(model):
+        return 'tool_choice: type "tool" and "any" are not supported for this model.'
+    documents = documents_of(params)
+    output_format = (params.get("output_config") or {}).get("format")
+    if documents:
+        problem = _documents_problem(documents, model, has_format=bool(output_format))
+        if problem:
+            return problem
+    return _format_problem(output_format) if output_format else None
+
+
+def _format_problem(output_format: Any) -> str | None:
+    if not isinstance(output_format, dict) or not isinstance(output_format.get("schema"), dict):
+        return "output_config.format.schema: Field required"
+    problem = schema_problem(output_format["schema"])
+    return f"output_config.format.schema: {problem}" if problem else None
+
+
+def _documents_problem(documents: list[Document], model: str, *, has_format: bool) -> str | None:
+    cited = [document.citations_enabled for document in documents]
+    if any(cited) and not all(cited):
+        return "Citations must be enabled on all or none of the document blocks of a request"
+    if any(cited) and has_format:
+        return "output_config.format: Structured output is not compatible with citations"
+    problem = next((p for d in documents if (p := _document_problem(d))), None)
+    if problem:
+        return problem
+    pages, limit = sum(d.pdf.page_count for d in documents if d.pdf), pages_allowed(model)
+    return f"A maximum of {limit} PDF pages may be provided." if pages > limit else None
+
+
+def _document_problem(document: Document) -> str | None:
+    where = "messages.0.content.0.document.source"
+    match document.source_type:
+        case "base64":
+            return _pdf_problem(document, where)
+        case "text":
+            if not str(document.source.get("data", "")):
+                return f"{where}.text.data: text documents must be non-empty"
+        case "content" | "url" | "file":
+            return None
+        case other:
+            return (
+                f"{where}: Input tag '{other}' found using 'type' does not match any of the expected tags: "
+                "'base64', 'content', 'file', 'text', 'url'"
+            )
+    return None
+
+
+def _pdf_problem(document: Document, where: str) -> str | None:
+    if document.media_type != "application/pdf":
+        return f"{where}.base64.media_type: Input should be 'application/pdf'"
+    try:
+        pdf = document.pdf
+    except ValueError:
+        return f"{where}.base64.data: The PDF specified is not valid base64."
+    if pdf is None or pdf.problem == "invalid":
+        return f"{where}.base64.data: The PDF specified was not valid."
+    if pdf.problem == "encrypted":
+        return f"{where}.base64.data: The PDF specified is password protected."
+    return None

@@ -1,0 +1,152 @@
+"""Calls that fail, in words: what fails, how often, since when, and when it is tried again."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchata.core.events import ItemRefused, OutcomeRecorded
+from batchata.core.state import Failing, ItemStatus, Run
+from batchata.log.port import Log
+from batchata.logs import get_logger
+from batchata.text import number_of, short, span
+
+_logger = get_logger()
+_MOST = 90  # characters of an error
+_LONG = 60_000_000  # microseconds after which it is worth saying since when
+_LEADS = {
+    "rate_limit_error": "the provider takes no more calls for now",
+    "not_found_error": "the provider does not find what it had",
+    "incomplete_results": "results come back incomplete",
+}
+
+
+def failing(run: Run) -> tuple[str, Failing] | None:
+    """The kind of call that has been failing for longest; None while calls succeed."""
+    return min(run.failing.items(), key=lambda pair: pair[1].since, default=None)
+
+
+def failing_in_words(run: Run) -> str:
+    """As "the provider does not answer (529 …): again in 16 s, 3rd time"; empty while none fails."""
+    found = failing(run)
+    if found is None:
+        return ""
+    _, call = found
+    now = time.time_ns() // 1000
+    lead = _LEADS.get(call.error.kind, "the provider does not answer")
+    left = (call.again - now) / 1e6
+    again = f"again in {left:,.0f} s" if left >= 1 else "again now"
+    since = f", for {span(now - call.since)}" if now - call.since > _LONG else ""
+    said = call.error.message
+    said = said.partition(": HTTP ")[2] or said  # what was asked for is of no use here
+    return f"{lead} ({short(said, _MOST)}): {again}, {_ordinal(call.times)} time{since}"
+
+
+class Watch:
+    """Warns in the log tree of calls that fail: the first time, the second, the fourth and so on."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[int, int]] = {}  # doing -> since when it fails, and the power of two
+
+    def update(self, run: Run) -> None:
+        """The run may have changed."""
+        if not run.failing and not self._told:
+            return
+        name = None if run.started is None else run.started.run_id
+        for doing, call in run.failing.items():
+            stage = (call.since, call.times.bit_length())
+            if self._told.get(doing) != stage:
+                self._told[doing] = stage
+                _logger.warning(
+                    "call_failing",
+                    run=name,
+                    doing=doing,
+                    times=call.times,
+                    kind=call.error.kind,
+                    error=short(call.error.message),
+                    again_in=max(0.0, round(call.again / 1e6 - time.time(), 1)),
+                )
+        for doing in self._told.keys() - run.failing.keys():
+            del self._told[doing]
+            _logger.info("call_succeeds_again", run=name, doing=doing)
+
+
+def _ordinal(number: int) -> str:
+    if number % 100 in (11, 12, 13):
+        return f"{number:,}th"
+    return f"{number:,}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+_MOST_KINDS = 5
+
+
+@dataclass(slots=True)
+class Failure:
+    """Failed items of one kind, and the first of them."""
+
+    kind: str
+    items: int
+    index: int
+    message: str
+
+
+def failures(log: Log, run: Run) -> list[Failure]:
+    """The kinds of errors of all failed items, the most frequent first."""
+    if run.started is None or not run.failed:
+        return []
+    versions = sorted(
+        {
+            run.items.outcome[index]
+            for index, status in enumerate(run.items.status)
+            if status == ItemStatus.FAILED and run.items.outcome[index]
+        }
+    )
+    kinds: dict[str, Failure] = {}
+    for recorded in log.events_at(run.started.run_id, versions):
+        event = recorded.event
+        if isinstance(event, OutcomeRecorded | ItemRefused) and event.error is not None:
+            known = kinds.setdefault(
+                event.error.kind, Failure(event.error.kind, 0, event.index, event.error.message)
+            )
+            known.items += len(run.family(event.index))
+            if event.index < known.index:
+                known.index, known.message = event.index, event.error.message
+    return sorted(kinds.values(), key=lambda each: -each.items)
+
+
+def warn_of(found: list[Failure], run: Run, place: Callable[[int], str]) -> None:
+    """One warning a kind in the log tree; `place` names an item."""
+    for each in found[:_MOST_KINDS]:
+        _logger.warning(
+            "items_failed",
+            run=None if run.started is None else run.started.run_id,
+            kind=each.kind,
+            items=each.items,
+            example=place(each.index),
+            error=short(each.message),
+            remedy="manager.retry_failed()",
+        )
+
+
+def failure_lines(
+    found: list[Failure], run: Run, place: Callable[[int], str], path: Path | None
+) -> Iterator[str]:
+    """What failed, why, and what to do next, for the account of the run."""
+    if not found:
+        return
+    pending = f", {run.pending:,} pending" if run.pending else ""
+    yield f"result    {run.completed:,} of {number_of(run.total, 'item')}; {run.failed:,} failed{pending}:"
+    for each in found[:_MOST_KINDS]:
+        more = f" and {each.items - 1:,} more" if each.items > 1 else ""
+        yield f"          {each.kind}: {place(each.index)}{more}: {short(each.message)}"
+    if len(found) > _MOST_KINDS:
+        yield f"          and {number_of(len(found) - _MOST_KINDS, 'other kind')} of error"
+    look = "" if path is None else f"     look: {_command(path, found[0].index)}"
+    yield f"          again: manager.retry_failed(){look}"
+
+
+def _command(path: Path, index: int) -> str:
+    return f"python -m batchata.replay item {shlex.quote(str(path))} {index}"

@@ -1,0 +1,301 @@
+"""What a person sees while a run goes on: a line redrawn on a terminal, plain lines elsewhere, or nothing.
+
+A display that fails (closed, full, of another encoding) is left off: it stops no run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from batchata.core.amounts import exact, money
+from batchata.core.caching import is_priming
+from batchata.core.limit import awaits_room
+from batchata.core.state import ItemStatus, JobStatus, Run
+from batchata.logs import get_logger
+from batchata.terminal.account import cost_lines, error_in_words
+from batchata.terminal.failures import failing, failing_in_words
+from batchata.views.run_summary import collect_by
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_logger = get_logger()
+EVERY = 300.0  # seconds until the first plain line while nothing but time passes
+_RARELY = 4 * 3600.0  # … and at most between two of them, as each comes after twice the time of the last
+_AT_LEAST, _AT_MOST = 0.5, 60.0  # seconds between plain lines about changes: a hundredth of the run's age
+_FRAME = 0.2  # seconds between two drawings on a terminal
+_BAR = 24  # characters
+
+
+class Progress:
+    """Nothing at all; the base of those that show something."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        return None
+
+    def update(self, run: Run) -> None:
+        """The run may have changed."""
+
+
+class Careful(Progress):
+    """Another progress, until it fails: from then on nothing."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown: Progress | None = shown
+
+    def __enter__(self) -> Self:
+        self._try("__enter__")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._try("__exit__", kind, value, tb)
+
+    def update(self, run: Run) -> None:
+        """The run may have changed."""
+        self._try("update", run)
+
+    def _try(self, what: str, *args: Any) -> None:
+        shown = self._shown
+        if shown is None:
+            return
+        try:
+            getattr(shown, what)(*args)
+        except Exception as exc:  # noqa: BLE001 - a run is worth more than its display, whatever that fails with
+            self._shown = None
+            _logger.warning("display_failed", error=repr(exc))
+            with suppress(Exception):
+                shown.__exit__(None, None, None)
+
+
+class PlainProgress(Progress):
+    """One line whenever something has changed, and a sign of life ever more rarely while nothing does."""
+
+    def __init__(self, stream: TextIO, every: float = EVERY) -> None:
+        self._stream = stream
+        self._every = self._quiet = every
+        self._began = self._last = time.monotonic()
+        self._shown: tuple[object, ...] | None = None
+
+    def update(self, run: Run) -> None:
+        """Print a line if there is something new to say."""
+        now = time.monotonic()
+        if not self._is_due(run, _changing(run), now - self._last, now - self._began):
+            return
+        self._last = now
+        say(f"[{_clock(now - self._began)}] {line(run)}", self._stream)
+
+    def _is_due(self, run: Run, key: tuple[object, ...], since: float, age: float) -> bool:
+        ended = run.status in ("completed", "interrupted")
+        if key != self._shown:
+            if not ended and self._shown is not None and since < min(max(_AT_LEAST, age / 100), _AT_MOST):
+                return False
+            self._shown, self._quiet = key, self._every
+            return True
+        if ended or since < self._quiet:
+            return False
+        self._quiet = max(min(self._quiet * 2, _RARELY), self._every)
+        return True
+
+
+class LiveProgress(Progress):
+    """A line that is redrawn in place, for a terminal: on several rows where it is narrow."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=stream)
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+        # No thread of its own: what it fails with is ours to catch, and the loop comes by often enough.
+        self._live: Live = Live(console=console, auto_refresh=False)
+        self._console = console
+        self._began = time.monotonic()
+        self._drawn, self._status = 0.0, ""
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def update(self, run: Run) -> None:
+        """Redraw."""
+        from rich.text import Text
+
+        now = time.monotonic()
+        if now - self._drawn < _FRAME and run.status == self._status:
+            return
+        self._drawn, self._status = now, run.status
+        rows = "\n".join(rows_of(run, self._console.width, _clock(now - self._began).strip()))
+        shown = rows.encode(self._encoding, "replace").decode(self._encoding)
+        self._live.update(Text(shown, overflow="fold"), refresh=True)
+
+
+def rows_of(run: Run, width: int, elapsed: str) -> list[str]:
+    """The line of a run in as many rows as it needs; nothing of it is cut, and the bar goes first."""
+    done = run.completed + run.failed
+    parts = [f"{done:,}/{run.total:,} items", *_details(run), elapsed]
+    whole = " · ".join(parts)
+    if len(whole) + _BAR + 1 < width:
+        filled = _BAR * done // run.total if run.total else 0
+        return [f"{'━' * filled}{'─' * (_BAR - filled)} {whole}"]
+    rows = [parts[0]]
+    for part in parts[1:]:
+        if len(rows[-1]) + len(part) + 3 < width:
+            rows[-1] += f" · {part}"
+        else:
+            rows.append(part)
+    return rows
+
+
+def progress_for(shown: bool, stream: TextIO | None = None, every: float = EVERY) -> Progress:
+    """What fits the stream (standard error if none is given); nothing where there is none."""
+    try:
+        stream = stream or sys.stderr
+        if not shown or stream is None:
+            return Progress()
+        live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        return Careful(LiveProgress(stream) if live else PlainProgress(stream, every))
+    except Exception as exc:  # noqa: BLE001 - as in Careful
+        _logger.warning("display_failed", error=repr(exc))
+        return Progress()
+
+
+def say(text: str, stream: TextIO) -> None:
+    """Print to the stream, with question marks for what its encoding lacks."""
+    try:
+        print(text, file=stream, flush=True)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+
+
+def _say_if_possible(text: str, stream: TextIO | None) -> None:
+    """At the end of a run, when there is nothing left that a display could stop, but its summary."""
+    stream = stream or sys.stderr
+    if stream is not None:
+        with suppress(Exception):
+            say(text, stream)
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as such in the first hour, and hours, minutes and seconds then."""
+    if seconds < 3600:
+        return f"{seconds:6.1f}s"
+    minutes, left = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{left:02}"
+
+
+def _changing(run: Run) -> tuple[object, ...]:
+    """What is worth a line when it changes."""
+    found = failing(run)
+    fails = None if found is None else (found[0], found[1].since, found[1].times.bit_length())
+    return run.completed, run.failed, len(run.jobs), run.status, fails
+
+
+def name_head(head: str | None, run_id: str | None, shown: bool, stream: TextIO | None = None) -> None:
+    """Name the hash that proves later, to whoever noted it, that the log was neither changed nor cut."""
+    if head is None:
+        return
+    _logger.info("log_head", run=run_id, head=head)
+    if shown:
+        _say_if_possible(f"log head {head}", stream)
+
+
+def report_costs(run: Run, shown: bool, failed: Iterable[str] = (), stream: TextIO | None = None) -> None:
+    """The account of the run when a call ends, and in any case what a higher limit would have to be.
+
+    `failed` are the lines about failed items.
+    """
+    if run.limit_reached:
+        _logger.warning(
+            "cost_limit",
+            run=None if run.started is None else run.started.run_id,
+            pending=run.pending,
+            spent=str(run.spent),
+            needed=None if run.needed is None else str(run.needed),
+            needed_for_all=None if run.needed_for_all is None else str(run.needed_for_all),
+        )
+    if shown and run.started is not None:
+        _say_if_possible("\n".join([*failed, *cost_lines(run)]), stream)
+
+
+def line(run: Run) -> str:
+    """Where the run stands, in one line."""
+    return f"{run.completed + run.failed:,}/{run.total:,} items · {details(run)}"
+
+
+def details(run: Run) -> str:
+    """Failures, jobs, cost against the limit, and what is being waited for."""
+    return " · ".join(_details(run))
+
+
+def _details(run: Run) -> Iterator[str]:
+    if run.failed:
+        yield f"{run.failed:,} failed"
+    yield f"jobs {run.jobs_completed:,}/{planned_jobs(run):,}"
+    limit = run.settings.max_cost if run.settings else None
+    cost = "cost unknown" if run.total_cost is None else money(run.total_cost)
+    yield cost if limit is None else f"{cost} of {exact(Decimal(limit))}"
+    if run.status in ("completed", "interrupted") and run.accuracy.telling:
+        yield f"estimate {error_in_words(run.accuracy.cost_error)}"
+    yield waiting_for(run)
+
+
+def planned_jobs(run: Run) -> int:
+    """The jobs that were made and, as far as can be told, those that will be."""
+    made = sum(job.status is not JobStatus.FAILED for job in run.jobs.values())
+    if run.settings is None or run.status == "completed":
+        return made
+    status, each = run.items.status, run.settings.items_per_job
+    fresh = status.count(ItemStatus.FRESH) - sum(status[i] == ItemStatus.FRESH for i in run.items.same_as)
+    return made + -(-fresh // each) + -(-len(run.requeued) // each)
+
+
+def waiting_for(run: Run) -> str:
+    """What keeps the run from going on right now."""
+    if run.status == "completed":
+        return "done"
+    if run.status == "interrupted":
+        kept = collect_by(run)
+        return f"stopped ({run.interrupted_by})" + (f"; collect by {kept:%Y-%m-%d}" if kept else "")
+    if failing_now := failing_in_words(run):
+        return failing_now
+    if len(run.jobs_with(JobStatus.ENDED)):
+        return "collecting results"
+    if unsettled := len(run.jobs_with(JobStatus.UNKNOWN)):
+        return f"looking for {unsettled} lost submissions"
+    if sending := len(run.jobs_with(JobStatus.STARTED)):
+        return f"sending {sending} {'job' if sending == 1 else 'jobs'}"
+    if is_priming(run):
+        return "waiting for the request that fills the cache"
+    if running := len(run.jobs_with(JobStatus.SUBMITTED)):
+        then = "; then max_cost has room for more" if awaits_room(run) else ""
+        return f"waiting for {running} {'batch' if running == 1 else 'batches'}{then}"
+    return resending(run) if len(run.requeued) else "planning"
+
+
+def resending(run: Run) -> str:
+    """How many items wait to be sent again, why the last of them do, and how long the first still will."""
+    count = len(run.requeued)
+    items = f"{count:,} {'item waits' if count == 1 else 'items wait'} to be sent again"
+    why = f" ({run.retry_reason})" if run.retry_reason else ""
+    left = ((run.requeued.earliest() or 0) - time.time_ns() // 1000) / 1e6
+    return f"{items}{why}" + (f", the first in {left:.0f} s" if left >= 1 else "")

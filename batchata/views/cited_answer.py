@@ -1,0 +1,109 @@
+"""The answer's text with what in it is cited, and the citations by number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from batchata.answers.answer import Citation, calls_as_text, joined_text
+from batchata.answers.citations import cited_blocks
+from batchata.answers.reader import Citations
+from batchata.errors import IncompleteResultsError
+from batchata.providers.anthropic.results import decode_line
+
+
+class Mark(NamedTuple):
+    """Characters `start` to `end` (exclusive) of the answer rest on the citations with these numbers."""
+
+    start: int
+    end: int
+    numbers: list[int]
+
+
+@dataclass(slots=True)
+class Answer:
+    """The text of the last answer; citations count from 1 in the order of the text."""
+
+    text: str = ""
+    marks: list[Mark] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+    fields: dict[str, list[int]] = field(default_factory=dict)  # path of a value -> its citations
+
+    def marked(self) -> str:
+        """The text with every cited part between angle quotes, and the numbers of its citations behind it."""
+        parts, at = [], 0
+        for start, end, numbers in self.marks:
+            parts += [self.text[at:start], "«", self.text[start:end], "»", "".join(f"[{n}]" for n in numbers)]
+            at = end
+        return "".join([*parts, self.text[at:]])
+
+
+def read_answer(line: bytes | None, citations: Citations) -> Answer:
+    """The answer in a stored result line; `citations` are those of its reading."""
+    answer = Answer()
+    if line is None:
+        return answer
+    try:
+        blocks = calls_as_text(decode_line(line).blocks)
+    except IncompleteResultsError:
+        return answer
+    answer.text = joined_text(blocks)
+    numbers = _Numbers(answer.citations)
+    _number_all(numbers, answer, citations)
+    for start, end, found in cited_blocks(blocks):
+        answer.marks.append(Mark(start, end, [numbers.of(citation) for citation in found]))
+    return answer
+
+
+def _number_all(numbers: _Numbers, answer: Answer, citations: Citations) -> None:
+    """First those of the reading: it knows more of them than the line does."""
+    if isinstance(citations, dict):
+        for path, found in citations.items():
+            answer.fields[path] = [numbers.of(citation) for citation in found]
+    for citation in citations if isinstance(citations, list) else ():
+        numbers.of(citation)
+
+
+class _Numbers:
+    """Gives the same number to the same place in a source, whatever else is known of it."""
+
+    def __init__(self, citations: list[Citation]) -> None:
+        self._citations = citations
+        self._known: dict[Citation, int] = {}
+
+    def of(self, citation: Citation) -> int:
+        place: Any = msgspec.structs.replace(citation, grounded=None)
+        if place not in self._known:
+            self._citations.append(citation)
+            self._known[place] = len(self._citations)
+        return self._known[place]
+
+
+def place_of(citation: Citation) -> str:
+    """Document and place, counted from 1: "terms.pdf, page 3", "document 2, characters 10-52".
+
+    The names in it are as they were given; whoever prints it makes them harmless.
+    """
+    source = citation.document_title or citation.source or citation.url
+    parts = [] if source is None else [source]
+    if source is None and citation.document_index is not None:
+        parts.append(f"document {citation.document_index + 1}")
+    if citation.url is not None and citation.url != source:
+        parts.append(citation.url)
+    if citation.pages is not None:
+        first, last = citation.pages
+        parts.append(f"page {first}" if first == last else f"pages {first}-{last}")
+    if citation.start_char_index is not None:
+        parts.append(f"characters {citation.start_char_index}-{citation.end_char_index}")
+    if citation.start_content_block_index is not None:
+        parts.append(f"blocks {citation.start_content_block_index}-{citation.end_content_block_index}")
+    return ", ".join(parts)
+
+
+def found_there(citation: Citation) -> str:
+    """Whether the cited text stands at the place that is named; empty where that cannot be told."""
+    if citation.grounded is None:
+        return ""
+    return "found there" if citation.grounded else "NOT found there"

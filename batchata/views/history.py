@@ -1,0 +1,122 @@
+"""What the events of one run add up to for a reader: the folded state, and what that does not keep."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from batchata.core import events as e
+from batchata.core.evolve import MISFITS, evolve, fold
+from batchata.core.ranges import count
+from batchata.core.state import ItemStatus, Job, Run
+from batchata.core.values import Process, RequestError
+from batchata.errors import InvalidInputError, LogError
+from batchata.log.port import Log
+from batchata.views.moments import At
+from batchata.views.wording import moment
+
+
+@dataclass(slots=True)
+class History:
+    """One run as its events tell it."""
+
+    run: Run = field(default_factory=Run)
+    process: Process | None = None  # the last that took the run up
+    starts: int = 0
+    killed: int = 0  # starts whose process ended without a word in the log, before the last start
+    retries: Counter[str] = field(default_factory=Counter)  # items sent again, by reason
+    errors: dict[int, str] = field(default_factory=dict)  # item -> why its last answer is no good
+    unpriced: set[int] = field(default_factory=set)  # jobs with a charge whose amount is unknown
+    refusals: dict[int, RequestError] = field(default_factory=dict)  # job -> why it became no batch
+
+    def advance(self, stream: str, version: int, at: int, event: e.Event) -> None:
+        """One event further.
+
+        Raises LogError when it does not fit those before it.
+        """
+        if isinstance(event, e.RunStarted | e.RunResumed):
+            self.starts += 1
+            self.killed += self.run.status == "running"
+        try:
+            evolve(self.run, version, at, event)
+        except MISFITS as exc:
+            raise LogError(
+                f"event {version} of {stream!r} ({event.TYPE}) does not fit those before it; "
+                "the log was changed from outside: use a copy of it"
+            ) from exc
+        self._take(event)
+
+    def _take(self, event: e.Event) -> None:
+        """Note what the state will not keep."""
+        match event:
+            case e.OutcomeRecorded(error=None):
+                for index in self.run.family(event.index):
+                    self.errors.pop(index, None)
+            case e.ItemMended():
+                self.errors.pop(event.index, None)
+            case e.OutcomeRecorded(error=RequestError() as error) | e.ItemRefused(error=error):
+                self.errors.update(dict.fromkeys(self.run.family(event.index), error.kind))
+            case e.ItemsAdded(same_as=same_as):
+                for index, original in same_as:
+                    if original in self.errors:
+                        self.errors[index] = self.errors[original]
+            case e.CostCharged(amount=None):
+                self.unpriced.add(event.job)
+            case e.RetryScheduled():
+                self.retries[event.reason] += count(event.items)
+            case e.SubmissionFailed() | e.SubmissionUnknown():
+                self.refusals[event.job] = event.error
+            case e.RunStarted() | e.RunResumed():
+                self.process = event.process
+            case _:
+                pass
+
+    def cost_of(self, job: Job) -> Decimal | None:
+        """What the job has cost so far in USD, None when a price was unknown."""
+        return None if job.number in self.unpriced else job.cost
+
+    def failures(self) -> dict[str, list[int]]:
+        """The failed items, by why their last answer is no good."""
+        found: dict[str, list[int]] = {}
+        for index in sorted(self.errors):
+            if self.run.items.status[index] == ItemStatus.FAILED:
+                found.setdefault(self.errors[index], []).append(index)
+        return found
+
+
+def read_history(log: Log, stream: str, at: At | None = None) -> History:
+    """Everything that the stream's events say, up to a moment of its past if one is given.
+
+    Raises LogError when they contradict each other, InvalidInputError for a moment that the
+    run does not have.
+    """
+    history = History()
+    read_on(history, log, stream, at)
+    return history
+
+
+def fold_events(log: Log, stream: str) -> Run:
+    """The state after all events of the stream, and nothing besides.
+
+    Raises LogError when they contradict each other.
+    """
+    try:
+        return fold(log.events(stream))
+    except MISFITS as exc:
+        raise LogError(f"the events of {stream!r} do not fit each other; `verify` says where") from exc
+
+
+def read_on(history: History, log: Log, stream: str, at: At | None) -> None:
+    """Take what follows in the stream, up to a moment if one is given; raises as `read_history` does."""
+    for version, when, event in log.events(stream, after=history.run.version):
+        if at is not None and not at.includes(version, when):
+            if version == 1:
+                raise InvalidInputError(
+                    f"the run {stream!r} began only at {moment(when)}; {at} is before that"
+                )
+            return
+        history.advance(stream, version, when, event)
+    if at is not None and at.version is not None and at.version > history.run.version:
+        last = history.run.version
+        raise InvalidInputError(f"the run {stream!r} has {last:,} events; give a version from 1 to {last}")

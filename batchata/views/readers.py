@@ -1,0 +1,92 @@
+"""How a run's answers are read from its log alone: with the run's own response model, or with another."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from functools import reduce
+from typing import NamedTuple
+
+import pydantic
+from pydantic_core import SchemaError
+
+from batchata.answers.reader import Reader
+from batchata.answers.schema import check_response_model
+from batchata.core.events import RunStarted
+from batchata.core.state import Run
+from batchata.errors import InvalidInputError
+from batchata.log.port import Log
+from batchata.text import short
+from batchata.views.response_models import model_from_schema
+from batchata.views.results import ItemResult, read_items
+
+
+def load_response_model(name: str) -> type[pydantic.BaseModel]:
+    """The response model that `module:Class` names; a class inside another is `module:Outer.Inner`.
+
+    The module is found as any import finds it, the working directory included where Python looks there.
+
+    Raises InvalidInputError when there is no such module or class, or when it is no response model.
+    """
+    module, _, path = name.partition(":")
+    if not module or not path:
+        raise InvalidInputError(f"{name!r} is not of the form module:Class, such as invoices.models:Invoice")
+    try:
+        found = reduce(getattr, path.split("."), importlib.import_module(module))
+    except ModuleNotFoundError as exc:
+        raise InvalidInputError(
+            f"{name}: there is no module {exc.name!r} here; run from the folder it lies in, or set PYTHONPATH"
+        ) from exc
+    except AttributeError as exc:
+        raise InvalidInputError(f"{name}: {exc}") from exc
+    model = check_response_model(found)
+    if model is None:
+        raise InvalidInputError(f"{name} is None, not a class derived from pydantic.BaseModel")
+    return model
+
+
+def reread(log: Log, run: Run, response_model: type[pydantic.BaseModel]) -> Iterator[ItemResult]:
+    """Every item of a run in input order, its stored answer parsed with `response_model`.
+
+    An answer that did not fit the run's own model may fit this one, and the other way round: `status` and
+    `error` are this reading's. Answers are read as the run asked for them, with citations or without.
+    """
+    assert run.started is not None
+    reader = Reader(response_model, run.started.enable_citations)
+    return read_items(log, run, range(run.total), reader, again=True)
+
+
+class RunReader(NamedTuple):
+    """A reader, and whether its verdict on answers counts: that of another model than the run's does."""
+
+    reader: Reader
+    again: bool
+
+    @classmethod
+    def of(cls, run: Run, model: str | type[pydantic.BaseModel] | None) -> RunReader:
+        """The reader for a run: with its own model if `model` is None, a model or one named `module:Class`.
+
+        Raises InvalidInputError when there is no such model.
+        """
+        started = run.started
+        assert started is not None
+        if model is None:
+            return cls(Reader(own_model(started), started.enable_citations), again=False)
+        chosen = load_response_model(model) if isinstance(model, str) else model
+        return cls(Reader(chosen, started.enable_citations), again=True)
+
+
+def own_model(started: RunStarted) -> type[pydantic.BaseModel] | None:
+    """The run's response model as its log describes it; None when answers are texts.
+
+    Raises InvalidInputError when no model can be made of that description.
+    """
+    if started.response_schema is None:
+        return None
+    try:
+        return model_from_schema(started.response_schema, started.result_schema or {})
+    except (pydantic.PydanticUserError, SchemaError, LookupError, NameError, TypeError, ValueError) as exc:
+        raise InvalidInputError(
+            f"the response model {started.response_model} cannot be made again from what the log says of it "
+            f"({short(str(exc))}); give it with --model {started.response_model}"
+        ) from exc

@@ -1,0 +1,168 @@
+"""What a log's stored answers say, item by item, read again whenever it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import batched
+from typing import Any, cast
+
+from batchata.answers.reader import Citations, Reader, Reading, Result
+from batchata.core.events import ItemRefused, OutcomeRecorded
+from batchata.core.state import ItemStatus, Run
+from batchata.core.values import RequestError, Usage
+from batchata.errors import LogError
+from batchata.log.port import Log
+from batchata.providers.anthropic.results import answer_blocks, decode_line
+from batchata.views.sources import sources_of
+
+# Results come back in any order, so the answers of neighbouring items lie in segments all over the log.
+# Within a window they are read in the order in which they are stored: each segment is unpacked once.
+_WINDOW = 2_000
+
+_NOTHING = Reading(None, None)
+
+
+@dataclass(slots=True)
+class ItemResult:
+    """Everything known of one item.
+
+    `status` is "completed", "failed" or "pending". `error` says why the last answer was no good, with a
+    stable `kind` and a readable `message`; a pending item that waits for another attempt has one too.
+    `cost` is in USD over all attempts, None when a price was unknown. `raw` is the provider's result line
+    of the last attempt, as received. With `dedupe`, `same_as` is the index of the earlier item whose request
+    the item shares; that one has the usage and the cost, and this one none.
+    """
+
+    index: int
+    status: str
+    result: Result
+    citations: Citations
+    error: RequestError | None
+    usage: Usage | None
+    cost: Decimal | None
+    attempts: int
+    stop_reason: str | None
+    raw: bytes | None
+    same_as: int | None = None
+
+
+def refuse_purged(run: Run) -> None:
+    """Results that are not in the log any more must not look like items without a result.
+
+    Raises LogError when answers of completed items were purged.
+    """
+    if run.purged and any(0 <= body < run.purged for body in run.items.body):
+        assert run.started is not None
+        raise LogError(
+            f"the answers of the run {run.started.run_id!r} were purged from the log: its history and costs "
+            "are there, its results are not; a results_dir written before still has them"
+        )
+
+
+def read_entries(log: Log, run: Run, indexes: Iterable[int], reader: Reader) -> Iterator[Reading]:
+    """Result and citations of the items at these indexes, in this order, as the run itself judged them."""
+    body, status = run.items.body, run.items.status
+    for window in batched(indexes, _WINDOW):
+        lines = _lines(log, run, (body[i] for i in window if status[i] == ItemStatus.COMPLETED))
+        for index in window:
+            line = lines.get(body[index])
+            reading = _NOTHING if line is None else reader.read_taken(answer_blocks(line))
+            yield _grounded(log, run, index, reading) if reading.citations else reading
+
+
+def read_items(
+    log: Log, run: Run, indexes: Iterable[int], reader: Reader, *, again: bool
+) -> Iterator[ItemResult]:
+    """The items at these indexes, in this order.
+
+    With `again` the reader is another than the run's own, and its verdict on an answer counts.
+    """
+    for window in batched(indexes, _WINDOW):
+        outcomes = _last_outcomes(log, run, window)
+        lines = _lines(log, run, (run.items.body[index] for index in window))
+        for index in window:
+            line = lines.get(run.items.body[index])
+            outcome = outcomes.get(run.items.outcome[index])
+            yield _item(log, run, index, outcome, line, reader, again)
+
+
+def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, OutcomeRecorded | ItemRefused]:
+    assert run.started is not None
+    versions = sorted({version for index in indexes if (version := run.items.outcome[index])})
+    recorded = log.events_at(run.started.run_id, versions)
+    return {r.version: cast(OutcomeRecorded | ItemRefused, r.event) for r in recorded}
+
+
+def _lines(log: Log, run: Run, bodies: Iterable[int]) -> dict[int, bytes | None]:
+    assert run.started is not None
+    numbers = sorted({body for body in bodies if body >= 0})
+    return dict(zip(numbers, log.bodies(run.started.run_id, numbers), strict=True))
+
+
+def _item(
+    log: Log,
+    run: Run,
+    index: int,
+    outcome: OutcomeRecorded | ItemRefused | None,
+    line: bytes | None,
+    reader: Reader,
+    again: bool,
+) -> ItemResult:
+    status = _status(run, index)
+    same_as = run.items.same_as.get(index)
+    reading = Reading(None, None, None if outcome is None else outcome.error)
+    if line is not None and isinstance(outcome, OutcomeRecorded) and (again or status == "completed"):
+        reading = _read(outcome, line, reader) if again else reader.read_taken(answer_blocks(line))
+        if reading.citations:
+            reading = _grounded(log, run, index, reading)
+        if again and status != "pending":
+            status = "failed" if reading.error else "completed"
+    return ItemResult(
+        index=index,
+        status=status,
+        result=reading.result,
+        citations=reading.citations,
+        error=reading.error,
+        usage=None if not isinstance(outcome, OutcomeRecorded) or same_as is not None else outcome.usage,
+        cost=run.items.cost(index),
+        attempts=run.items.sends[index],
+        stop_reason=outcome.stop_reason if isinstance(outcome, OutcomeRecorded) else None,
+        raw=line,
+        same_as=same_as,
+    )
+
+
+def _read(outcome: OutcomeRecorded, line: bytes, reader: Reader) -> Reading:
+    if outcome.kind != "succeeded":
+        return Reading(None, None, outcome.error)
+    return reader.read(decode_line(line).blocks, outcome.stop_reason)
+
+
+def _grounded(log: Log, run: Run, index: int, reading: Reading) -> Reading:
+    """The reading whose citations say whether they stand in what was sent."""
+    assert run.started is not None
+    (body,) = log.bodies(run.started.run_id, [run.input_body(index)])
+    return reading if body is None else reading.grounded_in(sources_of(body))
+
+
+def _status(run: Run, index: int) -> str:
+    match run.items.status[index]:
+        case ItemStatus.COMPLETED:
+            return "completed"
+        case ItemStatus.FAILED:
+            return "failed"
+        case _:
+            return "pending"
+
+
+def never_started(count: int, first: int = 0) -> Iterator[ItemResult]:
+    """Items that no log knows of yet."""
+    for index in range(first, first + count):
+        yield ItemResult(index, "pending", None, None, None, None, Decimal(0), 0, None, None)
+
+
+def entry(reading: Reading | ItemResult) -> dict[str, Any]:
+    """The shape in which `results()` shows an item."""
+    return {"result": reading.result, "citations": reading.citations}

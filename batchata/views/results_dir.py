@@ -1,0 +1,299 @@
+"""The results as files: one JSON list per job for people and programs, and the provider's lines as received.
+
+Files are a projection of the log: each is written whole or not at all, and may be written again any time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import pydantic
+
+from batchata.answers.answer import is_with_calls
+from batchata.answers.citations import Citation, from_dict
+from batchata.answers.parsing import explain
+from batchata.answers.reader import Citations, Reader, Reading, Result
+from batchata.answers.schema import check_response_model
+from batchata.core.ranges import iterate
+from batchata.core.state import Run
+from batchata.core.values import Process, Settings
+from batchata.errors import InvalidInputError
+from batchata.log.port import Log
+from batchata.run.settings import PathLike
+from batchata.views.results import read_entries
+from batchata.views.results_folder import Folders, Owner, owner_in, tags_in
+
+
+class ResultsWriter:
+    """Keeps `processed/` and `raw/` in step with a run.
+
+    A file `job_<n>_results.json` holds the items that job n was the first to carry, in input order; what a
+    later job finds out about them (a retry) goes into that same file, so that reading the files in numeric
+    order gives the input order. Items that no job has carried yet follow in one more file.
+    """
+
+    durable = True  # survives a power cut; costs 4 ms a file
+
+    def __init__(self, log: Log, run: Run, reader: Reader, memory: Process | None = None) -> None:
+        assert run.settings is not None
+        self._log = log
+        self._run = run
+        self._reader = reader
+        self._owner = owner_of(run, memory)
+        self._folders = Folders.of(run.settings)
+        self._processed, self._raw = self._folders.processed, self._folders.raw
+
+    def claim(self) -> None:
+        """Make the folders this run's; see `Folders.claim`."""
+        self._folders.claim(self._owner)
+
+    def release(self) -> None:
+        """Give them free where nothing is in them; see `Folders.release`."""
+        self._folders.release(self._owner)
+
+    def job_done(self, number: int) -> None:
+        """Write what this job brought."""
+        self._folders.keep(self._owner)
+        self._write_raw(number)
+        for home in self._homes(number):
+            self._write_processed(home, *self._run.chunks[home])
+
+    def all(self) -> None:
+        """Write every file anew."""
+        self._folders.keep(self._owner)
+        for number in self._run.jobs:
+            self._write_raw(number)
+        for number, chunk in self._run.chunks.items():
+            self._write_processed(number, *chunk)
+        self.rest()
+
+    def rest(self) -> None:
+        """Write an empty list for each job that only repeated others, and one more file for what waits."""
+        if self._processed is None:
+            return
+        for number in self._run.jobs.keys() - self._run.chunks.keys():
+            self._write_processed(number, 0, -1)
+        following = len(self._run.jobs)
+        waits = self._run.next_fresh < self._run.total
+        if waits or self._path(following).exists():
+            self._write_processed(following, self._run.next_fresh, self._run.total - 1)
+
+    def _homes(self, number: int) -> list[int]:
+        """The jobs that were the first to carry this job's items, and those that share their requests."""
+        run = self._run
+        if number in run.chunks and not run.items.copies:
+            return [number]
+        numbers = list(self._run.chunks)
+        firsts = [first for first, _ in self._run.chunks.values()]
+        homes: set[int] = set()
+        for first, last in self._run.jobs[number].items:
+            homes.update(numbers[bisect_right(firsts, first) - 1 : bisect_right(firsts, last)])
+        if run.items.copies:
+            shared = (
+                copy for index in run.jobs[number].indexes() for copy in run.items.copies.get(index, ())
+            )
+            homes.update(numbers[bisect_right(firsts, copy) - 1] for copy in shared if copy < run.next_fresh)
+        return sorted(homes)
+
+    def _path(self, number: int) -> Path:
+        assert self._processed is not None
+        return self._processed / f"job_{number}_results.json"
+
+    def _write_processed(self, number: int, first: int, last: int) -> None:
+        if self._processed is None or self._is_purged(self._run.items.body[first : last + 1]):
+            return
+        with _written(self._path(number), self.durable) as file:
+            write_entries(file, self._readings(range(first, last + 1)))
+
+    def _is_purged(self, bodies: Iterable[int]) -> bool:
+        """Files of answers that the log has no more stay as they are."""
+        return any(0 <= body < self._run.purged for body in bodies)
+
+    def _readings(self, indexes: Iterable[int]) -> Iterator[Reading]:
+        return read_entries(self._log, self._run, indexes, self._reader)
+
+    def _write_raw(self, number: int) -> None:
+        job = self._run.jobs[number]
+        if self._raw is None or not job.bodies or self._is_purged(job.bodies[0]):
+            return
+        assert self._run.started is not None
+        self._folders.keep_lines(number, self._owner)
+        with _written(self._raw / f"job_{number}_raw.jsonl", self.durable) as file:
+            for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
+                file.write((line or b"") + b"\n")
+        self._folders.lines_written()
+
+
+def owner_of(run: Run, memory: Process | None = None) -> Owner:
+    """The run as a mark names it."""
+    assert run.started is not None
+    return Owner(run.started.run_id, run.started.tag, memory)
+
+
+def prepare(settings: Settings, run: Owner | None) -> None:
+    """Make the directories; `run` is None for one that is to begin.
+
+    Raises InvalidInputError when they cannot be made or written to, or hold another run's results.
+    """
+    folders = Folders.of(settings)
+    folders.check(run)
+    make_folders(folders)
+
+
+def make_folders(folders: Folders) -> None:
+    """Make the directories that a run writes to.
+
+    Raises InvalidInputError when they cannot be made or written to.
+    """
+    for folder in (folders.processed, folders.raw):
+        try:
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=folder).close()
+        except OSError as exc:
+            raise InvalidInputError(
+                f"results cannot be written to {folder} ({exc.strerror}); give another directory"
+            ) from exc
+
+
+@contextmanager
+def whole_file(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
+    """A file that appears under its name when it is complete, and not at all when writing fails."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _written(path: Path, durable: bool) -> Iterator[IO[bytes]]:
+    """A whole file; a full disk is an error of ours, after which the run goes on at its next start."""
+    try:
+        with whole_file(path, durable) as file:
+            yield file
+    except OSError as exc:
+        raise InvalidInputError(
+            f"results cannot be written to {path} ({exc.strerror}); nothing is lost: the log holds them. "
+            "Make room or give another directory, and start again"
+        ) from exc
+
+
+def write_entries(file: IO[bytes], readings: Iterable[Reading]) -> None:
+    """A JSON list with one `{"result": …, "citations": …}` per line."""
+    separator = b"[\n"
+    for reading in readings:
+        file.write(separator)
+        file.write(b'{"result":' + _result_json(reading.result) + b',"citations":')
+        file.write(_encode(_citations_json(reading.citations)) + b"}")
+        separator = b",\n"
+    file.write(b"\n]\n" if separator == b",\n" else b"[]\n")
+
+
+def _result_json(result: Result) -> bytes:
+    if isinstance(result, pydantic.BaseModel):
+        return result.model_dump_json().encode()  # by field name, as load_results reads it
+    return _encode(result)
+
+
+def _citations_json(citations: Citations) -> Any:
+    if isinstance(citations, dict):
+        return {path: [c.as_dict() for c in found] for path, found in citations.items()}
+    return None if citations is None else [c.as_dict() for c in citations]
+
+
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+
+
+_NAME = re.compile(r"job_(\d+)_results\.json")
+
+
+def load_results_from_disk(
+    results_dir: PathLike, response_model: type[pydantic.BaseModel] | None = None
+) -> list[dict[str, Any]]:
+    """The entries of a run, `{"result": …, "citations": …}` in input order, from its results_dir alone.
+
+    Results are instances of `response_model`; without one they are dicts or strings. Answers that call tools
+    are dicts, `{"text", "tool_calls"}`, where they hold no value for the model. Both a results_dir and
+    its `processed` directory may be given.
+
+    Raises InvalidInputError when there are no results, when a file is no list of entries, when a result does
+    not fit the model, or when the folder holds what two runs wrote over each other.
+    """
+    model = check_response_model(response_model)
+    entries: list[dict[str, Any]] = []
+    _check_one_run(Path(results_dir))
+    for path in _job_files(Path(results_dir)):
+        entries.extend(
+            _load_entry(path, number, entry, model) for number, entry in enumerate(_load_list(path))
+        )
+    return entries
+
+
+def _check_one_run(folder: Path) -> None:
+    """Older versions let two runs write to one folder; the lines in `raw` tell."""
+    folder = folder.parent if folder.name == "processed" else folder
+    owner = owner_in(folder)
+    runs = tags_in(folder / "raw") | (set() if owner is None else {owner.tag})
+    if len(runs) > 1:
+        raise InvalidInputError(
+            f"{folder} holds files of {len(runs)} runs, with ids from {', '.join(sorted(runs))}: which "
+            "result is whose cannot be told. `python -m batchata.replay export LOG DIR` writes those of each "
+            "run anew, from its log"
+        )
+
+
+def _job_files(folder: Path) -> list[Path]:
+    """In numeric order: job_10 comes after job_9."""
+    processed = folder / "processed"
+    folder = processed if processed.is_dir() else folder
+    found = [
+        (int(m[1]), path) for path in folder.glob("job_*_results.json") if (m := _NAME.fullmatch(path.name))
+    ]
+    if not found:
+        raise InvalidInputError(f"no job_<n>_results.json in {str(folder)!r}; give the results_dir of a run")
+    return [path for _, path in sorted(found)]
+
+
+def _load_list(path: Path) -> list[Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as exc:
+        raise InvalidInputError(f"{path} is not JSON: {exc}") from exc
+    if not isinstance(value, list) or not all(isinstance(e, dict) and "result" in e for e in value):
+        raise InvalidInputError(f"{path} is not a list of {{'result': …, 'citations': …}}")
+    return value
+
+
+def _load_entry(
+    path: Path, number: int, entry: dict[str, Any], model: type[pydantic.BaseModel] | None
+) -> dict[str, Any]:
+    result = entry["result"]
+    is_value = not is_with_calls(result) or (model is not None and "tool_calls" in model.model_fields)
+    if model is not None and result is not None and is_value:
+        try:
+            result = model.model_validate_json(json.dumps(result), by_alias=True, by_name=True)
+        except pydantic.ValidationError as exc:
+            raise InvalidInputError(f"{path}, entry {number}: {explain(exc)}") from exc
+    return {"result": result, "citations": _load_citations(entry.get("citations"))}
+
+
+def _load_citations(value: Any) -> dict[str, list[Citation]] | list[Citation] | None:
+    if isinstance(value, dict):
+        return {path: [from_dict(c) for c in found] for path, found in value.items()}
+    return None if value is None else [from_dict(c) for c in value]

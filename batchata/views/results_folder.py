@@ -1,0 +1,315 @@
+"""Which run a folder of results belongs to: a mark in it says so, and every other run is refused.
+
+The mark stands in the results_dir. A raw_results_dir of its own has one only until its first lines are there:
+their custom ids begin with the tag of their run, and so say whose they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchata.core.values import Process, Settings
+from batchata.errors import InvalidInputError
+from batchata.views.processes import is_alive
+
+MARK = "batchata-run.json"
+_WHAT = "the results in this folder, and below it, belong to one run of Batchata; another run is refused here"
+_PROCESSED = re.compile(r"job_(\d+)_results\.json")
+_RAW = re.compile(r"job_(\d+)_raw\.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A run by its name and by the tag that no other run has; `memory` is the process that alone knows it."""
+
+    run_id: str
+    tag: str
+    memory: Process | None = None
+
+    def encode(self) -> bytes:
+        """The mark, the same for every copy of one run's results."""
+        memory = (
+            {} if self.memory is None else {"memory_of": {"pid": self.memory.pid, "host": self.memory.host}}
+        )
+        return (
+            json.dumps({"batchata": _WHAT, "run_id": self.run_id, "tag": self.tag} | memory).encode() + b"\n"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders that a run writes to; None where it writes none of the kind."""
+
+    processed: Path | None
+    raw: Path | None
+    results_dir: Path | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Folders:
+        """By the settings of a start."""
+        found = settings.results_dir
+        return cls(
+            processed=None if found is None else processed_dir(found),
+            raw=raw_dir(found, settings.raw_results_dir),
+            results_dir=None if found is None else Path(found),
+        )
+
+    @property
+    def homes(self) -> list[Path]:
+        """Where marks stand: in the results_dir, and wherever else a symlink or an argument leads."""
+        real = [path.resolve() for path in (self.results_dir, self.processed, self.raw) if path is not None]
+        main = real[0] if self.results_dir is not None else None
+        return [path for path in dict.fromkeys(real) if main not in path.parents]
+
+    @property
+    def _raw_home(self) -> Path | None:
+        """The raw_results_dir where it needs a mark of its own."""
+        if self.raw is None:
+            return None
+        real, homes = self.raw.resolve(), self.homes
+        return real if real in homes and (self.results_dir is None or real != homes[0]) else None
+
+    def check(self, run: Owner | None) -> None:
+        """Nothing of another run may lie in, above or below the folders; None is a run that is to begin.
+
+        Folders without a mark are taken where they hold no results, or where their lines say that they are
+        this run's.
+
+        Raises InvalidInputError, naming the folder and its run.
+        """
+        tag = None if run is None else run.tag
+        for home in self.homes:
+            for place in self._around(home):
+                found = owner_in(place)
+                if found is not None and found.tag != tag and not _is_given_up(place, found):
+                    raise InvalidInputError(_taken(home, place, found))
+        self._check_unmarked(tag)
+
+    def claim(self, run: Owner) -> None:
+        """Mark the folders as this run's.
+
+        Raises InvalidInputError as `check` does, also where another run was faster.
+        """
+        old = {home: _mark_in(home) for home in self.homes}
+        self.check(run)
+        for home, mark in old.items():
+            if _is_of(home, run) or (home == self._raw_home and tags_in(home)):
+                continue
+            _sweep(home)
+            if mark is not None:
+                _remove(home, mark)
+            _put_mark(home, run)
+
+    def take(self, run: Owner) -> None:
+        """Mark the folders as this run's, whosever they were."""
+        for home in self.homes:
+            (home / MARK).unlink(missing_ok=True)
+            _put_mark(home, run)
+
+    def keep(self, run: Owner) -> None:
+        """See to it that what was claimed is still this run's; what somebody emptied is claimed again.
+
+        Raises InvalidInputError.
+        """
+        if any(not _is_of(home, run) for home in self.homes if home != self._raw_home):
+            self.claim(run)
+
+    def keep_lines(self, job: int, run: Owner) -> None:
+        """See to it that a job's lines are not written over another run's.
+
+        Raises InvalidInputError.
+        """
+        assert self.raw is not None
+        path = self.raw / f"job_{job}_raw.jsonl"
+        if path.exists() and tag_of(path) not in (None, run.tag):
+            raise InvalidInputError(f"{path} holds result lines of another run; {_CURE}")
+
+    def release(self, run: Owner) -> None:
+        """Give folders free that hold nothing yet: nobody will come back for them."""
+        for home in self.homes:
+            if _is_of(home, run) and not holds_results(home):
+                (home / MARK).unlink(missing_ok=True)
+
+    def lines_written(self) -> None:
+        """The lines of a raw_results_dir say from now on whose they are."""
+        if self._raw_home is not None:
+            (self._raw_home / MARK).unlink(missing_ok=True)
+
+    def _around(self, home: Path) -> Iterator[Path]:
+        yield home
+        yield from home.parents
+        for folder in (home, home / "processed", home / "raw"):
+            yield from (path for path in _entries(folder) if path.is_dir())
+
+    def _check_unmarked(self, tag: str | None) -> None:
+        tags = set() if self.raw is None else tags_in(self.raw)
+        if tags - {tag}:
+            raise InvalidInputError(
+                f"{self.raw} holds result lines of another run ({', '.join(sorted(tags - {tag}))}-…); {_CURE}"
+            )
+        marked = any(owner_in(home) for home in self.homes)  # as this run's, or by one that left nothing
+        if self.processed is not None and not marked and not tags and _holds_processed(self.processed):
+            raise InvalidInputError(
+                f"{self.processed} holds results, and nothing in it says that they are this run's; {_CURE}"
+            )
+
+
+_CURE = "a folder belongs to one run: give another directory, or move what is there to another place"
+
+
+def processed_dir(results_dir: str) -> Path:
+    """Where the results of a run stand below its results_dir."""
+    return Path(results_dir) / "processed"
+
+
+def raw_dir(results_dir: str | None, raw_results_dir: str | None) -> Path | None:
+    """Where the provider's lines stand: in a directory of their own if one is given."""
+    if raw_results_dir is not None:
+        return Path(raw_results_dir)
+    return None if results_dir is None else Path(results_dir) / "raw"
+
+
+def owner_in(folder: Path) -> Owner | None:
+    """The run whose mark stands in the folder; None without a mark that can be read."""
+    try:
+        value = json.loads((folder / MARK).read_bytes())
+        of = value.get("memory_of")
+        memory = None if of is None else Process(pid=int(of["pid"]), host=str(of["host"]))
+        return Owner(str(value["run_id"]), str(value["tag"]), memory)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _is_of(home: Path, run: Owner) -> bool:
+    found = owner_in(home)
+    return found is not None and found.tag == run.tag
+
+
+def tag_of(path: Path) -> str | None:
+    """The tag of the run whose lines the file holds, as far as it can be told.
+
+    By the first line with a custom id of our form; a line that belongs nowhere may come first.
+    """
+    try:
+        with path.open("rb") as file:
+            ids = (_custom_id(line) for line in file)
+            return next((custom_id.split("-")[0] for custom_id in ids if custom_id.count("-") >= 2), None)
+    except OSError:
+        return None
+
+
+def tags_in(raw: Path) -> set[str]:
+    """The tags of the runs whose lines lie in the folder."""
+    return {tag for path in _entries(raw) if _RAW.fullmatch(path.name) and (tag := tag_of(path))}
+
+
+def holds_results(folder: Path) -> bool:
+    """Whether there is a result of any run in the folder, or in its `processed` or `raw`."""
+    raw = any(tags_in(place) for place in (folder, folder / "raw"))
+    return raw or any(_holds_processed(place) for place in (folder, folder / "processed"))
+
+
+def _holds_processed(folder: Path) -> bool:
+    """Files of nothing but null are of items that wait; what no run of ours could have written counts."""
+    return any(_holds_a_result(path) for path in _entries(folder) if _PROCESSED.fullmatch(path.name))
+
+
+def _holds_a_result(path: Path) -> bool:
+    try:
+        return path.is_file() and any(entry["result"] is not None for entry in json.loads(path.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError):
+        return True
+
+
+def _custom_id(line: bytes) -> str:
+    try:
+        return str(json.loads(line)["custom_id"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _is_given_up(folder: Path, owner: Owner) -> bool:
+    """A run that only a process knew which is gone, and that left no result, has nothing to lose."""
+    return is_alive(owner.memory) is False and not holds_results(folder)
+
+
+def _taken(home: Path, place: Path, owner: Owner) -> str:
+    if place == home:
+        where = f"{home} holds the results of the run {owner.run_id}"
+    elif place in home.parents:
+        where = f"{home} lies in {place}, which holds the results of the run {owner.run_id}"
+    else:
+        where = f"{place}, below {home}, holds the results of the run {owner.run_id}"
+    return f"{where}; {_CURE}"
+
+
+def _sweep(home: Path) -> None:
+    """Remove the files of items that waited, of a run that left nothing else."""
+    for folder in (home, home / "processed"):
+        for path in _entries(folder):
+            if _PROCESSED.fullmatch(path.name) and path.is_file() and not _holds_a_result(path):
+                path.unlink(missing_ok=True)
+
+
+def _mark_in(home: Path) -> bytes | None:
+    try:
+        return (home / MARK).read_bytes()
+    except OSError:
+        return None
+
+
+def _remove(home: Path, mark: bytes) -> None:
+    """Remove a mark that `check` let pass, and no other that has taken its place since."""
+    aside = home / f".{MARK}.{secrets.token_hex(6)}"
+    try:
+        os.rename(home / MARK, aside)
+        if aside.read_bytes() != mark:
+            _link(str(aside), home / MARK)
+    except OSError:
+        return  # another start was faster, which `_put_mark` will say
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _put_mark(home: Path, run: Owner) -> None:
+    """Whole or not at all, and never over another's."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{MARK}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(run.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            _link(name, home / MARK)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except FileExistsError as exc:
+        raise InvalidInputError(f"another run has just begun to write to {home}; {_CURE}") from exc
+    except OSError as exc:
+        raise InvalidInputError(
+            f"results cannot be written to {home} ({exc.strerror}); give another directory"
+        ) from exc
+
+
+def _link(name: str, mark: Path) -> None:
+    try:
+        os.link(name, mark)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        with mark.open("xb") as file:
+            file.write(Path(name).read_bytes())

@@ -1,0 +1,171 @@
+"""Whether one run of a log can be trusted: as it was written, adding up, and the same at each replay."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from itertools import batched
+from typing import Any, cast
+
+import msgspec
+
+from batchata.core.events import BodiesPurged, ItemMended, ItemsAdded, OutcomeRecorded, StrayOutcomeRecorded
+from batchata.core.evolve import fold
+from batchata.core.invariants import Audit
+from batchata.core.state import Run
+from batchata.errors import IncompleteResultsError, LogError, LogVersionError
+from batchata.log.sqlite.log import SqliteLog
+from batchata.log.sqlite.verify import Problem, commit_of, size_of, verify
+from batchata.providers.anthropic.results import decode_line
+
+
+def fingerprint(state: object) -> str:
+    """Equal for two states that are equal in every part, whatever parts the class has or will get."""
+    digest = hashlib.sha256()
+    for piece in _pieces(state):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(value: Any) -> Iterator[bytes]:
+    yield f"{type(value).__name__}(".encode()
+    match value:
+        case bytes() | bytearray() | array():
+            yield bytes(memoryview(value))
+        case dict():
+            # In their order: what follows from it must be the same too.
+            for key, inner in value.items():
+                yield from _pieces(key)
+                yield from _pieces(inner)
+        case list() | tuple():
+            for inner in value:
+                yield from _pieces(inner)
+        case msgspec.Struct():
+            yield msgspec.json.encode(value)
+        case _ if is_dataclass(value):
+            for part in fields(value):
+                yield from _pieces(getattr(value, part.name))
+        case _ if hasattr(value, "__dict__"):
+            yield from _pieces(vars(value))
+        case _:
+            yield repr(value).encode()
+    yield b")"
+
+
+_MOST = 100  # problems that are told of one kind of check
+_WINDOW = 2_000
+# The highest body that an event of a type names.
+_NAMING_BODIES: dict[str, Callable[[Any], int | None]] = {
+    ItemsAdded.TYPE: lambda event: event.first_body + event.count - 1,
+    ItemMended.TYPE: lambda event: event.body,
+    OutcomeRecorded.TYPE: lambda event: event.body,
+    StrayOutcomeRecorded.TYPE: lambda event: event.body,
+}
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found out about one run; `since` is how many events followed the head that was asked for."""
+
+    run_id: str
+    events: int
+    commits: int
+    bodies: int
+    purged: int
+    head: str | None
+    problems: list[Problem] = field(default_factory=list)
+    since: int | None = None
+
+
+def verify_run(log: SqliteLog, stream: str, head: str | None, now: int) -> Verdict:
+    """Every check of one run. `head` is a hash that the run once had, `now` in microseconds.
+
+    Raises LogVersionError for events that only a newer Batchata knows.
+    """
+    audit = Audit(now)
+    events_problems = list(_events_problems(log, stream, audit))
+    purged = _purged(log, stream)
+    verdict = Verdict(stream, *size_of(log, stream), purged, log.head(stream))
+    verdict.problems += verify(log, stream, purged)
+    verdict.problems += events_problems[:_MOST]
+    if not verdict.problems:  # else both replays, and all answers, would stumble over the same
+        verdict.problems += _replay_problems(log, stream, audit.run)
+        verdict.problems += list(_reference_problems(log, stream, verdict.bodies))[:_MOST]
+    if not verdict.problems:
+        verdict.problems += list(_answer_problems(log, stream, audit.run, purged))[:_MOST]
+    if head is not None:
+        version = commit_of(log, stream, head)
+        verdict.since = None if version is None else verdict.events - version
+    return verdict
+
+
+def _purged(log: SqliteLog, stream: str) -> int:
+    """Bodies numbered below this were purged by a decision."""
+    try:
+        events = [cast(BodiesPurged, r.event) for r in log.events(stream, types=[BodiesPurged.TYPE])]
+    except LogError:  # a damaged event: the chain tells
+        return 0
+    return max((event.bodies for event in events), default=0)
+
+
+def _events_problems(log: SqliteLog, stream: str, audit: Audit) -> Iterator[Problem]:
+    try:
+        for version, at, event in log.events(stream):
+            for text in audit.take(version, at, event):
+                yield Problem(version, f"version {version} ({event.TYPE}): {text}")
+    except LogVersionError:
+        raise
+    except LogError as exc:
+        yield Problem(None, str(exc))
+        return
+    for text in audit.end():
+        yield Problem(None, text)
+
+
+def _replay_problems(log: SqliteLog, stream: str, run: Run) -> Iterator[Problem]:
+    again = fold(log.events(stream))
+    if fingerprint(again) != fingerprint(run):
+        yield Problem(None, "two replays of the same events do not give the same state")
+
+
+def _reference_problems(log: SqliteLog, stream: str, bodies: int) -> Iterator[Problem]:
+    """Every body that an event names has to be there."""
+    for version, _, event in log.events(stream, types=[*_NAMING_BODIES]):
+        last = _NAMING_BODIES[event.TYPE](event)
+        if last is not None and last >= bodies:
+            yield Problem(version, f"version {version} ({event.TYPE}): body {last} of {bodies} is missing")
+
+
+def _answer_problems(log: SqliteLog, stream: str, run: Run, purged: int) -> Iterator[Problem]:
+    """Outcomes must say what the stored result lines say, and these must be those of the items."""
+    outcomes = (
+        (recorded.version, cast(OutcomeRecorded, recorded.event))
+        for recorded in log.events(stream, types=[OutcomeRecorded.TYPE])
+    )
+    kept = (
+        (version, event) for version, event in outcomes if event.body is not None and event.body >= purged
+    )
+    for window in batched(kept, _WINDOW):
+        ordered = sorted(window, key=lambda pair: pair[1].body or 0)
+        lines = log.bodies(stream, [event.body or 0 for _, event in ordered])
+        for (version, event), line in zip(ordered, lines, strict=True):
+            text = _wrong_with(run, event, line)
+            if text is not None:
+                yield Problem(version, f"version {version} (outcome_recorded): {text}")
+
+
+def _wrong_with(run: Run, event: OutcomeRecorded, line: bytes | None) -> str | None:
+    if line is None:
+        return f"its result line, body {event.body}, is missing"
+    try:
+        outcome = decode_line(line)
+    except IncompleteResultsError as exc:
+        return f"its result line, body {event.body}, cannot be read ({exc})"
+    custom_id = run.jobs[event.job].custom_id(event.index)
+    if outcome.custom_id != custom_id:
+        return f"body {event.body} is the result of {outcome.custom_id}, not of {custom_id}"
+    if (outcome.kind, outcome.usage, outcome.stop_reason) != (event.kind, event.usage, event.stop_reason):
+        return f"it says something else than its result line, body {event.body}"
+    return None

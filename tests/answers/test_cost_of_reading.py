@@ -1,0 +1,134 @@
+"""Reading costs in proportion to what is read: four times as much takes about four times as long."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from decimal import Decimal
+
+import pydantic
+import pytest
+
+from batchata.answers.answer import Block, Citation
+from batchata.answers.reader import Reader
+
+
+class Order(pydantic.BaseModel):
+    name: str
+    total: Decimal | None = None
+    rows: list[dict[str, Decimal]] = []
+    tags: list[str] = []
+
+
+ORDER = Block("text", '{"name": "Ann", "total": 12.50}')
+
+
+def said(text: str, *cited: str) -> Block:
+    return Block("text", text, [Citation("char_location", cites) for cites in cited] or None)
+
+
+def equal_sentences(n: int) -> list[Block]:
+    return [*[said("The total is 12.50 for Ann. ", f"Total 12.50, said {k}") for k in range(n)], ORDER]
+
+
+def sentences_about_nothing(n: int) -> list[Block]:
+    return [*[said("Nothing here. ", f"another thing {k}") for k in range(n)], ORDER]
+
+
+def citations_of_one_value(n: int) -> list[Block]:
+    return [said('{"name": "'), *[said("A", f"x{k}") for k in range(n)], said('", "total": 1}')]
+
+
+def one_long_cited_text(n: int) -> list[Block]:
+    return [said("It is so. ", "The total is 12.50 for Ann, as of 12 May 2021. " * n), ORDER]
+
+
+def long_prose(n: int) -> list[Block]:
+    return [said("The total is 12.50 for Ann, as of 12 May 2021. " * n, "x"), ORDER]
+
+
+def one_word_again_and_again(n: int) -> list[Block]:
+    names = {f"k{k}": Decimal(k) for k in range(n)}
+    return [said("no " * n, "x"), said(json.dumps({"name": "no", "rows": [names]}, default=str))]
+
+
+def rows_in_another_way(n: int) -> list[Block]:
+    return [said(json.dumps({"Name": "x", "Rows": [{"price": "$1,200.00"}] * n}))]
+
+
+def nearly_json(n: int) -> list[Block]:
+    return [said("{'name': 'x', 'rows': [" + "{'a': 1.50}, " * n + "]}")]
+
+
+def the_same_key_again(n: int) -> list[Block]:
+    return [said('{"name": "x", "rows": [{' + ", ".join(['"a": 1'] * n) + "}]}")]
+
+
+def unknown_keys(n: int) -> list[Block]:
+    return [said(json.dumps({"name": "x", **{f"k{k}": k for k in range(n)}}))]
+
+
+def escapes(n: int) -> list[Block]:
+    return [said('{"name": "' + "\\% \\ud83d \\alpha" * n + '", "total": 1.5}')]
+
+
+def open_braces(n: int) -> list[Block]:
+    return [said("{ x " * n), said('{"name": "x", "total": 1}')]
+
+
+def fences(n: int) -> list[Block]:
+    return [said("```json\n{'a': b}\n```\n" * n)]
+
+
+def a_string_without_end(n: int) -> list[Block]:
+    return [said('{"name": "' + '\\"' * n)]
+
+
+def a_long_amount(n: int) -> list[Block]:
+    return [said('{"name": "x", "total": "1,234' + ",567" * n + '"}')]
+
+
+def equal_values_and_their_citations(n: int) -> list[Block]:
+    prose = [said("Said value. ", f"words value words {k}") for k in range(n)]
+    return [*prose, said(json.dumps({"name": "x", "tags": ["value"] * n}))]
+
+
+READER = Reader(Order, enable_citations=True)
+
+
+def seconds(blocks: list[Block]) -> float:
+    """CPU time of the best of three readings."""
+    times = []
+    for _ in range(3):
+        began = time.process_time()
+        READER.read(blocks, "end_turn")
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+@pytest.mark.parametrize(
+    ("build", "size"),
+    [
+        (equal_sentences, 400),
+        (sentences_about_nothing, 600),
+        (citations_of_one_value, 2_000),
+        (one_long_cited_text, 400),
+        (long_prose, 300),
+        (one_word_again_and_again, 500),
+        (rows_in_another_way, 1_000),
+        (nearly_json, 1_500),
+        (the_same_key_again, 3_000),
+        (unknown_keys, 3_000),
+        (escapes, 4_000),
+        (open_braces, 10_000),
+        (fences, 3_000),
+        (a_string_without_end, 20_000),
+        (a_long_amount, 10_000),
+        (equal_values_and_their_citations, 500),
+    ],
+)
+def test_the_time_grows_no_faster_than_the_answer(build: Callable[[int], list[Block]], size: int) -> None:
+    """What grows with the square would take sixteen times as long."""
+    small, large = seconds(build(size)), seconds(build(4 * size))
+    assert large < 9 * max(small, 0.004), (small, large)
