@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import assert_never
@@ -343,9 +344,11 @@ def _refused_item(job: Job, error: BatchataError) -> int | None:
         return None
     if error.kind == "request_too_large" and job.request_count == 1:
         return next(job.indexes())
-    if error.position is None or error.position >= job.request_count:
-        return None
-    return list(job.indexes())[error.position]
+    if error.position is not None and error.position < job.request_count:
+        return list(job.indexes())[error.position]
+    # A custom id is nobody else's: who quotes one means that request.
+    quoted = re.search(re.escape(job.custom_ids).replace(re.escape("{index}"), r"(\d+)"), str(error))
+    return int(quoted[1]) if quoted is not None and int(quoted[1]) in set(job.indexes()) else None
 
 
 def _named(error: BatchataError, place: str) -> RequestRefusedError:

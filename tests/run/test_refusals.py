@@ -12,6 +12,7 @@ from run_support import Runs, conversations
 from batchata import load_results_from_disk
 from batchata.errors import AuthenticationFailedError, BatchataError, RequestRefusedError, SpendLimitError
 from batchata.sandbox import Faults
+from batchata.sandbox.anthropic.protocol import Refusal
 
 NO_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
 
@@ -86,6 +87,11 @@ def test_a_running_batch_does_not_keep_a_start_from_submitting(patient: tuple[Ru
             "invalid_request_error",
             "You have reached your specified API usage limits.",
         ),
+        ("invalid_request_error", "Your account has insufficient funds. Please add credits."),
+        ("permission_error", "Your account is past due: please update your payment method"),
+        ("rate_limit_error", "You exceeded your current quota, please check your plan and billing details."),
+        ("invalid_request_error", "This organization has reached its monthly spend limit"),
+        ("api_error", "Payment Required"),
     ],
 )
 def test_an_account_without_credit_shows_in_results_too(runs: Runs, kind: str, says: str) -> None:
@@ -137,6 +143,54 @@ def test_a_job_refused_for_one_item_goes_without_it(runs: Runs, items_per_job: i
     runs.sandbox.faults = Faults()
     assert made.retry_failed()["retry_count"] == 2
     check_complete(runs, items_per_job=items_per_job)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "requests[2].params.max_tokens: must be at most 100",
+        "requests/2/params/max_tokens: too large",
+        "Validation error at $.requests[2].params: bad",
+        "body -> requests -> 2 -> params -> max_tokens: bad",
+        "requests: 2: params: bad",
+        "requests['2'].params: bad",
+        "the request at index 2 is not valid",
+        "requests.2.params: bad; requests.2.custom_id: bad; requests.3.params: bad",
+    ],
+)
+def test_an_item_is_named_in_many_ways(runs: Runs, says: str) -> None:
+    """However the refusal writes the place in the job, that item fails, and the others go."""
+    runs.sandbox.faults = Faults(create_status=[400], create_says=says)
+    made = manager(runs, items_per_job=COUNT)
+    assert made.run()["failed_items"] == 1
+    assert [item.index for item in made.items() if item.status == "failed"] == [2]
+
+
+def test_an_item_is_named_by_its_custom_id(runs: Runs) -> None:
+    """Custom ids are nobody else's."""
+
+    def refuse(custom_id: str, position: int) -> bool:
+        if custom_id.endswith("-1"):
+            raise Refusal(400, f"custom_id {custom_id!r}: this request cannot be processed")
+        return False
+
+    runs.sandbox.faults = Faults(refused=refuse)
+    made = manager(runs, items_per_job=COUNT)
+    assert made.run()["failed_items"] == 1
+    assert [item.index for item in made.items() if item.status == "failed"] == [1]
+
+
+@pytest.mark.parametrize(
+    "says", ["requests.99.params: bad", "at most 3 requests: 100 per minute", "Request 2: bad"]
+)
+def test_a_refusal_that_names_no_item_of_the_job_fails_none(runs: Runs, says: str) -> None:
+    """A place beyond the job, and what may count from one, name nobody: the create is refused."""
+    runs.sandbox.faults = Faults(create_status=[400], create_says=says)
+    made = manager(runs, items_per_job=COUNT)
+    with pytest.raises(RequestRefusedError):
+        made.run()
+    assert made.stats()["failed_items"] == 0
+    check_complete(runs, items_per_job=COUNT)
 
 
 def test_a_refused_file_is_named(runs: Runs, tmp_path: Any) -> None:

@@ -5,19 +5,44 @@ from __future__ import annotations
 import re
 
 # An account without credit, and a limit that the user set in the Console, are plain invalid_request_errors.
-_SPENT = ("your credit balance is too low", "you have reached your specified api usage limits")
-_REQUEST = re.compile(r"\brequests[.\[](\d{1,6})\b")
+# Gateways and resellers say it in words of their own.
+_SPENT = re.compile(
+    r"\bcredit balance\b"
+    r"|\b(?:insufficient|not enough|out of|exhausted|has no|have no)\W+(?:\w+\W+){0,2}(?:credits?|funds)\b"
+    r"|\binsufficient (?:\w+ )?balance\b"
+    r"|\b(?:credits?|funds|balance)\W+(?:\w+\W+){0,5}"
+    r"(?:too low|exhausted|used up|depleted|insufficient|negative)\b"
+    r"|\bpayment (?:is )?required\b|\bpayment method\b|\bpast due\b|\bunpaid\b"
+    r"|\bbilling (?:details|issue|problem|error)\b"
+    r"|\b(?:spend(?:ing)?|usage|budget|billing)(?: hard)? (?:limits?|cap|quota)\b",
+    re.IGNORECASE,
+)
+_OF_A_RATE = re.compile(r"\brate.limit|\bper.(?:second|minute|hour)\b|\b[rt]pm\b", re.IGNORECASE)
+# "messages.0.content: …" is about the request, whatever it quotes.
+_OF_A_FIELD = re.compile(r"\s*[$\w\]\['\"]+[.\[/][$\w.\]\['\"/]*\s*:")
+_WHERE_MONEY_IS_SAID = 300  # characters
+_REQUEST = re.compile(
+    r"\brequests?\s+(?:(?:at|with)\s+)?index\W{1,3}(\d{1,6})\b"
+    r"|\brequests(?:\.|\[|/|\[['\"])(\d{1,6})\b"
+    r"|\brequests\s*(?:->|→|>|:)\s*(\d{1,6})\s*(?:->|→|>|:)"
+)
 
 
 def is_about_money(said: str) -> bool:
     """Whether an error's sentence says that the account may not spend any more."""
-    return said.lstrip().lower().startswith(_SPENT)
+    beginning = said[:_WHERE_MONEY_IS_SAID]
+    if _OF_A_FIELD.match(beginning) or _OF_A_RATE.search(beginning):
+        return False
+    return _SPENT.search(beginning) is not None
 
 
 def named_request(said: str) -> int | None:
-    """The place in the job of the one request that a refusal of the job names, as `requests.2.params: …`."""
-    places = {int(place) for place in _REQUEST.findall(said)}
-    return places.pop() if len(places) == 1 else None
+    """The place in the job of the request that a refusal of the job names, as `requests.2.params: …`.
+
+    Of several the first: the others are named again, when the job is sent without it.
+    """
+    found = _REQUEST.search(said)
+    return None if found is None else int(found[found.lastindex or 0])
 
 
 # What stands before an error's sentence when it is about one request of a batch, and what it is about then.
