@@ -9,8 +9,8 @@ import pydantic
 
 from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS
 from batchata.errors import InvalidInputError
-from batchata.manager import AnthropicAccess
 from batchata.providers.given_prices import Prices
+from batchata.providers.registry import Access
 from batchata.run.definition import Definition, define
 from batchata.run.engine import Call, Engine
 from batchata.run.settings import Money, PathLike, check_settings
@@ -96,7 +96,7 @@ def batch(
     Raises what `BatchManager` and its `run()` raise, and InvalidInputError when the items are more than one
     batch can hold.
     """
-    access = AnthropicAccess(api_key, base_url)
+    access = Access(api_key, base_url)
     definition = define(
         messages=messages,
         files=files,
@@ -127,7 +127,7 @@ def batch(
         on_bad_file=on_bad_file,
         structured_output=structured_output,
     )
-    engine = Engine(definition, settings, RunStore(state_path, run_id), access)
+    engine = Engine(definition, settings, RunStore(state_path, run_id), access.client)
     engine.drive(Call(once=True))
     return BatchJob(engine)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pydantic
 
-from batchata.errors import InvalidInputError
 from batchata.providers.given_prices import Prices
-from batchata.providers.port import Provider
+from batchata.providers.registry import Access
 from batchata.run.definition import define
 from batchata.run.engine import Call, Engine
 from batchata.run.estimate import Estimate
@@ -20,27 +18,6 @@ from batchata.run.store import RunStore
 from batchata.terminal.progress import EVERY
 from batchata.views.results import ItemResult
 from batchata.views.run_summary import statistics, summary
-
-
-@dataclass(frozen=True, slots=True)
-class AnthropicAccess:
-    """Makes the provider; None leaves key or URL to the SDK's environment. Neither is ever shown."""
-
-    api_key: str | None = field(default=None, repr=False)
-    base_url: str | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        """Raise InvalidInputError for what is no text."""
-        for name in ("api_key", "base_url"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str):
-                raise InvalidInputError(f"{name} must be a text, or None, not a {type(value).__name__}")
-
-    def __call__(self) -> Provider:
-        """The provider; the SDK is imported only now, because that takes a second."""
-        from batchata.providers.anthropic.client import AnthropicProvider
-
-        return AnthropicProvider(api_key=self.api_key, base_url=self.base_url)
 
 
 class BatchManager:
@@ -147,7 +124,7 @@ class BatchManager:
             on_bad_file=on_bad_file,
             structured_output=structured_output,
         )
-        access = AnthropicAccess(api_key, base_url)
+        access = Access(api_key, base_url)
         store = RunStore(state_path, run_id)
         definition = define(
             messages=messages,
@@ -164,7 +141,7 @@ class BatchManager:
             structured_output=structured_output,
             message_params=message_params,
         )
-        self._engine = Engine(definition, settings, store, access)
+        self._engine = Engine(definition, settings, store, access.client)
 
     @property
     def run_id(self) -> str | None:

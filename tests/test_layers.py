@@ -34,9 +34,9 @@ SIDEWAYS = {
     ("batchata.core", "batchata.text"),
     ("batchata.inputs", "batchata.providers"),
     ("batchata.providers", "batchata.answers"),
+    ("batchata.providers", "batchata.inputs"),
     ("batchata.views", "batchata.terminal"),
     ("batchata.terminal", "batchata.views"),
-    ("batchata.job", "batchata.manager"),
     ("batchata.run.definition", "batchata.run.settings"),
     ("batchata.run.definition", "batchata.run.cache_plan"),
 }
@@ -201,6 +201,14 @@ def test_replay_cannot_spend() -> None:
                 or within(i, "batchata.providers.anthropic.client")
                 for i in ours(module)
             ), module
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in PACKAGE if within(name, "batchata.views", "batchata.replay")]
+)
+def test_a_log_is_read_in_the_dialect_that_it_names(module: str) -> None:
+    """No view decodes answers as those of one provider: the registry tells whose they are."""
+    assert not any(within(name, "batchata.providers.anthropic") for name in ours(module))
 
 
 def test_importing_batchata_is_cheap() -> None:

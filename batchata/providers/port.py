@@ -1,15 +1,18 @@
-"""What Batchata needs of a provider of batches, and the values that come back."""
+"""What Batchata needs of a provider of batches: a client (I/O) and a dialect (pure), and their values."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import IO, Protocol
 
 import msgspec
 
 from batchata.answers.answer import Block
+from batchata.answers.grounding import Sources
 from batchata.core.values import Counts, RequestError, Usage
+from batchata.providers.models import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,35 @@ class Outcome(msgspec.Struct, gc=False):
     schema_refused: bool = False
 
 
-class Provider(Protocol):
+class Dialect(Protocol):
+    """What one provider's requests and result lines look like: pure, and used without its SDK."""
+
+    name: str
+
+    def model(self, name: str, today: date) -> Model:
+        """What is known of the model of that id.
+
+        Raises UnsupportedModelError for a name that is no model's of this provider.
+        """
+        ...
+
+    def outcome(self, line: bytes) -> Outcome:
+        """What one result line says, whether it just arrived or is in a log.
+
+        Raises IncompleteResultsError for a line that is no whole result, as a cut download leaves it.
+        """
+        ...
+
+    def blocks(self, line: bytes) -> list[Block]:
+        """Only the content blocks of a stored result line: all that a result is read from."""
+        ...
+
+    def sources(self, body: bytes) -> Sources:
+        """What an item's input, as the log holds it, can be cited by."""
+        ...
+
+
+class Client(Protocol):
     """One provider's batch API. Errors are Batchata's own; nothing is retried inside."""
 
     name: str

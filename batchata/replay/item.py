@@ -10,6 +10,7 @@ from batchata.answers.reader import Result
 from batchata.core.events import CostCharged
 from batchata.core.state import Run
 from batchata.core.values import Usage, known
+from batchata.providers.registry import dialect_of
 from batchata.replay.console import Paper, aligned, print_json
 from batchata.replay.item_json import item_json
 from batchata.replay.open_log import reading, the_run
@@ -34,7 +35,9 @@ def show_item(
     """
     with reading(path) as log:
         life = read_life(log, the_run(log, path, run_id), index, model)
-    answer = read_answer(life.result.raw, life.result.citations)
+    started = life.history.run.started
+    assert started is not None
+    answer = read_answer(life.result.raw, life.result.citations, dialect_of(started))
     if json:
         print_json(item_json(life, answer))
     else:

@@ -20,7 +20,7 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.inputs import RequestTemplate, Source
-from batchata.providers.port import Batch, Outcome, Provider
+from batchata.providers.port import Batch, Client, Outcome
 
 _ENOUGH_TO_TELL = 1_000  # result lines, none of them ours, that make a batch another's
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file
@@ -140,7 +140,7 @@ type Report = Submitted | FilesRefused | Sought | Polled | Arrived | Exhausted |
 type Put = Callable[[Report], None]
 
 
-def submit(provider: Provider, description: JobDescription, put: Put) -> None:
+def submit(provider: Client, description: JobDescription, put: Put) -> None:
     """Build the job's body and create its batch, with one HTTP request."""
     refused: dict[int, str] = {}
     with _built(description, refused) as body:
@@ -187,7 +187,7 @@ def build_body(description: JobDescription, refused: dict[int, str] | None = Non
     return body
 
 
-def settle(provider: Provider, lost: Lost, put: Put) -> None:
+def settle(provider: Client, lost: Lost, put: Put) -> None:
     """Look for a batch that the lost submission may have created.
 
     A batch shows its custom ids only once it has ended; until then one of the right size and time counts
@@ -219,7 +219,7 @@ def settle(provider: Provider, lost: Lost, put: Put) -> None:
     )
 
 
-def _candidates(provider: Provider, lost: Lost) -> tuple[list[Batch], UnreadableReplyError | None]:
+def _candidates(provider: Client, lost: Lost) -> tuple[list[Batch], UnreadableReplyError | None]:
     """The batches that may be the job's, and why there may be more that cannot be read."""
     found: list[Batch] = []
     try:
@@ -231,7 +231,7 @@ def _candidates(provider: Provider, lost: Lost) -> tuple[list[Batch], Unreadable
     return found, None
 
 
-def _whose(provider: Provider, batch: Batch, custom_ids: Sequence[str]) -> str:
+def _whose(provider: Client, batch: Batch, custom_ids: Sequence[str]) -> str:
     """By the first chunk of results, as a single line might be one that belongs nowhere.
 
     Foreign lines alone prove nothing where they are not as many as the requests: our own may be missing, or
@@ -251,17 +251,17 @@ def _whose(provider: Provider, batch: Batch, custom_ids: Sequence[str]) -> str:
     return "stranger" if is_whole else "unreadable"
 
 
-def _sees_any(provider: Provider, batch_ids: Sequence[str]) -> bool:
+def _sees_any(provider: Client, batch_ids: Sequence[str]) -> bool:
     """A key sees the batches of its own workspace only."""
     return any(provider.poll([batch_id], 0) for batch_id in batch_ids)
 
 
-def poll(provider: Provider, batch_ids: dict[int, str], since: int, put: Put) -> None:
+def poll(provider: Client, batch_ids: dict[int, str], since: int, put: Put) -> None:
     """Ask how far the batches of these jobs are."""
     put(Polled(list(batch_ids), provider.poll(batch_ids.values(), since - _CLOCK_MARGIN)))
 
 
-def collect(provider: Provider, job: int, batch_id: str, doubted: bool, put: Put) -> None:
+def collect(provider: Client, job: int, batch_id: str, doubted: bool, put: Put) -> None:
     """Hand over the results of an ended batch, some hundred at a time.
 
     Where they were `doubted` before, the batch is asked again too, whose counts may have been wrong.
@@ -271,7 +271,7 @@ def collect(provider: Provider, job: int, batch_id: str, doubted: bool, put: Put
     put(Exhausted(job, provider.poll([batch_id], 0).get(batch_id) if doubted else None))
 
 
-def cancel(provider: Provider, job: int, batch_id: str, put: Put) -> None:
+def cancel(provider: Client, job: int, batch_id: str, put: Put) -> None:
     """Ask for the job's batch to be cancelled."""
     provider.cancel(batch_id)
     put(CancelAsked(job))

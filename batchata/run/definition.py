@@ -33,9 +33,10 @@ from batchata.inputs import (
     service_tools,
 )
 from batchata.providers.given_prices import Prices, given_price
-from batchata.providers.models import Model, find_model
-from batchata.providers.port import Provider
+from batchata.providers.models import Model
+from batchata.providers.port import Client
 from batchata.providers.prices import find_price
+from batchata.providers.registry import dialect_for
 from batchata.run.cache_plan import check_cache, plan_cache
 
 
@@ -214,7 +215,7 @@ class Definition:
                 f"give max_cost={plain(worst)} or more, a lower max_tokens, or leave the item out"
             )
 
-    def started(self, run_id: str, tag: str, provider: Provider | None, settings: Settings) -> RunStarted:
+    def started(self, run_id: str, tag: str, provider: Client | None, settings: Settings) -> RunStarted:
         """The first event of the run. A run without items has no provider."""
         model = self.response_model
         return RunStarted(
@@ -264,7 +265,8 @@ def define(
     """
     if not isinstance(dedupe, bool):
         raise InvalidInputError(f"dedupe must be True or False, not {dedupe!r}")
-    found = find_model(model, datetime.now(UTC).date())
+    dialect = dialect_for(model)
+    found = dialect.model(model, datetime.now(UTC).date())
     price = given_price(prices, found.id)
     checked_model = check_response_model(response_model)
     schema = None if checked_model is None else json_schema(checked_model)

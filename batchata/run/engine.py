@@ -30,7 +30,7 @@ from batchata.errors import (
 from batchata.inputs import read_again
 from batchata.log.port import Log
 from batchata.logs import warn
-from batchata.providers.port import Provider
+from batchata.providers.port import Client
 from batchata.run import starting
 from batchata.run.definition import Definition, this_process
 from batchata.run.estimate import Estimate
@@ -96,7 +96,7 @@ class Engine:
     patience = 600.0
 
     def __init__(
-        self, definition: Definition, settings: Settings, store: RunStore, provider: Callable[[], Provider]
+        self, definition: Definition, settings: Settings, store: RunStore, provider: Callable[[], Client]
     ) -> None:
         self.definition = definition
         self.settings = settings
@@ -104,7 +104,7 @@ class Engine:
         self.store.choose = partial(which_run, definition)
         self.stop = Stop()
         self._make_provider = provider
-        self._provider: Provider | None = None
+        self._provider: Client | None = None
         self._expectation: Expectation | None = None  # of the last estimate that was asked for
         self.retried = 0  # items that the last call with `retry_failed` sent again
         self._driving = False

@@ -34,7 +34,7 @@ from batchata.core.values import RequestError
 from batchata.errors import BatchataError, LogError, LogWriteError
 from batchata.inputs import Inputs, RequestTemplate
 from batchata.logs import get_logger
-from batchata.providers.port import Provider
+from batchata.providers.port import Client
 from batchata.run import calls
 from batchata.run.estimating import Expectation
 from batchata.run.interrupts import MainThread, Stop
@@ -71,7 +71,7 @@ class Runner:
 
     journal: Journal
     intake: Intake
-    provider: Provider | None  # None for a run without items
+    provider: Client | None  # None for a run without items
     inputs: Inputs
     requests: Requests
     again: Callable[[str], Requests]  # the same for another way of the schema

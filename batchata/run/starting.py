@@ -15,7 +15,7 @@ from batchata.core.values import Settings
 from batchata.errors import ExpiringResultsWarning
 from batchata.inputs import Inputs
 from batchata.logs import warn
-from batchata.providers.port import Provider
+from batchata.providers.port import Client
 from batchata.run.bad_files import refusals
 from batchata.run.definition import Definition, this_process
 from batchata.run.journal import Journal
@@ -26,13 +26,13 @@ _ITEMS_PER_EVENT = 1_000
 _BYTES_PER_EVENT = 8_000_000
 
 
-def start(journal: Journal, definition: Definition, settings: Settings, provider: Provider | None) -> None:
+def start(journal: Journal, definition: Definition, settings: Settings, provider: Client | None) -> None:
     """The run begins. A run without items has no provider."""
     tag = secrets.token_hex(6)
     journal.append(definition.started(journal.claim.stream, tag, provider, settings))
 
 
-def resume(journal: Journal, settings: Settings, max_tokens: int, provider: Provider | None) -> None:
+def resume(journal: Journal, settings: Settings, max_tokens: int, provider: Client | None) -> None:
     """Another start takes the run up, perhaps with other settings."""
     journal.append(
         RunResumed(

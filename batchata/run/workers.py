@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from batchata.errors import BatchataError, ConfigurationError
-from batchata.providers.port import Provider
+from batchata.providers.port import Client
 from batchata.run import calls
 
 _WAITING_REPORTS = 8  # chunks of outcomes that may wait for the log: bounds the memory of fast downloads
@@ -28,7 +28,7 @@ class Workers:
     Raises ConfigurationError when it is too late for threads.
     """
 
-    def __init__(self, provider: Provider | None, most: int) -> None:
+    def __init__(self, provider: Client | None, most: int) -> None:
         self.busy: dict[int, str] = {}
         self._provider = provider  # None for a run without items, which makes no calls
         self._reports: queue.Queue[calls.Report | BaseException] = queue.Queue(_WAITING_REPORTS)

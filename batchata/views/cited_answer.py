@@ -11,7 +11,7 @@ from batchata.answers.answer import Citation, calls_as_text, joined_text
 from batchata.answers.citations import cited_blocks
 from batchata.answers.reader import Citations
 from batchata.errors import IncompleteResultsError
-from batchata.providers.anthropic.results import decode_line
+from batchata.providers.port import Dialect
 
 
 class Mark(NamedTuple):
@@ -40,13 +40,13 @@ class Answer:
         return "".join([*parts, self.text[at:]])
 
 
-def read_answer(line: bytes | None, citations: Citations) -> Answer:
-    """The answer in a stored result line; `citations` are those of its reading."""
+def read_answer(line: bytes | None, citations: Citations, dialect: Dialect) -> Answer:
+    """The answer in a result line as `dialect` has it; `citations` are those of its reading."""
     answer = Answer()
     if line is None:
         return answer
     try:
-        blocks = calls_as_text(decode_line(line).blocks)
+        blocks = calls_as_text(dialect.outcome(line).blocks)
     except IncompleteResultsError:
         return answer
     answer.text = joined_text(blocks)

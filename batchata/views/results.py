@@ -14,8 +14,8 @@ from batchata.core.state import ItemStatus, Run
 from batchata.core.values import RequestError, Usage
 from batchata.errors import LogError
 from batchata.log.port import Log
-from batchata.providers.anthropic.results import answer_blocks, decode_line
-from batchata.views.sources import sources_of
+from batchata.providers.port import Dialect
+from batchata.providers.registry import dialect_of
 
 # Results come back in any order, so the answers of neighbouring items lie in segments all over the log.
 # Within a window they are read in the order in which they are stored: each segment is unpacked once.
@@ -63,13 +63,14 @@ def refuse_purged(run: Run) -> None:
 
 def read_entries(log: Log, run: Run, indexes: Iterable[int], reader: Reader) -> Iterator[Reading]:
     """Result and citations of the items at these indexes, in this order, as the run itself judged them."""
-    body, status = run.items.body, run.items.status
+    assert run.started is not None
+    body, status, dialect = run.items.body, run.items.status, dialect_of(run.started)
     for window in batched(indexes, _WINDOW):
         lines = _lines(log, run, (body[i] for i in window if status[i] == ItemStatus.COMPLETED))
         for index in window:
             line = lines.get(body[index])
-            reading = _NOTHING if line is None else reader.read_taken(answer_blocks(line))
-            yield _grounded(log, run, index, reading) if reading.citations else reading
+            reading = _NOTHING if line is None else reader.read_taken(dialect.blocks(line))
+            yield _grounded(log, run, index, reading, dialect) if reading.citations else reading
 
 
 def read_items(
@@ -79,13 +80,15 @@ def read_items(
 
     With `again` the reader is another than the run's own, and its verdict on an answer counts.
     """
+    assert run.started is not None
+    dialect = dialect_of(run.started)
     for window in batched(indexes, _WINDOW):
         outcomes = _last_outcomes(log, run, window)
         lines = _lines(log, run, (run.items.body[index] for index in window))
         for index in window:
             line = lines.get(run.items.body[index])
             outcome = outcomes.get(run.items.outcome[index])
-            yield _item(log, run, index, outcome, line, reader, again)
+            yield _item(log, run, index, outcome, line, dialect, reader, again)
 
 
 def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, OutcomeRecorded | ItemRefused]:
@@ -107,6 +110,7 @@ def _item(
     index: int,
     outcome: OutcomeRecorded | ItemRefused | None,
     line: bytes | None,
+    dialect: Dialect,
     reader: Reader,
     again: bool,
 ) -> ItemResult:
@@ -114,9 +118,9 @@ def _item(
     same_as = run.items.same_as.get(index)
     reading = Reading(None, None, None if outcome is None else outcome.error)
     if line is not None and isinstance(outcome, OutcomeRecorded) and (again or status == "completed"):
-        reading = _read(outcome, line, reader) if again else reader.read_taken(answer_blocks(line))
+        reading = _read(outcome, line, dialect, reader) if again else reader.read_taken(dialect.blocks(line))
         if reading.citations:
-            reading = _grounded(log, run, index, reading)
+            reading = _grounded(log, run, index, reading, dialect)
         if again and status != "pending":
             status = "failed" if reading.error else "completed"
     return ItemResult(
@@ -134,17 +138,17 @@ def _item(
     )
 
 
-def _read(outcome: OutcomeRecorded, line: bytes, reader: Reader) -> Reading:
+def _read(outcome: OutcomeRecorded, line: bytes, dialect: Dialect, reader: Reader) -> Reading:
     if outcome.kind != "succeeded":
         return Reading(None, None, outcome.error)
-    return reader.read(decode_line(line).blocks, outcome.stop_reason)
+    return reader.read(dialect.outcome(line).blocks, outcome.stop_reason)
 
 
-def _grounded(log: Log, run: Run, index: int, reading: Reading) -> Reading:
+def _grounded(log: Log, run: Run, index: int, reading: Reading, dialect: Dialect) -> Reading:
     """The reading whose citations say whether they stand in what was sent."""
     assert run.started is not None
     (body,) = log.bodies(run.started.run_id, [run.input_body(index)])
-    return reading if body is None else reading.grounded_in(sources_of(body))
+    return reading if body is None else reading.grounded_in(dialect.sources(body))
 
 
 def _status(run: Run, index: int) -> str:

@@ -18,7 +18,8 @@ from batchata.core.state import Run
 from batchata.errors import IncompleteResultsError, LogError, LogVersionError
 from batchata.log.sqlite.log import SqliteLog
 from batchata.log.sqlite.verify import Problem, commit_of, size_of, verify
-from batchata.providers.anthropic.results import decode_line
+from batchata.providers.port import Dialect
+from batchata.providers.registry import dialect_of
 
 
 def fingerprint(state: object) -> str:
@@ -140,6 +141,9 @@ def _reference_problems(log: SqliteLog, stream: str, bodies: int) -> Iterator[Pr
 
 def _answer_problems(log: SqliteLog, stream: str, run: Run, purged: int) -> Iterator[Problem]:
     """Outcomes must say what the stored result lines say, and these must be those of the items."""
+    if run.started is None:
+        return
+    dialect = dialect_of(run.started)
     outcomes = (
         (recorded.version, cast(OutcomeRecorded, recorded.event))
         for recorded in log.events(stream, types=[OutcomeRecorded.TYPE])
@@ -151,16 +155,16 @@ def _answer_problems(log: SqliteLog, stream: str, run: Run, purged: int) -> Iter
         ordered = sorted(window, key=lambda pair: pair[1].body or 0)
         lines = log.bodies(stream, [event.body or 0 for _, event in ordered])
         for (version, event), line in zip(ordered, lines, strict=True):
-            text = _wrong_with(run, event, line)
+            text = _wrong_with(run, dialect, event, line)
             if text is not None:
                 yield Problem(version, f"version {version} (outcome_recorded): {text}")
 
 
-def _wrong_with(run: Run, event: OutcomeRecorded, line: bytes | None) -> str | None:
+def _wrong_with(run: Run, dialect: Dialect, event: OutcomeRecorded, line: bytes | None) -> str | None:
     if line is None:
         return f"its result line, body {event.body}, is missing"
     try:
-        outcome = decode_line(line)
+        outcome = dialect.outcome(line)
     except IncompleteResultsError as exc:
         return f"its result line, body {event.body}, cannot be read ({exc})"
     custom_id = run.jobs[event.job].custom_id(event.index)

@@ -13,7 +13,7 @@ from typing import Any
 import certifi
 import pytest
 
-from batchata.providers.anthropic.client import AnthropicProvider
+from batchata.providers.anthropic.client import AnthropicClient
 from batchata.sandbox import Sandbox
 
 
@@ -92,13 +92,13 @@ def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch, one_certificate: Path) -> Callable[..., AnthropicProvider]:
+def connect(monkeypatch: pytest.MonkeyPatch, one_certificate: Path) -> Callable[..., AnthropicClient]:
     """The provider as a user has it: address and key come from the environment."""
     monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
 
-    def provider(server: Sandbox | Script | str, **options: Any) -> AnthropicProvider:
+    def provider(server: Sandbox | Script | str, **options: Any) -> AnthropicClient:
         monkeypatch.setenv("ANTHROPIC_API_KEY", Sandbox.api_key)
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server if isinstance(server, str) else server.url)
-        return AnthropicProvider(**options)
+        return AnthropicClient(**options)
 
     return provider

@@ -322,7 +322,7 @@ def test_a_token_of_a_profile_that_no_header_can_carry_was_never_sent(
     script: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token: str
 ) -> None:
     """The SDK finds it only when it calls; the error does not quote it, though the SDK's does."""
-    from batchata.providers.anthropic.client import AnthropicProvider
+    from batchata.providers.anthropic.client import AnthropicClient
 
     for folder, said in (
         ("configs", {"authentication": {"type": "user_oauth"}}),
@@ -332,7 +332,7 @@ def test_a_token_of_a_profile_that_no_header_can_carry_was_never_sent(
         (tmp_path / folder / "default.json").write_text(json.dumps(said))
         (tmp_path / folder / "default.json").chmod(0o600)
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path))
-    error = failing(lambda: AnthropicProvider(base_url=script.url).submit(body()))
+    error = failing(lambda: AnthropicClient(base_url=script.url).submit(body()))
     assert type(error) is ConfigurationError
     assert "hush" not in str(error)
     assert script.asked == []

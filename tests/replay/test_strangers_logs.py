@@ -280,3 +280,13 @@ def test_memory_is_measured(tmp_path: Path) -> None:
     assert resource.getrlimit(resource.RLIMIT_AS)
     found = limited(tmp_path, "show", tmp_path / "none.db")
     assert (found.returncode, "does not exist" in found.stderr) == (2, True)
+
+
+def test_answers_of_an_unknown_provider_are_not_guessed_at(
+    write_log: Write, started: Callable[..., RunStarted], replay: Replay
+) -> None:
+    """What only a later version can read is refused in one line; what says nothing of answers is shown."""
+    path = write_log([replace(started(), provider="elsewhere")])
+    assert "'elsewhere', a provider that this Batchata does not know" in refused(replay("verify", path))
+    for name in ("show", "events", "costs"):
+        assert replay(name, path).exit_code == 0

@@ -35,7 +35,7 @@ def _imported() -> None:
 
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("ANTHROPIC_API_KEY", "none")
-        assert batchata.providers.anthropic.client.AnthropicProvider().base_url  # makes a client
+        assert batchata.providers.anthropic.client.AnthropicClient().base_url  # makes a client
 
 
 @pytest.fixture

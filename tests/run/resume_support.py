@@ -58,8 +58,8 @@ context.set_forkserver_preload(
 # Where a script can be killed: before (False) or after (True) a call of this function.
 PLACES = [
     ("batchata.log.sqlite.claim:SqliteClaim.append", True),
-    ("batchata.providers.anthropic.client:AnthropicProvider.submit", False),
-    ("batchata.providers.anthropic.client:AnthropicProvider.submit", True),
+    ("batchata.providers.anthropic.client:AnthropicClient.submit", False),
+    ("batchata.providers.anthropic.client:AnthropicClient.submit", True),
 ]
 
 

@@ -125,7 +125,7 @@ def test_a_raised_limit_outlives_a_kill(tmp_path: Path, place: str) -> None:
     """Decided and not yet sent, or sent and not yet known: whoever starts next keeps to the decision."""
     where = {
         "append": ("batchata.log.sqlite.claim:SqliteClaim.append", True, 3),
-        "submit": ("batchata.providers.anthropic.client:AnthropicProvider.submit", False, 1),
+        "submit": ("batchata.providers.anthropic.client:AnthropicClient.submit", False, 1),
     }
     with cut(tmp_path / "run") as (runs, asked):
         assert runs.manager(3, max_tokens=100).run()["failed_items"] == 1

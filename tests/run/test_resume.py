@@ -70,7 +70,7 @@ def test_a_script_killed_while_a_creation_hangs_finds_its_batch_again(tmp_path: 
 def test_a_batch_that_never_arrived_is_proven_absent_and_sent_once(tmp_path: Path) -> None:
     """Killed with the intent in the log and nothing on the wire."""
     with fresh(tmp_path / "run") as runs:
-        Script(runs, ("batchata.providers.anthropic.client:AnthropicProvider.submit", False, 1)).ends()
+        Script(runs, ("batchata.providers.anthropic.client:AnthropicClient.submit", False, 1)).ends()
         assert runs.sandbox.batches == []
         check_complete(runs)
         settled = [r.event for r in runs.events() if r.event.TYPE == "submission_settled"]
@@ -81,7 +81,7 @@ def test_a_batch_that_never_arrived_is_proven_absent_and_sent_once(tmp_path: Pat
 def test_a_lost_submission_is_given_its_time_from_when_the_sending_ended(tmp_path: Path) -> None:
     """An upload may take longer than the delay; what its last byte creates appears only after that."""
     with fresh(tmp_path / "run") as runs:
-        Script(runs, ("batchata.providers.anthropic.client:AnthropicProvider.submit", False, 1)).ends()
+        Script(runs, ("batchata.providers.anthropic.client:AnthropicClient.submit", False, 1)).ends()
         time.sleep(0.5)
         check_complete(runs, settle_delay=0.4)
         at = {r.event.TYPE: r.at for r in reversed(runs.events())}

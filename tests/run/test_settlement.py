@@ -16,12 +16,12 @@ from run_support import Echo, Runs, echo
 from batchata.errors import InvalidInputError, RunMismatchError, UnknownSubmissionError
 from batchata.log import read_log
 from batchata.manager import BatchManager
-from batchata.providers.anthropic.client import AnthropicProvider
+from batchata.providers.anthropic.client import AnthropicClient
 from batchata.run.engine import Engine
 from batchata.run.same_run import check_same_place
 from batchata.sandbox import Faults, Sandbox
 
-SUBMIT = "batchata.providers.anthropic.client:AnthropicProvider.submit"
+SUBMIT = "batchata.providers.anthropic.client:AnthropicClient.submit"
 
 
 def verdicts(runs: Runs) -> list[str]:
@@ -36,7 +36,7 @@ def impatient(runs: Runs, **given: Any) -> BatchManager:
     made = manager(runs, **given)
     engine = made._engine
     made._engine = Engine(
-        engine.definition, engine.settings, engine.store, lambda: AnthropicProvider(timeout=0.2)
+        engine.definition, engine.settings, engine.store, lambda: AnthropicClient(timeout=0.2)
     )
     return made
 

@@ -54,7 +54,7 @@ class _Request(msgspec.Struct):
     params: dict[str, msgspec.Raw]
 
 
-class AnthropicProvider:
+class AnthropicClient:
     """The Message Batches API through the official SDK, which finds key and URL in its own ways.
 
     The SDK's retries are off: it would repeat a create call that may have succeeded, and a batch cannot be

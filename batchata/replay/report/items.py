@@ -17,7 +17,8 @@ from batchata.core.state import SETTLED_KINDS, ItemStatus, Run
 from batchata.core.values import Usage
 from batchata.errors import IncompleteResultsError
 from batchata.log.port import Log
-from batchata.providers.anthropic.results import answer_blocks
+from batchata.providers.port import Dialect
+from batchata.providers.registry import dialect_of
 from batchata.replay.report.inputs import Input, describe
 from batchata.replay.report.timeline import Chronicle
 from batchata.replay.report.values import flat
@@ -115,16 +116,18 @@ def read_records(
 ) -> Iterator[Record]:
     """The items at these indexes, in this order."""
     run = chronicle.history.run
+    assert run.started is not None
+    dialect = dialect_of(run.started)
     inputs = [describe(body) for body in log.bodies(stream, map(run.input_body, indexes))]
     originals = [run.items.same_as.get(index, index) for index in indexes]
     attempts = read_attempts(log, stream, chronicle, sorted(set(originals)))
     found = read_items(log, run, indexes, reader, again=False)
     for item, shown, original in zip(found, inputs, originals, strict=True):
-        yield _record(run, item, shown, attempts[original])
+        yield _record(run, dialect, item, shown, attempts[original])
 
 
-def _record(run: Run, item: ItemResult, shown: Input, attempts: list[Attempt]) -> Record:
-    answer = _answer(item.raw) if item.result is None and item.raw is not None else None
+def _record(run: Run, dialect: Dialect, item: ItemResult, shown: Input, attempts: list[Attempt]) -> Record:
+    answer = _answer(item.raw, dialect) if item.result is None and item.raw is not None else None
     return Record(
         input=shown,
         fields=[] if item.result is None else _fields(item.result),
@@ -153,9 +156,9 @@ def _standing(run: Run, item: ItemResult) -> str:
     return STATES[state] + error
 
 
-def _answer(line: bytes) -> str | None:
+def _answer(line: bytes, dialect: Dialect) -> str | None:
     try:
-        return joined_text(calls_as_text(answer_blocks(line))) or None
+        return joined_text(calls_as_text(dialect.blocks(line))) or None
     except (IncompleteResultsError, msgspec.MsgspecError, UnicodeError):  # a line in no shape that we know
         return line.decode(errors="replace")
 

@@ -1,0 +1,57 @@
+"""Which providers there are: the dialect and the client of each, by its name or by a model's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from batchata.core.events import RunStarted
+from batchata.errors import InvalidInputError, LogVersionError
+from batchata.providers.anthropic.dialect import AnthropicDialect
+from batchata.providers.port import Client, Dialect
+
+_ANTHROPIC = AnthropicDialect()
+_DIALECTS: dict[str, Dialect] = {_ANTHROPIC.name: _ANTHROPIC}
+
+
+def dialect_for(model: object) -> Dialect:
+    """The dialect of the provider that a run with this model goes to; it says itself which models it has."""
+    return _ANTHROPIC
+
+
+def dialect_of(started: RunStarted) -> Dialect:
+    """The dialect in which a run in a log was sent and answered.
+
+    Raises LogVersionError for a provider that this Batchata does not have.
+    """
+    # Runs that began without items named no provider while there was only one.
+    name = started.provider or _ANTHROPIC.name
+    if name not in _DIALECTS:
+        raise LogVersionError(
+            f"the run {started.run_id!r} was sent to {name!r}, a provider that this Batchata does not know; "
+            "read the log with the version that wrote it, or a newer one"
+        )
+    return _DIALECTS[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """With which key and to which URL calls are made; None leaves either to the SDK's environment.
+
+    Neither is ever shown.
+    """
+
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise InvalidInputError for what is no text."""
+        for name in ("api_key", "base_url"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise InvalidInputError(f"{name} must be a text, or None, not a {type(value).__name__}")
+
+    def client(self) -> Client:
+        """A client of the provider; its SDK is imported only now, because that takes a second."""
+        from batchata.providers.anthropic.client import AnthropicClient
+
+        return AnthropicClient(api_key=self.api_key, base_url=self.base_url)
