@@ -1,9 +1,16 @@
-"""How texts that a provider or a user wrote are made harmless to keep and to print."""
+"""The one place where values become words: harmless texts, amounts, times, durations, counts, statuses."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from batchata.core.money import EXACT, TOKEN_KINDS, amount_of, plain
+
+# ---- Texts that a provider or a user wrote
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
@@ -27,7 +34,12 @@ def kept(text: str, most: int) -> str:
     """The text as it may be kept: cut beyond so many characters, and with control characters as visible
     escapes. Line breaks, tabs and all other characters stay: what shows them makes them harmless.
     """
-    return escaped(text if len(text) <= most else f"{text[: most - 1]}…")
+    return escaped(cut(text, most))
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or its beginning and an ellipsis: at most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def escaped(text: str) -> str:
@@ -41,7 +53,61 @@ def _visible(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+# ---- Amounts
+
+_HUNDREDTH_OF_A_CENT, _MILLIONTH = Decimal("0.0001"), Decimal("0.000001")
+
+
+def usd(amount: Decimal | str | None) -> str:
+    """USD to the last digit, with two decimals at least; "unknown" for None."""
+    if amount is None:
+        return "unknown"
+    try:
+        amount = amount if isinstance(amount, Decimal) else amount_of(amount)
+    except ValueError:  # in a damaged log; what is there is told
+        return short(f"${amount}")
+    whole, _, cents = plain(amount.copy_abs()).partition(".")
+    return f"{'-' if amount < 0 else ''}${int(whole):,}.{cents:0<2}"
+
+
+def rounded(amount: Decimal) -> str:
+    """USD to the hundredth of a cent, or to the millionth of a dollar where that would show nothing."""
+    if amount == 0 or amount >= Decimal("0.01"):
+        return f"${amount.quantize(_HUNDREDTH_OF_A_CENT, context=EXACT):,f}"
+    if amount < _MILLIONTH:
+        return "under $0.000001"
+    return f"${amount.quantize(_MILLIONTH, context=EXACT):f}"
+
+
+# ---- Times and durations
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def iso(at: int | None) -> str | None:
+    """A time (microseconds since 1970 UTC) as ISO 8601 in UTC with microseconds; None stays None."""
+    when = None if at is None else _datetime(at)
+    return None if when is None else f"{when:%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def moment(at: int) -> str:
+    """A time for a reader, in UTC to the second."""
+    when = _datetime(at)
+    return f"{at} µs" if when is None else f"{when:%Y-%m-%d %H:%M:%S}Z"
+
+
+def day(at: int) -> str:
+    """The day of a time, in UTC."""
+    when = _datetime(at)
+    return f"{at} µs" if when is None else f"{when:%Y-%m-%d}"
+
+
+def _datetime(at: int) -> datetime | None:
+    try:
+        return _EPOCH + timedelta(microseconds=at)
+    except OverflowError:
+        return None
 
 
 def span(microseconds: int) -> str:
@@ -62,6 +128,99 @@ def span(microseconds: int) -> str:
     return " ".join(part for part in parts[:2] if not part.startswith("0 "))
 
 
+def ago(at: int, now: int) -> str:
+    """How long before now; clocks of two machines may differ."""
+    return "just now" if now - at < 1_000_000 else f"{span(now - at)} ago"
+
+
+def stopwatch(seconds: float) -> str:
+    """Seconds as such in the first hour, and hours, minutes and seconds then."""
+    if seconds < 3600:
+        return f"{seconds:6.1f}s"
+    minutes, left = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{left:02}"
+
+
+# ---- Counts and sizes
+
+
 def number_of(count: int, noun: str, plural: str | None = None) -> str:
     """A count with its noun: "1 batch", "2,000 items"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def ordinal(number: int) -> str:
+    """As "1st", "12th", "1,022nd"."""
+    if number % 100 in (11, 12, 13):
+        return f"{number:,}th"
+    return f"{number:,}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that suits a reader."""
+    for unit, worth in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if count >= worth:
+            return f"{count / worth:,.1f} {unit}"
+    return f"{count} bytes"
+
+
+def item_ranges(items: Sequence[tuple[int, int]], most: int = 3) -> str:
+    """Item indexes as ranges, the first few of them: "0-49", "3, 17, 20-22, …"."""
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in items[:most]]
+    return ", ".join([*shown, "…"] if len(items) > most else shown)
+
+
+def by_kind(counts: Mapping[str, int]) -> str:
+    """Counts by kind, the most frequent first: "48 succeeded, 2 errored"."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{count:,} {clean(kind)}" for kind, count in ordered if count)
+
+
+def usage_in_words(used: Mapping[str, int]) -> str:
+    """What was used, by kind: "1,653 input, 14 output tokens, 2 web searches"; empty when nothing was."""
+    tokens = [f"{used[kind]:,} {short_kind(kind)}" for kind in TOKEN_KINDS if used.get(kind)]
+    searches = used.get("web_search_requests", 0)
+    parts = [f"{', '.join(tokens)} tokens"] if tokens else []
+    return ", ".join([*parts, number_of(searches, "web search", "web searches")] if searches else parts)
+
+
+def short_kind(kind: str) -> str:
+    """What is paid for, in a column's head: "cache read" for `cache_read_tokens`."""
+    return kind.removesuffix("_tokens").removesuffix("_requests").replace("_", " ")
+
+
+def all_of(parts: Sequence[str]) -> str:
+    """The parts as a list in a sentence: "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def error_in_words(error: float | None) -> str:
+    """How good an estimate was: "12% too high"."""
+    if error is None:
+        return "not to be compared"
+    if abs(error) < 0.005:
+        return "exact to 1%"
+    if error >= 1:
+        return f"{1 + error:,.0f} times what was used"
+    return f"{abs(error):.0%} too {'high' if error > 0 else 'low'}"
+
+
+# ---- Statuses, by the names that the state gives them
+
+JOB_STATUS = {
+    "started": "sending",
+    "unknown": "unknown",
+    "submitted": "processing",
+    "ended": "ended",
+    "completed": "completed",
+    "failed": "not sent",
+    "abandoned": "abandoned",
+}
+ITEM_STATUS = {
+    "fresh": "not sent yet",
+    "sent": "sent",
+    "undecided": "answered, its job is being collected",
+    "waiting": "to be sent again",
+    "completed": "completed",
+    "failed": "failed",
+}

@@ -6,8 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchata.core.pricing import BATCH_FACTOR, EXACT, MILLION, TOKEN_KINDS, amount_of, quotient, sum_of
+from batchata.core.money import EXACT, MILLION, TOKEN_KINDS, amount_of, quotient, sum_of
+from batchata.core.pricing import BATCH_FACTOR
 from batchata.core.state import Job, JobStatus, Run
+from batchata.text import number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,10 @@ def overruns(run: Run) -> list[Job]:
 def why_unknown(run: Run) -> str:
     """Why not all of the cost is known, in words: "no price for 2 answers"."""
     unread, unpriced = run.unmeasured, run.unpriced - run.unmeasured
-    parts = [f"no price for {_answers(unpriced)}"] if unpriced else []
+    parts = [f"no price for {number_of(unpriced, 'answer')}"] if unpriced else []
     if unread:
-        parts.append(f"what {_answers(unread)} used cannot be read")
+        parts.append(f"what {number_of(unread, 'answer')} used cannot be read")
     return " and ".join(parts)
-
-
-def _answers(count: int) -> str:
-    return f"{count:,} {'answer' if count == 1 else 'answers'}"
 
 
 _CACHED = ("cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")

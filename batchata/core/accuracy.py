@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchata.core.pricing import EXACT, amount_of, quotient
+from batchata.core.money import EXACT, amount_of, quotient
 from batchata.core.values import Expected
 
 _ENOUGH = 20  # answers, and …

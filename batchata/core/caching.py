@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from batchata.core.pricing import MILLION, ModelPrice, exactly
+from batchata.core.money import MILLION, exactly
+from batchata.core.pricing import ModelPrice
 from batchata.core.state import Run
 
 # The documentation says that 30 to 98% of the requests of a batch find their cached beginning, and that an

@@ -182,6 +182,11 @@ def collect_by(job: Job) -> int | None:
     return job.created_at + RESULTS_KEPT if job.created_at else None
 
 
+def kept_until(run: Run) -> int | None:
+    """Until when the provider keeps the results of every open batch; None without one."""
+    return min((by for job in run.open.values() if (by := collect_by(job)) is not None), default=None)
+
+
 def settle_by(run: Run, job: Job) -> int:
     """From when on a batch that has not appeared counts as never created.
 

@@ -10,16 +10,8 @@ from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.evolve import MISFITS, evolve
 from batchata.core.limit import owed, room
-from batchata.core.pricing import (
-    EXACT,
-    MILLION,
-    MOST_SEARCHES,
-    MOST_TOKENS,
-    amount_of,
-    plain,
-    quantities,
-    sum_of,
-)
+from batchata.core.money import EXACT, MILLION, amount_of, plain, sum_of
+from batchata.core.pricing import MOST_SEARCHES, MOST_TOKENS, quantities
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Usage, known
 

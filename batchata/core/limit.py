@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from batchata.core.pricing import EXACT
+from batchata.core.money import EXACT
 from batchata.core.state import Run
 
 

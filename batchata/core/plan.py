@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from batchata.core.caching import must_prime
 from batchata.core.limit import room
-from batchata.core.pricing import EXACT
+from batchata.core.money import EXACT
 from batchata.core.state import ItemStatus, JobStatus, Run
 
 # The Message Batches API takes 100,000 requests or 256 MB a batch, whichever comes first. Whether the MB

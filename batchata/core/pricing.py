@@ -2,87 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import (
-    ROUND_HALF_EVEN,
-    Context,
-    Decimal,
-    DivisionByZero,
-    InvalidOperation,
-    Overflow,
-    localcontext,
-)
-from functools import cached_property, wraps
+from decimal import Decimal
+from functools import cached_property
 from operator import attrgetter
 
 import msgspec
 
 from batchata.core.events import CostCharged
+from batchata.core.money import EXACT, INPUT_KINDS, MILLION, TOKEN_KINDS, plain
 from batchata.core.values import Usage
 
-MILLION = Decimal(1_000_000)
-# In it no amount is rounded, whatever the program has set for its own decimals, in `DefaultContext` too. 60
-# digits hold all that can be an amount (see `amount_of`), a billion times over.
-EXACT = Context(
-    prec=60,
-    rounding=ROUND_HALF_EVEN,
-    Emin=-999_999,
-    Emax=999_999,
-    capitals=1,
-    clamp=0,
-    flags=[],
-    traps=[InvalidOperation, DivisionByZero, Overflow],
-)
-_QUOTIENT = EXACT.copy()
-_QUOTIENT.prec = 28  # digits of what has no end
-_is_amount = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,24})?").fullmatch
 NO_USAGE = "unknown: what the answer used cannot be read"  # a charge's source where no price would help
 _ZERO, _ONE = Decimal(0), Decimal(1)
 # No request uses more: the longest prompt that a model takes has a million tokens, and server tools go
 # through it ten times at most.
 MOST_TOKENS, MOST_SEARCHES = 10_000_000, 10_000
 BATCH_FACTOR = Decimal("0.5")  # every token category is billed at half the list price in a batch
-INPUT_KINDS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
-TOKEN_KINDS = (*INPUT_KINDS, "output_tokens")
 _KINDS = Usage.__struct_fields__
 _of_each_kind = attrgetter(*_KINDS)
 _ANYWHERE = (None, "", "global", "not_available")  # what answers say where no residency was asked for
-
-
-def exactly[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function count in `EXACT`, whatever the caller's context is; not for what yields."""
-
-    @wraps(function)
-    def counted(*args: P.args, **kwargs: P.kwargs) -> R:
-        with localcontext(EXACT):
-            return function(*args, **kwargs)
-
-    return counted
-
-
-def sum_of(amounts: Iterable[Decimal]) -> Decimal:
-    """The exact sum."""
-    found = _ZERO
-    for amount in amounts:
-        found = EXACT.add(found, amount)
-    return found
-
-
-def quotient(amount: Decimal, parts: Decimal | int) -> Decimal:
-    """The share of each part, to 28 digits."""
-    return _QUOTIENT.divide(amount, parts)
-
-
-def amount_of(text: str) -> Decimal:
-    """An amount of money as events have it: plain digits, and not more of them than money can have.
-
-    Raises ValueError for anything else.
-    """
-    if not _is_amount(text):
-        raise ValueError(f"{text[:60]!r} is no amount of money")
-    return Decimal(text)
 
 
 @dataclass(frozen=True)
@@ -249,9 +189,3 @@ def worst_cost(
     )
     factor = EXACT.multiply(BATCH_FACTOR, price.us_factor) if us else BATCH_FACTOR
     return EXACT.divide(EXACT.multiply(worst, factor), MILLION)
-
-
-def plain(amount: Decimal) -> str:
-    """The amount in plain digits, without exponent and without trailing zeros."""
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 from batchata.core import ranges
 from batchata.core.accuracy import Accuracy
 from batchata.core.events import RunStarted
-from batchata.core.pricing import EXACT, sum_of
+from batchata.core.money import EXACT, sum_of
 from batchata.core.values import Counts, Expected, Ranges, RequestError, Settings, Usage
 
 # Costs per item are kept as whole picodollars (1e-12 USD) in eight bytes; published prices are multiples

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
 
-from batchata.core.pricing import EXACT
+from batchata.core.money import EXACT
 
 _NOTHING = Decimal(0)
 

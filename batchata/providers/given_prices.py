@@ -16,7 +16,8 @@ from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any
 
-from batchata.core.pricing import EXACT, ModelPrice, PriceTier, UnitPrices
+from batchata.core.money import EXACT
+from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices
 from batchata.errors import InvalidInputError
 from batchata.providers.prices import WEB_SEARCHES, us_factor
 

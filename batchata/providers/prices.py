@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from batchata.core.pricing import EXACT, MILLION, ModelPrice, PriceTier, UnitPrices
+from batchata.core.money import EXACT, MILLION
+from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices
 from batchata.providers.models import MODELS
 
 # genai-prices matches old families by prefix and so gives this one a price; the model was never published.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -11,8 +12,6 @@ import msgspec
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
-
-from batchata.views.wording import as_json
 
 _LABEL = 12
 _UNBOUNDED = 1_000_000
@@ -54,6 +53,12 @@ class Paper:
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
+
+
+def as_json(value: object) -> str:
+    """The value as one line of JSON, in ASCII: safe in every encoding and on every terminal."""
+    text = msgspec.json.encode(value).decode()
+    return text if text.isascii() else json.dumps(json.loads(text), separators=(",", ":"))
 
 
 def print_json(value: object) -> None:

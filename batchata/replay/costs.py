@@ -7,14 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from batchata.core.accounts import why_unknown
-from batchata.core.pricing import EXACT, plain, quotient
+from batchata.core.money import EXACT, plain, quotient
 from batchata.core.state import Job
 from batchata.replay.console import Paper, aligned, print_json
 from batchata.replay.jobs import most_telling
 from batchata.replay.open_log import reading, the_run
-from batchata.text import clean
+from batchata.text import JOB_STATUS, clean, number_of, short_kind, usd
 from batchata.views.costs import KINDS, Entry, Ledger, by_model, cost_at, read_ledger
-from batchata.views.wording import number_of, short_kind, usd
 
 
 def runs_json(ledgers: dict[str, Ledger]) -> dict[str, Any]:
@@ -174,7 +173,7 @@ def _job_row(ledger: Ledger, job: Job, kinds: Sequence[str]) -> list[str]:
     entry = ledger.by_job.get(job.number, Entry())
     return [
         str(job.number),
-        job.status.value,
+        JOB_STATUS[job.status],
         f"{job.request_count:,}",
         f"{entry.charges:,}",
         *(f"{entry.used[kind]:,}" for kind in kinds),

@@ -6,34 +6,27 @@ from typing import Any
 
 from batchata.clock import now
 from batchata.core.ranges import count
-from batchata.replay.console import Paper, print_json
+from batchata.replay.console import Paper, as_json, print_json
 from batchata.replay.open_log import reading, the_run
-from batchata.text import clean, short
-from batchata.views.changes import Changes, read_changes
-from batchata.views.moments import parse_at
-from batchata.views.wording import (
-    as_json,
+from batchata.text import (
+    ITEM_STATUS,
     by_kind,
+    clean,
     iso,
     item_ranges,
     moment,
     number_of,
+    short,
     span,
     usage_in_words,
     usd,
 )
+from batchata.views.changes import Changes, read_changes
+from batchata.views.moments import parse_at
 
 _MOST_JOBS = 20
 _AMOUNTS = ("total_cost", "spent", "reserved_cost", "max_cost", "cost", "reserved")
 _OF_JOBS = ("items", "status", "batch_id", "counts", "outcomes", "cost", "error", "cancel_requested")
-_WORDS = {
-    "fresh": "never sent",
-    "sent": "sent",
-    "undecided": "answered, no good",
-    "waiting": "to be sent again",
-    "completed": "completed",
-    "failed": "failed",
-}
 
 
 def show_changes(
@@ -70,10 +63,10 @@ def _print(stream: str, changes: Changes, every_job: bool) -> None:
     for name, pair in changes.settings.items():
         paper.field("setting", f"{name}: {_pair(name, *pair)}")
     for change in changes.items:
-        before = "added" if change.before is None else _WORDS[change.before]
+        before = "added" if change.before is None else ITEM_STATUS[change.before]
         which = f"{number_of(count(change.items), 'item')} ({item_ranges(change.items)})"
         again = ", again" if change.before == change.after else ""
-        paper.field("items", f"{which}: {before} -> {_WORDS[change.after]}{again}")
+        paper.field("items", f"{which}: {before} -> {ITEM_STATUS[change.after]}{again}")
     _print_jobs(paper, changes, every_job)
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from batchata.answers.answer import Block
 from batchata.answers.reader import Reader, Reading
-from batchata.core.pricing import plain
+from batchata.core.money import plain
 from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
@@ -25,12 +25,12 @@ from batchata.replay.console import print_json
 from batchata.replay.open_log import reading, the_run
 from batchata.replay.table_files import write_csv, write_json_lines, write_parquet
 from batchata.replay.tables import Table, flat_citations, provenance, written
+from batchata.text import number_of
 from batchata.views.history import fold_events
 from batchata.views.readers import RunReader
 from batchata.views.results import ItemResult, read_items, refuse_purged
 from batchata.views.results_dir import ResultsWriter, make_folders, owner_of, whole_file
 from batchata.views.results_folder import Folders
-from batchata.views.wording import number_of
 
 _OURS = {"processed": re.compile(r"job_\d+_results\.json"), "raw": re.compile(r"job_\d+_raw\.jsonl")}
 

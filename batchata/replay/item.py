@@ -15,10 +15,9 @@ from batchata.replay.console import Paper, aligned, print_json
 from batchata.replay.item_json import item_json
 from batchata.replay.open_log import reading, the_run
 from batchata.replay.report.values import flat
-from batchata.text import clean, short
+from batchata.text import clean, moment, number_of, short, short_kind, span, usage_in_words, usd
 from batchata.views.cited_answer import Answer, found_there, place_of, read_answer
 from batchata.views.item_history import Attempt, Life, documents, read_life, turns
-from batchata.views.wording import moment, number_of, short_kind, span, usage_in_words, usd
 
 _STYLES = {"completed": "green", "failed": "red", "pending": "yellow"}
 _LONG, _WHOLE = 600, 1 << 62  # characters of a text that are shown, without and with --full

@@ -8,10 +8,10 @@ import msgspec
 import pydantic
 
 from batchata.answers.reader import Citations, Result
-from batchata.core.pricing import plain
+from batchata.core.money import plain
+from batchata.text import iso
 from batchata.views.cited_answer import Answer
 from batchata.views.item_history import Attempt, Life, documents, shortened
-from batchata.views.wording import iso
 
 
 def item_json(life: Life, answer: Answer) -> dict[str, Any]:

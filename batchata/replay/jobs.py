@@ -7,25 +7,15 @@ from collections.abc import Sequence
 from msgspec.structs import asdict
 from rich.cells import cell_len
 
-from batchata.core.state import Job, JobStatus
+from batchata.core.state import Job
 from batchata.replay.console import Paper, aligned
-from batchata.text import clean
+from batchata.text import JOB_STATUS, by_kind, clean, item_ranges, moment, number_of, span, usd
 from batchata.views.history import History
-from batchata.views.wording import by_kind, item_ranges, moment, number_of, span, usd
 
 _MOST_JOBS = 20
 _HEADS = ("job", "items", "which", "status", "requests", "cost", "took", "submitted", "batch")
 _NUMBERS = (0, 1, 5)
 _BELOW = 3  # columns that go into a second line where the first would be too long
-IN_WORDS = {
-    JobStatus.STARTED: "sending",
-    JobStatus.UNKNOWN: "unknown",
-    JobStatus.SUBMITTED: "processing",
-    JobStatus.ENDED: "ended",
-    JobStatus.COMPLETED: "completed",
-    JobStatus.FAILED: "not sent",
-    JobStatus.ABANDONED: "abandoned",
-}
 
 
 def print_jobs(paper: Paper, history: History, now: int, *, every_job: bool) -> None:
@@ -60,7 +50,7 @@ def _row(history: History, job: Job, now: int) -> list[str]:
         str(job.number),
         f"{job.request_count:,}",
         item_ranges(job.items, most=2),
-        IN_WORDS[job.status],
+        JOB_STATUS[job.status],
         _requests(history, job),
         usd(history.cost_of(job)),
         _took(job, now),

@@ -10,8 +10,7 @@ from batchata.log import read_log
 from batchata.log.port import Log
 from batchata.log.sqlite.files import no_run_yet
 from batchata.log.sqlite.log import SqliteLog
-from batchata.text import clean
-from batchata.views.wording import number_of
+from batchata.text import clean, number_of
 
 _MOST_NAMES = 20
 

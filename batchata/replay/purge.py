@@ -16,9 +16,8 @@ from batchata.replay.console import print_json
 from batchata.replay.open_log import reading, the_run
 from batchata.run.definition import this_process
 from batchata.run.journal import Journal
-from batchata.text import clean
+from batchata.text import clean, number_of
 from batchata.views.history import fold_events
-from batchata.views.wording import number_of
 
 
 def purge_run(path: str, run_id: str, *, json: bool) -> None:

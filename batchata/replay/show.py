@@ -10,7 +10,6 @@ from rich.console import Console
 
 from batchata.clock import now
 from batchata.core.accounts import why_unknown
-from batchata.core.amounts import money
 from batchata.core.events import OutcomeRecorded, RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
@@ -21,14 +20,25 @@ from batchata.providers.address import redacted
 from batchata.replay.console import Paper, aligned, print_json
 from batchata.replay.jobs import print_jobs
 from batchata.replay.open_log import reading, the_run
-from batchata.replay.status import ago, status_in_words, status_then, what_next
-from batchata.terminal.account import cache_in_words, error_in_words
-from batchata.text import clean, short
+from batchata.replay.status import status_in_words, status_then, what_next
+from batchata.terminal.account import cache_in_words
+from batchata.text import (
+    ago,
+    by_kind,
+    clean,
+    error_in_words,
+    moment,
+    number_of,
+    rounded,
+    short,
+    span,
+    usage_in_words,
+    usd,
+)
 from batchata.views.history import History, read_history
 from batchata.views.moments import parse_at
 from batchata.views.overview import overview
 from batchata.views.processes import is_alive
-from batchata.views.wording import by_kind, moment, number_of, span, usage_in_words, usd
 
 _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
 _MOST_FAILURES = 5  # kinds of failure shown with an example
@@ -174,7 +184,7 @@ def _cost(paper: Paper, run: Run) -> None:
     if guess.answers and not guess.unpriced:
         errors = (guess.cost_error, guess.input_error, guess.output_error)
         whole, tokens_in, tokens_out = map(error_in_words, errors)
-        expected = f"{money(guess.expected_cost)} expected of {number_of(guess.answers, 'answer')}"
+        expected = f"{rounded(guess.expected_cost)} expected of {number_of(guess.answers, 'answer')}"
         paper.field("estimate", f"{expected}: {whole} (input {tokens_in}, output {tokens_out})")
 
 

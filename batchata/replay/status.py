@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from batchata.core import decide
 from batchata.core.state import ItemStatus, JobStatus, Run
 from batchata.core.values import Process
-from batchata.text import short
-from batchata.views.wording import number_of, span, usd
+from batchata.text import ago, all_of, day, number_of, short, span, usd
 
 _INTERRUPTIONS = {
     "max_wait_time": "max_wait_time had passed",
@@ -55,11 +52,6 @@ def _running(process: Process | None, alive: bool | None) -> str:
             return f"running, or its process has ended ({who}, not visible from here)"
 
 
-def ago(at: int, now: int) -> str:
-    """How long before now; clocks of two machines may differ."""
-    return "just now" if now - at < 1_000_000 else f"{span(now - at)} ago"
-
-
 def what_next(run: Run, alive: bool | None, now: int) -> str:
     """What the reader can expect or has to do."""
     if run.status == "completed":
@@ -67,7 +59,7 @@ def what_next(run: Run, alive: bool | None, now: int) -> str:
             failed = number_of(run.failed, "failed item")
             return f"nothing by itself: the run is complete; retry_failed() sends {failed} again"
         return "nothing: the run is complete"
-    todo = _all_of(_remaining(run, now)) + _kept_until(run, now)
+    todo = all_of(_remaining(run, now)) + _kept_until(run, now)
     if run.status == "running" and alive:
         return f"its process goes on: it {todo}"
     again = (
@@ -113,17 +105,12 @@ def _remaining(run: Run, now: int) -> list[str]:
 
 def _kept_until(run: Run, now: int) -> str:
     """The provider keeps results for 29 days, so nobody may wait for longer than that."""
-    until = [by for job in run.open.values() if (by := decide.collect_by(job)) is not None]
-    if not until:
+    until = decide.kept_until(run)
+    if until is None:
         return ""
-    day = f"{datetime.fromtimestamp(min(until) / 1e6, UTC):%Y-%m-%d}"
-    return f"; results are kept until {day}" if now < min(until) else f"; results were kept until {day}"
+    return f"; results {'are' if now < until else 'were'} kept until {day(until)}"
 
 
 def _not_before(run: Run, now: int) -> str:
     earliest = run.requeued.earliest()
     return "" if earliest is None or earliest <= now else f" (the first in {span(earliest - now)})"
-
-
-def _all_of(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

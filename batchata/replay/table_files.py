@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import msgspec
 
-from batchata.core.pricing import plain
+from batchata.core.money import plain
 from batchata.errors import ConfigurationError, InvalidInputError
 from batchata.replay.tables import Column, Type
 from batchata.text import escaped

@@ -14,9 +14,8 @@ from batchata.log.sqlite.log import SqliteLog
 from batchata.log.sqlite.verify import Problem, verify_file
 from batchata.replay.console import Paper, print_json
 from batchata.replay.open_log import the_run
-from batchata.text import clean
+from batchata.text import clean, number_of
 from batchata.views.verification import Verdict, verify_run
-from batchata.views.wording import number_of
 
 _HEAD = re.compile(r"[0-9a-f]{12,64}")
 

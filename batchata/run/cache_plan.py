@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from batchata.core.amounts import money
 from batchata.core.caching import costs_of_prefix
 from batchata.core.pricing import ModelPrice
 from batchata.core.values import CachePlan
@@ -10,6 +9,7 @@ from batchata.errors import InvalidInputError
 from batchata.inputs import Inputs, RequestTemplate
 from batchata.inputs.prefix import prefix_tokens, shared_prefix
 from batchata.providers.models import Model
+from batchata.text import number_of, rounded
 
 
 def check_cache(cache: object) -> str | None:
@@ -48,9 +48,9 @@ def plan_cache(
         )
     plain, cached = costs
     if cached >= plain:
-        many = f"{requests:,} {'request' if requests == 1 else 'requests'}"
-        return _nothing(f"{begun}; for {many} caching costs {money(cached)}, not caching {money(plain)}")
-    reason = f"{begun}; cached they cost about {money(cached)} instead of {money(plain)}"
+        many = number_of(requests, "request")
+        return _nothing(f"{begun}; for {many} caching costs {rounded(cached)}, not caching {rounded(plain)}")
+    reason = f"{begun}; cached they cost about {rounded(cached)} instead of {rounded(plain)}"
     return CachePlan(level=level, blocks=blocks, digest=digest, tokens=tokens, reason=reason)
 
 

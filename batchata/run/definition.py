@@ -18,8 +18,9 @@ import pydantic
 from batchata.answers.reader import Reader
 from batchata.answers.schema import Route, check_response_model, choose_route, json_schema, result_schema
 from batchata.core.events import RunStarted
+from batchata.core.money import plain
 from batchata.core.plan import Measures
-from batchata.core.pricing import ModelPrice, plain, worst_cost
+from batchata.core.pricing import ModelPrice, worst_cost
 from batchata.core.values import CachePlan, Process, Settings
 from batchata.errors import CostLimitError, InvalidInputError
 from batchata.inputs import (

@@ -6,12 +6,11 @@ been paid for, unless the batch's own counts, which have to add up to its size, 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from batchata.core import decide
 from batchata.core.state import Job
 from batchata.errors import BatchNotFoundError, IncompleteResultsError, ResultsExpiredError
 from batchata.run.record import Collection
+from batchata.text import day
 
 
 def is_explained(job: Job, collection: Collection) -> bool:
@@ -70,4 +69,4 @@ def _kept(job: Job) -> str:
 def _day(job: Job) -> str:
     until = decide.collect_by(job)
     assert until is not None
-    return f"{datetime.fromtimestamp(until / 1e6, UTC):%Y-%m-%d}"
+    return day(until)

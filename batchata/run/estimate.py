@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from typing import Final
 
-from batchata.core.amounts import exact, money
-from batchata.core.pricing import EXACT, plain
+from batchata.core.money import EXACT, plain
+from batchata.text import number_of, rounded, size, usd
 
 _NEXT: Final = "\n" + " " * 10  # a line that goes on below its words
 
@@ -99,7 +99,7 @@ class Estimate:
         if self.cost is None or self.cost_without_batch is None or self.worst_cost is None:
             return [*lines, "cost      unknown: no price is known for this model"]
         lines += [
-            f"cost      {money(self.cost)} expected; {money(self.cost_without_batch)} without a batch",
+            f"cost      {rounded(self.cost)} expected; {rounded(self.cost_without_batch)} without a batch",
             f"at worst  {self._at_worst()}",
         ]
         lines += [] if self.cache is None else [f"cache     {self.cache}"]
@@ -111,24 +111,24 @@ class Estimate:
         remaining = f" that remain of {self.items + self.done_items:,}" if self.done_items else ""
         sent = f", {self.sent_items:,} of them under way" if self.sent_items else ""
         sent += f", {self.shared_items:,} of them identical to others" if self.shared_items else ""
-        jobs = f"{self.jobs:,} {'job' if self.jobs == 1 else 'jobs'} to send, at most {size(self.bytes)}"
-        return f"{self.items:,} {'item' if self.items == 1 else 'items'}{remaining}{sent}; {jobs}"
+        jobs = f"{number_of(self.jobs, 'job')} to send, at most {size(self.bytes)}"
+        return f"{number_of(self.items, 'item')}{remaining}{sent}; {jobs}"
 
     def _at_worst(self) -> str:
         assert self.worst_cost is not None
-        once = f"{money(self.worst_cost)}, were every answer as long as max_tokens allows"
+        once = f"{rounded(self.worst_cost)}, were every answer as long as max_tokens allows"
         retried = self.worst_cost_with_retries
         if retried is None or retried == self.worst_cost:
             return once
-        return f"{once}; {money(retried)} with every retry as well"
+        return f"{once}; {rounded(retried)} with every retry as well"
 
     def _against(self, limit: Decimal) -> str:
         assert self.cost is not None
         assert self.worst_cost is not None
         assert self.worst_cost_with_retries is not None
         left = None if self.spent is None else EXACT.subtract(limit, self.spent)
-        spent = f", {money(self.spent)} of it spent" if self.spent else ""
-        said = f"max_cost {exact(limit)}{spent}:"
+        spent = f", {rounded(self.spent)} of it spent" if self.spent else ""
+        said = f"max_cost {usd(limit)}{spent}:"
         if left is None:
             return f"{said} what was spent so far is not known"
         if self.one_wave_max_cost is None or self.one_wave_max_cost <= limit:
@@ -162,11 +162,3 @@ def _up(amount: Decimal) -> str:
     """Rounded up to three digits: an amount that is enough, as one would type it."""
     step = Decimal(1).scaleb(amount.adjusted() - 2)
     return plain(amount.quantize(step, ROUND_UP, context=EXACT))
-
-
-def size(count: int) -> str:
-    """Bytes in the unit that suits a reader."""
-    for unit, worth in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
-        if count >= worth:
-            return f"{count / worth:,.1f} {unit}"
-    return f"{count} bytes"

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from batchata.answers.schema import answer_length
 from batchata.core.caching import cached_cost
+from batchata.core.money import EXACT, plain
 from batchata.core.plan import packed
-from batchata.core.pricing import BATCH_FACTOR, EXACT, ModelPrice, expected_cost, plain
+from batchata.core.pricing import BATCH_FACTOR, ModelPrice, expected_cost
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Expected, Settings
 from batchata.errors import InvalidInputError

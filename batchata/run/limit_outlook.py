@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from batchata.core.limit import left_of, owed
-from batchata.core.pricing import EXACT, plain
+from batchata.core.money import EXACT, plain
 from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.core.waves import Shape, Waves, waves, waves_without_limit

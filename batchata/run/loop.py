@@ -26,8 +26,8 @@ from batchata.core.decide import (
     StopAtLimit,
     Submit,
 )
+from batchata.core.money import plain
 from batchata.core.plan import Measures, worst_of_pending
-from batchata.core.pricing import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import JobStatus, Run
 from batchata.core.values import RequestError

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from datetime import UTC, datetime
 
 from batchata.core.events import SubmissionSettled
 from batchata.core.state import Job, Run
 from batchata.run.calls import Lost, Sought
+from batchata.text import moment
 
 
 def adopted(report: Sought) -> SubmissionSettled:
@@ -41,8 +41,7 @@ def absent(report: Sought) -> SubmissionSettled:
 
 def unsettled(job: Job, candidates: Sequence[str]) -> str:
     """What to look at where nothing can be proven, and what to do then."""
-    when = f"{datetime.fromtimestamp(job.started_at / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    sent = f"job {job.number} ({job.request_count} requests, sent {when})"
+    sent = f"job {job.number} ({job.request_count} requests, sent {moment(job.started_at)})"
     if candidates:
         return (
             f"nobody can tell whether {sent} became a batch: {', '.join(candidates)} may be it, and the "

@@ -6,10 +6,9 @@ from decimal import Decimal
 
 import msgspec
 
-from batchata.core.amounts import exact
 from batchata.core.events import Event, RetryScheduled
 from batchata.core.limit import together
-from batchata.core.pricing import plain
+from batchata.core.money import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
@@ -20,6 +19,7 @@ from batchata.log.port import Log
 from batchata.run.bad_files import mend
 from batchata.run.definition import Definition
 from batchata.run.journal import Journal
+from batchata.text import usd
 
 
 def retry_failed(journal: Journal, log: Log, inputs: Inputs, max_tokens: int | None) -> int:
@@ -81,7 +81,7 @@ def _check_fits(
     needed = together(run.spent, worst[dearest], run.withheld)
     if needed > Decimal(settings.max_cost):
         raise CostLimitError(
-            f"with max_tokens={max_tokens} item {dearest} alone may cost {exact(worst[dearest])} at worst, "
+            f"with max_tokens={max_tokens} item {dearest} alone may cost {usd(worst[dearest])} at worst, "
             f"more than max_cost ${settings.max_cost} leaves; give max_cost={plain(needed)} or more, or a "
             "lower max_tokens"
         )

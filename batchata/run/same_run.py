@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, cast
 
@@ -23,6 +22,7 @@ from batchata.log.port import Log
 from batchata.providers.address import redacted
 from batchata.run.bad_files import as_logged
 from batchata.run.definition import Definition
+from batchata.text import day
 
 _MOST_NAMES = 10
 _QUOTED = 40  # characters of a message that stand for it
@@ -129,8 +129,8 @@ def waiting(run: Run) -> str:
     shown = ", ".join(named[:_MOST_BATCHES])
     more = len(named) - _MOST_BATCHES
     what = "1 batch of it is" if len(jobs) == 1 else f"{len(jobs)} batches of it are"
-    until = min((at for job in jobs if (at := decide.collect_by(job)) is not None), default=None)
-    kept = "" if until is None else f" until {datetime.fromtimestamp(until / 1e6, UTC):%Y-%m-%d}"
+    until = decide.kept_until(run)
+    kept = "" if until is None else f" until {day(until)}"
     rest = f" and {more} more" if more > 0 else ""
     return f"{what} paid for and kept at the provider{kept}: {shown}{rest}"
 

@@ -6,8 +6,8 @@ import math
 import os
 from decimal import Decimal, InvalidOperation
 
+from batchata.core.money import amount_of, plain
 from batchata.core.plan import MAX_REQUESTS
-from batchata.core.pricing import amount_of, plain
 from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from importlib.metadata import version
 
 from batchata.clock import now
@@ -20,6 +19,7 @@ from batchata.run.bad_files import refusals
 from batchata.run.definition import Definition, this_process
 from batchata.run.journal import Journal
 from batchata.run.same_run import changes
+from batchata.text import day
 
 _SOON = 3 * 24 * 3600 * 1_000_000  # from so long before the end on, expiring results are worth a warning
 _ITEMS_PER_EVENT = 1_000
@@ -57,10 +57,10 @@ def warn_of_expiring_results(run: Run) -> None:
     if not late:
         return
     jobs = ", ".join(map(str, sorted(late)))
-    earliest = datetime.fromtimestamp(min(late.values()) / 1e6, UTC)
-    tense = "were" if earliest < datetime.now(UTC) else "are"
+    earliest = min(late.values())
+    tense = "were" if earliest < now() else "are"
     warn(
-        f"the provider keeps results for 29 days: those of job {jobs} {tense} kept until {earliest:%Y-%m-%d}",
+        f"the provider keeps results for 29 days: those of job {jobs} {tense} kept until {day(earliest)}",
         ExpiringResultsWarning,
     )
 

@@ -13,10 +13,10 @@ from batchata.core.accounts import (
     saved_by_dedupe,
     why_unknown,
 )
-from batchata.core.amounts import exact, money
 from batchata.core.limit import room
-from batchata.core.pricing import EXACT, MILLION, plain, quotient
+from batchata.core.money import EXACT, MILLION, plain, quotient
 from batchata.core.state import Run
+from batchata.text import error_in_words, number_of, rounded, usd
 
 _MOST_JOBS = 4  # listed one by one; of more, the cheapest and the dearest are named
 
@@ -39,24 +39,24 @@ def _total(run: Run) -> Iterator[str]:
     model = "-" if run.started is None else run.started.model
     done = run.completed + run.failed
     if run.unpriced:
-        known = f"; the others cost {exact(run.spent)}" if run.spent else ""
+        known = f"; the others cost {usd(run.spent)}" if run.spent else ""
         yield f"cost      unknown: {why_unknown(run)} of {model}{known}"
         if run.unpriced > run.unmeasured:
             yield f"          another time, give it: prices={{{model!r}: {{'input': …, 'output': …}}}}"
         return
-    each = f", {money(quotient(run.spent, done))} an item" if done else ""
-    yield f"cost      {exact(run.spent)} for {done:,} of {run.total:,} items with {model}{each}"
+    each = f", {rounded(quotient(run.spent, done))} an item" if done else ""
+    yield f"cost      {usd(run.spent)} for {done:,} of {run.total:,} items with {model}{each}"
     if run.spent:
-        yield f"          without the batch discount it would be {exact(batch_saving(run))} more"
+        yield f"          without the batch discount it would be {usd(batch_saving(run))} more"
 
 
 def _kinds(run: Run) -> Iterator[str]:
     """One line for each kind and price: the ledger."""
     for line in ledger_lines(run):
         per, many = (1_000, "1,000") if line.kind == "web_search_requests" else (MILLION, "million")
-        unit = exact(EXACT.divide(EXACT.multiply(line.unit_price, per), MILLION))
+        unit = usd(EXACT.divide(EXACT.multiply(line.unit_price, per), MILLION))
         what = f"{line.quantity:,} {line.kind.replace('_', ' ')}"
-        yield f"          {what} at {unit} per {many} ({line.source}): {exact(line.amount)}"
+        yield f"          {what} at {unit} per {many} ({line.source}): {usd(line.amount)}"
 
 
 def _jobs(run: Run) -> Iterator[str]:
@@ -64,20 +64,20 @@ def _jobs(run: Run) -> Iterator[str]:
     if len(costs) > _MOST_JOBS:
         low, high = min(costs, key=costs.__getitem__), max(costs, key=costs.__getitem__)
         yield (
-            f"          {len(costs):,} jobs, from {exact(costs[low])} (job {low}) to {exact(costs[high])} "
+            f"          {len(costs):,} jobs, from {usd(costs[low])} (job {low}) to {usd(costs[high])} "
             f"(job {high})"
         )
     elif costs:
-        yield "          " + ", ".join(f"job {number}: {exact(cost)}" for number, cost in costs.items())
+        yield "          " + ", ".join(f"job {number}: {usd(cost)}" for number, cost in costs.items())
 
 
 def _limit(run: Run) -> Iterator[str]:
     left = room(run)
     if left is None or run.settings is None or run.settings.max_cost is None:
         return
-    limit = exact(Decimal(run.settings.max_cost))
+    limit = usd(Decimal(run.settings.max_cost))
     held = "".join(
-        f", {exact(amount)} {why}"
+        f", {usd(amount)} {why}"
         for amount, why in (
             (run.reserved, "held back for open jobs"),
             (run.withheld, "held back for requests whose cost nobody told"),
@@ -85,29 +85,25 @@ def _limit(run: Run) -> Iterator[str]:
         if amount
     )
     if not run.limit_reached:
-        yield f"limit     {limit}: {exact(run.spent)} spent{held}, {exact(left)} left"
+        yield f"limit     {limit}: {usd(run.spent)} spent{held}, {usd(left)} left"
         return
     if left < 0:
         owed = f"what is spent{' or held back' if held else ''}"
-        yield f"limit     {limit} is {exact(left.copy_negate())} less than {owed}"
+        yield f"limit     {limit} is {usd(left.copy_negate())} less than {owed}"
         yield f"          {_remedy(run)}"
         return
-    pending = f"{run.pending:,} {_items(run.pending)} pending"
+    pending = f"{number_of(run.pending, 'item')} pending"
     yield (
-        f"limit     {limit} reached with {pending}: {exact(run.spent)} spent{held}; "
-        f"{exact(left)} is left, but the next item may cost {_next(run, left)} at worst"
+        f"limit     {limit} reached with {pending}: {usd(run.spent)} spent{held}; "
+        f"{usd(left)} is left, but the next item may cost {_next(run, left)} at worst"
     )
     yield f"          {_remedy(run)}"
-
-
-def _items(count: int) -> str:
-    return "item" if count == 1 else "items"
 
 
 def _next(run: Run, left: Decimal) -> str:
     if run.needed is None or run.settings is None or run.settings.max_cost is None:
         return "an unknown amount"
-    return exact(EXACT.add(EXACT.subtract(run.needed, Decimal(run.settings.max_cost)), left))
+    return usd(EXACT.add(EXACT.subtract(run.needed, Decimal(run.settings.max_cost)), left))
 
 
 def _remedy(run: Run) -> str:
@@ -123,7 +119,7 @@ def _saved(run: Run) -> Iterator[str]:
     """What was saved beside the batch discount."""
     if shared := len(run.items.same_as):
         saved = saved_by_dedupe(run)
-        amount = "an unknown amount" if saved is None else exact(saved)
+        amount = "an unknown amount" if saved is None else usd(saved)
         yield f"saved     {amount} by dedupe: {shared:,} items share the request of an earlier one"
 
 
@@ -140,7 +136,7 @@ def cache_in_words(run: Run) -> Iterator[str]:
     written = usage["cache_write_5m_tokens"] + usage["cache_write_1h_tokens"]
     if written or usage["cache_read_tokens"]:
         saved = saved_by_cache(run)
-        amount = "an unknown amount" if saved is None else exact(saved.copy_abs())
+        amount = "an unknown amount" if saved is None else usd(saved.copy_abs())
         did = "cost, beyond what it saved" if saved is not None and saved < 0 else "saved"
         tokens = f"{written:,} tokens written, {usage['cache_read_tokens']:,} read"
         yield f"caching {did} {amount}: {tokens}"
@@ -152,23 +148,14 @@ def _estimate(run: Run) -> Iterator[str]:
     if accuracy.telling:
         errors = (accuracy.cost_error, accuracy.input_error, accuracy.output_error)
         whole, tokens_in, tokens_out = map(error_in_words, errors)
-        yield (f"estimate  {money(accuracy.expected_cost)}, {whole} (input {tokens_in}, output {tokens_out})")
+        yield (
+            f"estimate  {rounded(accuracy.expected_cost)}, {whole} (input {tokens_in}, output {tokens_out})"
+        )
 
 
 def _overruns(run: Run) -> Iterator[str]:
     for job in overruns(run):
         yield (
-            f"warning   job {job.number} cost {exact(job.cost)}, more than the {exact(job.reserved)} that "
+            f"warning   job {job.number} cost {usd(job.cost)}, more than the {usd(job.reserved)} that "
             "were held back for it; please report this"
         )
-
-
-def error_in_words(error: float | None) -> str:
-    """How good an estimate was: "12% too high"."""
-    if error is None:
-        return "not to be compared"
-    if abs(error) < 0.005:
-        return "exact to 1%"
-    if error >= 1:
-        return f"{1 + error:,.0f} times what was used"
-    return f"{abs(error):.0%} too {'high' if error > 0 else 'low'}"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchata.clock import now
 from batchata.core.events import ItemRefused, OutcomeRecorded
 from batchata.core.state import Failing, ItemStatus, Run
 from batchata.log.port import Log
 from batchata.logs import get_logger
-from batchata.text import number_of, short, span
+from batchata.text import number_of, ordinal, short, span
 
 _logger = get_logger()
 _MOST = 90  # characters of an error
@@ -35,14 +35,14 @@ def failing_in_words(run: Run) -> str:
     if found is None:
         return ""
     _, call = found
-    now = time.time_ns() // 1000
+    at = now()
     lead = _LEADS.get(call.error.kind, "the provider does not answer")
-    left = (call.again - now) / 1e6
+    left = (call.again - at) / 1e6
     again = f"again in {left:,.0f} s" if left >= 1 else "again now"
-    since = f", for {span(now - call.since)}" if now - call.since > _LONG else ""
+    since = f", for {span(at - call.since)}" if at - call.since > _LONG else ""
     said = call.error.message
     said = said.partition(": HTTP ")[2] or said  # what was asked for is of no use here
-    return f"{lead} ({short(said, _MOST)}): {again}, {_ordinal(call.times)} time{since}"
+    return f"{lead} ({short(said, _MOST)}): {again}, {ordinal(call.times)} time{since}"
 
 
 class Watch:
@@ -67,17 +67,11 @@ class Watch:
                     times=call.times,
                     kind=call.error.kind,
                     error=short(call.error.message),
-                    again_in=max(0.0, round(call.again / 1e6 - time.time(), 1)),
+                    again_in=max(0.0, round((call.again - now()) / 1e6, 1)),
                 )
         for doing in self._told.keys() - run.failing.keys():
             del self._told[doing]
             _logger.info("call_succeeds_again", run=name, doing=doing)
-
-
-def _ordinal(number: int) -> str:
-    if number % 100 in (11, 12, 13):
-        return f"{number:,}th"
-    return f"{number:,}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
 
 
 _MOST_KINDS = 5

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from batchata.core import decide
 from batchata.core.state import Job, Run
-from batchata.text import number_of
-from batchata.views.run_summary import collect_by
+from batchata.text import day, number_of
 
 _MOST_NAMED = 50  # batches
 
@@ -88,5 +88,5 @@ def _pending(run: Run) -> str:
 
 
 def _until(run: Run) -> str:
-    kept = collect_by(run)
-    return f" until {kept:%Y-%m-%d}" if kept else ""
+    until = decide.kept_until(run)
+    return f" until {day(until)}" if until else ""

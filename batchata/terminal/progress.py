@@ -10,18 +10,18 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from batchata.core.amounts import exact, money
+from batchata.clock import now
+from batchata.core import decide
 from batchata.core.caching import is_priming
 from batchata.core.limit import awaits_room
 from batchata.core.state import ItemStatus, JobStatus, Run
 from batchata.logs import get_logger
-from batchata.terminal.account import cost_lines, error_in_words
+from batchata.terminal.account import cost_lines
 from batchata.terminal.failures import failing, failing_in_words
-from batchata.views.run_summary import collect_by
+from batchata.text import day, error_in_words, number_of, rounded, stopwatch, usd
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -96,7 +96,7 @@ class PlainProgress(Progress):
         if not self._is_due(run, _changing(run), now - self._last, now - self._began):
             return
         self._last = now
-        say(f"[{_clock(now - self._began)}] {line(run)}", self._stream)
+        say(f"[{stopwatch(now - self._began)}] {line(run)}", self._stream)
 
     def _is_due(self, run: Run, key: tuple[object, ...], since: float, age: float) -> bool:
         ended = run.status in ("completed", "interrupted")
@@ -143,7 +143,7 @@ class LiveProgress(Progress):
         if now - self._drawn < _FRAME and run.status == self._status:
             return
         self._drawn, self._status = now, run.status
-        rows = "\n".join(rows_of(run, self._console.width, _clock(now - self._began).strip()))
+        rows = "\n".join(rows_of(run, self._console.width, stopwatch(now - self._began).strip()))
         shown = rows.encode(self._encoding, "replace").decode(self._encoding)
         self._live.update(Text(shown, overflow="fold"), refresh=True)
 
@@ -195,14 +195,6 @@ def _say_if_possible(text: str, stream: TextIO | None) -> None:
             say(text, stream)
 
 
-def _clock(seconds: float) -> str:
-    """Seconds as such in the first hour, and hours, minutes and seconds then."""
-    if seconds < 3600:
-        return f"{seconds:6.1f}s"
-    minutes, left = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{left:02}"
-
-
 def _changing(run: Run) -> tuple[object, ...]:
     """What is worth a line when it changes."""
     found = failing(run)
@@ -252,8 +244,8 @@ def _details(run: Run) -> Iterator[str]:
         yield f"{run.failed:,} failed"
     yield f"jobs {run.jobs_completed:,}/{planned_jobs(run):,}"
     limit = run.settings.max_cost if run.settings else None
-    cost = "cost unknown" if run.total_cost is None else money(run.total_cost)
-    yield cost if limit is None else f"{cost} of {exact(Decimal(limit))}"
+    cost = "cost unknown" if run.total_cost is None else rounded(run.total_cost)
+    yield cost if limit is None else f"{cost} of {usd(limit)}"
     if run.status in ("completed", "interrupted") and run.accuracy.telling:
         yield f"estimate {error_in_words(run.accuracy.cost_error)}"
     yield waiting_for(run)
@@ -274,28 +266,28 @@ def waiting_for(run: Run) -> str:
     if run.status == "completed":
         return "done"
     if run.status == "interrupted":
-        kept = collect_by(run)
-        return f"stopped ({run.interrupted_by})" + (f"; collect by {kept:%Y-%m-%d}" if kept else "")
+        until = decide.kept_until(run)
+        return f"stopped ({run.interrupted_by})" + (f"; collect by {day(until)}" if until else "")
     if failing_now := failing_in_words(run):
         return failing_now
     if len(run.jobs_with(JobStatus.ENDED)):
         return "collecting results"
     if unsettled := len(run.jobs_with(JobStatus.UNKNOWN)):
-        return f"looking for {unsettled} lost submissions"
+        return f"looking for {number_of(unsettled, 'lost submission')}"
     if sending := len(run.jobs_with(JobStatus.STARTED)):
-        return f"sending {sending} {'job' if sending == 1 else 'jobs'}"
+        return f"sending {number_of(sending, 'job')}"
     if is_priming(run):
         return "waiting for the request that fills the cache"
     if running := len(run.jobs_with(JobStatus.SUBMITTED)):
         then = "; then max_cost has room for more" if awaits_room(run) else ""
-        return f"waiting for {running} {'batch' if running == 1 else 'batches'}{then}"
+        return f"waiting for {number_of(running, 'batch', 'batches')}{then}"
     return resending(run) if len(run.requeued) else "planning"
 
 
 def resending(run: Run) -> str:
     """How many items wait to be sent again, why the last of them do, and how long the first still will."""
     count = len(run.requeued)
-    items = f"{count:,} {'item waits' if count == 1 else 'items wait'} to be sent again"
+    items = f"{number_of(count, 'item waits', 'items wait')} to be sent again"
     why = f" ({run.retry_reason})" if run.retry_reason else ""
-    left = ((run.requeued.earliest() or 0) - time.time_ns() // 1000) / 1e6
+    left = ((run.requeued.earliest() or 0) - now()) / 1e6
     return f"{items}{why}" + (f", the first in {left:.0f} s" if left >= 1 else "")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from batchata.core import events as e
 from batchata.core.limit import room
-from batchata.core.pricing import EXACT, MILLION, TOKEN_KINDS, amount_of
+from batchata.core.money import EXACT, MILLION, TOKEN_KINDS, amount_of
 from batchata.core.values import Usage
 from batchata.errors import LogError
 from batchata.log.port import Log

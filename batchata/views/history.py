@@ -13,8 +13,8 @@ from batchata.core.state import ItemStatus, Job, Run
 from batchata.core.values import Process, RequestError
 from batchata.errors import InvalidInputError, LogError
 from batchata.log.port import Log
+from batchata.text import moment
 from batchata.views.moments import At
-from batchata.views.wording import moment
 
 
 @dataclass(slots=True)

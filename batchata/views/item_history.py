@@ -14,10 +14,10 @@ from batchata.core.retry import noted_in
 from batchata.core.values import RequestError
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log, Recorded
+from batchata.text import number_of
 from batchata.views.history import History
 from batchata.views.readers import RunReader
 from batchata.views.results import ItemResult, read_items
-from batchata.views.wording import number_of
 
 _decode = msgspec.json.Decoder().decode
 

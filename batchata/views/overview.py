@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from batchata.core.pricing import plain
+from batchata.core.money import plain
 from batchata.core.state import Job
 from batchata.core.values import Process
 from batchata.providers.address import redacted
+from batchata.text import iso
 from batchata.views.history import History
-from batchata.views.wording import iso
 
 
 def overview(history: History, alive: bool | None, head: str | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from batchata.core import decide
 from batchata.core.accounts import batch_saving, cost_by_kind, saved_by_cache, saved_by_dedupe
 from batchata.core.accuracy import Accuracy
 from batchata.core.limit import room
-from batchata.core.pricing import quotient
+from batchata.core.money import quotient
 from batchata.core.state import Job, Run
 from batchata.terminal.account import cost_lines
 from batchata.views.results_folder import processed_dir, raw_dir
@@ -35,7 +35,7 @@ def statistics(
     run: Run, total_items: int, results_dir: str | None, raw_results_dir: str | None
 ) -> dict[str, Any]:
     """The summary, and what was sent, used, paid and repeated."""
-    raw = raw_dir(results_dir, raw_results_dir)
+    raw, until = raw_dir(results_dir, raw_results_dir), decide.kept_until(run)
     return summary(run, total_items) | {
         "run_id": None if run.started is None else run.started.run_id,
         "status": "not started" if run.started is None else run.status,
@@ -43,7 +43,7 @@ def statistics(
         "jobs": len(run.jobs),
         "batches": [job.batch_id for job in run.jobs.values() if job.batch_id],
         "outcomes": outcomes(run),
-        "collect_by": collect_by(run),
+        "collect_by": None if until is None else datetime.fromtimestamp(until / 1e6, UTC),
         "retries": run.retries,
         "usage": dict(run.usage),
         **_money(run),
@@ -66,12 +66,6 @@ def outcomes(run: Run) -> dict[str, int]:
     for job in run.jobs.values():
         counts.update(job.outcomes)
     return dict(counts)
-
-
-def collect_by(run: Run) -> datetime | None:
-    """Until when the results of every open batch are kept by the provider; None without one."""
-    until = [by for job in run.open.values() if (by := decide.collect_by(job)) is not None]
-    return datetime.fromtimestamp(min(until) / 1e6, UTC) if until else None
 
 
 def estimate_error(accuracy: Accuracy) -> dict[str, Any] | None:

@@ -26,8 +26,9 @@ from batchata.core.decide import (
     next_steps,
 )
 from batchata.core.evolve import evolve
+from batchata.core.money import plain
 from batchata.core.plan import Measures
-from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge, plain, worst_cost
+from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge, worst_cost
 from batchata.core.ranges import to_ranges
 from batchata.core.retry import schedule_retries
 from batchata.core.state import ItemStatus, Job, JobStatus, Run

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from batchata.core.accounts import batch_saving, cost_by_kind, ledger_lines, overruns
 from batchata.core.events import CostLimitReached, JobAbandoned, RunResumed
 from batchata.core.limit import owed, room
+from batchata.core.money import TOKEN_KINDS
 from batchata.core.plan import OverBudget, Plan, plan_job
-from batchata.core.pricing import TOKEN_KINDS, ModelPrice, PriceTier, UnitPrices, charge
+from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge
 from batchata.core.values import Usage
 from batchata.terminal.account import cost_lines
 

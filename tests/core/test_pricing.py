@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchata.core.money import TOKEN_KINDS, plain
 from batchata.core.pricing import (
-    TOKEN_KINDS,
     ModelPrice,
     PriceTier,
     UnitPrices,
     charge,
     expected_cost,
-    plain,
     prompt_tokens,
     worst_cost,
 )

@@ -16,7 +16,8 @@ import batchata.replay
 from batchata import BatchJob, BatchManager, batch
 from batchata.core.accounts import batch_saving, cost_by_kind, saved_by_cache
 from batchata.core.evolve import fold
-from batchata.core.pricing import MILLION, ModelPrice, PriceTier, UnitPrices, amount_of, worst_cost
+from batchata.core.money import MILLION, amount_of
+from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, worst_cost
 from batchata.sandbox import Answer, Faults, Sandbox
 from batchata.views.verification import fingerprint
 

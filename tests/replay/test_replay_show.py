@@ -18,7 +18,7 @@ from typer.testing import Result
 
 from batchata.core import events as e
 from batchata.core.events import RunStarted
-from batchata.core.pricing import plain
+from batchata.core.money import plain
 from batchata.log import read_log
 from batchata.views.history import read_history
 

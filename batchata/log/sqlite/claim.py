@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
@@ -14,6 +12,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from sqlalchemy.dialects.sqlite import dialect, insert
 
+from batchata.clock import now
 from batchata.core.codec import encode, hot_columns
 from batchata.core.events import Event
 from batchata.core.values import Process
@@ -24,6 +23,7 @@ from batchata.log.sqlite.reader import Reader
 from batchata.log.sqlite.schema import driver
 from batchata.log.sqlite.tables import ClaimRow, CommitRow, EventRow, SegmentRow
 from batchata.log.sqlite.writer import Writer
+from batchata.text import moment
 
 
 def _insert(model: Any) -> str:
@@ -183,7 +183,7 @@ def _lock(path: str, stream: str) -> Any:
 
 def _next_epoch(connection: sa.Connection, stream: str, owner: Process) -> int:
     epoch = (connection.exec_driver_sql(_SELECT_EPOCH, (stream,)).scalar() or 0) + 1
-    row = {"epoch": epoch, "pid": owner.pid, "host": owner.host, "since": time.time_ns() // 1000}
+    row = {"epoch": epoch, "pid": owner.pid, "host": owner.host, "since": now()}
     statement = insert(ClaimRow).values(stream=stream, **row)
     connection.execute(statement.on_conflict_do_update(index_elements=["stream"], set_=row))
     return epoch
@@ -194,8 +194,7 @@ def _who_has_it(reader: Reader, stream: str) -> str:
     if not rows:
         return f"another process has just started the run {stream!r} in {reader.path}"
     pid, host, since = rows[0]
-    when = datetime.fromtimestamp(since / 1e6, UTC)
     return (
         f"the run {stream!r} in {reader.path} is driven by process {pid} on {host} "
-        f"since {when:%Y-%m-%d %H:%M:%S} UTC; wait for it or stop it first"
+        f"since {moment(since)}; wait for it or stop it first"
     )

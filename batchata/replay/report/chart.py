@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import msgspec
 
-from batchata.core.pricing import EXACT, quotient
+from batchata.core.money import EXACT, quotient
 from batchata.replay.report.html import Html, join, tag, text, time
 from batchata.replay.report.size_budget import block
 from batchata.replay.report.timeline import Chronicle, Point
-from batchata.views.wording import usd
+from batchata.text import usd
 
 _WIDTH, _HEIGHT = 1000, 200
 _COLUMNS = 400  # of the drawing; of the points in one column the highest and the last are drawn

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from batchata.core.pricing import plain
+from batchata.core.money import plain
 from batchata.core.state import ItemStatus
+from batchata.text import cut
 from batchata.views.history import History
 
 _SHORT = {ItemStatus.COMPLETED: "c", ItemStatus.FAILED: "f"}
@@ -37,7 +38,7 @@ def columns(history: History) -> bytes:
 def names_block(names: Iterable[str], total: int) -> bytes:
     """The names of some items as JSON, short enough for all to fit."""
     most = min(_NAME, max(_ROOM // max(total, 1), 8))
-    short = [name if len(name) <= most else name[: most - 1] + "…" for name in names]
+    short = [cut(name, most) for name in names]
     try:
         return msgspec.json.encode(short)
     except UnicodeEncodeError:

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import NewType
 
-from batchata.text import clean
-from batchata.views.wording import iso, moment
+from batchata.text import clean, iso, moment
 
 Html = NewType("Html", str)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from batchata.views.wording import number_of
+from batchata.text import number_of
 
 
 class Input(msgspec.Struct, array_like=True):

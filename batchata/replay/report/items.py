@@ -22,9 +22,9 @@ from batchata.providers.registry import dialect_of
 from batchata.replay.report.inputs import Input, describe
 from batchata.replay.report.timeline import Chronicle
 from batchata.replay.report.values import flat
+from batchata.text import ITEM_STATUS, number_of, usage_in_words, usd
 from batchata.views.cited_answer import place_of
 from batchata.views.results import ItemResult, read_items
-from batchata.views.wording import number_of, usage_in_words, usd
 
 _UNCHARGED = usd("0")  # until its charge follows; what has none was free
 
@@ -81,15 +81,6 @@ def _attempt(batch: str | None, at: int, event: e.OutcomeRecorded, told: str) ->
         used="",
         told=told,
     )
-
-
-STATES = {
-    ItemStatus.FRESH: "not sent yet",
-    ItemStatus.UNDECIDED: "answered, its job is being collected",
-    ItemStatus.WAITING: "waits to be sent again",
-    ItemStatus.COMPLETED: "completed",
-    ItemStatus.FAILED: "failed",
-}
 
 
 class Cited(msgspec.Struct, array_like=True):
@@ -153,7 +144,7 @@ def _standing(run: Run, item: ItemResult) -> str:
         job = run.jobs[run.items.job[item.index]]
         return f"sent in job {job.number} ({job.batch_id or 'no batch known'}), no answer yet"
     error = "" if item.error is None else f": {item.error.kind}: {item.error.message}"
-    return STATES[state] + error
+    return ITEM_STATUS[state.name.lower()] + error
 
 
 def _answer(line: bytes, dialect: Dialect) -> str | None:

@@ -9,18 +9,16 @@ import msgspec
 
 from batchata.core.accounts import why_unknown
 from batchata.core.events import OutcomeRecorded, RunStarted
-from batchata.core.pricing import TOKEN_KINDS
+from batchata.core.money import TOKEN_KINDS
 from batchata.core.state import Job, JobStatus
 from batchata.core.values import Settings
 from batchata.log.port import Log
 from batchata.providers.address import redacted
-from batchata.replay.jobs import IN_WORDS
 from batchata.replay.report.html import Html, join, lines, table, tag, text, time
 from batchata.replay.report.timeline import Chronicle, Turn
 from batchata.replay.status import status_then, what_next
-from batchata.text import short
+from batchata.text import JOB_STATUS, by_kind, cut, item_ranges, number_of, short, span, usage_in_words, usd
 from batchata.views.history import History
-from batchata.views.wording import by_kind, item_ranges, number_of, span, usage_in_words, usd
 
 _MOST_KINDS = 50
 _MOST_OPEN = 40  # events of the story that are shown unasked
@@ -131,8 +129,7 @@ def identity(history: History, started: RunStarted, head: str | None) -> Html:
 
 
 def _code(value: str) -> Html:
-    shown = value if len(value) <= _LONG else value[: _LONG - 1] + "…"
-    return tag("pre", lines(shown), dir="auto")
+    return tag("pre", lines(cut(value, _LONG)), dir="auto")
 
 
 def _settings(settings: Settings) -> str:
@@ -232,7 +229,7 @@ def _row(chronicle: Chronicle, job: Job, most: int) -> Row:
     refusal = chronicle.history.refusals.get(job.number) if job.batch_id is None else None
     return Row(
         number=job.number,
-        state=IN_WORDS[job.status],
+        state=JOB_STATUS[job.status],
         tone=_tone(job),
         items=job.request_count,
         which=item_ranges(job.items, most=6),

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from batchata.core import events as e
-from batchata.core.pricing import EXACT
+from batchata.core.money import EXACT
 from batchata.log.port import Log
 from batchata.replay.events import sentence
 from batchata.views.history import History, read_history

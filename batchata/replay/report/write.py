@@ -13,10 +13,9 @@ from batchata.errors import InvalidInputError, LogError
 from batchata.replay.open_log import reading, the_run
 from batchata.replay.report.page import GENERATOR, write_page
 from batchata.replay.report.timeline import read_chronicle
-from batchata.text import clean
+from batchata.text import clean, number_of, size
 from batchata.views.moments import parse_at
 from batchata.views.results_dir import whole_file
-from batchata.views.wording import number_of
 
 
 def write_report(path: str, out: str, run_id: str | None, *, at: str | None) -> None:
@@ -40,10 +39,10 @@ def write_report(path: str, out: str, run_id: str | None, *, at: str | None) -> 
         try:
             with whole_file(target) as file:
                 cut = write_page(file, log, stream, chronicle, run.started, head)
-                size = file.tell()
+                written = file.tell()
         except OSError as exc:
             raise InvalidInputError(_unwritable(out, exc)) from exc
-    typer.echo(f"{clean(out)}: {number_of(run.total, 'item')}, {_size(size)}")
+    typer.echo(f"{clean(out)}: {number_of(run.total, 'item')}, {size(written)}")
     if cut:
         typer.echo(f"long texts of {number_of(cut, 'item')} are cut in it; the log holds them in full")
 
@@ -72,10 +71,6 @@ def _check(target: Path, out: str) -> None:
 def _is_ours(target: Path) -> bool:
     with target.open("rb") as file:
         return f'name="generator" content="{GENERATOR}"'.encode() in file.read(512)
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def _unwritable(out: str, exc: OSError) -> str:
