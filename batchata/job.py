@@ -9,7 +9,7 @@ import pydantic
 
 from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS
 from batchata.errors import InvalidInputError
-from batchata.providers.given_prices import Prices
+from batchata.providers.prices import Prices
 from batchata.providers.registry import Access
 from batchata.run.definition import Definition, define
 from batchata.run.engine import Call, Engine

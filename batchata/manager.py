@@ -7,7 +7,7 @@ from typing import Any
 
 import pydantic
 
-from batchata.providers.given_prices import Prices
+from batchata.providers.prices import Prices
 from batchata.providers.registry import Access
 from batchata.run.definition import define
 from batchata.run.engine import Call, Engine

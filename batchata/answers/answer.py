@@ -14,18 +14,6 @@ _API_NAMES = {
     "end_content_block_index": "end_block_index",
     "title_": "title",
 }
-# What the API gives for each kind beside `type` and `cited_text`, null or not.
-_DOCUMENT = ("document_index", "document_title")
-_GIVEN = {
-    "char_location": (*_DOCUMENT, "start_char_index", "end_char_index"),
-    "page_location": (*_DOCUMENT, "start_page_number", "end_page_number"),
-    "content_block_location": (*_DOCUMENT, "start_block_index", "end_block_index"),
-    "search_result_location": (
-        "search_result_index", "source", "title", "start_block_index", "end_block_index"
-    ),
-    "web_search_result_location": ("url", "title", "encrypted_index"),
-}  # fmt: skip
-_WITH_TITLE = frozenset({"search_result_location", "web_search_result_location"})
 
 
 class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
@@ -83,15 +71,6 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
     def as_dict(self) -> dict[str, Any]:
         """The citation as JSON values by these names, without what is None."""
         return {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
-
-    def as_api(self) -> dict[str, Any]:
-        """The citation as the API gave it, by the API's names, with the nulls of its kind."""
-        values: dict[str, Any] = {_API_NAMES.get(name, name): getattr(self, name) for name in _NAMES}
-        if self.type in _WITH_TITLE:
-            values["title"] = values.pop("document_title")
-        del values["grounded"]
-        given = {"type", "cited_text", *_GIVEN.get(self.type, ())}
-        return {key: value for key, value in values.items() if key in given or value is not None}
 
 
 _NAMES = tuple(name for name in Citation.__struct_fields__ if name != "title_")

@@ -1,19 +1,26 @@
-"""What a model's tokens cost: list prices from genai-prices, or from tokencost's table where it has none."""
+"""What a model's tokens cost: by the user's own prices, genai-prices, or tokencost's table."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
-from functools import cache
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from functools import cache, reduce
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import pydantic
+
+from batchata.answers.path_text import inside
 from batchata.core.money import EXACT, MILLION
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices
+from batchata.errors import InvalidInputError
 from batchata.providers.models import MODELS
 
 # genai-prices matches old families by prefix and so gives this one a price; the model was never published.
@@ -110,3 +117,165 @@ def _tokencost_table() -> Mapping[str, Mapping[str, Any]]:
     path = Path(next(iter(spec.submodule_search_locations))) / "model_prices.json"
     table: dict[str, Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return {name.lower(): entry for name, entry in table.items()}
+
+
+# ---- The user's own prices
+
+type Prices = Mapping[str, Mapping[str, Any]]
+
+_THOUSAND = Decimal(1_000)
+_MOST = Decimal(1_000_000)
+_LAST = Decimal("1e-8")  # after the point; with them the cost of any run is exact
+_EXAMPLE = "{'input': 2, 'output': 10}"
+_MEANING = "USD per million tokens, before the batch discount"
+
+
+def given_price(prices: Prices | str | os.PathLike[str] | None, model: str) -> ModelPrice | None:
+    """The price that the user gave for the model; None when no prices were given at all.
+
+    A price list maps models to list prices in USD per million tokens, before the batch discount: `input` and
+    `output`, and where it matters `cache_write_5m`, `cache_write_1h` and `cache_read`, and `web_search` per
+    thousand searches. `tiers` are further prices of the same form, each for requests whose whole prompt has
+    more than `above` tokens. A JSON or TOML file has the same shape.
+
+    Raises InvalidInputError for prices that cannot be read, are no prices, or are not for this model.
+    """
+    if prices is None:
+        return None
+    if isinstance(prices, str | os.PathLike):
+        path = os.fspath(prices)
+        return _chosen(_read(path), model, f"prices file {os.path.basename(path)}", shared=True)
+    return _chosen(prices, model, "prices argument", shared=False)
+
+
+def _chosen(prices: object, model: str, source: str, *, shared: bool) -> ModelPrice:
+    """A file may be shared by many scripts, an argument is for this run."""
+    if not isinstance(prices, Mapping) or not all(isinstance(name, str) for name in prices):
+        raise InvalidInputError(
+            f"{source}: has to map models to prices, such as {{{model!r}: {_EXAMPLE}}} ({_MEANING}), "
+            f"not {prices!r}"
+        )
+    found = {name: _model_price(entry, name, source) for name, entry in prices.items()}
+    unused = [name for name in found if name != model]
+    if model not in found or (unused and not shared):
+        near = get_close_matches(model, unused, n=1)
+        hint = f"; did you mean {model!r} by {near[0]!r}?" if near and model not in found else ""
+        named = ", ".join(map(repr, unused)) or "no model"
+        raise InvalidInputError(f"{source}: prices for {named}, but the run uses {model!r}{hint}")
+    return found[model]
+
+
+def _read(path: str) -> object:
+    name = os.path.basename(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as exc:
+        raise InvalidInputError(f"prices file {path!r} cannot be read: {exc.strerror or exc}") from exc
+    try:
+        if name.endswith(".toml"):
+            return tomllib.loads(data.decode(), parse_float=Decimal)
+        if name.endswith(".json"):
+            return json.loads(data, parse_float=Decimal)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidInputError(f"prices file {path!r} is not valid {name[-4:].upper()}: {exc}") from exc
+    raise InvalidInputError(f"prices file {path!r} has to end in .json or .toml")
+
+
+def _model_price(entry: object, model: str, source: str) -> ModelPrice:
+    try:
+        given = _ModelPrices.model_validate(entry)
+    except pydantic.ValidationError as exc:
+        raise InvalidInputError(_wrong(exc, f"{source}: {model}")) from exc
+    thresholds = [tier.above for tier in given.tiers]
+    if thresholds != sorted({*thresholds}):
+        raise InvalidInputError(f"{source}: {model}.tiers have to ascend by 'above', each with another one")
+    tiers = [PriceTier(-1, given.units()), *(PriceTier(tier.above, tier.units()) for tier in given.tiers)]
+    return ModelPrice(source, tiers, us_factor(model))
+
+
+def _amount(value: object) -> Decimal:
+    """A float is taken as it is printed."""
+    try:
+        price = Decimal(str(value)) if isinstance(value, str | int | float | Decimal) else Decimal("NaN")
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if isinstance(value, bool) or not price.is_finite() or not 0 <= price < _MOST:
+        raise ValueError("has to be an amount in USD, 0 or more, not")
+    if price != price.quantize(_LAST, context=EXACT):
+        raise ValueError("has more than 8 digits after the point:")
+    return EXACT.add(price, 0)
+
+
+type _Amount = Annotated[Decimal, pydantic.BeforeValidator(_amount)]
+type _Maybe = Annotated[Decimal | None, pydantic.BeforeValidator(_amount)]
+
+
+class _Given(pydantic.BaseModel):
+    """Prices by kind; the names of the log are taken too: `input_tokens` is `input`."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    input: _Amount
+    output: _Amount
+    cache_write_5m: _Maybe = None
+    cache_write_1h: _Maybe = None
+    cache_read: _Maybe = None
+    web_search: _Maybe = None
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _by_short_names(cls, entry: object) -> dict[str, Any]:
+        if not isinstance(entry, Mapping):
+            raise ValueError(f"has to be prices, such as {_EXAMPLE} ({_MEANING}), not")
+        found: dict[str, Any] = {}
+        for name, value in entry.items():
+            short = str(name).removesuffix("_tokens")
+            if short in found:
+                raise ValueError(f"has two prices for {name!r}; give one of them:")
+            found[short] = value
+        return found
+
+    def units(self) -> UnitPrices:
+        """The same as the log counts them."""
+        searches = self.web_search
+        return UnitPrices(
+            input_tokens=self.input,
+            output_tokens=self.output,
+            cache_write_5m_tokens=self.cache_write_5m,
+            cache_write_1h_tokens=self.cache_write_1h,
+            cache_read_tokens=self.cache_read,
+            web_search_requests=WEB_SEARCHES if searches is None else EXACT.multiply(searches, _THOUSAND),
+        )
+
+
+class _Tier(_Given):
+    above: Annotated[int, pydantic.Field(strict=True, ge=1)]
+
+
+class _ModelPrices(_Given):
+    tiers: list[_Tier] = []
+
+
+def _wrong(exc: pydantic.ValidationError, place: str) -> str:
+    """What to change: a name that is none first, then an amount, then what is missing."""
+    order = {"extra_forbidden": 0, "missing": 2}
+    error = min(exc.errors(), key=lambda error: order.get(error["type"], 1))
+    *outer, name = error["loc"] or ("",)
+    at, value = _place(place, outer), error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{at} has a price for {name!r}; known are {', '.join(_Given.model_fields)}"
+        case "value_error":
+            return f"{_place(place, error['loc'])} {error['ctx']['error']} {value!r}"
+        case "list_type":
+            return f"{at}.{name} has to be a list of prices, each with 'above': {value!r}"
+        case kind if name == "above":
+            given = None if kind == "missing" else value
+            return f"{at}.above has to be a number of prompt tokens, 1 or more, not {given!r}"
+    lacking = [str(e["loc"][-1]) for e in exc.errors() if e["type"] == "missing"]
+    return f"{at} lacks {' and '.join(dict.fromkeys(lacking))} ({_MEANING})"
+
+
+def _place(place: str, steps: Iterable[str | int]) -> str:
+    return reduce(inside, steps, place)

@@ -33,10 +33,9 @@ from batchata.inputs import (
     read_inputs,
     service_tools,
 )
-from batchata.providers.given_prices import Prices, given_price
 from batchata.providers.models import Model
 from batchata.providers.port import Client
-from batchata.providers.prices import find_price
+from batchata.providers.prices import Prices, find_price, given_price
 from batchata.providers.registry import dialect_for
 from batchata.run.cache_plan import check_cache, plan_cache
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from functools import reduce
 from typing import NamedTuple
 
@@ -15,10 +14,8 @@ from batchata.answers.schema import check_response_model
 from batchata.core.events import RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
-from batchata.log.port import Log
 from batchata.text import short
 from batchata.views.response_models import model_from_schema
-from batchata.views.results import ItemResult, read_items
 
 
 def load_response_model(name: str) -> type[pydantic.BaseModel]:
@@ -43,17 +40,6 @@ def load_response_model(name: str) -> type[pydantic.BaseModel]:
     if model is None:
         raise InvalidInputError(f"{name} is None, not a class derived from pydantic.BaseModel")
     return model
-
-
-def reread(log: Log, run: Run, response_model: type[pydantic.BaseModel]) -> Iterator[ItemResult]:
-    """Every item of a run in input order, its stored answer parsed with `response_model`.
-
-    An answer that did not fit the run's own model may fit this one, and the other way round: `status` and
-    `error` are this reading's. Answers are read as the run asked for them, with citations or without.
-    """
-    assert run.started is not None
-    reader = Reader(response_model, run.started.enable_citations)
-    return read_items(log, run, range(run.total), reader, again=True)
 
 
 class RunReader(NamedTuple):

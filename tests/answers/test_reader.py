@@ -163,7 +163,6 @@ def test_recorded_citations_are_all_there_with_their_places(recordings: Any) -> 
                     assert kept[RENAMED.get(key, key)] == value, (name, key)
             if not said.get("partial_shape"):  # those are a notebook's own excerpts of answers
                 assert kept.keys() >= LOCATIONS[citation.type], name
-                assert citation.as_api() == given, name
         kinds |= {citation.type for citation in found}
         count += len(found)
     assert kinds == LOCATIONS.keys()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
+import msgspec
 from citation_corpus import Case, Invoice, at_values, positional
 from prose_corpus import prose
 
@@ -97,7 +98,11 @@ def plainly(case: Case) -> object:
 def line_of(case: Case) -> bytes:
     """The answer as the provider sends it."""
     content = [
-        {"type": "text", "text": b.text, "citations": b.citations and [c.as_api() for c in b.citations]}
+        {
+            "type": "text",
+            "text": b.text,
+            "citations": msgspec.to_builtins(b.citations),
+        }
         for b in case.blocks
     ]
     message = {"id": "msg_1", "type": "message", "role": "assistant", "content": content}

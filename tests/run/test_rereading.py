@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pydantic
 import pytest
 
+import batchata.replay
 from batchata import BatchManager
-from batchata.core.evolve import evolve
-from batchata.core.state import Run
 from batchata.errors import InvalidInputError
-from batchata.log import read_log
-from batchata.log.port import Log
 from batchata.sandbox import Sandbox
-from batchata.views.readers import load_response_model, reread
+from batchata.views.readers import load_response_model
 
 
 class Strict(pydantic.BaseModel):
@@ -58,17 +54,6 @@ def manager(sandbox: Sandbox, tmp_path: Path) -> BatchManager:
     return manager
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[Log, Run]]:
-    log, run = read_log(path), Run()
-    for recorded in log.events(log.streams()[0]):
-        evolve(run, *recorded)
-    try:
-        yield log, run
-    finally:
-        log.close()
-
-
 def test_what_failed_may_pass_with_another_model(manager: BatchManager, sandbox: Sandbox) -> None:
     """Nothing is sent and nothing is paid; without the other model all is as before."""
     calls = len(sandbox.exchanges)
@@ -80,12 +65,9 @@ def test_what_failed_may_pass_with_another_model(manager: BatchManager, sandbox:
 
 def test_a_log_alone_is_enough(manager: BatchManager, tmp_path: Path) -> None:
     """Whoever has the file can read it with a model of their own; the manager's own view agrees."""
-    with opened(tmp_path / "log.db") as (log, run):
-        assert list(reread(log, run, Wide)) == list(manager.items(Wide))
-        assert [item.error and item.error.kind for item in reread(log, run, Strict)] == [
-            None,
-            "invalid_output",
-        ]
+    with batchata.replay.open(tmp_path / "log.db") as log:
+        assert list(log.results(Wide)) == list(manager.items(Wide))
+        assert [item.error and item.error.kind for item in log.results(Strict)] == [None, "invalid_output"]
 
 
 def test_a_model_is_found_by_its_name() -> None:
