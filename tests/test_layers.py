@@ -71,6 +71,7 @@ GATES = {
     "structlog": ["batchata.logs"],
     "genai_prices": ["batchata.providers"],
     "tokencost": [],
+    "h11": ["batchata.sandbox.server"],
     "pypdfium2": ["batchata.inputs.pdf_pages", "batchata.sandbox.pdf"],
 }
 
@@ -184,6 +185,29 @@ def test_the_sandbox_stands_alone() -> None:
             assert strangers == set(), module
         else:
             assert not any(within(i, "batchata.sandbox") for i in ours(module)), module
+
+
+PROTOCOLS = ["batchata.sandbox.anthropic"]
+
+
+def test_what_the_sandboxes_share_knows_no_protocol() -> None:
+    """HTTP, storage, faults, values and the reader serve any protocol; `sandbox` chooses which one."""
+    for module in modules():
+        if within(module, "batchata.sandbox") and module != "batchata.sandbox.sandbox":
+            own = [protocol for protocol in PROTOCOLS if within(module, protocol)]
+            foreign_rooms = [protocol for protocol in PROTOCOLS if protocol not in own]
+            assert not any(within(i, *foreign_rooms) for i in ours(module)), module
+
+
+@pytest.mark.parametrize("name", ["faults", "json_schema", "pdf", "protocol", "server", "storage", "values"])
+def test_what_the_sandboxes_share_names_no_provider(name: str) -> None:
+    """Neither in a text that is sent nor in the name of a header."""
+    texts = {
+        node.value.lower()
+        for node in ast.walk(modules()[f"batchata.sandbox.{name}"])
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert not [text for text in texts if "anthropic" in text or "claude" in text or "x-api-key" in text]
 
 
 def test_replay_cannot_spend() -> None:

@@ -110,10 +110,8 @@ def _value(text: str) -> Any:
 
 
 def _announce(sandbox: Sandbox, ready_file: str | None) -> None:
-    sys.stdout.write(
-        f"simulation at {sandbox.url} - "
-        f"export ANTHROPIC_BASE_URL={sandbox.url} ANTHROPIC_API_KEY={sandbox.api_key}\n"
-    )
+    exports = " ".join(f"{name}={value}" for name, value in sandbox.environment.items())
+    sys.stdout.write(f"simulation at {sandbox.url} - export {exports}\n")
     sys.stdout.flush()
     if ready_file is not None:
         # Renamed into place: whoever waits for the file never reads half of it.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from itertools import islice
+from typing import Any, BinaryIO
 
 from batchata.errors import InvalidInputError
+from batchata.sandbox.protocol import Dropped
 
-__all__ = ["Faults", "Selector", "chosen"]
+__all__ = ["Download", "Faults", "Selector", "chosen"]
+
+_PIECE = 1 << 16
 
 # Which requests of a batch: positions and/or custom ids, or a question asked of (custom_id, position).
 type Selector = Collection[int | str] | Callable[[str, int], bool] | None
@@ -152,3 +156,42 @@ def chosen(selector: Selector, custom_id: str, number: int) -> bool:
     if callable(selector):
         return selector(custom_id, number)
     return number in selector or custom_id in selector
+
+
+@dataclass(slots=True)
+class Download:
+    """What the faults want of one download; -1 lines means no fault."""
+
+    drop_after: int
+    truncate_after: int
+    cut_last: bool
+    pause: float
+
+    @classmethod
+    def of(cls, faults: Faults) -> Download:
+        return cls(
+            int(faults.take("drop_results_after", -1)),
+            int(faults.take("truncate_results", -1)),
+            faults.strike("cut_last_line"),
+            float(faults.slow_results),
+        )
+
+    def pieces(self, results: BinaryIO, wait: Callable[[float], object]) -> Iterator[bytes]:
+        """The bytes to send. Raises Dropped where the connection is to break."""
+        if self.drop_after < 0 and self.truncate_after < 0 and not self.cut_last and not self.pause:
+            while piece := results.read(_PIECE):
+                yield piece
+            return
+        yield from self._by_line(results, wait)
+
+    def _by_line(self, results: BinaryIO, wait: Callable[[float], object]) -> Iterator[bytes]:
+        limits = [n for n in (self.drop_after, self.truncate_after) if n >= 0]
+        held = b""
+        for line in islice(results, min(limits) if limits else None):
+            yield held
+            held = line
+            if self.pause:
+                wait(self.pause)
+        yield held[: len(held) // 2] if self.cut_last else held
+        if self.drop_after >= 0 and self.drop_after == min(limits):
+            raise Dropped

@@ -5,23 +5,26 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from threading import Thread
-from typing import Self
+from threading import Lock, Thread
+from typing import Any, Self
 
 from batchata.errors import InvalidInputError
-from batchata.sandbox.anthropic.answering import Answering, Answers
-from batchata.sandbox.anthropic.routes import Routes
-from batchata.sandbox.anthropic.service import Delay, Service
+from batchata.sandbox.anthropic.batches import Batches, Delay
+from batchata.sandbox.anthropic.routes import Routes, error_page
 from batchata.sandbox.faults import Faults
+from batchata.sandbox.protocol import Call, Page, Refusal, Reply, read_object, rfc3339
 from batchata.sandbox.server import Server, is_loopback
 from batchata.sandbox.storage import DirectoryShelf, MemoryShelf, Record
-from batchata.sandbox.values import BatchView
+from batchata.sandbox.values import Answer, Answering, BatchView, Request, as_answer
 
 __all__ = ["Sandbox"]
+
+type Answers = Callable[[Request], Any] | Mapping[str, Any] | str | Answer | Any | None
 
 logger = logging.getLogger("batchata.sandbox")
 logger.addHandler(logging.NullHandler())
@@ -69,8 +72,8 @@ class Sandbox:
             raise InvalidInputError(f"the sandbox listens on loopback only, not on {host!r} (allow_remote)")
         self._directory = DirectoryShelf(Path(state)) if state is not None else None
         clock = clock or time.time
-        answering = Answering(answers, style)
-        self._service = Service(
+        answering = Answering(_asking(answers, style))
+        self._batches = Batches(
             self._directory or MemoryShelf(),
             answering,
             clock,
@@ -79,8 +82,8 @@ class Sandbox:
             shuffle=shuffle,
             max_requests=max_requests,
         )
-        self._service.faults = (faults or Faults()).copied()
-        self._routes = Routes(self._service, answering, clock, self._wait)
+        self._batches.faults = (faults or Faults()).copied()
+        self._front = _Front(self._batches, Routes(self._batches, answering, clock, self._wait), clock)
         self._host, self._port, self._max_body = host, port, max_body
         self._server: Server | None = None
         self._thread: Thread | None = None
@@ -118,47 +121,52 @@ class Sandbox:
         return f"http://{self._host}:{self._server.server_port}"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which the SDK finds this sandbox."""
+        return {"ANTHROPIC_BASE_URL": self.url, "ANTHROPIC_API_KEY": self.api_key}
+
+    @property
     def faults(self) -> Faults:
-        return self._service.faults
+        return self._batches.faults
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        self._service.faults = faults.copied()
+        self._batches.faults = faults.copied()
 
     @property
     def exchanges(self) -> list[tuple[str, str, int]]:
         """(method, path, status) of every call so far; status 0 where no answer was given."""
-        return self._routes.exchanges
+        return self._front.exchanges()
 
     @property
     def batches(self) -> list[BatchView]:
         """The batches in order of creation, as a call would see them now."""
-        return [_view(record) for record in self._service.settled()]
+        return [_view(record) for record in self._batches.settled()]
 
     def billed(self) -> Counter[str]:
         """How often each custom id was answered and billed, over all batches."""
-        return self._service.billed()
+        return self._batches.billed()
 
     def usage(self) -> Counter[str]:
         """Tokens by kind over all billed answers."""
-        return self._service.usage()
+        return self._batches.usage()
 
     def end_all(self) -> None:
         """End every batch now."""
-        self._service.end_all()
+        self._batches.end_all()
 
     def expire(self, batch_id: str) -> None:
         """End a batch now; what was not processed yet (by time, or `faults.processed`) is expired."""
-        self._service.expire(batch_id)
+        self._batches.expire(batch_id)
 
     def _listen(self) -> Server:
         remembered = self._directory.directory / "port" if self._directory else None
         if self._port == 0 and remembered is not None and remembered.exists():
             try:
-                return Server((self._host, int(remembered.read_text())), self._routes, self._max_body)
+                return Server((self._host, int(remembered.read_text())), self._front, self._max_body)
             except (OSError, ValueError):
                 logger.info("port_taken port=%s", remembered.read_text())
-        return Server((self._host, self._port), self._routes, self._max_body)
+        return Server((self._host, self._port), self._front, self._max_body)
 
     def _wait(self, seconds: float) -> None:
         if self._server is not None:
@@ -168,3 +176,84 @@ class Sandbox:
 def _view(record: Record) -> BatchView:
     created = datetime.fromtimestamp(record.created_at, UTC)
     return BatchView(record.id, created, tuple(record.custom_ids), record.status, record.counts())
+
+
+class _Front:
+    """Answers every call: those about the sandbox itself, and by its routes those of the protocol."""
+
+    def __init__(self, batches: Batches, routes: Routes, clock: Callable[[], float]) -> None:
+        self._batches = batches
+        self._routes = routes
+        self._clock = clock
+        self._lock = Lock()
+        self._exchanges: list[tuple[str, str, int]] = []
+
+    def now(self) -> float:
+        return self._clock()
+
+    def note(self, method: str, path: str, status: int) -> None:
+        if not path.startswith("/sandbox"):
+            with self._lock:
+                self._exchanges.append((method, path, status))
+
+    def exchanges(self) -> list[tuple[str, str, int]]:
+        with self._lock:
+            return list(self._exchanges)
+
+    def error_page(self, refusal: Refusal, request_id: str) -> Page:
+        return error_page(refusal, request_id)
+
+    def reply(self, call: Call) -> Reply:
+        match call.method, call.path.rstrip("/"):
+            case "GET", "/sandbox":
+                return self._state()
+            case "POST", "/sandbox/faults":
+                return self._set_faults(call)
+        return self._routes.reply(call)
+
+    def _state(self) -> dict[str, Any]:
+        """What a test in another process asks for."""
+        batches = [
+            {
+                "id": record.id,
+                "created_at": rfc3339(record.created_at),
+                "custom_ids": record.custom_ids,
+                "status": record.status,
+                "counts": record.counts(),
+            }
+            for record in self._batches.settled()
+        ]
+        return {
+            "simulation": True,
+            "batches": batches,
+            "billed": dict(self._batches.billed()),
+            "usage": dict(self._batches.usage()),
+            "exchanges": self.exchanges(),
+        }
+
+    def _set_faults(self, call: Call) -> dict[str, Any]:
+        try:
+            self._routes.set_faults(read_object(call.body))
+        except KeyError as exc:
+            raise Refusal(400, str(exc.args[0])) from exc
+        return {"simulation": True}
+
+
+def _asking(answers: Answers, style: str) -> Callable[[Request], Any]:
+    """A function that answers: by reading (None), by the function or mapping given, or always the same."""
+    if answers is None:
+        # Imported late: a sandbox with given answers needs no reader.
+        from batchata.sandbox.reading import MIXED, STYLES, read
+
+        if style not in (*STYLES, MIXED):
+            known = ", ".join([*STYLES, MIXED])
+            raise InvalidInputError(f"style {style!r} is not known; it is one of {known}")
+        return partial(read, style=style)
+    if style != "plain":
+        raise InvalidInputError("style is for answers that the sandbox reads; given answers have their own")
+    if callable(answers) and not isinstance(answers, type):
+        return answers
+    if isinstance(answers, Mapping):
+        return lambda request: answers[request.custom_id]
+    constant = as_answer(answers)
+    return lambda request: constant

@@ -1,114 +1,34 @@
-"""The HTTP side of the sandbox: a thread per connection, kept alive between calls."""
+"""The HTTP side of the sandbox: a thread per connection, kept alive between calls; h11 reads and writes."""
 
 from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterable
-from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BufferedIOBase
+from email.utils import formatdate
+from http.client import responses
 from ipaddress import ip_address
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Event, Lock
-from typing import Any, Protocol
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
+import h11
 import msgspec
 
-from batchata.sandbox.anthropic.protocol import Refusal, injected, new_id
-from batchata.sandbox.anthropic.results import Dropped
+from batchata.sandbox.protocol import Application, Call, Dropped, Lines, Refusal, Reply, new_id
 
-__all__ = ["BodyTooLarge", "read_body"]
-
-_CHUNK = 1 << 18
-
-
-class BodyTooLarge(Exception):
-    """The body is larger than allowed; it was read to its end and thrown away."""
-
-
-def read_body(headers: Message, stream: BufferedIOBase, limit: int) -> bytes:
-    """The body. Raises BodyTooLarge, or ConnectionError when the client goes away in its middle."""
-    if "chunked" in (headers.get("transfer-encoding") or "").lower():
-        return _chunked(stream, limit)
-    length = int(headers.get("content-length") or 0)
-    if length > limit:
-        # Read to the end: a client that is still writing would see a broken pipe instead of the 413.
-        _skip(stream, length)
-        raise BodyTooLarge
-    body = stream.read(length) if length else b""
-    if len(body) < length:
-        raise ConnectionError("the body ended early")
-    return body
-
-
-def _chunked(stream: BufferedIOBase, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while length := int(stream.readline(1024).split(b";")[0].strip() or b"0", 16):
-        part = stream.read(length)
-        stream.readline(8)
-        if len(part) < length:
-            raise ConnectionError("the body ended early")
-        size += length
-        if size > limit:
-            parts.clear()
-        else:
-            parts.append(part)
-    while stream.readline(65_536).strip():
-        pass  # trailers
-    if size > limit:
-        raise BodyTooLarge
-    return b"".join(parts)
-
-
-def _skip(stream: BufferedIOBase, length: int) -> None:
-    while length > 0 and (part := stream.read(min(length, _CHUNK))):
-        length -= len(part)
-
-
-__all__ = ["Call", "Lines", "Reply", "Server", "is_loopback"]
+__all__ = ["Server", "is_loopback"]
 
 logger = logging.getLogger("batchata.sandbox")
-
-_TOO_LARGE = (
-    b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n"
-    b"<center><h1>413 Request Entity Too Large</h1></center>\r\n<hr><center>cloudflare</center>\r\n"
-    b"</body>\r\n</html>\r\n"
-)
+_RECEIVED = 1 << 18
+_LARGEST_HEAD = 1 << 16
 
 
-class Call(msgspec.Struct):
-    """One HTTP request; `base_url` is how the caller names this server."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    body: bytes
-    base_url: str
-
-
-class Lines(msgspec.Struct):
-    """A JSONL answer, sent piece by piece."""
-
-    pieces: Iterable[bytes]
-
-
-type Reply = dict[str, Any] | bytes | Lines
-
-
-class Application(Protocol):
-    """Answers calls; raises Refusal for an error answer, Dropped for none at all."""
-
-    def reply(self, call: Call) -> Reply: ...
-    def note(self, method: str, path: str, status: int) -> None: ...
-    def now(self) -> float: ...
-
-
-class Server(ThreadingHTTPServer):
+class Server(ThreadingTCPServer):
     """The listening socket and its open connections."""
 
     daemon_threads = True
+    allow_reuse_address = True
     request_queue_size = 256
 
     def __init__(self, address: tuple[str, int], application: Application, max_body: int) -> None:
@@ -118,14 +38,11 @@ class Server(ThreadingHTTPServer):
         self.stopping = Event()
         self._open: set[socket.socket] = set()
         self._open_lock = Lock()
-        super().__init__(address, _Handler)
+        super().__init__(address, _Connection)
 
-    def server_bind(self) -> None:
-        # HTTPServer's own asks the resolver for this machine's name, which can take seconds offline.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = "localhost", self.server_address[1]
+    @property
+    def server_port(self) -> int:
+        return int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._open_lock:
@@ -174,116 +91,130 @@ def _name_in(host: str) -> str:
         return ""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "batchata-sandbox"
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
+class _Connection(BaseRequestHandler):
+    """One connection: a call is read to its end, answered, and the next one is waited for."""
+
     server: Server
+    request: socket.socket
 
-    def do_GET(self) -> None:
-        self._serve()
+    def setup(self) -> None:
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD)
 
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_DELETE(self) -> None:
-        self._serve()
-
-    def _serve(self) -> None:
-        parts = urlsplit(self.path)
-        self._request_id = new_id("req")
+    def handle(self) -> None:
+        """Answer calls until one side has enough."""
         try:
-            self._answer(parts.path, self._reply(parts.path, parts.query))
-        except Refusal as refusal:
-            self._refuse(parts.path, refusal)
-        except BodyTooLarge:
-            self._refuse(parts.path, injected(413, None))
-        except Dropped:
-            self._note(parts.path, 0)
-            self.close_connection = True
-            break_off(self.connection)
-        except OSError:
-            raise  # the client is gone
-        except Exception as exc:
-            logger.exception("call_failed path=%s", parts.path)
-            self._refuse(parts.path, Refusal(500, f"Internal server error of the sandbox: {exc!r}"))
+            while isinstance(head := self._next_event(), h11.Request):
+                self._serve(head)
+                if not self._http.our_state is self._http.their_state is h11.DONE:
+                    return
+                self._http.start_next_cycle()
+        except h11.RemoteProtocolError as exc:
+            logger.debug("not_http client=%s: %s", self.client_address, exc)
+            self._send_error("GET", Refusal(exc.error_status_hint, str(exc)))
 
-    def _reply(self, path: str, query: str) -> Reply:
-        body = read_body(self.headers, self.rfile, self.server.max_body)
-        self._check_caller()
-        if not path.startswith("/sandbox"):
-            self._check_key()
-        values = {name: value[-1] for name, value in parse_qs(query).items()}
-        host = self.headers.get("host") or f"{self.server.host}:{self.server.server_port}"
-        call = Call(self.command, path, values, body, f"http://{host}")
+    def _next_event(self) -> Any:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            if self._http.they_are_waiting_for_100_continue:
+                self._write(h11.InformationalResponse(status_code=100, headers=[]))
+            self._http.receive_data(self.request.recv(_RECEIVED))
+        return event
+
+    def _serve(self, head: h11.Request) -> None:
+        method, target = head.method.decode("ascii"), urlsplit(head.target.decode("latin-1"))
+        path = target.path
+        try:
+            self._answer(method, path, self._reply(method, target, head))
+        except Refusal as refusal:
+            self._refuse(method, path, refusal)
+        except Dropped:
+            self.server.application.note(method, path, 0)
+            break_off(self.request)
+        except (OSError, h11.ProtocolError):
+            raise  # the client is gone, or speaks something else
+        except Exception as exc:
+            logger.exception("call_failed path=%s", path)
+            self._refuse(method, path, Refusal(500, f"Internal server error of the sandbox: {exc!r}"))
+
+    def _reply(self, method: str, target: SplitResult, head: h11.Request) -> Reply:
+        body = self._body()
+        headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
+        self._check_caller(headers)
+        query = {name: value[-1] for name, value in parse_qs(target.query).items()}
+        host = headers.get("host") or f"{self.server.host}:{self.server.server_port}"
+        call = Call(method, target.path, query, headers, body, f"http://{host}")
         return self.server.application.reply(call)
 
-    def _check_caller(self) -> None:
+    def _body(self) -> bytes:
+        """The body, read to its end also where it is too large: a client that is still writing would see a
+        broken pipe instead of the 413."""
+        parts: list[bytes] = []
+        size = 0
+        while isinstance(event := self._next_event(), h11.Data):
+            size += len(event.data)
+            if size > self.server.max_body:
+                parts.clear()
+            else:
+                parts.append(event.data)
+        if size > self.server.max_body:
+            raise Refusal(413)
+        return b"".join(parts)
+
+    def _check_caller(self, headers: dict[str, str]) -> None:
         """A web page of another origin gets nothing, nor one that has bound its name to this machine."""
-        hosts = self.headers.get_all("host") or []
-        if is_loopback(self.server.host) and not all(is_loopback(_name_in(host)) for host in hosts):
+        host = headers.get("host")
+        if host is not None and is_loopback(self.server.host) and not is_loopback(_name_in(host)):
             raise Refusal(403, "the sandbox answers to the names of this machine only, not to this Host")
-        origin = self.headers.get("origin")
-        same = origin is None or [origin] == [f"http://{host}" for host in hosts]
-        if not same or self.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        origin = headers.get("origin")
+        same = origin is None or origin == f"http://{host}"
+        if not same or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             raise Refusal(403, "the sandbox does not answer to web pages of another origin")
 
-    def _check_key(self) -> None:
-        bearer = (self.headers.get("authorization") or "").lower().startswith("bearer ")
-        if not bearer and not self.headers.get("x-api-key"):
-            raise Refusal(401, "x-api-key header is required")
-
-    def _answer(self, path: str, reply: Reply) -> None:
-        self._note(path, 200)
+    def _answer(self, method: str, path: str, reply: Reply) -> None:
+        self.server.application.note(method, path, 200)
         if isinstance(reply, Lines):
-            self._stream(path, reply)
+            self._stream(reply)
             return
         body = reply if isinstance(reply, bytes) else msgspec.json.encode(reply)
-        self._send(200, "application/json", body)
+        head = self._head(200, new_id("req"), "application/json", {"content-length": str(len(body))})
+        self._send(head, body)
 
-    def _refuse(self, path: str, refusal: Refusal) -> None:
-        self._note(path, refusal.status)
-        if refusal.status == 413:
-            # The real 413 comes from the proxy in front of the service, which speaks HTML.
-            self._send(413, "text/html", _TOO_LARGE, refusal.headers)
-            return
-        envelope = msgspec.json.encode(refusal.envelope(self._request_id))
-        self._send(refusal.status, "application/json", envelope, refusal.headers)
+    def _refuse(self, method: str, path: str, refusal: Refusal) -> None:
+        self.server.application.note(method, path, refusal.status)
+        self._send_error(method, refusal)
 
-    def _send(self, status: int, kind: str, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self._head(status, kind, {"content-length": str(len(body)), **(headers or {})})
-        self.wfile.write(body)
+    def _send_error(self, method: str, refusal: Refusal) -> None:
+        request_id = new_id("req")
+        page = self.server.application.error_page(refusal, request_id)
+        headers = {"content-length": str(len(page.body)), **refusal.headers}
+        head = self._head(refusal.status, request_id, page.media_type, headers)
+        self._send(head, b"" if method == "HEAD" else page.body)
 
-    def _head(self, status: int, kind: str, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        always = {
-            "content-type": kind,
-            "request-id": self._request_id,
-            "x-batchata-sandbox": "simulation",
-        }
-        for name, value in {**always, **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
+    def _send(self, head: h11.Response, body: bytes) -> None:
+        self._write(head, h11.Data(data=body), h11.EndOfMessage())
 
-    def _stream(self, path: str, lines: Lines) -> None:
-        self._head(200, "application/x-jsonl", {"transfer-encoding": "chunked"})
+    def _stream(self, lines: Lines) -> None:
+        self._write(self._head(200, new_id("req"), "application/x-jsonl", {"transfer-encoding": "chunked"}))
         try:
             for piece in lines.pieces:
                 if piece:
-                    self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    self._write(h11.Data(data=piece))
         except Dropped:
-            self.wfile.flush()
-            self.close_connection = True
-            break_off(self.connection)
+            break_off(self.request)
             return
-        self.wfile.write(b"0\r\n\r\n")
+        self._write(h11.EndOfMessage())
 
-    def _note(self, path: str, status: int) -> None:
-        self.server.application.note(self.command, path, status)
+    def _head(self, status: int, request_id: str, media_type: str, headers: dict[str, str]) -> h11.Response:
+        always = {
+            "date": formatdate(self.server.application.now(), usegmt=True),
+            "server": "batchata-sandbox",
+            "content-type": media_type,
+            "request-id": request_id,
+            "x-batchata-sandbox": "simulation",
+        }
+        return h11.Response(
+            status_code=status, headers=list({**always, **headers}.items()), reason=responses.get(status, "")
+        )
 
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        return super().date_time_string(self.server.application.now() if timestamp is None else timestamp)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        logger.debug("%s simulation=true", format % args)
+    def _write(self, *events: Any) -> None:
+        self.request.sendall(b"".join(self._http.send(event) or b"" for event in events))

@@ -11,7 +11,7 @@ from typing import BinaryIO, Literal, Protocol
 
 import msgspec
 
-__all__ = ["Record"]
+__all__ = ["DAY", "LETTERS", "DirectoryShelf", "MemoryShelf", "Record", "Shelf"]
 
 DAY = 86_400.0
 
@@ -60,9 +60,6 @@ class Record(msgspec.Struct):
     def billed(self) -> list[str]:
         """The custom ids whose answers are billed."""
         return [i for i, letter in zip(self.custom_ids, self.kinds, strict=False) if letter == "s"]
-
-
-__all__ = ["DirectoryShelf", "MemoryShelf", "Shelf"]
 
 
 class Shelf(Protocol):

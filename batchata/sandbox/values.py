@@ -1,92 +1,51 @@
-"""What a sandbox's user gives and gets: answers, requests, documents, batches."""
+"""What a sandbox's user gives and gets: requests, documents, answers, batches."""
 
 from __future__ import annotations
 
-import base64
-import binascii
+import json
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
-from batchata.sandbox.anthropic.schema import schema_of
-from batchata.sandbox.pdf import Pdf, read_pdf
+from batchata.sandbox.pdf import Pdf
 
-__all__ = ["Answer", "BatchView", "Document", "Request"]
+__all__ = ["Answer", "Answering", "BatchView", "Document", "Quote", "Request", "as_answer"]
 
-
-@dataclass(slots=True)
-class Answer:
-    """One answer: `text`, or `content` blocks; `kind` other than "succeeded" makes it another outcome.
-
-    `usage` overrides single keys of the estimated usage. `error_type` and `error_message` belong to
-    kind "errored". A kind the protocol does not know is sent as it is.
-    """
-
-    text: str | None = None
-    content: list[dict[str, Any]] | None = None
-    stop_reason: str = "end_turn"
-    usage: dict[str, Any] | None = None
-    kind: str = "succeeded"
-    error_type: str = "api_error"
-    error_message: str = "Internal server error"
-    stop_details: dict[str, Any] | None = None
-
-    def blocks(self) -> list[dict[str, Any]]:
-        if self.content is not None:
-            return self.content
-        return [{"type": "text", "text": self.text or "", "citations": None}]
+logger = logging.getLogger("batchata.sandbox")
 
 
-class Document:
-    """One `document` block of a request; `index` counts over all documents of the request."""
+class Document(ABC):
+    """One document of a request; `index` counts over all documents of the request."""
 
-    def __init__(self, block: dict[str, Any], index: int) -> None:
-        source = block.get("source") or {}
-        self.block = block
+    def __init__(self, index: int, title: str | None, *, citations_enabled: bool) -> None:
         self.index = index
-        self.title: str | None = block.get("title")
-        self.source: dict[str, Any] = source
-        self.source_type: str = source.get("type", "")
-        self.media_type: str = source.get("media_type") or (
-            "text/plain" if self.source_type in ("text", "content") else "application/pdf"
-        )
-        self.citations_enabled = bool((block.get("citations") or {}).get("enabled"))
+        self.title = title
+        self.citations_enabled = citations_enabled
 
     @property
-    def kind(self) -> str:
-        """How a citation addresses this document: "page", "char" or "block"."""
-        return {"text": "char", "content": "block"}.get(self.source_type, "page")
+    @abstractmethod
+    def kind(self) -> Literal["page", "char", "block"]:
+        """How a citation addresses this document."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def pdf(self) -> Pdf | None:
-        """The PDF, or None when this is no base64 PDF. Raises ValueError when it is no base64."""
-        if self.source_type != "base64" or self.media_type != "application/pdf":
-            return None
-        return read_pdf(self.bytes)
+        """The PDF, or None when it is none. Raises ValueError when its bytes cannot be had."""
 
-    @cached_property
-    def bytes(self) -> bytes:
-        try:
-            return base64.b64decode(self.source.get("data", ""), validate=True)
-        except (binascii.Error, TypeError) as exc:
-            raise ValueError("not base64") from exc
-
-    @cached_property
+    @property
+    @abstractmethod
     def pages(self) -> list[str]:
         """The text by page (PDF), by block (custom content), or as one page (plain text)."""
-        match self.source_type:
-            case "text":
-                return [str(self.source.get("data", ""))]
-            case "content":
-                return content_texts(self.source.get("content"))
-            case "base64":
-                return self.pdf.pages if self.pdf else []
-        return []
 
 
-class Request:
-    """One request of a batch as an answering function sees it; `number` is its place in the batch."""
+class Request(ABC):
+    """One request of a batch as an answering function sees it; `number` is its place in the batch.
+
+    `params` is what was sent, in the words of its protocol; the rest says the same for any protocol.
+    """
 
     def __init__(self, custom_id: str, params: dict[str, Any], number: int = 0) -> None:
         self.custom_id = custom_id
@@ -100,27 +59,94 @@ class Request:
     def model(self) -> str:
         return str(self.params.get("model", ""))
 
-    @cached_property
+    @property
+    @abstractmethod
     def text(self) -> str:
         """The text of all user messages, joined by blank lines."""
-        return "\n\n".join(text for message in self._user_messages() for text in content_texts(message))
 
-    @cached_property
+    @property
+    @abstractmethod
     def system(self) -> str:
-        return "\n\n".join(content_texts(self.params.get("system")))
+        """The text of the system prompt."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def documents(self) -> list[Document]:
-        return documents_of(self.params)
+        """Every document of the user messages, in order."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def schema(self) -> dict[str, Any] | None:
-        """The JSON schema asked for: of `output_config.format`, a forced tool, or the system prompt."""
-        return schema_of(self.params, self.system)
+        """The JSON schema asked for: of the output format, a forced tool, or the system prompt."""
 
-    def _user_messages(self) -> list[Any]:
-        messages = self.params.get("messages") or []
-        return [m.get("content") for m in messages if isinstance(m, dict) and m.get("role") == "user"]
+    @property
+    @abstractmethod
+    def forced_tool(self) -> str | None:
+        """The name of the tool that has to be called."""
+
+    @property
+    @abstractmethod
+    def has_format(self) -> bool:
+        """Whether the protocol itself holds the answer to the schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A stretch of a document that an answer rests on; `number` is the page or block, from 0."""
+
+    document: Document
+    number: int
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer: `text`, or `content` blocks; `kind` other than "succeeded" makes it another outcome.
+
+    `content`, `usage` (which overrides single keys of the estimated one) and the rest are in the words of the
+    protocol. `error_type` and `error_message` belong to kind "errored". A kind the protocol does not know is
+    sent as it is. `pieces` (texts that join to the answer, with what each rests on) and `call` (a tool and
+    its input) are what the sandbox's own reader gives instead of `text`.
+    """
+
+    text: str | None = None
+    content: list[dict[str, Any]] | None = None
+    stop_reason: str | None = None
+    usage: dict[str, Any] | None = None
+    kind: str = "succeeded"
+    error_type: str = "api_error"
+    error_message: str = "Internal server error"
+    stop_details: dict[str, Any] | None = None
+    pieces: list[tuple[str, Quote | None]] | None = None
+    call: tuple[str, Any] | None = None
+
+
+def as_answer(value: Any) -> Answer:
+    """An answer from what a user may give: an Answer, a text, a pydantic model, or any JSON value."""
+    if isinstance(value, Answer):
+        return value
+    if isinstance(value, str):
+        return Answer(value)
+    if hasattr(value, "model_dump_json"):
+        return Answer(value.model_dump_json())
+    return Answer(json.dumps(value, ensure_ascii=False, default=str))
+
+
+class Answering:
+    """Answers requests by a function."""
+
+    def __init__(self, ask: Callable[[Request], Any]) -> None:
+        self._ask = ask
+
+    def answer(self, request: Request) -> Answer:
+        """The answer; what the answering function raises becomes an errored one."""
+        try:
+            return as_answer(self._ask(request))
+        except Exception as exc:
+            logger.exception("answer_failed custom_id=%s", request.custom_id)
+            return Answer(kind="errored", error_message=f"{type(exc).__name__}: {exc}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +158,3 @@ class BatchView:
     custom_ids: tuple[str, ...]
     status: str
     counts: dict[str, int] = field(default_factory=dict)
-
-
-def content_texts(content: Any) -> list[str]:
-    """The texts of a `content` value: a string, or a list of blocks."""
-    if isinstance(content, str):
-        return [content]
-    if not isinstance(content, list):
-        return []
-    return [str(b.get("text", "")) for b in content if isinstance(b, dict) and b.get("type") == "text"]
-
-
-def documents_of(params: dict[str, Any]) -> list[Document]:
-    """Every document block of the user messages, in order."""
-    found: list[Document] = []
-    for message in params.get("messages") or []:
-        content = message.get("content") if isinstance(message, dict) else None
-        if isinstance(content, list):
-            blocks = [b for b in content if isinstance(b, dict) and b.get("type") == "document"]
-            found += [Document(block, len(found) + n) for n, block in enumerate(blocks)]
-    return found

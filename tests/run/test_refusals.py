@@ -12,7 +12,7 @@ from run_support import Runs, conversations
 from batchata import load_results_from_disk
 from batchata.errors import AuthenticationFailedError, BatchataError, RequestRefusedError, SpendLimitError
 from batchata.sandbox import Faults
-from batchata.sandbox.anthropic.protocol import Refusal
+from batchata.sandbox.protocol import Refusal
 
 NO_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
 

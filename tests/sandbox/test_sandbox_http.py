@@ -148,11 +148,11 @@ def test_a_web_page_of_another_origin_gets_nothing(serve, headers, answered, pat
 
 
 def test_a_second_host_header_hides_nothing(serve):
-    """A foreign name is refused in whichever place it stands."""
+    """A call with two names is no HTTP and gets nothing, in whichever place the foreign one stands."""
     sandbox = serve("fine")
     with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])), timeout=5) as line:
         line.sendall(b"GET /sandbox HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n")
-        assert line.recv(100).startswith(b"HTTP/1.1 403 ")
+        assert line.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_sandbox_that_may_be_called_from_afar_answers_to_any_name():

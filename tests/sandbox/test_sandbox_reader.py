@@ -6,7 +6,8 @@ import base64
 import json
 from typing import Any
 
-from batchata.sandbox import Request
+from batchata.sandbox.anthropic.messages import blocks_of
+from batchata.sandbox.anthropic.requests import MessageRequest
 from batchata.sandbox.reading import read
 
 INVOICE = """ACME GmbH
@@ -53,7 +54,7 @@ def ask(content: Any, schema: dict[str, Any] | None = None, **params: Any) -> li
     """The content blocks of the answer; the schema goes by the system prompt, as with citations."""
     system = {"system": f"Answer with JSON that fits this schema:\n{json.dumps(schema)}"} if schema else {}
     messages = [{"role": "user", "content": content}]
-    return read(Request("r", {"messages": messages, **system, **params})).blocks()
+    return blocks_of(read(MessageRequest("r", {"messages": messages, **system, **params})))
 
 
 def filled(content: Any, schema: dict[str, Any]) -> Any:
@@ -225,7 +226,7 @@ def test_real_invoices_are_read_and_cited(serve, connect, request_of, shared):
     right, wrong = 0, []
     for line in client.messages.batches.results(batch.id):
         truth = json.loads(paths[line.custom_id].with_suffix(".expected.json").read_text())[0]
-        pages = Request("r", requests[list(paths).index(line.custom_id)]["params"]).documents[0].pages
+        pages = MessageRequest("r", requests[list(paths).index(line.custom_id)]["params"]).documents[0].pages
         blocks = [block for block in line.result.message.content if block.type == "text"]
         answer = json.loads("".join(block.text for block in blocks))
         for field in schema["properties"]:

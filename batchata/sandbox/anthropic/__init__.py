@@ -1,1 +1,1 @@
-"""The Message Batches protocol as the sandbox serves it: routes, validation, batches, result lines."""
+"""The Message Batches protocol as the sandbox serves it: routes, validation, result lines."""

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator
 from random import Random
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
-from batchata.sandbox.anthropic.answering import Answering, Outcome, message_of
-from batchata.sandbox.anthropic.caching import SIDE_BY_SIDE, CacheUsage
-from batchata.sandbox.anthropic.protocol import Entry, rfc3339
+from batchata.sandbox.anthropic.caching import SIDE_BY_SIDE, CacheUsage, PromptCache
+from batchata.sandbox.anthropic.messages import message_of
+from batchata.sandbox.anthropic.requests import Entry, MessageRequest
 from batchata.sandbox.anthropic.tokens import input_tokens
+from batchata.sandbox.anthropic.validation import Rejection, rejection
 from batchata.sandbox.faults import Faults, chosen
+from batchata.sandbox.protocol import rfc3339
 from batchata.sandbox.storage import LETTERS, Record
-from batchata.sandbox.values import Answer
+from batchata.sandbox.values import Answer, Answering
 
 __all__ = ["render"]
 
 _encoder = msgspec.json.Encoder()
+_decode = msgspec.json.decode
 
 
 def _encode(value: object) -> bytes:
@@ -37,13 +38,20 @@ _TOKEN_KINDS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", 
 
 
 def render(
-    record: Record, entries: list[Entry], answering: Answering, faults: Faults, seed: int, *, shuffle: bool
+    record: Record,
+    entries: list[Entry],
+    answering: Answering,
+    cache: PromptCache,
+    faults: Faults,
+    seed: int,
+    *,
+    shuffle: bool,
 ) -> list[bytes]:
     """The lines of a batch in the order they are sent; fills the record's `kinds` and `usage`."""
     if not faults.hits(record.number):
         faults = Faults()
     random = Random(f"{seed}:{record.number}")
-    writer = _Writer(record, answering, faults, _processed(record, random))
+    writer = _Writer(record, answering, cache, faults, _processed(record, random))
     lines = [line for number, entry in enumerate(entries) for line in writer.lines(number, entry)]
     lines.extend(_foreign(faults))
     record.kinds = "".join(writer.kinds)
@@ -65,10 +73,16 @@ class _Writer:
     """Lines, kinds and total usage of one batch."""
 
     def __init__(
-        self, record: Record, answering: Answering, faults: Faults, processed: set[int] | None
+        self,
+        record: Record,
+        answering: Answering,
+        cache: PromptCache,
+        faults: Faults,
+        processed: set[int] | None,
     ) -> None:
         self.record = record
         self.answering = answering
+        self.cache = cache
         self.faults = faults
         self.processed = processed
         self.kinds: list[str] = []
@@ -107,33 +121,41 @@ class _Writer:
                 yield line
 
     def _result(self, number: int, entry: Entry) -> dict[str, Any]:
-        outcome = self._outcome(number, entry)
-        self.kinds.append(LETTERS.get(outcome.kind, "e"))
-        if isinstance(outcome, Outcome):
-            return self._succeeded(number, outcome)
-        if outcome.kind != "errored":
-            return {"type": outcome.kind}
-        error = {"type": outcome.error_type, "message": outcome.error_message, "details": None}
+        answer, params = self._answer(number, entry)
+        self.kinds.append(LETTERS.get(answer.kind, "e"))
+        if answer.kind == "succeeded":
+            return self._succeeded(number, answer, params)
+        if answer.kind != "errored":
+            return {"type": answer.kind}
+        error = {"type": answer.error_type, "message": answer.error_message, "details": None}
         return {"type": "errored", "error": {"type": "error", "error": error, "request_id": None}}
 
-    def _succeeded(self, number: int, outcome: Outcome) -> dict[str, Any]:
+    def _succeeded(self, number: int, answer: Answer, params: dict[str, Any]) -> dict[str, Any]:
         if self.side_by_side == SIDE_BY_SIDE:
             self.unread, self.side_by_side = set(), 0
         self.side_by_side += 1
-        used = self.answering.cache.usage(outcome.params, self.record.ended_at or 0.0, self.unread)
-        message = message_of(outcome.answer, outcome.params, f"{self.prefix}{number}", used)
+        used = self.cache.usage(params, self.record.ended_at or 0.0, self.unread)
+        message = message_of(answer, params, f"{self.prefix}{number}", used)
         for kind in _TOKEN_KINDS:
             self.usage[kind] += message["usage"].get(kind) or 0
         if self.faults.line_separators:
             message["sandbox_note"] = "simulation\u2028of a message"
         return {"type": "succeeded", "message": message}
 
-    def _outcome(self, number: int, entry: Entry) -> Answer | Outcome:
+    def _answer(self, number: int, entry: Entry) -> tuple[Answer, dict[str, Any]]:
+        """What becomes of one request, and its parameters where they were read."""
         if self.processed is not None and number not in self.processed:
-            return Answer(kind=str(self.record.stopped))
+            return Answer(kind=str(self.record.stopped)), {}
         if self.line_faults and (fault := self._fault(number, entry.custom_id)):
-            return fault
-        return self.answering.outcome(entry.custom_id, entry.params, number, self.day)
+            return fault, {}
+        try:
+            params: dict[str, Any] = _decode(entry.params)
+        except msgspec.DecodeError as exc:
+            return _refused(Rejection("invalid_request_error", f"not valid JSON: {exc}")), {}
+        rejected = rejection(params, self.day)
+        if rejected is not None:
+            return _refused(rejected), params
+        return self.answering.answer(MessageRequest(entry.custom_id, params, number)), params
 
     def _fault(self, number: int, custom_id: str) -> Answer | None:
         faults = self.faults
@@ -146,6 +168,10 @@ class _Writer:
         return None
 
 
+def _refused(reason: Rejection) -> Answer:
+    return Answer(kind="errored", error_type=reason.type, error_message=reason.message)
+
+
 def _foreign(faults: Faults) -> Iterator[bytes]:
     """Lines for custom ids that nobody sent."""
     ids = faults.foreign
@@ -156,51 +182,3 @@ def _foreign(faults: Faults) -> Iterator[bytes]:
         used = CacheUsage(input_tokens(params), 0, 0, 0)
         message = message_of(Answer("not yours"), params, f"msg_sandbox_{custom_id}", used)
         yield _encode({"custom_id": custom_id, "result": {"type": "succeeded", "message": message}}) + b"\n"
-
-
-__all__ = ["Download", "Dropped"]
-
-_PIECE = 1 << 16
-
-
-class Dropped(Exception):
-    """The connection is to break off here."""
-
-
-@dataclass(slots=True)
-class Download:
-    """What the faults want of one download; -1 lines means no fault."""
-
-    drop_after: int
-    truncate_after: int
-    cut_last: bool
-    pause: float
-
-    @classmethod
-    def of(cls, faults: Faults) -> Download:
-        return cls(
-            int(faults.take("drop_results_after", -1)),
-            int(faults.take("truncate_results", -1)),
-            faults.strike("cut_last_line"),
-            float(faults.slow_results),
-        )
-
-    def pieces(self, results: BinaryIO, wait: Callable[[float], object]) -> Iterator[bytes]:
-        """The bytes to send. Raises Dropped where the connection is to break."""
-        if self.drop_after < 0 and self.truncate_after < 0 and not self.cut_last and not self.pause:
-            while piece := results.read(_PIECE):
-                yield piece
-            return
-        yield from self._by_line(results, wait)
-
-    def _by_line(self, results: BinaryIO, wait: Callable[[float], object]) -> Iterator[bytes]:
-        limits = [n for n in (self.drop_after, self.truncate_after) if n >= 0]
-        held = b""
-        for line in islice(results, min(limits) if limits else None):
-            yield held
-            held = line
-            if self.pause:
-                wait(self.pause)
-        yield held[: len(held) // 2] if self.cut_last else held
-        if self.drop_after >= 0 and self.drop_after == min(limits):
-            raise Dropped

@@ -6,28 +6,53 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from batchata.sandbox.anthropic.answering import Answering, message_of
-from batchata.sandbox.anthropic.protocol import (
+import msgspec
+
+from batchata.sandbox.anthropic.batches import Batches, batch_object
+from batchata.sandbox.anthropic.messages import message_of
+from batchata.sandbox.anthropic.requests import MessageRequest
+from batchata.sandbox.anthropic.tokens import input_tokens
+from batchata.sandbox.anthropic.validation import Rejection, rejection
+from batchata.sandbox.faults import Download, Faults
+from batchata.sandbox.protocol import (
+    Call,
+    Dropped,
+    Lines,
+    Page,
     Refusal,
-    batch_object,
-    injected,
+    Reply,
     new_id,
     read_object,
     rfc3339,
-    spend_limit,
 )
-from batchata.sandbox.anthropic.results import Download, Dropped
-from batchata.sandbox.anthropic.service import Service
-from batchata.sandbox.anthropic.tokens import input_tokens
-from batchata.sandbox.anthropic.validation import Rejection, rejection
-from batchata.sandbox.faults import Faults
-from batchata.sandbox.server import Call, Lines, Reply
 from batchata.sandbox.storage import Record
-from batchata.sandbox.values import Request
+from batchata.sandbox.values import Answering
 
-__all__ = ["Routes"]
+__all__ = ["Routes", "error_page"]
 
 _BATCHES = ("v1", "messages", "batches")
+_ERRORS = {
+    400: ("invalid_request_error", "The sandbox was told to refuse this request"),
+    401: ("authentication_error", "invalid x-api-key"),
+    402: ("billing_error", "Your credit balance is too low to access the Anthropic API."),
+    403: ("permission_error", "Your API key does not have permission to use the specified resource"),
+    404: ("not_found_error", "Not found"),
+    408: ("timeout_error", "Request timed out"),
+    409: ("conflict_error", "Conflict"),
+    413: ("request_too_large", "Request exceeds the maximum size"),
+    422: ("invalid_request_error", "Unprocessable"),
+    429: ("rate_limit_error", "This request would exceed your organization's rate limit"),
+    500: ("api_error", "Internal server error"),
+    501: ("api_error", "Not implemented"),
+    503: ("api_error", "Service unavailable"),
+    504: ("timeout_error", "Gateway timeout"),
+    529: ("overloaded_error", "Overloaded"),
+}
+_TOO_LARGE = (
+    b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n"
+    b"<center><h1>413 Request Entity Too Large</h1></center>\r\n<hr><center>cloudflare</center>\r\n"
+    b"</body>\r\n</html>\r\n"
+)
 _STATUS_OF = {
     "not_found_error": 404,
     "invalid_request_error": 400,
@@ -37,43 +62,31 @@ _STATUS_OF = {
 
 
 class Routes:
-    """Answers calls out of a Service; `wait` sleeps until the sandbox stops at the latest."""
+    """Answers calls out of the batches; `wait` sleeps until the sandbox stops at the latest."""
 
     def __init__(
         self,
-        service: Service,
+        batches: Batches,
         answering: Answering,
         clock: Callable[[], float],
         wait: Callable[[float], object],
     ) -> None:
-        self._service = service
+        self._batches = batches
         self._answering = answering
         self._clock = clock
         self._wait = wait
         self._lock = Lock()
-        self._exchanges: list[tuple[str, str, int]] = []
 
     @property
     def faults(self) -> Faults:
-        return self._service.faults
-
-    @property
-    def exchanges(self) -> list[tuple[str, str, int]]:
-        with self._lock:
-            return list(self._exchanges)
-
-    def note(self, method: str, path: str, status: int) -> None:
-        if not path.startswith("/sandbox"):
-            with self._lock:
-                self._exchanges.append((method, path, status))
-
-    def now(self) -> float:
-        return self._clock()
+        return self._batches.faults
 
     def reply(self, call: Call) -> Reply:
+        if not call.headers.get("x-api-key") and not _is_bearer(call.headers.get("authorization", "")):
+            raise Refusal(401, "x-api-key header is required")
         parts = tuple(part for part in call.path.split("/") if part)
         if parts[:3] == _BATCHES:
-            return self._batches(call, parts[3:])
+            return self._of_batches(call, parts[3:])
         match call.method, parts:
             case "POST", ("v1", "messages"):
                 return self._message(call)
@@ -81,13 +94,9 @@ class Routes:
                 return self._count_tokens(call)
             case "GET", ("v1", "models", model):
                 return {"type": "model", "id": model, "display_name": model, "created_at": rfc3339(0.0)}
-            case "GET", ("sandbox",):
-                return self._state()
-            case "POST", ("sandbox", "faults"):
-                return self._set_faults(call)
         raise Refusal(404, "Not found")
 
-    def _batches(self, call: Call, parts: tuple[str, ...]) -> Reply:
+    def _of_batches(self, call: Call, parts: tuple[str, ...]) -> Reply:
         match call.method, parts:
             case "POST", ():
                 return self._create(call)
@@ -99,19 +108,19 @@ class Routes:
                 return self._results(batch_id)
             case "POST", (batch_id, "cancel"):
                 self._inject("cancel_status")
-                return self._described(self._service.cancel(batch_id), call)
+                return self._described(self._batches.cancel(batch_id), call)
             case "DELETE", (batch_id,):
-                self._service.delete(batch_id)
+                self._batches.delete(batch_id)
                 return {"id": batch_id, "type": "message_batch_deleted"}
         raise Refusal(404, "Not found")
 
     def _create(self, call: Call) -> Reply:
         if self.faults.spend_limit:
-            raise spend_limit()
+            raise _spend_limit()
         self._inject("create_status", self.faults.create_says)
         if self._strike("created_twice"):
-            self._service.create(call.body)
-        created = self._described(self._service.create(call.body), call)
+            self._batches.create(call.body)
+        created = self._described(self._batches.create(call.body), call)
         hang = float(self._take("create_hang", 0.0))
         if hang:
             self._wait(hang)
@@ -135,7 +144,7 @@ class Routes:
         if not 1 <= int(limit) <= 1000:
             bound = "greater than or equal to 1" if int(limit) < 1 else "less than or equal to 1000"
             raise Refusal(400, f"limit: Input should be {bound}")
-        records, more = self._service.page(
+        records, more = self._batches.page(
             int(limit), call.query.get("after_id"), call.query.get("before_id")
         )
         batches = [self._described(record, call) for record in records]
@@ -153,11 +162,11 @@ class Routes:
         description = self._take("descriptions", None)
         if isinstance(description, bytes | dict):
             return description
-        return self._described(self._service.retrieve(batch_id), call)
+        return self._described(self._batches.retrieve(batch_id), call)
 
     def _results(self, batch_id: str) -> Reply:
         self._inject("results_status")
-        results = self._service.results(batch_id)
+        results = self._batches.results(batch_id)
         instead = self._take("results_instead", None)
         if instead is not None:
             return Lines([instead.encode()])
@@ -171,12 +180,12 @@ class Routes:
         self._refuse(rejection(params, self._day(), in_batch=False))
         if params.get("stream"):
             raise Refusal(400, "stream: the sandbox does not stream")
-        answer = self._answering.answer(Request("message", params))
+        answer = self._answering.answer(MessageRequest("message", params))
         if answer.kind != "succeeded":
             raise Refusal(
                 _STATUS_OF.get(answer.error_type, 500), answer.error_message, kind=answer.error_type
             )
-        used = self._answering.cache.usage(params, self._clock())
+        used = self._batches.cache.usage(params, self._clock())
         return message_of(answer, params, new_id("msg_sandbox"), used, tier="standard")
 
     def _count_tokens(self, call: Call) -> Reply:
@@ -192,33 +201,10 @@ class Routes:
         if reason is not None:
             raise Refusal(_STATUS_OF.get(reason.type, 400), reason.message, kind=reason.type)
 
-    def _state(self) -> dict[str, Any]:
-        """What a test in another process asks for."""
-        batches = [
-            {
-                "id": record.id,
-                "created_at": rfc3339(record.created_at),
-                "custom_ids": record.custom_ids,
-                "status": record.status,
-                "counts": record.counts(),
-            }
-            for record in self._service.settled()
-        ]
-        return {
-            "simulation": True,
-            "batches": batches,
-            "billed": dict(self._service.billed()),
-            "usage": dict(self._service.usage()),
-            "exchanges": self.exchanges,
-        }
-
-    def _set_faults(self, call: Call) -> dict[str, Any]:
-        try:
-            with self._lock:
-                self.faults.update(read_object(call.body))
-        except KeyError as exc:
-            raise Refusal(400, str(exc.args[0])) from exc
-        return {"simulation": True}
+    def set_faults(self, values: dict[str, Any]) -> None:
+        """Set faults by name between two calls. Raises KeyError for a name that is none."""
+        with self._lock:
+            self.faults.update(values)
 
     def _take(self, name: str, nothing: Any = 0) -> Any:
         with self._lock:
@@ -232,4 +218,31 @@ class Routes:
         """Raise the answer that a list of statuses has next."""
         status = int(self._take(name))
         if status and status != 200:
-            raise injected(status, self.faults.retry_after, says, self.faults.headers)
+            wait = self.faults.retry_after
+            headers = {} if wait is None else {"retry-after": f"{wait:g}"}
+            raise Refusal(status, says, headers=headers | self.faults.headers)
+
+
+def error_page(refusal: Refusal, request_id: str) -> Page:
+    """The body of an error answer."""
+    if refusal.status == 413:
+        # The real 413 comes from the proxy in front of the service, which speaks HTML.
+        return Page("text/html", _TOO_LARGE)
+    kind, usual = _ERRORS.get(refusal.status, ("api_error", "Error"))
+    message = usual if refusal.message is None else refusal.message
+    error = {"type": refusal.kind or kind, "message": message, "details": refusal.details}
+    envelope = {"type": "error", "error": error, "request_id": request_id}
+    return Page("application/json", msgspec.json.encode(envelope))
+
+
+def _is_bearer(authorization: str) -> bool:
+    return authorization.lower().startswith("bearer ")
+
+
+def _spend_limit() -> Refusal:
+    """The 429 of a used-up monthly limit: it carries no retry-after, waiting does not help."""
+    return Refusal(
+        429,
+        "Your organization has reached its monthly spend limit.",
+        details={"error_code": "enforced_spend_limit_reached"},
+    )

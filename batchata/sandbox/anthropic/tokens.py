@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from batchata.sandbox.anthropic.models import image_tokens, text_factor
-from batchata.sandbox.values import Document
+from batchata.sandbox.anthropic.requests import DocumentBlock
 
 __all__ = ["answer_tokens", "input_tokens", "text_tokens"]
 
@@ -65,13 +65,13 @@ def _block(block: Any) -> tuple[int, int]:
         case "image":
             return 0, 1
         case "document":
-            return _document(Document(block, 0))
+            return _document(DocumentBlock(block, 0))
         case "tool_use" | "tool_result":
             return len(msgspec.json.encode(block)), 0
     return 0, 0
 
 
-def _document(document: Document) -> tuple[int, int]:
+def _document(document: DocumentBlock) -> tuple[int, int]:
     if document.source_type in ("text", "content"):
         return sum(map(len, document.pages)), 0
     try:

@@ -10,8 +10,8 @@ from batchata.sandbox.anthropic.models import (
     pages_allowed,
     prefill_refused,
 )
+from batchata.sandbox.anthropic.requests import DocumentBlock, documents_of
 from batchata.sandbox.anthropic.schema import schema_problem
-from batchata.sandbox.values import Document, documents_of
 
 __all__ = ["Rejection", "rejection"]
 
@@ -149,7 +149,7 @@ def _format_problem(output_format: Any) -> str | None:
     return f"output_config.format.schema: {problem}" if problem else None
 
 
-def _documents_problem(documents: list[Document], model: str, *, has_format: bool) -> str | None:
+def _documents_problem(documents: list[DocumentBlock], model: str, *, has_format: bool) -> str | None:
     cited = [document.citations_enabled for document in documents]
     if any(cited) and not all(cited):
         return "Citations must be enabled on all or none of the document blocks of a request"
@@ -162,7 +162,7 @@ def _documents_problem(documents: list[Document], model: str, *, has_format: boo
     return f"A maximum of {limit} PDF pages may be provided." if pages > limit else None
 
 
-def _document_problem(document: Document) -> str | None:
+def _document_problem(document: DocumentBlock) -> str | None:
     where = "messages.0.content.0.document.source"
     match document.source_type:
         case "base64":
@@ -180,7 +180,7 @@ def _document_problem(document: Document) -> str | None:
     return None
 
 
-def _pdf_problem(document: Document, where: str) -> str | None:
+def _pdf_problem(document: DocumentBlock, where: str) -> str | None:
     if document.media_type != "application/pdf":
         return f"{where}.base64.media_type: Input should be 'application/pdf'"
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from batchata.sandbox.anthropic.schema import resolve
+from batchata.sandbox.json_schema import resolve
 from batchata.sandbox.reading.find import Finder, Found
 from batchata.sandbox.reading.labels import Concept, concept_of, words_of
 from batchata.sandbox.reading.pages import Place

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from batchata.sandbox.values import Document, Request
+from batchata.sandbox.values import Document, Quote, Request
 
 __all__ = ["Cell", "Page", "Place", "pages_of"]
 
@@ -82,7 +82,13 @@ class Page:
         line = newline - (self.text.rfind("\n", 0, newline) + 1)
         return line >= _WRAPPED and newline - start <= _LONG_SENTENCE
 
-    def support(self, place: Place) -> tuple[str, int, int]:
+    def quote(self, place: Place) -> Quote | None:
+        """What a value at that place rests on; None where nothing is to be cited."""
+        if self.document is None or not self.document.citations_enabled:
+            return None
+        return Quote(self.document, self.number, *self._support(place))
+
+    def _support(self, place: Place) -> tuple[str, int, int]:
         """The words that hold a place, and their offsets in `text` (-1, -1 when it lacks them)."""
         value = self.lines[place.line][place.start : place.end].strip()
         if self.text is self.laid_out:

@@ -6,23 +6,17 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from threading import RLock
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from batchata.sandbox.anthropic.answering import Answering
-from batchata.sandbox.anthropic.protocol import (
-    MAX_REQUESTS,
-    Entry,
-    Refusal,
-    batch_title,
-    check_entries,
-    new_id,
-    read_entries,
-)
+from batchata.sandbox.anthropic.caching import PromptCache
+from batchata.sandbox.anthropic.requests import MAX_REQUESTS, Entry, check_entries, read_entries
 from batchata.sandbox.anthropic.results import render
 from batchata.sandbox.faults import Faults, chosen
+from batchata.sandbox.protocol import Refusal, new_id, rfc3339
 from batchata.sandbox.storage import DAY, Record, Shelf
+from batchata.sandbox.values import Answering
 
-__all__ = ["Service"]
+__all__ = ["Batches", "Delay", "batch_object"]
 
 logger = logging.getLogger("batchata.sandbox")
 _ARCHIVED_AFTER = 29 * DAY
@@ -30,7 +24,7 @@ _ARCHIVED_AFTER = 29 * DAY
 type Delay = float | Callable[[Record], float]
 
 
-class Service:
+class Batches:
     """Every batch by id. A batch that is due ends when somebody looks at it; only then it is answered."""
 
     def __init__(
@@ -45,6 +39,7 @@ class Service:
         max_requests: int = MAX_REQUESTS,
     ) -> None:
         self.faults = Faults()
+        self.cache = PromptCache()
         self._shelf = shelf
         self._answering = answering
         self._clock = clock
@@ -90,7 +85,7 @@ class Service:
         places = {record.id: place for place, record in enumerate(records)}
         for name, cursor in (("after_id", after_id), ("before_id", before_id)):
             if cursor is not None and cursor not in places:
-                raise Refusal(400, f"{name}: {batch_title(cursor)} not found")
+                raise Refusal(400, f"{name}: {_title(cursor)} not found")
         if before_id is not None:
             newer = records[: places[before_id]]
             chosen, more = newer[-limit:], len(newer) > limit
@@ -106,7 +101,7 @@ class Service:
         record = self._known(batch_id)
         self._settle(record)
         if record.ended_at is not None:
-            raise Refusal(400, f"{batch_title(batch_id)} has already ended and cannot be canceled.")
+            raise Refusal(400, f"{_title(batch_id)} has already ended and cannot be canceled.")
         with self._guard(record):
             if record.cancel_initiated_at is None:
                 record.cancel_initiated_at = self._clock()
@@ -117,7 +112,7 @@ class Service:
         record = self.retrieve(batch_id)
         if record.ended_at is None:
             raise Refusal(
-                400, f"{batch_title(batch_id)} cannot be deleted while it is processing; cancel it first."
+                400, f"{_title(batch_id)} cannot be deleted while it is processing; cancel it first."
             )
         with self._guard(record):
             record.deleted = True
@@ -127,7 +122,7 @@ class Service:
     def results(self, batch_id: str) -> BinaryIO:
         record = self.retrieve(batch_id)
         if record.ended_at is None or record.archived_at is not None:
-            raise Refusal(404, f"{batch_title(batch_id)} has no available results.")
+            raise Refusal(404, f"{_title(batch_id)} has no available results.")
         return self._shelf.results(batch_id)
 
     def expire(self, batch_id: str) -> None:
@@ -175,7 +170,7 @@ class Service:
     def _known(self, batch_id: str) -> Record:
         record = self._records.get(batch_id)
         if record is None or record.deleted:
-            raise Refusal(404, f"{batch_title(batch_id)} not found")
+            raise Refusal(404, f"{_title(batch_id)} not found")
         return record
 
     def _guard(self, record: Record) -> RLock:
@@ -214,6 +209,7 @@ class Service:
             ended,
             read_entries(self._shelf.body(record.id)),
             self._answering,
+            self.cache,
             self.faults,
             self._seed,
             shuffle=self._shuffle,
@@ -223,3 +219,24 @@ class Service:
         record.kinds, record.usage = ended.kinds, ended.usage
         record.ended_at = ended.ended_at
         logger.info("batch_ended id=%s counts=%s simulation=true", record.id, record.counts())
+
+
+def _title(batch_id: str) -> str:
+    return f"Message Batch {batch_id}"
+
+
+def batch_object(record: Record, base_url: str) -> dict[str, Any]:
+    """A MessageBatch with all its keys; `results_url` points at whom the caller asked."""
+    results = f"{base_url}/v1/messages/batches/{record.id}/results"
+    return {
+        "id": record.id,
+        "type": "message_batch",
+        "processing_status": record.status,
+        "request_counts": record.counts(),
+        "created_at": rfc3339(record.created_at),
+        "expires_at": rfc3339(record.expires_at),
+        "ended_at": rfc3339(record.ended_at),
+        "archived_at": rfc3339(record.archived_at),
+        "cancel_initiated_at": rfc3339(record.cancel_initiated_at),
+        "results_url": results if record.ended_at is not None else None,
+    }

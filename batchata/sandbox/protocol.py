@@ -1,0 +1,107 @@
+"""What the server and a protocol say to each other: calls, replies, refusals, and how ids and times look."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+__all__ = [
+    "Application",
+    "Call",
+    "Dropped",
+    "Lines",
+    "Page",
+    "Refusal",
+    "Reply",
+    "new_id",
+    "read_object",
+    "rfc3339",
+]
+
+_BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+
+
+class Call(msgspec.Struct):
+    """One HTTP request; `headers` by their names in lower case, `base_url` as the caller says it."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    base_url: str
+
+
+class Lines(msgspec.Struct):
+    """A JSONL answer, sent piece by piece."""
+
+    pieces: Iterable[bytes]
+
+
+class Page(msgspec.Struct):
+    """The body of an error answer: its media type and its bytes."""
+
+    media_type: str
+    body: bytes
+
+
+type Reply = dict[str, Any] | bytes | Lines
+
+
+class Refusal(Exception):
+    """An error answer; without a `message` or a `kind` the protocol has its usual ones for the status."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str | None = None,
+        *,
+        kind: str | None = None,
+        headers: dict[str, str] | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message or f"status {status}")
+        self.status = status
+        self.message = message
+        self.kind = kind
+        self.headers = headers or {}
+        self.details = details
+
+
+class Dropped(Exception):
+    """The connection is to break off here."""
+
+
+class Application(Protocol):
+    """Answers calls; raises Refusal for an error answer, Dropped for none at all."""
+
+    def reply(self, call: Call) -> Reply: ...
+    def error_page(self, refusal: Refusal, request_id: str) -> Page: ...
+    def note(self, method: str, path: str, status: int) -> None: ...
+    def now(self) -> float: ...
+
+
+def new_id(prefix: str) -> str:
+    return f"{prefix}_01{''.join(secrets.choice(_BASE62) for _ in range(22))}"
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body holds, or Refusal."""
+    try:
+        value = msgspec.json.decode(body)
+    except msgspec.DecodeError as exc:
+        raise Refusal(400, f"The request body is not valid JSON: {exc}") from exc
+    if not isinstance(value, dict):
+        raise Refusal(400, "Input should be an object")
+    return value
