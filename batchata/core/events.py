@@ -95,7 +95,8 @@ class ItemMended(Event, frozen=True, kw_only=True):
 class RunResumed(Event, frozen=True, kw_only=True):
     """Another start of the same script took the run up; `changed` maps a setting to its old and new value.
 
-    Beside the settings `max_tokens` may change: for what is sent from then on.
+    Beside the settings `max_tokens` may change, for what is sent from then on, and `base_url` as long as no
+    job is or may be a batch.
 
     `key` is that of `run_started`, for the key of this start.
     """

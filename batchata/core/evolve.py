@@ -20,6 +20,10 @@ MISFITS = (LookupError, AssertionError, ArithmeticError, AttributeError, TypeErr
 
 _LONGEST_PAUSE, _LONGEST_DELAY = 60_000_000, 3_600_000_000  # microseconds, of calls and of retries
 
+# Looks for a lost batch that told nothing: one may yet turn out to be it, or has ended and cannot be read.
+UNREADABLE = "not_readable"
+UNTOLD = ("not_settled", UNREADABLE)
+
 _COMPLETED, _FAILED = ItemStatus.COMPLETED, ItemStatus.FAILED
 _OPEN_ITEM = (ItemStatus.SENT, ItemStatus.UNDECIDED)
 
@@ -51,6 +55,7 @@ def _run_started(run: Run, at: int, event: e.RunStarted, version: int) -> None:
     run.settings = _checked(event.settings)
     run.max_tokens = int(event.params.get("max_tokens", 0))
     run.route = event.output_route
+    run.base_url = event.base_url
     run.key = event.key
     run.started_at = at
     run.status = "running"
@@ -99,6 +104,7 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     assert run.settings is not None
     changed = {name: new for name, (_, new) in event.changed.items()}
     run.max_tokens = int(changed.pop("max_tokens", run.max_tokens))
+    run.base_url = str(changed.pop("base_url", run.base_url))
     run.settings = _checked(replace(run.settings, **changed))
     run.key = event.key
     run.resumed_at = at
@@ -112,6 +118,8 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
         # An earlier start may have had another clock: nobody waits for a time that lies far ahead.
         job.not_before = min(job.not_before, at + _LONGEST_PAUSE)
         job.alone_since = min(job.alone_since, at)
+        if job.missed_since is not None:
+            job.missed_since = min(job.missed_since, at)
         if job.status is JobStatus.STARTED:  # whoever was sending it is gone
             job.status = JobStatus.UNKNOWN
             job.alone_since = at
@@ -198,7 +206,8 @@ def _batch_polled(run: Run, at: int, event: e.BatchPolled, version: int) -> None
     run.failing.pop("poll", None)
     job.polled_at = at
     job.counts = event.counts
-    job.not_before = 0
+    job.not_before = job.missed = 0
+    job.missed_since = None
     if event.status != "ended":
         job.running_at = at
     elif job.status is JobStatus.SUBMITTED:
@@ -208,11 +217,25 @@ def _batch_polled(run: Run, at: int, event: e.BatchPolled, version: int) -> None
 def _call_failed(run: Run, at: int, event: e.CallFailed, version: int) -> None:
     for number in event.jobs:
         run.jobs[number].not_before = event.not_before
-    if event.doing == "collect" and event.error.kind == "incomplete_results":
-        for number in event.jobs:
-            run.jobs[number].short_reads += 1
-    if event.error.kind != "not_settled":  # nothing failed: a batch that may be ours is still running
+        _count(run.jobs[number], at, event)
+    if event.error.kind not in UNTOLD:  # nothing failed: a batch that may be ours is still running
         _fails(run, event.doing, at, event.error, event.not_before)
+
+
+def _count(job: Job, at: int, event: e.CallFailed) -> None:
+    """What decides after so many times does so over all starts: one that may not wait looks only once."""
+    match event.doing, event.error.kind:
+        case "settle", kind if kind in UNTOLD:
+            job.looks += 1
+            job.unreadable += kind == UNREADABLE
+        case "poll" | "collect", "not_found_error":
+            job.missed += 1
+            job.missed_since = at if job.missed_since is None else job.missed_since
+        case "collect", "incomplete_results":
+            job.short_reads += 1
+            job.missed, job.missed_since = 0, None
+        case _:
+            pass
 
 
 def _schema_route_changed(run: Run, at: int, event: e.SchemaRouteChanged, version: int) -> None:

@@ -90,6 +90,10 @@ class Job:
     not_before: int = 0  # after a failed call: no call about this job before
     counts: Counts | None = None
     short_reads: int = 0  # downloads of its results that ended early or lacked lines
+    missed: int = 0  # calls about its batch that ended in a 404, one after another …
+    missed_since: int | None = None  # … since then
+    looks: int = 0  # looks for the batch of a lost submission that told nothing …
+    unreadable: int = 0  # … and found batches that have ended and cannot be read
     recorded: int = 0
     cost: Decimal = Decimal(0)
     unpriced: int = 0  # charges whose amount is unknown
@@ -258,6 +262,7 @@ class Run:
         self.max_tokens = 0  # what an answer may have at most, as the last start said
         self.route = ""  # how the shape of answers is asked for from now on: "text", "native" or "prompt"
         self.schema_refusal: tuple[int, RequestError] | None = None  # the job and the words that led to it
+        self.base_url = ""  # where requests go; it may change as long as nothing can have arrived there
         self.key: str | None = None  # the fingerprint of the API key of the last start
         self.status = "empty"  # running | interrupted | completed
         self.started_at = 0
@@ -333,6 +338,11 @@ class Run:
         if said is not None:
             return said
         return 0 if self.started is None else int(self.started.params.get("max_tokens", 0))
+
+    @property
+    def is_anything_out(self) -> bool:
+        """Whether a job of it is, or may be, a batch at the provider."""
+        return any(job.batch_id or job.status is not JobStatus.FAILED for job in self.jobs.values())
 
     def jobs_with(self, *statuses: JobStatus) -> list[Job]:
         """The open jobs that stand at one of these."""

@@ -214,6 +214,7 @@ class Engine:
             with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel") as asked:
                 run = self._carry_on(call)
         except BatchataError as exc:
+            self._forget_provider()  # key and address may be mended before the next call
             self._note_what_is_open(exc)
             raise
         finally:
@@ -305,10 +306,14 @@ class Engine:
                 if self.store.in_memory and not journal.run.open:
                     writer.release()  # the run may be gone for good, and its folders hold nothing
             self._left_at = journal.run.version
-        if self._provider is not None and self.store.run.status != "running":
+        if self.store.run.status != "running":
+            self._forget_provider()
+        return self.store.run
+
+    def _forget_provider(self) -> None:
+        if self._provider is not None:
             self._provider.close()
             self._provider = None
-        return self.store.run
 
     def _warn_if_unsaved(self, call: Call) -> None:
         if self.store.path is None and not self._warned and self._is_work_left(call):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from batchata.core.decide import Cancel, Collect, Poll, Settle, Step, Submit
+from batchata.errors import RequestRefusedError
 from batchata.run import calls
 
 
@@ -21,7 +22,7 @@ class OnePass:
     _asked: set[int] = field(default_factory=set)
     _sent: set[int] = field(default_factory=set)
     _tried: set[tuple[type[Step], int]] = field(default_factory=set)
-    _refused: bool = False  # a batch could not be created, so the next one would not be either
+    _refused: bool = False  # no batch can be created for now, so the next one would not be either
 
     def note(self, step: Step) -> None:
         """This is being carried out."""
@@ -38,7 +39,8 @@ class OnePass:
     def take(self, report: calls.Report) -> None:
         """A call has ended."""
         if isinstance(report, calls.CallFailed) and report.doing == "submit":
-            self._refused = True
+            # What is refused for one item's sake goes on without it; other refusals end the sending anyway.
+            self._refused = self._refused or not isinstance(report.error, RequestRefusedError)
 
     def rest(self, steps: Iterable[Step]) -> list[Step]:
         """What of these is still to be done in this pass."""

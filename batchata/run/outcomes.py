@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from batchata.core import decide, events
 from batchata.core.events import Event
+from batchata.core.evolve import UNREADABLE
 from batchata.core.retry import SPENT, schedule_retries
 from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
@@ -60,14 +61,12 @@ class Intake:
         self._recorder = recorder
         self._random = random
         self._collections: dict[int, Collection] = {}
-        self._counted: Counter[tuple[str, int]] = Counter()
         self._failures = 0  # rounds of failures, one after another
         self.paused_until = 0  # nothing new is sent before: the provider did not answer the last time
         self.cancelled: set[int] = set()
         self.created: dict[int, str] = {}  # job -> its batch, as soon as the provider has said so
         # job -> ended batches that are not its own, though they may be another lost job's
         self.strangers: defaultdict[int, set[str]] = defaultdict(set)
-        self._missed_since: dict[int, int] = {}  # job -> since when each look at its batch has ended in a 404
         self.undecided: set[int] = set()  # jobs that are settled only when a running batch has ended
 
     @property
@@ -126,32 +125,27 @@ class Intake:
         waits = report.running or report.looked_at < decide.settle_by(self._run, job)
         if report.proven:
             self._journal.append(adopted(report))
-        elif waits or (report.unreadable and self._times("unreadable", job) < _UNREADABLE):
-            self._look_again(job, report)
+        elif waits or (report.unreadable and job.unreadable + 1 < _UNREADABLE):
+            self._look_again(job, report, "not_settled" if waits else UNREADABLE)
         elif report.unreadable or not report.same_place:
             error = UnknownSubmissionError(unsettled(job, report.unreadable), kind="not_settled")
             self._give_up(error, job.number)
         else:
             self._journal.append(absent(report))
 
-    def _look_again(self, job: Job, report: calls.Sought) -> None:
+    def _look_again(self, job: Job, report: calls.Sought, kind: str) -> None:
         candidates = [*report.running, *report.unreadable]
         said = f"may be {', '.join(candidates)}" if candidates else "no such batch yet"
         if report.running:
             self.undecided.add(job.number)
-        error = RequestError(kind="not_settled", message=said)
-        not_before = self._now() + int(self._pause_seconds(self._times("settle", job)) * _SECOND)
+        error = RequestError(kind=kind, message=said)
+        not_before = self._now() + int(self._pause_seconds(job.looks + 1) * _SECOND)
         settle_by = decide.settle_by(self._run, job)
         if report.looked_at < settle_by:  # the look that counts is the first one after the delay
             not_before = min(not_before, max(settle_by, self._now()))
         self._journal.append(
             events.CallFailed(doing="settle", jobs=[job.number], error=error, not_before=not_before)
         )
-
-    def _times(self, what: str, job: Job) -> int:
-        """How often this was so for the job, this time included."""
-        self._counted[what, job.number] += 1
-        return self._counted[what, job.number]
 
     def _polled(self, report: calls.Polled) -> None:
         recorded: list[Event] = []
@@ -162,10 +156,7 @@ class Intake:
         self._journal.append(*recorded)
         for number in report.jobs:
             job = self._run.jobs[number]
-            if job.batch_id in report.batches:
-                self._missed_since.pop(number, None)
-                self._counted.pop(("missed", number), None)
-            elif self._is_gone(job):
+            if job.batch_id not in report.batches and self._is_gone(job):
                 self._give_up(doubts.gone(job), number)
 
     def _give_up(self, error: BatchataError, *jobs: int) -> None:
@@ -174,7 +165,7 @@ class Intake:
 
     def _vanished(self, job: Job) -> Event:
         error = RequestError(kind="not_found_error", message=f"the provider knows no batch {job.batch_id}")
-        return self._again_later("poll", job, error, self._counted["missed", job.number] + 1)
+        return self._again_later("poll", job, error, job.missed + 1)
 
     def _arrived(self, report: calls.Arrived) -> None:
         job = self._run.jobs[report.job]
@@ -273,11 +264,10 @@ class Intake:
     def _is_gone(self, job: Job) -> bool:
         """One 404 is no proof, whatever the age of the batch: it is believed after looks over minutes."""
         assert self._run.settings is not None
-        first = self._missed_since.setdefault(job.number, self._now())
         delay = self._run.settings.settle_delay
         delay = decide.DEFAULT_SETTLE_DELAY if delay is None else delay
-        is_long_ago = self._now() - first >= _GONE_AFTER * delay * _SECOND
-        return self._times("missed", job) >= _GONE_LOOKS and is_long_ago
+        since = self._now() if job.missed_since is None else job.missed_since
+        return job.missed >= _GONE_LOOKS and self._now() - since >= _GONE_AFTER * delay * _SECOND
 
     def _not_submitted(self, job: Job, error: BatchataError) -> None:
         """A refusal ends submitting, unless the job is refused for its size or for one item, without which

@@ -224,29 +224,35 @@ def _how_different(recorded: Recorded, definition: Definition) -> str:
 def check_same_place(run: Run, provider: str, base_url: str) -> None:
     """Batches exist only where they were created.
 
-    Raises RunMismatchError when the run was started against another provider or URL.
+    Raises RunMismatchError when the run has batches at another provider or URL, or may have.
     """
     assert run.started is not None
-    if not run.started.base_url:
+    if not run.base_url:
         return  # it began without items, and so without a provider
-    if run.started.provider != provider:
+    if run.started.provider not in ("", provider):
         raise RunMismatchError(
             f"run {run.started.run_id} is of the provider {run.started.provider!r}, this is {provider!r}; "
             f"continue it with its own provider.\n{advice(run)}"
         )
-    place = redacted(run.started.base_url)  # older logs may hold a password in it
-    if place != base_url:
+    place = redacted(run.base_url)  # older logs may hold a password in it
+    if place != base_url and run.is_anything_out:  # else it is a wrong address, mended since
         raise RunMismatchError(
-            f"run {run.started.run_id} was started against {place}, this is {base_url}; "
+            f"run {run.started.run_id} is kept at {place}, this is {base_url}; "
             f"set ANTHROPIC_BASE_URL as it was (or base_url).\n{advice(run)}"
         )
 
 
-def changes(run: Run, settings: Settings, max_tokens: int) -> dict[str, tuple[Any, Any]]:
-    """What this start has otherwise than the last one, with its old and new value."""
+def changes(
+    run: Run, settings: Settings, max_tokens: int, base_url: str | None = None
+) -> dict[str, tuple[Any, Any]]:
+    """What this start has otherwise than the last one, with its old and new value.
+
+    `base_url` is None where nothing is asked of the provider.
+    """
     assert run.settings is not None
-    before = {**asdict(run.settings), "max_tokens": run.max_tokens}
-    after = {**asdict(settings), "max_tokens": max_tokens}
+    place = redacted(run.base_url)
+    before = {**asdict(run.settings), "max_tokens": run.max_tokens, "base_url": place}
+    after = {**asdict(settings), "max_tokens": max_tokens, "base_url": place if base_url is None else base_url}
     return {name: (before[name], after[name]) for name in after if before[name] != after[name]}
 
 

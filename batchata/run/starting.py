@@ -38,7 +38,9 @@ def resume(journal: Journal, settings: Settings, max_tokens: int, provider: Clie
         RunResumed(
             process=this_process(),
             library_version=version("batchata"),
-            changed=changes(journal.run, settings, max_tokens),
+            changed=changes(
+                journal.run, settings, max_tokens, None if provider is None else provider.base_url
+            ),
             key=None if provider is None else provider.key,
         )
     )

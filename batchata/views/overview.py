@@ -26,7 +26,7 @@ def overview(history: History, alive: bool | None, head: str | None = None) -> d
         "interrupted_by": run.interrupted_by,
         "model": None if started is None else started.model,
         "provider": None if started is None else started.provider,
-        "base_url": None if started is None else redacted(started.base_url),
+        "base_url": None if started is None else redacted(run.base_url),
         "library_version": None if started is None else started.library_version,
         "process": _process(history.process, alive),
         "version": run.version,

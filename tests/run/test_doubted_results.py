@@ -20,7 +20,7 @@ from resume_support import (
 )
 from run_support import Runs
 
-from batchata.errors import BatchNotFoundError, IncompleteResultsError
+from batchata.errors import BatchNotFoundError, IncompleteResultsError, PendingRunWarning
 from batchata.sandbox import Faults
 
 HTML = "<html>\n<head><title>Sign in</title></head>\n<body>{}</body>\n</html>\n"
@@ -119,6 +119,36 @@ def test_a_batch_that_nobody_knows_is_given_up_only_after_looks_over_minutes(
     assert calls.count("/v1/messages/batches") >= 5
     made.abandon(0)
     assert made.run()["completed_items"] == COUNT
+
+
+def test_a_batch_that_nobody_knows_is_told_by_starts_that_may_not_wait(
+    patient: tuple[Runs, list[float]],
+) -> None:
+    """Each asks once; how often, and since when, counts over all of them. One answer begins it anew."""
+    runs, delay = patient
+    given = {"items_per_job": COUNT, "settle_delay": 0.01, "max_wait_time": 0}
+    left_running(runs, 1, items_per_job=COUNT)
+
+    def starts(times: int) -> None:
+        for _ in range(times):
+            with pytest.warns(PendingRunWarning):
+                manager(runs, **given).run()
+            time.sleep(0.05)
+
+    hidden = runs.sandbox._service
+    known, hidden._records = hidden._records, {}
+    starts(4)
+    hidden._records = known
+    starts(1)
+    hidden._records = {}
+    starts(4)
+    with pytest.raises(BatchNotFoundError, match=r"has not for minutes.*manager\.abandon\(0\)"):
+        manager(runs, **given).run()
+    hidden._records = known
+    delay[0] = 0.0
+    runs.sandbox.end_all()
+    check_complete(runs, items_per_job=COUNT)
+    assert runs.creates() == 1
 
 
 def test_a_job_that_cannot_be_collected_does_not_keep_others_from_it(

@@ -180,6 +180,15 @@ def test_an_item_is_named_by_its_custom_id(runs: Runs) -> None:
     assert [item.index for item in made.items() if item.status == "failed"] == [1]
 
 
+def test_a_start_that_may_not_wait_sends_the_others_too(runs: Runs) -> None:
+    """A refusal for one item's sake ends neither the sending nor the pass."""
+    runs.sandbox.faults = Faults(refused=lambda custom_id, _: custom_id.endswith(("-1", "-2")))
+    made = manager(runs, 6, items_per_job=3)
+    made.submit()
+    assert sum(len(batch.custom_ids) for batch in runs.sandbox.batches) == 4
+    assert made.stats()["failed_items"] == 2
+
+
 @pytest.mark.parametrize(
     "says", ["requests.99.params: bad", "at most 3 requests: 100 per minute", "Request 2: bad"]
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 from resume_support import COUNT, Script, check_complete, check_paid_once, fresh, left_running, manager
 from run_support import Echo, Runs, echo
 
-from batchata.errors import InvalidInputError, RunMismatchError, UnknownSubmissionError
+from batchata.errors import BatchataError, InvalidInputError, RunMismatchError, UnknownSubmissionError
 from batchata.log import read_log
 from batchata.manager import BatchManager
 from batchata.providers.anthropic.client import AnthropicClient
@@ -192,6 +195,23 @@ def test_candidates_that_cannot_be_read_are_named_and_left_to_the_user(tmp_path:
         assert len(runs.sandbox.batches) == 2
 
 
+def test_candidates_that_cannot_be_read_are_told_by_starts_that_may_not_wait(tmp_path: Path) -> None:
+    """Each start looks once, and the looks of all of them count."""
+    with fresh(tmp_path / "a", clock=archived(tmp_path)) as runs:
+        runs.sandbox.faults = Faults(create_hang=[5.0])
+        script = Script(runs, items_per_job=COUNT)
+        assert script.interrupted_when(lambda: len(runs.sandbox.batches) == 1, signal.SIGKILL) == -9
+        (tmp_path / "later").touch()
+        time.sleep(0.1)
+        starts = 0
+        with pytest.raises(UnknownSubmissionError, match=r"manager\.abandon\(0\)"):
+            for starts in range(12):
+                manager(runs, items_per_job=COUNT, max_wait_time=0).submit()
+                time.sleep(0.03)
+        assert 4 <= starts < 11
+        assert len(runs.sandbox.batches) == 1
+
+
 def test_another_workspace_is_no_proof_of_absence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In another workspace the run's batches cannot be seen, so nothing is sent again there."""
     home, away = tmp_path / "home", tmp_path / "away"
@@ -280,6 +300,55 @@ def test_a_run_of_another_url_is_refused(
         assert home in str(raised.value)
         assert elsewhere.url in str(raised.value)
         assert elsewhere.exchanges == []
+
+
+@pytest.mark.parametrize("refused", [0, 2])
+def test_a_wrong_address_may_be_mended_while_nothing_can_have_arrived_there(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    """A first start at an address that took nothing pins the run to it no more; the log tells both."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", f"{runs.sandbox.url}/wrong")
+    for _ in range(1 + refused):
+        with pytest.raises(BatchataError, match="404"):
+            manager(runs, max_cost=None).run()
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", runs.sandbox.url)
+    check_complete(runs, max_cost=None)
+    resumed = [r.event.changed for r in runs.events() if r.event.TYPE == "run_resumed"]
+    assert resumed[-1] == {"base_url": (f"{runs.sandbox.url}/wrong", runs.sandbox.url)}
+    assert resumed[:-1] == [{}] * refused
+    shown = subprocess.run(
+        [sys.executable, "-m", "batchata.replay", "show", str(runs.log), "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(shown.stdout)["base_url"] == runs.sandbox.url
+
+
+def test_one_object_may_be_started_again_at_the_right_address(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a notebook the variable is mended, and the same manager goes on."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", f"{runs.sandbox.url}/wrong")
+    made = manager(runs)
+    with pytest.raises(BatchataError, match="404"):
+        made.run()
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", runs.sandbox.url)
+    assert made.run()["completed_items"] == COUNT
+
+
+def test_an_address_where_a_batch_may_be_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create without an answer may have made a batch: it is looked for there, and nowhere else."""
+    with fresh(tmp_path / "a", faults=Faults(lost_create_responses=9, list_status=[500] * 999)) as runs:
+        manager(runs, max_wait_time=0).submit()
+        with Sandbox(answers=echo) as elsewhere:
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", elsewhere.url)
+            with pytest.raises(RunMismatchError, match="set ANTHROPIC_BASE_URL as it was"):
+                manager(runs).run()
+            assert elsewhere.exchanges == []
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", runs.sandbox.url)
+        runs.sandbox.faults = Faults()
+        check_complete(runs)
 
 
 def test_a_run_of_another_provider_is_refused(patient: tuple[Runs, list[float]]) -> None:

@@ -108,8 +108,8 @@ def identity(history: History, started: RunStarted, head: str | None) -> Html:
     answers = f"as {started.response_model}" if started.response_model else "as text"
     features = ", with citations" if started.enable_citations else ""
     place = (
-        f"{started.provider}, {redacted(started.base_url)}"
-        if started.provider
+        f"{started.provider}, {redacted(run.base_url)}"
+        if run.base_url
         else "no provider: the run was empty"
     )
     facts: list[tuple[str, Html]] = [
