@@ -105,9 +105,7 @@ def _run_row(run: Run) -> list[str]:
 def _identity(paper: Paper, history: History, started: RunStarted, now: int) -> None:
     run = history.run
     place = (
-        f"{started.provider}, {redacted(run.base_url)}"
-        if run.base_url
-        else "no provider: the run was empty"
+        f"{started.provider}, {redacted(run.base_url)}" if run.base_url else "no provider: the run was empty"
     )
     paper.field("model", clean(f"{started.model} ({place})"))
     answers = f"as {started.response_model}" if started.response_model else "as text"

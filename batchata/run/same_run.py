@@ -252,7 +252,11 @@ def changes(
     assert run.settings is not None
     place = redacted(run.base_url)
     before = {**asdict(run.settings), "max_tokens": run.max_tokens, "base_url": place}
-    after = {**asdict(settings), "max_tokens": max_tokens, "base_url": place if base_url is None else base_url}
+    after = {
+        **asdict(settings),
+        "max_tokens": max_tokens,
+        "base_url": place if base_url is None else base_url,
+    }
     return {name: (before[name], after[name]) for name in after if before[name] != after[name]}
 
 

@@ -108,9 +108,7 @@ def identity(history: History, started: RunStarted, head: str | None) -> Html:
     answers = f"as {started.response_model}" if started.response_model else "as text"
     features = ", with citations" if started.enable_citations else ""
     place = (
-        f"{started.provider}, {redacted(run.base_url)}"
-        if run.base_url
-        else "no provider: the run was empty"
+        f"{started.provider}, {redacted(run.base_url)}" if run.base_url else "no provider: the run was empty"
     )
     facts: list[tuple[str, Html]] = [
         ("model", text(f"{started.model} ({place})")),
