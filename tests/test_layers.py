@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from functools import cache
@@ -59,6 +60,7 @@ PURE = {
     "typing",
 }
 PURE_OUTPUT = PURE | {"difflib", "html", "json", "pydantic", "string", "textwrap", "unicodedata"}
+SQL = re.compile(r"\s*(SELECT\b.+\bFROM|INSERT\b.+\bINTO|UPDATE\b.+\bSET|DELETE\s+FROM|PRAGMA)\b", re.DOTALL)
 # Foreign packages that enter at one place.
 GATES = {
     "anthropic": ["batchata.providers.anthropic"],
@@ -174,6 +176,29 @@ def test_foreign_packages_enter_at_one_place(package: str) -> None:
     """The SDK in its provider, the database in the log: to replace one is to change one folder."""
     users = {name for name in modules() if package in foreign(name)}
     assert {name for name in users if not within(name, *GATES[package])} == set()
+
+
+LOG_FOR_ALL = {"batchata.log", "batchata.log.port", "batchata.log.verify"}
+
+
+@pytest.mark.parametrize("module", [name for name in PACKAGE if not within(name, "batchata.log")])
+def test_a_log_is_known_by_its_port(module: str) -> None:
+    """Views, replay and runs open a log and use the port: what stores it is nothing to them."""
+    assert {name for name in ours(module) if within(name, "batchata.log")} <= LOG_FOR_ALL
+
+
+def test_verification_stands_on_the_port() -> None:
+    """What is checked is checked for every log alike."""
+    of_log = {name for name in ours("batchata.log.verify") if within(name, "batchata.log")}
+    assert of_log == {"batchata.log.port", "batchata.log.format"}
+
+
+@pytest.mark.parametrize("module", [name for name in PACKAGE if not within(name, "batchata.log")])
+def test_no_sql_outside_the_log(module: str) -> None:
+    """No text of a module but those of the log is a statement of SQL."""
+    texts = (node.value for node in ast.walk(modules()[module]) if isinstance(node, ast.Constant))
+    statements = [text for text in texts if isinstance(text, str) and SQL.match(text)]
+    assert statements == []
 
 
 def test_the_sandbox_stands_alone() -> None:

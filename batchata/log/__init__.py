@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchata.log.port import Log
-    from batchata.log.sqlite.log import SqliteLog
 
-__all__ = ["open_log", "read_log"]
+__all__ = ["is_begun", "open_log", "read_log"]
+
+
+def is_begun(path: str | os.PathLike[str]) -> bool:
+    """Whether anything lies at the path that could be read; an empty file is a log that is not there yet.
+
+    Raises NotALogError where only a part of a log is there.
+    """
+    from batchata.log.sqlite.files import is_begun
+
+    return is_begun(os.path.realpath(path))
 
 
 def open_log(path: str | os.PathLike[str] | None) -> Log:
@@ -26,7 +35,7 @@ def open_log(path: str | os.PathLike[str] | None) -> Log:
     return SqliteLog(path)
 
 
-def read_log(path: str | os.PathLike[str]) -> SqliteLog:
+def read_log(path: str | os.PathLike[str]) -> Log:
     """The log in this file, for reading only, also while a run is being written.
 
     Raises NotALogError or LogVersionError.

@@ -1,4 +1,4 @@
-"""The hash that ties each commit of a stream to all commits before it.
+"""What every log stores of an append: rows, segments of bodies, and a hash that chains it to those before.
 
     hash = sha256(previous hash
                   + MessagePack of [stream, number, first_version, last_version, next_body, epoch, at]
@@ -13,11 +13,16 @@ the chain whole.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
 import zstandard
+
+from batchata.core.codec import encode, hot_columns
+from batchata.core.events import Event
+from batchata.errors import LogError
 
 START = bytes(32)
 
@@ -35,8 +40,52 @@ class Commit(NamedTuple):
     first_version: int
     last_version: int
     next_body: int
-    epoch: int
+    epoch: int  # counts the claims of the stream
     at: int
+
+
+class Committed(NamedTuple):
+    """A commit as a log holds it."""
+
+    commit: Commit
+    hash: bytes
+
+
+class Append(NamedTuple):
+    """All that one append adds to a log."""
+
+    rows: list[EventTuple]
+    segments: list[Segment]
+    committed: Committed
+
+
+def beginning(stream: str) -> Committed:
+    """What the first append of a stream follows."""
+    return Committed(Commit(stream, 0, 0, 0, 0, 0, 0), START)
+
+
+def follow(last: Committed, epoch: int, at: int, events: Sequence[Event], bodies: Sequence[bytes]) -> Append:
+    """What to store for these events and bodies after the last commit of their stream.
+
+    Raises ValueError when a body holds a newline.
+    """
+    stream, version = last.commit.stream, last.commit.last_version
+    rows: list[EventTuple] = [
+        (stream, number, event.TYPE, event.SCHEMA, at, *hot_columns(event), encode(event))
+        for number, event in enumerate(events, version + 1)
+    ]
+    segments = pack(bodies, last.commit.next_body)
+    commit = Commit(
+        stream=stream,
+        number=last.commit.number + 1,
+        first_version=version + 1,
+        last_version=version + len(rows),
+        next_body=last.commit.next_body + len(bodies),
+        epoch=epoch,
+        at=at,
+    )
+    digest = link(last.hash, commit, rows, [segment[:4] for segment in segments])
+    return Append(rows, segments, Committed(commit, digest))
 
 
 def link(
@@ -119,3 +168,56 @@ def _groups(bodies: Sequence[bytes]) -> Iterator[list[bytes]]:
         size += len(body)
     if group:
         yield group
+
+
+_MOST_TOGETHER = 1_024  # bodies looked up at once
+_MOST_HELD = 8_000_000  # bytes of bodies held while they are handed out, about
+
+
+class Bodies:
+    """Reads bodies by their numbers.
+
+    `find` gives the segment that a number would be in, `place` names the log in messages. A segment is
+    unpacked once for many numbers; several threads may read.
+    """
+
+    def __init__(self, find: Callable[[str, int], Segment | None], place: str) -> None:
+        self._find = find
+        self._place = place
+        self._last: tuple[str, Segment, list[bytes | None]] | None = None
+
+    def read(self, stream: str, numbers: Iterable[int]) -> Iterator[bytes | None]:
+        """See `Log.bodies`. Numbers are taken some at a time, and looked up in their order."""
+        remaining = iter(numbers)
+        window = 1
+        while wanted := list(islice(remaining, window)):
+            found = self._read(stream, wanted)
+            yield from (found[number] for number in wanted)
+            held = sum(len(body) for body in found.values() if body is not None)
+            window = min(_MOST_TOGETHER, window * 4) if held < _MOST_HELD / 4 else max(1, window // 2)
+
+    def forget(self) -> None:
+        """Read again what is asked for next: it was purged."""
+        self._last = None
+
+    def _read(self, stream: str, numbers: list[int]) -> dict[int, bytes | None]:
+        found: dict[int, bytes | None] = {}
+        for number in sorted(set(numbers)):
+            first, bodies = self._segment(stream, number)
+            found[number] = bodies[number - first]
+        return found
+
+    def _segment(self, stream: str, number: int) -> tuple[int, list[bytes | None]]:
+        """The number of the first body in the segment that holds body `number`, and all its bodies."""
+        last = self._last
+        if last and last[0] == stream and 0 <= number - last[1].first < last[1].length:
+            return last[1].first, last[2]
+        segment = self._find(stream, number)
+        if segment is None or number >= segment.first + segment.length:
+            raise LogError(f"{self._place} holds no body {number} of {stream!r}")
+        try:
+            bodies = unpack(segment)
+        except ValueError as exc:
+            raise LogError(f"{self._place}: body {number} of {stream!r} is damaged ({exc})") from exc
+        self._last = stream, segment, bodies
+        return segment.first, bodies

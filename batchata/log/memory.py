@@ -2,43 +2,66 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 
-from batchata.core.codec import decoder, encode
+from batchata.core.codec import decoder
 from batchata.core.events import Event
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogError, RunClaimedError
+from batchata.log.format import Append, Bodies, Committed, EventTuple, Segment, beginning, follow
 from batchata.log.port import Claim, Recorded
 
-type Row = tuple[str, int, int, str]  # type, schema version, time, JSON
+_first = attrgetter("first")
 
 
 @dataclass(slots=True)
 class _Stream:
-    rows: list[Row] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
+    """What a file holds in its tables."""
+
+    rows: list[EventTuple] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    commits: list[Committed] = field(default_factory=list)
+    epoch: int = 0
     owner: Process | None = None
+
+    def add(self, new: Append) -> None:
+        """The commit last: what a snapshot counts on is there before it."""
+        self.rows += new.rows
+        self.segments += new.segments
+        self.commits.append(new.committed)
+
+    def now(self) -> _Stream:
+        """A copy of all that is committed; what it holds never changes, so only the lists are copied."""
+        commits = self.commits[:]
+        if not commits:
+            return _Stream()
+        last = commits[-1].commit
+        segments = self.segments[: bisect_left(self.segments, last.next_body, key=_first)]
+        return _Stream(self.rows[: last.last_version], segments, commits)
 
 
 class MemoryLog:
-    """Any number of runs, gone with the process; see `Log`. Events are kept encoded, as a file would."""
+    """Any number of runs, gone with the process; see `Log`. They are kept as a file keeps them."""
 
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
+        self._bodies = Bodies(self._segment, "the log")
 
     def streams(self) -> list[str]:
         """The streams' names, oldest first."""
-        return [name for name, stream in self._streams.items() if stream.rows]
+        return [name for name, stream in [*self._streams.items()] if stream.commits]
 
     def events(
         self, stream: str, *, after: int = 0, types: Collection[str] | None = None
     ) -> Iterator[Recorded]:
         """See `Log.events`."""
-        rows = self._stream(stream).rows
-        for version in range(after + 1, len(rows) + 1):
-            if types is None or rows[version - 1][0] in types:
-                yield _recorded(version, rows[version - 1])
+        for row in self.rows(stream, after + 1):
+            if types is None or row[2] in types:
+                yield _recorded(row)
 
     def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
         """See `Log.events_at`."""
@@ -46,15 +69,11 @@ class MemoryLog:
         for version in versions:
             if not 1 <= version <= len(rows):
                 raise LogError(f"the log holds no event {version} of {stream!r}")
-        return [_recorded(version, rows[version - 1]) for version in versions]
+        return [_recorded(rows[version - 1]) for version in versions]
 
     def bodies(self, stream: str, numbers: Iterable[int]) -> Iterator[bytes | None]:
         """See `Log.bodies`."""
-        bodies = self._stream(stream).bodies
-        for number in numbers:
-            if not 0 <= number < len(bodies):
-                raise LogError(f"the log holds no body {number} of {stream!r}")
-            yield bodies[number]
+        return self._bodies.read(stream, numbers)
 
     def head(self, stream: str) -> str | None:
         """See `Log.head`."""
@@ -68,13 +87,74 @@ class MemoryLog:
                 f"the run {stream!r} is driven by process {held.owner.pid} on {held.owner.host}"
             )
         held.owner = owner
+        held.epoch += 1
         return MemoryClaim(stream, held)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[MemoryLog]:
+        """See `Log.snapshot`."""
+        copy = MemoryLog()
+        copy._streams = {name: stream.now() for name, stream in [*self._streams.items()]}
+        yield copy
+
+    def commits(self, stream: str, *, after: int = 0) -> Iterator[Committed]:
+        """See `Log.commits`."""
+        yield from self._stream(stream).commits[after:]
+
+    def last_commit(self, stream: str) -> Committed | None:
+        """See `Log.last_commit`."""
+        commits = self._stream(stream).commits
+        return commits[-1] if commits else None
+
+    def rows(self, stream: str, first: int, last: int | None = None) -> Iterator[EventTuple]:
+        """See `Log.rows`."""
+        rows = self._stream(stream).rows
+        for version in range(max(first, 1), len(rows) + 1 if last is None else min(last, len(rows)) + 1):
+            yield rows[version - 1]
+
+    def segments(self, stream: str, first: int, below: int | None = None) -> Iterator[Segment]:
+        """See `Log.segments`."""
+        segments = self._stream(stream).segments
+        end = len(segments) if below is None else bisect_left(segments, below, key=_first)
+        yield from segments[bisect_left(segments, first, key=_first) : end]
+
+    def faults(self) -> list[str]:
+        """See `Log.faults`. Memory has none of its own."""
+        return []
+
+    def no_run_yet(self) -> str:
+        """See `Log.no_run_yet`."""
+        return "the log in memory holds no run yet"
+
+    def maybe_half(self) -> str | None:
+        """See `Log.maybe_half`. Nothing was ever copied."""
+        return None
+
+    def purge(self, stream: str, below: int) -> int:
+        """See `Log.purge`."""
+        segments = self._stream(stream).segments
+        purged = 0
+        for place, segment in enumerate(segments):
+            if segment.first + segment.length <= below and segment.data is not None:
+                segments[place] = segment._replace(data=None)
+                purged += 1
+        self._bodies.forget()
+        return purged
+
+    def compact(self) -> bool:
+        """See `Log.compact`. What was purged is gone already."""
+        return True
 
     def close(self) -> None:
         """Nothing is open."""
 
     def _stream(self, name: str) -> _Stream:
         return self._streams.get(name) or _Stream()
+
+    def _segment(self, stream: str, number: int) -> Segment | None:
+        segments = self._stream(stream).segments
+        place = bisect_right(segments, number, key=_first)
+        return segments[place - 1] if place else None
 
 
 class MemoryClaim:
@@ -83,20 +163,28 @@ class MemoryClaim:
     def __init__(self, stream: str, content: _Stream) -> None:
         self.stream = stream
         self._content: _Stream | None = content
-        self.version = len(content.rows)
-        self.next_body = len(content.bodies)
+        self._epoch = content.epoch
+        self._last = content.commits[-1] if content.commits else beginning(stream)
+
+    @property
+    def version(self) -> int:
+        """See `Claim`."""
+        return self._last.commit.last_version
+
+    @property
+    def next_body(self) -> int:
+        """See `Claim`."""
+        return self._last.commit.next_body
 
     def append(self, at: int, events: Sequence[Event], bodies: Sequence[bytes] = ()) -> None:
         """See `Claim.append`."""
         if self._content is None:
             raise LogConflictError(f"the claim of {self.stream!r} was released")
-        if any(b"\n" in body for body in bodies):
-            raise ValueError("a body must not contain a newline")
-        rows = [(event.TYPE, event.SCHEMA, at, encode(event)) for event in events]
-        self._content.rows.extend(rows)
-        self._content.bodies.extend(bodies)
-        self.version += len(rows)
-        self.next_body += len(bodies)
+        if not events and not bodies:
+            return
+        new = follow(self._last, self._epoch, at, events, bodies)
+        self._content.add(new)
+        self._last = new.committed
 
     def secure(self) -> bool:
         """See `Claim.secure`. There is nothing to copy."""
@@ -109,6 +197,6 @@ class MemoryClaim:
             self._content = None
 
 
-def _recorded(version: int, row: Row) -> Recorded:
-    name, schema, at, data = row
+def _recorded(row: EventTuple) -> Recorded:
+    _, version, name, schema, at, _, _, data = row
     return Recorded(version, at, decoder(name, schema)(data))

@@ -1,12 +1,18 @@
-"""What the rest of Batchata needs of a log: streams of events, bodies beside them, one writer at a time."""
+"""What the rest of Batchata needs of a log: streams of events, bodies beside them, one writer at a time.
+
+Every log keeps the same rows, tied by the same chain of hashes (see `batchata.log.format`): that is why a log
+can be verified through this port, whatever stores it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from batchata.core.events import Event
 from batchata.core.values import Process
+from batchata.log.format import Committed, EventTuple, Segment
 
 
 class Recorded(NamedTuple):
@@ -21,8 +27,16 @@ class Claim(Protocol):
     """The right to append to one stream, held by one process at a time until it is released or taken over."""
 
     stream: str
-    version: int  # of the last event, 0 in an empty stream
-    next_body: int  # the number that the next appended body gets; bodies of a stream count 0, 1, 2, …
+
+    @property
+    def version(self) -> int:
+        """The version of the last event, 0 in an empty stream."""
+        ...
+
+    @property
+    def next_body(self) -> int:
+        """The number that the next appended body gets; bodies of a stream count 0, 1, 2, …."""
+        ...
 
     def append(self, at: int, events: Sequence[Event], bodies: Sequence[bytes] = ()) -> None:
         """Write events and bodies in one transaction, durable when this returns; all or nothing.
@@ -80,6 +94,61 @@ class Log(Protocol):
         """Become the one writer of a stream, which need not exist yet.
 
         Raises RunClaimedError, naming pid, host and time, while a living process holds it.
+        """
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Log]:
+        """The log as it is now: what is read from it inside the block does not move with later appends."""
+        ...
+
+    # What an audit reads: nothing is decoded and nothing believed.
+
+    def commits(self, stream: str, *, after: int = 0) -> Iterator[Committed]:
+        """What each append is recorded as, with its hash: those numbered above `after`, ascending."""
+        ...
+
+    def last_commit(self, stream: str) -> Committed | None:
+        """The newest of `commits`; None in an empty stream."""
+        ...
+
+    def rows(self, stream: str, first: int, last: int | None = None) -> Iterator[EventTuple]:
+        """The events from version `first` to `last` (to the end if None) as they are stored, ascending."""
+        ...
+
+    def segments(self, stream: str, first: int, below: int | None = None) -> Iterator[Segment]:
+        """The pieces in which bodies are stored that begin with body `first` or a later one, ascending.
+
+        With `below` only those that begin with a lower body than that.
+        """
+        ...
+
+    def faults(self) -> list[str]:
+        """What only the store can find wrong with the log as a whole, a sentence each; reads all of it."""
+        ...
+
+    # What lies beside the log, and what is taken out of it.
+
+    def no_run_yet(self) -> str:
+        """What to say of a log without a run: the run may be in a part that was not copied with it."""
+        ...
+
+    def maybe_half(self) -> str | None:
+        """What to say where a run broke off and newer events may lie elsewhere; None where they cannot."""
+        ...
+
+    def purge(self, stream: str, below: int) -> int:
+        """Remove the bodies numbered below, whose hashes stay; returns how many segments held any.
+
+        The stream must be claimed, and must say in an event that they are purged.
+
+        Raises LogWriteError when the log cannot be written.
+        """
+        ...
+
+    def compact(self) -> bool:
+        """Rebuild the log without what was purged; False when another program is in the way.
+
+        Raises LogWriteError when the log cannot be written, for which a file needs as much room again.
         """
         ...
 

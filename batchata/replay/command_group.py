@@ -17,7 +17,7 @@ from batchata.text import clean
 def damaged(arguments: Iterable[str]) -> str | None:
     """What is wrong with the first log among a command's arguments; None when it is as it was written."""
     from batchata.log import read_log
-    from batchata.log.sqlite.verify import verify, verify_file
+    from batchata.log.verify import verify
 
     for path in arguments:
         if not os.path.isfile(path):
@@ -27,7 +27,7 @@ def damaged(arguments: Iterable[str]) -> str | None:
         except BatchataError:
             continue
         try:
-            for text in verify_file(log):
+            for text in log.faults():
                 return f"{path} is damaged ({text}); `verify` says more"
             for stream in log.streams():
                 for problem in verify(log, stream, 1 << 62):

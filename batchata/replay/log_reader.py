@@ -16,9 +16,7 @@ from batchata.core.events import Event, RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import read_log
-from batchata.log.port import Recorded
-from batchata.log.sqlite.files import no_run_yet
-from batchata.log.sqlite.log import SqliteLog
+from batchata.log.port import Log, Recorded
 from batchata.replay.open_log import the_run
 from batchata.views.history import read_history
 from batchata.views.moments import At, microseconds, parse_at
@@ -61,7 +59,7 @@ class Archive:
         Raises InvalidInputError, which names the runs there are, LogError when there is none yet.
         """
         if not self._log.streams():
-            raise LogError(no_run_yet(self._path))
+            raise LogError(self._log.no_run_yet())
         return RecordedRun(self._log, the_run(self._log, self._path, run_id))
 
     def state_at(self, moment: Moment | None = None, *, run_id: str | None = None) -> Run:
@@ -103,7 +101,7 @@ class Archive:
 class RecordedRun:
     """One run of a log. Nothing is read before it is asked for."""
 
-    def __init__(self, log: SqliteLog, run_id: str) -> None:
+    def __init__(self, log: Log, run_id: str) -> None:
         self._log = log
         self.run_id = run_id
 

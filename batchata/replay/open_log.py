@@ -8,15 +8,13 @@ from contextlib import contextmanager, nullcontext
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import read_log
 from batchata.log.port import Log
-from batchata.log.sqlite.files import no_run_yet
-from batchata.log.sqlite.log import SqliteLog
 from batchata.text import clean, number_of
 
 _MOST_NAMES = 20
 
 
 @contextmanager
-def reading(path: str, *, moving: bool = False) -> Iterator[SqliteLog]:
+def reading(path: str, *, moving: bool = False) -> Iterator[Log]:
     """The log, for reading only: as it is now to the end of the block, or, if `moving`, as it grows.
 
     Raises LogError, also when no run has begun in it yet.
@@ -24,9 +22,9 @@ def reading(path: str, *, moving: bool = False) -> Iterator[SqliteLog]:
     log = read_log(path)
     try:
         if not log.streams():
-            raise LogError(no_run_yet(path))
-        with nullcontext() if moving else log.reader.snapshot():
-            yield log
+            raise LogError(log.no_run_yet())
+        with nullcontext(log) if moving else log.snapshot() as seen:
+            yield seen
     finally:
         log.close()
 

@@ -11,7 +11,7 @@ from batchata.core.events import BodiesPurged
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogWriteError
 from batchata.log import open_log
-from batchata.log.sqlite.log import SqliteLog
+from batchata.log.port import Log
 from batchata.replay.console import print_json
 from batchata.replay.open_log import reading, the_run
 from batchata.run.definition import this_process
@@ -47,9 +47,8 @@ def purge_run(path: str, run_id: str, *, json: bool) -> None:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[SqliteLog]:
+def _opened(path: str) -> Iterator[Log]:
     log = open_log(path)
-    assert isinstance(log, SqliteLog)
     try:
         yield log
     finally:

@@ -14,8 +14,6 @@ from batchata.core.events import OutcomeRecorded, RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
-from batchata.log.sqlite.files import maybe_half
-from batchata.log.sqlite.log import SqliteLog
 from batchata.providers.address import redacted
 from batchata.replay.console import Paper, aligned, print_json
 from batchata.replay.jobs import print_jobs
@@ -59,7 +57,7 @@ def print_glance(
         paper.field("status", status_then(run, history.process), _STYLES.get(run.status, ""))
     else:
         paper.field("status", status_in_words(run, history.process, alive, now), _STYLES.get(run.status, ""))
-        if run.status == "running" and alive is False and (half := maybe_half(log)):
+        if run.status == "running" and alive is False and (half := log.maybe_half()):
             paper.field("log file", half)
     if run.started is not None:
         _identity(paper, history, run.started, now)
@@ -254,5 +252,5 @@ def _show_list(log: Log, path: str, runs: list[str], json: bool) -> None:
         print_runs(path, histories)
 
 
-def _overview(log: Log | SqliteLog, stream: str, history: History) -> dict[str, object]:
+def _overview(log: Log, stream: str, history: History) -> dict[str, object]:
     return overview(history, is_alive(history.process), log.head(stream))

@@ -9,9 +9,8 @@ from typing import Any
 from batchata.clock import now
 from batchata.errors import InvalidInputError, LogError, LogVersionError
 from batchata.log import read_log
-from batchata.log.sqlite.files import no_run_yet
-from batchata.log.sqlite.log import SqliteLog
-from batchata.log.sqlite.verify import Problem, verify_file
+from batchata.log.port import Log
+from batchata.log.verify import Problem
 from batchata.replay.console import Paper, print_json
 from batchata.replay.open_log import the_run
 from batchata.text import clean, number_of
@@ -31,9 +30,9 @@ def verify_log(path: str, run_id: str | None, head: str | None, *, json: bool) -
     wanted = None if head is None else _checked(head)
     log = read_log(path)
     try:
-        with log.reader.snapshot():
-            of_file = [Problem(None, text) for text in verify_file(log)]
-            verdicts = _verdicts(log, path, run_id, wanted, of_file)
+        with log.snapshot() as seen:
+            of_file = [Problem(None, text) for text in seen.faults()]
+            verdicts = _verdicts(seen, path, run_id, wanted, of_file)
     finally:
         log.close()
     if wanted is not None and all(verdict.since is None for verdict in verdicts):
@@ -59,7 +58,7 @@ def _checked(head: str) -> str:
 
 
 def _verdicts(
-    log: SqliteLog, path: str, run_id: str | None, head: str | None, of_file: list[Problem]
+    log: Log, path: str, run_id: str | None, head: str | None, of_file: list[Problem]
 ) -> list[Verdict]:
     try:
         runs = log.streams()
@@ -69,7 +68,7 @@ def _verdicts(
         of_file.append(Problem(None, str(exc)))
         return []
     if not runs and not of_file:
-        raise LogError(no_run_yet(path))
+        raise LogError(log.no_run_yet())
     wanted = runs if run_id is None else [the_run(log, path, run_id)]
     found: list[Verdict] = []
     for stream in wanted:

@@ -13,9 +13,8 @@ from batchata.core.events import RunStarted
 from batchata.core.evolve import evolve
 from batchata.core.state import Run
 from batchata.errors import HalfLogWarning, InvalidInputError, LogError, NotALogError
-from batchata.log import open_log, read_log
+from batchata.log import is_begun, open_log, read_log
 from batchata.log.port import Log
-from batchata.log.sqlite.files import has_wal, no_run_yet, refuse_halves
 from batchata.run.definition import this_process
 from batchata.run.journal import Journal
 from batchata.run.settings import PathLike
@@ -41,8 +40,8 @@ class RunStore:
         self._given, self._run_id = run_id, run_id
         # Says which run of several is meant where no run_id does.
         self.choose: Callable[[Log, Sequence[str]], str] = lambda log, streams: streams[0]
-        # Whether the log at the last look had no run, and perhaps has one in a file that is not here.
-        self.maybe_half = False
+        # What to say where the log at the last look had no run, and perhaps has one in a file left behind.
+        self._half: str | None = None
         self._memory: Log | None = open_log(None) if state_path is None else None
         self._run = Run()
         self._driver: int | None = None  # the thread that holds the claim
@@ -76,9 +75,9 @@ class RunStore:
 
     def warn_of_half(self) -> None:
         """Before a run begins in a log without one: what was copied alone may be the half of another."""
-        if self.maybe_half:
+        if self._half:
             warnings.warn(
-                f"{no_run_yet(str(self._path))}; a start without it pays for everything again",
+                f"{self._half}; a start without it pays for everything again",
                 HalfLogWarning,
                 stacklevel=2,
             )
@@ -86,14 +85,13 @@ class RunStore:
     @contextmanager
     def reading(self) -> Iterator[Log | None]:
         """The log for reading, with `run` brought up to date; None while there is no log."""
-        alone = self._path is not None and not has_wal(str(self._path))
         log = self._open_for_reading()
         if log is None:
             self.forget()
             yield None
             return
         try:
-            self.maybe_half = alone and not log.streams()
+            self._half = log.no_run_yet() if log.maybe_half() and not log.streams() else None
             self._refresh(log)
             yield log
         finally:
@@ -135,22 +133,15 @@ class RunStore:
     def _open_for_reading(self) -> Log | None:
         if self._path is None:
             return self._memory
-        # An empty file is what tempfile gives: a log that is not there yet. A folder or a foreign file
-        # is an error, which opening it tells.
-        if not self._path.exists() or self._is_empty(self._path):
-            refuse_halves(os.path.realpath(self._path))
+        if not is_begun(self._path):
             return None
         try:
             return read_log(self._path)
         except NotALogError:
-            # Whoever was making it was killed in the middle, and SQLite has just undone what there was.
-            if self._is_empty(self._path):
+            # The process that was making it was killed in the middle, and that has just been undone.
+            if not is_begun(self._path):
                 return None
             raise
-
-    @staticmethod
-    def _is_empty(path: Path) -> bool:
-        return path.is_file() and path.stat().st_size == 0
 
     def _close(self, log: Log) -> None:
         if log is not self._memory:

@@ -16,8 +16,8 @@ from batchata.core.evolve import fold
 from batchata.core.invariants import Audit
 from batchata.core.state import Run
 from batchata.errors import IncompleteResultsError, LogError, LogVersionError
-from batchata.log.sqlite.log import SqliteLog
-from batchata.log.sqlite.verify import Problem, commit_of, size_of, verify
+from batchata.log.port import Log
+from batchata.log.verify import Problem, commit_of, size_of, verify
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
 
@@ -80,7 +80,7 @@ class Verdict:
     since: int | None = None
 
 
-def verify_run(log: SqliteLog, stream: str, head: str | None, now: int) -> Verdict:
+def verify_run(log: Log, stream: str, head: str | None, now: int) -> Verdict:
     """Every check of one run. `head` is a hash that the run once had, `now` in microseconds.
 
     Raises LogVersionError for events that only a newer Batchata knows.
@@ -102,7 +102,7 @@ def verify_run(log: SqliteLog, stream: str, head: str | None, now: int) -> Verdi
     return verdict
 
 
-def _purged(log: SqliteLog, stream: str) -> int:
+def _purged(log: Log, stream: str) -> int:
     """Bodies numbered below this were purged by a decision."""
     try:
         events = [cast(BodiesPurged, r.event) for r in log.events(stream, types=[BodiesPurged.TYPE])]
@@ -111,7 +111,7 @@ def _purged(log: SqliteLog, stream: str) -> int:
     return max((event.bodies for event in events), default=0)
 
 
-def _events_problems(log: SqliteLog, stream: str, audit: Audit) -> Iterator[Problem]:
+def _events_problems(log: Log, stream: str, audit: Audit) -> Iterator[Problem]:
     try:
         for version, at, event in log.events(stream):
             for text in audit.take(version, at, event):
@@ -125,13 +125,13 @@ def _events_problems(log: SqliteLog, stream: str, audit: Audit) -> Iterator[Prob
         yield Problem(None, text)
 
 
-def _replay_problems(log: SqliteLog, stream: str, run: Run) -> Iterator[Problem]:
+def _replay_problems(log: Log, stream: str, run: Run) -> Iterator[Problem]:
     again = fold(log.events(stream))
     if fingerprint(again) != fingerprint(run):
         yield Problem(None, "two replays of the same events do not give the same state")
 
 
-def _reference_problems(log: SqliteLog, stream: str, bodies: int) -> Iterator[Problem]:
+def _reference_problems(log: Log, stream: str, bodies: int) -> Iterator[Problem]:
     """Every body that an event names has to be there."""
     for version, _, event in log.events(stream, types=[*_NAMING_BODIES]):
         last = _NAMING_BODIES[event.TYPE](event)
@@ -139,7 +139,7 @@ def _reference_problems(log: SqliteLog, stream: str, bodies: int) -> Iterator[Pr
             yield Problem(version, f"version {version} ({event.TYPE}): body {last} of {bodies} is missing")
 
 
-def _answer_problems(log: SqliteLog, stream: str, run: Run, purged: int) -> Iterator[Problem]:
+def _answer_problems(log: Log, stream: str, run: Run, purged: int) -> Iterator[Problem]:
     """Outcomes must say what the stored result lines say, and these must be those of the items."""
     if run.started is None:
         return

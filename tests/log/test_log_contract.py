@@ -13,7 +13,9 @@ import pytest
 from batchata.core import events as e
 from batchata.errors import LogConflictError, LogError, RunClaimedError
 from batchata.log import open_log
+from batchata.log.format import beginning, link, unpack
 from batchata.log.port import Log
+from batchata.log.verify import commit_of, size_of, verify
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -34,6 +36,15 @@ def filled(log: Log, count: int, stream: str = "run") -> list[e.Event]:
         first, size = first + size, size * 3 + 1
     claim.release()
     return events
+
+
+def with_bodies(log: Log, stream: str = "run") -> None:
+    """Three commits: bodies 0-149 with versions 1-2, version 3 alone, bodies 150-151 alone."""
+    claim = log.claim(stream, s.OWNER)
+    claim.append(s.AT, [s.submitted(1), s.submitted(2)], [b"body %d" % n for n in range(150)])
+    claim.append(s.AT + 1, [s.outcome(3, 4, 5)])
+    claim.append(s.AT + 2, [], [b"", b"last"])
+    claim.release()
 
 
 def test_events_come_back_as_they_were_with_dense_versions(log: Log) -> None:
@@ -212,3 +223,165 @@ def test_a_released_claim_appends_no_more(log: Log) -> None:
     with pytest.raises(LogConflictError):
         claim.append(s.AT, [s.submitted(1)])
     assert list(log.events("run")) == []
+
+
+def test_a_snapshot_stays_as_it_was(log: Log) -> None:
+    """Nothing that is appended inside the block is seen through it: neither events, bodies nor streams."""
+    with_bodies(log)
+    claim = log.claim("run", s.OWNER)
+    with log.snapshot() as then, then.snapshot() as again:
+        claim.append(s.AT, [s.submitted(9)], [b"later"])
+        log.claim("other", s.OWNER).append(s.AT, [s.submitted(1)])
+        for seen in (then, again):
+            assert seen.streams() == ["run"]
+            assert len(list(seen.events("run"))) == 3
+            assert size_of(seen, "run") == (3, 3, 152)
+            assert [segment.first for segment in seen.segments("run", 0)] == [0, 100, 150]
+            with pytest.raises(LogError, match="no body 152"):
+                list(seen.bodies("run", [152]))
+    assert log.streams() == ["run", "other"]
+    assert size_of(log, "run") == (4, 4, 153)
+    assert list(log.bodies("run", [152])) == [b"later"]
+
+
+def test_commits_say_what_each_append_added(log: Log) -> None:
+    """Numbered 1, 2, 3, …, oldest first, with the range of versions and the first body to come."""
+    with_bodies(log)
+    commits = [committed.commit for committed in log.commits("run")]
+    assert [commit[:5] for commit in commits] == [
+        ("run", 1, 1, 2, 150),
+        ("run", 2, 3, 3, 150),
+        ("run", 3, 4, 3, 152),
+    ]
+    assert [commit.at for commit in commits] == [s.AT, s.AT + 1, s.AT + 2]
+    assert [committed.commit.number for committed in log.commits("run", after=2)] == [3]
+    assert log.last_commit("run") == list(log.commits("run"))[-1]
+    assert (list(log.commits("nobody")), log.last_commit("nobody")) == ([], None)
+
+
+def test_many_commits_are_read_across_pages(log: Log) -> None:
+    """Each once, in order."""
+    claim = log.claim("run", s.OWNER)
+    for number in range(450):
+        claim.append(s.AT, [s.submitted(number)])
+    assert [committed.commit.number for committed in log.commits("run")] == list(range(1, 451))
+
+
+def test_every_claim_counts_the_epoch_up(log: Log) -> None:
+    """Commits name the claim that wrote them."""
+    for number in range(3):
+        claim = log.claim("run", s.OWNER)
+        claim.append(s.AT, [s.submitted(number)])
+        claim.append(s.AT, [s.submitted(number)])
+        claim.release()
+    assert [committed.commit.epoch for committed in log.commits("run")] == [1, 1, 2, 2, 3, 3]
+
+
+def test_the_chain_is_the_hash_of_what_is_stored(log: Log) -> None:
+    """Rows and segments that a log gives for a commit are what its hash was made of."""
+    with_bodies(log)
+    last = beginning("run")
+    for committed in log.commits("run"):
+        commit = committed.commit
+        rows = list(log.rows("run", commit.first_version, commit.last_version))
+        segments = list(log.segments("run", last.commit.next_body, commit.next_body))
+        assert committed.hash == link(last.hash, commit, rows, [segment[:4] for segment in segments])
+        last = committed
+
+
+def test_all_logs_store_the_same(log: Log, tmp_path: Path) -> None:
+    """The same appends give the same rows, segments and hashes in every log: they can be compared."""
+    file = open_log(tmp_path / "other.db")
+    for each in (log, file):
+        with_bodies(each)
+        with_bodies(each)
+    assert list(log.commits("run")) == list(file.commits("run"))
+    assert list(log.rows("run", 1)) == list(file.rows("run", 1))
+    assert list(log.segments("run", 0)) == list(file.segments("run", 0))
+    file.close()
+
+
+def test_rows_of_a_range(log: Log) -> None:
+    """Both ends are in it; without an end all that follow, across pages; outside there is nothing."""
+    filled(log, 5_003)
+    assert [row[1] for row in log.rows("run", 3, 5)] == [3, 4, 5]
+    assert [row[1] for row in log.rows("run", 1)] == list(range(1, 5_004))
+    assert list(log.rows("run", 5_004)) == list(log.rows("run", 4, 3)) == list(log.rows("nobody", 1)) == []
+    stream, version, name, schema, at, job, item, data = next(log.rows("run", 2, 2))
+    assert (stream, version, name, schema, job, item) == ("run", 2, "batch_submitted", 1, 1, None)
+    assert at == s.AT + 1
+    assert json.loads(data)["batch_id"] == "msgbatch_1"
+
+
+def test_segments_of_a_range(log: Log) -> None:
+    """Those whose first body is in it, in order, across pages, each with all its bodies."""
+    claim = log.claim("run", s.OWNER)
+    for first in range(30):
+        claim.append(s.AT, [], [b"%d" % first, b"second"])
+    assert [segment.first for segment in log.segments("run", 0)] == list(range(0, 60, 2))
+    assert [segment.first for segment in log.segments("run", 1, 6)] == [2, 4]
+    assert list(log.segments("run", 60)) == list(log.segments("run", 4, 4)) == []
+    assert unpack(next(log.segments("run", 58))) == [b"29", b"second"]
+
+
+def test_purged_bodies_are_gone_and_the_chain_stays(log: Log) -> None:
+    """Whole segments below a number lose their data, at once and for every reader; nothing else does."""
+    with_bodies(log)
+    assert list(log.bodies("run", [100])) == [b"body 100"]
+    with_bodies(log, "other")
+    claim = log.claim("run", s.OWNER)
+    heads = [committed.hash for committed in log.commits("run")]
+    assert (log.purge("run", 150), log.purge("run", 150)) == (2, 0)
+    claim.release()
+    assert list(log.bodies("run", [100, 0, 149, 151])) == [None, None, None, b"last"]
+    assert list(log.bodies("other", [0])) == [b"body 0"]
+    assert [committed.hash for committed in log.commits("run")] == heads
+    assert verify(log, "run", 150) == verify(log, "other") == []
+    gone = "they are missing, and no event says that they were purged"
+    expected = [f"bodies 0 to 99: {gone}", f"bodies 100 to 149: {gone}"]
+    assert [problem.text for problem in verify(log, "run")] == expected
+
+
+def test_a_segment_is_purged_whole_or_not_at_all(log: Log) -> None:
+    """One that holds a body which must stay keeps all of them."""
+    with_bodies(log)
+    assert log.purge("run", 149) == 1
+    assert list(log.bodies("run", [99, 100])) == [None, b"body 100"]
+
+
+def test_a_compacted_log_holds_what_it_held(log: Log) -> None:
+    """All that was not purged, and it can be appended to as before."""
+    with_bodies(log)
+    claim = log.claim("run", s.OWNER)
+    log.purge("run", 150)
+    before = list(log.rows("run", 1)), list(log.segments("run", 0)), list(log.commits("run"))
+    assert log.compact()
+    assert (list(log.rows("run", 1)), list(log.segments("run", 0)), list(log.commits("run"))) == before
+    claim.append(s.AT, [s.submitted(1)], [b"new"])
+    assert list(log.bodies("run", [0, 151, 152])) == [None, b"last", b"new"]
+    assert verify(log, "run", 150) == []
+
+
+def test_a_log_as_it_was_written_verifies(log: Log) -> None:
+    """Several claims, empty and large commits: no problem; nor has a stream that does not exist."""
+    with_bodies(log)
+    filled(log, 1_200)
+    assert verify(log, "run") == verify(log, "nobody") == log.faults() == []
+    assert (size_of(log, "run")[0], size_of(log, "nobody")) == (1_203, (0, 0, 0))
+
+
+def test_a_commit_is_found_by_its_hash(log: Log) -> None:
+    """By all its digits or the first, in any case; not by those of no commit, nor of several."""
+    with_bodies(log)
+    first, second, _ = (committed.hash.hex() for committed in log.commits("run"))
+    assert commit_of(log, "run", first) == 2
+    assert commit_of(log, "run", second[:12].upper()) == 3
+    assert commit_of(log, "run", "0" * 64) is None
+    assert commit_of(log, "run", "") is None
+
+
+def test_a_log_without_a_run_says_so(log: Log) -> None:
+    """The sentence names the log; a part of it may lie elsewhere only where there are parts."""
+    assert "holds no run yet" in log.no_run_yet()
+    half = log.maybe_half()
+    assert half is None or "-wal" in half

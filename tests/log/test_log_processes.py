@@ -19,7 +19,7 @@ from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
 from batchata.log import open_log, read_log
 from batchata.log.port import Claim
 from batchata.log.sqlite.log import SqliteLog
-from batchata.log.sqlite.verify import verify, verify_file
+from batchata.log.verify import verify
 
 type Start = Callable[..., Other]
 
@@ -53,7 +53,7 @@ def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path, 
         log.close()
     log = SqliteLog(path)
     assert verify(log, "run") == []
-    assert verify_file(log) == []
+    assert log.faults() == []
     assert log.claim("run", s.OWNER).version == len(versions)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from batchata.log import read_log
 from batchata.log.sqlite.log import SqliteLog
-from batchata.log.sqlite.verify import verify, verify_file
+from batchata.log.verify import verify
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_a_log_as_it_was_written_has_no_problems(path: Path) -> None:
     assert problems(path) == []
     log = SqliteLog.open_for_reading(path)
     assert verify(log, "nobody") == []
-    assert verify_file(log) == []
+    assert log.faults() == []
 
 
 def test_one_flipped_byte_in_an_event_is_found(path: Path) -> None:
@@ -72,7 +72,7 @@ def test_one_flipped_byte_in_an_event_is_found(path: Path) -> None:
     assert content.count(b'"batch_id":"msgbatch_14"') == 1
     path.write_bytes(content.replace(b'"batch_id":"msgbatch_14"', b'"batch_id":"msgbatch_15"'))
     assert len(list(read_log(path).events("run"))) == 620
-    assert verify_file(SqliteLog.open_for_reading(path)) == []
+    assert SqliteLog.open_for_reading(path).faults() == []
     (found,) = problems(path)
     assert found.startswith("versions 11 to 20: an event")
 
@@ -154,5 +154,5 @@ def test_a_damaged_file_is_a_problem_not_an_exception(path: Path) -> None:
     content[3 * 16_384 : 4 * 16_384] = b"\x5a" * 16_384
     path.write_bytes(content)
     log = SqliteLog.open_for_reading(path)
-    assert verify_file(log) != []
+    assert log.faults() != []
     assert all("\n" not in problem.text for problem in verify(log, "run"))

@@ -210,7 +210,7 @@ def test_a_purge_that_was_killed_halfway_is_finished_by_the_next(log: Path, repl
 def test_a_reader_that_stays_is_told(log: Path, replay: Replay) -> None:
     """While another program reads, the file cannot be rebuilt to its end; afterwards it can."""
     reader = read_log(log)
-    with reader.reader.snapshot():
+    with reader.snapshot():
         result = replay("purge", log, "--run", "the-run")
         assert result.exit_code == 2
         assert "another program has the file open" in result.stderr

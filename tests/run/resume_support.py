@@ -26,7 +26,7 @@ from batchata import load_results_from_disk
 from batchata.core.events import BatchSubmitted, CostCharged, SubmissionSettled, SubmissionStarted
 from batchata.errors import BatchataError
 from batchata.log.sqlite.log import SqliteLog
-from batchata.log.sqlite.verify import verify, verify_file
+from batchata.log.verify import verify
 from batchata.sandbox import Faults, Sandbox
 
 COUNT = 4
@@ -206,7 +206,7 @@ def check_complete(runs: Runs, count: int = COUNT, **given: Any) -> None:
     check_paid_once(runs, count)
     check_money(runs, summary["total_cost"], list(successor.items()))
     with opened(runs) as log:
-        assert verify_file(log) == []
+        assert log.faults() == []
         assert [verify(log, stream) for stream in log.streams()] == [[]]
 
 

@@ -17,7 +17,7 @@ from batchata import BatchManager, load_results_from_disk
 from batchata.core.evolve import fold
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, RunMismatchError
-from batchata.log.sqlite.verify import verify
+from batchata.log.verify import verify
 from batchata.replay.cli import app
 from batchata.sandbox import Faults
 from batchata.views.run_summary import printed

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from batchata import BatchManager, batch
 from batchata.errors import InvalidInputError, RequestRefusedError
-from batchata.log.sqlite.verify import verify
+from batchata.log.verify import verify
 from batchata.providers.anthropic.refusals import is_about_schema
 from batchata.replay.cli import app
 from batchata.sandbox import Answer, Faults, Request

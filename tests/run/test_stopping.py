@@ -13,7 +13,7 @@ import pytest
 from resume_support import COUNT, Script, check_complete, manager, opened, seen, wait_for
 from run_support import Runs
 
-from batchata.log.sqlite.verify import verify, verify_file
+from batchata.log.verify import verify
 from batchata.sandbox import Faults
 
 _PROGRAM = """
@@ -55,7 +55,7 @@ def test_a_second_ctrl_c_leaves_at_once_with_the_log_whole(runs: Runs) -> None:
     assert script.ends() != 0
     assert time.monotonic() - began < 5
     with opened(runs) as log:
-        assert verify_file(log) == []
+        assert log.faults() == []
         assert [verify(log, stream) for stream in log.streams()] == [[]]
     runs.sandbox.faults = Faults()
     check_complete(runs)

@@ -13,11 +13,10 @@ from filelock import FileLock, Timeout
 from sqlalchemy.dialects.sqlite import dialect, insert
 
 from batchata.clock import now
-from batchata.core.codec import encode, hot_columns
 from batchata.core.events import Event
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
-from batchata.log.format import START, Commit, link, pack
+from batchata.log.format import Commit, Committed, beginning, follow
 from batchata.log.sqlite import files
 from batchata.log.sqlite.reader import Reader
 from batchata.log.sqlite.schema import driver
@@ -70,7 +69,8 @@ def insert_events(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) ->
 
 _SELECT_EPOCH = "SELECT epoch FROM claims WHERE stream = ?"
 _LAST_COMMIT = """
-    SELECT number, last_version, next_body, hash FROM commits WHERE stream = ? ORDER BY number DESC LIMIT 1
+    SELECT stream, number, first_version, last_version, next_body, epoch, at, hash
+    FROM commits WHERE stream = ? ORDER BY number DESC LIMIT 1
 """
 
 
@@ -86,65 +86,46 @@ def claim(writer: Writer, reader: Reader, stream: str, owner: Process) -> Sqlite
     try:
         with writer.transaction() as connection:
             epoch = _next_epoch(connection, stream, owner)
-            last = connection.exec_driver_sql(_LAST_COMMIT, (stream,)).one_or_none()
+            last = _last_commit(connection, stream)
     except BaseException:
         lock.release()
         raise
-    number, version, next_body, digest = last or (0, 0, 0, START)
-    return SqliteClaim(writer, lock, stream, epoch, number, version, next_body, digest)
+    return SqliteClaim(writer, lock, epoch, beginning(stream) if last is None else last)
 
 
 class SqliteClaim:
     """The claim of one stream; see `Claim`."""
 
-    def __init__(
-        self,
-        writer: Writer,
-        lock: Any,
-        stream: str,
-        epoch: int,
-        number: int,
-        version: int,
-        next_body: int,
-        digest: bytes,
-    ) -> None:
-        self.stream = stream
-        self.version = version
-        self.next_body = next_body
+    def __init__(self, writer: Writer, lock: Any, epoch: int, last: Committed) -> None:
+        self.stream = last.commit.stream
         self._writer = writer
         self._lock = lock
         self._epoch = epoch
-        self._number = number
-        self._digest = digest
+        self._last = last
         self._file = files.identity(writer.path)
+
+    @property
+    def version(self) -> int:
+        """See `Claim`."""
+        return self._last.commit.last_version
+
+    @property
+    def next_body(self) -> int:
+        """See `Claim`."""
+        return self._last.commit.next_body
 
     def append(self, at: int, events: Sequence[Event], bodies: Sequence[bytes] = ()) -> None:
         """See `Claim.append`. Nothing to write is nothing done."""
         if not events and not bodies:
             return
         self._must_hold()
-        rows: list[Any] = [
-            (self.stream, version, event.TYPE, event.SCHEMA, at, *hot_columns(event), encode(event))
-            for version, event in enumerate(events, self.version + 1)
-        ]
-        segments = pack(bodies, self.next_body)
-        commit = Commit(
-            stream=self.stream,
-            number=self._number + 1,
-            first_version=self.version + 1,
-            last_version=self.version + len(rows),
-            next_body=self.next_body + len(bodies),
-            epoch=self._epoch,
-            at=at,
-        )
-        digest = link(self._digest, commit, rows, [segment[:4] for segment in segments])
+        new = follow(self._last, self._epoch, at, events, bodies)
         with self._writer.transaction() as connection:
             self._must_be_newest(connection)
-            insert_segments(connection, [(self.stream, *segment) for segment in segments])
-            insert_events(connection, rows)
-            insert_commit(connection, (*commit, digest))
-        self.version, self.next_body = commit.last_version, commit.next_body
-        self._number, self._digest = commit.number, digest
+            insert_segments(connection, [(self.stream, *segment) for segment in new.segments])
+            insert_events(connection, new.rows)
+            insert_commit(connection, (*new.committed.commit, new.committed.hash))
+        self._last = new.committed
 
     def secure(self) -> bool:
         """See `Claim.secure`. Whoever copies the main file and forgets the -wal file has it too."""
@@ -187,6 +168,14 @@ def _next_epoch(connection: sa.Connection, stream: str, owner: Process) -> int:
     statement = insert(ClaimRow).values(stream=stream, **row)
     connection.execute(statement.on_conflict_do_update(index_elements=["stream"], set_=row))
     return epoch
+
+
+def _last_commit(connection: sa.Connection, stream: str) -> Committed | None:
+    found = connection.exec_driver_sql(_LAST_COMMIT, (stream,)).one_or_none()
+    if found is None:
+        return None
+    *values, digest = found
+    return Committed(Commit(*values), digest)
 
 
 def _who_has_it(reader: Reader, stream: str) -> str:

@@ -44,6 +44,17 @@ def must_hold_something(path: str) -> None:
         raise NotALogError(f"{path} is an empty file, not a Batchata log")
 
 
+def is_begun(path: str) -> bool:
+    """Whether there is more at the path than an empty file; what is no file is for opening to refuse.
+
+    Raises NotALogError for a part of a log.
+    """
+    if os.path.exists(path) and not (os.path.isfile(path) and os.path.getsize(path) == 0):
+        return True
+    refuse_halves(path)
+    return False
+
+
 def refuse_halves(path: str) -> None:
     """Raise NotALogError for a file that belongs to a log, and for a log of which only such a file is there.
 
@@ -79,10 +90,9 @@ def no_run_yet(path: str) -> str:
     return f"{path} holds no run yet. {said}"
 
 
-def maybe_half(log: object) -> str | None:
+def maybe_half(path: str) -> str | None:
     """What to say of the file of a run that broke off, where it may have been copied without its -wal."""
-    path = getattr(log, "path", None)
-    if path is None or has_wal(path):
+    if has_wal(path):
         return None
     name = f"{os.path.basename(path)}-wal"
     return f"without a {name} beside it; if it was copied, newer events may be in the {name} of its old place"

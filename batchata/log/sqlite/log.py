@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from batchata.core.values import Process
 from batchata.errors import LogWriteError, NotALogError
+from batchata.log.format import Committed, EventTuple, Segment
 from batchata.log.port import Claim, Recorded
 from batchata.log.sqlite import files
-from batchata.log.sqlite.failures import translated
+from batchata.log.sqlite.connection import translated
 from batchata.log.sqlite.files import warn_if_networked
 from batchata.log.sqlite.reader import Reader
 from batchata.log.sqlite.schema import Form, form
@@ -96,23 +98,51 @@ class SqliteLog:
             raise LogWriteError(f"{self.path} was opened for reading only")
         return claim(self._writer, self.reader, stream, owner)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Self]:
+        """See `Log.snapshot`."""
+        with self.reader.snapshot():
+            yield self
+
+    def commits(self, stream: str, *, after: int = 0) -> Iterator[Committed]:
+        """See `Log.commits`."""
+        return self.reader.commits(stream, after)
+
+    def last_commit(self, stream: str) -> Committed | None:
+        """See `Log.last_commit`."""
+        return self.reader.last_commit(stream)
+
+    def rows(self, stream: str, first: int, last: int | None = None) -> Iterator[EventTuple]:
+        """See `Log.rows`."""
+        return self.reader.event_rows(stream, first, last)
+
+    def segments(self, stream: str, first: int, below: int | None = None) -> Iterator[Segment]:
+        """See `Log.segments`."""
+        return self.reader.segments(stream, first, below)
+
+    def faults(self) -> list[str]:
+        """See `Log.faults`."""
+        return self.reader.faults()
+
+    def no_run_yet(self) -> str:
+        """See `Log.no_run_yet`."""
+        return files.no_run_yet(self.path)
+
+    def maybe_half(self) -> str | None:
+        """See `Log.maybe_half`."""
+        return files.maybe_half(self.path)
+
     def purge(self, stream: str, below: int) -> int:
-        """Remove the bodies numbered below, whose hashes stay; returns how many segments held any.
-
-        The stream must be claimed, and must say in an event that they are purged.
-
-        Raises LogWriteError when the file cannot be written.
-        """
+        """See `Log.purge`."""
         if self._writer is None:
             raise LogWriteError(f"{self.path} was opened for reading only")
         with self._writer.transaction() as connection:
-            return connection.exec_driver_sql(_PURGE, (stream, below)).rowcount
+            purged = connection.exec_driver_sql(_PURGE, (stream, below)).rowcount
+        self.reader.forget_bodies()
+        return purged
 
     def compact(self) -> bool:
-        """Rebuild the file without what was purged; False when another program is in the way.
-
-        Raises LogWriteError when the file cannot be written, for which it needs as much room again.
-        """
+        """See `Log.compact`."""
         if self._writer is None:
             raise LogWriteError(f"{self.path} was opened for reading only")
         return self._writer.compact()

@@ -7,7 +7,6 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,19 +14,34 @@ import msgspec
 from batchata.core.codec import decoder
 from batchata.core.events import ItemsAdded
 from batchata.errors import LogError
-from batchata.log.format import BELIEVED_BODIES, Segment, unpack
+from batchata.log.format import BELIEVED_BODIES, Bodies, Commit, Committed, Segment
 from batchata.log.port import Recorded
-from batchata.log.sqlite import connection
-from batchata.log.sqlite.failures import translated
+from batchata.log.sqlite.connection import for_reading, translated
 
 type Row = tuple[Any, ...]
 
 _PAGE = 2_000  # events per read: an open read would keep the -wal file from being emptied
-_MOST_BODIES = 1_024  # looked up together
-_MOST_BYTES = 8_000_000  # of bodies held while they are handed out, about
+_SEGMENTS_PAGE = 20  # a segment has a megabyte at most, or one body
+_NO_END = (1 << 63) - 1
 _HARMLESS = 100_000  # items that are believed to be there
 _COUNTS = "SELECT count FROM segments WHERE stream = ? AND count > 0"
 _COLUMNS = "version, type, schema_version, at, data"
+_COMMITS = """
+    SELECT stream, number, first_version, last_version, next_body, epoch, at, hash
+    FROM commits WHERE stream = ?
+"""
+_EVENTS = f"""
+    SELECT stream, version, type, schema_version, at, job, item, data
+    FROM events WHERE stream = ? AND version > ? AND version <= ? ORDER BY version LIMIT {_PAGE}
+"""
+_SEGMENT = """
+    SELECT first, count, codec, sha256, data FROM segments
+    WHERE stream = ? AND first <= ? ORDER BY first DESC LIMIT 1
+"""
+_SEGMENTS = f"""
+    SELECT first, count, codec, sha256, data FROM segments
+    WHERE stream = ? AND first > ? AND first < ? ORDER BY first LIMIT {_SEGMENTS_PAGE}
+"""
 
 # Connections that a forked process found open. Closing one there would disturb the parent's files.
 _inherited: list[sqlite3.Connection] = []
@@ -40,21 +54,27 @@ class Reader:
         self.path = path
         self._busy_timeout = busy_timeout
         self._pid = os.getpid()
-        self._last: tuple[str, Segment, list[bytes | None]] | None = None
+        self._bodies = Bodies(self._segment, path)
         with translated(path):
-            self._connection = connection.for_reading(path, busy_timeout)
+            self._connection = for_reading(path, busy_timeout)
 
     def connection(self) -> sqlite3.Connection:
         """The connection, a new one in a forked process: SQLite's cannot be carried across."""
         if self._pid != os.getpid():
             _inherited.append(self._connection)
-            self._connection = connection.for_reading(self.path, self._busy_timeout)
+            self._connection = for_reading(self.path, self._busy_timeout)
             self._pid = os.getpid()
         return self._connection
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Every read inside the block sees the file as it is now, whatever is appended meanwhile."""
+        """Every read inside the block sees the file as it is now, whatever is appended meanwhile.
+
+        Inside another such block it is as that one is.
+        """
+        if self.connection().in_transaction:
+            yield
+            return
         with translated(self.path):
             connection = self.connection()
             # A transaction begins with its first read, not with BEGIN.
@@ -77,8 +97,8 @@ class Reader:
 
     def head(self, stream: str) -> str | None:
         """See `Log.head`."""
-        found = self.rows("SELECT hash FROM commits WHERE stream = ? ORDER BY number DESC LIMIT 1", (stream,))
-        return bytes(found[0][0]).hex() if found else None
+        last = self.last_commit(stream)
+        return None if last is None else bytes(last.hash).hex()
 
     def events(self, stream: str, after: int, types: Collection[str] | None) -> Iterator[Recorded]:
         """See `Log.events`."""
@@ -109,14 +129,50 @@ class Reader:
             raise LogError(f"{self.path} holds no event {exc} of {stream!r}") from exc
 
     def bodies(self, stream: str, numbers: Iterable[int]) -> Iterator[bytes | None]:
-        """See `Log.bodies`. Numbers are taken some at a time, so that a segment is unpacked once for many."""
-        remaining = iter(numbers)
-        window = 1
-        while wanted := list(islice(remaining, window)):
-            found = self._bodies(stream, wanted)
-            yield from (found[number] for number in wanted)
-            held = sum(len(body) for body in found.values() if body is not None)
-            window = min(_MOST_BODIES, window * 4) if held < _MOST_BYTES / 4 else max(1, window // 2)
+        """See `Log.bodies`."""
+        return self._bodies.read(stream, numbers)
+
+    def forget_bodies(self) -> None:
+        """Read bodies from the file again: some were purged."""
+        self._bodies.forget()
+
+    def commits(self, stream: str, after: int) -> Iterator[Committed]:
+        """See `Log.commits`."""
+        while page := self.rows(f"{_COMMITS} AND number > ? ORDER BY number LIMIT 200", (stream, after)):
+            yield from map(_committed, page)
+            after = page[-1][1]
+
+    def last_commit(self, stream: str) -> Committed | None:
+        """See `Log.last_commit`."""
+        found = self.rows(f"{_COMMITS} ORDER BY number DESC LIMIT 1", (stream,))
+        return _committed(found[0]) if found else None
+
+    def event_rows(self, stream: str, first: int, last: int | None) -> Iterator[Row]:
+        """See `Log.rows`."""
+        after, end = first - 1, _NO_END if last is None else last
+        while page := self.rows(_EVENTS, (stream, after, end)):
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1][1]
+
+    def segments(self, stream: str, first: int, below: int | None) -> Iterator[Segment]:
+        """See `Log.segments`."""
+        after, end = first - 1, _NO_END if below is None else below
+        while page := self.rows(_SEGMENTS, (stream, after, end)):
+            yield from (Segment(*row) for row in page)
+            if len(page) < _SEGMENTS_PAGE:
+                return
+            after = page[-1][0]
+
+    def faults(self) -> list[str]:
+        """See `Log.faults`."""
+        try:
+            found = [str(text) for (text,) in self.rows("PRAGMA integrity_check(10)")]
+        except LogError as exc:
+            return [str(exc)]
+        # It names the page in one line and what is wrong with it in the next.
+        return [f"SQLite: {' '.join(text.split())}" for text in found if text != "ok"]
 
     def close(self) -> None:
         """Close the connection, unless it belongs to the process that this one was forked from."""
@@ -143,32 +199,12 @@ class Reader:
                 f"and the log holds {held:,} bodies)"
             )
 
-    def _bodies(self, stream: str, numbers: list[int]) -> dict[int, bytes | None]:
-        found: dict[int, bytes | None] = {}
-        for number in sorted(set(numbers)):
-            first, bodies = self._segment(stream, number)
-            found[number] = bodies[number - first]
-        return found
+    def _segment(self, stream: str, number: int) -> Segment | None:
+        """The last segment that begins with body `number` or a lower one."""
+        found = self.rows(_SEGMENT, (stream, number))
+        return Segment(*found[0]) if found else None
 
-    def _segment(self, stream: str, number: int) -> tuple[int, list[bytes | None]]:
-        """The number of the first body in the segment that holds body `number`, and all its bodies."""
-        if (
-            self._last
-            and self._last[0] == stream
-            and 0 <= number - self._last[1].first < self._last[1].length
-        ):
-            return self._last[1].first, self._last[2]
-        rows = self.rows(
-            "SELECT first, count, codec, sha256, data FROM segments "
-            "WHERE stream = ? AND first <= ? ORDER BY first DESC LIMIT 1",
-            (stream, number),
-        )
-        segment = Segment(*rows[0]) if rows else None
-        if segment is None or number >= segment.first + segment.length:
-            raise LogError(f"{self.path} holds no body {number} of {stream!r}")
-        try:
-            bodies = unpack(segment)
-        except ValueError as exc:
-            raise LogError(f"{self.path}: body {number} of {stream!r} is damaged ({exc})") from exc
-        self._last = stream, segment, bodies
-        return segment.first, bodies
+
+def _committed(row: Row) -> Committed:
+    *values, digest = row
+    return Committed(Commit(*values), digest)

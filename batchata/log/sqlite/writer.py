@@ -12,8 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from batchata.errors import LogWriteError
-from batchata.log.sqlite.connection import WRITER_CACHE, for_writing
-from batchata.log.sqlite.failures import meaning
+from batchata.log.sqlite.connection import WRITER_CACHE, for_writing, meaning
 from batchata.log.sqlite.schema import bring_up_to_date, driver
 
 _PATIENCE = 3_000  # milliseconds to wait for readers when the file is rebuilt

@@ -1,0 +1,182 @@
+"""Whether a log still says what was written to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from batchata.errors import LogError
+from batchata.log.format import Commit, Committed, EventTuple, Segment, beginning, link, unpack
+from batchata.log.port import Log
+
+
+class Problem(NamedTuple):
+    """What does not hold: the first version concerned, None where it is no event's, and a sentence."""
+
+    version: int | None
+    text: str
+
+
+class _Named(msgspec.Struct):
+    """The job and the item that an event names, of whatever kind they are."""
+
+    job: Any = None
+    index: Any = None
+
+
+_named = msgspec.json.Decoder(_Named).decode
+
+
+def verify(log: Log, stream: str, purged: int = 0) -> list[Problem]:
+    """What is wrong with a stream; empty when every commit and body is as it was written.
+
+    Bodies numbered below `purged` were removed by a decision that the stream holds. Also right while the
+    stream is being written. Commits that were removed whole from the end leave no trace in the log: only a
+    hash noted elsewhere shows that they are missing; see `commit_of`.
+    """
+    try:
+        with log.snapshot() as seen:
+            return [*_to_its_end(_problems(seen, stream, purged))]
+    except LogError as exc:
+        return [Problem(None, str(exc))]
+
+
+def commit_of(log: Log, stream: str, head: str) -> int | None:
+    """The last version that a commit's hash (its hex digits, or the first) stands for; None for no commit."""
+    found = [
+        each.commit.last_version
+        for each in log.commits(stream)
+        if isinstance(each.hash, bytes) and each.hash.hex().startswith(head.lower())
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def size_of(log: Log, stream: str) -> tuple[int, int, int]:
+    """How many events, commits and bodies the stream says it has."""
+    last = log.last_commit(stream)
+    if last is None:
+        return 0, 0, 0
+    return last.commit.last_version, last.commit.number, last.commit.next_body
+
+
+def _to_its_end(check: Iterator[Problem]) -> Iterator[Problem]:
+    """A log that cannot be read any further is a problem like the others."""
+    try:
+        yield from check
+    except LogError as exc:
+        yield Problem(None, str(exc))
+
+
+def _problems(log: Log, stream: str, purged: int) -> Iterator[Problem]:
+    last = beginning(stream)
+    for committed in log.commits(stream):
+        if not all(type(value) is int for value in committed.commit[1:]):
+            yield Problem(None, f"commit {last.commit.number + 1} holds values of a kind that no log holds")
+            return
+        yield from _gap(last.commit, committed.commit)
+        yield from _commit_problems(log, committed, last, purged)
+        last = committed
+    yield from _beyond(log, last.commit)
+
+
+def _gap(last: Commit, commit: Commit) -> Iterator[Problem]:
+    version = last.last_version + 1
+    if commit.number != last.number + 1:
+        missing = f"commits {last.number + 1} to {commit.number - 1} are missing"
+        yield Problem(version, f"{missing}, before {_span(commit)}")
+    elif commit.first_version != version:
+        yield Problem(version, f"versions {version} to {commit.first_version - 1} belong to no commit")
+
+
+def _commit_problems(log: Log, committed: Committed, last: Committed, purged: int) -> Iterator[Problem]:
+    """What is wrong with one commit, its events and its bodies."""
+    commit = committed.commit
+    segments: list[Segment] = []
+    bodies: list[Problem] = []
+    try:
+        for segment in log.segments(commit.stream, last.commit.next_body, commit.next_body):
+            segments.append(segment._replace(data=None))
+            bodies += _body_problems(segment, purged)
+        rows = [*log.rows(commit.stream, commit.first_version, commit.last_version)]
+        yield from _missing([row[1] for row in rows], commit)
+        intact = link(last.hash, commit, rows, [segment[:4] for segment in segments]) == committed.hash
+        columns = [*_column_problems(rows)]
+    except (LogError, TypeError, ValueError) as exc:
+        yield Problem(commit.first_version, f"{_span(commit)}: cannot be read ({exc})")
+    else:
+        if not intact:
+            yield Problem(
+                commit.first_version,
+                f"{_span(commit)}: an event, a body's hash or the commit itself is not as it was written: "
+                "it was changed, added, removed or moved later",
+            )
+        yield from columns
+    yield from bodies
+
+
+def _span(commit: Commit) -> str:
+    return f"versions {commit.first_version} to {commit.last_version}"
+
+
+def _missing(versions: list[int], commit: Commit) -> Iterator[Problem]:
+    missing = commit.last_version - commit.first_version + 1 - len(set(versions))
+    if missing > 0:
+        there = enumerate(sorted(set(versions)), commit.first_version)
+        after = commit.first_version + len(set(versions))
+        first = next((expected for expected, version in there if version != expected), after)
+        yield Problem(first, f"version {first} is missing{_more(missing)}")
+
+
+def _column_problems(rows: list[EventTuple]) -> Iterator[Problem]:
+    """Views and tools read columns beside the data; the chain covers them, unless all of it was forged."""
+    wrong = [(version, schema) for _, version, _, schema, _, *named, data in rows if named != _names(data)]
+    for version, schema in wrong[:1]:
+        yield Problem(
+            version,
+            f"version {version}: its columns are not those of its data (schema {schema}){_more(len(wrong))}",
+        )
+
+
+def _names(data: str) -> list[Any] | None:
+    """The job and the item in an event's data; None where that is no JSON object."""
+    try:
+        named = _named(data)
+    except (msgspec.MsgspecError, UnicodeError, TypeError):
+        return None
+    return [named.job, named.index]
+
+
+def _more(count: int) -> str:
+    return f", and {count - 1:,} more" if count > 1 else ""
+
+
+def _body_problems(segment: Segment, purged: int) -> Iterator[Problem]:
+    what = _wrong_with(segment, purged)
+    if what is not None:
+        yield Problem(None, f"bodies {segment.first} to {segment.first + segment.length - 1}: {what}")
+
+
+def _wrong_with(segment: Segment, purged: int) -> str | None:
+    if segment.data is None:
+        if segment.first + segment.length <= purged:
+            return None
+        return "they are missing, and no event says that they were purged"
+    if hashlib.sha256(segment.data).digest() != segment.sha256:
+        return "what is stored is not what was written"
+    try:
+        unpack(segment)
+    except ValueError as exc:
+        return f"they cannot be unpacked ({exc})"
+    return None
+
+
+def _beyond(log: Log, last: Commit) -> Iterator[Problem]:
+    for row in log.rows(last.stream, last.last_version + 1):
+        yield Problem(row[1], f"version {row[1]} and above belong to no commit")
+        break
+    for segment in log.segments(last.stream, last.next_body):
+        yield Problem(None, f"bodies {segment.first} and above belong to no commit")
+        break
