@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from batchata.answers.citations import Citation
     from batchata.errors import BatchataError
-    from batchata.inputs import pdf_to_document_block
     from batchata.job import BatchJob, batch
     from batchata.manager import BatchManager
+    from batchata.providers.registry import pdf_to_document_block
     from batchata.run.estimate import Estimate
     from batchata.views.results import ItemResult
     from batchata.views.results_dir import load_results_from_disk
@@ -39,7 +39,7 @@ _HOMES = {
     "ItemResult": "batchata.views.results",
     "batch": "batchata.job",
     "load_results_from_disk": "batchata.views.results_dir",
-    "pdf_to_document_block": "batchata.inputs",
+    "pdf_to_document_block": "batchata.providers.registry",
 }
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, cast, get_args
 
 import pydantic
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
-from batchata.answers.native_format import NotNative, native_schema
 from batchata.errors import InvalidInputError
 
 _create_model: Any = pydantic.create_model  # its overloads take no fields whose names are values
@@ -39,6 +38,10 @@ def _models_in(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
         yield annotation
     for inner in get_args(annotation):
         yield from _models_in(inner)
+
+
+class NotNative(Exception):
+    """The native format cannot carry the schema; the text says which part, or why none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +100,16 @@ def result_schema(response_model: type[pydantic.BaseModel]) -> dict[str, Any]:
 
 
 def choose_route(
-    schema: dict[str, Any] | None, *, native: bool, citations: bool, wanted: str = "auto"
+    schema: dict[str, Any] | None,
+    native: Callable[[dict[str, Any]], dict[str, Any]],
+    *,
+    citations: bool,
+    wanted: str = "auto",
 ) -> Route:
-    """The native format where the model has it and no citations are asked for (both together are refused).
+    """The native format where it can be had, else words in the prompt.
 
-    `wanted` is "auto", or the way to take: "native" or "prompt".
+    `native` makes the provider's output format of a schema, or raises NotNative. `wanted` is "auto", or the
+    way to take: "native" or "prompt".
 
     Raises InvalidInputError when the native format is wanted and cannot be had.
     """
@@ -109,21 +117,13 @@ def choose_route(
         return Route("text")
     try:
         if wanted != "prompt":
-            return _native_route(schema, native=native, citations=citations)
+            return Route("native", output_format=native(schema))
     except NotNative as exc:
         if wanted == "native":
             raise InvalidInputError(
                 f"structured_output='native' cannot carry this: {exc}; give 'auto' or 'prompt'"
             ) from exc
     return Route("prompt", instructions=instructions(schema, citations=citations))
-
-
-def _native_route(schema: dict[str, Any], *, native: bool, citations: bool) -> Route:
-    if not native:
-        raise NotNative("the model has no native output format")
-    if citations:
-        raise NotNative("the API refuses its output format together with citations")
-    return Route("native", output_format={"type": "json_schema", "schema": native_schema(schema)})
 
 
 def instructions(schema: dict[str, Any], *, citations: bool) -> str:

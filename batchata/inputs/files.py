@@ -6,35 +6,14 @@ import io
 import os
 import re
 from base64 import b64encode
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from batchata.errors import BadFile, FileInputError, InvalidInputError
-from batchata.inputs.images import check_image
 from batchata.inputs.json_values import check_text, encode
-from batchata.inputs.limits import (
-    ENVELOPE_BYTES,
-    ENVELOPE_TOKENS,
-    MAX_REQUEST_BYTES,
-    MAX_TEXT_BYTES,
-    base64_size,
-    image_token_bound,
-    too_large,
-)
-from batchata.inputs.media_types import EXTENSIONS, PDF, TEXT, decode_text, media_type_of
+from batchata.inputs.media_types import EXTENSIONS, media_type_of
 from batchata.inputs.paths import no_path, read_path, shown, title_of, whole_path
-from batchata.inputs.pdf import read_pdf
-from batchata.inputs.tokens import (
-    FRAME,
-    mark_bound,
-    mark_tokens,
-    pdf_tokens,
-    sentences,
-    sentences_of_pdf,
-    text_tokens,
-)
-from batchata.providers.models import Model
 
 _SIZE = re.compile(r"^\(\d+ bytes\) ")  # names what has no name
 _LONGEST_PATH = 4_096  # kept of a text that is no path
@@ -65,10 +44,12 @@ class FileInput:
         """The file's bytes. Raises FileInputError when they are not those that were checked."""
         if self.data is not None:
             return self.data
-        place = f"file {shown(str(self.path))}"
-        data = read_path(str(self.path), place, str(self.path))
+        path = str(self.path)
+        place = f"file {shown(path)}"
+        changed = f"{place} was changed after it was checked; restore it, or start a new run"
+        data = read_path(path, place, path, self.size, changed)
         if sha256(data).digest() != self.sha256:
-            raise FileInputError(f"{place} was changed after it was checked; restore it, or start a new run")
+            raise FileInputError(changed)
         return data
 
     def body(self) -> bytes:
@@ -99,46 +80,32 @@ def file_digest(media_type: str, name: str, sha256_hex: str) -> bytes:
     return sha256(encode([media_type, name, sha256_hex])).digest()
 
 
-class CheckedFile(NamedTuple):
-    """A file with bounds of its request, bytes and input tokens, and the tokens that are expected.
-
-    All without prompt and parameters.
-    """
+class GivenFile(NamedTuple):
+    """A file as it was read; `place` is how messages name it."""
 
     file: FileInput
-    request_size: int
-    token_bound: int
-    tokens: int
+    data: bytes
+    place: str
 
 
-class _Measured(NamedTuple):
-    """Pages, a bound of the tokens, the tokens expected, and the bytes of the encoded content."""
+def read_file(item: Any, index: int, most: int) -> GivenFile:
+    """Read the file that the caller gave as `files[index]`, of which a request takes `most` bytes.
 
-    pages: int | None
-    token_bound: int
-    tokens: float
-    size: int
-
-
-def check_file(item: Any, index: int, model: Model, cited: bool = False) -> CheckedFile:
-    """Read and check the file that the caller gave as `files[index]`; `cited` says that citations are on.
-
-    Raises FileInputError, naming it, when it cannot be sent to the model.
+    Raises FileInputError, naming it, when it cannot be read or is of no known kind.
     """
     if isinstance(item, str | os.PathLike):
         given = _path_text(item, index)
         path = whole_path(given)
         place = f"files[{index}] ({shown(given if no_path(given) else path)})"
-        data = read_path(path, place, given)
-        return _checked(data, title_of(os.path.basename(path)), place, model, path, cited)
+        data = read_path(path, place, given, most)
+        return _given(data, title_of(os.path.basename(path)), place, path, index)
     data, name = _given_bytes(item, index)
     place = f"files[{index}] ({name!r})" if name else f"files[{index}] ({len(data)} bytes)"
-    checked = _checked(data, name or "", place, model, None, cited)
-    return checked if name else _with_name(checked, index)
+    return _given(data, name or "", place, None, index)
 
 
 def unusable_file(item: Any, index: int) -> FileInput:
-    """The file that the caller gave as `files[index]`, after `check_file` has refused it."""
+    """The file that the caller gave as `files[index]`, after it was refused."""
     name, path = None, None
     if isinstance(item, str | os.PathLike):
         given = os.fspath(item)
@@ -162,57 +129,14 @@ def bad_file(item: Any, index: int, exc: InvalidInputError) -> BadFile:
     return BadFile(index, None if name is None else title_of(name), _SIZE.sub("", reason))
 
 
-def _checked(data: bytes, name: str, place: str, model: Model, path: str | None, cited: bool) -> CheckedFile:
+def _given(data: bytes, name: str, place: str, path: str | None, index: int) -> GivenFile:
     if not data:
         raise FileInputError(f"{place} is empty (0 bytes); there is nothing to send")
     media_type = media_type_of(data, name, place)
-    measured = _measure(data, media_type, place, model, cited)
-    size = measured.size
-    request_size = size + ENVELOPE_BYTES + len(encode(name))
-    if request_size > MAX_REQUEST_BYTES:
-        raise FileInputError(too_large(place, size))
     kept = None if path else data
-    file = FileInput(name, media_type, len(data), sha256(data).digest(), measured.pages, path, kept)
-    bound = min(measured.token_bound + len(name.encode()) + ENVELOPE_TOKENS, model.context_window)
-    tokens = round(measured.tokens + (FRAME + text_tokens(name)) * model.text_factor)
-    return CheckedFile(file, request_size, bound, min(tokens, model.context_window))
-
-
-def _measure(data: bytes, media_type: str, place: str, model: Model, cited: bool) -> _Measured:
-    if media_type == PDF:
-        return _measure_pdf(data, place, model, cited)
-    if media_type == TEXT:
-        return _measure_text(data, place, model, cited)
-    tokens = image_token_bound(*check_image(data, media_type, place), model.image_tokens)
-    return _Measured(None, tokens, tokens, base64_size(len(data)))
-
-
-def _measure_pdf(data: bytes, place: str, model: Model, cited: bool) -> _Measured:
-    if (size := base64_size(len(data))) > MAX_REQUEST_BYTES:
-        raise FileInputError(too_large(place, size))
-    pdf = read_pdf(data, place, model.pdf_pages, model.context_window)
-    pictures = pdf.pages * model.image_tokens
-    marks = sentences_of_pdf(pdf.characters) if cited else 0
-    expected = pictures + (pdf_tokens(pdf.characters) + mark_tokens(marks)) * model.text_factor
-    return _Measured(pdf.pages, pdf.text_tokens + pictures + mark_bound(marks), expected, size)
-
-
-def _measure_text(data: bytes, place: str, model: Model, cited: bool) -> _Measured:
-    text = decode_text(data, place)
-    encoded = text.encode()
-    if (size := len(encoded)) > MAX_TEXT_BYTES:
-        raise FileInputError(
-            f"{place} is {size:,} bytes of text; at most {MAX_TEXT_BYTES:,} are taken: split it"
-        )
-    marks = sentences(encoded) if cited else 0
-    expected = (text_tokens(encoded) + mark_tokens(marks)) * model.text_factor
-    return _Measured(None, size + mark_bound(marks), expected, len(encode(text)))
-
-
-def _with_name(checked: CheckedFile, index: int) -> CheckedFile:
-    old = checked.file
-    name = f"document-{index + 1}.{EXTENSIONS[old.media_type]}"
-    return checked._replace(file=replace(old, name=name), request_size=checked.request_size + len(name))
+    named = name or f"document-{index + 1}.{EXTENSIONS[media_type]}"
+    file = FileInput(named, media_type, len(data), sha256(data).digest(), None, path, kept)
+    return GivenFile(file, data, place)
 
 
 def _path_text(item: str | os.PathLike[Any], index: int) -> str:

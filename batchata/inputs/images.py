@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import NamedTuple
 
 from batchata.errors import FileInputError
-from batchata.inputs.limits import MAX_IMAGE_BASE64_BYTES, MAX_IMAGE_PIXELS, base64_size
+from batchata.inputs.json_values import base64_size
 
 # JPEG markers that begin a frame, and so tell its size: SOF0 to SOF15 without DHT, JPG and DAC.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -28,10 +29,17 @@ def image_type(head: bytes) -> str | None:
     return None
 
 
-def check_image(data: bytes, media_type: str, place: str) -> tuple[int, int]:
+class ImageRules(NamedTuple):
+    """How large an image may be: pixels a side, and bytes in base64."""
+
+    most_pixels: int
+    most_base64: int
+
+
+def check_image(data: bytes, media_type: str, place: str, rules: ImageRules) -> tuple[int, int]:
     """Width and height in pixels.
 
-    Raises FileInputError when the image is cut off or damaged, or larger than the API takes.
+    Raises FileInputError when the image is cut off or damaged, or larger than the rules let it be.
     """
     try:
         width, height = _READERS[media_type](data)
@@ -41,13 +49,11 @@ def check_image(data: bytes, media_type: str, place: str) -> tuple[int, int]:
         ) from exc
     if not (width and height):
         raise FileInputError(f"{place} is an image without pixels ({width} x {height})")
-    if max(width, height) > MAX_IMAGE_PIXELS:
+    if max(width, height) > (most := rules.most_pixels):
+        raise FileInputError(f"{place} is {width} x {height} pixels; scale it down to {most} x {most}")
+    if (size := base64_size(len(data))) > rules.most_base64:
         raise FileInputError(
-            f"{place} is {width} x {height} pixels; scale it down to {MAX_IMAGE_PIXELS} x {MAX_IMAGE_PIXELS}"
-        )
-    if (size := base64_size(len(data))) > MAX_IMAGE_BASE64_BYTES:
-        raise FileInputError(
-            f"{place} has {size:,} bytes in base64, of at most {MAX_IMAGE_BASE64_BYTES:,}; scale it down"
+            f"{place} has {size:,} bytes in base64, of at most {rules.most_base64:,}; scale it down"
         )
     if not _is_whole(data, media_type):
         raise FileInputError(

@@ -6,15 +6,48 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
-from batchata.inputs.files import FileInput
+from batchata.inputs.files import FileInput, GivenFile
 from batchata.inputs.json_values import encode
-from batchata.inputs.messages import Conversation
 
+type Message = dict[str, Any]
+type Conversation = list[Message] | tuple[Message, ...]
 type Source = Conversation | FileInput
 
 _DIGEST_SIZE = 32
+
+
+class Measured(NamedTuple):
+    """What is known of one conversation or file: its digest, bounds of its request, the tokens expected.
+
+    All without prompt and parameters. `prefilled` says that the answer is to go on with its last message.
+    """
+
+    digest: bytes
+    request_size: int
+    token_bound: int
+    tokens: int
+    prefilled: bool = False
+    caches: bool = False
+
+
+class Checks(Protocol):
+    """What a model takes, and how much it makes of it. All raise InvalidInputError or one of its kinds."""
+
+    most_bytes: int  # of a file
+
+    def check_kind(self, kind: Literal["messages", "files"]) -> None:
+        """Raise UnsupportedModelError when the model takes nothing of this kind."""
+        ...
+
+    def conversation(self, value: Any, place: str) -> Measured:
+        """Check one conversation, which messages name by its place."""
+        ...
+
+    def file(self, given: GivenFile) -> tuple[FileInput, Measured]:
+        """Check one file, and tell what else is known of it then."""
+        ...
 
 
 @dataclass(slots=True)
@@ -89,7 +122,8 @@ class Inputs:
         """An upper bound of the item's input tokens, without what the template adds.
 
         Text: a byte-level tokenizer makes no more tokens than there are bytes of UTF-8. A PDF page and an
-        image: see `limits`. Never more than the context window, beyond which a request fails unpaid.
+        image: as the provider counts. Never more than the context window, beyond which a request fails
+        unpaid.
         """
         return self._token_bounds[index]
 

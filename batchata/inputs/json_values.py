@@ -9,9 +9,6 @@ import msgspec
 
 from batchata.errors import InvalidInputError
 
-CACHE_MARK: Final = (
-    b'"cache_control"'  # in the JSON of what asks for prompt caching; a text's quotes are escaped
-)
 _DEEPEST: Final = 100
 _INTEGERS: Final = range(-(2**63), 2**64)
 
@@ -75,3 +72,8 @@ def _remedy(value: Any) -> str:
     if hasattr(value, "model_dump"):
         return "use .model_dump(mode='json')"
     return "use a string, number, list or dict"
+
+
+def base64_size(size: int) -> int:
+    """The length of `size` bytes in base64."""
+    return (size + 2) // 3 * 4

@@ -9,7 +9,6 @@ import unicodedata
 from typing import Final
 
 from batchata.errors import FileInputError
-from batchata.inputs.limits import MAX_REQUEST_BYTES, too_large
 
 _LONGEST_SHOWN: Final = 120
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")  # pathlib makes one slash of two
@@ -32,10 +31,19 @@ def whole_path(text: str) -> str:
     return os.path.abspath(text)
 
 
-def read_path(path: str, place: str, given: str) -> bytes:
+def too_large(place: str, size: int, most: int) -> str:
+    """What is said of a file whose request would be larger than the provider takes."""
+    return (
+        f"{place} makes a request of more than {size:,} bytes (a file grows by a third when it is encoded); "
+        f"at most {most:,} are taken: split it or make it smaller"
+    )
+
+
+def read_path(path: str, place: str, given: str, most: int, told: str | None = None) -> bytes:
     """The bytes of the file at this path, which was given as the text `given`.
 
-    Raises FileInputError, beginning with `place`, when there is none that can be read.
+    Raises FileInputError, beginning with `place`, when there is none that can be read, or when it has more
+    than `most` bytes: with the text `told`, or what is said of a request that is too large.
     """
     try:
         found = os.stat(path)
@@ -46,8 +54,8 @@ def read_path(path: str, place: str, given: str) -> bytes:
         if not stat.S_ISREG(found.st_mode):
             kind = next((word for test, word in _KINDS if test(found.st_mode)), "something else")
             raise FileInputError(f"{place} is not a regular file but {kind}; give its bytes instead")
-        if found.st_size > MAX_REQUEST_BYTES:
-            raise FileInputError(too_large(place, found.st_size))
+        if found.st_size > most:
+            raise FileInputError(told or too_large(place, found.st_size, most))
         with open(path, "rb") as file:
             return file.read()
     except PermissionError as exc:

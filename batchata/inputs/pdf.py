@@ -1,4 +1,4 @@
-"""Whether a PDF is one that the API can read, and how much is in it."""
+"""Whether a PDF is one that providers can read, and how much is in it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import io
 import logging
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchata.errors import FileInputError
-from batchata.inputs.limits import least_page_tokens, page_text_tokens
 from batchata.inputs.pdf_pages import page_count
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = re.compile(rb"\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+\)|<([0-9A-Fa-f\s]++)>", re.DOTALL)
 _MOST: Final = 4 << 20  # bytes of one stream that are looked at
-_COMPOSITE: Final = 1.4  # tokens of one character of Chinese on models since Claude 4.7, and a little more
 _DEEPEST: Final = 2  # forms inside forms
 
 
@@ -33,11 +31,11 @@ def shown_characters(page: Any, content: bytes) -> int:
     return round(_in_content(page, content) + sum(_in_content(form, data) for form, data in _forms(page, 0)))
 
 
-def token_bound(page: Any, characters: int) -> int:
+def token_bound(page: Any, characters: int, composite: float) -> int:
     """A bound of the tokens of so many shown characters: one each, and more in scripts of thousands of signs,
     which are set in composite fonts.
     """
-    return round(characters * (_COMPOSITE if _is_wide(page) else 1))
+    return round(characters * (composite if _is_wide(page) else 1))
 
 
 def _in_content(holder: Any, content: bytes) -> float:
@@ -87,6 +85,21 @@ _OBJECT = re.compile(rb"[\r\n]\d+ \d+ obj\b")
 _INFLATE_LIMIT = 64 << 20  # a page whose content is larger is not looked at to its end
 
 
+class PageRules(NamedTuple):
+    """How much PDF a model takes in one request, and what its provider makes of a page.
+
+    `most_tokens` is the model's context window. `least_tokens` and `text_tokens` take the bytes of a page's
+    content: what the page takes at least, and a bound of its text. `composite` is the most tokens of one
+    character in scripts of thousands of signs.
+    """
+
+    most_pages: int
+    most_tokens: int
+    least_tokens: Callable[[int], int]
+    text_tokens: Callable[[int], int]
+    composite: float
+
+
 class PdfContent(NamedTuple):
     """How many pages a PDF has, a bound of the tokens of their text, and about how many characters it has."""
 
@@ -99,51 +112,52 @@ class _DamagedError(Exception):
     """The PDF is broken in the way that the message says."""
 
 
-def read_pdf(data: bytes, place: str, max_pages: int, max_tokens: int) -> PdfContent:
+def read_pdf(data: bytes, place: str, rules: PageRules) -> PdfContent:
     """Look through all pages of a PDF.
 
-    Raises FileInputError, beginning with `place`, when it is encrypted, damaged, without pages, has more
-    than `max_pages`, or cannot fit into `max_tokens`, the model's context window.
+    Raises FileInputError, beginning with `place`, when it is encrypted, damaged, without pages, or has more
+    of them than the rules let one request have.
     """
     with _quiet():
         try:
-            content = _look_through(data, place, max_pages, max_tokens)
+            content = _look_through(data, place, rules)
         except _DamagedError as exc:
             raise FileInputError(f"{place} is a damaged PDF: {exc}; export or download it again") from exc
     return content
 
 
-def _look_through(data: bytes, place: str, max_pages: int, max_tokens: int) -> PdfContent:
+def _look_through(data: bytes, place: str, rules: PageRules) -> PdfContent:
     reader = _open(data)
     if reader.is_encrypted:
         raise FileInputError(
-            f"{place} is an encrypted PDF, which the API does not take; save a copy without password or "
+            f"{place} is an encrypted PDF, which no model can read; save a copy without password or "
             "protection (for example: qpdf --decrypt in.pdf out.pdf)"
         )
     pages = _pages(reader)
     if not pages:
         raise FileInputError(f"{place} is a PDF without pages; there is nothing to send")
-    if len(pages) > max_pages:
+    if len(pages) > rules.most_pages:
         raise FileInputError(
-            f"{place} has {len(pages)} pages and the model takes at most {max_pages} in one request; split it"
+            f"{place} has {len(pages)} pages and the model takes at most {rules.most_pages} in one request; "
+            "split it"
         )
     sizes = [_content_size(number, page) for number, page in pages]
-    if (least := sum(map(least_page_tokens, sizes))) > max_tokens:
+    if (least := sum(map(rules.least_tokens, sizes))) > rules.most_tokens:
         raise FileInputError(
             f"{place} has {len(pages)} pages, which make about {least:,} tokens or more; the model's context "
-            f"window holds {max_tokens:,}: split it"
+            f"window holds {rules.most_tokens:,}: split it"
         )
-    shown = [_shown(page) for _, page in pages]
-    bounds = (max(page_text_tokens(size), bound) for size, (_, bound) in zip(sizes, shown, strict=True))
+    shown = [_shown(page, rules.composite) for _, page in pages]
+    bounds = (max(rules.text_tokens(size), bound) for size, (_, bound) in zip(sizes, shown, strict=True))
     return PdfContent(len(pages), sum(bounds), sum(characters for characters, _ in shown))
 
 
-def _shown(page: PageObject) -> tuple[int, int]:
+def _shown(page: PageObject, composite: float) -> tuple[int, int]:
     """The characters that a page shows and a bound of their tokens; what cannot be read counts as nothing."""
     try:
         content = b"\n".join(map(_decoded, _content_streams(page)))
         characters = shown_characters(page, content)
-        return characters, token_bound(page, characters)
+        return characters, token_bound(page, characters, composite)
     except (_DamagedError, *_pypdf_errors()):  # type: ignore[misc]  # mypy cannot see into the unpacking
         return 0, 0
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
 
-from batchata.errors import BadFile, FileInputError, InvalidInputError, UnsupportedModelError
-from batchata.inputs.files import FileInput, bad_file, check_file, unusable_file
-from batchata.inputs.items import Inputs
+from batchata.errors import BadFile, FileInputError, InvalidInputError
+from batchata.inputs.files import FileInput, bad_file, read_file, unusable_file
+from batchata.inputs.items import Checks, Inputs
 from batchata.inputs.json_values import check_text
-from batchata.inputs.marks import automatic_mark, param_marks
-from batchata.inputs.messages import CacheMarks, check_conversation
-from batchata.providers.models import Model
 
 _MOST_LISTED = 20  # bad files in a message
 
@@ -23,16 +19,13 @@ def read_inputs(
     messages: Iterable[Any] | None = None,
     files: Iterable[Any] | None = None,
     prompt: str | None = None,
-    model: Model,
-    enable_citations: bool = False,
+    checks: Checks,
     on_bad_file: str = "raise",
-    params: Mapping[str, Any] = MappingProxyType({}),
 ) -> Inputs:
     """Check all inputs of a run; nothing is written or sent.
 
     `messages` are conversations, each a list of messages. `files` are paths, bytes or files opened for
     reading, each sent with the prompt. Exactly one of the two is given, as anything that can be iterated.
-    `params` go with each of them.
 
     Raises InvalidInputError or UnsupportedModelError for the first conversation that cannot be sent, and one
     FileInputError for all files; with `on_bad_file="fail"` those are `Inputs.refused` instead.
@@ -40,22 +33,18 @@ def read_inputs(
     if (messages is None) == (files is None):
         given = "both" if messages is not None else "neither"
         raise InvalidInputError(f"give either messages or files (with a prompt); {given} were given")
-    if enable_citations and not model.citations:
-        raise UnsupportedModelError(
-            f"{model.id} gives no citations; leave enable_citations out or use {model.successor}"
-        )
+    checks.check_kind("files" if messages is None else "messages")
     if files is not None:
-        inputs, bad = _read_files(files, prompt, model, enable_citations)
+        inputs, bad = _read_files(files, prompt, checks)
         if bad and on_bad_file == "raise":
             raise _all_of(bad, inputs)
         return inputs
     if prompt is not None:
         raise InvalidInputError("prompt goes with files; in messages it is a message of its own")
-    marks = CacheMarks(param_marks(params), automatic_mark(params))
-    return _read_messages(messages, model, enable_citations, marks)
+    return _read_messages(messages, checks)
 
 
-def _read_messages(messages: Any, model: Model, enable_citations: bool, marks: CacheMarks) -> Inputs:
+def _read_messages(messages: Any, checks: Checks) -> Inputs:
     conversations = _listed(messages, "messages", "[[{'role': 'user', 'content': '...'}], ...]")
     if conversations and all(isinstance(item, dict) for item in conversations):
         raise InvalidInputError(
@@ -63,7 +52,7 @@ def _read_messages(messages: Any, model: Model, enable_citations: bool, marks: C
         )
     inputs = Inputs("messages")
     for index, conversation in enumerate(conversations):
-        checked = check_conversation(conversation, f"messages[{index}]", model, enable_citations, marks)
+        checked = checks.conversation(conversation, f"messages[{index}]")
         if checked.prefilled and inputs.first_prefilled is None:
             inputs.first_prefilled = index
         inputs.caches = inputs.caches or checked.caches
@@ -71,24 +60,22 @@ def _read_messages(messages: Any, model: Model, enable_citations: bool, marks: C
     return inputs
 
 
-def _read_files(files: Any, prompt: str | None, model: Model, cited: bool) -> tuple[Inputs, list[BadFile]]:
+def _read_files(files: Any, prompt: str | None, checks: Checks) -> tuple[Inputs, list[BadFile]]:
     _check_prompt(prompt)
-    if not model.takes_files:
-        raise UnsupportedModelError(f"{model.id} takes no files; use {model.successor}")
     inputs = Inputs("files")
     bad: list[BadFile] = []
     for index, item in enumerate(_listed(files, "files", "['a.pdf', 'b.pdf']")):
         try:
-            file, *sizes = check_file(item, index, model, cited)
+            file, measured = checks.file(read_file(item, index, checks.most_bytes))
         except InvalidInputError as exc:
             bad.append(bad_file(item, index, exc))
             inputs.refuse(unusable_file(item, index), str(exc))
         else:
-            inputs.add(file, file.digest(), *sizes)
+            inputs.add(file, measured.digest, measured.request_size, measured.token_bound, measured.tokens)
     return inputs, bad
 
 
-def read_again(inputs: Inputs, indexes: Iterable[int], model: Model, cited: bool, on_bad_file: str) -> None:
+def read_again(inputs: Inputs, indexes: Iterable[int], checks: Checks, on_bad_file: str) -> None:
     """Read the files of these items again, those that came as paths, in case they were mended.
 
     Raises FileInputError as `read_inputs` does.
@@ -99,11 +86,12 @@ def read_again(inputs: Inputs, indexes: Iterable[int], model: Model, cited: bool
         if not isinstance(source, FileInput) or source.path is None:
             continue
         try:
-            file, *sizes = check_file(source.path, index, model, cited)
+            file, measured = checks.file(read_file(source.path, index, checks.most_bytes))
         except InvalidInputError as exc:
             bad.append(bad_file(source.path, index, exc))
             inputs.replace(index, unusable_file(source.path, index), (0, 0, 0), str(exc))
         else:
+            sizes = measured.request_size, measured.token_bound, measured.tokens
             inputs.replace(index, file, sizes, None)
     if bad and on_bad_file == "raise":
         raise _all_of(bad, inputs)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import IO, Protocol
+from decimal import Decimal
+from typing import IO, Any, NamedTuple, Protocol
 
 import msgspec
 
 from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
-from batchata.core.values import Counts, RequestError, Usage
-from batchata.providers.models import Model
+from batchata.answers.schema import Route
+from batchata.core.values import CachePlan, Counts, RequestError, Usage
+from batchata.inputs.items import Checks, Inputs, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +54,165 @@ class Outcome(msgspec.Struct, gc=False):
     schema_refused: bool = False
 
 
+class Envelope(NamedTuple):
+    """What stands before, between and behind the requests in the body of a batch."""
+
+    head: bytes
+    between: bytes
+    tail: bytes
+
+
+class SharedBeginning(NamedTuple):
+    """Up to where all requests are alike: `level` as in CachePlan, and about how many tokens that are."""
+
+    level: str | None
+    blocks: int
+    digest: str
+    tokens: int
+
+
+class PriceRules(NamedTuple):
+    """What the price tables need to be told of a model; `listed` is None for one that was never sold."""
+
+    provider: str  # as genai-prices calls it
+    listed: str | None
+    has_tiers: bool
+    us_factor: Decimal  # what inference in the United States multiplies prices by
+    web_searches: Decimal | None  # USD a million
+
+
+class Template(Protocol):
+    """What all requests of a run have in common; it can be pickled."""
+
+    @property
+    def envelope(self) -> Envelope:
+        """What makes a body of requests."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes it adds to `Inputs.request_size`, at most."""
+        ...
+
+    @property
+    def token_bound(self) -> int:
+        """How many input tokens it adds to `Inputs.token_bound`, at most."""
+        ...
+
+    @property
+    def expected_tokens(self) -> int:
+        """The input tokens it is expected to add to `Inputs.expected_tokens`."""
+        ...
+
+    @property
+    def caches(self) -> bool:
+        """Whether its part of a request asks for prompt caching."""
+        ...
+
+    @property
+    def cache(self) -> CachePlan | None:
+        """What it has cached."""
+        ...
+
+    @property
+    def unbounded(self) -> str | None:
+        """What lets a request cost any amount, such as a tool that the provider runs; None as a rule."""
+        ...
+
+    def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
+        """One request of a batch. A `note` tells the model what was wrong with its previous answer.
+
+        Raises FileInputError when a file is not the one that was checked.
+        """
+        ...
+
+    def note_size(self, note: str) -> int:
+        """How many bytes a note adds to a request, at most; as many tokens at most, too."""
+        ...
+
+    def limited_to(self, max_tokens: int) -> Template:
+        """The same with another limit of the answers."""
+        ...
+
+    def caching(self, plan: CachePlan) -> Template:
+        """The same with what the plan says cached."""
+        ...
+
+    def shared_beginning(self, inputs: Inputs) -> SharedBeginning:
+        """What all requests for these inputs, of which there are some, begin with."""
+        ...
+
+
+class Model(Protocol):
+    """One model, and what requests to it may be."""
+
+    @property
+    def id(self) -> str:
+        """Its name in requests."""
+        ...
+
+    @property
+    def text_factor(self) -> float:
+        """How many tokens it makes of an answer's text, relative to three characters of JSON to one."""
+        ...
+
+    @property
+    def cache_minimum(self) -> int:
+        """How many tokens the beginning of a request must have to be cached."""
+        ...
+
+    def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of the parameters for all requests as plain JSON values, without those that are None.
+
+        Raises InvalidInputError for a parameter that would make every request fail.
+        """
+        ...
+
+    def check_max_tokens(self, value: object) -> None:
+        """Raises InvalidInputError for what is no limit of an answer of this model."""
+        ...
+
+    def thinking_tokens(self, params: Mapping[str, Any]) -> int:
+        """The tokens of thinking that an answer is expected to begin with."""
+        ...
+
+    def checks(self, cited: bool, params: Mapping[str, Any]) -> Checks:
+        """The checks of inputs, which go out with these parameters."""
+        ...
+
+    def caches(self, params: Mapping[str, Any]) -> bool:
+        """Whether these parameters ask for prompt caching."""
+        ...
+
+    def output_format(self, schema: dict[str, Any], cited: bool) -> dict[str, Any]:
+        """The native output format of answers that fit the schema.
+
+        Raises NotNative where there is none.
+        """
+        ...
+
+    def template(self, params: Mapping[str, Any], route: Route, prompt: str | None, cited: bool) -> Template:
+        """What all requests of a run have in common, given checked parameters."""
+        ...
+
+
 class Dialect(Protocol):
     """What one provider's requests and result lines look like: pure, and used without its SDK."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As `run_started` has it."""
+        ...
 
     def model(self, name: str, today: date) -> Model:
-        """What is known of the model of that id.
+        """The model of that id; warns when requests to it are expected to fail.
 
         Raises UnsupportedModelError for a name that is no model's of this provider.
         """
+        ...
+
+    def price_rules(self, model: str) -> PriceRules:
+        """What the price tables need to be told of the model."""
         ...
 
     def outcome(self, line: bytes) -> Outcome:

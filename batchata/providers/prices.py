@@ -21,18 +21,9 @@ from batchata.answers.path_text import inside
 from batchata.core.money import EXACT, MILLION
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices
 from batchata.errors import InvalidInputError
-from batchata.providers.models import MODELS
+from batchata.providers.port import PriceRules
+from batchata.providers.registry import price_rules
 
-# genai-prices matches old families by prefix and so gives this one a price; the model was never published.
-_NEVER_EXISTED = frozenset({"claude-3-5-haiku-20240307"})
-# genai-prices lacks these models; Anthropic's price list gives each in one row with the model named here.
-_PRICED_AS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
-# genai-prices keeps a dearer tier above 200,000 tokens, which Anthropic's price list does not have.
-_WITHOUT_TIERS = ("claude-sonnet-4-5",)
-# By Anthropic's price list: every token of Claude 4.6 and later with `inference_geo: "us"`, and a million
-# web searches.
-US_FACTOR = Decimal("1.1")
-WEB_SEARCHES = Decimal(10_000)
 _GENAI_FIELDS = {
     "input_tokens": "input_mtok",
     "output_tokens": "output_mtok",
@@ -50,32 +41,26 @@ _TOKENCOST_FIELDS = {
 
 def find_price(model: str, at: datetime) -> ModelPrice | None:
     """The model's list prices at a time, or None when no source knows the model."""
-    if model in _NEVER_EXISTED:
+    rules = price_rules(model)
+    if rules.listed is None:
         return None
-    return _from_genai_prices(model, at) or _from_tokencost(model)
+    return _from_genai_prices(model, rules.listed, rules, at) or _from_tokencost(model, rules)
 
 
-def us_factor(model: str) -> Decimal:
-    """What data residency in the United States multiplies the model's prices by; unknown ones are new."""
-    return US_FACTOR if model not in MODELS or MODELS[model].us_surcharge else Decimal(1)
-
-
-def _from_genai_prices(model: str, at: datetime) -> ModelPrice | None:
+def _from_genai_prices(model: str, listed: str, rules: PriceRules, at: datetime) -> ModelPrice | None:
     from genai_prices.data_snapshot import get_snapshot
 
-    listed = _PRICED_AS.get(model, model)
     try:
-        _, info = get_snapshot().find_provider_model(listed, None, "anthropic", None)
+        _, info = get_snapshot().find_provider_model(listed, None, rules.provider, None)
     except LookupError:
         return None
     prices = info.get_prices(at)
     thresholds = sorted({tier.start for name in _GENAI_FIELDS.values() for tier in _tiers(prices, name)})
-    if model.startswith(_WITHOUT_TIERS):
-        thresholds = []
+    above_which = (-1, *(thresholds if rules.has_tiers else ()))
     return ModelPrice(
         source=f"genai-prices {version('genai-prices')}" + ("" if listed == model else f" ({listed})"),
-        tiers=[PriceTier(above, _unit_prices(prices, above)) for above in (-1, *thresholds)],
-        us_factor=us_factor(model),
+        tiers=[PriceTier(above, _unit_prices(prices, above, rules)) for above in above_which],
+        us_factor=rules.us_factor,
     )
 
 
@@ -83,9 +68,9 @@ def _tiers(prices: Any, name: str) -> list[Any]:
     return list(getattr(getattr(prices, name), "tiers", ()))
 
 
-def _unit_prices(prices: Any, above: int) -> UnitPrices:
+def _unit_prices(prices: Any, above: int, rules: PriceRules) -> UnitPrices:
     units = {kind: _at(getattr(prices, name), above) for kind, name in _GENAI_FIELDS.items()}
-    return UnitPrices(**units, web_search_requests=WEB_SEARCHES)
+    return UnitPrices(**units, web_search_requests=rules.web_searches)
 
 
 def _at(price: Any, above: int) -> Decimal | None:
@@ -95,7 +80,7 @@ def _at(price: Any, above: int) -> Decimal | None:
     return Decimal(reached[-1] if reached else price.base)
 
 
-def _from_tokencost(model: str) -> ModelPrice | None:
+def _from_tokencost(model: str, rules: PriceRules) -> ModelPrice | None:
     entry = _tokencost_table().get(model.lower())
     if entry is None:
         return None
@@ -104,8 +89,8 @@ def _from_tokencost(model: str) -> ModelPrice | None:
         kind: None if p is None else EXACT.multiply(Decimal(str(p)), MILLION) for kind, p in prices.items()
     }
     source = f"tokencost {version('tokencost')}"
-    listed = UnitPrices(**units, web_search_requests=WEB_SEARCHES)
-    return ModelPrice(source=source, tiers=[PriceTier(-1, listed)], us_factor=us_factor(model))
+    listed = UnitPrices(**units, web_search_requests=rules.web_searches)
+    return ModelPrice(source=source, tiers=[PriceTier(-1, listed)], us_factor=rules.us_factor)
 
 
 @cache
@@ -190,8 +175,9 @@ def _model_price(entry: object, model: str, source: str) -> ModelPrice:
     thresholds = [tier.above for tier in given.tiers]
     if thresholds != sorted({*thresholds}):
         raise InvalidInputError(f"{source}: {model}.tiers have to ascend by 'above', each with another one")
-    tiers = [PriceTier(-1, given.units()), *(PriceTier(tier.above, tier.units()) for tier in given.tiers)]
-    return ModelPrice(source, tiers, us_factor(model))
+    rules = price_rules(model)
+    further = (PriceTier(tier.above, tier.units(rules)) for tier in given.tiers)
+    return ModelPrice(source, [PriceTier(-1, given.units(rules)), *further], rules.us_factor)
 
 
 def _amount(value: object) -> Decimal:
@@ -236,16 +222,17 @@ class _Given(pydantic.BaseModel):
             found[short] = value
         return found
 
-    def units(self) -> UnitPrices:
+    def units(self, rules: PriceRules) -> UnitPrices:
         """The same as the log counts them."""
         searches = self.web_search
+        listed = rules.web_searches if searches is None else EXACT.multiply(searches, _THOUSAND)
         return UnitPrices(
             input_tokens=self.input,
             output_tokens=self.output,
             cache_write_5m_tokens=self.cache_write_5m,
             cache_write_1h_tokens=self.cache_write_1h,
             cache_read_tokens=self.cache_read,
-            web_search_requests=WEB_SEARCHES if searches is None else EXACT.multiply(searches, _THOUSAND),
+            web_search_requests=listed,
         )
 
 

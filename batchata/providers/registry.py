@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from batchata.core.events import RunStarted
 from batchata.errors import InvalidInputError, LogVersionError
-from batchata.providers.anthropic.dialect import AnthropicDialect
-from batchata.providers.port import Client, Dialect
+from batchata.providers.anthropic.dialect import AnthropicDialect, pdf_to_document_block
+from batchata.providers.port import Client, Dialect, PriceRules
+
+__all__ = ["Access", "dialect_for", "dialect_of", "pdf_to_document_block", "price_rules"]
 
 _ANTHROPIC = AnthropicDialect()
 _DIALECTS: dict[str, Dialect] = {_ANTHROPIC.name: _ANTHROPIC}
@@ -31,6 +33,11 @@ def dialect_of(started: RunStarted) -> Dialect:
             "read the log with the version that wrote it, or a newer one"
         )
     return _DIALECTS[name]
+
+
+def price_rules(model: str) -> PriceRules:
+    """What the price tables need to be told of a model, by its provider."""
+    return dialect_for(model).price_rules(model)
 
 
 @dataclass(frozen=True, slots=True)

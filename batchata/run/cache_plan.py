@@ -6,9 +6,8 @@ from batchata.core.caching import costs_of_prefix
 from batchata.core.pricing import ModelPrice
 from batchata.core.values import CachePlan
 from batchata.errors import InvalidInputError
-from batchata.inputs import Inputs, RequestTemplate
-from batchata.inputs.prefix import prefix_tokens, shared_prefix
-from batchata.providers.models import Model
+from batchata.inputs import Inputs
+from batchata.providers.port import Model, Template
 from batchata.text import number_of, rounded
 
 
@@ -25,7 +24,7 @@ def check_cache(cache: object) -> str | None:
 
 
 def plan_cache(
-    model: Model, inputs: Inputs, template: RequestTemplate, price: ModelPrice | None, requests: int
+    model: Model, inputs: Inputs, template: Template, price: ModelPrice | None, requests: int
 ) -> CachePlan:
     """What so many requests cache of their beginning: up to the tools, the system prompt, or some block.
 
@@ -33,7 +32,7 @@ def plan_cache(
     """
     if not inputs.count:
         return _nothing("there are no requests")
-    level, blocks, digest, tokens = _longest(model, inputs, template)
+    level, blocks, digest, tokens = template.shared_beginning(inputs)
     if level is None:
         return _nothing(
             "the requests begin with nothing that could be cached: no system prompt, tools or blocks"
@@ -56,18 +55,3 @@ def plan_cache(
 
 def _nothing(reason: str) -> CachePlan:
     return CachePlan(level=None, blocks=0, digest="", tokens=0, reason=reason)
-
-
-def _longest(model: Model, inputs: Inputs, template: RequestTemplate) -> tuple[str | None, int, str, int]:
-    """The last place that all requests have in common: level, blocks, digest, and the tokens up to there."""
-    first, prefix = inputs.source(0), shared_prefix(inputs)
-    tools, system = template.tool_tokens, template.system_tokens(first)
-    if prefix.blocks:
-        more = prefix_tokens(first, prefix.blocks, model, template.enable_citations)
-        tokens = round((tools + system) * model.text_factor + more)
-        return "messages", prefix.blocks, prefix.digest, tokens
-    if prefix.same_system and system:
-        return "system", 0, prefix.digest, round((tools + system) * model.text_factor)
-    if tools:
-        return "tools", 0, "", round(tools * model.text_factor)
-    return None, 0, "", 0

@@ -19,8 +19,8 @@ from batchata.errors import (
     IncompleteResultsError,
     UnreadableReplyError,
 )
-from batchata.inputs import RequestTemplate, Source
-from batchata.providers.port import Batch, Client, Outcome
+from batchata.inputs import Source
+from batchata.providers.port import Batch, Client, Outcome, Template
 
 _ENOUGH_TO_TELL = 1_000  # result lines, none of them ours, that make a batch another's
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file
@@ -39,7 +39,7 @@ class JobDescription:
     custom_ids: Sequence[str]
     sources: Sequence[Source]
     notes: Sequence[str | None]
-    template: RequestTemplate
+    template: Template
     bytes: int
     leaves_out: bool = False  # files that cannot be read any more, instead of failing as a whole
 
@@ -162,15 +162,15 @@ def _built(description: JobDescription, refused: dict[int, str]) -> IO[bytes]:
 
 
 def build_body(description: JobDescription, refused: dict[int, str] | None = None) -> IO[bytes]:
-    """The JSON body of the create call, positioned at its start.
+    """The body of the create call, positioned at its start.
 
     Files that cannot be used are put into `refused`, by place and with the reason, where the job leaves them
     out. Raises FileInputError where it does not.
     """
     in_memory = description.bytes <= _IN_MEMORY
     body: IO[bytes] = io.BytesIO() if in_memory else tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    encode = description.template.encode
-    body.write(b'{"requests":[')
+    encode, (head, between, tail) = description.template.encode, description.template.envelope
+    body.write(head)
     requests = zip(description.custom_ids, description.sources, description.notes, strict=True)
     for position, (custom_id, source, note) in enumerate(requests):
         try:
@@ -180,9 +180,9 @@ def build_body(description: JobDescription, refused: dict[int, str] | None = Non
                 raise
             refused[position] = str(exc)
             continue
-        body.write(b"," if position else b"")
+        body.write(between if position else b"")
         body.write(request)
-    body.write(b"]}")
+    body.write(tail)
     body.seek(0)
     return body
 

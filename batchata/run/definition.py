@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
@@ -23,18 +23,9 @@ from batchata.core.plan import Measures
 from batchata.core.pricing import ModelPrice, worst_cost
 from batchata.core.values import CachePlan, Process, Settings
 from batchata.errors import CostLimitError, InvalidInputError
-from batchata.inputs import (
-    CACHE_MARK,
-    Inputs,
-    RequestTemplate,
-    check_params,
-    encode,
-    note_size,
-    read_inputs,
-    service_tools,
-)
-from batchata.providers.models import Model
-from batchata.providers.port import Client
+from batchata.inputs import Inputs, read_inputs
+from batchata.inputs.items import Checks
+from batchata.providers.port import Client, Model, Template
 from batchata.providers.prices import Prices, find_price, given_price
 from batchata.providers.registry import dialect_for
 from batchata.run.cache_plan import check_cache, plan_cache
@@ -64,14 +55,16 @@ class Definition:
         return Reader(self.response_model, self.enable_citations)
 
     @cached_property
-    def template(self) -> RequestTemplate:
+    def template(self) -> Template:
         """What all requests share."""
-        params = {"model": self.model.id, **self.params}
-        if self.route.output_format is not None:
-            params["output_config"] = {**params.get("output_config", {}), "format": self.route.output_format}
-        bare = RequestTemplate(params, self.route.instructions, self.prompt, self.enable_citations)
+        bare = self.model.template(self.params, self.route, self.prompt, self.enable_citations)
         plan = self._cache_plan(bare)
-        return bare if plan is None or plan.level is None else replace(bare, cache=plan)
+        return bare if plan is None or plan.level is None else bare.caching(plan)
+
+    @property
+    def checks(self) -> Checks:
+        """What inputs of the run have to pass."""
+        return self.model.checks(self.enable_citations, self.params)
 
     @property
     def cache_plan(self) -> CachePlan | None:
@@ -93,9 +86,7 @@ class Definition:
         self.__dict__.pop("template", None)
 
     def _route(self, wanted: str) -> Route:
-        return choose_route(
-            self.schema, native=self.model.structured_output, citations=self.enable_citations, wanted=wanted
-        )
+        return _route(self.schema, self.model, self.enable_citations, wanted)
 
     def follow(self, plan: CachePlan | None) -> None:
         """Cache what a run in the log has been caching since it began, whatever would pay today."""
@@ -108,7 +99,7 @@ class Definition:
         self.inputs.follow(digests)
         self.__dict__.pop("same_as", None)
 
-    def _cache_plan(self, bare: RequestTemplate) -> CachePlan | None:
+    def _cache_plan(self, bare: Template) -> CachePlan | None:
         if not self._decided and self.cache is not None:
             price = None if self.price is None else self.price.kept_in(self.geo)
             requests = self.inputs.count - len(self.same_as)
@@ -156,7 +147,7 @@ class Definition:
 
         def noted(index: int) -> int:
             text = note(index)
-            return 0 if text is None else note_size(text)
+            return 0 if text is None else template.note_size(text)
 
         @lru_cache(maxsize=10_000)  # many items are of one size
         def worst_of(tokens: int, max_tokens: int) -> Decimal | None:
@@ -191,9 +182,9 @@ class Definition:
                 f"of {', '.join(kind.removesuffix('_tokens') for kind in unknown)} ({self.price.source}); "
                 "give all prices with prices={…}, or leave max_cost or cache_control out"
             )
-        if tools := service_tools(self.params):
+        if (tool := self.template.unbounded) is not None:
             raise CostLimitError(
-                f"max_cost cannot be held with the tool {tools[0]}: the service runs it as it likes, "
+                f"max_cost cannot be held with the tool {tool}: the service runs it as it likes, "
                 "so a request has no worst case; leave max_cost or the tool out"
             )
 
@@ -270,22 +261,20 @@ def define(
     price = given_price(prices, found.id)
     checked_model = check_response_model(response_model)
     schema = None if checked_model is None else json_schema(checked_model)
-    params = check_params({**message_params, "max_tokens": max_tokens}, found)
+    params = found.check_params({**message_params, "max_tokens": max_tokens})
     inputs = read_inputs(
         messages=messages,
         files=files,
         prompt=prompt,
-        model=found,
-        enable_citations=bool(enable_citations),
+        checks=found.checks(bool(enable_citations), params),
         on_bad_file=on_bad_file,
-        params=params,
     )
     if not inputs.count:
         raise InvalidInputError(
             f"{inputs.kind} is empty, so there is nothing to send; look at the folder, the pattern or the "
             "query that it was made from"
         )
-    if check_cache(cache) and (inputs.caches or CACHE_MARK in encode(params)):
+    if check_cache(cache) and (inputs.caches or found.caches(params)):
         raise InvalidInputError(
             "cache='auto' decides what is cached, and cache_control in messages or parameters does too; "
             "leave one of them out"
@@ -306,14 +295,14 @@ def define(
         enable_citations=bool(enable_citations),
         dedupe=dedupe,
         cache=check_cache(cache),
-        route=choose_route(
-            schema,
-            native=found.structured_output,
-            citations=bool(enable_citations),
-            wanted=structured_output,
-        ),
+        route=_route(schema, found, bool(enable_citations), structured_output),
         given_price=price,
     )
+
+
+def _route(schema: dict[str, Any] | None, model: Model, cited: bool, wanted: str) -> Route:
+    native = partial(model.output_format, cited=cited)
+    return choose_route(schema, native, citations=cited, wanted=wanted)
 
 
 def this_process() -> Process:

@@ -356,7 +356,7 @@ class Engine:
         definition, status = self.definition, self.store.run.items.status
         failed = [index for index, known in enumerate(status) if known == ItemStatus.FAILED]
         on_bad_file = self.settings.on_bad_file
-        read_again(definition.inputs, failed, definition.model, definition.enable_citations, on_bad_file)
+        read_again(definition.inputs, failed, definition.checks, on_bad_file)
 
     def _begin(self, log: Log, journal: Journal, call: Call) -> ResultsWriter:
         run = journal.run

@@ -21,11 +21,8 @@ from batchata.run.definition import Definition
 from batchata.run.estimate import Estimate
 from batchata.run.limit_outlook import Ahead, Outlook, outlook
 
-# Tokens. The recorded answers in free text have 300 in the middle; the thinking that models of the current
-# generation do by themselves took 0 to 80 in recordings.
-_FREE_TEXT: Final = 300
-_THINKING: Final = 40
-CHARACTERS_A_TOKEN: Final = 3.0  # of JSON to a token, on the models up to the 4.6 generation
+_FREE_TEXT: Final = 300  # tokens: recorded answers in free text have as many in the middle
+CHARACTERS_A_TOKEN: Final = 3.0  # of JSON to a token, on the models whose text_factor is 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ def expectation_of(definition: Definition) -> Expectation:
     plan = definition.cache_plan
     return Expectation(
         inputs=definition.inputs,
-        shared_tokens=round(definition.template.expected_tokens * definition.model.text_factor),
+        shared_tokens=definition.template.expected_tokens,
         output_tokens=expected_output(definition),
         price=None if definition.price is None else definition.price.kept_in(definition.geo),
         cached_tokens=0 if plan is None else plan.tokens,
@@ -90,16 +87,7 @@ def expected_output(definition: Definition) -> int:
     factor, schema = definition.model.text_factor, definition.schema
     text = _FREE_TEXT if schema is None else answer_length(schema) / CHARACTERS_A_TOKEN * factor
     most: int = definition.params["max_tokens"]
-    return min(round(text) + _thinking(definition, definition.params.get("thinking")), most)
-
-
-def _thinking(definition: Definition, thinking: dict[str, Any] | None) -> int:
-    """Of a budget, half is taken to be used; without one, what recordings show."""
-    kind = None if thinking is None else thinking.get("type")
-    if kind == "disabled" or (kind is None and not definition.model.thinks_by_default):
-        return 0
-    budget = None if thinking is None else thinking.get("budget_tokens")
-    return budget // 2 if isinstance(budget, int) else _THINKING
+    return min(round(text) + definition.model.thinking_tokens(definition.params), most)
 
 
 _SAMPLE: Final = 20  # items counted by the provider: each is a call

@@ -32,9 +32,9 @@ from batchata.core.ranges import to_ranges
 from batchata.core.state import JobStatus, Run
 from batchata.core.values import RequestError
 from batchata.errors import BatchataError, LogError, LogWriteError
-from batchata.inputs import Inputs, RequestTemplate
+from batchata.inputs import Inputs
 from batchata.logs import get_logger
-from batchata.providers.port import Client
+from batchata.providers.port import Client, Template
 from batchata.run import calls
 from batchata.run.estimating import Expectation
 from batchata.run.interrupts import MainThread, Stop
@@ -60,7 +60,7 @@ _GRACE = 20.0  # seconds that calls under way get when the run ends early, so th
 class Requests:
     """How requests are built, how large and dear they get, and what is expected of them."""
 
-    template: RequestTemplate
+    template: Template
     measures: Measures
     expectation: Expectation
 

@@ -14,7 +14,6 @@ from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
 from batchata.errors import CostLimitError, InvalidInputError
 from batchata.inputs import Inputs
-from batchata.inputs.params import check_max_tokens
 from batchata.log.port import Log
 from batchata.run.bad_files import mend
 from batchata.run.definition import Definition
@@ -50,7 +49,7 @@ def check_raised(run: Run, definition: Definition, settings: Settings, max_token
 
     Raises InvalidInputError or CostLimitError.
     """
-    check_max_tokens(max_tokens, definition.model)
+    definition.model.check_max_tokens(max_tokens)
     failed = _failed(run)
     if not failed:
         return

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +15,23 @@ import pydantic
 import pytest
 from pydantic import Field, create_model
 
-from batchata.answers.native_format import NotNative, native_schema
-from batchata.answers.schema import check_response_model, choose_route, instructions, json_schema
+from batchata.answers.schema import (
+    NotNative,
+    Route,
+    check_response_model,
+    choose_route,
+    instructions,
+    json_schema,
+)
 from batchata.errors import InvalidInputError
+from batchata.providers.anthropic.models import Model
+from batchata.providers.anthropic.output_format import native_schema, output_format
+
+
+def routed(schema: dict[str, Any] | None, *, native: bool, citations: bool) -> Route:
+    """The route for a Claude model that has the native format or not."""
+    model = Model(id="claude-x", structured_output=native)
+    return choose_route(schema, partial(output_format, model=model, cited=citations), citations=citations)
 
 
 class Colour(StrEnum):
@@ -162,7 +177,7 @@ def test_what_cannot_be_carried_goes_into_the_prompt(model: type[pydantic.BaseMo
     schema = json_schema(model)
     with pytest.raises(NotNative, match=why):
         native_schema(schema)
-    route = choose_route(schema, native=True, citations=False)
+    route = routed(schema, native=True, citations=False)
     assert (route.kind, route.output_format) == ("prompt", None)
 
 
@@ -173,12 +188,12 @@ def test_the_limits_themselves_are_carried() -> None:
 
 def test_without_a_response_model_nothing_is_asked_for() -> None:
     """Text is text."""
-    assert choose_route(None, native=True, citations=True).kind == "text"
+    assert routed(None, native=True, citations=True).kind == "text"
 
 
 def test_the_native_format_is_used_where_it_can_be() -> None:
     """Where the model has it and nothing forbids it."""
-    route = choose_route(json_schema(Invoice), native=True, citations=False)
+    route = routed(json_schema(Invoice), native=True, citations=False)
     assert (route.kind, route.instructions) == ("native", None)
     assert route.output_format == {"type": "json_schema", "schema": NATIVE}
 
@@ -186,7 +201,7 @@ def test_the_native_format_is_used_where_it_can_be() -> None:
 @pytest.mark.parametrize(("native", "citations"), [(True, True), (False, False), (False, True)])
 def test_elsewhere_the_schema_stands_in_the_prompt(native: bool, citations: bool) -> None:
     """Citations and the native format together are refused by the API; older models lack it."""
-    route = choose_route(json_schema(Invoice), native=native, citations=citations)
+    route = routed(json_schema(Invoice), native=native, citations=citations)
     assert (route.kind, route.output_format) == ("prompt", None)
     assert route.instructions is not None
     assert json.loads(route.instructions.split("\n", 1)[1]) == json_schema(Invoice)

@@ -21,17 +21,17 @@ from pypdf import PdfReader
 
 from batchata.answers.schema import answer_length
 from batchata.errors import BatchataError
-from batchata.inputs import RequestTemplate
-from batchata.inputs.messages import check_conversation
 from batchata.inputs.pdf import read_pdf
-from batchata.providers.models import MODELS
+from batchata.providers.anthropic.limits import page_rules
+from batchata.providers.anthropic.messages import check_conversation
+from batchata.providers.anthropic.models import MODELS, Model
+from batchata.providers.anthropic.requests import RequestTemplate
 from batchata.run.estimating import CHARACTERS_A_TOKEN
 
 SHARED = Path(os.environ.get("BATCHATA_SHARED", Path(__file__).parents[3] / "shared" / "data" / "dev"))
 # The question was not recorded; the answer is about this page, whose text is the document's title and a line.
 QUESTION = "What is the answer to the ultimate question?"
 SERVER_TOOLS = ("web_search", "web_fetch", "code_execution")
-_MOST_PAGES = 100
 KINDS = {
     "text": "text",
     "schema": "structured output",
@@ -124,7 +124,7 @@ def case_of(name: str, request: dict[str, Any], message: dict[str, Any]) -> Case
     cited = '"enabled": true' in json.dumps(request)
     conversation = check_conversation(restored(request["messages"]), "recorded", model, cited)
     template = RequestTemplate(params, enable_citations=cited)
-    expected = conversation.tokens + round(template.expected_tokens * model.text_factor)
+    expected = conversation.tokens + round(template.text_tokens * model.text_factor)
     bound = conversation.token_bound + template.token_bound
     return Case(name, expected, bound, used_tokens(message))
 
@@ -181,7 +181,7 @@ def characters_of_pdfs() -> dict[str, tuple[int, int]]:
     found = {}
     for path in sorted((SHARED / "pdf").glob("*.pdf")):
         try:
-            counted = read_pdf(path.read_bytes(), path.name, _MOST_PAGES, 1_000_000).characters
+            counted = read_pdf(path.read_bytes(), path.name, page_rules(Model(id="any"))).characters
         except BatchataError:
             continue
         found[path.name] = counted, sum(len(page.extract_text()) for page in PdfReader(path).pages)

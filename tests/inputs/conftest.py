@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from pypdf import PdfWriter
 
-from batchata.providers.models import MODELS, Model
+from batchata.providers.anthropic.models import MODELS, Model
 
 
 @pytest.fixture

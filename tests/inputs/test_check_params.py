@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from batchata.errors import InvalidInputError
-from batchata.inputs import check_params
-from batchata.providers.models import MODELS
+from batchata.providers.anthropic.models import MODELS
+from batchata.providers.anthropic.params import check_params
 
 MODEL = MODELS["claude-sonnet-5-5"]
 

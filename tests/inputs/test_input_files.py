@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from claude_inputs import read_inputs
 from images_given import GIF, IMAGES, PNG
 
 from batchata.errors import FileInputError, InvalidInputError
-from batchata.inputs import FileInput, Inputs, read_inputs
+from batchata.inputs import FileInput, Inputs
 from batchata.inputs.images import check_image
-from batchata.providers.models import MODELS
+from batchata.providers.anthropic.limits import IMAGE_RULES
+from batchata.providers.anthropic.models import MODELS
 
 MODEL = MODELS["claude-sonnet-5-5"]
 
@@ -203,10 +205,10 @@ def test_the_digest_is_of_content_and_name(tmp_path: Path) -> None:
 def test_the_size_of_an_image_is_read_from_its_header(media_type: str) -> None:
     """All four kinds, WebP in its three forms; wherever an image is cut off, it is damaged."""
     for data in IMAGES[media_type]:
-        assert check_image(data, media_type, "it") == (640, 480)
+        assert check_image(data, media_type, "it", IMAGE_RULES) == (640, 480)
         for length in range(12, len(data) - 2):
             with pytest.raises(FileInputError, match=r"it is a (damaged|cut-off or damaged) image/"):
-                check_image(data[:length], media_type, "it")
+                check_image(data[:length], media_type, "it", IMAGE_RULES)
 
 
 def test_image_tokens_are_those_of_its_pixels() -> None:

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from claude_inputs import read_inputs
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DecodedStreamObject, NameObject
 
+from batchata import pdf_to_document_block
 from batchata.errors import FileInputError
-from batchata.inputs import FileInput, Inputs, pdf_to_document_block, read_inputs
-from batchata.providers.models import Model
+from batchata.inputs import FileInput, Inputs
+from batchata.providers.anthropic.models import Model
 
 ODD = {"corrupted_zen_of_python.pdf", "empty.pdf", "encrypted_password_test.pdf", "eu_treaty_344p.pdf"}
 

@@ -7,13 +7,13 @@ import struct
 from typing import Any
 
 import pytest
+from claude_inputs import read_inputs
 from hypothesis import given
 from hypothesis import strategies as st
 from images_given import GIF, PNG
 
 from batchata.errors import InvalidInputError, UnsupportedModelError
-from batchata.inputs import read_inputs
-from batchata.providers.models import MODELS, Model
+from batchata.providers.anthropic.models import MODELS, Model
 
 USER = {"role": "user", "content": "Hello"}
 MODEL = MODELS["claude-sonnet-5-5"]

@@ -13,7 +13,7 @@ from batchata.errors import (
     UnknownModelWarning,
     UnsupportedModelError,
 )
-from batchata.providers.models import MODELS, find_model
+from batchata.providers.anthropic.models import MODELS, find_model
 
 TODAY = date(2026, 11, 22)
 LEGACY = {

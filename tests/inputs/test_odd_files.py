@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from claude_inputs import read_inputs
 from images_given import GIF, IMAGES, JPEG, PNG
 
 from batchata.errors import BadFile, FileInputError
-from batchata.inputs import FileInput, Inputs, read_inputs
-from batchata.providers.models import MODELS
+from batchata.inputs import FileInput, Inputs
+from batchata.providers.anthropic.models import MODELS
 
 MODEL = MODELS["claude-sonnet-5-5"]
 

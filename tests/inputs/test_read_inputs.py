@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from claude_inputs import read_inputs
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchata.errors import InvalidInputError, UnsupportedModelError
-from batchata.inputs import Inputs, read_inputs
-from batchata.providers.models import MODELS, Model
+from batchata.inputs import Inputs
+from batchata.providers.anthropic.models import MODELS, Model
 
 MODEL = MODELS["claude-sonnet-5-5"]
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from claude_inputs import read_inputs
 from hypothesis import given
 from hypothesis import strategies as st
 from images_given import GIF
 
 from batchata.errors import FileInputError
-from batchata.inputs import RequestTemplate, read_inputs
-from batchata.providers.models import MODELS
+from batchata.providers.anthropic.models import MODELS
+from batchata.providers.anthropic.requests import RequestTemplate
 
 MODEL = MODELS["claude-sonnet-5-5"]
 PARAMS: dict[str, Any] = {"model": MODEL.id, "max_tokens": 100}

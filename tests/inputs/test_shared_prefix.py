@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from claude_inputs import read_inputs
 
 from batchata.core.values import CachePlan
-from batchata.inputs import RequestTemplate, read_inputs
-from batchata.inputs.prefix import prefix_digest, prefix_tokens, shared_prefix
-from batchata.providers.models import Model
+from batchata.providers.anthropic.models import Model
+from batchata.providers.anthropic.prefix import prefix_digest, prefix_tokens, shared_prefix
+from batchata.providers.anthropic.requests import RequestTemplate
 
 MARK = {"type": "ephemeral", "ttl": "1h"}
 DOCUMENT = {

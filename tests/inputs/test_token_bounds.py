@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from claude_inputs import read_inputs
 from pypdf import PdfReader
 
-from batchata.inputs import RequestTemplate, read_inputs, service_tools
-from batchata.providers.models import find_model
+from batchata.providers.anthropic.models import find_model
+from batchata.providers.anthropic.requests import RequestTemplate
+from batchata.providers.anthropic.tokens import service_tools
 
 
 def recorded(shared: Path) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:

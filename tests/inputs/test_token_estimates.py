@@ -9,12 +9,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from claude_inputs import read_inputs
 from pypdf import PdfReader
 
-from batchata.inputs import RequestTemplate, read_inputs
 from batchata.inputs.pdf import read_pdf
-from batchata.inputs.tokens import text_tokens
-from batchata.providers.models import MODELS, Model
+from batchata.providers.anthropic.limits import page_rules
+from batchata.providers.anthropic.models import MODELS, Model
+from batchata.providers.anthropic.requests import RequestTemplate
+from batchata.providers.anthropic.tokens import text_tokens
 
 OLD, NEW = MODELS["claude-sonnet-4-6"], MODELS["claude-opus-4-7"]
 
@@ -79,14 +81,14 @@ def test_citable_text_costs_its_marks(model: Model) -> None:
 
 def test_shared_parameters_count_for_every_request(model: Model) -> None:
     """System prompt, file prompt, schema and tools are in the template's share."""
-    bare = RequestTemplate({}).expected_tokens
-    system = RequestTemplate({"system": "Be brief. " * 100}).expected_tokens
+    bare = RequestTemplate({}).text_tokens
+    system = RequestTemplate({"system": "Be brief. " * 100}).text_tokens
     assert bare == 0
     assert system == pytest.approx(text_tokens("Be brief. " * 100))
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
     shaped = RequestTemplate({"output_config": {"format": {"type": "json_schema", "schema": schema}}})
-    assert shaped.expected_tokens > text_tokens(str(schema)) + 100
-    assert RequestTemplate({"tools": [{"name": "t"}]}).expected_tokens > 500
+    assert shaped.text_tokens > text_tokens(str(schema)) + 100
+    assert RequestTemplate({"tools": [{"name": "t"}]}).text_tokens > 500
 
 
 def test_the_characters_of_pdfs_are_counted_well_enough(shared: Path) -> None:
@@ -97,12 +99,12 @@ def test_the_characters_of_pdfs_are_counted_well_enough(shared: Path) -> None:
     for name in names:
         path = shared / "pdf" / f"{name}.pdf"
         extracted = sum(len(page.extract_text()) for page in PdfReader(path).pages)
-        counted = read_pdf(path.read_bytes(), name, 600, 1_000_000).characters
+        counted = read_pdf(path.read_bytes(), name, page_rules(NEW)).characters
         assert 0.7 < counted / extracted < 1.35, name
 
 
 def test_pages_without_text_count_as_images_alone(shared: Path, make_pdf: Callable[..., bytes]) -> None:
     """A scan has no text that could be counted, and neither has a blank page."""
     scan = (shared / "pdf" / "scanned_ocr_test.pdf").read_bytes()
-    assert read_pdf(scan, "scan", 600, 1_000_000).characters == 0
-    assert read_pdf(make_pdf(3), "blank", 600, 1_000_000).characters == 0
+    assert read_pdf(scan, "scan", page_rules(NEW)).characters == 0
+    assert read_pdf(make_pdf(3), "blank", page_rules(NEW)).characters == 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batchata.core.pricing import UnitPrices, charge, prompt_tokens
 from batchata.core.values import Usage
-from batchata.providers.models import MODELS
+from batchata.providers.anthropic.models import MODELS
 from batchata.providers.prices import find_price
 
 TODAY = datetime(2026, 11, 22, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchata.errors import ProviderUnavailableError, RequestRefusedError
-from batchata.inputs import RequestTemplate
+from batchata.providers.anthropic.requests import RequestTemplate
 
 REQUEST = RequestTemplate(
     {"model": "claude-sonnet-5-5", "max_tokens": 50, "system": "Be brief.", "metadata": {"user_id": "u"}}

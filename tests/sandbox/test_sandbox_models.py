@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchata.providers.models import MODELS, Model
+from batchata.providers.anthropic.models import MODELS, Model
 from batchata.sandbox.anthropic import models as sandbox
 
 # What each says of a model, by what it is about.

@@ -2,14 +2,134 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
 
 from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
+from batchata.answers.schema import Route
+from batchata.errors import UnsupportedModelError
+from batchata.inputs.files import FileInput, GivenFile
+from batchata.inputs.items import Measured
+from batchata.inputs.json_values import encode
+from batchata.providers.anthropic.files import check_file, pdf_to_document_block
+from batchata.providers.anthropic.limits import MAX_REQUEST_BYTES
+from batchata.providers.anthropic.messages import (
+    CACHE_MARK,
+    CacheMarks,
+    automatic_mark,
+    check_conversation,
+    param_marks,
+)
+from batchata.providers.anthropic.models import MODELS, Model, find_model
+from batchata.providers.anthropic.output_format import output_format
+from batchata.providers.anthropic.params import check_max_tokens, check_params
+from batchata.providers.anthropic.requests import RequestTemplate, template_of
 from batchata.providers.anthropic.results import answer_blocks, decode_line
 from batchata.providers.anthropic.sources import sources_of
-from batchata.providers.models import Model, find_model
-from batchata.providers.port import Outcome
+from batchata.providers.port import Outcome, PriceRules
+
+__all__ = ["AnthropicDialect", "Claude", "ClaudeChecks", "pdf_to_document_block"]
+
+_THINKING = 40  # tokens; what models of the current generation do by themselves took 0 to 80 in recordings
+# genai-prices matches old families by prefix and so gives this one a price; the model was never published.
+_NEVER_EXISTED = "claude-3-5-haiku-20240307"
+# genai-prices lacks these models; Anthropic's price list gives each in one row with the model named here.
+_PRICED_AS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
+# genai-prices keeps a dearer tier above 200,000 tokens, which Anthropic's price list does not have.
+_WITHOUT_TIERS = ("claude-sonnet-4-5",)
+# By Anthropic's price list: every token of Claude 4.6 and later with `inference_geo: "us"`, and a million
+# web searches.
+_US_FACTOR = Decimal("1.1")
+_WEB_SEARCHES = Decimal(10_000)
+
+
+class ClaudeChecks:
+    """What requests to a Claude model may hold; see the port."""
+
+    most_bytes = MAX_REQUEST_BYTES
+
+    def __init__(self, model: Model, cited: bool, params: Mapping[str, Any]) -> None:
+        self._model, self._cited = model, cited
+        self._marks = CacheMarks(param_marks(params), automatic_mark(params))
+
+    def check_kind(self, kind: Literal["messages", "files"]) -> None:
+        """See the port."""
+        model = self._model
+        if self._cited and not model.citations:
+            raise UnsupportedModelError(
+                f"{model.id} gives no citations; leave enable_citations out or use {model.successor}"
+            )
+        if kind == "files" and not model.takes_files:
+            raise UnsupportedModelError(f"{model.id} takes no files; use {model.successor}")
+
+    def conversation(self, value: Any, place: str) -> Measured:
+        """See the port."""
+        return check_conversation(value, place, self._model, self._cited, self._marks)
+
+    def file(self, given: GivenFile) -> tuple[FileInput, Measured]:
+        """See the port."""
+        return check_file(given, self._model, self._cited)
+
+
+@dataclass(frozen=True, slots=True)
+class Claude:
+    """A Claude model behind the port; `facts` is its row in the table."""
+
+    facts: Model
+
+    @property
+    def id(self) -> str:
+        """See the port."""
+        return self.facts.id
+
+    @property
+    def text_factor(self) -> float:
+        """See the port."""
+        return self.facts.text_factor
+
+    @property
+    def cache_minimum(self) -> int:
+        """See the port."""
+        return self.facts.cache_minimum
+
+    def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """See the port."""
+        return check_params(params, self.facts)
+
+    def check_max_tokens(self, value: object) -> None:
+        """See the port."""
+        check_max_tokens(value, self.facts)
+
+    def thinking_tokens(self, params: Mapping[str, Any]) -> int:
+        """Of a budget, half is taken to be used; without one, what recordings show."""
+        thinking = params.get("thinking")
+        kind = None if thinking is None else thinking.get("type")
+        if kind == "disabled" or (kind is None and not self.facts.thinks_by_default):
+            return 0
+        budget = None if thinking is None else thinking.get("budget_tokens")
+        return budget // 2 if isinstance(budget, int) else _THINKING
+
+    def checks(self, cited: bool, params: Mapping[str, Any]) -> ClaudeChecks:
+        """See the port."""
+        return ClaudeChecks(self.facts, cited, params)
+
+    def caches(self, params: Mapping[str, Any]) -> bool:
+        """See the port."""
+        return CACHE_MARK in encode(params)
+
+    def output_format(self, schema: dict[str, Any], cited: bool) -> dict[str, Any]:
+        """See the port."""
+        return output_format(schema, self.facts, cited)
+
+    def template(
+        self, params: Mapping[str, Any], route: Route, prompt: str | None, cited: bool
+    ) -> RequestTemplate:
+        """See the port."""
+        return template_of(self.facts, params, route, prompt, cited)
 
 
 class AnthropicDialect:
@@ -17,9 +137,19 @@ class AnthropicDialect:
 
     name = "anthropic"
 
-    def model(self, name: str, today: date) -> Model:
-        """See the port, and `find_model` for what it warns of."""
-        return find_model(name, today)
+    def model(self, name: str, today: date) -> Claude:
+        """See the port."""
+        return Claude(find_model(name, today))
+
+    def price_rules(self, model: str) -> PriceRules:
+        """See the port; a model that is not in the table is taken to be new."""
+        return PriceRules(
+            provider="anthropic",
+            listed=None if model == _NEVER_EXISTED else _PRICED_AS.get(model, model),
+            has_tiers=not model.startswith(_WITHOUT_TIERS),
+            us_factor=_US_FACTOR if model not in MODELS or MODELS[model].us_surcharge else Decimal(1),
+            web_searches=_WEB_SEARCHES,
+        )
 
     def outcome(self, line: bytes) -> Outcome:
         """See the port."""

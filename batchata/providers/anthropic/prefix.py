@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from batchata.inputs.content import Contents
 from batchata.inputs.files import FileInput
 from batchata.inputs.items import Inputs, Source
 from batchata.inputs.json_values import encode_canonical
-from batchata.inputs.tokens import mark_tokens
-from batchata.providers.models import Model
+from batchata.providers.anthropic.content import Contents
+from batchata.providers.anthropic.models import Model
+from batchata.providers.anthropic.tokens import mark_tokens
 
 CONTROL: Final = {"type": "ephemeral", "ttl": "1h"}
 _MARKABLE: Final = ("text", "image", "document", "search_result", "tool_use", "tool_result")

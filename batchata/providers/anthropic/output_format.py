@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from batchata.answers.schema import NotNative
+from batchata.providers.anthropic.models import Model
+
 # What output_config.format takes; anything else is refused by the API or answered with an empty object.
 _MOST_OPTIONAL, _MOST_UNIONS = 24, 16
 _FORMATS = frozenset(
@@ -27,8 +30,16 @@ _BOUNDS = (
 )
 
 
-class NotNative(Exception):
-    """The native format cannot carry the schema; the text says which part."""
+def output_format(schema: dict[str, Any], model: Model, cited: bool) -> dict[str, Any]:
+    """What `output_config.format` is for answers that fit the schema.
+
+    Raises NotNative where the model or the schema cannot have it, or citations are on.
+    """
+    if not model.structured_output:
+        raise NotNative("the model has no native output format")
+    if cited:
+        raise NotNative("the API refuses its output format together with citations")
+    return {"type": "json_schema", "schema": native_schema(schema)}
 
 
 def native_schema(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The API's limits for one request, in bytes, pixels and tokens.
+"""The limits of the Messages API for one request, in bytes, pixels and tokens.
 
 Sources: the PDF, vision and errors pages of platform.claude.com (August 2026). Whether the limit of a
 single message request holds for a request inside a batch is not documented; it is taken to. The text limit
@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from batchata.inputs.images import ImageRules
+from batchata.inputs.pdf import PageRules
+from batchata.providers.anthropic.models import Model
+
 MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 MAX_TEXT_BYTES: Final = 9_000_000
-MAX_IMAGE_BASE64_BYTES: Final = 10 * 1024 * 1024
-MAX_IMAGE_PIXELS: Final = 8_000  # a side
+IMAGE_RULES: Final = ImageRules(most_pixels=8_000, most_base64=10 * 1024 * 1024)
 MANY_IMAGES: Final = 20  # with more of them in a request
 MAX_PIXELS_OF_MANY: Final = 2_000  # ... a side of each
 
@@ -28,20 +31,13 @@ _PAGE_TEXT_TOKENS: Final = 3_000
 _PAGE_TEXT_TOKENS_DENSE: Final = 12_000
 _LEAST_TEXT_TOKENS: Final = 1_500
 _LEAST_IMAGE_TOKENS: Final = 1_568
+_COMPOSITE: Final = 1.4  # tokens of one character of Chinese on models since Claude 4.7, and a little more
 _A_PAGE_WITH_TEXT: Final = 500  # bytes of content stream; less is a blank page or a few words
 
 
-def too_large(place: str, size: int) -> str:
-    """What is said of a file whose request would be larger than the API takes."""
-    return (
-        f"{place} makes a request of more than {size:,} bytes (a file grows by a third when it is encoded); "
-        f"at most {MAX_REQUEST_BYTES:,} are taken: split it or make it smaller"
-    )
-
-
-def base64_size(size: int) -> int:
-    """The length of `size` bytes in base64."""
-    return (size + 2) // 3 * 4
+def page_rules(model: Model) -> PageRules:
+    """How much PDF a request to the model takes."""
+    return PageRules(model.pdf_pages, model.context_window, least_page_tokens, page_text_tokens, _COMPOSITE)
 
 
 def page_text_tokens(content_bytes: int) -> int:

@@ -2,38 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from batchata.errors import InvalidInputError
-from batchata.inputs.content import Contents, check_system, system_text
-from batchata.inputs.json_values import CACHE_MARK, check_json, encode_canonical
-from batchata.inputs.limits import ENVELOPE_BYTES, ENVELOPE_TOKENS, MAX_REQUEST_BYTES, TURN_TOKENS
-from batchata.inputs.marks import check_marks, marks_in
-from batchata.inputs.tokens import FRAME, TURN, mark_bound, mark_tokens, text_tokens
-from batchata.providers.models import Model
+from batchata.inputs.items import Conversation, Measured, Message
+from batchata.inputs.json_values import check_json, encode_canonical
+from batchata.providers.anthropic.content import Contents, check_system, system_text
+from batchata.providers.anthropic.limits import (
+    ENVELOPE_BYTES,
+    ENVELOPE_TOKENS,
+    MAX_REQUEST_BYTES,
+    TURN_TOKENS,
+)
+from batchata.providers.anthropic.models import Model
+from batchata.providers.anthropic.tokens import FRAME, TURN, mark_bound, mark_tokens, text_tokens
 
-type Message = dict[str, Any]
-type Conversation = list[Message] | tuple[Message, ...]
+# In the JSON of what asks for prompt caching; a text's quotes are escaped.
+CACHE_MARK: Final = b'"cache_control"'
+_MOST: Final = 4  # documented: a request with more is refused
+_TTLS: Final = ("5m", "1h")
+
+
+def param_marks(params: Mapping[str, Any]) -> list[str]:
+    """How long each mark in the parameters holds, in the order in which a request is cached.
+
+    Raises InvalidInputError for what is no mark.
+    """
+    return [
+        *marks_in(params.get("tools") or (), "tools"),
+        *marks_in(params.get("system") or (), "system"),
+    ]
+
+
+def automatic_mark(params: Mapping[str, Any]) -> list[str]:
+    """The one that the service puts on the last block of the request, if asked to."""
+    control = params.get("cache_control")
+    return [] if control is None else [_ttl(control, "cache_control")]
+
+
+def marks_in(value: Any, place: str) -> Iterator[str]:
+    """The marks in blocks and what they hold, in their order."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in ("cache_control", "input", "input_schema"):
+                yield from marks_in(inner, f"{place}.{key}")
+        if value.get("cache_control") is not None:
+            yield _ttl(value["cache_control"], f"{place}.cache_control")
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from marks_in(inner, f"{place}[{number}]")
+
+
+def check_marks(marks: Sequence[str], place: str) -> None:
+    """Raises InvalidInputError when a request with these marks would be refused."""
+    if len(marks) > _MOST:
+        raise InvalidInputError(
+            f"{place} has {len(marks)} cache_control marks, with those of the parameters; a request takes at "
+            f"most {_MOST}: keep the last ones of what all requests share"
+        )
+    if "5m" in marks and "1h" in marks[marks.index("5m") :]:
+        raise InvalidInputError(
+            f"{place} has a cache_control of 1h behind one of 5m (tools come first, then system, then "
+            "messages); give the earlier ones 1h too"
+        )
+
+
+def _ttl(control: Any, place: str) -> str:
+    ttl = control.get("ttl", "5m") if isinstance(control, dict) else None
+    if ttl is None and isinstance(control, dict):
+        ttl = "5m"
+    if not isinstance(control, dict) or control.get("type") != "ephemeral" or ttl not in _TTLS:
+        raise InvalidInputError(
+            f"{place} is {control!r}; it has to be {{'type': 'ephemeral'}}, with 'ttl' '5m' or '1h' if any"
+        )
+    return str(ttl)
+
 
 _ROLES: Final = ("user", "assistant", "system")
 _KEYS: Final = {"role", "content"}
 _CITATIONS_BYTES: Final = len(b',"citations":{"enabled":true}')
-
-
-class CheckedConversation(NamedTuple):
-    """What is known of one conversation: its digest, bounds of its request, and the tokens expected.
-
-    All without parameters.
-    """
-
-    digest: bytes
-    request_size: int
-    token_bound: int
-    tokens: int
-    prefilled: bool
-    caches: bool
 
 
 class CacheMarks(NamedTuple):
@@ -48,7 +97,7 @@ NO_MARKS: Final = CacheMarks()
 
 def check_conversation(
     value: Any, place: str, model: Model, enable_citations: bool, marks: CacheMarks = NO_MARKS
-) -> CheckedConversation:
+) -> Measured:
     """Check one conversation; raises InvalidInputError or UnsupportedModelError, naming the place."""
     if isinstance(value, dict):
         raise InvalidInputError(f"{place} is a single message; wrap it: messages=[[{{...}}], [{{...}}]]")
@@ -120,7 +169,7 @@ def _check_turns(roles: list[str], place: str, model: Model) -> bool:
     return prefilled
 
 
-def _measured(value: Conversation, place: str, contents: Contents, prefilled: bool) -> CheckedConversation:
+def _measured(value: Conversation, place: str, contents: Contents, prefilled: bool) -> Measured:
     try:
         encoded = encode_canonical(value)
     except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
@@ -138,4 +187,4 @@ def _measured(value: Conversation, place: str, contents: Contents, prefilled: bo
     expected = round(text * contents.model.text_factor) + contents.image_estimate
     expected = min(expected, contents.model.context_window)
     caches = CACHE_MARK in encoded
-    return CheckedConversation(sha256(encoded).digest(), size, bound, expected, prefilled, caches)
+    return Measured(sha256(encoded).digest(), size, bound, expected, prefilled, caches)

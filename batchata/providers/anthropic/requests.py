@@ -6,19 +6,36 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
+from batchata.answers.schema import Route
 from batchata.core.values import CachePlan
-from batchata.inputs.content import CITABLE, system_text
 from batchata.inputs.files import FileInput
-from batchata.inputs.hidden import hidden_tokens
-from batchata.inputs.items import Source
-from batchata.inputs.json_values import CACHE_MARK, encode
-from batchata.inputs.limits import ENVELOPE_TOKENS
+from batchata.inputs.items import Conversation, Inputs, Message, Source
+from batchata.inputs.json_values import encode
 from batchata.inputs.media_types import PDF, TEXT, decode_text
-from batchata.inputs.messages import Conversation, Message
-from batchata.inputs.prefix import CONTROL, MARK_BYTES, marked, prefix_digest, system_turns
-from batchata.inputs.tokens import FORMAT, SCHEMA, TOOLS, text_tokens
+from batchata.providers.anthropic.content import CITABLE, system_text
+from batchata.providers.anthropic.limits import ENVELOPE_TOKENS
+from batchata.providers.anthropic.messages import CACHE_MARK
+from batchata.providers.anthropic.models import Model
+from batchata.providers.anthropic.prefix import (
+    CONTROL,
+    MARK_BYTES,
+    marked,
+    prefix_digest,
+    prefix_tokens,
+    shared_prefix,
+    system_turns,
+)
+from batchata.providers.anthropic.tokens import (
+    FORMAT,
+    SCHEMA,
+    TOOLS,
+    hidden_tokens,
+    service_tools,
+    text_tokens,
+)
+from batchata.providers.port import Envelope, SharedBeginning
 
 type Prompt = str | Sequence[Mapping[str, Any]]  # a system prompt: text, or text blocks
 
@@ -34,11 +51,14 @@ class RequestTemplate:
     prompt; `prompt` goes behind the file. With `cache` the end of what requests share is marked to be cached.
     """
 
+    envelope: ClassVar[Envelope] = Envelope(b'{"requests":[', b",", b"]}")
+
     params: Mapping[str, Any]
     system_suffix: str | None = None
     prompt: str | None = None
     enable_citations: bool = False
     cache: CachePlan | None = None
+    model: Model = Model(id="")  # noqa: RUF009 - frozen
 
     def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
         """The JSON object of one request of a batch: `{"custom_id": ..., "params": {...}}`.
@@ -68,6 +88,14 @@ class RequestTemplate:
             return self
         return replace(self, params={**self.params, "max_tokens": max_tokens})
 
+    def caching(self, plan: CachePlan) -> RequestTemplate:
+        """The same with what the plan says cached."""
+        return replace(self, cache=plan)
+
+    def note_size(self, note: str) -> int:
+        """How many bytes a note adds to a request, at most; as many tokens at most, too."""
+        return len(encode(_text_block(note))) + _TEXT_AS_BLOCK
+
     @property
     def size(self) -> int:
         """How many bytes it adds to `Inputs.request_size`, at most."""
@@ -79,8 +107,13 @@ class RequestTemplate:
         return self.size + ENVELOPE_TOKENS + hidden_tokens(self.params, self.enable_citations)
 
     @cached_property
-    def expected_tokens(self) -> float:
-        """The input tokens it is expected to add, as `text_tokens` counts."""
+    def expected_tokens(self) -> int:
+        """The input tokens it is expected to add to `Inputs.expected_tokens`."""
+        return round(self.text_tokens * self.model.text_factor)
+
+    @cached_property
+    def text_tokens(self) -> float:
+        """The same as `text_tokens` counts."""
         params = self.params
         shape = (params.get("output_config") or {}).get("format")
         more = FORMAT + text_tokens(encode(shape["schema"])) * SCHEMA if shape else 0.0
@@ -96,6 +129,25 @@ class RequestTemplate:
         """What the system prompt makes of that, with the system turns of an item."""
         prompts = [self.params.get("system"), *system_turns(source), self.system_suffix]
         return sum(text_tokens(system_text(prompt)) for prompt in prompts if prompt)
+
+    def shared_beginning(self, inputs: Inputs) -> SharedBeginning:
+        """The last place that all requests have in common, and the tokens up to there."""
+        first, prefix = inputs.source(0), shared_prefix(inputs)
+        tools, system, factor = self.tool_tokens, self.system_tokens(first), self.model.text_factor
+        if prefix.blocks:
+            more = prefix_tokens(first, prefix.blocks, self.model, self.enable_citations)
+            tokens = round((tools + system) * factor + more)
+            return SharedBeginning("messages", prefix.blocks, prefix.digest, tokens)
+        if prefix.same_system and system:
+            return SharedBeginning("system", 0, prefix.digest, round((tools + system) * factor))
+        if tools:
+            return SharedBeginning("tools", 0, "", round(tools * factor))
+        return SharedBeginning(None, 0, "", 0)
+
+    @property
+    def unbounded(self) -> str | None:
+        """A tool that the service runs as it likes, so that a request has no worst case."""
+        return next(iter(service_tools(self.params)), None)
 
     @property
     def caches(self) -> bool:
@@ -132,9 +184,14 @@ class RequestTemplate:
         return (opening, *file_block(file, self.enable_citations), b",", self._prompt_block, more, b"]}]}}")
 
 
-def note_size(note: str) -> int:
-    """How many bytes a note adds to a request, at most; as many tokens at most, too."""
-    return len(encode(_text_block(note))) + _TEXT_AS_BLOCK
+def template_of(
+    model: Model, params: Mapping[str, Any], route: Route, prompt: str | None, cited: bool
+) -> RequestTemplate:
+    """The template of a run whose answers' shape is asked for by this route."""
+    whole = {"model": model.id, **params}
+    if route.output_format is not None:
+        whole["output_config"] = {**whole.get("output_config", {}), "format": route.output_format}
+    return RequestTemplate(whole, route.instructions, prompt, cited, model=model)
 
 
 def _text_block(text: str) -> dict[str, Any]:

@@ -11,11 +11,17 @@ from typing import Any, Final
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs.images import check_image, image_type
 from batchata.inputs.json_values import encode
-from batchata.inputs.limits import MANY_IMAGES, MAX_PIXELS_OF_MANY, image_token_bound
 from batchata.inputs.media_types import PDF, TEXT
 from batchata.inputs.pdf import read_pdf
-from batchata.inputs.tokens import UNSIZED, pdf_tokens, sentences, sentences_of_pdf, text_tokens
-from batchata.providers.models import Model
+from batchata.providers.anthropic.limits import (
+    IMAGE_RULES,
+    MANY_IMAGES,
+    MAX_PIXELS_OF_MANY,
+    image_token_bound,
+    page_rules,
+)
+from batchata.providers.anthropic.models import Model
+from batchata.providers.anthropic.tokens import UNSIZED, pdf_tokens, sentences, sentences_of_pdf, text_tokens
 
 CITABLE: Final = ("document", "search_result")
 
@@ -172,7 +178,7 @@ class Contents:
         if b"%PDF-" not in data[:1024]:
             raise InvalidInputError(f"{place}.data is no PDF: it begins with {data[:8]!r}")
         model = self.model
-        pdf = read_pdf(data, f"{place}.data", model.pdf_pages, model.context_window)
+        pdf = read_pdf(data, f"{place}.data", page_rules(model))
         self.pages += pdf.pages
         self.media_tokens += pdf.text_tokens + pdf.pages * model.image_tokens
         self.text_estimate += pdf_tokens(pdf.characters)
@@ -192,7 +198,7 @@ class Contents:
             raise InvalidInputError(
                 f"{place}.source.media_type is {stated!r}, its data {found or 'no image that is taken'}"
             )
-        width, height = check_image(data, found, f"{place}.source.data")
+        width, height = check_image(data, found, f"{place}.source.data", IMAGE_RULES)
         self.largest = max(self.largest, width, height)
         self._count_image(image_token_bound(width, height, self.model.image_tokens))
 

@@ -1,0 +1,121 @@
+"""Which files the Messages API takes, how many tokens they make, and a PDF as a content block."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from batchata.errors import FileInputError
+from batchata.inputs.files import FileInput, GivenFile, read_file
+from batchata.inputs.images import check_image
+from batchata.inputs.items import Measured
+from batchata.inputs.json_values import base64_size, encode
+from batchata.inputs.media_types import PDF, TEXT, decode_text
+from batchata.inputs.paths import too_large
+from batchata.inputs.pdf import read_pdf
+from batchata.providers.anthropic.limits import (
+    ENVELOPE_BYTES,
+    ENVELOPE_TOKENS,
+    IMAGE_RULES,
+    MAX_REQUEST_BYTES,
+    MAX_TEXT_BYTES,
+    image_token_bound,
+    page_rules,
+)
+from batchata.providers.anthropic.models import Model
+from batchata.providers.anthropic.tokens import (
+    FRAME,
+    mark_bound,
+    mark_tokens,
+    pdf_tokens,
+    sentences,
+    sentences_of_pdf,
+    text_tokens,
+)
+
+_ANY_MODEL = Model(id="")
+
+
+class _Content(NamedTuple):
+    """Pages, a bound of the tokens, the tokens expected, and the bytes of the encoded content."""
+
+    pages: int | None
+    token_bound: int
+    tokens: float
+    size: int
+
+
+def check_file(given: GivenFile, model: Model, cited: bool) -> tuple[FileInput, Measured]:
+    """Check a file; `cited` says that citations are on.
+
+    Raises FileInputError, naming it, when it cannot be sent to the model.
+    """
+    content = _measure(given, model, cited)
+    file = replace(given.file, pages=content.pages)
+    request_size = content.size + ENVELOPE_BYTES + len(encode(file.name))
+    if request_size > MAX_REQUEST_BYTES:
+        raise FileInputError(too_large(given.place, content.size, MAX_REQUEST_BYTES))
+    bound = min(content.token_bound + len(file.name.encode()) + ENVELOPE_TOKENS, model.context_window)
+    tokens = round(content.tokens + (FRAME + text_tokens(file.name)) * model.text_factor)
+    return file, Measured(file.digest(), request_size, bound, min(tokens, model.context_window))
+
+
+def _measure(given: GivenFile, model: Model, cited: bool) -> _Content:
+    data, media_type, place = given.data, given.file.media_type, given.place
+    if media_type == PDF:
+        return _measure_pdf(data, place, model, cited)
+    if media_type == TEXT:
+        return _measure_text(data, place, model, cited)
+    tokens = image_token_bound(*check_image(data, media_type, place, IMAGE_RULES), model.image_tokens)
+    return _Content(None, tokens, tokens, base64_size(len(data)))
+
+
+def _measure_pdf(data: bytes, place: str, model: Model, cited: bool) -> _Content:
+    if (size := base64_size(len(data))) > MAX_REQUEST_BYTES:
+        raise FileInputError(too_large(place, size, MAX_REQUEST_BYTES))
+    pdf = read_pdf(data, place, page_rules(model))
+    pictures = pdf.pages * model.image_tokens
+    marks = sentences_of_pdf(pdf.characters) if cited else 0
+    expected = pictures + (pdf_tokens(pdf.characters) + mark_tokens(marks)) * model.text_factor
+    return _Content(pdf.pages, pdf.text_tokens + pictures + mark_bound(marks), expected, size)
+
+
+def _measure_text(data: bytes, place: str, model: Model, cited: bool) -> _Content:
+    text = decode_text(data, place)
+    encoded = text.encode()
+    if (size := len(encoded)) > MAX_TEXT_BYTES:
+        raise FileInputError(
+            f"{place} is {size:,} bytes of text; at most {MAX_TEXT_BYTES:,} are taken: split it"
+        )
+    marks = sentences(encoded) if cited else 0
+    expected = (text_tokens(encoded) + mark_tokens(marks)) * model.text_factor
+    return _Content(None, size + mark_bound(marks), expected, len(encode(text)))
+
+
+def pdf_to_document_block(
+    pdf: str | os.PathLike[str] | bytes, *, enable_citations: bool = False, title: str | None = None
+) -> dict[str, Any]:
+    """The PDF at a path, or given as bytes, as a content block for a user message.
+
+    The document's title, which citations repeat, is the file's name when none is given; bytes have none.
+
+    Raises FileInputError when it is no PDF, damaged, encrypted, empty, or longer than any model takes.
+    """
+    given = read_file(pdf, 0, MAX_REQUEST_BYTES)
+    file = given.file
+    if file.media_type != PDF:
+        raise FileInputError(f"{file.name!r} is {file.media_type}, not a PDF")
+    check_file(given, _ANY_MODEL, cited=False)
+    block: dict[str, Any] = {
+        "type": "document",
+        "source": {"type": "base64", "media_type": PDF, "data": b64encode(given.data).decode()},
+    }
+    if title is None and file.path is not None:
+        title = file.name
+    if title is not None:
+        block["title"] = title
+    if enable_citations:
+        block["citations"] = {"enabled": True}
+    return block
