@@ -144,7 +144,10 @@ def export(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Where to; made if it is not there.")],
     run: RunId = None,
     format: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="json (as results_dir), jsonl, csv or parquet.")
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", help="json (as results_dir), jsonl, csv, parquet or xlsx."
+        ),
     ] = "json",
     model: Annotated[str | None, typer.Option("--model", metavar="MODULE:CLASS", help=_MODEL)] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace results that are there already.")] = False,
@@ -159,6 +162,7 @@ def export(
     \b
     export runs.db out/                          processed/ and raw/
     export runs.db out/ --format parquet         for pandas or Hugging Face datasets
+    export runs.db out/ --format xlsx            for Excel: the sheets Items and Citations
     export runs.db out/ --format csv --model shop:Invoice
     """
     from batchata.replay.export import Format, export_run

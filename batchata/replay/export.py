@@ -23,7 +23,7 @@ from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.replay.console import print_json
 from batchata.replay.open_log import reading, the_run
-from batchata.replay.table_files import write_csv, write_json_lines, write_parquet
+from batchata.replay.table_files import write_csv, write_json_lines, write_parquet, write_xlsx
 from batchata.replay.tables import Table, flat_citations, provenance, written
 from batchata.text import number_of
 from batchata.views.history import fold_events
@@ -92,6 +92,7 @@ class Format(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     PARQUET = "parquet"
+    XLSX = "xlsx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,8 @@ def _write_table(log: Log, run: Run, folder: Path, format: Format, how: RunReade
                 write_csv(file, table.columns, map(table.row, items))
             case Format.PARQUET:
                 write_parquet(file, table.columns, map(table.row, items))
+            case Format.XLSX:
+                write_xlsx(file, table, items)
             case _:
                 write_json_lines(file, (_object(run, item) for item in items))
     return path

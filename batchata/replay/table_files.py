@@ -1,10 +1,13 @@
-"""A table of results as a file: JSON lines, CSV that no spreadsheet takes for formulas, or Parquet."""
+"""A table of results as a file: JSON lines, Parquet, or CSV and Excel without a text that is a formula."""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
+import re
 from collections.abc import Iterable, Iterator
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import batched
 from typing import IO, Any
@@ -13,8 +16,9 @@ import msgspec
 
 from batchata.core.money import plain
 from batchata.errors import ConfigurationError, InvalidInputError
-from batchata.replay.tables import Column, Type
+from batchata.replay.tables import CITATION, Column, Table, Type
 from batchata.text import escaped
+from batchata.views.results import ItemResult
 
 _ROWS = 1_000  # written together to a Parquet file
 # A cell that begins like this is a formula to a spreadsheet, or can become one after trimming.
@@ -106,3 +110,104 @@ def _arrow(pa: Any, type_: Type) -> Any:
             return pa.date32()
         case kind:
             return {"whole": pa.int64(), "number": pa.float64(), "yes_no": pa.bool_()}.get(kind, pa.string())
+
+
+_MOST_SHEET_ROWS, _MOST_CELL = 1_048_576, 32_767  # of an Excel sheet; characters of a cell
+_MOST_DIGITS = 15  # that Excel keeps of a number
+_NOT_IN_XML = re.compile("[\ufffe\uffff]")
+_LOOKS_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")  # to Excel, such a text is the character of that number
+
+
+def write_xlsx(file: IO[bytes], table: Table, items: Iterable[ItemResult]) -> None:
+    """A workbook of two sheets: Items has a row per item, Citations a row per citation, with its item.
+
+    Texts stay texts, whatever they begin with; numbers with more digits than Excel keeps are texts too.
+
+    Raises ConfigurationError without openpyxl, InvalidInputError for what does not fit into a sheet or cell.
+    """
+    try:
+        from openpyxl import Workbook
+    except ImportError as exc:
+        raise ConfigurationError("Excel files need openpyxl: pip install 'batchata[xlsx]'") from exc
+    book = Workbook(write_only=True)  # rows go to temporary files, not to memory
+    columns = [column.name for column in table.columns if column.name != "citations"]
+    rows = _Sheet(book, "Items", columns)
+    cited = _Sheet(book, "Citations", ["index", *CITATION.fields])
+    try:
+        for item in items:
+            values = table.row(item)
+            rows.add(values[: len(columns)], item.index)
+            for found in (values[len(columns) :] or [None])[0] or []:
+                cited.add([item.index, *found.values()], item.index)
+    finally:
+        for sheet in book.worksheets:
+            sheet.close()
+    book.save(file)
+
+
+class _Sheet:
+    """A sheet that is written row by row below its head."""
+
+    def __init__(self, book: Any, name: str, heads: list[str]) -> None:
+        from openpyxl.cell import WriteOnlyCell
+        from openpyxl.styles import Font
+
+        self._sheet, self._name, self._heads, self._rows = book.create_sheet(name), name, heads, 0
+        self._sheet.freeze_panes = "A2"
+        self._new_cell, self._bold = WriteOnlyCell, Font(bold=True)
+        self.add([*heads], None)
+
+    def add(self, values: list[Any], index: int | None) -> None:
+        """One row more, of the item of this index; None for the head."""
+        self._rows += 1
+        if self._rows > _MOST_SHEET_ROWS:
+            raise InvalidInputError(
+                f"the sheet {self._name} would have more than {_MOST_SHEET_ROWS:,} rows, which is the most "
+                "that Excel reads; use --format csv or parquet"
+            )
+        named = zip(self._heads, values, strict=True)
+        self._sheet.append([self._cell(name, value, index) for name, value in named])
+
+    def _cell(self, name: str, value: Any, index: int | None) -> Any:
+        value = _for_excel(value)
+        if not isinstance(value, str):
+            return value
+        if len(value) > _MOST_CELL:
+            raise InvalidInputError(
+                f"column {name}: the text of item {index} has {len(value):,} characters, and a cell of Excel "
+                f"holds {_MOST_CELL:,}; use --format csv or jsonl"
+            )
+        cell = self._new_cell(self._sheet, value)
+        cell.data_type = "s"  # what begins with "=" is not computed, "#N/A" is no error, and …
+        cell.quotePrefix = True  # … it stays so when the cell is edited
+        if index is None:
+            cell.font = self._bold
+        return cell
+
+
+def _for_excel(value: Any) -> Any:
+    """The value as a cell can hold it: a number, a day, a time in UTC, or a text."""
+    match value:
+        case None | bool():
+            return value
+        case float() if not math.isfinite(value):
+            return str(value)
+        case int() | Decimal() if len(Decimal(value).as_tuple().digits) > _MOST_DIGITS:
+            return str(value) if isinstance(value, int) else plain(value)
+        case int() | float() | Decimal():
+            return value
+        case date() if value.year < 1900:  # before Excel's first day
+            return value.isoformat()
+        case datetime():
+            return value.replace(tzinfo=None)
+        case date():
+            return value
+        case list() | dict():
+            return _text_for_excel(_encode(value).decode())
+        case _:
+            return _text_for_excel(str(value))
+
+
+def _text_for_excel(text: str) -> str:
+    writable = escaped(text).encode(errors="backslashreplace").decode()
+    return _LOOKS_ESCAPED.sub("_x005F_", _NOT_IN_XML.sub(lambda found: f"\\u{ord(found[0]):x}", writable))

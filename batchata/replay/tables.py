@@ -120,7 +120,7 @@ def _of_values(values: list[Any]) -> Type:
     return simple.get(kinds.pop(), JSON) if len(kinds) == 1 else JSON
 
 
-_CITATION = Type(
+CITATION = Type(
     "object",
     fields={
         "field": TEXT,
@@ -168,7 +168,7 @@ class Table:
         self._run = run
         schema = None if response_model is None else result_schema(response_model)
         self._of_result = result_columns(schema)
-        cited = [Column("citations", Type("list", _CITATION))] if run.started.enable_citations else []
+        cited = [Column("citations", Type("list", CITATION))] if run.started.enable_citations else []
         self.columns = [*_PROVENANCE, *self._of_result, *cited]
         self._is_cited = bool(cited)
         self._has_fields = schema is not None
@@ -232,7 +232,7 @@ def flat_citations(citations: Citations) -> list[dict[str, Any]] | None:
 
 def _citation(path: str | None, citation: Citation) -> dict[str, Any]:
     known = citation.as_dict()
-    return {name: path if name == "field" else known.get(name) for name in _CITATION.fields}
+    return {name: path if name == "field" else known.get(name) for name in CITATION.fields}
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:

@@ -269,14 +269,100 @@ def test_a_value_too_big_for_its_column_is_named(finished: Any, tmp_path: Path, 
     export(replay, tmp_path / "run.db", tmp_path / "out", "--format", "jsonl")
 
 
-def test_without_pyarrow_the_extra_is_named(
-    done: Path, tmp_path: Path, replay: Replay, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("format", "package"), [("parquet", "pyarrow"), ("xlsx", "openpyxl")])
+def test_without_its_package_the_extra_is_named(
+    done: Path, tmp_path: Path, replay: Replay, monkeypatch: pytest.MonkeyPatch, format: str, package: str
 ) -> None:
-    """One line that says what to install."""
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    result = replay("export", done, tmp_path / "out", "--format", "parquet")
+    """One line that says what to install, and no file is left."""
+    monkeypatch.setitem(sys.modules, package, None)
+    result = replay("export", done, tmp_path / "out", "--format", format)
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
-    assert "pip install 'batchata[parquet]'" in result.stderr
+    assert f"pip install 'batchata[{format}]'" in result.stderr
+    assert files(tmp_path / "out") == {}
+
+
+def sheets(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Each sheet of a workbook, as a list of rows by their heads."""
+    book = pytest.importorskip("openpyxl").load_workbook(path)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for sheet in book:
+        heads, *rows = sheet.iter_rows(values_only=True)
+        found[sheet.title] = [dict(zip(heads, row, strict=True)) for row in rows]
+    return found
+
+
+def test_a_workbook_has_a_sheet_of_items_and_one_of_citations(
+    finished: Any, tmp_path: Path, replay: Replay
+) -> None:
+    """Days, times in UTC, numbers and money are what they are; lists are JSON, long numbers are texts."""
+    pytest.importorskip("openpyxl")
+    answer = {
+        "vendor": "a_x0041_\x1b",
+        "total": 2.5,
+        "due": "2026-01-31",
+        "sent": "2026-01-31T12:00:00+02:00",
+        "lines": [{"text": "x", "price": "1.10"}],
+        "count": 12345678901234567890,
+    }
+    manager = finished([answer, "no JSON"], response_model=Order, max_attempts=1)
+    export(replay, tmp_path / "run.db", tmp_path, "--format", "xlsx")
+    found = sheets(tmp_path / "results.xlsx")
+    first, failed = found["Items"]
+    assert found["Citations"] == []
+    assert (first["result.total"], first["result.count"]) == (2.5, "12345678901234567890")
+    assert (first["result.due"], first["result.sent"]) == (datetime(2026, 1, 31), datetime(2026, 1, 31, 10))  # noqa: DTZ001
+    assert (first["result.lines"], first["result.paid"]) == ('[{"text":"x","price":"1.10"}]', False)
+    assert first["result.vendor"] == "a_x005F_x0041_\\x1b"  # as Excel writes what would be a character to it
+    assert (failed["status"], failed["result.vendor"], failed["index"]) == ("failed", None, 1)
+    assert Decimal(str(first["cost"] + failed["cost"])) == manager.stats()["total_cost"]
+
+
+def test_each_citation_of_a_workbook_names_its_item_and_field(
+    finished: Any, tmp_path: Path, replay: Replay
+) -> None:
+    """One row a citation, in the order of the items."""
+    pytest.importorskip("openpyxl")
+    finished(
+        None,
+        files=[DOCUMENTS / "invoice-brightwater.pdf", DOCUMENTS / "invoice-harbor-lane.pdf"],
+        prompt="Extract the invoice.",
+        response_model=Invoice,
+        enable_citations=True,
+    )
+    for format in ("xlsx", "jsonl"):
+        export(replay, tmp_path / "run.db", tmp_path, "--format", format)
+    rows = sheets(tmp_path / "results.xlsx")["Citations"]
+    told = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert rows
+    assert [(row["index"], row["field"], row["cited_text"]) for row in rows] == [
+        (item["index"], citation.get("field"), citation["cited_text"])
+        for item in told
+        for citation in item["citations"] or []
+    ]
+
+
+def test_no_cell_of_a_workbook_is_a_formula(finished: Any, tmp_path: Path, replay: Replay) -> None:
+    """Texts that Excel would compute, or take for an error, are texts, also when somebody edits the cell."""
+    openpyxl = pytest.importorskip("openpyxl")
+    texts = [*HOSTILE, "#N/A"]
+    finished([{"vendor": text, "total": -1.5} for text in texts], response_model=Order)
+    export(replay, tmp_path / "run.db", tmp_path, "--format", "xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "results.xlsx")["Items"]
+    column = next(cell.column for cell in sheet[1] if cell.value == "result.vendor")
+    cells = [sheet.cell(row, column) for row in range(2, len(texts) + 2)]
+    assert [cell.value.replace("\r", "\n") for cell in cells] == [text.replace("\r", "\n") for text in texts]
+    assert {cell.data_type for cell in cells} == {"s"}
+    assert all(cell.quotePrefix for cell in cells)
+
+
+def test_a_text_too_long_for_a_cell_is_named(finished: Any, tmp_path: Path, replay: Replay) -> None:
+    """Excel would cut it without a word; nothing is written, and another format is named."""
+    pytest.importorskip("openpyxl")
+    finished([{"vendor": "x" * 40_000, "total": 1}], response_model=Order, max_tokens=60_000)
+    result = replay("export", tmp_path / "run.db", tmp_path / "out", "--format", "xlsx")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "column result.vendor: the text of item 0 has 40,000 characters" in result.stderr
+    assert files(tmp_path / "out") == {}
 
 
 @pytest.mark.parametrize("format", ["json", "jsonl", "csv"])
@@ -351,10 +437,10 @@ def test_a_folder_that_cannot_be_used(done: Path, tmp_path: Path, replay: Replay
 
 
 def test_an_unknown_format_names_those_there_are(done: Path, tmp_path: Path, replay: Replay) -> None:
-    """json, jsonl, csv, parquet."""
-    result = replay("export", done, tmp_path, "--format", "xlsx")
+    """json, jsonl, csv, parquet, xlsx."""
+    result = replay("export", done, tmp_path, "--format", "ods")
     assert result.exit_code == 2
-    assert "json, jsonl, csv, parquet" in result.stderr
+    assert "json, jsonl, csv, parquet, xlsx" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -402,11 +488,11 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     return {count: write_big_log(folder / f"{count}.db", count) for count in (1_000, 8_000)}
 
 
-@pytest.mark.parametrize("format", ["json", "jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("format", ["json", "jsonl", "csv", "parquet", "xlsx"])
 def test_memory_does_not_grow_with_the_items(big: dict[int, Path], tmp_path: Path, format: str) -> None:
     """Eight times the items take a tenth more memory at most, measured in a process of its own."""
-    if format == "parquet":
-        pytest.importorskip("pyarrow")
+    if format in ("parquet", "xlsx"):
+        pytest.importorskip("pyarrow" if format == "parquet" else "openpyxl")
     peaks = []
     for count, path in big.items():
         script = (
