@@ -7,7 +7,7 @@ from typing import Any
 
 import pydantic
 
-from batchata.core.plan import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS
+from batchata.core.plan import ENVELOPE_BYTES
 from batchata.errors import InvalidInputError
 from batchata.providers.prices import Prices
 from batchata.providers.registry import Access
@@ -126,6 +126,7 @@ def batch(
         on_interrupt=on_interrupt,
         on_bad_file=on_bad_file,
         structured_output=structured_output,
+        limits=definition.dialect.limits,
     )
     engine = Engine(definition, settings, RunStore(state_path, run_id), access.client)
     engine.drive(Call(once=True))
@@ -133,10 +134,10 @@ def batch(
 
 
 def _check_fits_one_job(definition: Definition) -> None:
-    count = definition.inputs.count
-    if count > MAX_REQUESTS:
+    count, limits = definition.inputs.count, definition.dialect.limits
+    if count > limits.batch_requests:
         raise InvalidInputError(f"{count:,} items are more than one batch can hold; use BatchManager")
     measures = definition.measures()
     size = ENVELOPE_BYTES + sum(map(measures.size, range(count)))
-    if count > 1 and size > MAX_BYTES:
+    if count > 1 and size > limits.batch_bytes:
         raise InvalidInputError(f"{size / 1e6:,.0f} MB are more than one batch can hold; use BatchManager")

@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 
 from batchata.providers.prices import Prices
-from batchata.providers.registry import Access
+from batchata.providers.registry import Access, dialect_for
 from batchata.run.definition import define
 from batchata.run.engine import Call, Engine
 from batchata.run.estimate import Estimate
@@ -123,6 +123,7 @@ class BatchManager:
             on_interrupt=on_interrupt,
             on_bad_file=on_bad_file,
             structured_output=structured_output,
+            limits=dialect_for(model).limits,
         )
         access = Access(api_key, base_url)
         store = RunStore(state_path, run_id)

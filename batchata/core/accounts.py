@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchata.core.money import EXACT, MILLION, TOKEN_KINDS, amount_of, quotient, sum_of
-from batchata.core.pricing import BATCH_FACTOR
 from batchata.core.state import Job, JobStatus, Run
 from batchata.text import number_of
 
@@ -49,8 +48,8 @@ def cost_by_kind(run: Run) -> dict[str, Decimal]:
 def batch_saving(run: Run) -> Decimal:
     """What the same tokens would have cost more, in USD, had they not been sent in batches."""
     costs = cost_by_kind(run)
-    halved = sum_of(cost for kind, cost in costs.items() if kind in TOKEN_KINDS)
-    return EXACT.subtract(EXACT.divide(halved, BATCH_FACTOR), halved)
+    reduced = sum_of(cost for kind, cost in costs.items() if kind in TOKEN_KINDS)
+    return EXACT.subtract(EXACT.divide(reduced, Decimal(run.limits.batch_factor)), reduced)
 
 
 def overruns(run: Run) -> list[Job]:

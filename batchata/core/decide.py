@@ -11,7 +11,7 @@ from batchata.core.state import UNSETTLED, Job, JobStatus, Run
 SECOND = 1_000_000
 DEFAULT_SETTLE_DELAY = 30.0
 SHORTEST_POLL, LONGEST_POLL = 2.0, 60.0
-RESULTS_KEPT = 29 * 24 * 3600 * SECOND  # from a batch's creation, by the documentation of the API
+_DAY = 24 * 3600 * SECOND
 POLL_SHARE = 0.1  # a batch that has run for ten minutes may as well be asked a minute later
 
 
@@ -177,14 +177,14 @@ def job_due(run: Run, job: Job) -> int:
     return poll_due(run, job) if job.status is JobStatus.SUBMITTED else job.not_before
 
 
-def collect_by(job: Job) -> int | None:
+def collect_by(run: Run, job: Job) -> int | None:
     """Until when the provider keeps the results of the job's batch; None without a batch."""
-    return job.created_at + RESULTS_KEPT if job.created_at else None
+    return job.created_at + run.limits.results_days * _DAY if job.created_at else None
 
 
 def kept_until(run: Run) -> int | None:
     """Until when the provider keeps the results of every open batch; None without one."""
-    return min((by for job in run.open.values() if (by := collect_by(job)) is not None), default=None)
+    return min((by for job in run.open.values() if (by := collect_by(run, job)) is not None), default=None)
 
 
 def settle_by(run: Run, job: Job) -> int:

@@ -10,7 +10,17 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from batchata.core.values import CachePlan, Counts, Expected, Process, Ranges, RequestError, Settings, Usage
+from batchata.core.values import (
+    CachePlan,
+    Counts,
+    Expected,
+    Limits,
+    Process,
+    Ranges,
+    RequestError,
+    Settings,
+    Usage,
+)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -26,6 +36,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
     `response_schema` is what answers must fit, `result_schema` how their values are written: by Python names.
     `key` is a fingerprint of the API key, which tells keys apart and reveals nothing; None when unknown.
     With `dedupe` identical items share one request. `cache` is None when caching is not asked for.
+    `limits` are the provider's; a log that lacks them is of a run that went to Anthropic.
     """
 
     TYPE: ClassVar[str] = "run_started"
@@ -50,6 +61,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
     key: str | None = None
     dedupe: bool = False
     cache: CachePlan | None = None
+    limits: Limits | msgspec.UnsetType = msgspec.UNSET
 
 
 class ItemsAdded(Event, frozen=True, kw_only=True):

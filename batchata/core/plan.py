@@ -10,12 +10,9 @@ from batchata.core.caching import must_prime
 from batchata.core.limit import room
 from batchata.core.money import EXACT
 from batchata.core.state import ItemStatus, JobStatus, Run
+from batchata.core.values import Limits
 
-# The Message Batches API takes 100,000 requests or 256 MB a batch, whichever comes first. Whether the MB
-# are decimal and what is counted is not documented, hence the margin.
-MAX_REQUESTS = 100_000
-MAX_BYTES = 240_000_000
-ENVELOPE_BYTES = 64
+ENVELOPE_BYTES = 64  # around the requests of a batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +67,9 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBu
     fresh = (i for i in coming if i not in same_as and run.items.status[i] == ItemStatus.FRESH)
     due = _of_one_limit(run, run.requeued.due(now)) if run.items.raised else run.requeued.due(now)
     budget = room(run)
-    most = min(run.settings.items_per_job, MAX_REQUESTS)
-    most_bytes = MAX_BYTES if run.most_bytes is None else min(run.most_bytes, MAX_BYTES)
+    most = min(run.settings.items_per_job, run.limits.batch_requests)
+    limit = run.limits.batch_bytes
+    most_bytes = limit if run.most_bytes is None else min(run.most_bytes, limit)
     if must_prime(run, now):
         if run.open:
             return None
@@ -147,11 +145,12 @@ def _take(
     return Plan(sorted(items), size, reserved) if items else None
 
 
-def packed(sizes: Iterable[int], items_per_job: int) -> tuple[int, int]:
+def packed(sizes: Iterable[int], items_per_job: int, limits: Limits) -> tuple[int, int]:
     """How many jobs items of these sizes make, in this order, and how many bytes; money is no matter."""
     jobs, total, count, size = 0, 0, 0, 0
+    most = min(items_per_job, limits.batch_requests)
     for more in sizes:
-        if not jobs or count == min(items_per_job, MAX_REQUESTS) or size + more > MAX_BYTES:
+        if not jobs or count == most or size + more > limits.batch_bytes:
             jobs, total, count, size = jobs + 1, total + ENVELOPE_BYTES, 0, ENVELOPE_BYTES
         count, size, total = count + 1, size + more, total + more
     return jobs, total

@@ -12,14 +12,14 @@ import msgspec
 
 from batchata.core.events import CostCharged
 from batchata.core.money import EXACT, INPUT_KINDS, MILLION, TOKEN_KINDS, plain
-from batchata.core.values import Usage
+from batchata.core.values import Limits, Usage
 
 NO_USAGE = "unknown: what the answer used cannot be read"  # a charge's source where no price would help
 _ZERO, _ONE = Decimal(0), Decimal(1)
 # No request uses more: the longest prompt that a model takes has a million tokens, and server tools go
 # through it ten times at most.
 MOST_TOKENS, MOST_SEARCHES = 10_000_000, 10_000
-BATCH_FACTOR = Decimal("0.5")  # every token category is billed at half the list price in a batch
+BATCH_FACTOR = Decimal(Limits().batch_factor)
 _KINDS = Usage.__struct_fields__
 _of_each_kind = attrgetter(*_KINDS)
 _ANYWHERE = (None, "", "global", "not_available")  # what answers say where no residency was asked for
@@ -29,7 +29,8 @@ _ANYWHERE = (None, "", "global", "not_available")  # what answers say where no r
 class UnitPrices:
     """List prices in USD per million tokens, one for each kind of token; None where none is known.
 
-    Of web searches it is the price per million requests.
+    Of web searches it is the price per million requests. In a batch, prices of tokens are multiplied by
+    `batch_factor`.
     """
 
     input_tokens: Decimal | None
@@ -38,17 +39,18 @@ class UnitPrices:
     cache_write_1h_tokens: Decimal | None = None
     cache_read_tokens: Decimal | None = None
     web_search_requests: Decimal | None = None
+    batch_factor: Decimal = BATCH_FACTOR
 
     @cached_property
     def in_batch(self) -> dict[str, tuple[Decimal, str]]:
-        """The known prices as they are in a batch: as numbers and in plain digits. Only tokens are halved."""
+        """The known prices in a batch, as numbers and in plain digits. Only tokens are cheaper."""
         listed = {kind: getattr(self, kind) for kind in Usage.__struct_fields__}
         known = {kind: price for kind, price in listed.items() if price is not None}
-        halved = {
-            kind: EXACT.multiply(price, BATCH_FACTOR) if kind in TOKEN_KINDS else price
+        reduced = {
+            kind: EXACT.multiply(price, self.batch_factor) if kind in TOKEN_KINDS else price
             for kind, price in known.items()
         }
-        return {kind: (price, plain(price)) for kind, price in halved.items()}
+        return {kind: (price, plain(price)) for kind, price in reduced.items()}
 
     def times(self, factor: Decimal) -> UnitPrices:
         """These prices with a factor on every kind of token."""
@@ -187,5 +189,6 @@ def worst_cost(
         for tier, (fresh, dearest, output) in zip(price.tiers, price.dearest, strict=True)
         if tier.above < input_tokens
     )
-    factor = EXACT.multiply(BATCH_FACTOR, price.us_factor) if us else BATCH_FACTOR
+    factor = price.tiers[0].prices.batch_factor
+    factor = EXACT.multiply(factor, price.us_factor) if us else factor
     return EXACT.divide(EXACT.multiply(worst, factor), MILLION)

@@ -15,15 +15,12 @@ CANCELED = "canceled"
 SCHEMA_REFUSED = "schema_refused"  # … by the native way, which the run does not take any more
 SPENT = "billing_error"  # the account may not spend any more
 
-# Sending the same request again cannot help: the request, the key or the account must change first. An answer
-# that was cut off would be cut off again; what may be changed about that is for the user to say.
+# Sending the same request again cannot help, whoever the provider is; `Limits.final_errors` are such kinds of
+# its own. An answer that was cut off would be cut off again; what may be changed about that is for the user
+# to say.
 # A canceled request is not sent again either, unless we asked for the cancellation ourselves.
 FINAL = frozenset(
     {
-        "invalid_request_error",
-        "authentication_error",
-        "permission_error",
-        "not_found_error",
         "refusal",
         "unknown_shape",  # paid for, and the next answer would come in the same shape
         "max_tokens",
@@ -53,13 +50,14 @@ def schedule_retries(
     `undecided` maps the items without a usable answer to why that is so.
     """
     assert run.settings is not None
+    final = FINAL.union(run.limits.final_errors)
     base = DEFAULT_RETRY_DELAY if run.settings.retry_delay is None else run.settings.retry_delay
     groups: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, kind in sorted(undecided.items()):
         sent = run.items.attempts[index]
         if kind in (SPENT, SCHEMA_REFUSED) or (kind == CANCELED and job.cancel_requested):
             groups[kind, sent].append(index)  # not the request's doing: the attempt does not count
-        elif kind not in FINAL and sent < run.settings.max_attempts:
+        elif kind not in final and sent < run.settings.max_attempts:
             groups[kind, sent + 1].append(index)
     decisions = []
     for (kind, attempt), indexes in groups.items():

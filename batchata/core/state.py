@@ -12,11 +12,13 @@ from batchata.core import ranges
 from batchata.core.accuracy import Accuracy
 from batchata.core.events import RunStarted
 from batchata.core.money import EXACT, sum_of
-from batchata.core.values import Counts, Expected, Ranges, RequestError, Settings, Usage
+from batchata.core.values import Counts, Expected, Limits, Ranges, RequestError, Settings, Usage, known
 
 # Costs per item are kept as whole picodollars (1e-12 USD) in eight bytes; published prices are multiples
 # of 1e-9 USD a token, so nothing is rounded. What does not fit goes to a dict beside the column.
 _INT64 = 2**63 - 1
+
+_LIMITS = Limits()  # of runs that do not say
 
 
 class ItemStatus(IntEnum):
@@ -323,6 +325,11 @@ class Run:
     def total_cost(self) -> Decimal | None:
         """What the run has cost so far in USD, None when a price was unknown."""
         return None if self.unpriced else self.spent
+
+    @property
+    def limits(self) -> Limits:
+        """Those of the run's provider."""
+        return _LIMITS if self.started is None else known(self.started.limits) or _LIMITS
 
     def family(self, index: int) -> tuple[int, ...]:
         """The item and those that share its request."""

@@ -5,6 +5,8 @@ Sets of items are lists of `[first, last]` ranges of item indexes, both ends inc
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 type Ranges = list[tuple[int, int]]
@@ -35,6 +37,27 @@ class RequestError(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     kind: str
     message: str
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch of the run's provider may hold, how long results are kept, and what they cost.
+
+    The defaults are those of Anthropic's Message Batches API (100,000 requests or 256 MB, whichever comes
+    first; whether the MB are decimal and what is counted is not documented, hence the margin): runs whose
+    log says nothing of limits went there. `batch_factor` is what list prices of tokens are multiplied by in
+    a batch. `final_errors` are the kinds of error that the same request would meet again.
+    """
+
+    batch_requests: Annotated[int, msgspec.Meta(ge=1)] = 100_000
+    batch_bytes: Annotated[int, msgspec.Meta(ge=1)] = 240_000_000
+    results_days: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 29  # from a batch's creation
+    batch_factor: Annotated[str, msgspec.Meta(pattern=r"^(1|0\.[0-9]{0,8}[1-9])\Z")] = "0.5"
+    final_errors: tuple[str, ...] = (
+        "authentication_error",
+        "invalid_request_error",
+        "not_found_error",
+        "permission_error",
+    )
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

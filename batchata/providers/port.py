@@ -13,7 +13,7 @@ import msgspec
 from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
 from batchata.answers.schema import Route
-from batchata.core.values import CachePlan, Counts, RequestError, Usage
+from batchata.core.values import CachePlan, Counts, Limits, RequestError, Usage
 from batchata.inputs.items import Checks, Inputs, Source
 
 
@@ -77,7 +77,8 @@ class PriceRules(NamedTuple):
     provider: str  # as genai-prices calls it
     listed: str | None
     has_tiers: bool
-    us_factor: Decimal  # what inference in the United States multiplies prices by
+    batch_factor: Decimal  # what list prices are multiplied by in a batch
+    us_factor: Decimal  # … and where inference is kept in the United States
     web_searches: Decimal | None  # USD a million
 
 
@@ -202,6 +203,11 @@ class Dialect(Protocol):
     @property
     def name(self) -> str:
         """As `run_started` has it."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """What batches may hold, how long results are kept, and what they cost."""
         ...
 
     def model(self, name: str, today: date) -> Model:

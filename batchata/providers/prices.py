@@ -70,7 +70,7 @@ def _tiers(prices: Any, name: str) -> list[Any]:
 
 def _unit_prices(prices: Any, above: int, rules: PriceRules) -> UnitPrices:
     units = {kind: _at(getattr(prices, name), above) for kind, name in _GENAI_FIELDS.items()}
-    return UnitPrices(**units, web_search_requests=rules.web_searches)
+    return UnitPrices(**units, web_search_requests=rules.web_searches, batch_factor=rules.batch_factor)
 
 
 def _at(price: Any, above: int) -> Decimal | None:
@@ -89,7 +89,7 @@ def _from_tokencost(model: str, rules: PriceRules) -> ModelPrice | None:
         kind: None if p is None else EXACT.multiply(Decimal(str(p)), MILLION) for kind, p in prices.items()
     }
     source = f"tokencost {version('tokencost')}"
-    listed = UnitPrices(**units, web_search_requests=rules.web_searches)
+    listed = UnitPrices(**units, web_search_requests=rules.web_searches, batch_factor=rules.batch_factor)
     return ModelPrice(source=source, tiers=[PriceTier(-1, listed)], us_factor=rules.us_factor)
 
 
@@ -233,6 +233,7 @@ class _Given(pydantic.BaseModel):
             cache_write_1h_tokens=self.cache_write_1h,
             cache_read_tokens=self.cache_read,
             web_search_requests=listed,
+            batch_factor=rules.batch_factor,
         )
 
 

@@ -25,7 +25,7 @@ from batchata.core.values import CachePlan, Process, Settings
 from batchata.errors import CostLimitError, InvalidInputError
 from batchata.inputs import Inputs, read_inputs
 from batchata.inputs.items import Checks
-from batchata.providers.port import Client, Model, Template
+from batchata.providers.port import Client, Dialect, Model, Template
 from batchata.providers.prices import Prices, find_price, given_price
 from batchata.providers.registry import dialect_for
 from batchata.run.cache_plan import check_cache, plan_cache
@@ -35,6 +35,7 @@ from batchata.run.cache_plan import check_cache, plan_cache
 class Definition:
     """A run as its caller describes it."""
 
+    dialect: Dialect
     model: Model
     inputs: Inputs
     params: dict[str, Any]
@@ -231,6 +232,7 @@ class Definition:
             key=None if provider is None else provider.key,
             dedupe=self.dedupe,
             cache=self.cache_plan,
+            limits=self.dialect.limits,
         )
 
 
@@ -286,6 +288,7 @@ def define(
             "response_model out"
         )
     return Definition(
+        dialect=dialect,
         model=found,
         inputs=inputs,
         params=params,

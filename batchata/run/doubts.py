@@ -7,7 +7,7 @@ been paid for, unless the batch's own counts, which have to add up to its size, 
 from __future__ import annotations
 
 from batchata.core import decide
-from batchata.core.state import Job
+from batchata.core.state import Job, Run
 from batchata.errors import BatchNotFoundError, IncompleteResultsError, ResultsExpiredError
 from batchata.run.record import Collection
 from batchata.text import day
@@ -29,15 +29,15 @@ def _add_up(job: Job) -> bool:
     return counts.succeeded + counts.errored + counts.canceled + counts.expired == job.request_count
 
 
-def short(job: Job, collection: Collection) -> IncompleteResultsError:
+def short(run: Run, job: Job, collection: Collection) -> IncompleteResultsError:
     """The results lack lines again and again: what to look at, and what to do then."""
     counted = 0 if job.counts is None else job.counts.succeeded
     said = f"the batch counts {counted} as answered" if _add_up(job) else "its counts do not add up"
     return IncompleteResultsError(
         f"the results of {job.batch_id} (job {job.number}) have no line for {len(collection.expected)} of "
         f"its {job.request_count} requests, and {said}: they may have been paid for, so they are not sent "
-        f"again. Look at the batch in the Console; the next start asks again{_kept(job)}. If the lines never "
-        f"come, manager.abandon({job.number}) lets its open items be sent, and paid, again"
+        f"again. Look at the batch in the Console; the next start asks again{_kept(run, job)}. If the lines "
+        f"never come, manager.abandon({job.number}) lets its open items be sent, and paid, again"
     )
 
 
@@ -52,21 +52,21 @@ def gone(job: Job) -> BatchNotFoundError:
     )
 
 
-def expired(job: Job) -> ResultsExpiredError:
+def expired(run: Run, job: Job) -> ResultsExpiredError:
     """The results are not to be had any more, and their time is over by the provider's clock."""
     return ResultsExpiredError(
-        f"the results of {job.batch_id} (job {job.number}) were kept until {_day(job)}, 29 days from the "
-        f"creation of the batch, and are gone. manager.abandon({job.number}) lets its open items be "
-        "sent, and paid, again",
+        f"the results of {job.batch_id} (job {job.number}) were kept until {_day(run, job)}, "
+        f"{run.limits.results_days} days from the creation of the batch, and are gone. "
+        f"manager.abandon({job.number}) lets its open items be sent, and paid, again",
         kind="results_expired",
     )
 
 
-def _kept(job: Job) -> str:
-    return f" (results are kept until {_day(job)})" if job.created_at else ""
+def _kept(run: Run, job: Job) -> str:
+    return f" (results are kept until {_day(run, job)})" if job.created_at else ""
 
 
-def _day(job: Job) -> str:
-    until = decide.collect_by(job)
+def _day(run: Run, job: Job) -> str:
+    until = decide.collect_by(run, job)
     assert until is not None
     return day(until)

@@ -12,7 +12,7 @@ from batchata.answers.schema import answer_length
 from batchata.core.caching import cached_cost
 from batchata.core.money import EXACT, plain
 from batchata.core.plan import packed
-from batchata.core.pricing import BATCH_FACTOR, ModelPrice, expected_cost
+from batchata.core.pricing import ModelPrice, expected_cost
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Expected, Settings
 from batchata.errors import InvalidInputError
@@ -228,7 +228,9 @@ def make_estimate(
     share = EXACT.divide(cost, worst) if cost is not None and worst else Decimal(1)
     expects = Ahead(basis.expectation.output_tokens, share, _released(run, left, basis))
     ahead = outlook(definition, settings, run, to_send, expects)
-    packs = [packed(map(measures.size, items), settings.items_per_job) for items in (left.again, left.fresh)]
+    limits = definition.dialect.limits
+    parts = (left.again, left.fresh)
+    packs = [packed(map(measures.size, items), settings.items_per_job, limits) for items in parts]
     return Estimate(
         model=definition.model.id,
         items=len(everything) + len(left.shared),
@@ -239,7 +241,7 @@ def make_estimate(
         input_tokens=expected.input_tokens,
         output_tokens=expected.output_tokens,
         cost=cost,
-        cost_without_batch=None if cost is None else EXACT.divide(cost, BATCH_FACTOR),
+        cost_without_batch=None if cost is None else EXACT.divide(cost, Decimal(limits.batch_factor)),
         worst_cost=worst,
         worst_cost_with_retries=None if worst is None else EXACT.multiply(worst, settings.max_attempts),
         max_cost=None if settings.max_cost is None else Decimal(settings.max_cost),

@@ -204,7 +204,7 @@ class Intake:
             self._journal.append(self._again_later("collect", job, error, times))
             return True
         if not is_explained:
-            self._give_up(doubts.short(job, collection), job.number)
+            self._give_up(doubts.short(self._run, job, collection), job.number)
         return not is_explained
 
     def is_doubted(self, number: int) -> bool:
@@ -257,7 +257,7 @@ class Intake:
             if doubts.is_explained(job, collection):
                 self._complete(job, collection)
             else:
-                self._give_up(doubts.short(job, collection), job.number)
+                self._give_up(doubts.short(self._run, job, collection), job.number)
         elif not self._is_passing(error):
             self._give_up(error, job.number)
 
@@ -293,8 +293,8 @@ class Intake:
 
     def _expired(self, job: Job) -> BatchataError | None:
         """The better error for a download that is refused because the results are too old."""
-        until = decide.collect_by(job)
-        return None if until is None or self._provider_now() < until else doubts.expired(job)
+        until = decide.collect_by(self._run, job)
+        return None if until is None or self._provider_now() < until else doubts.expired(self._run, job)
 
     def _is_passing(self, error: BatchataError) -> bool:
         if isinstance(error, UnknownSubmissionError):

@@ -7,8 +7,7 @@ import os
 from decimal import Decimal, InvalidOperation
 
 from batchata.core.money import amount_of, plain
-from batchata.core.plan import MAX_REQUESTS
-from batchata.core.values import Settings
+from batchata.core.values import Limits, Settings
 from batchata.errors import InvalidInputError
 
 type Money = Decimal | float | int | str
@@ -36,8 +35,9 @@ def check_settings(
     on_interrupt: str,
     on_bad_file: str = "raise",
     structured_output: str = "auto",
+    limits: Limits,
 ) -> Settings:
-    """The settings as they enter the log.
+    """The settings as they enter the log; `limits` are those of the run's provider.
 
     Raises InvalidInputError that names the argument, its value and what is allowed.
     """
@@ -50,7 +50,7 @@ def check_settings(
             f"structured_output must be 'auto', 'native' or 'prompt', not {structured_output!r}"
         )
     return Settings(
-        items_per_job=_whole("items_per_job", items_per_job, MAX_REQUESTS),
+        items_per_job=_whole("items_per_job", items_per_job, limits.batch_requests),
         max_parallel_jobs=_whole("max_parallel_jobs", max_parallel_jobs, _MOST_JOBS),
         max_attempts=_whole("max_attempts", max_attempts, _MOST_ATTEMPTS),
         max_cost=None if max_cost is None else _money("max_cost", max_cost),

@@ -53,8 +53,8 @@ def take_route(journal: Journal, definition: Definition) -> None:
 
 
 def warn_of_expiring_results(run: Run) -> None:
-    """The provider keeps results for 29 days: say so before they are missed."""
-    until = {job.number: decide.collect_by(job) for job in run.open.values()}
+    """The provider keeps results for some weeks: say so before they are missed."""
+    until = {job.number: decide.collect_by(run, job) for job in run.open.values()}
     late = {number: at for number, at in until.items() if at is not None and at - now() < _SOON}
     if not late:
         return
@@ -62,7 +62,8 @@ def warn_of_expiring_results(run: Run) -> None:
     earliest = min(late.values())
     tense = "were" if earliest < now() else "are"
     warn(
-        f"the provider keeps results for 29 days: those of job {jobs} {tense} kept until {day(earliest)}",
+        f"the provider keeps results for {run.limits.results_days} days: "
+        f"those of job {jobs} {tense} kept until {day(earliest)}",
         ExpiringResultsWarning,
     )
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from batchata.core import codec
 from batchata.core.codec import EVENT_TYPES, UPCASTERS, decoder, encode, hot_columns
 from batchata.core.events import CostCharged, Event
+from batchata.core.values import Limits
 from batchata.errors import LogVersionError
 
 _JSON = st.recursive(
@@ -30,6 +31,14 @@ _SIMPLE = {
     float: st.floats(allow_nan=False, allow_infinity=False),
     str: st.text(max_size=30),
     msgspec.UnsetType: st.just(msgspec.UNSET),  # left out of the JSON
+    Limits: st.builds(
+        Limits,
+        batch_requests=st.integers(1, 2**63 - 1),
+        batch_bytes=st.integers(1, 2**63 - 1),
+        results_days=st.integers(0, 10_000),
+        batch_factor=st.sampled_from(["1", "0.5", "0.25"]),
+        final_errors=st.lists(st.text(max_size=30), max_size=3).map(tuple),
+    ),
 }
 
 

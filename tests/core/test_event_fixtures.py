@@ -18,7 +18,7 @@ from batchata.core.codec import EVENT_TYPES, decoder, encode
 from batchata.core.events import Event, OutcomeRecorded
 from batchata.core.evolve import fold
 from batchata.core.retry import noted_in
-from batchata.core.values import RequestError
+from batchata.core.values import Limits, RequestError
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.jsonl"))
 
@@ -137,3 +137,12 @@ def test_a_refused_schema_went_another_way_at_no_cost() -> None:
     assert (run.completed, run.failed, run.pending, run.route) == (1, 3, 0, "native")
     assert run.spent == Decimal("0.000189")
     assert run.items.attempts[2] == 1
+
+
+def test_a_log_that_says_no_limits_has_those_of_anthropic() -> None:
+    """There was no other provider; what a log says of its own provider holds whatever is known today."""
+    folder = Path(__file__).parent / "fixtures"
+    assert fold(recorded(folder / "schema_1.jsonl")).limits == Limits()
+    said = fold(recorded(folder / "schema_1_limits.jsonl")).limits
+    assert (said.batch_requests, said.results_days, said.final_errors) == (2, 30, ("invalid_image",))
+    assert {"invalid_request_error", "not_found_error"} <= {*Limits().final_errors}

@@ -15,18 +15,19 @@ from core_given import (
     outcome,
     polled,
     retry_scheduled,
+    run_started,
     submission_failed,
     submission_started,
     submission_unknown,
     submitted,
     when,
 )
+from msgspec.structs import replace
 
 from batchata.core import events as e
+from batchata.core.evolve import fold
 from batchata.core.plan import (
     ENVELOPE_BYTES,
-    MAX_BYTES,
-    MAX_REQUESTS,
     Measures,
     OverBudget,
     Plan,
@@ -34,6 +35,9 @@ from batchata.core.plan import (
     plan_job,
 )
 from batchata.core.state import Run
+from batchata.core.values import Limits
+
+MAX_REQUESTS, MAX_BYTES = Limits().batch_requests, Limits().batch_bytes
 
 
 def planned(run: Run, measured: Measures | None = None, now: int = START) -> list[int]:
@@ -68,6 +72,14 @@ def test_no_job_has_more_requests_than_the_api_takes() -> None:
     """100,000 requests a batch, whatever the settings say."""
     run = given(items_added(0, MAX_REQUESTS + 1), items_per_job=MAX_REQUESTS + 1)
     assert len(planned(run)) == MAX_REQUESTS == 100_000
+
+
+def test_a_job_keeps_the_limits_that_its_run_began_with() -> None:
+    """Another provider takes other batches, and the log says what it took."""
+    few = replace(run_started(), limits=Limits(batch_requests=2, batch_bytes=10_000))
+    run = fold((n, START, event) for n, event in enumerate([few, items_added(0, 5)], 1))
+    assert planned(run) == [0, 1]
+    assert planned(run, measures(7_000)) == [0]
 
 
 def test_a_job_stays_below_the_margin_of_bytes() -> None:
@@ -182,4 +194,4 @@ def test_items_of_a_failed_submission_travel_again() -> None:
 )
 def test_packed_counts_the_jobs_that_plan_job_makes(sizes: list[int], items_per_job: int, jobs: int) -> None:
     """By count and by bytes, as the plan does where money is no matter."""
-    assert packed(sizes, items_per_job) == (jobs, sum(sizes) + jobs * ENVELOPE_BYTES)
+    assert packed(sizes, items_per_job, Limits()) == (jobs, sum(sizes) + jobs * ENVELOPE_BYTES)

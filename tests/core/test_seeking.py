@@ -142,6 +142,6 @@ def test_a_process_does_not_doubt_its_own_key() -> None:
 def test_results_are_kept_for_29_days_from_the_creation_of_the_batch() -> None:
     """By the provider's clock; nothing is known before there is a batch."""
     run = given(e.ItemsAdded(first=0, count=1, digest="d", first_body=0), submission_started(0, (0, 0)))
-    assert decide.collect_by(run.jobs[0]) is None
+    assert decide.collect_by(run, run.jobs[0]) is None
     when(run, created(0, START))
-    assert decide.collect_by(run.jobs[0]) == START + 29 * DAY
+    assert decide.collect_by(run, run.jobs[0]) == START + 29 * DAY

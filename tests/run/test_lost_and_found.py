@@ -10,6 +10,7 @@ import pytest
 from run_support import MODEL, Echo, Runs, conversations, echo
 
 from batchata.core.state import Run
+from batchata.core.values import Limits
 from batchata.errors import IncompleteResultsError, RunMismatchError
 from batchata.log import open_log
 from batchata.run import starting
@@ -107,6 +108,7 @@ def _begin_only(log: Path, messages: list[list[dict[str, str]]]) -> None:
         results_dir=None,
         raw_results_dir=None,
         on_interrupt="detach",
+        limits=Limits(),
     )
     opened = open_log(log)
     claim = opened.claim("killed", this_process())

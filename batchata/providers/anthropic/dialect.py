@@ -11,6 +11,7 @@ from typing import Any, Literal
 from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
 from batchata.answers.schema import Route
+from batchata.core.values import Limits
 from batchata.errors import UnsupportedModelError
 from batchata.inputs.files import FileInput, GivenFile
 from batchata.inputs.items import Measured
@@ -136,6 +137,7 @@ class AnthropicDialect:
     """Requests and result lines of the Message Batches API; see the port."""
 
     name = "anthropic"
+    limits = Limits()  # their defaults are Anthropic's
 
     def model(self, name: str, today: date) -> Claude:
         """See the port."""
@@ -147,6 +149,7 @@ class AnthropicDialect:
             provider="anthropic",
             listed=None if model == _NEVER_EXISTED else _PRICED_AS.get(model, model),
             has_tiers=not model.startswith(_WITHOUT_TIERS),
+            batch_factor=Decimal(self.limits.batch_factor),
             us_factor=_US_FACTOR if model not in MODELS or MODELS[model].us_surcharge else Decimal(1),
             web_searches=_WEB_SEARCHES,
         )
