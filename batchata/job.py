@@ -15,8 +15,9 @@ from batchata.run.definition import Definition, define
 from batchata.run.engine import Call, Engine
 from batchata.run.settings import Money, PathLike, check_settings
 from batchata.run.store import RunStore
+from batchata.terminal.account import printed
 from batchata.terminal.progress import EVERY
-from batchata.views.run_summary import printed, statistics, summary
+from batchata.views.run_summary import statistics, summary
 
 
 class BatchJob:

@@ -35,7 +35,6 @@ SIDEWAYS = {
     ("batchata.core", "batchata.text"),
     ("batchata.providers", "batchata.answers"),
     ("batchata.providers", "batchata.inputs"),
-    ("batchata.views", "batchata.terminal"),
     ("batchata.terminal", "batchata.views"),
     ("batchata.run.definition", "batchata.run.settings"),
     ("batchata.run.definition", "batchata.run.cache_plan"),

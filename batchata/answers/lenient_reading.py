@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from batchata.answers.expected_shape import ANYWHERE, Field, Place, Record, folded
+from batchata.answers.field_paths import path_of
 from batchata.answers.lenient_json import (
     Array,
     CutOff,
@@ -25,7 +26,6 @@ from batchata.answers.lenient_json import (
     read_value,
     written,
 )
-from batchata.answers.path_text import path_of
 from batchata.answers.written_values import TwoReadings, date_in, number_in
 
 _NOTHING = frozenset({"", "null", "n/a"})

@@ -11,6 +11,7 @@ import pydantic
 from batchata.answers.candidates import Candidate, candidates
 from batchata.answers.direct_reading import Unsure, read_usually
 from batchata.answers.expected_shape import place_of
+from batchata.answers.field_paths import path_of
 from batchata.answers.finite_numbers import is_finite
 from batchata.answers.lenient_json import (
     CutOff,
@@ -23,7 +24,6 @@ from batchata.answers.lenient_json import (
     written,
 )
 from batchata.answers.lenient_reading import Refused, fitted
-from batchata.answers.path_text import path_of
 
 _SHOWN = 5
 _UNREADABLE = 1_000_000  # more than the problems of anything that can be read

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from batchata.answers.field_paths import Shape, before
-from batchata.answers.path_text import prefixes
+from batchata.answers.field_paths import Shape, before, prefixes
 
 
 def _scalars(string: str) -> re.Pattern[str]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from batchata.core import events as e
 from batchata.core import ranges
-from batchata.core.limit import together
+from batchata.core.accounts import together
 from batchata.core.money import EXACT, amount_of
 from batchata.core.pricing import prompt_tokens, quantities
 from batchata.core.state import OPEN, Failing, ItemStatus, Job, JobStatus, Run

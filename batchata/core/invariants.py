@@ -8,8 +8,8 @@ from typing import Any
 
 from batchata.core import events as e
 from batchata.core import ranges
+from batchata.core.accounts import owed, room
 from batchata.core.evolve import MISFITS, evolve
-from batchata.core.limit import owed, room
 from batchata.core.money import EXACT, MILLION, amount_of, plain, sum_of
 from batchata.core.pricing import MOST_SEARCHES, MOST_TOKENS, quantities
 from batchata.core.state import ItemStatus, Run

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from batchata.core.accounts import room
 from batchata.core.caching import must_prime
-from batchata.core.limit import room
 from batchata.core.money import EXACT
 from batchata.core.state import ItemStatus, JobStatus, Run
 from batchata.core.values import Limits

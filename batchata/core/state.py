@@ -129,6 +129,11 @@ class Job:
             return Decimal(0)
         return max(EXACT.subtract(self.reserved, self.cost), Decimal(0))
 
+    @property
+    def known_cost(self) -> Decimal | None:
+        """What the job has cost so far in USD, None when a price was unknown."""
+        return None if self.unpriced else self.cost
+
 
 class Items:
     """What is known of each item, in columns: about 32 bytes an item."""

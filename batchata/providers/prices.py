@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import pydantic
 
-from batchata.answers.path_text import inside
+from batchata.answers.field_paths import inside
 from batchata.core.money import EXACT, MILLION
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices
 from batchata.errors import InvalidInputError

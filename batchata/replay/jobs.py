@@ -52,7 +52,7 @@ def _row(history: History, job: Job, now: int) -> list[str]:
         item_ranges(job.items, most=2),
         JOB_STATUS[job.status],
         _requests(history, job),
-        usd(history.cost_of(job)),
+        usd(job.known_cost),
         _took(job, now),
         "-" if job.submitted_at is None else moment(job.submitted_at),
         "-" if job.batch_id is None else clean(job.batch_id),

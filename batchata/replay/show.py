@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import cast
 
 from rich.console import Console
 
 from batchata.clock import now
 from batchata.core.accounts import why_unknown
-from batchata.core.events import OutcomeRecorded, RunStarted
+from batchata.core.events import RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
@@ -33,10 +32,9 @@ from batchata.text import (
     usage_in_words,
     usd,
 )
-from batchata.views.history import History, read_history
+from batchata.views.history import History, is_alive, read_history
 from batchata.views.moments import parse_at
-from batchata.views.overview import overview
-from batchata.views.processes import is_alive
+from batchata.views.run_summary import failures, overview
 
 _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
 _MOST_FAILURES = 5  # kinds of failure shown with an example
@@ -147,18 +145,12 @@ def _items(paper: Paper, history: History) -> None:
 
 def _failures(log: Log, stream: str, history: History) -> list[str]:
     """Each kind of failure with its first item's message."""
-    failures = sorted(history.failures().items(), key=lambda pair: -len(pair[1]))
-    shown = failures[:_MOST_FAILURES]
-    versions = sorted(history.run.items.outcome[items[0]] for _, items in shown)
-    messages: dict[int, str] = {}
-    for recorded in log.events_at(stream, versions):
-        event = cast(OutcomeRecorded, recorded.event)
-        messages[event.index] = "" if event.error is None else event.error.message
+    shown = failures(log, stream, history, _MOST_FAILURES)
     texts = [
-        f"{number_of(len(items), 'item')}: {clean(kind)}, e.g. item {items[0]}: {short(messages[items[0]])}"
-        for kind, items in shown
+        f"{number_of(each.items, 'item')}: {clean(each.kind)}, e.g. item {each.index}: {short(each.message)}"
+        for each in shown
     ]
-    rest = sum(len(items) for _, items in failures[_MOST_FAILURES:])
+    rest = history.run.failed - sum(each.items for each in shown)
     return [*texts, f"{number_of(rest, 'item')} for other reasons"] if rest else texts
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pydantic
 
 from batchata.answers.answer import Citation, is_with_calls
-from batchata.answers.path_text import inside
+from batchata.answers.field_paths import inside
 from batchata.answers.reader import Citations, Result
 from batchata.answers.schema import result_schema
 from batchata.core.state import Run

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from batchata.core.limit import left_of, owed
+from batchata.core.accounts import left_of, owed
 from batchata.core.money import EXACT, plain
 from batchata.core.state import Run
 from batchata.core.values import Settings

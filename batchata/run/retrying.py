@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import msgspec
 
+from batchata.core.accounts import together
 from batchata.core.events import Event, RetryScheduled
-from batchata.core.limit import together
 from batchata.core.money import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import ItemStatus, Run

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 from batchata.core.accounts import (
     batch_saving,
     ledger_lines,
     overruns,
+    room,
     saved_by_cache,
     saved_by_dedupe,
     why_unknown,
 )
-from batchata.core.limit import room
 from batchata.core.money import EXACT, MILLION, plain, quotient
 from batchata.core.state import Run
 from batchata.text import error_in_words, number_of, rounded, usd
@@ -159,3 +160,18 @@ def _overruns(run: Run) -> Iterator[str]:
             f"warning   job {job.number} cost {usd(job.cost)}, more than the {usd(job.reserved)} that "
             "were held back for it; please report this"
         )
+
+
+def printed(run: Run, stats: dict[str, Any]) -> str:
+    """The statistics as lines for a person."""
+    lines = [
+        f"run       {stats['run_id'] or '-'} ({stats['status']}), model {stats['model'] or '-'}",
+        f"items     {stats['total_items']:,}: {stats['completed_items']:,} completed, "
+        f"{stats['failed_items']:,} failed, {stats['pending_items']:,} pending",
+        f"jobs      {stats['jobs']:,}, {stats['jobs_completed']:,} completed; "
+        f"{stats['retries']:,} items sent again",
+        *cost_lines(run),
+    ]
+    if stats["results_dir"]:
+        lines.append(f"results   {stats['results_dir']}")
+    return "\n".join(lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from batchata.clock import now
@@ -13,6 +12,7 @@ from batchata.core.state import Failing, ItemStatus, Run
 from batchata.log.port import Log
 from batchata.logs import get_logger
 from batchata.text import number_of, ordinal, short, span
+from batchata.views.run_summary import Failure
 
 _logger = get_logger()
 _MOST = 90  # characters of an error
@@ -75,16 +75,6 @@ class Watch:
 
 
 _MOST_KINDS = 5
-
-
-@dataclass(slots=True)
-class Failure:
-    """Failed items of one kind, and the first of them."""
-
-    kind: str
-    items: int
-    index: int
-    message: str
 
 
 def failures(log: Log, run: Run) -> list[Failure]:

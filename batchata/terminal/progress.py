@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from batchata.clock import now
 from batchata.core import decide
+from batchata.core.accounts import awaits_room
 from batchata.core.caching import is_priming
-from batchata.core.limit import awaits_room
 from batchata.core.state import ItemStatus, JobStatus, Run
 from batchata.logs import get_logger
 from batchata.terminal.account import cost_lines

@@ -16,7 +16,7 @@ from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.views.history import History, read_history, read_on
 from batchata.views.moments import At
-from batchata.views.overview import overview
+from batchata.views.run_summary import overview
 
 # Of these the versions and times at the top speak already, or the jobs and items below.
 _TOLD_ELSEWHERE = ("version", "head", "updated_at", "jobs", "process")

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from batchata.core import events as e
-from batchata.core.limit import room
-from batchata.core.money import EXACT, MILLION, TOKEN_KINDS, amount_of
+from batchata.core.accounts import amount_at, room
+from batchata.core.money import EXACT, TOKEN_KINDS, amount_of
 from batchata.core.values import Usage
 from batchata.errors import LogError
 from batchata.log.port import Log
@@ -118,7 +118,7 @@ def cost_at(rate: Rate, count: int) -> Decimal | None:
         price = None if rate.price is None else amount_of(rate.price)
     except ValueError as exc:
         raise LogError(f"the log holds a price that is none ({exc}); `verify` says where") from exc
-    return None if price is None else EXACT.divide(EXACT.multiply(price, count), MILLION)
+    return None if price is None else amount_at(price, count)
 
 
 def by_model(ledgers: Iterable[Ledger]) -> dict[str, Entry]:

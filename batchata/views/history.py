@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections import Counter
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from batchata.core import events as e
 from batchata.core.evolve import MISFITS, evolve, fold
 from batchata.core.ranges import count
-from batchata.core.state import ItemStatus, Job, Run
+from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Process, RequestError
 from batchata.errors import InvalidInputError, LogError
 from batchata.log.port import Log
 from batchata.text import moment
 from batchata.views.moments import At
+
+
+def is_alive(process: Process | None) -> bool | None:
+    """Whether a process of that number exists here; None when it ran on another host or nobody can tell."""
+    # Elsewhere than on POSIX, os.kill(pid, 0) is not a question but a signal.
+    if process is None or os.name != "posix" or process.host != socket.gethostname() or process.pid <= 0:
+        return None
+    try:
+        os.kill(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    except OverflowError:
+        return None
+    return True
 
 
 @dataclass(slots=True)
@@ -27,7 +44,6 @@ class History:
     killed: int = 0  # starts whose process ended without a word in the log, before the last start
     retries: Counter[str] = field(default_factory=Counter)  # items sent again, by reason
     errors: dict[int, str] = field(default_factory=dict)  # item -> why its last answer is no good
-    unpriced: set[int] = field(default_factory=set)  # jobs with a charge whose amount is unknown
     refusals: dict[int, RequestError] = field(default_factory=dict)  # job -> why it became no batch
 
     def advance(self, stream: str, version: int, at: int, event: e.Event) -> None:
@@ -61,8 +77,6 @@ class History:
                 for index, original in same_as:
                     if original in self.errors:
                         self.errors[index] = self.errors[original]
-            case e.CostCharged(amount=None):
-                self.unpriced.add(event.job)
             case e.RetryScheduled():
                 self.retries[event.reason] += count(event.items)
             case e.SubmissionFailed() | e.SubmissionUnknown():
@@ -71,10 +85,6 @@ class History:
                 self.process = event.process
             case _:
                 pass
-
-    def cost_of(self, job: Job) -> Decimal | None:
-        """What the job has cost so far in USD, None when a price was unknown."""
-        return None if job.number in self.unpriced else job.cost
 
     def failures(self) -> dict[str, list[int]]:
         """The failed items, by why their last answer is no good."""

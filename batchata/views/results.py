@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import batched
 from typing import Any, cast
 
+from batchata.answers.field_paths import inside
 from batchata.answers.reader import Citations, Reader, Reading, Result
 from batchata.core.events import ItemRefused, OutcomeRecorded
 from batchata.core.state import ItemStatus, Run
@@ -16,6 +18,25 @@ from batchata.errors import LogError
 from batchata.log.port import Log
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
+
+
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
+    """Each single value as (path, text, whether the text is a JSON literal and not a string).
+
+    Numbers are written here and not in the browser, whose numbers have 53 bits.
+    """
+    match value:
+        case dict() if value:
+            for key, inner in value.items():
+                yield from flat(inner, inside(path, str(key)))
+        case list() if value:
+            for number, inner in enumerate(value):
+                yield from flat(inner, inside(path, number))
+        case str():
+            yield path, value, False
+        case _:
+            yield path, json.dumps(value, ensure_ascii=False), True
+
 
 # Results come back in any order, so the answers of neighbouring items lie in segments all over the log.
 # Within a window they are read in the order in which they are stored: each segment is unpacked once.

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from batchata.core.values import Process, Settings
 from batchata.errors import InvalidInputError
-from batchata.views.processes import is_alive
+from batchata.views.history import is_alive
 
 MARK = "batchata-run.json"
 _WHAT = "the results in this folder, and below it, belong to one run of Batchata; another run is refused here"

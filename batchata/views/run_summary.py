@@ -1,19 +1,24 @@
-"""What a run amounts to so far: the summary that run() returns, and the longer statistics."""
+"""What a run amounts to so far, as run(), stats(), `show`, `diff` and the report tell it."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from batchata.core import decide
-from batchata.core.accounts import batch_saving, cost_by_kind, saved_by_cache, saved_by_dedupe
+from batchata.core.accounts import batch_saving, cost_by_kind, room, saved_by_cache, saved_by_dedupe
 from batchata.core.accuracy import Accuracy
-from batchata.core.limit import room
-from batchata.core.money import quotient
+from batchata.core.events import ItemRefused, OutcomeRecorded
+from batchata.core.money import plain, quotient
 from batchata.core.state import Job, Run
-from batchata.terminal.account import cost_lines
+from batchata.core.values import Process
+from batchata.log.port import Log
+from batchata.providers.address import redacted
+from batchata.text import iso
+from batchata.views.history import History
 from batchata.views.results_folder import processed_dir, raw_dir
 
 
@@ -31,33 +36,50 @@ def summary(run: Run, total_items: int | None = None) -> dict[str, Any]:
     }
 
 
+def _facts(run: Run) -> dict[str, Any]:
+    """What both `stats()` and `show` tell, in the same words; amounts in USD."""
+    started = run.started
+    counts = summary(run)
+    del counts["jobs_completed"]
+    return counts | {
+        "run_id": None if started is None else started.run_id,
+        "status": run.status,
+        "model": None if started is None else started.model,
+        "unpriced_requests": run.unpriced,
+        "reserved_cost": run.reserved,
+        "retries": run.retries,
+        "usage": dict(run.usage),
+        "stray_outcomes": dict(run.strays),
+    }
+
+
 def statistics(
     run: Run, total_items: int, results_dir: str | None, raw_results_dir: str | None
 ) -> dict[str, Any]:
     """The summary, and what was sent, used, paid and repeated."""
     raw, until = raw_dir(results_dir, raw_results_dir), decide.kept_until(run)
-    return summary(run, total_items) | {
-        "run_id": None if run.started is None else run.started.run_id,
-        "status": "not started" if run.started is None else run.status,
-        "model": None if run.started is None else run.started.model,
-        "jobs": len(run.jobs),
-        "batches": [job.batch_id for job in run.jobs.values() if job.batch_id],
-        "outcomes": outcomes(run),
-        "collect_by": None if until is None else datetime.fromtimestamp(until / 1e6, UTC),
-        "retries": run.retries,
-        "usage": dict(run.usage),
-        **_money(run),
-        "stray_outcomes": dict(run.strays),
-        "shared_items": len(run.items.same_as),
-        "saved": {"dedupe": saved_by_dedupe(run), "cache": saved_by_cache(run)},
-        "cache": None if run.started is None or run.started.cache is None else run.started.cache.reason,
-        "estimate": estimate_error(run.accuracy),
-        "elapsed_seconds": (run.updated_at - run.started_at) / 1e6,
-        "results_dir": results_dir,
-        "output_route": run.route or None,
-        "processed_results_dir": None if results_dir is None else str(processed_dir(results_dir)),
-        "raw_results_dir": None if raw is None else str(raw),
-    }
+    status = "not started" if run.started is None else run.status
+    return (
+        _facts(run)
+        | summary(run, total_items)
+        | {
+            "status": status,
+            "jobs": len(run.jobs),
+            "batches": [job.batch_id for job in run.jobs.values() if job.batch_id],
+            "outcomes": outcomes(run),
+            "collect_by": None if until is None else datetime.fromtimestamp(until / 1e6, UTC),
+            **_money(run),
+            "shared_items": len(run.items.same_as),
+            "saved": {"dedupe": saved_by_dedupe(run), "cache": saved_by_cache(run)},
+            "cache": None if run.started is None or run.started.cache is None else run.started.cache.reason,
+            "estimate": estimate_error(run.accuracy),
+            "elapsed_seconds": (run.updated_at - run.started_at) / 1e6,
+            "results_dir": results_dir,
+            "output_route": run.route or None,
+            "processed_results_dir": None if results_dir is None else str(processed_dir(results_dir)),
+            "raw_results_dir": None if raw is None else str(raw),
+        }
+    )
 
 
 def outcomes(run: Run) -> dict[str, int]:
@@ -95,14 +117,12 @@ def _money(run: Run) -> dict[str, Any]:
     known = run.total_cost is not None
     return {
         "known_cost": run.spent,
-        "unpriced_requests": run.unpriced,
         "cost_per_item": quotient(run.spent, done) if known and done else None,
         "cost_by_model": {} if run.started is None else {run.started.model: run.total_cost},
-        "cost_by_job": {job.number: _cost(job) for job in run.jobs.values()},
+        "cost_by_job": {job.number: job.known_cost for job in run.jobs.values()},
         "cost_by_kind": cost_by_kind(run),
         "batch_saving": batch_saving(run) if known else None,
         "max_cost": None if settings is None or settings.max_cost is None else Decimal(settings.max_cost),
-        "reserved_cost": run.reserved,
         "withheld_cost": run.withheld,
         "left_cost": room(run),
         "needed_cost": run.needed,
@@ -110,20 +130,83 @@ def _money(run: Run) -> dict[str, Any]:
     }
 
 
-def _cost(job: Job) -> Decimal | None:
-    return None if job.unpriced else job.cost
+def overview(history: History, alive: bool | None, head: str | None = None) -> dict[str, Any]:
+    """Everything that `show` tells; `total_cost` is null when a price was unknown, `spent` is what is known.
+    `head` is the log's hash of all that happened in the run, null for a moment of its past.
+
+    `process` is the last that took the run up; its `alive` is null when that cannot be told from here.
+    """
+    run, started, settings = history.run, history.run.started, history.run.settings
+    return {
+        **{name: _amount(fact) if isinstance(fact, Decimal) else fact for name, fact in _facts(run).items()},
+        "interrupted_by": run.interrupted_by,
+        "provider": None if started is None else started.provider,
+        "base_url": None if started is None else redacted(run.base_url),
+        "library_version": None if started is None else started.library_version,
+        "process": _process(history.process, alive),
+        "version": run.version,
+        "head": head,
+        "started_at": iso(run.started_at),
+        "updated_at": iso(run.updated_at),
+        "spent": plain(run.spent),
+        "max_cost": None if settings is None else settings.max_cost,
+        "max_tokens": run.max_tokens,
+        "purged_bodies": run.purged,
+        "starts": history.starts,
+        "killed_starts": history.killed,
+        "retries_by_reason": dict(history.retries),
+        "failures": {kind: len(items) for kind, items in history.failures().items()},
+        "jobs": [_job(history, job) for job in run.jobs.values()],
+    }
 
 
-def printed(run: Run, stats: dict[str, Any]) -> str:
-    """The statistics as lines for a person."""
-    lines = [
-        f"run       {stats['run_id'] or '-'} ({stats['status']}), model {stats['model'] or '-'}",
-        f"items     {stats['total_items']:,}: {stats['completed_items']:,} completed, "
-        f"{stats['failed_items']:,} failed, {stats['pending_items']:,} pending",
-        f"jobs      {stats['jobs']:,}, {stats['jobs_completed']:,} completed; "
-        f"{stats['retries']:,} items sent again",
-        *cost_lines(run),
-    ]
-    if stats["results_dir"]:
-        lines.append(f"results   {stats['results_dir']}")
-    return "\n".join(lines)
+def _job(history: History, job: Job) -> dict[str, Any]:
+    refusal = history.refusals.get(job.number)
+    return {
+        "job": job.number,
+        "items": job.items,
+        "item_count": job.request_count,
+        "batch_id": job.batch_id,
+        "status": job.status.value,
+        "outcomes": job.outcomes,
+        "counts": job.counts,
+        "cost": _amount(job.known_cost),
+        "reserved": _amount(job.reserved),
+        "started_at": iso(job.started_at),
+        "submitted_at": iso(job.submitted_at),
+        "created_at": iso(job.created_at),
+        "expires_at": iso(job.expires_at),
+        "completed_at": iso(job.completed_at),
+        "cancel_requested": job.cancel_requested,
+        "error": refusal if job.batch_id is None else None,
+    }
+
+
+def _process(process: Process | None, alive: bool | None) -> dict[str, Any] | None:
+    return None if process is None else {"pid": process.pid, "host": process.host, "alive": alive}
+
+
+def _amount(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
+
+
+@dataclass(slots=True)
+class Failure:
+    """Failed items of one kind, and the first of them."""
+
+    kind: str
+    items: int
+    index: int
+    message: str
+
+
+def failures(log: Log, stream: str, history: History, most: int) -> list[Failure]:
+    """The most frequent reasons of failed items, so many of them, each with its first item's message."""
+    found = sorted(history.failures().items(), key=lambda pair: (-len(pair[1]), pair[0]))[:most]
+    versions = sorted(history.run.items.outcome[items[0]] for _, items in found)
+    messages = {
+        event.index: "" if event.error is None else event.error.message
+        for _, _, event in log.events_at(stream, versions)
+        if isinstance(event, OutcomeRecorded | ItemRefused)
+    }
+    return [Failure(kind, len(items), items[0], messages[items[0]]) for kind, items in found]

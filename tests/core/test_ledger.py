@@ -19,9 +19,8 @@ from core_given import (
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from batchata.core.accounts import batch_saving, cost_by_kind, ledger_lines, overruns
+from batchata.core.accounts import batch_saving, cost_by_kind, ledger_lines, overruns, owed, room
 from batchata.core.events import CostLimitReached, JobAbandoned, RunResumed
-from batchata.core.limit import owed, room
 from batchata.core.money import TOKEN_KINDS
 from batchata.core.plan import OverBudget, Plan, plan_job
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge

@@ -29,8 +29,8 @@ from core_given import (
 )
 
 from batchata.core import events as e
+from batchata.core.accounts import owed, room
 from batchata.core.decide import AwaitRoom, Finish, Situation, Step, StopAtLimit, Submit, next_steps
-from batchata.core.limit import owed, room
 from batchata.core.money import plain
 from batchata.core.plan import Measures, OverBudget, Plan, TooSmall, plan_job
 from batchata.core.ranges import to_ranges

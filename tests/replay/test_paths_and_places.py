@@ -15,10 +15,10 @@ from typer.testing import Result
 import batchata.replay
 from batchata import BatchManager
 from batchata.answers.answer import Citation
-from batchata.answers.path_text import path_of, steps_of
-from batchata.replay.report.values import flat
+from batchata.answers.field_paths import path_of, steps_of
 from batchata.sandbox import Answer, Sandbox
 from batchata.views.cited_answer import place_of
+from batchata.views.results import flat
 
 type Replay = Callable[..., Result]
 

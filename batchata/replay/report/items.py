@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ import pydantic
 from batchata.answers.answer import calls_as_text, joined_text
 from batchata.answers.reader import Citations, Reader
 from batchata.core import events as e
+from batchata.core.money import plain
 from batchata.core.retry import noted_in
 from batchata.core.state import SETTLED_KINDS, ItemStatus, Run
 from batchata.core.values import Usage
@@ -19,12 +20,121 @@ from batchata.errors import IncompleteResultsError
 from batchata.log.port import Log
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
-from batchata.replay.report.inputs import Input, describe
 from batchata.replay.report.timeline import Chronicle
-from batchata.replay.report.values import flat
-from batchata.text import ITEM_STATUS, number_of, usage_in_words, usd
+from batchata.text import ITEM_STATUS, cut, number_of, usage_in_words, usd
 from batchata.views.cited_answer import place_of
-from batchata.views.results import ItemResult, read_items
+from batchata.views.history import History
+from batchata.views.results import ItemResult, flat, read_items
+
+
+class Input(msgspec.Struct, array_like=True):
+    """An input for a reader: its name, what it is, and the text that was sent, where it was text."""
+
+    name: str
+    kind: str
+    text: str
+
+
+class _File(msgspec.Struct):
+    name: str = ""
+    media_type: str = ""
+    size: int = 0
+    pages: int | None = None
+
+
+class _Part(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+    title: str | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str = ""
+    content: str | list[_Part] = ""
+
+
+class _Body(msgspec.Struct):
+    file: _File | None = None
+    messages: list[_Message] = []
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+_NAME = 300  # characters; the table shows fewer
+
+
+def describe(body: bytes | None) -> Input:
+    """The input in this body of the log, None when it was purged."""
+    if body is None:
+        return Input("", "purged from the log", "")
+    try:
+        found = _decode(body)
+    except (msgspec.MsgspecError, UnicodeError):  # a shape of message that we do not know
+        return Input("", "messages", body.decode(errors="replace"))
+    if found.file is not None:
+        return _file(found.file)
+    return _messages(found.messages)
+
+
+def _file(file: _File) -> Input:
+    if not file.media_type:
+        return Input(file.name, "a file that cannot be used", "")
+    pages = "" if file.pages is None else f", {number_of(file.pages, 'page')}"
+    return Input(file.name, f"{file.media_type}{pages}, {file.size:,} bytes", "")
+
+
+def _messages(messages: list[_Message]) -> Input:
+    """Named by what the user said last."""
+    texts = [(message.role, _text(message.content)) for message in messages]
+    last = next((text for role, text in reversed(texts) if role == "user"), "")
+    kind = number_of(len(messages), "message")
+    said = texts[0][1] if len(texts) == 1 else "\n\n".join(f"{role}: {text}" for role, text in texts)
+    return Input(" ".join(last[: 2 * _NAME].split())[:_NAME], kind, said)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = [part.text if part.text is not None else f"({part.title or part.type})" for part in content]
+    return "\n".join(parts)
+
+
+_SHORT = {ItemStatus.COMPLETED: "c", ItemStatus.FAILED: "f"}
+_ROOM = 8_000_000  # characters for all names together
+_SHOWN_NAME = 80
+
+
+def columns(history: History) -> bytes:
+    """Status as one letter an item, attempts, costs (null: unknown), jobs, and why there is no result."""
+    run, items = history.run, history.run.items
+    kinds = sorted(set(history.errors.values()))
+    number = {kind: place for place, kind in enumerate(kinds)}
+    jobs = sorted(run.jobs)
+    found: dict[str, Any] = {
+        "status": "".join(_SHORT.get(ItemStatus(status), "p") for status in items.status),
+        "attempts": items.sends.tolist(),
+        "cost": [_cost(history, index) for index in range(len(items))],
+        "job": items.job.tolist(),
+        "kinds": kinds,
+        "kind": [number.get(history.errors.get(index, ""), -1) for index in range(len(items))],
+        "batches": {job: run.jobs[job].batch_id for job in jobs},
+    }
+    return msgspec.json.encode(found)
+
+
+def names_block(names: Iterable[str], total: int) -> bytes:
+    """The names of some items as JSON, short enough for all to fit."""
+    most = min(_SHOWN_NAME, max(_ROOM // max(total, 1), 8))
+    short = [cut(name, most) for name in names]
+    try:
+        return msgspec.json.encode(short)
+    except UnicodeEncodeError:
+        return msgspec.json.encode([name.encode(errors="replace").decode() for name in short])
+
+
+def _cost(history: History, index: int) -> str | None:
+    cost = history.run.items.cost(index)
+    return None if cost is None else plain(cost)
+
 
 _UNCHARGED = usd("0")  # until its charge follows; what has none was free
 
@@ -175,13 +285,13 @@ def encode(record: Record) -> bytes:
         return json.dumps(msgspec.to_builtins(record)).encode()
 
 
-def cut(record: Record, characters: int | None, entries: int | None) -> Record:
+def shortened(record: Record, characters: int | None, entries: int | None) -> Record:
     """The record with each text cut to so many characters, and each list to so many entries."""
     if characters is None or entries is None:
         return record
 
     def text(value: str) -> str:
-        return value if len(value) <= characters else value[: characters - 1] + "…"
+        return cut(value, characters)
 
     fields = [(path, text(value), literal) for path, value, literal in record.fields[:entries]]
     if len(record.fields) > entries:

@@ -13,10 +13,9 @@ from typing import IO
 from batchata.core.events import RunStarted
 from batchata.log.port import Log
 from batchata.replay.report.chart import chart
-from batchata.replay.report.columns import columns, names_block
 from batchata.replay.report.html import Html, join, tag, text
-from batchata.replay.report.items import Record, cut, encode, read_records
-from batchata.replay.report.sections import heading, identity, job_rows, outcomes, story, totals
+from batchata.replay.report.items import Record, columns, encode, names_block, read_records, shortened
+from batchata.replay.report.sections import heading, identity, job_rows, story, totals, what_came_back
 from batchata.replay.report.size_budget import Budget, Detail, block
 from batchata.replay.report.timeline import Chronicle
 from batchata.views.readers import RunReader
@@ -54,7 +53,7 @@ def write_page(
 
 
 def _lines(records: Sequence[Record], detail: Detail) -> list[bytes]:
-    return [encode(cut(record, detail.characters, detail.entries)) for record in records]
+    return [encode(shortened(record, detail.characters, detail.entries)) for record in records]
 
 
 def _asset(name: str) -> str:
@@ -90,7 +89,7 @@ def _body(log: Log, stream: str, chronicle: Chronicle, started: RunStarted, head
     sections = [
         ("Totals", totals(history)),
         ("Cost over time", chart(chronicle)),
-        ("Outcomes", outcomes(log, stream, history)),
+        ("Outcomes", what_came_back(log, stream, history)),
         ("Jobs", tag("div", Html(""), id="jobs")),
         ("Items", tag("div", Html(""), id="items")),
         ("What happened", story(chronicle)),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from batchata.core.accounts import why_unknown
-from batchata.core.events import OutcomeRecorded, RunStarted
+from batchata.core.events import RunStarted
 from batchata.core.money import TOKEN_KINDS
 from batchata.core.state import Job, JobStatus
 from batchata.core.values import Settings
@@ -19,6 +19,7 @@ from batchata.replay.report.timeline import Chronicle, Turn
 from batchata.replay.status import status_then, what_next
 from batchata.text import JOB_STATUS, by_kind, cut, item_ranges, number_of, short, span, usage_in_words, usd
 from batchata.views.history import History
+from batchata.views.run_summary import failures, outcomes
 
 _MOST_KINDS = 50
 _MOST_OPEN = 40  # events of the story that are shown unasked
@@ -135,40 +136,30 @@ def _settings(settings: Settings) -> str:
     return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
 
 
-def outcomes(log: Log, stream: str, history: History) -> Html:
+def what_came_back(log: Log, stream: str, history: History) -> Html:
     """What the provider said, request by request, and the failed items grouped by reason."""
-    counts: dict[str, int] = {}
-    for job in history.run.jobs.values():
-        for kind, count in job.outcomes.items():
-            counts[kind] = counts.get(kind, 0) + count
-    said = by_kind(counts) or "none yet"
+    said = by_kind(outcomes(history.run)) or "none yet"
     return join([tag("p", text(f"Outcomes of all requests: {said}.")), _failures(log, stream, history)])
 
 
 def _failures(log: Log, stream: str, history: History) -> Html:
-    failures = sorted(history.failures().items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    if not failures:
+    if not history.run.failed:
         return tag("p", text("No item has failed."))
-    shown = failures[:_MOST_KINDS]
-    versions = sorted(history.run.items.outcome[items[0]] for _, items in shown)
-    examples: dict[int, str] = {}
-    for recorded in log.events_at(stream, versions):
-        event = cast(OutcomeRecorded, recorded.event)
-        examples[event.index] = "" if event.error is None else event.error.message
+    shown = failures(log, stream, history, _MOST_KINDS)
     rows = [
         [
             join(
                 [
-                    tag("bdi", text(kind)),
-                    tag("button", text("show these items"), type="button", data_failed=kind),
+                    tag("bdi", text(each.kind)),
+                    tag("button", text("show these items"), type="button", data_failed=each.kind),
                 ]
             ),
-            text(f"{len(items):,}"),
-            join([text(f"item {items[0]}: "), tag("bdi", text(short(examples[items[0]], 600)))]),
+            text(f"{each.items:,}"),
+            join([text(f"item {each.index}: "), tag("bdi", text(short(each.message, 600)))]),
         ]
-        for kind, items in shown
+        for each in shown
     ]
-    rest = sum(len(items) for _, items in failures[_MOST_KINDS:])
+    rest = history.run.failed - sum(each.items for each in shown)
     more = tag("p", text(f"{number_of(rest, 'item')} failed for other reasons.")) if rest else Html("")
     return join([table(["reason", "items", "example"], rows, numbers=(1,)), more])
 
@@ -239,7 +230,7 @@ def _row(chronicle: Chronicle, job: Job, most: int) -> Row:
         polls=[at // 1000 for at in _thinned(polls, most)],
         polled=len(polls),
         requests=_requests(job),
-        cost=usd(chronicle.history.cost_of(job)),
+        cost=usd(job.known_cost),
         reserved=None if not job.held else usd(job.held),
         error=None if refusal is None else f"{refusal.kind}: {refusal.message}",
     )
