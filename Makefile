@@ -4,13 +4,19 @@ BIN := $(VENV)/bin
 CANDIDATES := python3.12 python3.13 python3.14 python3 python
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format lint types bench wheel clean
+.PHONY: demo test coverage check format lint types bench wheel clean
 
 demo: $(STAMP)  ## documents through the Message Batches protocol; LIVE=1 with ANTHROPIC_API_KEY talks to the real service
 	@$(BIN)/python examples/demo.py $(if $(filter-out 0 no false off,$(LIVE)),--live)
 
-test: $(STAMP)  ## all tests
-	@$(BIN)/python -m pytest
+test: $(STAMP)  ## all tests, one more process than there are cores
+	@$(BIN)/python -m pytest -n auto --dist worksteal
+
+coverage: $(STAMP)  ## branch coverage of all tests, the files with least first
+	@rm -rf .coverage && mkdir .coverage
+	@$(BIN)/coverage run -m pytest -n auto --dist worksteal
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 check: $(STAMP)  ## what CI runs: format, lint, types, tests
 	@$(BIN)/ruff format --check .
@@ -29,7 +35,7 @@ wheel: $(STAMP)  ## a wheel in dist/
 	@$(BIN)/python -m build --wheel
 
 clean:  ## everything that can be made again
-	rm -rf $(VENV) dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 $(STAMP): pyproject.toml
 	@python=; for c in $(CANDIDATES); do \

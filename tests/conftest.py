@@ -1,16 +1,73 @@
-"""What all tests share: an environment of their own, and where the real documents lie."""
+"""What all tests share: an environment of their own, the real documents, and how results are told."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 
 from batchata.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# The files whose single tests take seconds come first, so that no worker is left alone with them at the end.
+_LONG = (
+    "test_crash_matrix",
+    "test_power_loss",
+    "test_random_histories",
+    "test_limit_property",
+    "test_packaging",
+    "test_readme",
+    "test_examples_demo",
+    "test_examples_launcher",
+)
+
+
+def pytest_configure() -> None:
+    """What a test's processes inherit is what a terminal would give them."""
+    # Without bytecode each of some hundred processes would compile every module anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # started by `&` in a script
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test of a whole run waits for its provider a third of its time."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long ones."""
+    items.sort(key=lambda item: item.path.stem not in _LONG)
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Says at the end of pytest's output what was measured."""
+    return lambda text: record_property("figure", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures, of whichever worker."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "figure":
+                terminalreporter.write_line(str(text))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Name what failed as the very last, where a `tail` of any length finds it."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    failed = [report.nodeid for kind in ("failed", "error") for report in reporter.getreports(kind)]
+    for nodeid in dict.fromkeys(failed):
+        reporter.write_line(f"FAILED {nodeid}")
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +75,18 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a real account: only what a test sets up is there to be used."""
     for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A bundle of one authority: loading all takes each new client 80 ms, and no test uses TLS."""
+    end = "-----END CERTIFICATE-----\n"
+    first = Path(certifi.where()).read_text(encoding="utf-8").partition(end)[0]
+    bundle = tmp_path_factory.mktemp("tls") / "one.pem"
+    bundle.write_text(first + end, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(bundle))
+        yield
 
 
 @pytest.fixture

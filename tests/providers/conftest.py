@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import certifi
 import pytest
 
 from batchata.providers.anthropic.client import AnthropicClient
@@ -81,20 +80,9 @@ def serve() -> Iterator[Callable[..., Sandbox]]:
         yield lambda *args, **options: stack.enter_context(Sandbox(*args, **options))
 
 
-@pytest.fixture(scope="session")
-def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of one authority: loading all takes each new client 80 ms, and no test uses TLS."""
-    end = "-----END CERTIFICATE-----\n"
-    first = Path(certifi.where()).read_text(encoding="utf-8").partition(end)[0]
-    bundle = tmp_path_factory.mktemp("tls") / "one.pem"
-    bundle.write_text(first + end, encoding="utf-8")
-    return bundle
-
-
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch, one_certificate: Path) -> Callable[..., AnthropicClient]:
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AnthropicClient]:
     """The provider as a user has it: address and key come from the environment."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
 
     def provider(server: Sandbox | Script | str, **options: Any) -> AnthropicClient:
         monkeypatch.setenv("ANTHROPIC_API_KEY", Sandbox.api_key)

@@ -13,18 +13,31 @@ from run_support import Runs, echo
 
 from batchata.sandbox import Sandbox
 
-_figures = pytest.StashKey[list[str]]()
-
 
 @pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Says at the end of pytest's output what was measured."""
-    return request.config.stash.setdefault(_figures, []).append
+def kills(record_property: Callable[[str, object], None]) -> Callable[[str, str, int, int], None]:
+    """Says at the end of pytest's output how often a story was killed at a seam, and its most looks."""
+
+    def record(story: str, seam: str, killed: int, looks: int) -> None:
+        record_property("kills", (story, seam, killed, looks))
+
+    return record
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(_figures, []):
-        terminalreporter.write_line(line)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Add up the kills of each story, of whichever worker."""
+    told: dict[str, list[tuple[str, int, int]]] = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "kills" and isinstance(value, tuple | list):
+                told.setdefault(value[0], []).append((value[1], value[2], value[3]))
+    for story, parts in told.items():
+        terminalreporter.write_line(
+            f"{story}: {sum(killed for _, killed, _ in parts)} kills ("
+            + ", ".join(f"{killed} {seam}" for seam, killed, _ in parts)
+            + "); all completed and paid once; longest settlement: "
+            f"{max(looks for *_, looks in parts)} looks"
+        )
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 from collections import Counter
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -239,7 +240,8 @@ def run_case(
 ) -> Case:
     """One case, in a process that does one at a time: kill the script at the boundary, and start it again.
 
-    `playing` is what the killed process does, `between` what happens to its log before the next start.
+    `playing` is what the process does, `between` what happens to its log, if it was killed, before the next
+    start.
     """
     scenario = SCENARIOS[name]
     folder = folder / f"{name}-{'-'.join(map(str, boundary or ('dry',)))}"
@@ -251,7 +253,7 @@ def run_case(
         seen = json.loads((folder / "seen.json").read_text()) if code in (0, -signal.SIGKILL) else {}
         try:
             assert code in (0, -signal.SIGKILL), (folder / "stderr.txt").read_text()
-            if between is not None:
+            if between is not None and code != 0:
                 between(runs)
             check(scenario, runs)
             looks = longest_settlement(runs)
@@ -261,6 +263,43 @@ def run_case(
     if problem is None:
         shutil.rmtree(folder)
     return Case(name, boundary, code != 0, seen, looks, problem)
+
+
+@contextmanager
+def in_memory() -> Iterator[Path]:
+    """A folder in memory where there is one: a kill takes nothing that was written, fsync or not.
+
+    What a power cut takes is the matter of `test_power_loss.py`.
+    """
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as made:
+        yield Path(made)
+
+
+@cache
+def undisturbed(name: str) -> Case:
+    """The scenario without a kill, which counts its boundaries."""
+    with in_memory() as folder:
+        case = run_case(name, None, folder)
+    assert case.problem is None, case.problem
+    return case
+
+
+def kill_everywhere(
+    name: str, seam: str, *, between: Callable[[Runs], None] | None = None
+) -> tuple[list[Case], int]:
+    """Every boundary of the scenario at this seam, one case after another, until a script comes to its end.
+
+    Returns the cases, and how many were killed.
+    """
+    least = undisturbed(name).seen[seam] + 1
+    cases: list[Case] = []
+    with in_memory() as folder:
+        while len(cases) < least or (cases[-1].killed and cases[-1].problem is None):
+            cases.append(run_case(name, Boundary(seam, len(cases) + 1), folder, between=between))
+    wrong = [f"{case.boundary}: {case.problem}" for case in cases if case.problem is not None]
+    assert not wrong, f"{len(wrong)} of {len(cases)} cases:\n" + "\n".join(wrong)
+    return cases, sum(case.killed for case in cases)
 
 
 def check(scenario: Scenario, runs: Runs) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-import pytest
 from crash_boundaries import Boundary
 from crash_support import check_verified, play
 from run_support import Runs
@@ -25,16 +23,6 @@ _SECTOR = 512  # bytes that a disk writes whole or not at all
 _ACKNOWLEDGED = "-acknowledged"  # a file beside the log, to which the script writes the version it relies on
 _OF_THE_LOG = ("", "-wal", "-journal")  # what matters; -shm is made anew, and locks end with their process
 _CUSTOM_ID = re.compile(rb'"custom_id":"([^"]+)"')
-
-
-def recorder(folder: Path) -> Path:
-    """The library that records, compiled."""
-    source, library = Path(__file__).with_name("disk_recorder.c"), folder / "disk_recorder.so"
-    try:
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-    except (OSError, subprocess.CalledProcessError) as exc:
-        pytest.skip(f"no C compiler to build the recorder of disk writes with: {exc}")
-    return library
 
 
 def play_recorded(runs: Runs, name: str, boundary: Boundary | None) -> None:

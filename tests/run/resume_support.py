@@ -7,14 +7,18 @@ import multiprocessing
 import os
 import resource
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
+from hashlib import sha256
+from multiprocessing import forkserver
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -31,29 +35,35 @@ from batchata.sandbox import Faults, Sandbox
 
 COUNT = 4
 
-# Imports take three seconds, so one server does them once and forks a process per script. It does not look
-# for modules where those of the tests lie (Python 3.12.1), so what these import is named too.
+# One server has imported everything and forks a process per script.
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(
-    [
-        "pytest",
-        "anthropic",
-        "batchata.manager",
-        "batchata.views.results_dir",
-        "batchata.views.results_dir",
-        "batchata.replay.verify",
-        "batchata.sandbox",
-        "batchata.providers.anthropic.client",
-        "batchata.log.sqlite.claim",
-        "alembic.command",
-        "alembic.autogenerate",
-        "genai_prices.data_snapshot",
-        "httpcore2",
-        "h11",
-        "anyio.streams.tls",
-        "encodings.idna",
-    ]
-)
+context.set_forkserver_preload(["zygote"])
+
+
+def start_zygote() -> None:
+    """Start the server, unless it runs; it finds modules by the environment alone (Python 3.12)."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        if (library := recorder()) is not None:
+            environment.setenv("LD_PRELOAD", str(library))
+        forkserver.ensure_running()
+
+
+@cache
+def recorder() -> Path | None:
+    """The library that records what a script asks of the disk, if it wants that; None without a compiler."""
+    source = Path(__file__).with_name("disk_recorder.c")
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder) / "built.so"
+        try:
+            subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        kept = Path(folder).with_name(f"disk_recorder-{sha256(built.read_bytes()).hexdigest()[:16]}.so")
+        if not kept.exists():
+            built.replace(kept)  # it must be there for as long as any process may start
+    return kept
+
 
 # Where a script can be killed: before (False) or after (True) a call of this function.
 PLACES = [
@@ -85,6 +95,7 @@ class Script:
         environment = {"ANTHROPIC_BASE_URL": runs.sandbox.url, "ANTHROPIC_API_KEY": runs.sandbox.api_key}
         if story is None:
             story = partial(_run_to_its_end, count=count, given=given)
+        start_zygote()
         self._process = context.Process(
             target=_script, args=(runs.log.parent, environment, at, by, file_limit, story), daemon=True
         )

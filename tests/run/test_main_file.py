@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
-from crash_boundaries import Boundary
-from crash_support import Case, run_case
-from resume_support import COUNT, check_complete, context, left_running, manager, seen, wait_for
+from crash_boundaries import SEAMS
+from crash_support import kill_everywhere, undisturbed
+from resume_support import COUNT, check_complete, left_running, manager, seen, wait_for
 from run_support import Runs
 
 from batchata.errors import LogError, LogWriteError
@@ -32,30 +28,17 @@ def _leave_the_main_file(runs: Runs) -> None:
     shutil.rmtree(runs.out, ignore_errors=True)
 
 
-def _case(folder: Path, boundary: Boundary | None) -> Case:
-    return run_case(_STORY, boundary, folder, between=_leave_the_main_file)
-
-
-def test_a_copy_of_the_main_file_alone_pays_for_nothing_twice(figure: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("seam", SEAMS)
+def test_a_copy_of_the_main_file_alone_pays_for_nothing_twice(
+    seam: str, kills: Callable[[str, str, int, int], None]
+) -> None:
     """Killed at any boundary and started again from the main file alone, a run settles what it does not know.
 
     Every item has its result, and the provider's bill holds each answer that was needed once.
     """
-    memory = Path("/dev/shm")
-    with (
-        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as made,
-        ProcessPoolExecutor((os.cpu_count() or 1) + 1, mp_context=context) as pool,
-    ):
-        folder = Path(made)
-        whole = pool.submit(run_case, _STORY, None, folder).result()
-        assert whole.problem is None, whole.problem
-        ask = [Boundary(seam, n) for seam, most in whole.seen.items() for n in range(1, most + 1)]
-        cases = list(pool.map(partial(_case, folder), ask))
-    wrong = [f"{case.boundary}: {case.problem}" for case in cases if case.problem is not None]
-    assert not wrong, f"{len(wrong)} of {len(cases)} cases:\n" + "\n".join(wrong)
-    killed = sum(case.killed for case in cases)
-    assert killed > len(ask) / 2
-    figure(f"main file alone, {_STORY}: {killed} kills, all completed and paid once")
+    cases, killed = kill_everywhere(_STORY, seam, between=_leave_the_main_file)
+    assert killed > undisturbed(_STORY).seen[seam] / 2
+    kills(f"main file alone, {_STORY}", seam, killed, max(case.looks for case in cases))
 
 
 def test_a_copy_taken_while_the_run_goes_on_finds_its_batches(patient: tuple[Runs, list[float]]) -> None:
