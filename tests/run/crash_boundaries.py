@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import select
@@ -10,38 +9,38 @@ import signal
 import sys
 from collections import Counter
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import Any, NamedTuple
 
+import places
+
 _START, _RETURN, _RESUME = "PY_START", "PY_RETURN", "PY_RESUME"
-_CONNECTION = "httpcore2._sync.http11:HTTP11Connection"
-_WRITER = "batchata.views.results_dir:ResultsWriter"
 
 # A seam is a moment that comes again and again: where functions begin, return, or go on after a yield. They
 # are watched, not replaced: what runs is the library, its HTTP client and SQLite.
 SEAMS = {
     # a transaction of the log holds all its rows, and is about to be committed
     "uncommitted": [
-        ("batchata.log.sqlite.writer:Writer.transaction", _RESUME),
-        ("batchata.log.sqlite.schema:upgrade", _RETURN),
+        (places.TRANSACTION, _RESUME),
+        (places.UPGRADE, _RETURN),
     ],
     # it is on the disk, and nobody has acted on it
     "committed": [
-        ("batchata.log.sqlite.writer:Writer.transaction", _RETURN),
-        ("batchata.log.sqlite.schema:bring_up_to_date", _RETURN),
-        ("batchata.log.sqlite.writer:Writer._switch_to_wal", _RETURN),
+        (places.TRANSACTION, _RETURN),
+        (places.BRING_UP_TO_DATE, _RETURN),
+        (places.SWITCH_TO_WAL, _RETURN),
     ],
     # a request is whole, and not a byte of it has left
-    "request": [(f"{_CONNECTION}._send_request_headers", _START)],
+    "request": [(places.REQUEST_SENT, _START)],
     # the provider has acted and answered, and not a byte of the answer has been read
-    "answered": [(f"{_CONNECTION}._receive_response_headers", _START)],
+    "answered": [(places.ANSWER_COMES, _START)],
     # the answer has been read to its end, and nobody knows it but the worker's thread
-    "read": [(f"{_CONNECTION}._response_closed", _START)],
+    "read": [(places.ANSWER_READ, _START)],
     # the files of the results_dir
     "files": [
-        (f"{_WRITER}.job_done", _START),
-        (f"{_WRITER}._write_raw", _RETURN),
-        (f"{_WRITER}._write_processed", _RETURN),
+        (places.JOB_DONE, _START),
+        (places.WRITE_RAW, _RETURN),
+        (places.WRITE_PROCESSED, _RETURN),
     ],
 }
 
@@ -78,9 +77,9 @@ def watch(counts: Path, boundary: Boundary | None) -> Counter[str]:
         number = getattr(monitoring.events, kind)
         monitoring.register_callback(tool, number, lambda code, *_, number=number: come(code, number))
     events: Counter[CodeType] = Counter()
-    for seam, places in SEAMS.items():
-        for place, kind in places:
-            code, number = _code(place), getattr(monitoring.events, kind)
+    for seam, moments in SEAMS.items():
+        for place, kind in moments:
+            code, number = places.function_at(place).__code__, getattr(monitoring.events, kind)
             seams[code, number] = seam
             events[code] |= number
             monitoring.set_local_events(tool, code, events[code])
@@ -90,16 +89,6 @@ def watch(counts: Path, boundary: Boundary | None) -> Counter[str]:
 def write(path: Path, seen: Counter[str]) -> None:
     """Leave the counts for whoever started this process."""
     path.write_text(json.dumps(seen))
-
-
-def _code(place: str) -> CodeType:
-    module, _, name = place.partition(":")
-    function: Any = importlib.import_module(module)
-    for part in name.split("."):
-        function = getattr(function, part)
-    function = getattr(function, "__wrapped__", function)
-    assert isinstance(function, FunctionType)
-    return function.__code__
 
 
 def _wait_for_the_answer(frame: Any) -> None:

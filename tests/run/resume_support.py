@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import resource
@@ -20,10 +19,11 @@ from functools import cache, partial
 from hashlib import sha256
 from multiprocessing import forkserver
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import Any
 
 import pytest
+from places import APPEND, SUBMIT, function_at
 from run_support import Echo, Runs, echo
 
 from batchata import load_results_from_disk
@@ -67,9 +67,9 @@ def recorder() -> Path | None:
 
 # Where a script can be killed: before (False) or after (True) a call of this function.
 PLACES = [
-    ("batchata.log.sqlite.claim:SqliteClaim.append", True),
-    ("batchata.providers.anthropic.client:AnthropicClient.submit", False),
-    ("batchata.providers.anthropic.client:AnthropicClient.submit", True),
+    (APPEND, True),
+    (SUBMIT, False),
+    (SUBMIT, True),
 ]
 
 
@@ -182,11 +182,6 @@ def left_running(runs: Runs, batches: int = 2, **given: Any) -> Any:
 
 def _signal_at(place: str, after: bool, number: int, by: int) -> None:
     """A signal for this process before or after the call of that number."""
-    module, _, name = place.partition(":")
-    function = importlib.import_module(module)
-    for part in name.split("."):
-        function = getattr(function, part)
-    assert isinstance(function, FunctionType)
     calls = Counter[CodeType]()
 
     def on_event(code: CodeType, *_: object) -> None:
@@ -198,7 +193,7 @@ def _signal_at(place: str, after: bool, number: int, by: int) -> None:
     event = monitoring.events.PY_RETURN if after else monitoring.events.PY_START
     monitoring.use_tool_id(tool, "signal")
     monitoring.register_callback(tool, event, on_event)
-    monitoring.set_local_events(tool, function.__code__, event)
+    monitoring.set_local_events(tool, function_at(place).__code__, event)
 
 
 def faulty() -> Faults:

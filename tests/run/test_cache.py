@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import APPEND
 from resume_support import Script, fresh, manager
 from run_support import MODEL, Runs, conversations
 from typer.testing import CliRunner
@@ -178,12 +179,7 @@ def test_it_survives_a_kill(tmp_path: Path, commit: int) -> None:
     """The decision is in the log: the next start caches as the first did, and writes no second time."""
     given = {"system": RULES, "cache": "auto", "response_model": None}
     with fresh(tmp_path / "run") as runs:
-        assert (
-            Script(
-                runs, ("batchata.log.sqlite.claim:SqliteClaim.append", True, commit), count=8, **given
-            ).ends()
-            == -signal.SIGKILL
-        )
+        assert Script(runs, (APPEND, True, commit), count=8, **given).ends() == -signal.SIGKILL
         run = manager(runs, 8, **given)
         assert run.run()["completed_items"] == 8
         charges = [r.event for r in runs.events() if isinstance(r.event, CostCharged)]

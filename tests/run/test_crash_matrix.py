@@ -6,11 +6,14 @@ then a case of its own with a real process, a real log and a real server.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import pytest
 from crash_boundaries import SEAMS
 from crash_support import SCENARIOS, kill_everywhere, undisturbed
+from resume_support import Script
+from run_support import Runs
 
 
 @pytest.mark.parametrize("seam", SEAMS)
@@ -28,3 +31,12 @@ def test_killed_anywhere_a_script_that_is_started_again_loses_nothing_and_pays_o
     cases, killed = kill_everywhere(name, seam)
     assert killed > undisturbed(name).seen[seam] / 2
     kills(f"crash matrix, {name}", seam, killed, max(case.looks for case in cases))
+
+
+def test_scripts_are_forked_from_a_process_that_is_ready(runs: Runs) -> None:
+    """The server of forks is silent about a module that it cannot import; each script would take seconds."""
+    assert Script(runs, story=_assert_ready).ends() == 0, (runs.log.parent / "stderr.txt").read_text()
+
+
+def _assert_ready(runs: Runs) -> None:
+    assert "zygote" in sys.modules

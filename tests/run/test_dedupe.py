@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import APPEND
 from resume_support import Script, faulty, fresh, manager, opened
 from run_support import MODEL, Echo, Runs
 from typer.testing import CliRunner
@@ -127,7 +128,7 @@ def test_it_survives_a_kill(tmp_path: Path, commit: int) -> None:
     """Killed after any commit, the next start completes it; nothing is paid twice, and the log verifies."""
     given = {"messages": saying(), "dedupe": True}
     with fresh(tmp_path / "run", faults=faulty()) as runs:
-        code = Script(runs, ("batchata.log.sqlite.claim:SqliteClaim.append", True, commit), **given).ends()
+        code = Script(runs, (APPEND, True, commit), **given).ends()
         assert code in (0, -signal.SIGKILL)
         run = manager(runs, **given)
         assert run.run()["completed_items"] == 8

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from places import SUBMIT
 from resume_support import (
     COUNT,
     Script,
@@ -27,7 +28,6 @@ HTML = "<html>\n<head><title>Sign in</title></head>\n<body>{}</body>\n</html>\n"
 ERROR = '{"type":"error","error":{"type":"api_error","message":"Internal server error"}}\n'
 FOREIGN = "".join(f'{{"custom_id":"other-{n}","result":{{"type":"canceled"}}}}\n' for n in range(COUNT))
 ZERO = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
-SUBMIT = "batchata.providers.anthropic.client:AnthropicClient.submit"
 
 
 @pytest.mark.parametrize("counts", [None, ZERO, {"succeeded": 1}, {**ZERO, "errored": COUNT - 1}])

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from places import APPEND
 from resume_support import Script, left_running, manager, seen
 from run_support import Runs
 from typer.testing import CliRunner
@@ -29,7 +30,7 @@ def show(path: Path) -> str:
 @pytest.fixture
 def copied(runs: Runs, tmp_path: Path) -> Path:
     """The main file alone of a log whose first start was killed before anything else was in it."""
-    code = Script(runs, ("batchata.log.sqlite.claim:SqliteClaim.append", True, 1)).ends()
+    code = Script(runs, (APPEND, True, 1)).ends()
     assert code == -signal.SIGKILL
     assert (tmp_path / "run.db-wal").stat().st_size > 0
     (tmp_path / "copy").mkdir()

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from places import APPEND
 from resume_support import COUNT, Script, check_complete, fresh, manager, seen, wait_for
 from run_support import Runs
 
@@ -75,7 +76,7 @@ def test_a_second_process_is_told_who_drives_the_run(patient: tuple[Runs, list[f
 
 def test_a_run_that_is_just_being_begun_is_not_begun_again(runs: Runs) -> None:
     """Nothing of it is in the log yet, and still a second process does not take the log for empty."""
-    script = Script(runs, ("batchata.log.sqlite.claim:SqliteClaim.append", False, 1), by=signal.SIGSTOP)
+    script = Script(runs, (APPEND, False, 1), by=signal.SIGSTOP)
     wait_for(lambda: runs.log.exists() and list(runs.log.parent.glob("*.lock")) != [])
     time.sleep(0.5)  # it has the lock, so it stops in no time
     with pytest.raises(RunClaimedError, match=f"process {script.pid} on {socket.gethostname()}"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import APPEND, SUBMIT
 from resume_support import Script, fresh
 from run_support import Echo, Runs, conversations, echo
 from typer.testing import CliRunner
@@ -124,8 +125,8 @@ def test_what_a_raised_limit_may_cost_is_held_back(tmp_path: Path) -> None:
 def test_a_raised_limit_outlives_a_kill(tmp_path: Path, place: str) -> None:
     """Decided and not yet sent, or sent and not yet known: whoever starts next keeps to the decision."""
     where = {
-        "append": ("batchata.log.sqlite.claim:SqliteClaim.append", True, 3),
-        "submit": ("batchata.providers.anthropic.client:AnthropicClient.submit", False, 1),
+        "append": (APPEND, True, 3),
+        "submit": (SUBMIT, False, 1),
     }
     with cut(tmp_path / "run") as (runs, asked):
         assert runs.manager(3, max_tokens=100).run()["failed_items"] == 1

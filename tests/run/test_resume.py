@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from places import APPEND, OUTCOME_RECORDED, RUN_COMPLETED, SUBMIT
 from resume_support import COUNT, Script, check_complete, faulty, fresh, left_running, manager
 from run_support import Runs
 
@@ -19,11 +20,7 @@ def test_killed_again_and_again_the_run_still_gets_on(tmp_path: Path) -> None:
     with fresh(tmp_path / "run", faults=faulty()) as runs:
         codes = []
         while not codes or codes[-1]:
-            codes.append(
-                Script(
-                    runs, ("batchata.log.sqlite.claim:SqliteClaim.append", True, 7), max_parallel_jobs=1
-                ).ends()
-            )
+            codes.append(Script(runs, (APPEND, True, 7), max_parallel_jobs=1).ends())
             assert len(codes) < 30
         check_complete(runs, max_parallel_jobs=1)
         assert runs.types().count("run_resumed") == len(codes) - 1 > 1
@@ -70,7 +67,7 @@ def test_a_script_killed_while_a_creation_hangs_finds_its_batch_again(tmp_path: 
 def test_a_batch_that_never_arrived_is_proven_absent_and_sent_once(tmp_path: Path) -> None:
     """Killed with the intent in the log and nothing on the wire."""
     with fresh(tmp_path / "run") as runs:
-        Script(runs, ("batchata.providers.anthropic.client:AnthropicClient.submit", False, 1)).ends()
+        Script(runs, (SUBMIT, False, 1)).ends()
         assert runs.sandbox.batches == []
         check_complete(runs)
         settled = [r.event for r in runs.events() if r.event.TYPE == "submission_settled"]
@@ -81,7 +78,7 @@ def test_a_batch_that_never_arrived_is_proven_absent_and_sent_once(tmp_path: Pat
 def test_a_lost_submission_is_given_its_time_from_when_the_sending_ended(tmp_path: Path) -> None:
     """An upload may take longer than the delay; what its last byte creates appears only after that."""
     with fresh(tmp_path / "run") as runs:
-        Script(runs, ("batchata.providers.anthropic.client:AnthropicClient.submit", False, 1)).ends()
+        Script(runs, (SUBMIT, False, 1)).ends()
         time.sleep(0.5)
         check_complete(runs, settle_delay=0.4)
         at = {r.event.TYPE: r.at for r in reversed(runs.events())}
@@ -92,7 +89,7 @@ def test_a_start_that_only_completes_what_was_recorded_needs_no_new_calls(tmp_pa
     """Killed after the last outcome and before the job's completion: nothing is pending, a job is open."""
     with fresh(tmp_path / "run") as runs:
         given = {"items_per_job": COUNT}
-        place = ("batchata.core.evolve:_outcome_recorded", False, COUNT)
+        place = (OUTCOME_RECORDED, False, COUNT)
         assert Script(runs, place, **given).ends() == -signal.SIGKILL
         assert runs.types()[-1] == "cost_charged"
         check_complete(runs, **given)
@@ -135,7 +132,7 @@ def test_what_waited_leaves_no_trace_in_the_files_of_a_finished_run(
     assert waiting.read_text().count("null") == 4
     delay[0] = 0.0
     runs.sandbox.end_all()
-    script = Script(runs, ("batchata.core.evolve:_run_completed", False, 1), **given)
+    script = Script(runs, (RUN_COMPLETED, False, 1), **given)
     assert script.ends() == -signal.SIGKILL
     check_complete(runs, **given)
     assert waiting.read_text() == "[]\n"

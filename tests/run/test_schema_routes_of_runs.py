@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pytest
 from money_support import bill
+from places import SCHEMA_ROUTE_CHANGED
 from pydantic import BaseModel, create_model
 from resume_support import Script, fresh, manager, opened
 from run_support import MODEL, Echo, Runs, conversations, echo
@@ -279,7 +280,7 @@ def test_killed_with_the_decision_in_the_log_the_next_start_follows_it(
 ) -> None:
     """It stands beside the outcomes that led to it, in one commit."""
     found = service(TOO_LARGE)
-    place = ("batchata.core.evolve:_schema_route_changed", True, 1)
+    place = (SCHEMA_ROUTE_CHANGED, True, 1)
     assert Script(runs, place, max_parallel_jobs=1).ends() == -signal.SIGKILL
     assert runs.types()[-1] == "schema_route_changed"
     assert manager(runs, max_parallel_jobs=1).run()["completed_items"] == 4

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import SUBMIT
 from resume_support import COUNT, Script, check_complete, check_paid_once, fresh, left_running, manager
 from run_support import Echo, Runs, echo
 
@@ -23,8 +24,6 @@ from batchata.providers.anthropic.client import AnthropicClient
 from batchata.run.engine import Engine
 from batchata.run.same_run import check_same_place
 from batchata.sandbox import Faults, Sandbox
-
-SUBMIT = "batchata.providers.anthropic.client:AnthropicClient.submit"
 
 
 def verdicts(runs: Runs) -> list[str]:
