@@ -105,14 +105,17 @@ def _until(run: Run, job: Job, owned: list[Job], apart: int | None) -> int | Non
 
 
 def _apart_at(run: Run, moment: int, owned: list[Job], apart: int | None) -> list[int]:
-    """By how much the provider's clock may have been ahead of ours at a moment by ours."""
+    """By how much the provider's clock may have been ahead of ours at a moment by ours.
+
+    `apart` is by the Date of answers, which may be that of a gateway in between: then ours may be right, too.
+    """
     found = [
         other.created_at - other.submitted_at
         for other in owned
         if other.created_at and other.submitted_at and abs(other.started_at - moment) < _CALIBRATED_BY
     ]
     is_of_this_start = moment >= max(run.resumed_at, run.started_at)
-    return [*found, apart] if apart is not None and is_of_this_start else found
+    return [*found, apart, 0] if apart is not None and is_of_this_start else found
 
 
 def _same_key(run: Run, job: Job, anchors: list[str]) -> bool:

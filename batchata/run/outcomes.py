@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
@@ -14,6 +14,7 @@ from batchata.core.retry import SPENT, schedule_retries
 from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
 from batchata.errors import (
+    AuthenticationFailedError,
     BatchataError,
     BatchNotFoundError,
     IncompleteResultsError,
@@ -21,6 +22,7 @@ from batchata.errors import (
     RequestRefusedError,
     SpendLimitError,
     UnknownSubmissionError,
+    UnreadableReplyError,
 )
 from batchata.providers.port import Batch
 from batchata.run import calls, doubts, schema_route
@@ -38,6 +40,9 @@ _DOUBLINGS = 5
 _SHORT_DOWNLOADS = 2  # results with gaps are fetched so many times before the gaps count as missing
 _SHORT_OF_ANSWERS = 12  # … and so many times where answers are among what is lacking, which were paid for
 _MOST_REFUSED = 10  # items that jobs are refused for, one after another, before it seems to be all of them
+_ODD_ANSWERS = (
+    3  # definite refusals of questions, one after another, that are put down to somebody in between
+)
 _UNREADABLE = 5  # looks until an ended batch that shows no custom ids is given up
 _GONE_LOOKS = 5  # looks, and …
 _GONE_AFTER = 10  # … so many times `settle_delay` until a batch that nobody knows is believed to be gone
@@ -62,6 +67,8 @@ class Intake:
         self._random = random
         self._collections: dict[int, Collection] = {}
         self._failures = 0  # rounds of failures, one after another
+        self._is_known = False  # whether key and address were good for a call in this start
+        self._odd: Counter[str] = Counter()  # questions that were refused since one was answered, by kind
         self.paused_until = 0  # nothing new is sent before: the provider did not answer the last time
         self.cancelled: set[int] = set()
         self.created: dict[int, str] = {}  # job -> its batch, as soon as the provider has said so
@@ -83,12 +90,12 @@ class Intake:
     def take(self, report: calls.Report) -> None:
         """Append what the report says. An error that waiting cannot cure goes to `trouble`."""
         if not isinstance(report, calls.CallFailed):
-            self._failures = 0
+            self._failures, self._is_known = 0, True
+            self._odd.clear()
         match report:
             case calls.Submitted():
                 self._refused = 0
-                self.created[report.job] = report.batch.batch_id
-                self._journal.append(_submitted(report.job, report.batch))
+                self._created(report.job, report.batch)
             case calls.FilesRefused():
                 self._files_refused(self._run.jobs[report.job], report.refused)
             case calls.Sought():
@@ -105,6 +112,17 @@ class Intake:
                 self._failed(report)
             case _:
                 assert_never(report)
+
+    def _created(self, number: int, batch: Batch) -> None:
+        """An answer that names the batch of another job is a repeated one, and says nothing of this job's."""
+        others = {job.batch_id for job in self._run.jobs.values()}
+        if batch.batch_id in others:
+            said = f"creating a batch: the answer names {batch.batch_id}, which is another job's"
+            error = RequestError(kind="odd_reply", message=said)
+            self._journal.append(events.SubmissionUnknown(job=number, error=error))
+            return
+        self.created[number] = batch.batch_id
+        self._journal.append(_submitted(number, batch))
 
     def _files_refused(self, job: Job, refused: dict[int, str]) -> None:
         """The job became no batch; its other items are sent again at once."""
@@ -241,10 +259,22 @@ class Intake:
                     doing=report.doing, jobs=list(report.jobs), error=as_error(error), not_before=not_before
                 )
             )
+        if self._is_odd(report.doing, error):
+            return
         if report.doing == "collect":
             self._not_collected(self._run.jobs[report.jobs[0]], error)
         elif not self._is_passing(error):
             self._give_up(error, *report.jobs)
+
+    def _is_odd(self, doing: str, error: BatchataError) -> bool:
+        """A question that is refused now and then, although others were answered: a gateway's 403, 404 or
+        login page passes, as its 5xx does. What is refused again and again is believed."""
+        if not self._is_known or error.kind == "redirected":
+            return False
+        if not isinstance(error, AuthenticationFailedError | RequestRefusedError | UnreadableReplyError):
+            return False
+        self._odd[doing] += 1
+        return self._odd[doing] <= _ODD_ANSWERS
 
     def _not_collected(self, job: Job, error: BatchataError) -> None:
         if isinstance(error, BatchNotFoundError):

@@ -121,8 +121,8 @@ def test_recorded_batches_are_read(script: Any, connect: Any, recorded: Path) ->
     said = json.loads((recorded / "batches/anthropic__batch_get.json").read_text(encoding="utf-8"))
     raw = said["interactions"][0]["raw_body"]
     script.says(200, raw)
-    (batch,) = connect(script).poll(["x"], 0).values()
     value = json.loads(raw)
+    (batch,) = connect(script).poll([value["id"]], 0).values()
     created = datetime.fromtimestamp(batch.created_at / 1e6, UTC)
     assert (batch.batch_id, batch.size, batch.ended) == (value["id"], 2, False)
     assert abs((created - datetime.fromisoformat(value["created_at"])).total_seconds()) < 1e-5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,12 @@ from resume_support import (
 )
 from run_support import Runs
 
-from batchata.errors import BatchNotFoundError, IncompleteResultsError, PendingRunWarning
+from batchata.errors import (
+    AuthenticationFailedError,
+    BatchNotFoundError,
+    IncompleteResultsError,
+    PendingRunWarning,
+)
 from batchata.sandbox import Faults
 
 HTML = "<html>\n<head><title>Sign in</title></head>\n<body>{}</body>\n</html>\n"
@@ -108,7 +114,7 @@ def test_a_batch_that_nobody_knows_is_given_up_only_after_looks_over_minutes(
     left_running(runs, 1, items_per_job=COUNT)
     runs.sandbox.end_all()
     (batch,) = runs.sandbox.batches
-    runs.sandbox._service.delete(batch.id)
+    runs.sandbox._batches.delete(batch.id)
     delay[0] = 0.0
     made = manager(runs, items_per_job=COUNT, settle_delay=0.1)
     before, began = len(runs.sandbox.exchanges), time.monotonic()
@@ -135,7 +141,7 @@ def test_a_batch_that_nobody_knows_is_told_by_starts_that_may_not_wait(
                 manager(runs, **given).run()
             time.sleep(0.05)
 
-    hidden = runs.sandbox._service
+    hidden = runs.sandbox._batches
     known, hidden._records = hidden._records, {}
     starts(4)
     hidden._records = known
@@ -151,6 +157,59 @@ def test_a_batch_that_nobody_knows_is_told_by_starts_that_may_not_wait(
     assert runs.creates() == 1
 
 
+@pytest.mark.parametrize("what", ["poll_status", "results_status"])
+@pytest.mark.parametrize("status", [401, 403, 400, 451])
+def test_a_question_that_is_refused_now_and_then_is_asked_again(runs: Runs, what: str, status: int) -> None:
+    """A gateway refuses now and then what it lets through before and after: nothing ends for it."""
+    runs.sandbox.faults = Faults(**{what: [status, 0, status, status]})
+    check_complete(runs, 6)
+
+
+def test_a_key_that_is_refused_from_some_moment_on_is_believed(patient: tuple[Runs, list[float]]) -> None:
+    """After a few more questions the run stops; nothing is lost or sent meanwhile."""
+    runs, delay = patient
+    left_running(runs, 2)
+    delay[0] = 0.0
+    runs.sandbox.faults = Faults(poll_status=[0, 0] + [403] * 999)
+    with pytest.raises(AuthenticationFailedError):
+        manager(runs).run()
+    assert sum(status == 403 for *_, status in runs.sandbox.exchanges) <= 12
+    runs.sandbox.faults = Faults()
+    runs.sandbox.end_all()
+    check_complete(runs)
+
+
+def test_the_description_of_another_batch_is_not_believed(patient: tuple[Runs, list[float]]) -> None:
+    """A cache that mixes answers up says that a batch has ended without an answer: it is asked again."""
+    runs, delay = patient
+    left_running(runs, 1, items_per_job=COUNT)
+    delay[0] = 0.0
+    counts = {**ZERO, "errored": COUNT}
+    other = {"id": "msgbatch_other", "processing_status": "ended", "request_counts": counts}
+    runs.sandbox.faults = Faults(descriptions=[None, other, other])
+    driving = threading.Thread(target=manager(runs, items_per_job=COUNT).run)
+    driving.start()
+    wait_for(lambda: not runs.sandbox.faults.descriptions)
+    runs.sandbox.end_all()
+    driving.join(30)
+    check_complete(runs, items_per_job=COUNT)
+    assert runs.creates() == 1
+
+
+def test_an_answer_to_a_create_that_names_another_jobs_batch_is_not_believed(
+    patient: tuple[Runs, list[float]],
+) -> None:
+    """A repeated answer says nothing of this job: its own batch is looked for, found and collected."""
+    runs, delay = patient
+    left_running(runs, 1, max_parallel_jobs=1)
+    (batch,) = runs.sandbox.batches
+    delay[0] = 0.0
+    runs.sandbox.end_all()
+    runs.sandbox.faults = Faults(created_as=[{"id": batch.id, "processing_status": "in_progress"}])
+    check_complete(runs, max_parallel_jobs=1)
+    assert runs.creates() == 2
+
+
 def test_a_job_that_cannot_be_collected_does_not_keep_others_from_it(
     patient: tuple[Runs, list[float]],
 ) -> None:
@@ -158,7 +217,7 @@ def test_a_job_that_cannot_be_collected_does_not_keep_others_from_it(
     runs, delay = patient
     left_running(runs, 2, count=6)
     runs.sandbox.end_all()
-    runs.sandbox._service.delete(runs.sandbox.batches[0].id)
+    runs.sandbox._batches.delete(runs.sandbox.batches[0].id)
     delay[0] = 0.0
     made = manager(runs, 6)
     with pytest.raises(BatchNotFoundError):

@@ -202,26 +202,27 @@ def test_a_login_in_the_base_url_and_a_token_cannot_both_be_sent(
 
 def test_a_log_with_a_password_in_its_address_goes_on(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it was written by older versions: the place is the same, and is named without the password."""
-    from batchata.core.events import RunStarted
     from batchata.run.same_run import check_same_place
 
     runs.manager().run()
-    (started,) = [recorded.event for recorded in runs.events() if isinstance(recorded.event, RunStarted)]
-    old = _run_of(started, runs.sandbox.url.replace("//", "//user:hush@"))
+    old = _run_at(runs, runs.sandbox.url.replace("//", "//user:hush@"))
     check_same_place(old, "anthropic", runs.sandbox.url)
     with pytest.raises(RunMismatchError) as caught:
         check_same_place(old, "anthropic", "http://127.0.0.1:2")
     assert "hush" not in str(caught.value)
 
 
-def _run_of(started: Any, base_url: str) -> Any:
+def _run_at(runs: Runs, base_url: str) -> Any:
+    """The run of the log, as if it had been started there."""
     from msgspec.structs import replace
 
-    from batchata.core.state import Run
+    from batchata.core.events import RunStarted
+    from batchata.core.evolve import fold
 
-    run = Run()
-    run.started = replace(started, base_url=base_url)
-    return run
+    return fold(
+        (r.version, r.at, replace(r.event, base_url=base_url) if isinstance(r.event, RunStarted) else r.event)
+        for r in runs.events()
+    )
 
 
 def test_two_workspaces_work_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

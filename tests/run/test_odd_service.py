@@ -154,11 +154,17 @@ def test_an_odd_description_ends_a_start_and_loses_nothing(runs: Runs, said: byt
 
 def test_an_odd_description_keeps_no_other_batch_from_being_collected(runs: Runs) -> None:
     """What is paid for comes first: the other job is done when the error is raised."""
-    runs.sandbox.faults = Faults(descriptions=[b"null", None] * 50)
+    runs.sandbox.faults = Faults(descriptions=[b"null", None, *[b"null"] * 50])
     with pytest.raises(UnreadableReplyError):
         runs.manager(6).run()
     assert runs.manager(6).stats()["completed_items"] == 3
     check_paid_once(runs, 6)
+
+
+def test_an_odd_description_now_and_then_ends_nothing(runs: Runs) -> None:
+    """Where others can be read, it is asked for again."""
+    runs.sandbox.faults = Faults(descriptions=[b"null", None] * 50)
+    assert runs.manager(6).run()["completed_items"] == 6
 
 
 def test_creates_that_answer_nonsense_end_the_sending(runs: Runs) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from functools import cached_property
 from hashlib import sha256
 from typing import IO, Any
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import anthropic
 import httpx2
@@ -134,7 +134,7 @@ class AnthropicClient:
         self._reach(client.base_url)
 
     def _reach(self, url: httpx2.URL) -> None:
-        if getproxies().keys() & {url.scheme, "all"}:
+        if getproxies().keys() & {url.scheme, "all"} and not proxy_bypass(url.host):
             return  # the way out is the proxy's
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
@@ -260,7 +260,13 @@ class AnthropicClient:
                 response = self._questions.get(f"{_PATH}/{batch_id}", cast_to=httpx2.Response)
         except BatchNotFoundError:
             return None
-        return batch_of(self._object(response, f"the description of {batch_id}"))
+        batch = batch_of(self._object(response, f"the description of {batch_id}"))
+        if batch.batch_id != batch_id:
+            raise UnreadableReplyError(
+                f"asking for {batch_id}: the answer describes another batch, {batch.batch_id}",
+                kind="odd_reply",
+            )
+        return batch
 
     def _newest(self, since: int, most_pages: int | None) -> Iterator[Batch]:
         """The batches created since then, newest first; all of them, unless a number of pages is given.

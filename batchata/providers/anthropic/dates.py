@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import httpx2
 
 from batchata.clock import running
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Dates:
@@ -16,14 +19,18 @@ class Dates:
         self._noted: tuple[int, int] | None = None  # its date, and our running clock then
 
     def note(self, response: httpx2.Response) -> None:
-        """A response hook. Refusals may come from somebody in between, with another clock."""
-        if not response.is_success:
+        """A response hook. Refusals may come from somebody in between, with another clock, and what comes out
+        of a cache bears the date of when it went in.
+        """
+        if not response.is_success or response.headers.get("age", "0").strip() != "0":
             return
         try:
             said = parsedate_to_datetime(response.headers["date"])
-            self._noted = int(said.timestamp() * 1e6), running()
-        except (KeyError, ValueError, OverflowError, OSError):
+        except (KeyError, ValueError, TypeError, IndexError, OverflowError):
             return
+        if said.tzinfo is None:  # "-0000"
+            said = said.replace(tzinfo=UTC)
+        self._noted = (said - _EPOCH) // timedelta(microseconds=1), running()
 
     @property
     def now(self) -> int | None:
