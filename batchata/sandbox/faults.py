@@ -15,11 +15,13 @@ __all__ = ["Download", "Faults", "Selector", "chosen"]
 _PIECE = 1 << 16
 
 # Which requests of a batch: positions and/or custom ids, or a question asked of (custom_id, position).
-type Selector = Collection[int | str] | Callable[[str, int], bool] | None
+# True: all.
+type Selector = Collection[int | str] | Callable[[str, int], bool] | bool | None
 
 _SELECTORS = (
     "only_batches",
     "refused",
+    "schemas_refused",
     "errored",
     "expired",
     "unknown_kind",
@@ -50,7 +52,7 @@ class Faults:
 
     - a list is used up from the front, one entry per call; 0 lets a call through (downloads: -1);
     - a number of calls counts down; `True` means every call;
-    - a selector (positions, custom ids, or a predicate of custom id and position) stays.
+    - a selector (positions, custom ids, a predicate of custom id and position, or `True`) stays.
     """
 
     # POST /v1/messages/batches
@@ -83,6 +85,11 @@ class Faults:
     cut_last_line: int = 0  # the last line ends in its middle
     slow_results: float = 0.0  # seconds per line
     # lines of results, fixed when the batch ends
+    schemas_refused: Selector = None  # the schemas of output formats; without one a request is answered
+    schema_refusal: str = (
+        "The compiled grammar is too large, which would cause performance issues. Simplify your tool schemas "
+        "or reduce the number of strict tools."
+    )
     only_batches: Collection[int] | None = None  # the batches hit, by order of creation; None: all
     errored: Selector = None
     error_type: str = "overloaded_error"
@@ -143,16 +150,19 @@ class Faults:
 
 def _check(name: str, value: Any) -> None:
     """A wrong shape would be met only in the middle of a call, as an error of the server."""
-    if name in _SELECTORS and not (value is None or callable(value) or isinstance(value, Collection)):
-        raise InvalidInputError(f"{name} takes a collection such as {{0, 3}} or a predicate, not {value!r}")
+    taken = value is None or callable(value) or isinstance(value, Collection | bool)
+    if name in _SELECTORS and not taken:
+        raise InvalidInputError(
+            f"{name} takes a collection such as {{0, 3}}, a predicate, or True, not {value!r}"
+        )
     if name in _LISTS and not isinstance(value, list):
         raise InvalidInputError(f"{name} takes a list with one entry per call, such as [529], not {value!r}")
 
 
 def chosen(selector: Selector, custom_id: str, number: int) -> bool:
     """Whether the selector names this request."""
-    if selector is None:
-        return False
+    if selector is None or isinstance(selector, bool):
+        return bool(selector)
     if callable(selector):
         return selector(custom_id, number)
     return number in selector or custom_id in selector

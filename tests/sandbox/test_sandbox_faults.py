@@ -235,3 +235,17 @@ def test_a_fault_of_the_wrong_shape_is_refused_where_it_is_made(wrong: dict[str,
     """Else every call that meets it would fail inside the server, and a client would wait for ever."""
     with pytest.raises(InvalidInputError, match="such as"):
         Faults(**wrong)
+
+
+def test_schemas_are_refused_where_they_stand_in_the_format(serve, connect, request_of):
+    """As the service does with grammars that are too large; what asks without a format is answered."""
+    client = connect(serve("{}", faults=Faults(schemas_refused=True)))
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    native = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    entries = [request_of("native", **native), request_of("prompt", system=json.dumps(schema))]
+    batch = client.messages.batches.create(requests=entries)
+    results = {line.custom_id: line.result for line in client.messages.batches.results(batch.id)}
+    assert results["prompt"].type == "succeeded"
+    refused = results["native"].error.error
+    assert refused.type == "invalid_request_error"
+    assert refused.message.startswith("The compiled grammar is too large")

@@ -1,4 +1,4 @@
-"""What the sandbox knows of models and what the library knows agree, or the difference is listed here."""
+"""What the sandbox knows of models and what the library knows agree."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from batchata.sandbox.anthropic import models as sandbox
 # What each says of a model, by what it is about.
 PAIRS: dict[str, tuple[Callable[[Model], Any], Callable[[str], Any]]] = {
     "thinks": (lambda model: model.thinks_by_default, sandbox.thinks),
+    "always thinks": (lambda model: model.always_thinks, sandbox.always_thinks),
+    "longest answer": (lambda model: model.max_output_tokens, sandbox.most_tokens),
     "forced tools": (lambda model: model.forced_tools, lambda name: not sandbox.forced_tool_refused(name)),
     "prefill": (lambda model: model.prefill, lambda name: not sandbox.prefill_refused(name)),
     "pages": (lambda model: model.pdf_pages, sandbox.pages_allowed),
@@ -25,14 +27,6 @@ PAIRS: dict[str, tuple[Callable[[Model], Any], Callable[[str], Any]]] = {
         lambda name: sandbox.inference_place({"model": name, "inference_geo": "us"}) == "us",
     ),
 }
-MAY_DIFFER: dict[str, set[str]] = {
-    # The library makes room for thinking; in the sandbox these answer with text first, so that both are met.
-    "thinks": {"claude-opus-5", "claude-sonnet-5"},
-    # Nothing is documented of these: the library takes the most, which caches less than it could.
-    "cache": {
-        "claude-fable-5-1", "claude-fable-5-2", "claude-mythos-5-1", "claude-mythos-5-2", "claude-opus-5-5"
-    },
-}  # fmt: skip
 
 
 def living() -> list[Model]:
@@ -45,7 +39,7 @@ def test_both_say_the_same_of_each_model(about: str) -> None:
     """So that what is tested against the sandbox is what the library reckons with."""
     ours, theirs = PAIRS[about]
     differing = {model.id for model in living() if ours(model) != theirs(model.id)}
-    assert differing == MAY_DIFFER.get(about, set())
+    assert differing == set()
 
 
 def test_a_model_ends_on_the_same_day() -> None:

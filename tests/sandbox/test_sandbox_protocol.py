@@ -193,10 +193,10 @@ def test_an_answer_longer_than_max_tokens_is_cut(serve, connect, request_of):
 
 
 def test_newest_models_think_first(serve, connect, request_of):
-    """Models of the 5.5 generation answer with a thinking block before the text."""
+    """Models from 5 on answer with a thinking block before the text."""
     client = connect(serve("fine"))
     batch = client.messages.batches.create(
-        requests=[request_of("new", model="claude-sonnet-5-5"), request_of("old", model="claude-sonnet-5")]
+        requests=[request_of("new", model="claude-sonnet-5-5"), request_of("old", model="claude-sonnet-4-6")]
     )
     results = results_of(client, batch.id)
     assert [b.type for b in results["new"].message.content] == ["thinking", "text"]

@@ -140,9 +140,10 @@ _TABLE: list[Model] = [
     replace(_GEN_3_5, id="claude-3-5-haiku-20240307", successor=_LATEST["haiku"], exists=False),
 ]
 
-# From the page on prompt caching (August 2026); that of Sonnet 5.5 is reported elsewhere.
+# From the page on prompt caching (August 2026); of the three 5.5 models as a router's migration guide has it.
+_5_5 = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
 _CACHE_MINIMUM = {
-    512: ("claude-opus-5", "claude-fable-5", "claude-mythos-5", "claude-sonnet-5-5"),
+    512: ("claude-opus-5", "claude-fable-5", "claude-mythos-5", *_5_5),
     1_024: ("claude-opus-4-8", "claude-sonnet-5", "claude-sonnet-4-6", "claude-sonnet-4-5"),
     2_048: ("claude-opus-4-7", "claude-mythos-preview"),
 }

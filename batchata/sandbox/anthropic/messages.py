@@ -26,7 +26,7 @@ def message_of(
     if tokens > limit:
         characters = int(4 * limit / text_factor(model))
         blocks, stop_reason, tokens = _cut(blocks, characters), "max_tokens", limit
-    if thinks(model) and (not blocks or blocks[0].get("type") != "thinking"):
+    if _thinks(params) and (not blocks or blocks[0].get("type") != "thinking"):
         blocks = [{"type": "thinking", "thinking": "", "signature": "sandbox"}, *blocks]
     return {
         "id": message_id,
@@ -39,6 +39,12 @@ def message_of(
         "stop_details": answer.stop_details,
         "usage": _usage(used, tokens, tier, inference_place(params), answer.usage),
     }
+
+
+def _thinks(params: dict[str, Any]) -> bool:
+    """Whether the answer begins with thinking: as asked for, else as the model does it by itself."""
+    asked = (params.get("thinking") or {}).get("type")
+    return thinks(params["model"]) if asked is None else asked != "disabled"
 
 
 def _cut(blocks: list[dict[str, Any]], characters: int) -> list[dict[str, Any]]:

@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Any
 
 __all__ = [
+    "always_thinks",
     "cache_minimum",
     "forced_tool_refused",
     "image_tokens",
     "inference_place",
     "model_missing",
+    "most_tokens",
     "pages_allowed",
     "prefill_refused",
     "text_factor",
@@ -67,9 +69,15 @@ def _family(model: str) -> tuple[str, tuple[int, int]]:
 
 @lru_cache(maxsize=512)
 def thinks(model: str) -> bool:
-    """Whether answers begin with a thinking block: the 5.5 generation, Fable and Mythos."""
+    """Whether answers begin with a thinking block where nothing is said of it: from 5 on."""
+    return _family(model)[1] >= (5, 0) or always_thinks(model)
+
+
+@lru_cache(maxsize=512)
+def always_thinks(model: str) -> bool:
+    """Whether thinking can be neither turned off nor given a budget: Opus 5.5, Fable and Mythos."""
     family, version = _family(model)
-    return family in ("fable", "mythos") or version >= (5, 5)
+    return family in ("fable", "mythos") or (family == "opus" and version >= (5, 5))
 
 
 @lru_cache(maxsize=512)
@@ -99,6 +107,12 @@ def pages_allowed(model: str) -> int:
 
 
 @lru_cache(maxsize=512)
+def most_tokens(model: str) -> int:
+    """The longest answer: 64k of the 4.5 generation and before, else 128k."""
+    return 64_000 if _family(model)[1] <= (4, 5) else 128_000
+
+
+@lru_cache(maxsize=512)
 def text_factor(model: str) -> float:
     """How many tokens a text makes, relative to the tokenizer before Claude 4.7."""
     return 1.3 if _family(model)[1] >= (4, 7) else 1.0
@@ -114,7 +128,10 @@ def image_tokens(model: str) -> int:
 _CACHE_MINIMUM = {
     ("opus", (5, 5)): 512,
     ("sonnet", (5, 5)): 512,
+    ("haiku", (5, 5)): 512,
     ("opus", (5, 0)): 512,
+    ("fable", (5, 0)): 512,
+    ("mythos", (5, 0)): 512,
     ("opus", (4, 8)): 1_024,
     ("sonnet", (5, 0)): 1_024,
     ("sonnet", (4, 6)): 1_024,
@@ -126,7 +143,4 @@ _CACHE_MINIMUM = {
 @lru_cache(maxsize=512)
 def cache_minimum(model: str) -> int:
     """Tokens that a prefix must have to be cached; shorter ones are silently not."""
-    family, version = _family(model)
-    if family in ("fable", "mythos"):
-        return 512
-    return _CACHE_MINIMUM.get((family, version), 4_096)
+    return _CACHE_MINIMUM.get(_family(model), 4_096)

@@ -94,6 +94,7 @@ class _Writer:
         self.line_faults = any(
             getattr(faults, name)
             for name in (
+                "schemas_refused",
                 "errored",
                 "expired",
                 "unknown_kind",
@@ -152,10 +153,17 @@ class _Writer:
             params: dict[str, Any] = _decode(entry.params)
         except msgspec.DecodeError as exc:
             return _refused(Rejection("invalid_request_error", f"not valid JSON: {exc}")), {}
-        rejected = rejection(params, self.day)
+        rejected = rejection(params, self.day) or self._schema_refused(number, entry.custom_id, params)
         if rejected is not None:
             return _refused(rejected), params
         return self.answering.answer(MessageRequest(entry.custom_id, params, number)), params
+
+    def _schema_refused(self, number: int, custom_id: str, params: dict[str, Any]) -> Rejection | None:
+        faults = self.faults
+        has_format = bool((params.get("output_config") or {}).get("format"))
+        if has_format and chosen(faults.schemas_refused, custom_id, number):
+            return Rejection("invalid_request_error", faults.schema_refusal)
+        return None
 
     def _fault(self, number: int, custom_id: str) -> Answer | None:
         faults = self.faults

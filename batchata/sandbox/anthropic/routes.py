@@ -191,7 +191,7 @@ class Routes:
     def _count_tokens(self, call: Call) -> Reply:
         self._inject("message_status")
         params = read_object(call.body)
-        self._refuse(rejection({**params, "max_tokens": 1}, self._day(), in_batch=False))
+        self._refuse(rejection({**params, "max_tokens": 64_000}, self._day(), in_batch=False))
         return {"input_tokens": input_tokens(params)}
 
     def _day(self) -> str:

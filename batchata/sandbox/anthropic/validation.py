@@ -1,15 +1,11 @@
-"""What the real service refuses in `params`; in a batch that shows only in the results."""
+"""What the real service refuses in a request; in a batch that shows only in the results."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from batchata.sandbox.anthropic.models import (
-    forced_tool_refused,
-    model_missing,
-    pages_allowed,
-    prefill_refused,
-)
+from batchata.sandbox.anthropic.models import model_missing, pages_allowed, prefill_refused
+from batchata.sandbox.anthropic.parameters import options_problem, shape_problem
 from batchata.sandbox.anthropic.requests import DocumentBlock, documents_of
 from batchata.sandbox.anthropic.schema import schema_problem
 
@@ -23,53 +19,26 @@ class Rejection(NamedTuple):
     message: str
 
 
-_PARAMETERS = (
-    "model max_tokens messages system metadata stop_sequences stream thinking tools tool_choice "
-    "output_config cache_control container context_management diagnostics inference_geo mcp_servers "
-    "service_tier speed betas output_format fallbacks user_profile_id"
+# Blocks of another API: what else there may be, the service knows better than the sandbox.
+_FOREIGN = frozenset(
+    ("image_url", "input_text", "input_image", "input_file", "input_audio", "output_text", "file")
 )
-_KNOWN = frozenset(_PARAMETERS.split())
-_SAMPLING = ("temperature", "top_p", "top_k")
 
 
 def rejection(params: dict[str, Any], day: str, *, in_batch: bool = True) -> Rejection | None:
     """Why the service refuses this request on that day (ISO date), or None."""
-    message = _shape_problem(params, in_batch)
+    message = shape_problem(params, in_batch)
     if message:
         return Rejection("invalid_request_error", message)
     model = params["model"]
     if model_missing(model, day):
         return Rejection("not_found_error", f"model: {model}")
-    message = _messages_problem(params["messages"], model) or _option_problem(params, model)
+    message = (
+        _messages_problem(params["messages"], model)
+        or options_problem(params, model)
+        or _content_problem(params, model)
+    )
     return Rejection("invalid_request_error", message) if message else None
-
-
-def _shape_problem(params: dict[str, Any], in_batch: bool) -> str | None:
-    if not params.keys() <= _KNOWN:
-        extra = next((k for k in _SAMPLING if k in params), None) or next(
-            k for k in params if k not in _KNOWN
-        )
-        return f"{extra}: Extra inputs are not permitted"
-    if not isinstance(params.get("model"), str):
-        return "model: Field required" if "model" not in params else "model: Input should be a valid string"
-    max_tokens = params.get("max_tokens")
-    if max_tokens is None:
-        return "max_tokens: Field required"
-    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool):
-        return "max_tokens: Input should be a valid integer"
-    if max_tokens < 1:
-        return "max_tokens: Input should be greater than or equal to 1"
-    if in_batch and params.get("stream"):
-        return "stream: Streaming is not supported in batch requests"
-    if in_batch and params.get("speed") == "fast":
-        return "speed: Fast mode is not supported in batch requests"
-    if not isinstance(params.get("messages"), list):
-        return (
-            "messages: Field required"
-            if "messages" not in params
-            else "messages: Input should be a valid list"
-        )
-    return None
 
 
 def _messages_problem(messages: list[Any], model: str) -> str | None:
@@ -114,6 +83,11 @@ def _block_problem(number: int, place: int, role: str, block: Any) -> str | None
     if not isinstance(block, dict) or not isinstance(block.get("type"), str):
         return f"{where}: Input should be an object with a `type`"
     match block["type"], role:
+        case kind, _ if kind in _FOREIGN:
+            return (
+                f"{where}: Input tag '{kind}' found using 'type' does not match any of the expected tags: "
+                "'document', 'image', 'search_result', 'text', 'tool_result', 'tool_use', ..."
+            )
         case "document", "assistant":
             return f"{where}: `document` blocks are not permitted in assistant messages"
         case "document", "user":
@@ -129,10 +103,7 @@ def _block_problem(number: int, place: int, role: str, block: Any) -> str | None
     return None
 
 
-def _option_problem(params: dict[str, Any], model: str) -> str | None:
-    choice = (params.get("tool_choice") or {}).get("type")
-    if choice in ("tool", "any") and forced_tool_refused(model):
-        return 'tool_choice: type "tool" and "any" are not supported for this model.'
+def _content_problem(params: dict[str, Any], model: str) -> str | None:
     documents = documents_of(params)
     output_format = (params.get("output_config") or {}).get("format")
     if documents:
