@@ -116,6 +116,16 @@ def test_tables_become_lists_of_objects_and_objects_nest():
     ]
 
 
+def test_columns_may_be_headed_by_other_words():
+    """What means the same serves the field; each column serves one."""
+    kinds = {"description": "string", "quantity": "integer", "unit_price": "number", "amount": "number"}
+    line = obj({name: {"type": kind} for name, kind in kinds.items()})
+    text = "Item          Qty    Rate    Total\nBlue widget   2      10.50   21.00\nBalance due 21.00"
+    assert filled(text, obj({"lines": {"type": "array", "items": line}}))["lines"] == [
+        {"description": "Blue widget", "quantity": 2, "unit_price": 10.5, "amount": 21.0}
+    ]
+
+
 def test_what_is_not_there_is_null_or_empty():
     """Nothing is invented: null where the schema allows it, else the empty value of the type."""
     schema = obj(
@@ -197,6 +207,34 @@ def test_a_choice_is_read_only_where_it_is_written():
         "is_urgent": True,
     }
     assert filled("Shipped somehow.", schema) == {"mode": "air", "is_urgent": False}
+
+
+def test_what_is_no_common_field_is_read_by_its_own_name():
+    """Whatever a property is called: numbers and shares, lists in one line, texts that hold an amount."""
+    schema = obj(
+        {
+            "voltage": {"type": "integer"},
+            "humidity": {"type": "number"},
+            "keywords": {"type": "array", "items": {"type": "string"}},
+            "readings": {"type": "array", "items": {"type": "number"}},
+            "serialNumber": {"type": "string"},
+            "total": {"type": "string"},
+            "kind": {"const": "report"},
+        }
+    )
+    text = (
+        "Voltage: 230\nHumidity: 45.5 %\nKeywords: dry, calm, cold\nReadings: 1.5, 2\n"
+        "Serial no: K-77\nTotal: 12.50 EUR"
+    )
+    assert filled(text, schema) == {
+        "voltage": 230,
+        "humidity": 45.5,
+        "keywords": ["dry", "calm", "cold"],
+        "readings": [1.5, 2],
+        "serialNumber": "K-77",
+        "total": "12.50 EUR",
+        "kind": "report",
+    }
 
 
 def test_a_forced_tool_gets_the_filled_schema():

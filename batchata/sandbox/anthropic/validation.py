@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from batchata.sandbox.anthropic.models import model_missing, pages_allowed, prefill_refused
 from batchata.sandbox.anthropic.parameters import options_problem, shape_problem
 from batchata.sandbox.anthropic.requests import DocumentBlock, documents_of
-from batchata.sandbox.anthropic.schema import schema_problem
+from batchata.sandbox.json_schema import resolve
 
 __all__ = ["Rejection", "rejection"]
 
@@ -116,7 +117,8 @@ def _content_problem(params: dict[str, Any], model: str) -> str | None:
 def _format_problem(output_format: Any) -> str | None:
     if not isinstance(output_format, dict) or not isinstance(output_format.get("schema"), dict):
         return "output_config.format.schema: Field required"
-    problem = schema_problem(output_format["schema"])
+    schema = output_format["schema"]
+    problem = _schema_problem(schema, schema, ())
     return f"output_config.format.schema: {problem}" if problem else None
 
 
@@ -163,3 +165,49 @@ def _pdf_problem(document: DocumentBlock, where: str) -> str | None:
     if pdf.problem == "encrypted":
         return f"{where}.base64.data: The PDF specified is password protected."
     return None
+
+
+# What the schema compiler refuses, by type.
+_UNSUPPORTED = {
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    "string": ("minLength", "maxLength"),
+    "array": ("maxItems", "uniqueItems"),
+}
+
+
+def _schema_problem(schema: Any, root: dict[str, Any], followed: tuple[str, ...]) -> str | None:
+    if not isinstance(schema, dict):
+        return None
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        if not reference.startswith("#"):
+            return f"External $ref '{reference}' is not supported"
+        if reference in followed:
+            return f"Circular reference detected in schema definitions: {reference}"
+        return _schema_problem(resolve(schema, root), root, (*followed, reference))
+    return _keyword_problem(schema) or next(
+        (problem for child in _children(schema) if (problem := _schema_problem(child, root, followed))), None
+    )
+
+
+def _keyword_problem(schema: dict[str, Any]) -> str | None:
+    kinds = schema.get("type")
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        if kind == "object" and schema.get("additionalProperties") is not False:
+            return "For 'object' type, 'additionalProperties' must be explicitly set to false"
+        refused = [key for key in _UNSUPPORTED.get(str(kind), ()) if key in schema]
+        if refused:
+            return f"For '{kind}' type, property '{refused[0]}' is not supported"
+        if kind == "array" and schema.get("minItems", 0) not in (0, 1):
+            return "For 'array' type, 'minItems' values other than 0 or 1 are not supported"
+    if "oneOf" in schema:
+        return "Schema type 'oneOf' is not supported"
+    return None
+
+
+def _children(schema: dict[str, Any]) -> Iterator[Any]:
+    yield from (schema.get("properties") or {}).values()
+    for key in ("anyOf", "allOf"):
+        yield from schema.get(key) or []
+    yield schema.get("items")

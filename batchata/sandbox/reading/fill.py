@@ -74,7 +74,7 @@ class Filler:
         if found is None or found.place is None:
             return None
         return [
-            self._part(item, part, found.place) for part in re.split(r"\s*[,;/]\s*", str(found.value)) if part
+            self._part(item, part, found.place) for part in re.split(r"\s*[,/]\s*", str(found.value)) if part
         ]
 
     def _part(self, item: dict[str, Any], part: str, place: Place) -> Node:
@@ -139,8 +139,7 @@ class Filler:
         return None if at is None else Found(not _NEGATION.search(self.finder.text[:at]))
 
     def _number(self, concept: Concept, kind: str) -> Found | None:
-        money = concept.kind if concept.kind.startswith(("money", "percent")) else "number"
-        found = self.finder.find(concept, money)
+        found = self.finder.find(concept, concept.kind if concept.kind.startswith("money") else "number")
         if found is None or kind == "number":
             return found
         return Found(round(found.value), found.place)
@@ -152,10 +151,7 @@ class Filler:
                 found if found is None or form == "date" else Found(f"{found.value}T00:00:00Z", found.place)
             )
         kind = "email" if form == "email" else concept.kind
-        if kind in ("money_last", "money_first", "percent"):
-            found = self.finder.find(concept, kind)
-            return None if found is None else Found(_shown(found), found.place)
-        return self.finder.find(concept, kind)
+        return self.finder.find(concept, "text" if kind.startswith("money") else kind)
 
     def _choice(self, choices: list[Any], names: list[str]) -> Found | None:
         """The choice beside the label, else the first that stands in the text as words of its own."""
@@ -222,13 +218,6 @@ def _joined(parents: list[str], name: str) -> list[str]:
     """Names within an object: `vendor` + `name` also goes by "vendor name" and, for a name, "vendor"."""
     joined = [f"{parent} {name}" for parent in parents[:1]]
     return [*joined, *parents[:1]] if name.lower() == "name" else joined
-
-
-def _shown(found: Found) -> str:
-    """A number as the page writes it."""
-    if found.place is None:
-        return str(found.value)
-    return found.place.page.lines[found.place.line][found.place.start : found.place.end].strip()
 
 
 def _spoken(choice: str) -> str:

@@ -64,7 +64,7 @@ class Finder:
         return month_first(self.text)
 
     def find(self, concept: Concept, kind: str | None = None) -> Found | None:
-        """The value of a concept as a `kind`: text, id, date, number, money_last, money_first, percent, …"""
+        """The value of a concept as a `kind`: text, id, date, number, money_last, money_first, …"""
         kind = kind or concept.kind
         for at_start in (True, False):
             for label in concept.labels:
@@ -141,7 +141,7 @@ class Finder:
                 return self._id
             case "date":
                 return self._date
-            case "percent" | "number" | "money_first" | "money_last":
+            case "number" | "money_first" | "money_last":
                 return lambda text: self._number(text, kind)
             case "currency":
                 return lambda text: _first(_CURRENCIES, text, _currency)
@@ -161,9 +161,12 @@ class Finder:
     def _number(self, text: str, kind: str) -> tuple[int, int, float] | None:
         for first, last, _ in find_dates(text):
             text = text[:first] + " " * (last - first) + text[last:]
-        matches = [m for m in NUMBER.finditer(text) if (_is_percent(text, m)) == (kind == "percent")]
+        numbers = list(NUMBER.finditer(text))
+        matches = [m for m in numbers if not _is_percent(text, m)]
         if kind.startswith("money"):
             matches = [m for m in matches if re.search(r"[.,€$£¥]", m[0])] or matches
+        elif not matches:
+            matches = numbers
         if not matches:
             return None
         match = matches[-1 if kind == "money_last" else 0]

@@ -1,4 +1,4 @@
-"""Which labels a property's value may stand beside, in the languages of common business documents."""
+"""Which labels the value of a property may stand beside: its own name, and others of common fields."""
 
 from __future__ import annotations
 
@@ -18,131 +18,81 @@ class Concept:
 
 _NO = r"(?:number|num|no\.?|nr\.?|id|#|№|n[°º])"
 
-# name of the concept: (kind, property names, labels)
-_TABLE: dict[str, tuple[str, str, str]] = {
-    "invoice number": (
+# Kind, property names, and the labels in English, German, Dutch and French, the most telling first. The name
+# of a property is always a label of its own, so that what is called the same everywhere needs no entry.
+_TABLE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
         "id",
-        "invoice number|invoice no|invoice nr|invoice id|invoice num|invoice ref|invoice reference"
-        "|bill number|rechnungsnummer|number of invoice|document number",
-        rf"invoice\s*{_NO}|inv\s*{_NO}|rechnungs-?\s?(?:nummer|nr\.?)|rechnung\s*nr\.?|factuur\s?(?:nummer|nr\.?)"
-        r"|num[ée]ro\s+de\s+(?:la\s+)?facture|n[°º]\s*(?:de\s+)?facture|facture\s*n[°ºo]\.?|(?:numer\s+faktury)"
-        r"|faktura\s*(?:vat\s*)?nr\.?|n[úu]mero\s+de\s+factura|factura\s*n[°º.]?|numero\s+fattura|fattura\s*n[.°]?"
-        rf"|bill\s*{_NO}|document\s*{_NO}|receipt\s*{_NO}|invoice|factuur|rechnung|facture",
+        "invoice number|invoice no|invoice nr|invoice id|invoice reference|bill number|document number",
+        (
+            rf"(?:invoice|inv|bill|document|receipt)\s*{_NO}",
+            r"rechnungs-?\s?(?:nummer|nr\.?)|factuur\s?(?:nummer|nr\.?)|num[ée]ro\s+de\s+(?:la\s+)?facture",
+            r"facture\s*n[°ºo]\.?",
+            "invoice|factuur|rechnung|facture",
+        ),
     ),
-    "due date": (
+    (
         "date",
-        "due date|date due|payment due|payment due date|due|due on|due by|deadline",
-        r"(?:payment\s+)?due\s+(?:date|on|by)|payment\s+due|date\s+due|payable\s+by|zahlungsziel|zahlbar\s+bis"
-        r"|f[äa]llig(?:\s+am|keitsdatum|keit)?|vervaldatum|te\s+betalen\s+voor|date\s+limite\s+de\s+paiement"
-        r"|(?:date\s+d')?[ée]ch[ée]ance|termin\s+p[łl]atno[śs]ci|(?:fecha\s+de\s+)?vencimiento|scadenza|deadline",
+        "due date|date due|payment due|payment due date|due|due on|due by",
+        (
+            r"(?:payment\s+)?due\s+(?:date|on|by)|payment\s+due|date\s+due|payable\s+by",
+            r"zahlbar\s+bis|f[äa]llig(?:\s+am)?|vervaldatum|(?:date\s+d')?[ée]ch[ée]ance",
+        ),
     ),
-    "date": (
+    (
         "date",
-        "date|invoice date|issue date|date issued|issued|issued on|issued at|billing date|document date"
-        "|date of issue|bill date|date of invoice",
-        r"invoice\s+date|date\s+of\s+(?:invoice|issue)|issue\s+date|issued(?:\s+on)?|bill(?:ing)?\s+date"
-        r"|rechnungsdatum|factuur\s?datum|date\s+de\s+(?:la\s+)?(?:facture|facturation)"
-        r"|facture\s+n\S+\s+du|data\s+wystawienia|fecha\s+de\s+(?:la\s+)?(?:factura|emisi[óo]n)"
-        r"|data\s+(?:fattura|emissione)|date|datum|data|fecha",
+        "date|invoice date|issue date|date issued|issued|issued on|billing date|date of issue",
+        (
+            r"invoice\s+date|date\s+of\s+(?:invoice|issue)|issue\s+date|issued(?:\s+on)?|bill(?:ing)?\s+date",
+            r"rechnungsdatum|factuur\s?datum|date\s+de\s+(?:la\s+)?(?:facture|facturation)",
+            r"facture\s+n\S+\s+du",
+            "date|datum",
+        ),
     ),
-    "order date": ("date", "order date|date of order|ordered on", r"order\s+date|bestelldatum|orderdatum"),
-    "delivery date": (
-        "date",
-        "delivery date|date of delivery|ship date|shipping date",
-        r"delivery\s+date|ship(?:ping)?\s+date|lieferdatum|leverdatum|date\s+de\s+livraison",
-    ),
-    "total": (
+    (
         "money_last",
-        "total|amount|total amount|amount due|grand total|invoice total|total due|balance due|total price"
-        "|total cost|total incl tax|gross amount|gross|amount total|sum|price total|invoice amount",
-        r"total\s+amount\s+due|(?:total\s+)?amount\s+due|balance\s+due|grand\s+total|invoice\s+total"
-        r"|total\s+(?:for\s+this\s+invoice|due|amount|payable|to\s+pay|incl\S*(?:\s+\w+)?)|amount\s+payable"
-        r"|(?:brutto|rechnungs|gesamt|end)(?:betrag|summe|preis)|zu\s+zahlen(?:der\s+betrag)?"
-        r"|factuur\s*totaal|totaal\s+(?:te\s+betalen|incl\S*)|te\s+betalen|(?:somme|net|montant|total)\s+[àa]\s+payer"
-        r"|(?:montant|total)\s+(?:de\s+la\s+facture|ttc)|nale[żz]no[śs][ćc]\s+og[óo][łl]em|do\s+zap[łl]aty"
-        r"|importe\s+total|total\s+a\s+pagar|totale\s+(?:fattura|da\s+pagare)|gross\s+amount|invoice\s+amount"
-        r"|gesamt|totaal|totale|razem|total|amount|betrag|bedrag|montant|importe|sum",
+        "total|amount|total amount|amount due|grand total|invoice total|total due|balance due|gross amount",
+        (
+            r"(?:total\s+)?amount\s+due|balance\s+due|grand\s+total|invoice\s+total|total\s+(?:due|amount)",
+            r"(?:brutto|rechnungs|gesamt|end)(?:betrag|summe|preis)",
+            r"factuur\s*totaal|(?:somme|net|montant|total)\s+[àa]\s+payer",
+            "totaal|total",
+            "amount|betrag|bedrag|montant|sum",
+        ),
     ),
-    "net": (
+    (
         "money_first",
-        "subtotal|sub total|net|net amount|amount untaxed|untaxed amount|total net|net total|amount net",
-        r"(?:netto|zwischen)(?:betrag|summe)|net\s+(?:amount|total)|total\s+(?:net|excl\S*|ht)|exclusief\s+btw"
-        r"|excl\.?\s+btw|montant\s+(?:\w+\s+)?ht|base\s+imponible|imponibile|amount\s+before\s+tax"
-        r"|sub-?\s?tota[a]?l|sous-total|netto|net",
+        "net|subtotal|sub total|net amount|net total|amount untaxed",
+        (
+            r"net\s+(?:amount|total)|(?:netto|zwischen)(?:betrag|summe)",
+            r"sub-?\s?tota[a]?l|sous-total",
+            "net",
+        ),
     ),
-    "tax": (
+    (
         "money_last",
-        "tax|vat|tax amount|vat amount|amount tax|total tax|sales tax|gst|total vat",
-        r"(?:total\s+)?(?:tax|vat|gst)\s+amount|sales\s+tax|total\s+(?:tax|vat)|btw\s?bedrag|montant\s+(?:de\s+la\s+)?tva"
-        r"|(?:mwst|ust|umsatzsteuer|mehrwertsteuer)\.?|kwota\s+vat|cuota\s+iva|btw|tva|iva|vat|gst|tax",
+        "tax|vat|tax amount|vat amount|sales tax|gst",
+        (r"(?:tax|vat|gst)\s+amount|sales\s+tax|total\s+(?:tax|vat)", "mwst|ust|btw|tva|vat|gst|tax"),
     ),
-    "tax rate": (
-        "percent",
-        "tax rate|vat rate|tax percent|vat percent",
-        r"(?:tax|vat|gst)\s+rate|mwst|ust|btw|tva|iva|vat|gst|tax",
-    ),
-    "currency": (
-        "currency",
-        "currency|currency code|iso currency",
-        r"currency|w[äa]hrung|valuta|devise|moneda|waluta",
-    ),
-    "vendor": (
+    ("currency", "currency|currency code", ()),
+    (
         "text",
-        "vendor|vendor name|seller|seller name|issuer|supplier|supplier name|merchant|merchant name|company"
-        "|company name|sold by|from|billed by|partner name|biller",
-        r"vendor(?:\s+name)?|seller(?:\s+name)?|supplier(?:\s+name)?|merchant(?:\s+name)?|issue[dr](?:\s+by)?"
-        r"|sold\s+by|service\s+provider|company(?:\s+name)?|verk[äa]ufer|lieferant|anbieter|leverancier|verkoper"
-        r"|vendeur|fournisseur|[ée]metteur|sprzedawca|vendedor|proveedor|fornitore|billed\s+by|from|von",
+        "vendor|vendor name|seller|seller name|supplier|supplier name|merchant|merchant name|issuer|from",
+        (
+            r"(?:vendor|seller|supplier|merchant)(?:\s+name)?|issue[dr](?:\s+by)?|sold\s+by",
+            "lieferant|leverancier|fournisseur|from|von",
+        ),
     ),
-    "customer": (
+    (
         "text",
-        "customer|customer name|buyer|client|client name|bill to|billed to|recipient|buyer name",
-        r"customer(?:\s+name)?|buyer(?:\s+name)?|client(?:\s+name)?|bill(?:ed)?\s+to|invoice\s+to|sold\s+to|kunde"
-        r"|k[äa]ufer|rechnungsempf[äa]nger|klant|acheteur|nom\s+de\s+l.abonn[ée]|nabywca|cliente|comprador|recipient",
+        "customer|customer name|buyer|buyer name|client|client name|bill to|billed to|recipient",
+        (r"(?:customer|buyer|client)(?:\s+name)?|bill(?:ed)?\s+to|sold\s+to|kunde|klant|recipient",),
     ),
-    "order number": (
-        "id",
-        "order number|order no|order id|po number|purchase order|purchase order number|po|order reference",
-        rf"(?:purchase\s+)?order\s*{_NO}|p\.?o\.?\s*{_NO}|purchase\s+order|bestell-?(?:nummer|nr\.?)"
-        r"|auftrags-?(?:nummer|nr\.?)|order\s?nummer|num[ée]ro\s+de\s+commande|numer\s+zam[óo]wienia",
-    ),
-    "customer number": (
-        "id",
-        "customer number|customer id|customer no|client id|client number|account number|account id",
-        rf"customer\s*{_NO}|client\s*{_NO}|account\s*{_NO}|kunden-?(?:nummer|nr\.?)|klant\s?nummer|id\.?\s?client",
-    ),
-    "iban": ("iban", "iban|bank account|iban number", r"iban|bank\s+account"),
-    "email": (
-        "email",
-        "email|e mail|email address|mail|contact email|vendor email|customer email",
-        r"e-?mail",
-    ),
-    "phone": (
-        "phone",
-        "phone|telephone|phone number|tel|mobile|contact phone",
-        r"(?:tele)?phone(?:\s+number)?|tel\.?|telefon|telefoon|t[ée]l[ée]phone|tel[ée]fono|mobile",
-    ),
-    "vat number": (
-        "id",
-        "vat number|vat id|tax id|tax number|vat no|vat reg no",
-        rf"vat\s*(?:reg\w*\s*)?{_NO}|tax\s*{_NO}|ust-?id(?:nr)?\.?(?:-?nr\.?)?|btw\s?nummer|n[°º]\s+de\s+tva|nip",
-    ),
-}
-
-
-def _patterns(alternatives: str) -> tuple[str, ...]:
-    """Split at the bars that stand outside of brackets."""
-    parts, depth, start = [], 0, 0
-    for place, letter in enumerate(alternatives):
-        depth += (letter in "([") - (letter in ")]")
-        if letter == "|" and depth == 0:
-            parts.append(alternatives[start:place])
-            start = place + 1
-    return (*parts, alternatives[start:])
-
-
-_CONCEPTS = {name: Concept(kind, _patterns(labels)) for name, (kind, _, labels) in _TABLE.items()}
-_BY_NAME = {alias: name for name, (_, names, _) in _TABLE.items() for alias in names.split("|")}
+    ("iban", "iban|bank account", ()),
+    ("email", "email|e mail|email address|contact email", ("e-?mail",)),
+    ("phone", "phone|telephone|phone number|tel|contact phone", (r"(?:tele)?phone|tel\.?|telefon",)),
+)
+_BY_NAME = {name: Concept(kind, labels) for kind, names, labels in _TABLE for name in names.split("|")}
 _ID_WORDS = {"number", "no", "nr", "id", "code", "reference", "ref", "num", "sku"}
 
 
@@ -159,8 +109,7 @@ def concept_of(names: list[str]) -> Concept | None:
     known = next((_BY_NAME[phrase] for phrase in phrases if phrase in _BY_NAME), None)
     own = tuple(pattern for phrase in phrases for pattern in _own_patterns(phrase))
     if known is not None:
-        concept = _CONCEPTS[known]
-        return Concept(concept.kind, (*concept.labels, *(p for p in own if p not in concept.labels)))
+        return Concept(known.kind, (*known.labels, *own))
     is_id = any(phrase.split()[-1] in _ID_WORDS and " " in phrase for phrase in phrases)
     return Concept("id" if is_id else "text", own) if own else None
 

@@ -10,33 +10,14 @@ from batchata.sandbox.reading.pages import Cell, Page, Place
 
 __all__ = ["rows_of"]
 
-_ITEM = "item|product|article|artikel|name|service|position"
-_TEXTS = "description|omschrijving|beschreibung|bezeichnung|désignation"
-_COUNTS = "quantity|qty|menge|aantal|hoeveelheid|quantité|ilość|units|hours"
-_PRICES = (
-    "unit price|price per|prijs per|einzelpreis|prix unitaire|rate|price|prijs|vk-preis|preis|prix|cena|cost"
+# Words that mean the same above a column; the first of them that stands there counts.
+_SAME = (
+    "description|item|product|article|service|name|beschreibung|bezeichnung|artikel|omschrijving|désignation",
+    "quantity|qty|units|hours|menge|aantal|quantité",
+    "unit price|price per|price|rate|cost|einzelpreis|preis|prijs|prix",
+    "line total|amount|total|sum|betrag|bedrag|montant",
 )
-_SUMS = (
-    "line total|amount|total|zeilenbetrag|betrag|bedrag|montant|subtotal|sum|wartość|price incl|prijs incl"
-)
-# Headings by field, beside the field's own words; the first that stands in the line counts.
-_HEADINGS = {
-    "description": f"{_TEXTS}|{_ITEM}",
-    "name": f"{_ITEM}|{_TEXTS}",
-    "item": f"{_ITEM}|{_TEXTS}",
-    "product": f"{_ITEM}|{_TEXTS}",
-    "quantity": _COUNTS,
-    "qty": _COUNTS,
-    "unit price": _PRICES,
-    "price": _PRICES,
-    "price unit": _PRICES,
-    "rate": _PRICES,
-    "amount": _SUMS,
-    "total": _SUMS,
-    "line total": _SUMS,
-    "price subtotal": _SUMS,
-    "code": "code|sku|article|artikel|item no",
-}
+_HEADINGS = {word: group.split("|") for group in _SAME for word in group.split("|")}
 _SUB_TOTAL = re.compile(r"\bsub-?\s?tota{1,2}l\b|\bsubtotaal\b|\bzwischensumme\b", re.IGNORECASE)
 _TOTAL = re.compile(r"\b(?:total|totaal|summe|gesamt|balance due|razem)\b", re.IGNORECASE)
 _MISSES = 6
@@ -75,7 +56,7 @@ def _heading(headed: dict[str, Cell], field: str, exact: bool) -> Cell | None:
     phrase = words_of(field)
     if exact:
         return headed.get(phrase)
-    for words in (phrase, *_HEADINGS.get(phrase, phrase.replace(" ", "|")).split("|")):
+    for words in (phrase, *_HEADINGS.get(phrase, phrase.split())):
         for text, cell in headed.items():
             if text.startswith(words) and not any(letter.isdigit() for letter in text):
                 return cell
