@@ -9,6 +9,7 @@ import pydantic
 
 from batchata.core.plan import ENVELOPE_BYTES
 from batchata.errors import InvalidInputError
+from batchata.log.port import Log
 from batchata.providers.prices import Prices
 from batchata.providers.registry import Access
 from batchata.run.definition import Definition, define
@@ -41,6 +42,13 @@ class BatchJob:
     def run(self, print_progress: bool = False, progress_interval: float = EVERY) -> dict[str, Any]:
         """Wait until the job is done; the same summary as `BatchManager.run()`."""
         return summary(self._engine.drive(Call(show_progress=print_progress, every=progress_interval)))
+
+    def open_log(self) -> Log:
+        """The run's log, for reading; close it after use. `batchata.replay.open` takes this object itself.
+
+        Raises NotALogError while there is none.
+        """
+        return self._engine.store.open_log()
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
         """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet)."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pydantic
 
+from batchata.log.port import Log
 from batchata.providers.prices import Prices
 from batchata.providers.registry import Access, dialect_for
 from batchata.run.definition import define
@@ -216,6 +217,13 @@ class BatchManager:
         key or a provider that cannot be reached.
         """
         return self._engine.estimate(exact, output_tokens)
+
+    def open_log(self) -> Log:
+        """The run's log, for reading; close it after use. `batchata.replay.open` takes this object itself.
+
+        Raises NotALogError while there is none.
+        """
+        return self._engine.store.open_log()
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
         """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet).

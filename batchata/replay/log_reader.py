@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
 import pydantic
 
@@ -18,16 +18,27 @@ from batchata.errors import InvalidInputError, LogError
 from batchata.log import read_log
 from batchata.log.port import Log, Recorded
 from batchata.replay.open_log import the_run
-from batchata.views.history import read_history
+from batchata.views.history import is_alive, read_history
 from batchata.views.moments import At, microseconds, parse_at
 from batchata.views.readers import RunReader
 from batchata.views.results import ItemResult, read_items, refuse_purged
+from batchata.views.run_summary import overview
 
 type Moment = int | str | datetime
 
 
-def open(path: str | os.PathLike[str]) -> Archive:
+class HasLog(Protocol):
+    """What keeps its run in a log: a `BatchManager` or a `BatchJob`, also one without a `state_path`."""
+
+    def open_log(self) -> Log:
+        """The log, for reading."""
+        ...
+
+
+def open(source: str | os.PathLike[str] | HasLog) -> Archive:
     """The log in this file, for reading only: also while a run is being written, and never changed.
+
+    Instead of a path give a `BatchManager` or a `BatchJob`: without a `state_path` its log is in memory.
 
         with batchata.replay.open("invoices.db") as log:
             for item in log.results():
@@ -35,18 +46,20 @@ def open(path: str | os.PathLike[str]) -> Archive:
 
     Raises NotALogError for what is no log, LogVersionError for the log of a newer Batchata.
     """
-    return Archive(path)
+    return Archive(source)
 
 
 class Archive:
-    """A log file. `runs` are all its runs; the methods are those of its only run, or of the one named.
+    """A log. `runs` are all its runs; the methods are those of its only run, or of the one named.
 
     Close it, or use it in a `with` statement.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = os.fspath(path)
-        self._log = read_log(path)
+    def __init__(self, source: str | os.PathLike[str] | HasLog) -> None:
+        if isinstance(source, str | os.PathLike):
+            self._place, self._log = os.fspath(source), read_log(source)
+        else:
+            self._place, self._log = "the log", source.open_log()
 
     @property
     def runs(self) -> list[RecordedRun]:
@@ -60,7 +73,7 @@ class Archive:
         """
         if not self._log.streams():
             raise LogError(self._log.no_run_yet())
-        return RecordedRun(self._log, the_run(self._log, self._path, run_id))
+        return RecordedRun(self._log, the_run(self._log, self._place, run_id))
 
     def state_at(self, moment: Moment | None = None, *, run_id: str | None = None) -> Run:
         """See `RecordedRun.state_at`."""
@@ -82,8 +95,24 @@ class Archive:
         """See `RecordedRun.results`."""
         return self.run(run_id).results(response_model)
 
+    def show(self, *, run_id: str | None = None) -> dict[str, Any]:
+        """See `RecordedRun.show`."""
+        return self.run(run_id).show()
+
+    def verify(self, *, run_id: str | None = None, head: str | None = None) -> dict[str, Any]:
+        """Check the run, or every run, and return what `replay verify --json` prints.
+
+        `ok` says whether all holds, `problems` what does not; `runs` tells both of each run, with what it
+        holds. `head` is a hash that a run named when it ended, or at least 12 of its digits.
+
+        Raises InvalidInputError when there is no such run or `head` is no hash, LogError without any run.
+        """
+        from batchata.replay.verify import verify_values
+
+        return verify_values(self._log, self._place, run_id, head)
+
     def close(self) -> None:
-        """Close the file. May be called twice."""
+        """Close the log. May be called twice."""
         self._log.close()
 
     def __enter__(self) -> Self:
@@ -95,7 +124,7 @@ class Archive:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<batchata log {self._path!r}>"
+        return f"<batchata log {self._place!r}>"
 
 
 class RecordedRun:
@@ -112,6 +141,11 @@ class RecordedRun:
         if not isinstance(recorded.event, RunStarted):
             raise LogError(f"the run {self.run_id!r} does not begin with run_started; `verify` says more")
         return recorded.event
+
+    def show(self) -> dict[str, Any]:
+        """What `replay show --json` prints: identity, status, counts, costs, failures and jobs, as values."""
+        history = read_history(self._log, self.run_id)
+        return overview(history, is_alive(history.process), self.head)
 
     @property
     def head(self) -> str | None:

@@ -30,22 +30,38 @@ def verify_log(path: str, run_id: str | None, head: str | None, *, json: bool) -
     wanted = None if head is None else _checked(head)
     log = read_log(path)
     try:
-        with log.snapshot() as seen:
-            of_file = [Problem(None, text) for text in seen.faults()]
-            verdicts = _verdicts(seen, path, run_id, wanted, of_file)
+        verdicts, of_file = _every_check(log, path, run_id, wanted)
     finally:
         log.close()
-    if wanted is not None and all(verdict.since is None for verdict in verdicts):
-        of_file.append(
-            Problem(
-                None, f"no commit has the hash {head}: the end of the log was cut off, or it is another log"
-            )
-        )
     if json:
         print_json(_as_json(verdicts, of_file))
     else:
         _print(path, verdicts, of_file)
     return not of_file and not any(verdict.problems for verdict in verdicts)
+
+
+def verify_values(log: Log, place: str, run_id: str | None, head: str | None) -> dict[str, Any]:
+    """What `verify --json` prints; `place` is what messages call the log.
+
+    Raises what `verify_log` raises.
+    """
+    return _as_json(*_every_check(log, place, run_id, None if head is None else _checked(head)))
+
+
+def _every_check(
+    log: Log, place: str, run_id: str | None, wanted: str | None
+) -> tuple[list[Verdict], list[Problem]]:
+    """The verdicts on the runs, and what is wrong with the log as a whole."""
+    with log.snapshot() as seen:
+        of_file = [Problem(None, text) for text in seen.faults()]
+        verdicts = _verdicts(seen, place, run_id, wanted, of_file)
+    if wanted is not None and all(verdict.since is None for verdict in verdicts):
+        of_file.append(
+            Problem(
+                None, f"no commit has the hash {wanted}: the end of the log was cut off, or it is another log"
+            )
+        )
+    return verdicts, of_file
 
 
 def _checked(head: str) -> str:

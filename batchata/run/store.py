@@ -73,6 +73,13 @@ class RunStore:
         """Whether nothing of the run outlives this object."""
         return self._path is None
 
+    def open_log(self) -> Log:
+        """The log, for reading beside this object's own looks; to be closed after use.
+
+        Raises NotALogError while there is none.
+        """
+        return self._memory if self._path is None and self._memory else read_log(str(self._path))
+
     def warn_of_half(self) -> None:
         """Before a run begins in a log without one: what was copied alone may be the half of another."""
         if self._half:

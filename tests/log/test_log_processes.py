@@ -63,7 +63,9 @@ def test_a_second_process_is_told_who_drives_the_run(tmp_path: Path, start: Star
     writer = start(path, log_process.append_for_ever)
     writer.says()
     log = open_log(path)
-    with pytest.raises(RunClaimedError, match=rf"'run' .* process {writer.pid} on there since 20\d\d-.* UTC"):
+    with pytest.raises(
+        RunClaimedError, match=rf"'run' .* process {writer.pid} on there since 20\d\d-.*Z; wait"
+    ):
         log.claim("run", s.OWNER)
     assert next(log.events("run")).version == 1
     assert verify(SqliteLog.open_for_reading(path), "run") == []

@@ -22,6 +22,7 @@ from batchata.core import events as e
 from batchata.core.evolve import fold
 from batchata.errors import InvalidInputError, LogError, NotALogError
 from batchata.log import open_log
+from batchata.log.memory import MemoryLog
 from batchata.sandbox import Sandbox
 from batchata.views.verification import fingerprint
 
@@ -131,3 +132,91 @@ def test_every_public_name_is_explained(name: str) -> None:
         assert attribute.startswith("_") or inspect.getdoc(member), attribute
     with pytest.raises(AttributeError):
         batchata.replay.nothing  # noqa: B018
+
+
+def in_memory(sandbox: Sandbox, **given: Any) -> BatchManager:
+    """A manager without a file: seven messages in jobs of three."""
+    return BatchManager(
+        messages=[[{"role": "user", "content": f"say {n}"}] for n in range(7)],
+        model="claude-sonnet-5-5",
+        items_per_job=3,
+        poll_interval=0.01,
+        retry_delay=0.01,
+        api_key=sandbox.api_key,
+        base_url=sandbox.url,
+        **given,
+    )
+
+
+@pytest.mark.filterwarnings("ignore::batchata.errors.UnsavedRunWarning")
+def test_a_log_in_memory_is_shown_and_verified_like_a_file(tmp_path: Path) -> None:
+    """The same run gives the same values, whatever keeps its log; only a file names a hash."""
+    shown, verdicts = [], []
+    for given in ({}, {"state_path": tmp_path / "run.db"}):
+        with Sandbox(lambda request: "fine") as sandbox:
+            manager = in_memory(sandbox, run_id="same", **given)
+            manager.run()
+            with batchata.replay.open(manager) as log:
+                assert [item.result for item in log.results()] == ["fine"] * 7
+                shown.append(log.show())
+                verdicts.append(log.verify())
+    told = {
+        "status",
+        "total_items",
+        "completed_items",
+        "failed_items",
+        "spent",
+        "usage",
+        "starts",
+        "failures",
+    }
+    assert {key: shown[0][key] for key in told} == {key: shown[1][key] for key in told}
+    assert (shown[0]["completed_items"], len(shown[0]["jobs"])) == (7, 3)
+    assert (shown[0]["head"], shown[1]["head"]) == (None, verdicts[1]["runs"][0]["head"])
+    for verdict in verdicts:
+        (run,) = verdict["runs"]
+        assert (verdict["ok"], verdict["problems"], run["run_id"], run["bodies"]) == (True, [], "same", 14)
+        assert run["events"] > run["commits"] > 3
+
+
+@pytest.mark.filterwarnings("ignore::batchata.errors.UnsavedRunWarning")
+def test_a_changed_log_in_memory_does_not_verify() -> None:
+    """An event that says something else than it was appended with breaks the chain there, too."""
+    with Sandbox(lambda request: "fine") as sandbox:
+        manager = in_memory(sandbox)
+        manager.run()
+    kept = manager.open_log()
+    assert isinstance(kept, MemoryLog)
+    stream = kept._streams[kept.streams()[0]]
+    stream.rows[4] = (*stream.rows[4][:-1], stream.rows[4][-1].replace(":", ": ", 1))
+    with batchata.replay.open(manager) as log:
+        verdict = log.verify()
+    assert not verdict["ok"]
+    assert any("is not as it was written" in problem for problem in verdict["problems"])
+
+
+def test_values_are_what_the_commands_print(done: Path, replay: Replay) -> None:
+    """`show()` and `verify()` of a file are `show --json` and `verify --json`."""
+    with batchata.replay.open(done) as log:
+        assert json.loads(json.dumps(log.verify())) == json.loads(replay("verify", done, "--json").stdout)
+        printed = json.loads(replay("show", done, "--json").stdout)
+        assert log.show()["head"] == printed["head"]
+        assert log.show().keys() == printed.keys()
+        head = printed["head"][:12]
+        assert log.verify(head=head)["runs"][0]["events_since_head"] == 0
+        with pytest.raises(InvalidInputError, match="no hash"):
+            log.verify(head="short")
+
+
+def test_a_manager_before_its_first_start_has_no_log(tmp_path: Path) -> None:
+    """In a file there is nothing to open, in memory there is no run yet; neither makes one."""
+    with Sandbox(lambda request: "fine") as sandbox:
+        with pytest.raises(NotALogError, match="does not exist"):
+            batchata.replay.open(in_memory(sandbox, state_path=tmp_path / "run.db"))
+        with batchata.replay.open(in_memory(sandbox)) as log:
+            assert log.runs == []
+            with pytest.raises(LogError, match="no run yet"):
+                log.show()
+            with pytest.raises(LogError, match="no run yet"):
+                log.verify()
+    assert not list(tmp_path.iterdir())
