@@ -1,8 +1,8 @@
 """The usual way of reading: pydantic takes the text as it stands, and what it took is shown to be all of it.
 
 pydantic keeps of a number what a float holds, of a key that comes twice the last, of an unknown key nothing,
-and takes "1.234" for 1.234 and 2024 for a second of 1970. Whatever may be of these kinds is left to
-`fitting`, which looks at each place.
+and takes "1.234" for 1.234, true for 1 and 2024 for a second of 1970. Whatever may be of these kinds is left
+to `lenient_reading`, which looks at each place.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from math import isfinite
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import pydantic
 
-from batchata.answers.expected_shape import Place, place_of, places_below
+from batchata.answers.expected_shape import MOMENTS, Place, Record, place_of, places_below
 from batchata.answers.lenient_json import has_latex
 
 _NUMERIC = {"int", "float", "decimal"}
 _NUMBER = r"-?(?:0|[1-9]\d*+)(?:\.\d++(?:[eE][+-]?\d++)?|[eE][+-]?\d++)(?![\w.+-])"
 _EXACT = re.compile(rf"(?<![\w.+-]){_NUMBER}", re.ASCII)
+_USUAL = re.compile(rf"([:,\[][ \t\r\n]*+)({_NUMBER})(?=[ \t\r\n]*+[,}}\]])", re.ASCII)
 _EXACT_OR_TEXT = re.compile(
     rf'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|(?<![\w.+-]){_NUMBER}', re.ASCII | re.DOTALL
 )
 _MARK = "\x00"
 _POINTED = re.compile(r'\.\d{3}\s*+"')  # begins with a literal, which is found ten times as fast
 _AMBIGUOUS = re.compile(r'"\s*[-+]?[1-9]\d{0,2}\.\d{3}\s*"')
-_DIGITS_AS_DATE = re.compile(r'[:\[,]\s*+"?\s*+\d{4}(?:\d{4})?\s*+"?\s*+[,}\]]')
-_SPACED_COLON = re.compile(r'"[ \t\r\n]++:')
+_SPACED_COLONS = (" :", "\n:", "\r:", "\t:")
 
 
 class Unsure(Exception):
@@ -39,14 +40,17 @@ class _Plan(NamedTuple):
     """What is to be looked at in answers to one model.
 
     `decimals`: numbers are put in quotes, so that they keep their digits; `quotable`: that changes nothing
-    else. `exact`: the keys of a value can be counted.
+    else. `exact`: the keys of a value can be counted. `strict`: what pydantic takes without making
+    a kind out of another is what it would take anyhow. `flags`: the keys under which true and false are asked
+    for, where numbers are, too.
     """
 
     decimals: bool
     quotable: bool
     amounts: bool
-    dates: bool
     exact: bool
+    strict: bool
+    flags: frozenset[str] | None
 
 
 def read_usually[M: pydantic.BaseModel](text: str, model: type[M]) -> M:
@@ -55,19 +59,57 @@ def read_usually[M: pydantic.BaseModel](text: str, model: type[M]) -> M:
     Raises ValidationError when it does not fit, Unsure when it fits and something may be lost.
     """
     plan = _plan(model)
+    if not plan.strict:
+        return _read_loosely(text, model, plan)
+    quoted = _USUAL.sub(r'\1"\2"', text) if plan.decimals else text
+    try:
+        value = model.model_validate_json(quoted, strict=True)
+    except pydantic.ValidationError:
+        return _read_loosely(text, model, plan)
+    if (
+        not value.__pydantic_fields_set__
+        or (plan.decimals and _may_be_thousands(text))
+        or has_latex(text)
+        or not _took_all(text, value)
+    ):
+        raise Unsure
+    return value
+
+
+def _read_loosely[M: pydantic.BaseModel](text: str, model: type[M], plan: _Plan) -> M:
+    """The same where texts stand for numbers and such; what pydantic reads strictly needs fewer questions."""
     quoted = _quoted(text) if plan.decimals else text
     value = model.model_validate_json(quoted)
     if (
         not value.__pydantic_fields_set__
-        or has_latex(text)
         or not plan.exact
-        or (plan.amounts and _POINTED.search(text) and _AMBIGUOUS.search(text))
-        or (plan.dates and _DIGITS_AS_DATE.search(text))
+        or has_latex(text)
+        or (plan.amounts and _may_be_thousands(text))
+        or (plan.flags is not None and _is_misled(text, plan.flags))
         or (not plan.quotable and quoted is not text and quoted != text)
         or not _took_all(text, value)
     ):
         raise Unsure
     return value
+
+
+def _may_be_thousands(text: str) -> bool:
+    return _POINTED.search(text) is not None and _AMBIGUOUS.search(text) is not None
+
+
+def _is_misled(text: str, flags: frozenset[str]) -> bool:
+    """Whether true or false may stand under a key that asks for something else."""
+    for word in ("true", "false"):
+        at = text.find(word)
+        while at >= 0:
+            end = text.rfind('"', 0, at)
+            between = text[end + 1 : at].strip(" \t\r\n")
+            if between == ":" and text[text.rfind('"', 0, end) + 1 : end] not in flags:
+                return True
+            if between and between != ":" and not between.strip("[, \t\r\ntruefals"):
+                return True  # in a list
+            at = text.find(word, at + 1)
+    return False
 
 
 def _took_all(text: str, value: pydantic.BaseModel) -> bool:
@@ -76,7 +118,9 @@ def _took_all(text: str, value: pydantic.BaseModel) -> bool:
     Then no key was unknown, and none came twice: a value has no more keys than were written.
     """
     kept = _counter(type(value))(value)
-    return text.count(":") == kept or (text.count('":') == kept and not _SPACED_COLON.search(text))
+    return text.count(":") == kept or (
+        text.count('":') == kept and not any([colon in text for colon in _SPACED_COLONS])
+    )
 
 
 # What is looked at in a value gives the number of its keys, or this where it holds what JSON could not, or
@@ -90,11 +134,25 @@ def _any_keys(value: Any) -> int:
         return 0 if isfinite(value) else _UNSURE
     if kind in _SCALARS:
         return 0
+    if kind.__module__ == "datetime":
+        return _UNSURE if _may_be_digits(value) else 0
     if kind is dict:
         return len(value) + sum([_any_keys(item) for item in value.values()])
     if kind in _LISTS:
         return sum([_any_keys(item) for item in value])
     return _counter(kind)(value) if issubclass(kind, pydantic.BaseModel) else 0
+
+
+def _may_be_digits(moment: Any) -> bool:
+    """Whether pydantic may have made a moment from a number: a day written as one, or a number of something.
+
+    What has eight digits lies around 1970, YYYYMMDDHH between 2030 and 2036, YYYYMMDDHHMM in 1976 and
+    YYYYMMDDHHMMSS behind 2250; a time made from a number has a time zone, and a duration shows nothing.
+    """
+    year = getattr(moment, "year", None)
+    if year is None:
+        return getattr(moment, "tzinfo", moment) is not None
+    return bool(1965 < year < 1980 or 2029 < year < 2037 or year > 2250)
 
 
 _SCALARS = frozenset({str, int, bool, type(None)})
@@ -112,16 +170,27 @@ def _counter(kind: Any) -> Callable[[Any], int]:
         for name, place in places.items()
         if place.kinds and place.kinds <= {"float", "null"} and not place.holds
     ]
-    looked_at = {name: _counting(place) for name, place in places.items() if name not in floats}
+    certain = [name for name in floats if places[name].kinds == {"float"}]
+    numbers = itemgetter(*certain) if len(certain) > 1 else None  # None is not among them
+    apart = [name for name in floats if numbers is None or name not in certain]
+    moments = [name for name, place in places.items() if place.is_moment]
+    alone = {*floats, *moments}
+    looked_at = {name: _counting(place) for name, place in places.items() if name not in alone}
     holding = [(name, count) for name, count in looked_at.items() if count is not None]
     takes_more = kind.model_config.get("extra") == "allow"
 
     def count(value: Any) -> int:
         given, values = value.__pydantic_fields_set__, value.__dict__
         found = len(given)
-        for name in floats:
+        if numbers is not None and not isfinite(sum(numbers(values))):
+            return _UNSURE
+        for name in apart:
             number = values[name]
             if number is not None and not isfinite(number):
+                return _UNSURE
+        for name in moments:
+            moment = values[name]
+            if moment is not None and name in given and _may_be_digits(moment):
                 return _UNSURE
         for name, counted in holding:
             if name in given:
@@ -131,13 +200,18 @@ def _counter(kind: Any) -> Callable[[Any], int]:
     return count
 
 
+_LOOKED_AT = {"float", *MOMENTS}
+
+
 def _counting(place: Place) -> Callable[[Any], int] | None:
     """Counts the keys at a place; None where there are none, nor numbers that may not be finite."""
     if not place.is_alone or place.fixed or place.is_open:
-        return _any_keys if place.holds or "float" in place.kinds else None
+        return _any_keys if place.holds or place.kinds & _LOOKED_AT else None
     if place.records:
         kind = place.records[0].kind
-        return _any_keys if kind is None else _counting_instances(kind)  # None: a TypedDict, a dataclass
+        if kind is None:
+            return _any_keys  # a TypedDict, a dataclass
+        return _counting_instances(kind)
     inner = _counting(place.element if place.mapping is None else place.mapping[1])
     if place.mapping:
         return _any_keys if inner else len
@@ -157,7 +231,7 @@ def _counting_instances(kind: Any) -> Callable[[Any], int]:
             return 0
         if counter is None:  # not before: a model may hold itself
             counter = _counter(kind)
-        return counter(value) if type(value) is kind else _any_keys(value)
+        return counter(value)
 
     return count
 
@@ -166,13 +240,31 @@ def _counting_instances(kind: Any) -> Callable[[Any], int]:
 def _plan(model: type[pydantic.BaseModel]) -> _Plan:
     places = list(places_below(place_of(model)))
     records = [record for place in places for record in place.records]
+    decimals = any("decimal" in place.kinds for place in places)
+    quotable = all(_is_quotable(place) for place in places)
+    exact = bool(places[0].records) and all(record.is_exact for record in records)
     return _Plan(
-        decimals=any("decimal" in place.kinds for place in places),
-        quotable=all(_is_quotable(place) for place in places),
+        decimals=decimals,
+        quotable=quotable,
         amounts=any(place.kinds & _NUMERIC and not place.is_strict for place in places),
-        dates=any("datetime" in place.kinds for place in places),
-        exact=bool(places[0].records) and all(record.is_exact for record in records),
+        exact=exact,
+        strict=exact and not _chooses_by_order(records) and (quotable or not decimals),
+        flags=_flags(records) if any(place.is_numeric for place in places) else None,
     )
+
+
+def _chooses_by_order(records: list[Record]) -> bool:
+    """Whether a union takes the first kind that something can be made into."""
+    return any(
+        "left_to_right" in f"{part.metadata}{part.annotation}" for record in records for part in record.fields
+    )
+
+
+def _flags(records: list[Record]) -> frozenset[str]:
+    """The keys under which no number alone may stand."""
+    parts = [part for record in records for part in record.fields]
+    misled = {key for part in parts if part.place.is_numeric for key in part.keys}
+    return frozenset({key for part in parts if "bool" in part.place.kinds for key in part.keys} - misled)
 
 
 def _is_quotable(place: Place) -> bool:

@@ -24,9 +24,13 @@ _KINDS: dict[Any, str] = {
     type(None): "null",
     None: "null",
 }
-_DAYS = ("date", "datetime")  # told by name: what reads answers imports nothing that knows the time
+# Told by name: what reads answers imports nothing that knows the time.
+MOMENTS = frozenset({"date", "datetime", "time", "timedelta"})
 _UNIONS = (Union, types.UnionType)
-_IGNORED = re.compile(r"[\s_-]+")
+# The backslash and stars are of Markdown, and the rest takes no room.
+_IGNORED = re.compile(r"[\s_\-\\*\u00ad\u200b-\u200f\u2060\ufeff]+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[^\W_A-Z\d][^\W_A-Z]*|[A-Z][^\W_A-Z]*|\d+")
+_SHORT_WORD = 2  # characters, as of "of" and "id", which say nothing
 _PERCENT = re.compile(r"percent|per cent|%|(?<![a-z])pct(?![a-z])|prozent|pourcent|porcent|procent", re.I)
 _SHARE = re.compile(r"fraction|ratio\b|decimal|between 0 and 1|\b0\.\d", re.I)
 # Validators of pydantic's own that see a value before its type has; more are told by their method.
@@ -40,14 +44,20 @@ _HARMLESS = (
 
 
 def folded(key: str) -> str:
-    """A key without what models write otherwise: case, white space, `_` and `-`."""
+    """A key without what models write otherwise: case, white space, `_`, `-`, and the signs of Markdown."""
     return _IGNORED.sub("", key).casefold()
+
+
+def words_of(name: str) -> list[str]:
+    """The words that a name is made of, but for the shortest, in lower case and without a plural's s."""
+    return [word.casefold().removesuffix("s") for word in _WORD.findall(name) if len(word) > _SHORT_WORD]
 
 
 class Place:
     """One place. Scalars are of these `kinds`, or are one of the `words`; `is_open`: anything may stand here.
 
-    `percents`: what is asked for is a number of percents. `strict`: no kind may stand for another.
+    `percents`: what is asked for is a number of percents. `is_strict`: no kind may stand for another.
+    `keeps_digits`: what the user's own code sees here becomes a Decimal.
     """
 
     def __init__(self, annotation: Any, metadata: Iterable[Any] = (), *, percents: bool = False) -> None:
@@ -59,6 +69,7 @@ class Place:
         self.is_open = False
         self.is_strict = False
         self.percents = percents
+        self.keeps_digits = False
         self._elements: list[Any] = []
         if _is_own(metadata):
             self.is_open = True
@@ -106,10 +117,20 @@ class Place:
         """Only a text may stand here, or nothing."""
         return "text" in self.kinds and self.kinds <= {"text", "null"}
 
+    @cached_property
+    def takes_texts(self) -> bool:
+        """Every text may stand here as it is, and nothing else is made of it."""
+        return self.is_textual and not self.words and not self.holds
+
     @property
     def is_date(self) -> bool:
         """Only a day or a moment may stand here, or nothing."""
         return bool(self.kinds & {"date", "datetime"}) and self.kinds <= {"date", "datetime", "null"}
+
+    @property
+    def is_moment(self) -> bool:
+        """Only a day, a time or a duration may stand here, or nothing."""
+        return bool(self.kinds & MOMENTS) and self.kinds <= {*MOMENTS, "null"} and not self.holds
 
     def _add(self, annotation: Any) -> None:
         if isinstance(annotation, TypeAliasType):
@@ -127,7 +148,7 @@ class Place:
             self._add_words(inner)
         elif annotation in _KINDS:
             self.kinds.add(_KINDS[annotation])
-        elif getattr(annotation, "__module__", None) == "datetime" and annotation.__name__ in _DAYS:
+        elif getattr(annotation, "__module__", None) == "datetime" and annotation.__name__ in MOMENTS:
             self.kinds.add(annotation.__name__)
         elif isinstance(origin or annotation, type):
             self._add_class(annotation, origin or annotation, inner)
@@ -179,15 +200,18 @@ class Field:
         self.name = name
         self.keys = keys
         self.required = info is None or info.is_required()
+        self.metadata = [] if info is None else info.metadata
         self._info = info
-        self._annotation = annotation
+        self.annotation = annotation
         self._strict = strict
 
     @cached_property
     def place(self) -> Place:
-        metadata = [] if self._info is None else self._info.metadata
-        made = Place(self._annotation, metadata, percents=self._asks_for_percents())
-        made.is_strict = self._strict or any(getattr(part, "strict", False) for part in metadata)
+        made = Place(self.annotation, self.metadata, percents=self._asks_for_percents())
+        made.keeps_digits = (
+            made.is_open and self._info is not None and "decimal" in Place(self._info.annotation).kinds
+        )
+        made.is_strict = self._strict or any(getattr(part, "strict", False) for part in self.metadata)
         return made
 
     @property

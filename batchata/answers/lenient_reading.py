@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from batchata.answers.expected_shape import ANYWHERE, Field, Place, Record, folded
+from batchata.answers.expected_shape import ANYWHERE, Field, Place, Record, folded, words_of
 from batchata.answers.field_paths import path_of
 from batchata.answers.lenient_json import (
     Array,
@@ -30,7 +30,11 @@ from batchata.answers.written_values import TwoReadings, date_in, number_in
 
 _NOTHING = frozenset({"", "null", "n/a"})
 _NUMBER = re.compile(r"-?\d[\d.eE+-]*")
-_DIGITS = re.compile(r"\d{1,8}")
+_DIGITS = re.compile(r"[+-]?(\d+)(?:\.\d*)?(?:[eE][+-]?\d+)?")
+_SECONDS = (9, 10, 12, 13)  # digits of a moment from 1973 on, in seconds or milliseconds
+_COMPACT = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])(?:[0-5]\d)?")
+_CLOCK = re.compile(r"\d:\d\d|\d[tT]\d")
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SHOWN = 60  # characters of a key in a message
 _MOST_SHOWN = 5
 
@@ -92,7 +96,7 @@ class _Fitting:
     def _array(self, node: Array, place: Place) -> Node:
         if place.records and not (place.is_list or place.is_open or place.mapping) and len(node.items) == 1:
             (alone,) = node.items
-            return self.fit(alone, place) if isinstance(alone, Object) else node
+            return node if isinstance(alone, Scalar) else self.fit(alone, place)
         return Array([self._inside(n, item, _item(place, n)) for n, item in enumerate(node.items)])
 
     def _object(self, node: Object, place: Place) -> Node:
@@ -101,7 +105,9 @@ class _Fitting:
         if place.mapping:
             return self._mapped(node, *place.mapping)
         if place.records:
-            record = _one_record(node, place.records)
+            record, is_lost = _one_record(node, place.records)
+            if is_lost:
+                self._refuse("this may be of several kinds, each of which leaves out something of it")
             return self._free(node) if record is None else self._recorded(node, record, place)
         if place.is_list and not place.fixed and (place.element.records or place.element.mapping):
             return Array([self._inside(0, node, place.element)])
@@ -171,7 +177,9 @@ class _Fitting:
             key for key, value in given.unknown.items() if key not in record.others and not _is_nothing(value)
         ]
         missing = [
-            part.keys[0] for part in record.fields if part.name not in given.fields and not part.is_constant
+            part.keys[0]
+            for part in record.fields
+            if not part.is_constant and _has_no_value(part, given.fields.get(part.name), lost)
         ]
         if not lost or not missing:
             return
@@ -191,16 +199,29 @@ class _Fitting:
 
     def _scalar(self, node: Scalar, place: Place) -> Node:
         if place.is_open:
+            return self._seen_by_the_user(node) if place.keeps_digits else node
+        if place.takes_texts and node.json[0] == '"':
             return node
         said = node.text
         if said is None:
-            return self._number(node, place) if _NUMBER.fullmatch(node.json) else node
+            if _NUMBER.fullmatch(node.json):
+                return self._number(node, place)
+            if place.is_numeric and node.json in ("true", "false"):
+                self._refuse(f"a number is asked for, and the answer has {node.json}")
+            return node
         if place.words and "text" not in place.kinds and (word := _word(said, place)) is not None:
             return _text_at(node, word)
         if place.kinds or place.words:
             return self._text(node, said, place)
         opened = self._opened(node)
         return node if isinstance(opened, Scalar) else self.fit(opened, place)
+
+    def _seen_by_the_user(self, node: Scalar) -> Node:
+        """A number whose digits a float would lose goes to the user's own code as a text."""
+        if not _NUMBER.fullmatch(node.json) or node.json.lstrip("-").isdigit():
+            return node
+        exact = Decimal(repr(float(node.json))) == Decimal(node.json)
+        return node if exact else _text_at(node, node.json)
 
     def _number(self, node: Scalar, place: Place) -> Node:
         """A number for a text, or for a Decimal: with all its digits."""
@@ -209,8 +230,10 @@ class _Fitting:
         is_exact = place.is_numeric and place.kinds <= {"decimal", "null"} and not place.holds
         if is_exact and not node.json.lstrip("-").isdigit():
             return _text_at(node, node.json)
-        if place.is_date and _DIGITS.fullmatch(node.json):
+        if place.is_date:
             return self._digits_for_date(node, node.json, place)
+        if place.is_moment:
+            self._refuse("a number may be of seconds, minutes or hours; use the schema's format")
         return node
 
     def _text(self, node: Scalar, said: str, place: Place) -> Node:
@@ -223,6 +246,8 @@ class _Fitting:
         if place.is_numeric:
             return self._amount(node, said, place)
         if place.is_date:
+            if _ISO_DAY.fullmatch(said) or ("datetime" in place.kinds and _CLOCK.search(said)):
+                return node
             if _DIGITS.fullmatch(said.strip()):
                 return self._digits_for_date(node, said.strip(), place)
             day = date_in(said)
@@ -245,14 +270,16 @@ class _Fitting:
         return Scalar(number, node.start, node.end)
 
     def _digits_for_date(self, node: Scalar, digits: str, place: Place) -> Node:
-        """YYYYMMDD; pydantic would take such digits as seconds since 1970."""
+        """YYYYMMDD, or seconds since 1970 where they can be nothing else; pydantic takes all for those."""
         if (
             len(digits) == 8
             and 1800 <= int(digits[:4]) < 2200
             and (node.json[0] == '"' or "date" in place.kinds)
         ):
             return _text_at(node, f"{digits[:4]}-{digits[4:6]}-{digits[6:]}")
-        self._refuse("these digits may be a day or seconds since 1970; write the day as YYYY-MM-DD")
+        whole = _DIGITS.fullmatch(digits)
+        if whole is None or len(whole[1]) not in _SECONDS or _COMPACT.fullmatch(whole[1]):
+            self._refuse("these digits may be a day or seconds since 1970; write the day as YYYY-MM-DD")
         return node
 
     def _opened(self, node: Scalar) -> Node:
@@ -302,12 +329,29 @@ def _caseless(text: str) -> str:
     return text.strip().casefold()
 
 
-def _one_record(node: Object, records: list[Record]) -> Record | None:
-    """The record that an object is meant to be; None when several would take it as well."""
+def _has_no_value(part: Field, given: Node | None, lost: list[str]) -> bool:
+    """A null is a value, unless one of the unknown keys has a word of the field's name."""
+    if given is None:
+        return True
+    if not lost or not _is_nothing(given):
+        return False
+    words = {word for name in (part.name, *part.keys) for word in words_of(name)}
+    return any(words & set(words_of(key)) for key in lost)
+
+
+def _one_record(node: Object, records: list[Record]) -> tuple[Record | None, bool]:
+    """The record that an object is meant to be; None when several would take it as well.
+
+    Whether each of several leaves out something else is told, too.
+    """
     if len(records) == 1:
-        return records[0]
+        return records[0], False
     ranked = sorted(((_strangeness(node, record), n) for n, record in enumerate(records)))
-    return None if ranked[0][0] == ranked[1][0] else records[ranked[0][1]]
+    if ranked[0][0] != ranked[1][0]:
+        return records[ranked[0][1]], False
+    best = [records[n] for strangeness, n in ranked if strangeness == ranked[0][0]]
+    taken = [{key for key, _ in node.pairs if record.meant(key)} for record in best]
+    return None, any(keys != taken[0] for keys in taken) and all(not record.takes_more for record in best)
 
 
 def _strangeness(node: Object, record: Record) -> tuple[int, int, int]:

@@ -7,8 +7,8 @@ import unicodedata
 from typing import NamedTuple
 
 # Soft hyphens (U+0002 is how PDFium gives one at the end of a line), joiners and marks of direction.
-_DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_DROPPED = dict.fromkeys(map(ord, "\x02\u00ad\u200b\u200c\u200d\u2060\ufeff" + _DIRECTIONS))
+DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_DROPPED = dict.fromkeys(map(ord, "\x02\u00ad\u200b\u200c\u200d\u2060\ufeff" + DIRECTIONS))
 _LIKE = str.maketrans({
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc`\u00b4", "'"),
     **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"'),

@@ -17,8 +17,8 @@ _MONTHS = {
     "mar mär mrt maa bře már бер мар μαρ": 3,  # noqa: RUF001 - letters that are meant
     "apr avr abr kwi dub ápr huht nis кві апр απρ": 4,
     "may mai mag maj mei kvě máj touk тра мая май μαΐ μαϊ": 5,
-    "jun juin giu cze červn iun jún kesä haz чер июн ιουν": 6,  # noqa: RUF001 - letters that are meant
-    "jul juil lug lip červe iul júl hein tem лип июл ιουλ": 7,
+    "jun juin giu cze lipnj lipan červn červen iun jún kesä haz чер июн ιουν": 6,  # noqa: RUF001 - letters that are meant
+    "jul juil lug lip srpnj srpan červene červenc iul júl hein tem лип июл ιουλ": 7,
     "aug aoû aou ago sie srp elok ağu сер авг αυγ": 8,  # noqa: RUF001 - letters that are meant
     "sep set wrz zář szep syys eyl вер сен σεπ": 9,
     "oct okt ott out paź říj loka eki жов окт οκτ": 10,
@@ -26,6 +26,8 @@ _MONTHS = {
     "dec dez déc dic gru pro joul ara гру дек δεκ": 12,  # noqa: RUF001 - letters that are meant
 }
 _BY_PREFIX = {prefix: month for names, month in _MONTHS.items() for prefix in names.split()}
+# Names that are of one month in Polish or Czech, and of another one in Croatian.
+_TWO_MONTHS = {"lip": (6, 7), "srp": (7, 8), "lis": (10, 11), "listopad": (10, 11), "listopada": (10, 11)}
 _NAME = r"(?P<{0}>[^\W\d_]{{3,12}})\.?"
 _DATE = re.compile(
     r"(?<![\w.])(?:(?P<y>\d{4})(?P<s1>[-/.])(?P<m>\d{1,2})(?P=s1)(?P<d>\d{1,2})"
@@ -106,6 +108,8 @@ def meanings(text: str) -> frozenset[Meaning]:
     text = re.sub(r"(?<=\d)t\d\d:\d\d.*", "", text.strip())
     if text.isdigit():
         return frozenset({Decimal(text)})  # more often the number of something than a day
+    if (day := _DATE.fullmatch(text)) and (days := _dates(day)):
+        return frozenset(days)
     whole = [figure for figure in figures(text) if (figure.start, figure.end) == (0, len(text))]
     return whole[0].meanings if whole else frozenset()
 
@@ -178,11 +182,12 @@ def _dates(found: re.Match[str]) -> set[Day]:
         year = part["y2"] if len(part["y2"]) == 4 else f"20{part['y2']}"
         return _valid((year, part["b"], part["a"]), (year, part["a"], part["b"]))
     name, year, day = next((part[f"n{n}"], part[f"y{n}"], part[f"d{n}"]) for n in "345" if part[f"y{n}"])
-    return _valid((year, _month(name), day))
+    return _valid(*[(year, month, day) for month in _months(name)])
 
 
-def _month(name: str) -> int:
-    return next((_BY_PREFIX[name[:n]] for n in (5, 4, 3) if name[:n] in _BY_PREFIX), 0)
+def _months(name: str) -> tuple[int, ...]:
+    known = _TWO_MONTHS.get(name)
+    return known or tuple(_BY_PREFIX[name[:n]] for n in (7, 6, 5, 4, 3) if name[:n] in _BY_PREFIX)[:1]
 
 
 def _valid(*readings: tuple[str | int, str | int, str | int]) -> set[Day]:

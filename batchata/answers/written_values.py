@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from batchata.answers.normalize import fold
+from batchata.answers.normalize import DIRECTIONS, fold
 from batchata.answers.numbers_and_dates import meanings
 
 
@@ -14,6 +14,7 @@ class TwoReadings(Exception):
 
 
 _LIKE = str.maketrans({
+    **dict.fromkeys(DIRECTIONS, ""),
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d", "-"),
     **dict.fromkeys("\u2018\u2019\u02bc\u00b4`", "'"),
     "\u066b": ".",
@@ -25,9 +26,9 @@ _CODES = (
     "|npr|kzt|brl|ars|clp|cop|pen|uyu|mxn|btc|eth"
 )
 _WORDS = r"euros?|dollars?|yen|rupees?|us\$|a\$|c\$|r\$|hk\$|nz\$|s\$|rs\.?|zł|kr\.?|kč|lei|fr\.?|₹"
-_UNIT = re.compile(rf"(?:{_CODES}|{_WORDS})(?![^\W\d_])|[$\u00a2-\u00a5\u058f\u060b\u0e3f\u20a0-\u20cf]")
+_UNIT = re.compile(rf"(?:{_CODES}|{_WORDS})(?![^\W\d_])|[$\u00a3-\u00a5\u058f\u060b\u0e3f\u20a0-\u20cf]")
 _UNIT_BEHIND = re.compile(
-    rf"(?:(?<![^\W\d_])(?:{_CODES}|{_WORDS})|[$\u00a2-\u00a5\u058f\u060b\u0e3f\u20a0-\u20cf])$"
+    rf"(?:(?<![^\W\d_])(?:{_CODES}|{_WORDS})|[$\u00a3-\u00a5\u058f\u060b\u0e3f\u20a0-\u20cf])$"
 )
 _PERCENT = re.compile(r" ?(?:%|\u066a|percent|per cent|pct\.?|v\. ?h\.)$")
 _NO_CENTS = re.compile(r"[.,]-{1,2}$")  # "12,-"

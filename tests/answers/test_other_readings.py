@@ -1,0 +1,186 @@
+"""What pydantic would take for something else: a value with two readings, or of another kind, is none."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from decimal import Decimal
+from typing import Annotated, Any
+
+import pydantic
+import pytest
+
+from batchata.answers.parsing import UnreadableAnswer, parse
+
+
+class Cat(pydantic.BaseModel):
+    lives: int
+
+
+class Dog(pydantic.BaseModel):
+    bark: str
+
+
+class Doubled(pydantic.BaseModel):
+    seen: Decimal
+
+    @pydantic.field_validator("seen", mode="before")
+    @classmethod
+    def _seen(cls, given: Any) -> Any:
+        return given
+
+
+class Everything(pydantic.BaseModel):
+    vendor: str | None = None
+    total: Decimal | None = None
+    share: float | None = None
+    count: int | None = None
+    paid: bool | None = None
+    flags: list[bool] = []
+    day: datetime.date | None = None
+    moment: datetime.datetime | None = None
+    moments: list[datetime.datetime] = []
+    time: datetime.time | None = None
+    length: datetime.timedelta | None = None
+    pet: Cat | Dog | None = None
+
+
+def read(**given: str) -> dict[str, Any]:
+    """The fields that a text of these JSON values gives."""
+    text = "{" + ", ".join(f'"{key}": {value}' for key, value in given.items()) + "}"
+    return parse(text, Everything).value.model_dump(exclude_unset=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [
+        ("count", "true"), ("share", "true"), ("total", "false"), ("total", '"50¢"'),
+        ("day", "0"), ("day", "-86400"), ("day", '"-86400"'), ("day", "45657"), ("day", '"6 listopada 2024"'),
+        ("moment", "0"), ("moment", "45657"), ("moment", '"45657.5"'), ("moment", '"-1"'), ("moment", "2024"),
+        ("moment", '"20241231103000"'), ("moment", "202412311030"), ("moment", '"1999123110"'),
+        ("moments", "[45657]"), ("moments", '["2024-12-31T10:00:00", 20241231103000]'),
+        ("time", "2230"), ("time", "0"), ("length", "90"), ("length", "1.5"),
+        ("pet", '{"lives": 9, "bark": "w"}'),
+    ],
+)  # fmt: skip
+def test_what_is_of_another_kind_or_has_two_readings_is_refused(field: str, written: str) -> None:
+    """Neither alone, nor beside other fields that are right."""
+    for beside in ({}, {"vendor": '"A"', "paid": "true", "flags": "[true, false]"}):
+        with pytest.raises(UnreadableAnswer):
+            read(**beside, **{field: written})
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "value"),
+    [
+        ("paid", "true", True), ("flags", "[true, false]", [True, False]), ("count", "1", 1),
+        ("vendor", '"it is true: false, true"', "it is true: false, true"),
+        ("total", '"\u200e$1,200.00\u200e"', Decimal("1200.00")),
+        ("day", '"1970-01-01"', datetime.date(1970, 1, 1)),
+        ("day", '"2031-05-06"', datetime.date(2031, 5, 6)),
+        ("day", "1735603200", datetime.date(2024, 12, 31)),
+        ("day", '"7 srpnja 2024"', datetime.date(2024, 7, 7)),
+        ("day", '"7 srpna 2024"', datetime.date(2024, 8, 7)),
+        ("day", '"3 lipnja 2024"', datetime.date(2024, 6, 3)),
+        ("day", '"3 lipca 2024"', datetime.date(2024, 7, 3)),
+        ("day", '"3. červen 2024"', datetime.date(2024, 6, 3)),
+        ("day", '"3. července 2024"', datetime.date(2024, 7, 3)),
+        ("moment", '"1970-01-01T00:00:05Z"', datetime.datetime(1970, 1, 1, 0, 0, 5, tzinfo=datetime.UTC)),
+        ("time", '"22:30"', datetime.time(22, 30)), ("length", '"PT2H"', datetime.timedelta(hours=2)),
+        ("pet", '{"lives": 9}', {"lives": 9}),
+    ],
+)  # fmt: skip
+def test_what_looks_alike_and_has_one_reading_is_read(field: str, written: str, value: Any) -> None:
+    """A day around 1970, a flag, a time as the schema's format has it."""
+    assert read(**{field: written}) == {field: value}
+    assert read(paid="true", **({} if field == "paid" else {field: written})) == {"paid": True, field: value}
+
+
+@pytest.mark.parametrize(
+    "written", ["2024-12-31T22:30:05", "2024-12-31 22:30:05", "2024-12-31T22:30:05+00:00"]
+)
+def test_a_moment_keeps_its_time_however_its_key_is_written(written: str) -> None:
+    """What makes the rest of an answer unusual does not touch it."""
+    moment = parse(json.dumps({"Moment": written}), Everything).value.moment
+    assert moment is not None
+    assert moment.isoformat().startswith("2024-12-31T22:30:05")
+
+
+@pytest.mark.parametrize("key", ["invoice\\_number", "**Invoice Number**", "invoice_number\u200b"])
+def test_signs_of_markdown_in_a_key_say_nothing(key: str) -> None:
+    """Models write keys as they would show them."""
+
+    class Named(pydantic.BaseModel):
+        invoice_number: str | None = None
+
+    assert parse(json.dumps({key: "7"}), Named).value == Named(invoice_number="7")
+    assert parse(f'{{"{key}": "7"}}', Named).value == Named(invoice_number="7")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"vendor": None, "vendor_name": "Acme"},
+        {"vendor": "", "nameOfVendor": "Acme"},
+        {"total": None, "grand total": "7"},
+        {"moments": [], "moment_list": ["2024-12-31"]},
+    ],
+)
+def test_a_null_beside_a_key_of_nearly_that_name_is_a_misfit(answer: dict[str, Any]) -> None:
+    """The value is there, under another name."""
+    others = {name: None for name in Everything.model_fields if name not in ("flags", "moments")}
+    with pytest.raises(UnreadableAnswer, match="which the schema does not know"):
+        parse(json.dumps({**others, "flags": [], "moments": [], **answer}), Everything)
+
+
+def test_a_null_beside_a_key_of_another_name_is_a_value() -> None:
+    """Models add notes of their own to whole answers."""
+    others = {name: None for name in Everything.model_fields if name not in ("flags", "moments")}
+    text = json.dumps({**others, "flags": [], "moments": [], "vendor": "A", "confidence": 0.9})
+    assert parse(text, Everything).value.vendor == "A"
+
+
+def test_code_of_the_users_gets_every_digit() -> None:
+    """A number that a float would change is given to it as a text; any other as a number."""
+    assert parse('{"seen": 12345678901234567.89}', Doubled).value.seen == Decimal("12345678901234567.89")
+    assert parse('{"seen": 1.5}', Doubled).value.seen == Decimal("1.5")
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_lists_of_one_are_wrappers_at_any_depth(depth: int) -> None:
+    """There is one object in them."""
+    text = "[" * depth + '{"vendor": "A"}' + "]" * depth
+    assert parse(text, Everything).value.vendor == "A"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r"C:\temp\new", r"C:\temp\new"),
+        (r"see C:\Users\bob\notes.txt", r"see C:\Users\bob\notes.txt"),
+        (r"D:\b (x)\f", r"D:\b (x)\f"),
+        (r"C:\\temp\\new", r"C:\temp\new"),
+        (r"note:\nnext", "note:\nnext"),
+        (r"a: \tb", "a: \tb"),
+        (r"C:\"x", 'C:"x'),
+    ],
+)
+def test_a_path_with_single_backslashes_is_no_line_end(written: str, meant: str) -> None:
+    """No folder has a tab in its name; what stands behind a word and a colon is what JSON says."""
+
+    class Text(pydantic.BaseModel):
+        path: Annotated[str, pydantic.Field(min_length=1)]
+
+    assert parse(f'{{"path": "{written}"}}', Text).value.path == meant
+
+
+def test_a_union_that_goes_by_order_takes_the_first_kind() -> None:
+    """As pydantic does with the same text."""
+
+    class Ordered(pydantic.BaseModel):
+        one: int | str = pydantic.Field(union_mode="left_to_right")
+        many: list[Annotated[int | str, pydantic.Field(union_mode="left_to_right")]] = []
+
+    text = '{"one": "5", "many": ["6", "x"]}'
+    assert parse(text, Ordered).value == Ordered.model_validate_json(text)
+    assert parse(text, Ordered).value.one == 5
