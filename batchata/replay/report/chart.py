@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import msgspec
+from markupsafe import Markup
 
 from batchata.core.money import EXACT, quotient
-from batchata.replay.report.html import Html, join, tag, text, time
 from batchata.replay.report.size_budget import block
 from batchata.replay.report.timeline import Chronicle, Point
 from batchata.text import usd
@@ -18,30 +19,34 @@ _COLUMNS = 400  # of the drawing; of the points in one column the highest and th
 _LIMIT_SHOWN = 4  # times the highest cost: a limit beyond that would press the rest to the ground
 
 
-def chart(chronicle: Chronicle) -> Html:
-    """The drawing with its legend; its data follow as a block, from which the page reads single moments."""
+def chart(chronicle: Chronicle) -> dict[str, Any] | None:
+    """The drawing with its legend, and its data as a block, from which the page reads single moments.
+
+    None when nothing was spent and nothing reserved.
+    """
     run = chronicle.history.run
     points = _thinned(chronicle.money, run.started_at, run.updated_at)
     highest = max((p.both for p in points), default=Decimal(0))
     limit = max((p.limit for p in points if p.limit is not None), default=None)
     if not highest:
-        return tag("p", text("Nothing was spent and nothing reserved."))
+        return None
     drawn = limit is not None and limit <= EXACT.multiply(highest, _LIMIT_SHOWN)
     top = max(highest, limit) if drawn and limit is not None else highest
-    scale = _Scale(
-        run.started_at, max(run.updated_at - run.started_at, 1), EXACT.multiply(top, Decimal("1.04"))
-    )
-    return join(
-        [
-            _legend(limit, drawn),
-            tag(
-                "div",
-                join([_axis(top), _drawing(points, scale, run.updated_at, drawn), _times(scale)]),
-                class_="chart",
-            ),
-            _moments(points),
-        ]
-    )
+    length = max(run.updated_at - run.started_at, 1)
+    scale = _Scale(run.started_at, length, EXACT.multiply(top, Decimal("1.04")))
+    last = points[-1]
+    return {
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "legend": _legend(limit, drawn),
+        "label": f"Cost over time: at the end {usd(last.spent)} spent and {usd(last.held)} reserved",
+        "top": usd(_rounded(top)),
+        "paths": _paths(points, scale, run.updated_at, drawn),
+        "start": scale.start,
+        "end": scale.start + length,
+        "last": len(points) - 1,
+        "moments": _moments(points),
+    }
 
 
 class _Scale:
@@ -66,34 +71,19 @@ def _thinned(points: Sequence[Point], start: int, end: int) -> list[Point]:
     return sorted({point.at: point for pair in columns.values() for point in pair}.values())
 
 
-def _drawing(points: Sequence[Point], scale: _Scale, end: int, with_limit: bool) -> Html:
-    last = points[-1]
-    label = f"Cost over time: at the end {usd(last.spent)} spent and {usd(last.held)} reserved"
-    shapes = [
-        _area("held", [(p.at, p.both) for p in points], scale, end),
-        _area("spent", [(p.at, p.spent) for p in points], scale, end),
-    ]
-    if with_limit:
-        steps = [(p.at, p.limit) for p in points]
-        shapes.append(tag("path", Html(""), class_="limit", d=_limit_path(steps, scale, end)))
-    shapes.append(Html('<line class="cursor" y1="0" y2="200" hidden></line>'))
-    return tag(
-        "svg",
-        join(shapes),
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
-        preserveAspectRatio="none",
-        role="img",
-        aria_label=label,
-        id="money",
-    )
+def _paths(points: Sequence[Point], scale: _Scale, end: int, with_limit: bool) -> list[tuple[str, str]]:
+    held = _area([(p.at, p.both) for p in points], scale, end)
+    spent = _area([(p.at, p.spent) for p in points], scale, end)
+    limit = [("limit", _limit_path([(p.at, p.limit) for p in points], scale, end))] if with_limit else []
+    return [("held", held), ("spent", spent), *limit]
 
 
-def _area(name: str, steps: list[tuple[int, Decimal]], scale: _Scale, end: int) -> Html:
+def _area(steps: list[tuple[int, Decimal]], scale: _Scale, end: int) -> str:
     """A staircase: an amount holds until the next event."""
     path = f"M{scale.x(steps[0][0])} {_HEIGHT}"
     for at, amount in steps:
         path += f"H{scale.x(at)}V{scale.y(amount)}"
-    return tag("path", Html(""), class_=name, d=f"{path}H{scale.x(end)}V{_HEIGHT}Z")
+    return f"{path}H{scale.x(end)}V{_HEIGHT}Z"
 
 
 def _limit_path(steps: list[tuple[int, Decimal | None]], scale: _Scale, end: int) -> str:
@@ -107,42 +97,22 @@ def _limit_path(steps: list[tuple[int, Decimal | None]], scale: _Scale, end: int
     return path if drawn is None else f"{path}H{scale.x(end)}"
 
 
-def _legend(limit: Decimal | None, drawn: bool) -> Html:
+def _legend(limit: Decimal | None, drawn: bool) -> list[tuple[str, str]]:
     keys = [("spent", "spent"), ("held", "reserved: what open requests may still cost at worst")]
     if limit is not None:
         keys.append(("limit", f"limit {usd(limit)}" + ("" if drawn else ", far above what is drawn here")))
-    return tag(
-        "ul",
-        join(
-            tag("li", join([tag("i", Html(""), class_=f"key {name}", aria_hidden="true"), text(words)]))
-            for name, words in keys
-        ),
-        class_="legend",
-    )
+    return keys
 
 
-def _axis(top: Decimal) -> Html:
-    rough = (
-        top.quantize(Decimal(1).scaleb(top.adjusted() - 2, EXACT), context=EXACT)
-        if top.adjusted() < 3
-        else top
-    )
-    return tag("p", join([tag("span", text(usd(rough))), tag("span", text("$0"))]), class_="amounts")
+def _rounded(top: Decimal) -> Decimal:
+    """To three digits, which is enough for an axis."""
+    if top.adjusted() >= 3:
+        return top
+    return top.quantize(Decimal(1).scaleb(top.adjusted() - 2, EXACT), context=EXACT)
 
 
-def _times(scale: _Scale) -> Html:
-    return tag("p", join([time(scale.start), time(scale.start + scale.length)]), class_="times")
-
-
-def _moments(points: Sequence[Point]) -> Html:
+def _moments(points: Sequence[Point]) -> Markup:
     rows = [
         (p.at // 1000, usd(p.spent), usd(p.held), None if p.limit is None else usd(p.limit)) for p in points
     ]
-    slider = tag("input", type="range", id="moment", min=0, max=len(rows) - 1, value=len(rows) - 1, step=1)
-    return join(
-        [
-            tag("p", join([tag("label", text("At one moment"), for_="moment"), slider]), class_="moment"),
-            tag("p", Html(""), id="moment-text", role="status"),
-            Html(block("money", msgspec.json.encode(rows)).decode()),
-        ]
-    )
+    return Markup(block("money", msgspec.json.encode(rows)).decode())

@@ -10,14 +10,17 @@ from importlib.resources import files
 from itertools import batched
 from typing import IO
 
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
 from batchata.core.events import RunStarted
 from batchata.log.port import Log
 from batchata.replay.report.chart import chart
-from batchata.replay.report.html import Html, join, tag, text
 from batchata.replay.report.items import Record, columns, encode, names_block, read_records, shortened
 from batchata.replay.report.sections import heading, identity, job_rows, story, totals, what_came_back
 from batchata.replay.report.size_budget import Budget, Detail, block
 from batchata.replay.report.timeline import Chronicle
+from batchata.text import clean, iso, moment, short
 from batchata.views.readers import RunReader
 
 GENERATOR = "batchata.replay report"
@@ -34,10 +37,9 @@ def write_page(
     The same log gives the same bytes: nothing in it is of today.
     """
     history = chronicle.history
-    style, script = _asset("report.css"), "".join(map(_asset, _SCRIPTS))
+    script = "".join(map(_asset, _SCRIPTS))
     budget = Budget(history.run.total, file)
-    budget.write(_head(stream, style, script).encode())
-    budget.write(_body(log, stream, chronicle, started, head).encode())
+    budget.write(_frame(log, stream, chronicle, started, head, script).encode())
     budget.write(block("columns", columns(history)))
     budget.write(block("jobs", job_rows(chronicle)))
     reader = RunReader.of(history.run, None).reader
@@ -60,68 +62,51 @@ def _asset(name: str) -> str:
     return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _head(stream: str, style: str, script: str) -> Html:
-    """Nothing may be loaded, only our own script and style may run, and no text may become markup."""
-    policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
-        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-    return join(
-        [
-            Html('<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'),
-            tag("meta", name="generator", content=GENERATOR),
-            tag("meta", http_equiv="Content-Security-Policy", content=policy),
-            tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            tag("meta", name="color-scheme", content="light dark"),
-            tag("meta", name="referrer", content="no-referrer"),
-            tag("title", text(f"Run {stream} · Batchata report")),
-            Html(f"<style>{style}</style></head>\n"),
-        ]
-    )
-
-
 def _hash(source: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
-def _body(log: Log, stream: str, chronicle: Chronicle, started: RunStarted, head: str | None) -> Html:
-    history = chronicle.history
-    sections = [
-        ("Totals", totals(history)),
-        ("Cost over time", chart(chronicle)),
-        ("Outcomes", what_came_back(log, stream, history)),
-        ("Jobs", tag("div", Html(""), id="jobs")),
-        ("Items", tag("div", Html(""), id="items")),
-        ("What happened", story(chronicle)),
-        ("What was run", identity(history, started, head)),
-    ]
-    return join(
-        [
-            Html('<body><a class="skip" href="#items">Skip to the items</a>\n'),
-            tag("header", join([heading(history, stream), _zone_button()])),
-            Html("\n<main>\n"),
-            join((_section(name, content) for name, content in sections), "\n"),
-            Html("\n</main>\n"),
-            tag("noscript", tag("p", text("The tables of jobs and items need JavaScript."))),
-            tag("p", Html(""), id="trouble", role="alert"),
-            tag("footer", tag("p", text(_FOOT))),
-            Html("\n"),
-        ]
+def _policy(style: str, script: str) -> str:
+    """Nothing may be loaded, only our own script and style may run, and no text may become markup."""
+    return (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 
 
-_FOOT = (
-    "Written from the run's event log by batchata.replay report. Texts of models and documents are shown as "
-    "they are; this file loads nothing. Whether the log is as it was written, `verify LOG --head HASH` tells."
-)
+def _frame(
+    log: Log, stream: str, chronicle: Chronicle, started: RunStarted, head: str | None, script: str
+) -> str:
+    """The page up to its data."""
+    history, style = chronicle.history, _asset("report.css")
+    return _template().render(
+        generator=GENERATOR,
+        policy=_policy(style, script),
+        style=Markup(style),
+        run_id=stream,
+        heading=heading(history),
+        totals=totals(history),
+        chart=chart(chronicle),
+        outcomes=what_came_back(log, stream, history),
+        story=story(chronicle),
+        facts=identity(history, started, head),
+    )
 
 
-def _zone_button() -> Html:
-    words = text("Times are UTC. Show local time")
-    return tag("p", tag("button", words, type="button", id="zone", aria_pressed="false"), class_="zone")
+def _template() -> Template:
+    """The template, in which everything that is put in is harmless: cleaned, then escaped."""
+    environment = Environment(
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else clean(str(value)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"iso": iso, "moment": moment, "short": short, "lines": _each_line}
+    source = files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(source)
 
 
-def _section(name: str, content: Html) -> Html:
-    key = name.lower().replace(" ", "-")
-    inner = join([tag("h2", text(name), id=f"h-{key}"), content])
-    return tag("section", inner, aria_labelledby=f"h-{key}")
+def _each_line(value: str) -> Markup:
+    """A text of several lines, each made harmless by itself."""
+    return Markup("\n").join(clean(line) for line in value.replace("\r\n", "\n").split("\n"))

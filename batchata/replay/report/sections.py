@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +15,9 @@ from batchata.core.state import Job, JobStatus
 from batchata.core.values import Settings
 from batchata.log.port import Log
 from batchata.providers.address import redacted
-from batchata.replay.report.html import Html, join, lines, table, tag, text, time
 from batchata.replay.report.timeline import Chronicle, Turn
 from batchata.replay.status import status_then, what_next
-from batchata.text import JOB_STATUS, by_kind, cut, item_ranges, number_of, short, span, usage_in_words, usd
+from batchata.text import JOB_STATUS, by_kind, cut, item_ranges, number_of, span, usage_in_words, usd
 from batchata.views.history import History
 from batchata.views.run_summary import failures, outcomes
 
@@ -26,38 +26,26 @@ _MOST_OPEN = 40  # events of the story that are shown unasked
 _LONG = 4_000  # characters of a prompt or of parameters
 
 
-def heading(history: History, run_id: str) -> Html:
-    """Which run this is, how it stands, and what happens to it next."""
+def heading(history: History) -> dict[str, Any]:
+    """How the run stands, and what happens to it next."""
     run = history.run
-    status = status_then(run, history.process)
-    ahead = what_next(run, None, run.updated_at)
-    return join(
-        [
-            tag("h1", join([text("Run "), tag("bdi", text(run_id))])),
-            tag("p", tag("strong", text(status)), class_=f"status {run.status}"),
-            tag(
-                "p",
-                join(
-                    [text("As of "), time(run.updated_at), text(f", event {run.version:,}. Next: {ahead}.")]
-                ),
-            ),
-        ]
-    )
+    return {
+        "state": run.status,
+        "status": status_then(run, history.process),
+        "at": run.updated_at,
+        "version": f"{run.version:,}",
+        "next": what_next(run, None, run.updated_at),
+    }
 
 
-def totals(history: History) -> Html:
-    """Items, cost, retries and jobs at a glance, with a bar of what became of the items."""
+def totals(history: History) -> dict[str, Any]:
+    """Items, cost, retries and jobs at a glance, with the shares of what became of the items."""
     run = history.run
     counts = [
         ("good", "completed", run.completed),
         ("bad", "failed", run.failed),
         ("open", "pending", run.pending),
     ]
-    bar = join(
-        tag("span", Html(""), class_=f"part {tone}", data_share=f"{count / run.total:.6f}")
-        for tone, _, count in counts
-        if count
-    )
     limit = None if run.settings is None else run.settings.max_cost
     cost = "unknown" if run.total_cost is None else usd(run.spent)
     money = [] if limit is None else [f"of at most {usd(limit)}"]
@@ -67,68 +55,48 @@ def totals(history: History) -> Html:
         money.append(f"{usd(run.reserved)} reserved for open jobs")
     if run.withheld:
         money.append(f"{usd(run.withheld)} withheld for requests whose cost is not known")
+    states = Counter(JOB_STATUS[job.status] for job in run.jobs.values())
     cards = [
-        _card("Items", f"{run.total:,}", ", ".join(f"{count:,} {word}" for _, word, count in counts)),
-        _card("Cost", cost, "; ".join(money)),
-        _card("Tokens", f"{sum(map(run.usage.__getitem__, TOKEN_KINDS)):,}", usage_in_words(run.usage)),
-        _card("Jobs", f"{len(run.jobs):,}", by_kind(_job_states(history))),
-        _card("Retries", f"{run.retries:,}", by_kind(dict(history.retries))),
-        _card("Time", span(run.updated_at - run.started_at), f"{run.polls:,} polls"),
+        ("Items", f"{run.total:,}", ", ".join(f"{count:,} {word}" for _, word, count in counts)),
+        ("Cost", cost, "; ".join(money)),
+        ("Tokens", f"{sum(map(run.usage.__getitem__, TOKEN_KINDS)):,}", usage_in_words(run.usage)),
+        ("Jobs", f"{len(run.jobs):,}", by_kind(states)),
+        ("Retries", f"{run.retries:,}", by_kind(history.retries)),
+        ("Time", span(run.updated_at - run.started_at), f"{run.polls:,} polls"),
     ]
-    if run.strays:
-        lines_ = number_of(sum(run.strays.values()), "result line")
-        cards.append(
-            _card(
-                "Strays",
-                f"{sum(run.strays.values()):,}",
-                f"{lines_} of no open request: {by_kind(run.strays)}",
-            )
-        )
-    shares = tag("div", bar, class_="shares", aria_hidden="true") if run.total else Html("")
-    return join([shares, tag("div", join(cards), class_="cards")])
+    if strays := sum(run.strays.values()):
+        words = f"{number_of(strays, 'result line')} of no open request: {by_kind(run.strays)}"
+        cards.append(("Strays", f"{strays:,}", words))
+    return {
+        "shares": [(tone, f"{count / run.total:.6f}") for tone, _, count in counts if count],
+        "cards": cards,
+    }
 
 
-def _card(name: str, figure: str, words: str) -> Html:
-    return tag(
-        "div",
-        join([tag("h3", text(name)), tag("p", text(figure), class_="figure"), tag("p", text(words))]),
-        class_="card",
-    )
-
-
-def _job_states(history: History) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for job in history.run.jobs.values():
-        found[job.status.value] = found.get(job.status.value, 0) + 1
-    return found
-
-
-def identity(history: History, started: RunStarted, head: str | None) -> Html:
-    """All that defines the run, as a list of terms."""
+def identity(history: History, started: RunStarted, head: str | None) -> list[tuple[str, str, Any]]:
+    """All that defines the run, as (term, how it is shown, value)."""
     run = history.run
     answers = f"as {started.response_model}" if started.response_model else "as text"
     features = ", with citations" if started.enable_citations else ""
     place = (
-        f"{started.provider}, {redacted(run.base_url)}" if run.base_url else "no provider: the run was empty"
+        f"{started.provider}, {redacted(run.base_url)}"
+        if started.provider
+        else "no provider: the run was empty"
     )
-    facts: list[tuple[str, Html]] = [
-        ("model", text(f"{started.model} ({place})")),
-        ("input", text(f"{started.input_kind}, answers {answers}{features}")),
-        ("started", join([time(run.started_at), text(f" by batchata {started.library_version}")])),
-        ("parameters", _code(msgspec.json.encode(started.params).decode())),
+    facts: list[tuple[str, str, Any]] = [
+        ("model", "text", f"{started.model} ({place})"),
+        ("input", "text", f"{started.input_kind}, answers {answers}{features}"),
+        ("started", "started", (run.started_at, started.library_version)),
+        ("parameters", "lines", cut(msgspec.json.encode(started.params).decode(), _LONG)),
     ]
     if started.prompt is not None:
-        facts.append(("prompt", _code(started.prompt)))
+        facts.append(("prompt", "lines", cut(started.prompt, _LONG)))
     if run.settings is not None:
-        facts.append(("settings", text(f"{_settings(run.settings)}, max_tokens {run.max_tokens}")))
-    facts.append(("input fingerprint", tag("code", text(started.input_fingerprint))))
+        facts.append(("settings", "text", f"{_settings(run.settings)}, max_tokens {run.max_tokens}"))
+    facts.append(("input fingerprint", "code", started.input_fingerprint))
     if head is not None:
-        facts.append(("log head", tag("code", text(head))))
-    return tag("dl", join(join([tag("dt", text(name)), tag("dd", value)]) for name, value in facts))
-
-
-def _code(value: str) -> Html:
-    return tag("pre", lines(cut(value, _LONG)), dir="auto")
+        facts.append(("log head", "code", head))
+    return facts
 
 
 def _settings(settings: Settings) -> str:
@@ -136,49 +104,27 @@ def _settings(settings: Settings) -> str:
     return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
 
 
-def what_came_back(log: Log, stream: str, history: History) -> Html:
+def what_came_back(log: Log, stream: str, history: History) -> dict[str, Any]:
     """What the provider said, request by request, and the failed items grouped by reason."""
-    said = by_kind(outcomes(history.run)) or "none yet"
-    return join([tag("p", text(f"Outcomes of all requests: {said}.")), _failures(log, stream, history)])
-
-
-def _failures(log: Log, stream: str, history: History) -> Html:
-    if not history.run.failed:
-        return tag("p", text("No item has failed."))
     shown = failures(log, stream, history, _MOST_KINDS)
-    rows = [
-        [
-            join(
-                [
-                    tag("bdi", text(each.kind)),
-                    tag("button", text("show these items"), type="button", data_failed=each.kind),
-                ]
-            ),
-            text(f"{each.items:,}"),
-            join([text(f"item {each.index}: "), tag("bdi", text(short(each.message, 600)))]),
-        ]
-        for each in shown
-    ]
     rest = history.run.failed - sum(each.items for each in shown)
-    more = tag("p", text(f"{number_of(rest, 'item')} failed for other reasons.")) if rest else Html("")
-    return join([table(["reason", "items", "example"], rows, numbers=(1,)), more])
+    return {
+        "said": by_kind(outcomes(history.run)) or "none yet",
+        "failures": shown,
+        "rest": number_of(rest, "item") if rest else "",
+    }
 
 
-def story(chronicle: Chronicle) -> Html:
-    """The events out of the ordinary course, in their order."""
-    hidden = chronicle.turns - len(chronicle.first_turns) - len(chronicle.last_turns)
-    rows = [*map(_turn, chronicle.first_turns)]
-    if hidden:
-        rows.append([text("…"), Html(""), Html(""), text(f"{number_of(hidden, 'more event')}: see the log")])
-    rows += map(_turn, chronicle.last_turns)
-    told = table(["event", "time", "type", "what it says"], rows, numbers=(0,))
-    if len(rows) <= _MOST_OPEN:
-        return told
-    return tag("details", join([tag("summary", text(number_of(chronicle.turns, "event"))), told]))
-
-
-def _turn(turn: Turn) -> list[Html]:
-    return [text(f"{turn.version:,}"), time(turn.at), text(turn.type), tag("bdi", text(turn.text))]
+def story(chronicle: Chronicle) -> dict[str, Any]:
+    """The events out of the ordinary course, in their order; None stands for those left out."""
+    first, last = chronicle.first_turns, chronicle.last_turns
+    hidden = chronicle.turns - len(first) - len(last)
+    turns: list[Turn | None] = [*first, *([None] if hidden else []), *last]
+    return {
+        "turns": turns,
+        "hidden": f"{number_of(hidden, 'more event')}: see the log",
+        "folded": number_of(chronicle.turns, "event") if len(turns) > _MOST_OPEN else "",
+    }
 
 
 _MOST_POLLS = 100  # drawn of one job; fewer when there are very many jobs
