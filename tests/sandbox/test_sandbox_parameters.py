@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -117,6 +118,36 @@ def test_marks_are_counted_over_the_whole_request() -> None:
     assert "Found 5." in (refusal_of(NEW, params) or "")
     late = {"system": [marked("5m")], "messages": [{"role": "user", "content": [marked("1h")]}]}
     assert "messages.0.content.0.cache_control.ttl: a ttl='1h'" in (refusal_of(NEW, late) or "")
+
+
+def image(side: int, kind: str) -> dict[str, Any]:
+    """The head of an image of that many pixels a side."""
+    size = side.to_bytes(2, "big") * 2
+    heads = {
+        "png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + side.to_bytes(4, "big") * 2,
+        "gif": b"GIF89a" + side.to_bytes(2, "little") * 2,
+        "jpeg": b"\xff\xd8\xff\xe0\0\x04JF\xff\xff\xc0\0\x0b\x08" + size + b"\0" * 8,
+    }
+    data = base64.b64encode(heads[kind]).decode()
+    return {"type": "image", "source": {"type": "base64", "media_type": f"image/{kind}", "data": data}}
+
+
+@pytest.mark.parametrize("kind", ["png", "gif", "jpeg"])
+@pytest.mark.parametrize(
+    ("count", "side", "refused"), [(21, 2_001, True), (21, 2_000, False), (20, 2_001, False)]
+)
+def test_one_large_image_among_many_is_refused(kind: str, count: int, side: int, refused: bool) -> None:
+    """Twenty may be as large as any."""
+    blocks = [*[image(100, "png")] * (count - 1), image(side, kind)]
+    said = refusal_of(NEW, {"messages": [{"role": "user", "content": blocks}]})
+    assert ("many-image requests: 2000 pixels" in (said or "")) is refused
+
+
+def test_more_images_than_the_model_takes_are_refused() -> None:
+    """A hundred of the models with the smaller context."""
+    for count, refused in ((100, False), (101, True)):
+        messages = [{"role": "user", "content": [image(10, "png")] * count}]
+        assert ("Too much media" in (refusal_of(OLD, {"messages": messages}) or "")) is refused
 
 
 @pytest.mark.parametrize(

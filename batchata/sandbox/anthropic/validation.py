@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -24,6 +25,9 @@ class Rejection(NamedTuple):
 _FOREIGN = frozenset(
     ("image_url", "input_text", "input_image", "input_file", "input_audio", "output_text", "file")
 )
+
+_MANY_IMAGES, _MOST_PIXELS_OF_MANY = 20, 2_000
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def rejection(params: dict[str, Any], day: str, *, in_batch: bool = True) -> Rejection | None:
@@ -105,6 +109,9 @@ def _block_problem(number: int, place: int, role: str, block: Any) -> str | None
 
 
 def _content_problem(params: dict[str, Any], model: str) -> str | None:
+    problem = _images_problem(params["messages"], model)
+    if problem:
+        return problem
     documents = documents_of(params)
     output_format = (params.get("output_config") or {}).get("format")
     if documents:
@@ -112,6 +119,44 @@ def _content_problem(params: dict[str, Any], model: str) -> str | None:
         if problem:
             return problem
     return _format_problem(output_format) if output_format else None
+
+
+def _images_problem(messages: list[Any], model: str) -> str | None:
+    """Too many images, or one too large among many; in a few, nobody looks at their size."""
+    blocks = [
+        block for message in messages if isinstance(message["content"], list) for block in message["content"]
+    ]
+    images = [block.get("source") or {} for block in blocks if block["type"] == "image"]
+    limit = pages_allowed(model)
+    if len(images) > limit:
+        return f"Too much media: 0 document pages + {len(images)} images > {limit}"
+    if len(images) > _MANY_IMAGES and any(_longer_side(source) > _MOST_PIXELS_OF_MANY for source in images):
+        return (
+            "At least one of the image dimensions exceed max allowed size for many-image requests: "
+            f"{_MOST_PIXELS_OF_MANY} pixels"
+        )
+    return None
+
+
+def _longer_side(source: dict[str, Any]) -> int:
+    """Pixels of a PNG, GIF or JPEG in base64; 0 where the sandbox cannot tell."""
+    try:
+        data = base64.b64decode(source.get("data") or "", validate=True)
+    except (ValueError, TypeError):
+        return 0
+    if data.startswith(b"\x89PNG"):
+        return max(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
+    if data.startswith(b"GIF8"):
+        return max(int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little"))
+    at = 2 if data.startswith(b"\xff\xd8") else len(data)
+    while at + 9 < len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker in _JPEG_FRAMES:
+            return max(
+                int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
+            )
+        at += 1 if marker == 0xFF else 2 + length
+    return 0
 
 
 def _format_problem(output_format: Any) -> str | None:
