@@ -251,10 +251,23 @@ def test_replay_cannot_spend() -> None:
 
 
 @pytest.mark.parametrize("module", PACKAGE)
-def test_one_provider_is_known_to_the_registry_alone(module: str) -> None:
+def test_a_provider_is_known_to_the_registry_alone(module: str) -> None:
     """A provider is its folder and a line in the registry: nobody else decodes, limits or asks as it does."""
-    if not within(module, "batchata.providers.anthropic", "batchata.providers.registry"):
-        assert not any(within(name, "batchata.providers.anthropic") for name in ours(module))
+    for provider in ("batchata.providers.anthropic", "batchata.providers.openai"):
+        if not within(module, provider, "batchata.providers.registry"):
+            assert not any(within(name, provider) for name in ours(module))
+
+
+@pytest.mark.parametrize("module", [name for name in PACKAGE if name.endswith(".dialect")])
+def test_a_dialect_does_without_the_sdk(module: str) -> None:
+    """Replay decodes with it, where no SDK need be: nothing that it imports of its provider brings one in."""
+    todo, seen = [module], set()
+    while todo:
+        found = todo.pop()
+        if found not in seen:
+            seen.add(found)
+            assert not foreign(found) & {"anthropic", "httpx2", "openai"}, found
+            todo += [name for name in ours(found) if within(name, "batchata.providers")]
 
 
 def test_importing_batchata_is_cheap() -> None:

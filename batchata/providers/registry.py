@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from batchata.core.events import RunStarted
 from batchata.errors import InvalidInputError, LogVersionError
 from batchata.providers.anthropic.dialect import AnthropicDialect, pdf_to_document_block
+from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.port import Client, Dialect, PriceRules
 
 __all__ = ["Access", "dialect_for", "dialect_of", "pdf_to_document_block", "price_rules"]
 
 _ANTHROPIC = AnthropicDialect()
-_DIALECTS: dict[str, Dialect] = {_ANTHROPIC.name: _ANTHROPIC}
+_OPENAI = OpenAIDialect()  # read, but not yet sent: there is no client
+_DIALECTS: dict[str, Dialect] = {_ANTHROPIC.name: _ANTHROPIC, _OPENAI.name: _OPENAI}
 
 
 def dialect_for(model: object) -> Dialect:

@@ -1,0 +1,205 @@
+"""OpenAI's request and result lines: the recorded ones are read, and ours are like the recorded ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchata import BatchManager
+from batchata.answers.schema import NotNative, Route
+from batchata.core.values import RequestError, Usage
+from batchata.errors import IncompleteResultsError, InvalidInputError, UnsupportedModelError
+from batchata.inputs import read_inputs
+from batchata.providers.openai.dialect import OpenAIDialect
+from batchata.run.calls import JobDescription, build_body
+
+DIALECT = OpenAIDialect()
+MODEL = DIALECT.model("openai/gpt-5-nano", date(2026, 11, 26))
+TEXT = Route("text")
+SCHEMA = {"title": "City", "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+
+
+@pytest.fixture(scope="session")
+def openai_recorded(shared: Path) -> Path:
+    """Recorded traffic of OpenAI's batches."""
+    return shared / "providers" / "openai"
+
+
+def result_lines(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every line of every result file that was downloaded or kept, of texts."""
+    for path in sorted(folder.glob("*.json")):
+        said = json.loads(path.read_text())
+        for call in said.get("interactions", []) if "embeddings" not in path.name else []:
+            if call["method"] == "GET" and call["uri"].endswith("/content"):
+                yield from ((path.name, line.encode()) for line in call["raw_body"].splitlines())
+        for entry in said.get("results", []):
+            if "custom_id" in entry:
+                yield path.name, json.dumps(entry).encode()
+
+
+def line(**response: Any) -> bytes:
+    """One line of results."""
+    return json.dumps({"custom_id": "r1", "response": response, "error": None}).encode()
+
+
+def responses(*output: dict[str, Any], **more: Any) -> bytes:
+    """One line with an answer of /v1/responses."""
+    return line(status_code=200, body={"status": "completed", "output": [*output]} | more)
+
+
+def message(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "message", "content": [*parts]}
+
+
+def test_every_recorded_answer_is_read(openai_recorded: Path) -> None:
+    """Of both endpoints: text, usage and why the answer ended; the line is kept as received."""
+    seen = 0
+    for name, raw in result_lines(openai_recorded):
+        outcome = DIALECT.outcome(raw)
+        used = json.loads(raw)["response"]["body"]["usage"]
+        assert (outcome.kind, outcome.error, outcome.line) == ("succeeded", None, raw), name
+        assert outcome.stop_reason in ("end_turn", "max_tokens"), name
+        assert outcome.usage is not None, name
+        total = outcome.usage.input_tokens + outcome.usage.cache_read_tokens
+        assert total == used.get("input_tokens", used.get("prompt_tokens")), name
+        assert outcome.usage.output_tokens == used.get("output_tokens", used.get("completion_tokens")), name
+        assert "".join(block.text or "" for block in outcome.blocks), name
+        assert DIALECT.blocks(raw) == outcome.blocks, name
+        seen += 1
+    assert seen >= 10
+
+
+def test_recorded_refusals_have_their_kinds(openai_recorded: Path) -> None:
+    """Expired, no money left, an error that says nothing, and refused by itself."""
+    items = json.loads((openai_recorded / "snippets_from_issues.json").read_text())["items"]
+    lines = [{"custom_id": "r1", **item["line"]} for item in items if "line" in item]
+    found = [DIALECT.outcome(json.dumps(entry).encode()) for entry in lines]
+    kinds = [(outcome.kind, outcome.error.kind) for outcome in found if outcome.error is not None]
+    assert kinds == [
+        ("expired", "expired"),
+        ("errored", "billing_error"),
+        ("errored", "api_error"),
+        ("errored", "invalid_request_error"),
+    ]
+    assert all(outcome.usage is None and outcome.blocks == [] for outcome in found)
+
+
+@pytest.mark.parametrize(
+    ("raw", "stop_reason"),
+    [
+        (responses(message({"type": "refusal", "refusal": "No."})), "refusal"),
+        (responses(message({"text": "a"}), incomplete_details={"reason": "max_output_tokens"}), "max_tokens"),
+        (responses(message({"text": "a"}), incomplete_details={"reason": "content_filter"}), "refusal"),
+        (responses(message({"text": "a"})), "end_turn"),
+    ],
+)
+def test_why_an_answer_ended_is_said_in_the_words_of_the_reader(raw: bytes, stop_reason: str) -> None:
+    """A refusal and a cut-off answer are told apart from a whole one."""
+    assert DIALECT.outcome(raw).stop_reason == stop_reason
+
+
+def test_of_several_messages_the_last_is_the_answer() -> None:
+    """The first may be a comment, or the same text cut off; reasoning is none of it."""
+    first, last = message({"text": "Let me"}), message({"type": "output_text", "text": "42"})
+    outcome = DIALECT.outcome(responses({"type": "reasoning", "content": []}, first, last))
+    assert [block.text for block in outcome.blocks] == ["42"]
+
+
+def test_calls_of_functions_are_calls_of_tools() -> None:
+    """By both endpoints, with their arguments as values."""
+    arguments = '{"at": 1.50}'
+    call = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": arguments}
+    chat = {"tool_calls": [{"id": "c1", "function": {"name": "look", "arguments": arguments}}]}
+    choice = {"finish_reason": "tool_calls", "message": chat}
+    for raw in (responses(call), line(status_code=200, body={"choices": [choice]})):
+        (block,) = DIALECT.outcome(raw).blocks
+        assert (block.type, block.id, block.name, str(block.input["at"])) == (
+            "tool_use",
+            "c1",
+            "look",
+            "1.50",
+        )
+
+
+def test_cached_tokens_are_part_of_the_input() -> None:
+    """Unlike Anthropic's: counted once, or the cost would be too high. More than the whole cannot be."""
+    details = {"cached_tokens": 60, "cache_write_tokens": 10}
+    used: dict[str, Any] = {"input_tokens": 100, "output_tokens": 7, "input_tokens_details": details}
+    assert DIALECT.outcome(responses(message({"text": "a"}), usage=used)).usage == Usage(
+        input_tokens=30, output_tokens=7, cache_read_tokens=60, cache_write_5m_tokens=10
+    )
+    assert (
+        DIALECT.outcome(responses(message({"text": "a"}), usage={**used, "input_tokens": 50})).usage is None
+    )
+
+
+def test_a_line_of_unknown_shape_is_an_answer_that_cannot_be_read() -> None:
+    """It is kept and not sent again; only a line that is not whole is no result."""
+    outcome = DIALECT.outcome(line(status_code=200, body={"output": "?", "usage": []}))
+    assert isinstance(outcome.error, RequestError)
+    assert (outcome.kind, outcome.error.kind, outcome.usage) == ("succeeded", "unknown_shape", None)
+    for cut in (b'{"custom_id": "r1", "resp', b"[]", b"\xff", b'{"response": {}}'):
+        with pytest.raises(IncompleteResultsError, match="not a whole result"):
+            DIALECT.outcome(cut)
+
+
+def test_lines_are_sent_as_the_recorded_ones_are(openai_recorded: Path) -> None:
+    """The same keys and url, and a body with the same model and input."""
+    said = json.loads((openai_recorded / "ruby_llm__responses_gpt5nano.json").read_text())["interactions"][0]
+    theirs = json.loads(said["request_body"].split("\r\n\r\n")[1].splitlines()[0])
+    source = [{"role": "user", "content": theirs["body"]["input"][0]["content"]}]
+    ours = json.loads(MODEL.template({}, TEXT, None, False).encode("0", source))
+    theirs["body"].pop("include")
+    assert ours == theirs
+
+
+def test_a_job_is_a_file_of_lines_within_its_bounds() -> None:
+    """One JSON object a line, none larger than the plan took it to be."""
+    messages = [[{"role": "user", "content": f"Grüße {n}"}] for n in range(3)]
+    inputs = read_inputs(messages=messages, checks=MODEL.checks(False, {}))
+    params = MODEL.check_params({"max_tokens": 64, "instructions": "Be brief."})
+    route = Route("native", output_format=MODEL.output_format(SCHEMA, False))
+    template = MODEL.template(params, route, None, False).limited_to(128)
+    sources = [inputs.source(index) for index in range(3)]
+    ids = ["r" * 64, "b", "c"]
+    body = build_body(JobDescription(0, ids, sources, [None, "Again.", None], template, 10_000)).read()
+    lines = [json.loads(text) for text in body.splitlines()]
+    assert [entry["custom_id"] for entry in lines] == ids
+    assert {entry["body"]["max_output_tokens"] for entry in lines} == {128}
+    assert lines[1]["body"]["input"][-1] == {"role": "user", "content": "Again."}
+    assert lines[0]["body"]["text"]["format"]["schema"]["additionalProperties"] is False
+    for index, text in enumerate(body.splitlines()):
+        noted = template.note_size("Again.") if index == 1 else 0
+        assert len(text) <= inputs.request_size(index) + template.size + noted
+
+
+@pytest.mark.parametrize(
+    ("cited", "given"), [(True, {"messages": []}), (False, {"files": [b"x"], "prompt": "?"})]
+)
+def test_citations_and_files_are_refused(cited: bool, given: dict[str, Any]) -> None:
+    """The one the service does not have, the others are not written yet."""
+    with pytest.raises(UnsupportedModelError):
+        read_inputs(checks=MODEL.checks(cited, {}), **given)
+
+
+def test_what_the_draft_does_not_know_is_refused() -> None:
+    """Parameters, and schemas whose meaning the strict format would change."""
+    for params in ({"logit_bias": {}}, {"max_tokens": 8}, {"text": {"format": {}}}):
+        with pytest.raises(InvalidInputError):
+            MODEL.check_params(params)
+    with pytest.raises(NotNative, match="may be left out"):
+        MODEL.output_format({**SCHEMA, "required": []}, False)
+    with pytest.raises(UnsupportedModelError):
+        DIALECT.model("claude-sonnet-5-5", date(2026, 11, 26))
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-5-nano", "gpt-5-nano"])
+def test_no_run_starts_without_a_client(model: str) -> None:
+    """The dialect alone sends nothing; the error says which models can be used."""
+    with pytest.raises(UnsupportedModelError, match="is not a Claude model; supported are"):
+        BatchManager(model=model, messages=[[{"role": "user", "content": "hi"}]])
