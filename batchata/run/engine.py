@@ -174,8 +174,10 @@ class Engine:
             return [entry(item) for item in self.items(response_model)]
         with self.reading() as (log, run):
             refuse_purged(run)
-            known = [] if log is None else read_entries(log, run, range(run.total), self.definition.reader)
-            entries = [entry(reading) for reading in known]
+            entries: list[dict[str, Any]] = []
+            if log is not None and run.started is not None:
+                known = read_entries(log, run, range(run.total), self.definition.reader)
+                entries = [entry(reading) for reading in known]
         missing = never_started(self.definition.inputs.count - len(entries))
         return entries + [entry(item) for item in missing]
 

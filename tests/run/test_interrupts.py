@@ -153,6 +153,15 @@ def test_looking_from_other_threads_does_not_disturb_the_run(runs: Runs) -> None
     check_complete(runs, 40, max_parallel_jobs=3)
 
 
+def test_a_log_without_a_run_has_no_results_yet(runs: Runs) -> None:
+    """Whoever looks while a run is beginning, or after it died then, is told that nothing is there."""
+    Script(runs, (APPEND, False, 1)).ends()
+    assert runs.log.exists()
+    made = manager(runs)
+    assert [entry["result"] for entry in made.results()] == [None] * COUNT
+    assert made.stats()["completed_items"] == 0
+
+
 def test_two_threads_cannot_drive_one_manager(patient: tuple[Runs, list[float]]) -> None:
     """The second call is refused, and the first goes on and can still be cancelled."""
     runs, _ = patient
