@@ -272,13 +272,17 @@ def _with_data(asked: str, data: str) -> str:
 
 
 def page_cited(text: str) -> Citation:
-    place = {"document_index": 0, "start_page_number": 1, "end_page_number": 2}
+    place: dict[str, Any] = {"document_index": 0, "start_page_number": 1, "end_page_number": 2}
     return Citation(type="page_location", cited_text=text, **place)
 
 
 def said_of(text: str, page: str) -> bool | None:
     """What is said of a citation of this text where the only block is this."""
-    place = {"document_index": 0, "start_content_block_index": 0, "end_content_block_index": 1}
+    place: dict[str, Any] = {
+        "document_index": 0,
+        "start_content_block_index": 0,
+        "end_content_block_index": 1,
+    }
     citation = Citation(type="content_block_location", cited_text=text, **place)
     return grounded(citation, Sources([Blocks([page])])).grounded
 
@@ -321,7 +325,7 @@ def test_white_space_between_digits_parts_numbers(cited: str, page: str, found: 
 def test_white_space_between_digits_parts_numbers_in_characters_too() -> None:
     """Where the place is given by characters, these have to be the cited text."""
     text = "46\n3500 MJ"
-    place = {"document_index": 0, "start_char_index": 0, "end_char_index": 7}
+    place: dict[str, Any] = {"document_index": 0, "start_char_index": 0, "end_char_index": 7}
     for cited_text, found in (("463500", False), ("46 3500", True)):
         citation = Citation(type="char_location", cited_text=cited_text, **place)
         assert grounded(citation, Sources([Characters(text)])).grounded is found

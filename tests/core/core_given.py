@@ -9,17 +9,18 @@ from enum import Enum
 from typing import Any
 
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.evolve import evolve
 from batchata.core.plan import Measures
 from batchata.core.state import Items, Requeued, Run
 
 SECOND = 1_000_000
 START = 1_790_000_000 * SECOND
-PROCESS = e.Process(pid=7, host="here")
-USAGE = e.Usage(input_tokens=100, output_tokens=10)
+PROCESS = values.Process(pid=7, host="here")
+USAGE = values.Usage(input_tokens=100, output_tokens=10)
 
 
-def settings(**changed: Any) -> e.Settings:
+def settings(**changed: Any) -> values.Settings:
     """The library's defaults, with some of them changed."""
     defaults: dict[str, Any] = {
         "items_per_job": 50,
@@ -34,7 +35,7 @@ def settings(**changed: Any) -> e.Settings:
         "raw_results_dir": None,
         "on_interrupt": "detach",
     }
-    return e.Settings(**{**defaults, **changed})
+    return values.Settings(**{**defaults, **changed})
 
 
 def run_started(**changed: Any) -> e.RunStarted:
@@ -67,7 +68,7 @@ def items_added(first: int, count: int, *same_as: tuple[int, int]) -> e.ItemsAdd
 
 
 def submission_started(
-    job: int, *items: tuple[int, int], reserved: str | None = None, expected: e.Expected | None = None
+    job: int, *items: tuple[int, int], reserved: str | None = None, expected: values.Expected | None = None
 ) -> e.SubmissionStarted:
     count = sum(last - first + 1 for first, last in items)
     return e.SubmissionStarted(
@@ -108,7 +109,7 @@ def settled(job: int, verdict: str) -> e.SubmissionSettled:
 
 def polled(job: int, status: str = "in_progress", size: int = 1) -> e.BatchPolled:
     running = size if status != "ended" else 0
-    counts = e.Counts(processing=running, succeeded=size - running, errored=0, canceled=0, expired=0)
+    counts = values.Counts(processing=running, succeeded=size - running, errored=0, canceled=0, expired=0)
     return e.BatchPolled(job=job, batch_id=f"msgbatch_{job}", status=status, counts=counts)
 
 
@@ -116,8 +117,8 @@ def call_failed(*jobs: int, not_before: int) -> e.CallFailed:
     return e.CallFailed(doing="poll", jobs=list(jobs), error=error("rate_limit_error"), not_before=not_before)
 
 
-def error(kind: str) -> e.RequestError:
-    return e.RequestError(kind=kind, message=f"because of {kind}")
+def error(kind: str) -> values.RequestError:
+    return values.RequestError(kind=kind, message=f"because of {kind}")
 
 
 def outcome(

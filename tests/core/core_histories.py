@@ -14,6 +14,7 @@ from core_given import PROCESS, SECOND, START, error, items_added, run_started
 from msgspec.structs import replace
 
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.decide import (
     Cancel,
     Collect,
@@ -39,7 +40,7 @@ WORST = worst_cost(PRICE, MOST_INPUT, MOST_OUTPUT)
 BAD_ANSWERS = ["api_error", "overloaded_error", "expired", "invalid_request_error", "refusal", "max_tokens"]
 
 
-CACHED = e.CachePlan(level="system", blocks=0, digest="d", tokens=2000, reason="it pays")
+CACHED = values.CachePlan(level="system", blocks=0, digest="d", tokens=2000, reason="it pays")
 
 
 class History:
@@ -207,7 +208,7 @@ class History:
             )
         elif doing == "poll":
             status = self.chance.choice(["in_progress", "ended", "ended"])
-            counts = e.Counts(processing=0, succeeded=0, errored=0, canceled=0, expired=0)
+            counts = values.Counts(processing=0, succeeded=0, errored=0, canceled=0, expired=0)
             self.append(e.BatchPolled(job=number, batch_id=f"b{number}", status=status, counts=counts))
         else:
             self._collect(job)
@@ -265,10 +266,10 @@ class History:
             self.spent += Decimal(cost.amount or 0)
             self.append(cost)
 
-    def _usage(self) -> e.Usage:
+    def _usage(self) -> values.Usage:
         cold = self.caching and self.chance.random() < 0.3
         written = 0 if cold else self.chance.randint(0, MOST_INPUT // 2)
-        return e.Usage(
+        return values.Usage(
             input_tokens=self.chance.randint(0, MOST_INPUT // 2),
             output_tokens=self.chance.randint(0, MOST_OUTPUT),
             cache_write_1h_tokens=written,
@@ -293,7 +294,7 @@ class History:
         if doing in ("submit", "settle"):
             self.append(e.BatchSubmitted(job=number, batch_id=f"b{number}", created_at=0, expires_at=None))
         elif doing == "poll":
-            counts = e.Counts(processing=0, succeeded=0, errored=0, canceled=0, expired=0)
+            counts = values.Counts(processing=0, succeeded=0, errored=0, canceled=0, expired=0)
             self.append(e.BatchPolled(job=number, batch_id=f"b{number}", status="ended", counts=counts))
         elif job.status is JobStatus.ENDED:
             for index in [i for i in job.indexes() if self.run.items.status[i] == ItemStatus.SENT]:

@@ -29,6 +29,7 @@ from core_given import (
 )
 
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.evolve import _RULES, evolve, fold
 from batchata.core.state import ItemStatus, JobStatus, Run
 
@@ -136,7 +137,7 @@ def test_a_poll_is_counted_and_an_end_noticed() -> None:
     assert run.jobs[0].status is JobStatus.SUBMITTED
     when(run, polled(0, "ended"), at=START + 7)
     assert (run.jobs[0].status, run.jobs[0].polled_at) == (JobStatus.ENDED, START + 7)
-    assert run.jobs[0].counts == e.Counts(processing=0, succeeded=1, errored=0, canceled=0, expired=0)
+    assert run.jobs[0].counts == values.Counts(processing=0, succeeded=1, errored=0, canceled=0, expired=0)
 
 
 def test_a_failed_poll_makes_its_jobs_wait_until_one_succeeds() -> None:

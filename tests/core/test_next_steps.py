@@ -179,7 +179,7 @@ def test_cancelling_asks_each_running_batch_once() -> None:
     """Batches that run are cancelled, then polled until they end; nothing new is sent by a run that stops."""
     run = given(items_added(0, 4), *submitted(0, (0, 0)), *submitted(1, (1, 1)), polled(1, "ended"))
     when(run, *submitted(2, (2, 2)))
-    stopping = {"cancelling": True, "submitting": False}
+    stopping: dict[str, Any] = {"cancelling": True, "submitting": False}
     assert steps(run, **stopping) == [Collect(1), Cancel(0), Cancel(2)]
     assert steps(run, cancelled={0, 2}, **stopping) == [Collect(1), Poll((0, 2))]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -118,7 +119,7 @@ def test_without_a_price_the_amount_is_unknown() -> None:
 @pytest.mark.parametrize("missing", KINDS)
 def test_one_unknown_unit_price_makes_the_amount_unknown(missing: str) -> None:
     """The rest is not the cost; a kind of which no token was used does not matter."""
-    units = {kind: D(1) for kind in KINDS if kind != missing}
+    units: dict[str, Any] = {kind: D(1) for kind in KINDS if kind != missing}
     price = ModelPrice("a table", [PriceTier(-1, UnitPrices(**{missing: None, **units}))])
     assert amount(price, **dict.fromkeys(KINDS, 1)) is None
     assert amount(price, **dict.fromkeys(units, 1)) == D("0.000002")

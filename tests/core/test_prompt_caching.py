@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.accounts import saved_by_cache, saved_by_dedupe
 from batchata.core.caching import HIT_RATE, cached_cost, costs_of_prefix, is_priming, must_prime
 from batchata.core.evolve import evolve
@@ -39,7 +40,7 @@ SONNET = ModelPrice("a table", [PriceTier(-1, UnitPrices(*map(Decimal, ("2", "10
 OLDER = ModelPrice("a table", [PriceTier(-1, UnitPrices(*map(Decimal, ("5", "25", "6.25", "10", "0.5"))))])
 
 
-def caching(*happened: e.Event, plan: e.CachePlan | None = CACHED, **changed: object) -> Run:
+def caching(*happened: e.Event, plan: values.CachePlan | None = CACHED, **changed: object) -> Run:
     """A run whose requests share a cached beginning."""
     run = Run()
     for event in (replace(run_started(**changed), cache=plan), items_added(0, 9), *happened):
@@ -49,7 +50,7 @@ def caching(*happened: e.Event, plan: e.CachePlan | None = CACHED, **changed: ob
 
 def answered(job: int, index: int, price: ModelPrice | None = SONNET, **tokens: int) -> list[e.Event]:
     """A job of one item, sent and answered with this usage."""
-    usage = e.Usage(**({"input_tokens": 10, "output_tokens": 5} | tokens))
+    usage = values.Usage(**({"input_tokens": 10, "output_tokens": 5} | tokens))
     said = replace(outcome(job, index), usage=usage)
     sent = [submission_started(job, (index, index)), batch_submitted(job), polled(job), polled(job, "ended")]
     return [*sent, said, charge(job, index, usage, price), job_completed(job)]
@@ -92,7 +93,7 @@ def test_one_request_goes_ahead_and_the_others_wait() -> None:
 
 def test_without_caching_nothing_waits() -> None:
     """Neither without a plan nor with one that caches nothing."""
-    nothing = e.CachePlan(level=None, blocks=0, digest="", tokens=0, reason="too short")
+    nothing = values.CachePlan(level=None, blocks=0, digest="", tokens=0, reason="too short")
     for plan in (None, nothing):
         assert planned(caching(plan=plan, items_per_job=5)) == [0, 1, 2, 3, 4]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from core_given import SECOND, START, given, run_started, settled, submission_started, submitted, when
 
-from batchata.core import decide
+from batchata.core import decide, values
 from batchata.core import events as e
 from batchata.core.evolve import evolve
 from batchata.core.state import Job, Run
@@ -41,7 +41,7 @@ def _fields(event: e.Event) -> dict[str, Any]:
 
 
 def resumed(key: str | None) -> e.RunResumed:
-    return e.RunResumed(process=e.Process(pid=1, host="here"), library_version="1", changed={}, key=key)
+    return e.RunResumed(process=values.Process(pid=1, host="here"), library_version="1", changed={}, key=key)
 
 
 def test_a_batch_is_sought_by_its_custom_ids_wherever_it_may_be() -> None:
@@ -91,7 +91,7 @@ def test_batches_of_long_ago_say_nothing_of_the_clocks() -> None:
 def test_a_start_does_not_wait_for_times_that_an_earlier_one_put_far_ahead() -> None:
     """Its clock may have been wrong: calls wait for a minute at most, retries for an hour."""
     run = given(e.ItemsAdded(first=0, count=3, digest="d", first_body=0), *submitted(0, (0, 0)))
-    error = e.RequestError(kind="x", message="x")
+    error = values.RequestError(kind="x", message="x")
     when(run, e.CallFailed(doing="poll", jobs=[0], error=error, not_before=START + 9 * DAY))
     when(run, submission_started(1, (1, 1)))
     when(run, e.SubmissionFailed(job=1, error=error, not_before=START + 9 * DAY))

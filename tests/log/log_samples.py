@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from batchata.core import events as e
+from batchata.core import values
 
 SHARED = Path(os.environ.get("BATCHATA_SHARED", Path(__file__).resolve().parents[2] / "../shared/data/dev"))
 AT = 1_767_225_600_000_000  # 2026-01-01 00:00 UTC
 SECOND = 1_000_000
-OWNER = e.Process(pid=os.getpid(), host="here")
+OWNER = values.Process(pid=os.getpid(), host="here")
 
 
 def shared(name: str) -> Path:
@@ -30,13 +31,13 @@ def submitted(job: int) -> e.BatchSubmitted:
 
 def polled(job: int, status: str = "in_progress") -> e.BatchPolled:
     """A poll of a job's batch."""
-    counts = e.Counts(processing=2, succeeded=0, errored=0, canceled=0, expired=0)
+    counts = values.Counts(processing=2, succeeded=0, errored=0, canceled=0, expired=0)
     return e.BatchPolled(job=job, batch_id=f"msgbatch_{job}", status=status, counts=counts)
 
 
 def started(run_id: str = "run") -> e.RunStarted:
     """The first event of a run."""
-    settings = e.Settings(
+    settings = values.Settings(
         items_per_job=2,
         max_parallel_jobs=1,
         max_attempts=3,
@@ -85,7 +86,7 @@ def sending(job: int, *items: tuple[int, int]) -> e.SubmissionStarted:
 
 
 def outcome(
-    job: int, index: int, body: int, error: e.RequestError | None = None, kind: str = "succeeded"
+    job: int, index: int, body: int, error: values.RequestError | None = None, kind: str = "succeeded"
 ) -> e.OutcomeRecorded:
     """What became of a request; with an error, no usable answer."""
     return e.OutcomeRecorded(
@@ -94,7 +95,7 @@ def outcome(
         kind=kind,
         stop_reason="end_turn" if kind == "succeeded" else None,
         error=error,
-        usage=e.Usage(input_tokens=10, output_tokens=5),
+        usage=values.Usage(input_tokens=10, output_tokens=5),
         body=body,
     )
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from batchata.core import events as e
+from batchata.core import values
 from batchata.errors import LogConflictError, LogError, RunClaimedError
 from batchata.log import open_log
 from batchata.log.format import beginning, link, unpack
@@ -58,7 +59,7 @@ def test_events_come_back_as_they_were_with_dense_versions(log: Log) -> None:
 
 def test_every_type_of_event_survives(log: Log) -> None:
     """Text in all scripts, nested values and None come back equal."""
-    error = e.RequestError(kind="invalid_request_error", message='a "quoted"\nline \u2028 \x7f 😀')
+    error = values.RequestError(kind="invalid_request_error", message='a "quoted"\nline \u2028 \x7f 😀')
     events = [
         s.started(),
         s.added(0, 4),
@@ -197,7 +198,7 @@ def test_appending_nothing_does_nothing(log: Log) -> None:
 
 def test_a_stream_has_one_claim_at_a_time(log: Log) -> None:
     """A second claim names the first one's process; another stream is free."""
-    held = log.claim("run", e.Process(pid=4711, host="first.example"))
+    held = log.claim("run", values.Process(pid=4711, host="first.example"))
     with pytest.raises(RunClaimedError, match=r"4711 on first\.example"):
         log.claim("run", s.OWNER)
     assert log.claim("other", s.OWNER).version == held.version == 0

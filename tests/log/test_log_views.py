@@ -11,12 +11,13 @@ import pytest
 from msgspec.structs import replace
 
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.evolve import fold
 from batchata.core.state import ItemStatus
 from batchata.log.sqlite.log import SqliteLog
 
-OVERLOADED = e.RequestError(kind="overloaded_error", message="Overloaded")
-CUT_OFF = e.RequestError(kind="max_tokens", message="the answer was cut off")
+OVERLOADED = values.RequestError(kind="overloaded_error", message="Overloaded")
+CUT_OFF = values.RequestError(kind="max_tokens", message="the answer was cut off")
 
 # Four items in jobs of two. Item 1 fails and succeeds when sent again; item 2 never succeeds; item 3's
 # second job failed to become a batch.

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from batchata.answers.schema import json_schema, result_schema
 from batchata.core import events as e
+from batchata.core import values
 from batchata.log import open_log
 
 PER_JOB = 50
@@ -27,7 +28,7 @@ class Invoice(BaseModel):
 def write_big_log(path: Path, items: int, **started: Any) -> Path:
     """A completed run of so many items in jobs of fifty, with an answer of about 1 KB for each, cited."""
     log = open_log(path)
-    claim = log.claim("big", e.Process(pid=1, host="elsewhere"))
+    claim = log.claim("big", values.Process(pid=1, host="elsewhere"))
     claim.append(START, [_started(items, **started)])
     for first in range(0, items, 5_000):
         count = min(5_000, items - first)
@@ -48,7 +49,7 @@ def write_big_log(path: Path, items: int, **started: Any) -> Path:
 
 
 def _started(items: int, **changes: Any) -> e.RunStarted:
-    settings = dict.fromkeys(e.Settings.__struct_fields__) | {"on_bad_file": "raise"}
+    settings = dict.fromkeys(values.Settings.__struct_fields__) | {"on_bad_file": "raise"}
     settings |= {
         "items_per_job": PER_JOB,
         "max_parallel_jobs": 10,
@@ -73,8 +74,8 @@ def _started(items: int, **changes: Any) -> e.RunStarted:
         "input_kind": "messages",
         "input_count": items,
         "input_fingerprint": "f",
-        "settings": e.Settings(**settings),
-        "process": e.Process(pid=1, host="elsewhere"),
+        "settings": values.Settings(**settings),
+        "process": values.Process(pid=1, host="elsewhere"),
     }
     return e.RunStarted(**{**fields, **changes})
 
@@ -102,7 +103,7 @@ def _submitted(number: int, at: int) -> e.BatchSubmitted:
 
 
 def _polled(number: int, count: int, *, ended: bool) -> e.BatchPolled:
-    counts = e.Counts(
+    counts = values.Counts(
         processing=0 if ended else count, succeeded=count if ended else 0, errored=0, canceled=0, expired=0
     )
     status = "ended" if ended else "in_progress"
@@ -119,7 +120,7 @@ def _outcomes(number: int, indexes: range, next_body: int) -> tuple[list[e.Event
                 kind="succeeded",
                 stop_reason="end_turn",
                 error=None,
-                usage=e.Usage(input_tokens=950, output_tokens=50),
+                usage=values.Usage(input_tokens=950, output_tokens=50),
                 body=next_body + position,
             )
         )

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from typer.testing import Result
 
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.events import RunStarted
 from batchata.sandbox import Sandbox
 
@@ -62,7 +63,7 @@ def job(number: int, first: int, last: int, reserved: str | None = "1.10") -> li
     return [sent, e.BatchSubmitted(job=number, batch_id=f"b{number}", created_at=1, expires_at=None)]
 
 
-def outcome(index: int, error: e.RequestError | None = None, job: int = 0) -> e.OutcomeRecorded:
+def outcome(index: int, error: values.RequestError | None = None, job: int = 0) -> e.OutcomeRecorded:
     """An answer, or one that is no good."""
     return e.OutcomeRecorded(
         job=job, index=index, kind="succeeded", stop_reason="end_turn", error=error, usage=None, body=None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typer.testing import Result
 
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.codec import EVENT_TYPES, encode
 from batchata.core.events import RunStarted
 from batchata.log import open_log, read_log
@@ -95,7 +96,7 @@ def test_events_about_several_jobs_belong_to_each(
 ) -> None:
     """A failed poll names jobs in a list, and is shown for each of them only."""
     failed = e.CallFailed(
-        doing="poll", jobs=[1, 2], error=e.RequestError(kind="k", message="m"), not_before=0
+        doing="poll", jobs=[1, 2], error=values.RequestError(kind="k", message="m"), not_before=0
     )
     log = write_log([started(), failed])
     assert [line["type"] for line in lines(replay("events", log, "--job", "2", "--json"))] == ["call_failed"]
@@ -142,7 +143,7 @@ def test_memory_does_not_grow_with_the_log(write_log: Write, started: Callable[.
         job=0,
         batch_id="b",
         status="in_progress",
-        counts=e.Counts(processing=1, succeeded=0, errored=0, canceled=0, expired=0),
+        counts=values.Counts(processing=1, succeeded=0, errored=0, canceled=0, expired=0),
     )
     peaks = []
     for count in (4_500, 9_000):
@@ -160,7 +161,7 @@ def test_following_shows_what_comes_and_ends_with_the_run(
 ) -> None:
     """Events are printed as they are appended; conditions hold for them too."""
     log = open_log(tmp_path / "run.db")
-    claim = log.claim("run", e.Process(pid=1, host="elsewhere"))
+    claim = log.claim("run", values.Process(pid=1, host="elsewhere"))
     claim.append(10**15, [started()])
     options = ["--follow", "--json", "--type", "run_started", "--type", "run_completed"]
     with _command("events", tmp_path / "run.db", *options) as following:

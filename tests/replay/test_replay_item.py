@@ -13,6 +13,7 @@ from typer.testing import Result
 
 from batchata import BatchManager
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.events import RunStarted
 from batchata.sandbox import Sandbox
 
@@ -162,8 +163,14 @@ def test_a_submission_that_made_no_batch_is_an_attempt_too(
     write_log: Write, started: Callable[..., RunStarted], replay: Replay
 ) -> None:
     """What was refused says so, and why; what was never heard of again says that."""
-    sent = {"items": [(0, 0)], "request_count": 1, "bytes": 9, "custom_ids": "t-{index}", "reserved": None}
-    error = e.RequestError(kind="overloaded_error", message="busy")
+    sent: dict[str, Any] = {
+        "items": [(0, 0)],
+        "request_count": 1,
+        "bytes": 9,
+        "custom_ids": "t-{index}",
+        "reserved": None,
+    }
+    error = values.RequestError(kind="overloaded_error", message="busy")
     path = write_log(
         [
             started(input_kind="files", prompt="p"),

@@ -16,6 +16,7 @@ from typer.testing import Result
 
 from batchata import BatchManager
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.events import RunStarted
 from batchata.errors import LogError
 from batchata.log import open_log, read_log
@@ -183,7 +184,7 @@ def test_a_run_that_is_not_complete_keeps_its_bodies(waiting: Path, replay: Repl
 def test_a_run_that_is_driven_is_left_alone(log: Path, replay: Replay) -> None:
     """The process that has it is named."""
     other = open_log(log)
-    claim = other.claim("the-run", e.Process(pid=4711, host="elsewhere"))
+    claim = other.claim("the-run", values.Process(pid=4711, host="elsewhere"))
     result = replay("purge", log, "--run", "the-run")
     assert result.exit_code == 2
     assert "driven by process 4711 on elsewhere" in result.stderr
@@ -195,8 +196,8 @@ def test_a_run_that_is_driven_is_left_alone(log: Path, replay: Replay) -> None:
 def test_a_purge_that_was_killed_halfway_is_finished_by_the_next(log: Path, replay: Replay) -> None:
     """The decision is in the log first: verify passes in between, and no second event is written."""
     half = open_log(log)
-    claim = half.claim("the-run", e.Process(pid=1, host="h"))
-    claim.append(10**15, [e.BodiesPurged(bodies=24, process=e.Process(pid=1, host="h"))])
+    claim = half.claim("the-run", values.Process(pid=1, host="h"))
+    claim.append(10**15, [e.BodiesPurged(bodies=24, process=values.Process(pid=1, host="h"))])
     claim.release()
     half.close()
     assert said(replay, "verify", log)["ok"]

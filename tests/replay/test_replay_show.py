@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from typer.testing import Result
 
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.events import RunStarted
 from batchata.core.money import plain
 from batchata.log import read_log
@@ -194,7 +195,7 @@ def test_running_is_said_only_as_far_as_known(
     write_log: Write, started: Started, replay: Replay, host: str, said: str
 ) -> None:
     """A process on this machine is looked for; one elsewhere may have died without a word."""
-    log = write_log([started(process=e.Process(pid=os.getpid(), host=host)), items(1)])
+    log = write_log([started(process=values.Process(pid=os.getpid(), host=host)), items(1)])
     text = replay(log).stdout
     assert said in text
     assert "last event" in text
@@ -205,7 +206,7 @@ def test_a_killed_process_is_noticed(write_log: Write, started: Started, replay:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     resumed = e.RunResumed(
-        process=e.Process(pid=gone.pid, host=socket.gethostname()), library_version="0", changed={}
+        process=values.Process(pid=gone.pid, host=socket.gethostname()), library_version="0", changed={}
     )
     log = write_log([started(), items(1), resumed])
     text = replay(log).stdout
@@ -234,7 +235,7 @@ def test_long_job_lists_are_shortened(write_log: Write, started: Started, replay
 def test_a_refused_submission_says_why(write_log: Write, started: Started, replay: Replay) -> None:
     """A job that became no batch shows the refusal's kind in place of outcomes."""
     refused = e.SubmissionFailed(
-        job=0, error=e.RequestError(kind="overloaded_error", message="busy"), not_before=0
+        job=0, error=values.RequestError(kind="overloaded_error", message="busy"), not_before=0
     )
     log = write_log([started(), items(1), submitted(0, "b")[0], refused])
     assert re.search(r"not sent +overloaded_error", replay(log).stdout)
@@ -251,7 +252,7 @@ def test_texts_from_outside_are_harmless(write_log: Write, started: Started, rep
         started(run_id=evil, model=evil, base_url=evil, library_version=evil, response_model=evil),
         items(1),
         *submitted(0, evil),
-        e.RunInterrupted(reason="error", error=e.RequestError(kind="k", message=evil), pending_items=1),
+        e.RunInterrupted(reason="error", error=values.RequestError(kind="k", message=evil), pending_items=1),
     ]
     log = write_log(events, run_id=evil)
     for arguments in ((log,), ("events", log), (log, "--json"), ("events", log, "--json")):
@@ -295,7 +296,7 @@ def test_an_unknown_run_names_those_there_are(done: Path, replay: Replay, name: 
 
 def test_a_kill_in_the_past_is_told(write_log: Write, started: Started, replay: Replay) -> None:
     """A start that follows one without an end says that the process before it was gone."""
-    resumed = e.RunResumed(process=e.Process(pid=2, host="elsewhere"), library_version="0", changed={})
+    resumed = e.RunResumed(process=values.Process(pid=2, host="elsewhere"), library_version="0", changed={})
     stopped = e.RunInterrupted(reason="keyboard", error=None, pending_items=1)
     log = write_log([started(), items(1), resumed, stopped, resumed])
     shown = json.loads(replay(log, "--json").stdout)

@@ -16,6 +16,7 @@ from typer.testing import Result
 
 from batchata import BatchManager
 from batchata.core import events as e
+from batchata.core import values
 from batchata.core.events import RunStarted
 from batchata.core.values import Usage
 from batchata.errors import NotALogError
@@ -220,7 +221,7 @@ def test_no_text_of_a_log_reaches_the_terminal_alive(
         prompt=HOSTILE, response_model=HOSTILE, input_kind=HOSTILE,
         params={HOSTILE: HOSTILE, "max_tokens": 5},
     )  # fmt: skip
-    error = e.RequestError(kind=HOSTILE, message=HOSTILE)
+    error = values.RequestError(kind=HOSTILE, message=HOSTILE)
     events = [
         begun,
         e.ItemsAdded(first=0, count=1, digest=HOSTILE, first_body=0),

@@ -72,7 +72,7 @@ class Scenario:
 
 def make_manager(runs: Runs, **given: Any) -> BatchManager:
     """The manager of a script: short waits, a results_dir, and a limit that is not reached."""
-    chosen = {
+    chosen: dict[str, Any] = {
         "count": 4,
         "items_per_job": 2,
         "max_parallel_jobs": 2,
@@ -155,7 +155,7 @@ def _refusing() -> dict[str, Any]:
 
 def _without_credit() -> dict[str, Any]:
     """The credit ends in the middle of the first batch."""
-    spent = {"error_type": "invalid_request_error", "error_message": NO_CREDIT}
+    spent: dict[str, Any] = {"error_type": "invalid_request_error", "error_message": NO_CREDIT}
     return {"answers": Replies(), "faults": Faults(errored={1}, only_batches={0}, **spent)}
 
 

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from batchata import BatchManager
 from batchata.log import read_log
-from batchata.log.port import Recorded
 from batchata.sandbox import Request, Sandbox
 
 MODEL = "claude-sonnet-5-5"
@@ -42,7 +41,7 @@ class Runs:
 
     def manager(self, count: int = 7, **given: Any) -> BatchManager:
         """A manager over `count` messages, in jobs of 3, whose results are echoes."""
-        chosen = {
+        chosen: dict[str, Any] = {
             "messages": conversations(count),
             "model": MODEL,
             "response_model": Echo,
@@ -55,8 +54,8 @@ class Runs:
         } | given
         return BatchManager(**chosen)
 
-    def events(self) -> list[Recorded]:
-        """Everything that the log's one run holds."""
+    def events(self) -> list[Any]:
+        """Everything recorded that the log's one run holds; each test knows which events it looks at."""
         log = read_log(self.log)
         try:
             (stream,) = log.streams()

@@ -21,7 +21,7 @@ from batchata.core.evolve import fold
 from batchata.errors import InvalidInputError, RunMismatchError
 from batchata.replay.cli import app
 from batchata.sandbox import Faults
-from batchata.views.run_summary import printed
+from batchata.terminal.account import printed
 
 RULES = "Entries about this subject go to the shelf with its number, unless it is Sunday. " * 60
 DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": RULES}}
@@ -177,7 +177,7 @@ def test_a_failed_request_ahead_does_not_stop_the_run(runs: Runs) -> None:
 @pytest.mark.parametrize("commit", [2, 4, 6, 8])
 def test_it_survives_a_kill(tmp_path: Path, commit: int) -> None:
     """The decision is in the log: the next start caches as the first did, and writes no second time."""
-    given = {"system": RULES, "cache": "auto", "response_model": None}
+    given: dict[str, Any] = {"system": RULES, "cache": "auto", "response_model": None}
     with fresh(tmp_path / "run") as runs:
         assert Script(runs, (APPEND, True, commit), count=8, **given).ends() == -signal.SIGKILL
         run = manager(runs, 8, **given)

@@ -21,7 +21,7 @@ from batchata.errors import InvalidInputError, RunMismatchError
 from batchata.log.verify import verify
 from batchata.replay.cli import app
 from batchata.sandbox import Faults
-from batchata.views.run_summary import printed
+from batchata.terminal.account import printed
 
 WORDS = ["a", "b", "a", "a", "c", "b", "d", "a"]  # four different ones
 COPIES = {2: 0, 3: 0, 5: 1, 7: 0}
@@ -126,7 +126,7 @@ def test_more_copies_at_the_end_cost_nothing(runs: Runs) -> None:
 @pytest.mark.parametrize("commit", range(1, 12, 2))
 def test_it_survives_a_kill(tmp_path: Path, commit: int) -> None:
     """Killed after any commit, the next start completes it; nothing is paid twice, and the log verifies."""
-    given = {"messages": saying(), "dedupe": True}
+    given: dict[str, Any] = {"messages": saying(), "dedupe": True}
     with fresh(tmp_path / "run", faults=faulty()) as runs:
         code = Script(runs, (APPEND, True, commit), **given).ends()
         assert code in (0, -signal.SIGKILL)

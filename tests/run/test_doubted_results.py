@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from places import SUBMIT
@@ -53,7 +54,7 @@ def test_results_that_never_come_stop_the_run_and_nothing_is_paid_again(
     runs: Runs, body: str, counts: dict[str, int] | None
 ) -> None:
     """It says what to look at; the next start asks again, and what others have finished is collected."""
-    given = {"poll_interval": 0.001}
+    given: dict[str, Any] = {"poll_interval": 0.001}
     runs.sandbox.faults = Faults(results_instead=[body] * 999, counts=counts)
     made = manager(runs, **given)
     with pytest.raises(IncompleteResultsError, match=r"Look at the batch in the Console") as raised:
@@ -80,7 +81,7 @@ def test_a_line_that_lacks_for_an_unanswered_request_is_missing(runs: Runs) -> N
 def test_a_job_given_up_for_its_missing_lines_keeps_what_it_brought(runs: Runs) -> None:
     """Only what has no line is sent again, on the user's word, and its cost stays held."""
     runs.sandbox.faults = Faults(missing={2}, only_batches={0})
-    given = {"items_per_job": COUNT, "poll_interval": 0.001}
+    given: dict[str, Any] = {"items_per_job": COUNT, "poll_interval": 0.001}
     made = manager(runs, **given)
     with pytest.raises(IncompleteResultsError, match=r"no line for 1 of its 4 requests"):
         made.run()
@@ -132,7 +133,7 @@ def test_a_batch_that_nobody_knows_is_told_by_starts_that_may_not_wait(
 ) -> None:
     """Each asks once; how often, and since when, counts over all of them. One answer begins it anew."""
     runs, delay = patient
-    given = {"items_per_job": COUNT, "settle_delay": 0.01, "max_wait_time": 0}
+    given: dict[str, Any] = {"items_per_job": COUNT, "settle_delay": 0.01, "max_wait_time": 0}
     left_running(runs, 1, items_per_job=COUNT)
 
     def starts(times: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -13,9 +14,10 @@ from run_support import MODEL, Echo, Runs, conversations
 from batchata import BatchManager, Estimate
 from batchata.core.evolve import fold
 from batchata.errors import ConfigurationError, InvalidInputError, RunMismatchError
-from batchata.terminal.account import error_in_words
+from batchata.terminal.account import printed
 from batchata.terminal.progress import line
-from batchata.views.run_summary import estimate_error, printed
+from batchata.text import error_in_words
+from batchata.views.run_summary import estimate_error
 
 
 def test_an_estimate_writes_sends_and_needs_nothing(tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_what_remains_is_estimated_from_what_was_used(tmp_path: Path) -> None:
 
 def estimate_the_rest(runs: Runs) -> None:
     long = [[{"role": "user", "content": f"{n}: " + "what is said here, and why? " * 20}] for n in range(30)]
-    given = {"messages": long, "response_model": None, "max_tokens": 2_000}
+    given: dict[str, Any] = {"messages": long, "response_model": None, "max_tokens": 2_000}
     manager = runs.manager(max_cost="0.02", **given)
     summary = manager.run()
     assert summary["cost_limit_reached"]

@@ -29,7 +29,7 @@ _number = count()
 # Each case is made by one seed: hypothesis draws many small and equal values, and too few of the cases that
 # come close. To make a failing case smaller takes minutes, as each try is a run.
 CASE = st.integers(0, 2**62).map(Random)
-QUIET = {
+QUIET: dict[str, Any] = {
     "deadline": None,
     "database": None,
     "phases": [Phase.generate],

@@ -203,7 +203,7 @@ def test_a_file_that_was_never_sent_has_no_limit_to_be_above(tmp_path: Path) -> 
     bad = tmp_path / "bad.pdf"
     bad.write_bytes(b"%PDF-1.4 cut")
     with fresh(tmp_path / "run", answers=lambda _: Answer("fine")) as runs:
-        given = {"messages": None, "files": [bad], "prompt": "Read.", "response_model": None}
+        given: dict[str, Any] = {"messages": None, "files": [bad], "prompt": "Read.", "response_model": None}
         given["on_bad_file"] = "fail"
         assert runs.manager(max_tokens=1_000, **given).run()["failed_items"] == 1
         bad.write_bytes(next(DOCUMENTS.glob("*.pdf")).read_bytes())
@@ -231,7 +231,7 @@ def test_max_tokens_may_be_lowered_between_starts(tmp_path: Path) -> None:
         return Answer("fine", usage={"output_tokens": most // 2})
 
     with fresh(tmp_path / "run", answers=answer) as runs:
-        given = {"count": 9, "response_model": None, "max_cost": "0.05"}
+        given: dict[str, Any] = {"count": 9, "response_model": None, "max_cost": "0.05"}
         first = runs.manager(max_tokens=4_000, **given).run()
         assert first["cost_limit_reached"]
         assert first["pending_items"] > 4

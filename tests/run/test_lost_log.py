@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from resume_support import COUNT, Script, check_complete, manager, seen, wait_for
@@ -70,7 +71,11 @@ def test_a_batch_that_the_log_could_not_take_in_is_named_and_adopted(runs: Runs)
             "BEGIN SELECT RAISE(FAIL, 'the disk is full'); END"
         )
         connection.commit()
-    more = {"messages": conversations(2 * COUNT), "items_per_job": COUNT, "max_parallel_jobs": 1}
+    more: dict[str, Any] = {
+        "messages": conversations(2 * COUNT),
+        "items_per_job": COUNT,
+        "max_parallel_jobs": 1,
+    }
     with pytest.raises(LogError, match="not in the log") as raised:
         manager(runs, **more).run()
     assert runs.sandbox.batches[1].id in str(raised.value)

@@ -29,7 +29,11 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def another(runs: Runs, **given: Any) -> Any:
     """A run of other messages with a log of its own."""
-    chosen = {"messages": OTHERS, "state_path": runs.log.parent / "other.db", "results_dir": runs.out}
+    chosen: dict[str, Any] = {
+        "messages": OTHERS,
+        "state_path": runs.log.parent / "other.db",
+        "results_dir": runs.out,
+    }
     return runs.manager(**(chosen | given))
 
 

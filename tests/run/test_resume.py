@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from places import APPEND, OUTCOME_RECORDED, RUN_COMPLETED, SUBMIT
@@ -88,7 +89,7 @@ def test_a_lost_submission_is_given_its_time_from_when_the_sending_ended(tmp_pat
 def test_a_start_that_only_completes_what_was_recorded_needs_no_new_calls(tmp_path: Path) -> None:
     """Killed after the last outcome and before the job's completion: nothing is pending, a job is open."""
     with fresh(tmp_path / "run") as runs:
-        given = {"items_per_job": COUNT}
+        given: dict[str, Any] = {"items_per_job": COUNT}
         place = (OUTCOME_RECORDED, False, COUNT)
         assert Script(runs, place, **given).ends() == -signal.SIGKILL
         assert runs.types()[-1] == "cost_charged"
@@ -99,7 +100,7 @@ def test_a_start_that_only_completes_what_was_recorded_needs_no_new_calls(tmp_pa
 def test_one_refusal_of_many_leaves_no_creation_unrecorded(tmp_path: Path) -> None:
     """With several creations under way when the first is refused, the others are waited for and recorded."""
     with fresh(tmp_path / "run", faults=Faults(create_status=[401, 401, 0], create_hang=0.3)) as runs:
-        given = {"items_per_job": 1, "max_parallel_jobs": 4}
+        given: dict[str, Any] = {"items_per_job": 1, "max_parallel_jobs": 4}
         with pytest.raises(AuthenticationFailedError, match="401"):
             manager(runs, **given).run()
         assert runs.types()[-1] == "run_interrupted"
@@ -126,7 +127,7 @@ def test_what_waited_leaves_no_trace_in_the_files_of_a_finished_run(
     """
     runs, delay = patient
     runs.sandbox.faults = faulty()
-    given = {"max_parallel_jobs": 1, "retry_delay": 0}
+    given: dict[str, Any] = {"max_parallel_jobs": 1, "retry_delay": 0}
     left_running(runs, 1, **given)
     waiting = runs.out / "processed" / "job_1_results.json"
     assert waiting.read_text().count("null") == 4

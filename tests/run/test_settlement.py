@@ -73,7 +73,7 @@ def test_what_is_unknown_keeps_its_money(patient: tuple[Runs, list[float]]) -> N
     """While a submission is unknown nothing else may spend what it may have cost; found, it gives it back."""
     runs, delay = patient
     runs.sandbox.faults = Faults(lost_create_responses=1)
-    given = {"items_per_job": 1, "max_cost": "0.03"}  # one worst case is above half of it
+    given: dict[str, Any] = {"items_per_job": 1, "max_cost": "0.03"}  # one worst case is above half of it
     waiting = manager(runs, max_wait_time=1.5, **given)
     waiting.run()
     assert runs.creates() == 1
@@ -140,7 +140,7 @@ def test_a_candidate_that_still_runs_is_waited_for(patient: tuple[Runs, list[flo
     """A batch shows whose it is only when it has ended: till then nothing is sent and nothing is given up."""
     runs, _ = patient
     runs.sandbox.faults = Faults(lost_create_responses=1)
-    given = {"items_per_job": COUNT}
+    given: dict[str, Any] = {"items_per_job": COUNT}
     waiting = manager(runs, max_wait_time=1.5, **given)
     assert waiting.run()["pending_items"] == COUNT
     assert verdicts(runs) == []
@@ -159,7 +159,7 @@ def test_a_stranger_of_the_same_size_does_not_hold_anything_up(tmp_path: Path) -
         other.log = tmp_path / "other.db"
         other.manager(COUNT, items_per_job=COUNT).run()
         runs.sandbox.faults = Faults(create_status=[500])
-        given = {"items_per_job": COUNT}
+        given: dict[str, Any] = {"items_per_job": COUNT}
         assert manager(runs, **given).run()["completed_items"] == COUNT
         assert verdicts(runs) == ["absent"]
         assert set(runs.sandbox.billed().values()) == {1}
@@ -173,7 +173,7 @@ def archived(tmp_path: Path) -> Callable[[], float]:
 def test_candidates_that_cannot_be_read_are_named_and_left_to_the_user(tmp_path: Path) -> None:
     """Results older than 29 days prove nothing: the run stops and says what to look at."""
     with fresh(tmp_path / "a", clock=archived(tmp_path)) as runs:
-        given = {"items_per_job": COUNT, "max_cost": "0.5"}
+        given: dict[str, Any] = {"items_per_job": COUNT, "max_cost": "0.5"}
         runs.sandbox.faults = Faults(create_hang=[5.0])
         script = Script(runs, **given)
         assert script.interrupted_when(lambda: len(runs.sandbox.batches) == 1, signal.SIGKILL) == -9
@@ -208,7 +208,7 @@ def test_candidates_that_cannot_be_read_are_told_by_starts_that_may_not_wait(tmp
         assert script.interrupted_when(lambda: len(runs.sandbox.batches) == 1, signal.SIGKILL) == -9
         (tmp_path / "later").touch()
         time.sleep(0.1)
-        given = {"items_per_job": COUNT, "max_wait_time": 0}
+        given: dict[str, Any] = {"items_per_job": COUNT, "max_wait_time": 0}
         for _ in range(12):
             if _readable_no_more(runs):
                 break
@@ -223,7 +223,7 @@ def test_another_workspace_is_no_proof_of_absence(tmp_path: Path, monkeypatch: p
     """In another workspace the run's batches cannot be seen, so nothing is sent again there."""
     home, away = tmp_path / "home", tmp_path / "away"
     with fresh(tmp_path / "a", state=home) as runs:
-        given = {"items_per_job": 2, "max_parallel_jobs": 1}
+        given: dict[str, Any] = {"items_per_job": 2, "max_parallel_jobs": 1}
         assert Script(runs, (SUBMIT, True, 2), **given).ends() == -9
         url = runs.sandbox.url
         port = int(url.rpartition(":")[2])
@@ -248,7 +248,7 @@ def test_another_key_of_the_same_workspace_is_good_enough(
 ) -> None:
     """Keys are replaced; that the run's own batches can be seen proves that the workspace is the same."""
     with fresh(tmp_path / "a") as runs:
-        given = {"items_per_job": 2, "max_parallel_jobs": 1}
+        given: dict[str, Any] = {"items_per_job": 2, "max_parallel_jobs": 1}
         assert Script(runs, (SUBMIT, False, 2), **given).ends() == -9
         monkeypatch.setenv("ANTHROPIC_API_KEY", "the-next-key")
         check_complete(runs, **given)
@@ -270,7 +270,7 @@ def test_only_an_open_job_can_be_abandoned(patient: tuple[Runs, list[float]]) ->
 def test_an_abandoned_batch_takes_no_part_any_more(patient: tuple[Runs, list[float]]) -> None:
     """Its items are sent again and answered once more, with all of it in the log."""
     runs, delay = patient
-    given = {"items_per_job": COUNT}
+    given: dict[str, Any] = {"items_per_job": COUNT}
     made = left_running(runs, 1, **given)
     delay[0] = 0.0
     made.abandon(0)

@@ -68,7 +68,7 @@ class Run:
             self.requests.append(request)
             return answer
 
-        chosen = {"messages": ASKED, "model": MODEL, "max_attempts": 1} | given
+        chosen: dict[str, Any] = {"messages": ASKED, "model": MODEL, "max_attempts": 1} | given
         with Sandbox(answers=answers) as running:
             self.monkeypatch.setenv("ANTHROPIC_BASE_URL", running.url)
             self.monkeypatch.setenv("ANTHROPIC_API_KEY", running.api_key)

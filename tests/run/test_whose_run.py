@@ -123,7 +123,12 @@ def test_another_log_at_the_same_path_is_read_anew(runs: Runs) -> None:
 
 def test_a_job_is_taken_up_only_by_its_own_script(runs: Runs) -> None:
     """batch() refuses another's log before it reads or sends anything."""
-    given = {"model": MODEL, "response_model": Echo, "state_path": runs.log, "poll_interval": 0.01}
+    given: dict[str, Any] = {
+        "model": MODEL,
+        "response_model": Echo,
+        "state_path": runs.log,
+        "poll_interval": 0.01,
+    }
     batch(messages=conversations(3), **given).run()
     calls = len(runs.sandbox.exchanges)
     for other in ({"messages": conversations(2)}, {"response_model": Other}, {"model": "claude-haiku-4-5"}):
@@ -196,7 +201,7 @@ def test_a_mismatch_says_what_is_paid_for_and_waits(patient: tuple[Runs, list[fl
     runs, _ = patient
     left_running(runs, 2)
     first, second = (sent.id for sent in runs.sandbox.batches)
-    given = {"messages": [*conversations(3), *conversations(7, first=4)]}
+    given: dict[str, Any] = {"messages": [*conversations(3), *conversations(7, first=4)]}
     with pytest.raises(RunMismatchError) as caught:
         runs.manager(**given, items_per_job=4).run()
     message = str(caught.value)

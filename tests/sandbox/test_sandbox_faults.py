@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -11,7 +12,7 @@ import httpx2
 import pytest
 
 from batchata.errors import InvalidInputError
-from batchata.sandbox import Faults
+from batchata.sandbox import Faults, Sandbox
 
 STATUSES = {
     400: (anthropic.BadRequestError, "invalid_request_error"),
@@ -37,7 +38,12 @@ def lines_of(client: anthropic.Anthropic, batch_id: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_create_status_answers_instead_of_creating(serve, connect, request_of, status):
+def test_create_status_answers_instead_of_creating(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+    status: Any,
+) -> None:
     """Each status is the right exception of the SDK with the right error type; no batch exists."""
     sandbox = serve("fine", faults=Faults(create_status=[status]))
     expected, kind = STATUSES[status]
@@ -48,7 +54,11 @@ def test_create_status_answers_instead_of_creating(serve, connect, request_of, s
     assert batch_of(connect(sandbox), request_of).id == sandbox.batches[0].id
 
 
-def test_zero_in_a_list_lets_a_call_through(serve, connect, request_of):
+def test_zero_in_a_list_lets_a_call_through(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """So the n-th call can be hit."""
     client = connect(serve("fine", faults=Faults(create_status=[0, 500])))
     assert batch_of(client, request_of)
@@ -56,7 +66,11 @@ def test_zero_in_a_list_lets_a_call_through(serve, connect, request_of):
         batch_of(client, request_of)
 
 
-def test_create_status_after_creates_and_then_fails(serve, connect, request_of):
+def test_create_status_after_creates_and_then_fails(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """The SDK's own retries then make one batch per attempt: what the library must prevent."""
     sandbox = serve("fine", faults=Faults(create_status_after=[529]))
     batch_of(connect(sandbox, max_retries=1), request_of)
@@ -64,7 +78,11 @@ def test_create_status_after_creates_and_then_fails(serve, connect, request_of):
     assert sandbox.billed()["r-0"] == 2
 
 
-def test_a_lost_create_response_leaves_a_batch(serve, connect, request_of):
+def test_a_lost_create_response_leaves_a_batch(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """The connection breaks without an answer, but the batch exists."""
     sandbox = serve("fine", faults=Faults(lost_create_responses=1))
     with pytest.raises(anthropic.APIConnectionError) as caught:
@@ -75,7 +93,11 @@ def test_a_lost_create_response_leaves_a_batch(serve, connect, request_of):
     assert batch_of(connect(sandbox), request_of)
 
 
-def test_a_hanging_create_times_out_with_a_batch_made(serve, connect, request_of):
+def test_a_hanging_create_times_out_with_a_batch_made(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """A client that gives up waiting cannot know that its batch exists."""
     sandbox = serve("fine", faults=Faults(create_hang=5.0))
     with pytest.raises(anthropic.APITimeoutError):
@@ -83,7 +105,11 @@ def test_a_hanging_create_times_out_with_a_batch_made(serve, connect, request_of
     assert len(sandbox.batches) == 1
 
 
-def test_the_two_429s(serve, connect, request_of):
+def test_the_two_429s(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """A rate limit says when to come back, a used-up spend limit does not."""
     sandbox = serve("fine", faults=Faults(create_status=[429], retry_after=7))
     with pytest.raises(anthropic.RateLimitError) as limited:
@@ -96,7 +122,11 @@ def test_the_two_429s(serve, connect, request_of):
     assert "retry-after" not in spent.value.response.headers
 
 
-def test_polls_lists_cancels_and_downloads_can_fail(serve, connect, request_of):
+def test_polls_lists_cancels_and_downloads_can_fail(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """Each kind of call has its own list of statuses."""
     sandbox = serve("fine", faults=Faults(not_found_after_create=1, poll_status=[500], list_status=[503]))
     client = connect(sandbox)
@@ -115,7 +145,11 @@ def test_polls_lists_cancels_and_downloads_can_fail(serve, connect, request_of):
     assert len(lines_of(client, batch.id)) == 6
 
 
-def test_a_download_breaks_off_after_some_lines_once(serve, connect, request_of):
+def test_a_download_breaks_off_after_some_lines_once(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """The first download loses its connection; the next one is whole."""
     client = connect(serve("fine", faults=Faults(drop_results_after=[2])))
     batch = batch_of(client, request_of)
@@ -125,7 +159,11 @@ def test_a_download_breaks_off_after_some_lines_once(serve, connect, request_of)
     assert len(lines_of(client, batch.id)) == 6
 
 
-def test_a_truncated_download_ends_cleanly_with_fewer_lines(serve, connect, request_of):
+def test_a_truncated_download_ends_cleanly_with_fewer_lines(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """Nothing but the counters tells that lines are missing."""
     client = connect(serve("fine", faults=Faults(truncate_results=[4])))
     batch = batch_of(client, request_of)
@@ -134,7 +172,11 @@ def test_a_truncated_download_ends_cleanly_with_fewer_lines(serve, connect, requ
     assert len(lines_of(client, batch.id)) == 6
 
 
-def test_a_cut_last_line_is_no_json(serve, connect, request_of):
+def test_a_cut_last_line_is_no_json(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """The SDK raises a bare JSONDecodeError for it."""
     client = connect(serve("fine", faults=Faults(cut_last_line=1)))
     batch = batch_of(client, request_of)
@@ -143,7 +185,11 @@ def test_a_cut_last_line_is_no_json(serve, connect, request_of):
     assert len(lines_of(client, batch.id)) == 6
 
 
-def test_slow_results_take_time_per_line(serve, connect, request_of):
+def test_slow_results_take_time_per_line(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """Seconds per line, so that a reader can be interrupted in the middle."""
     client = connect(serve("fine", faults=Faults(slow_results=0.03)))
     batch = batch_of(client, request_of)
@@ -152,7 +198,11 @@ def test_slow_results_take_time_per_line(serve, connect, request_of):
     assert time.monotonic() - started >= 0.18
 
 
-def test_lines_can_be_missing_doubled_foreign_or_of_another_kind(serve, connect, request_of):
+def test_lines_can_be_missing_doubled_foreign_or_of_another_kind(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """Selectors are positions, custom ids or a predicate; missing lines were billed all the same."""
     faults = Faults(
         missing={0},
@@ -180,7 +230,11 @@ def test_lines_can_be_missing_doubled_foreign_or_of_another_kind(serve, connect,
     assert sum(client.messages.batches.retrieve(batch.id).request_counts.to_dict().values()) == 6
 
 
-def test_line_faults_can_be_limited_to_some_batches(serve, connect, request_of):
+def test_line_faults_can_be_limited_to_some_batches(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """So that a retry in a later batch succeeds."""
     client = connect(serve("fine", faults=Faults(errored={0}, only_batches={0})))
     first, second = batch_of(client, request_of, 1), batch_of(client, request_of, 1)
@@ -188,7 +242,11 @@ def test_line_faults_can_be_limited_to_some_batches(serve, connect, request_of):
     assert lines_of(client, second.id)[0].result.type == "succeeded"
 
 
-def test_line_separators_stand_raw_inside_strings(serve, connect, request_of):
+def test_line_separators_stand_raw_inside_strings(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """U+2028 is legal inside a JSON string; only a newline ends a line."""
     client = connect(serve("fine", faults=Faults(line_separators=True)))
     batch = batch_of(client, request_of)
@@ -199,7 +257,11 @@ def test_line_separators_stand_raw_inside_strings(serve, connect, request_of):
     assert len(lines_of(client, batch.id)) == 6
 
 
-def test_a_share_is_processed_before_a_cancel_or_an_expiry(serve, connect, request_of):
+def test_a_share_is_processed_before_a_cancel_or_an_expiry(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """`processed` fixes the share that time would decide."""
     sandbox = serve("fine", delay=1000.0, faults=Faults(processed=0.5))
     client = connect(sandbox)
@@ -212,7 +274,11 @@ def test_a_share_is_processed_before_a_cancel_or_an_expiry(serve, connect, reque
     assert (second.succeeded, second.expired) == (3, 3)
 
 
-def test_faults_can_be_set_over_http(serve, connect, request_of):
+def test_faults_can_be_set_over_http(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """A test of another process sets them by name; a wrong name is a 400."""
     sandbox = serve("fine")
     answer = httpx2.post(f"{sandbox.url}/sandbox/faults", json={"create_status": [529]})
@@ -222,7 +288,11 @@ def test_faults_can_be_set_over_http(serve, connect, request_of):
     assert httpx2.post(f"{sandbox.url}/sandbox/faults", json={"nonsense": 1}).status_code == 400
 
 
-def test_given_faults_are_not_used_up_for_others(serve, connect, request_of):
+def test_given_faults_are_not_used_up_for_others(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """The same Faults value serves two sandboxes."""
     faults = Faults(create_status=[500])
     for _ in range(2):
@@ -237,7 +307,9 @@ def test_a_fault_of_the_wrong_shape_is_refused_where_it_is_made(wrong: dict[str,
         Faults(**wrong)
 
 
-def test_schemas_are_refused_where_they_stand_in_the_format(serve, connect, request_of):
+def test_schemas_are_refused_where_they_stand_in_the_format(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """As the service does with grammars that are too large; what asks without a format is answered."""
     client = connect(serve("{}", faults=Faults(schemas_refused=True)))
     schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}

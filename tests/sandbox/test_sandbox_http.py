@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -35,7 +36,13 @@ def raw(sandbox: Sandbox, method: str, path: str, **options: Any) -> httpx2.Resp
         (["a", "b", "c", "d"], "requests: List should have at most 3 items after validation, not 4"),
     ],
 )
-def test_bad_custom_ids_are_refused_at_once(serve, connect, request_of, ids, text):
+def test_bad_custom_ids_are_refused_at_once(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+    ids: Any,
+    text: Any,
+) -> None:
     """The envelope is checked when the batch is created; nothing is created."""
     sandbox = serve("fine", max_requests=3)
     with pytest.raises(anthropic.BadRequestError) as caught:
@@ -59,14 +66,20 @@ def test_bad_custom_ids_are_refused_at_once(serve, connect, request_of, ids, tex
         (b"{}", "requests: Field required"),
     ],
 )
-def test_a_malformed_envelope_is_a_400_that_names_the_place(serve, body, text):
+def test_a_malformed_envelope_is_a_400_that_names_the_place(
+    serve: Callable[..., Sandbox], body: Any, text: Any
+) -> None:
     """The texts name the path, as the service's do."""
     answer = raw(serve("fine"), "POST", "/v1/messages/batches", content=body)
     assert answer.status_code == 400
     assert text in answer.json()["error"]["message"]
 
 
-def test_a_body_over_the_limit_is_an_html_413(serve, connect, request_of):
+def test_a_body_over_the_limit_is_an_html_413(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """The 413 comes from a proxy: no JSON, so no error type; the connection stays usable after it."""
     client = connect(serve("fine", max_body=10_000))
     with pytest.raises(anthropic.RequestTooLargeError) as caught:
@@ -76,7 +89,9 @@ def test_a_body_over_the_limit_is_an_html_413(serve, connect, request_of):
     assert client.messages.batches.list().data == []
 
 
-def test_a_chunked_body_is_read(serve, request_of):
+def test_a_chunked_body_is_read(
+    serve: Callable[..., Sandbox], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """A client may stream its body without a length."""
     body = json.dumps({"requests": many(request_of, 5)}).encode()
     pieces = (body[n : n + 100] for n in range(0, len(body), 100))
@@ -84,7 +99,7 @@ def test_a_chunked_body_is_read(serve, request_of):
     assert answer.json()["request_counts"]["processing"] == 5
 
 
-def test_a_key_is_needed_in_either_header(serve):
+def test_a_key_is_needed_in_either_header(serve: Callable[..., Sandbox]) -> None:
     """401 without a key; Bearer and x-api-key are both accepted."""
     sandbox = serve("fine")
     refused = raw(sandbox, "GET", "/v1/messages/batches", headers={})
@@ -94,7 +109,9 @@ def test_a_key_is_needed_in_either_header(serve):
         assert raw(sandbox, "GET", "/v1/messages/batches", headers=headers).status_code == 200
 
 
-def test_every_answer_has_a_request_id_and_says_it_is_a_simulation(serve, connect):
+def test_every_answer_has_a_request_id_and_says_it_is_a_simulation(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any]
+) -> None:
     """Also the error answers; the SDK shows the id."""
     sandbox = serve("fine")
     for path in ("/v1/messages/batches", "/v1/nothing"):
@@ -107,7 +124,7 @@ def test_every_answer_has_a_request_id_and_says_it_is_a_simulation(serve, connec
     assert caught.value.type == "not_found_error"
 
 
-def test_it_listens_on_loopback_only():
+def test_it_listens_on_loopback_only() -> None:
     """Beyond loopback only when asked for by name."""
     with pytest.raises(InvalidInputError, match="loopback"):
         Sandbox("fine", host="0.0.0.0")
@@ -138,7 +155,9 @@ def test_it_listens_on_loopback_only():
     ],
 )
 @pytest.mark.parametrize("path", ["/sandbox", "/v1/messages/batches"])
-def test_a_web_page_of_another_origin_gets_nothing(serve, headers, answered, path):
+def test_a_web_page_of_another_origin_gets_nothing(
+    serve: Callable[..., Sandbox], headers: Any, answered: Any, path: Any
+) -> None:
     """Neither with its own name nor with one that it has bound to this machine, whatever it asks for."""
     sandbox = serve("fine")
     reply = raw(sandbox, "GET", path, headers={"x-api-key": "k", **headers})
@@ -147,7 +166,7 @@ def test_a_web_page_of_another_origin_gets_nothing(serve, headers, answered, pat
     assert sandbox.faults.spend_limit is (posted.status_code == 200) is answered
 
 
-def test_a_second_host_header_hides_nothing(serve):
+def test_a_second_host_header_hides_nothing(serve: Callable[..., Sandbox]) -> None:
     """A call with two names is no HTTP and gets nothing, in whichever place the foreign one stands."""
     sandbox = serve("fine")
     with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])), timeout=5) as line:
@@ -155,7 +174,7 @@ def test_a_second_host_header_hides_nothing(serve):
         assert line.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_sandbox_that_may_be_called_from_afar_answers_to_any_name():
+def test_a_sandbox_that_may_be_called_from_afar_answers_to_any_name() -> None:
     """Whoever lets it listen beyond this machine has names for it that it cannot know."""
     with Sandbox("fine", host="0.0.0.0", allow_remote=True) as sandbox:
         url = sandbox.url.replace("0.0.0.0", "127.0.0.1")

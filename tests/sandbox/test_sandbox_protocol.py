@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -29,7 +30,9 @@ def raw(sandbox: Sandbox, method: str, path: str, **options: Any) -> httpx2.Resp
     return httpx2.request(method, sandbox.url + path, headers=headers, **options)
 
 
-def test_a_batch_is_in_progress_when_created_and_ends_by_itself(serve, connect, request_of):
+def test_a_batch_is_in_progress_when_created_and_ends_by_itself(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """Create answers in_progress with every counter but processing at zero; the next look finds it ended."""
     client = connect(serve("fine"))
     created = client.messages.batches.create(requests=many(request_of, 3))
@@ -46,7 +49,9 @@ def test_a_batch_is_in_progress_when_created_and_ends_by_itself(serve, connect, 
     assert len(created.id) == len("msgbatch_") + 24
 
 
-def test_a_batch_object_has_every_key_of_the_protocol(serve, connect, request_of):
+def test_a_batch_object_has_every_key_of_the_protocol(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """Absent keys would be a protocol of our own."""
     sandbox = serve("fine")
     body = {"requests": many(request_of, 1)}
@@ -56,7 +61,9 @@ def test_a_batch_object_has_every_key_of_the_protocol(serve, connect, request_of
     }
 
 
-def test_a_delayed_batch_counts_nothing_until_it_has_ended(serve, connect, request_of):
+def test_a_delayed_batch_counts_nothing_until_it_has_ended(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """Counters stay zero and there are no results while a batch is in progress."""
     now = [1_800_000_000.0]
     sandbox = serve("fine", delay=60.0, clock=lambda: now[0])
@@ -71,7 +78,9 @@ def test_a_delayed_batch_counts_nothing_until_it_has_ended(serve, connect, reque
     assert client.messages.batches.retrieve(batch.id).processing_status == "ended"
 
 
-def test_a_batch_expires_after_a_day(serve, connect, request_of):
+def test_a_batch_expires_after_a_day(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """A batch slower than 24 hours ends then; what was not processed is expired."""
     now = [1_800_000_000.0]
     client = connect(serve("fine", delay=2 * 86_400.0, clock=lambda: now[0]))
@@ -81,7 +90,9 @@ def test_a_batch_expires_after_a_day(serve, connect, request_of):
     assert (counts.succeeded, counts.expired) == (5, 5)
 
 
-def test_results_are_gone_after_29_days(serve, connect, request_of):
+def test_results_are_gone_after_29_days(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """An archived batch is listed, without results."""
     now = [1_800_000_000.0]
     sandbox = serve("fine", clock=lambda: now[0])
@@ -92,7 +103,9 @@ def test_results_are_gone_after_29_days(serve, connect, request_of):
     assert raw(sandbox, "GET", f"/v1/messages/batches/{batch.id}/results").status_code == 404
 
 
-def test_results_hold_the_answers_by_custom_id(serve, connect, request_of):
+def test_results_hold_the_answers_by_custom_id(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """Every request has one line, with the message the answering function gave."""
     client = connect(serve(lambda request: f"{request.custom_id}: {request.text}"))
     batch = client.messages.batches.create(requests=many(request_of, 20))
@@ -106,7 +119,9 @@ def test_results_hold_the_answers_by_custom_id(serve, connect, request_of):
     assert message.usage.input_tokens > 0
 
 
-def test_lines_are_shuffled_by_a_seed(serve, connect, request_of):
+def test_lines_are_shuffled_by_a_seed(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """The order of lines is not the order of requests, and the same seed gives the same order."""
 
     def order(**options: Any) -> list[str]:
@@ -120,7 +135,9 @@ def test_lines_are_shuffled_by_a_seed(serve, connect, request_of):
     assert sorted(order(seed=2)) == sorted(sent)
 
 
-def test_all_kinds_of_outcomes(serve, connect, request_of):
+def test_all_kinds_of_outcomes(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """An answer may be any outcome; only succeeded ones are billed and carry usage."""
     kinds = {
         "ok": "text",
@@ -152,7 +169,9 @@ def test_all_kinds_of_outcomes(serve, connect, request_of):
     )
 
 
-def test_an_answer_may_be_a_model_or_any_json_value(serve, connect, request_of):
+def test_an_answer_may_be_a_model_or_any_json_value(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """A pydantic model, a dict and a mapping by custom id all become the text of an answer."""
 
     class Fruit(BaseModel):
@@ -167,7 +186,9 @@ def test_an_answer_may_be_a_model_or_any_json_value(serve, connect, request_of):
     assert results["c"].error.error.type == "api_error"
 
 
-def test_an_answering_function_that_raises_is_an_errored_result(serve, connect, request_of):
+def test_an_answering_function_that_raises_is_an_errored_result(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """Somebody's broken function must not take the server down."""
 
     def answer(request: Any) -> str:
@@ -182,7 +203,9 @@ def test_an_answering_function_that_raises_is_an_errored_result(serve, connect, 
     assert "no such fruit" in results["r-1"].error.error.message
 
 
-def test_an_answer_longer_than_max_tokens_is_cut(serve, connect, request_of):
+def test_an_answer_longer_than_max_tokens_is_cut(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """The cut is a succeeded result with stop_reason max_tokens, as the service has it."""
     client = connect(serve("word " * 100))
     batch = client.messages.batches.create(requests=[request_of("a", max_tokens=5)])
@@ -192,7 +215,9 @@ def test_an_answer_longer_than_max_tokens_is_cut(serve, connect, request_of):
     assert len(message.content[0].text) == 20
 
 
-def test_newest_models_think_first(serve, connect, request_of):
+def test_newest_models_think_first(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """Models from 5 on answer with a thinking block before the text."""
     client = connect(serve("fine"))
     batch = client.messages.batches.create(
@@ -203,7 +228,9 @@ def test_newest_models_think_first(serve, connect, request_of):
     assert [b.type for b in results["old"].message.content] == ["text"]
 
 
-def test_batches_are_listed_newest_first_in_pages(serve, connect, request_of):
+def test_batches_are_listed_newest_first_in_pages(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """limit, after_id and before_id walk the list in both directions; the SDK's own paging sees all."""
     client = connect(serve("fine"))
     ids = [client.messages.batches.create(requests=many(request_of, 1)).id for _ in range(7)][::-1]
@@ -218,13 +245,17 @@ def test_batches_are_listed_newest_first_in_pages(serve, connect, request_of):
 
 
 @pytest.mark.parametrize("limit", [0, 1001])
-def test_a_page_has_1_to_1000_batches(serve, connect, limit):
+def test_a_page_has_1_to_1000_batches(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], limit: Any
+) -> None:
     """Other limits are a 400."""
     with pytest.raises(anthropic.BadRequestError, match="limit: Input should be"):
         connect(serve("fine")).messages.batches.list(limit=limit)
 
 
-def test_a_cancelled_batch_is_canceling_then_ended_with_a_mix(serve, connect, request_of):
+def test_a_cancelled_batch_is_canceling_then_ended_with_a_mix(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """What was processed before the cancel is succeeded and billed, the rest canceled."""
     now = [1_800_000_000.0]
     sandbox = serve("fine", delay=100.0, clock=lambda: now[0])
@@ -242,7 +273,9 @@ def test_a_cancelled_batch_is_canceling_then_ended_with_a_mix(serve, connect, re
         client.messages.batches.cancel(batch.id)
 
 
-def test_a_batch_is_deleted_only_after_it_ended(serve, connect, request_of):
+def test_a_batch_is_deleted_only_after_it_ended(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """Deleting keeps what was billed."""
     sandbox = serve("fine", delay=100.0)
     client = connect(sandbox)
@@ -256,7 +289,9 @@ def test_a_batch_is_deleted_only_after_it_ended(serve, connect, request_of):
     assert sandbox.billed() == {"r-0": 1}
 
 
-def test_synchronous_messages_and_token_counts_use_the_same_machinery(serve, connect):
+def test_synchronous_messages_and_token_counts_use_the_same_machinery(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any]
+) -> None:
     """One message is answered at once, refused at once, and counted as it will be billed."""
     client = connect(serve(lambda request: f"you said {request.text}"))
     params: dict[str, Any] = {
@@ -271,7 +306,9 @@ def test_synchronous_messages_and_token_counts_use_the_same_machinery(serve, con
         client.messages.create(max_tokens=100, **{**params, "model": "claude-2"})
 
 
-def test_exchanges_and_batches_can_be_looked_at(serve, connect, request_of):
+def test_exchanges_and_batches_can_be_looked_at(
+    serve: Callable[..., Sandbox], connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """A test reads what was called, and what the batches are, also over HTTP."""
     sandbox = serve("fine")
     client = connect(sandbox)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
+from batchata.sandbox import Sandbox
 from batchata.sandbox.anthropic.messages import blocks_of
 from batchata.sandbox.anthropic.requests import MessageRequest
 from batchata.sandbox.reading import read
@@ -61,7 +63,7 @@ def filled(content: Any, schema: dict[str, Any]) -> Any:
     return json.loads("".join(block["text"] for block in ask(content, schema)))
 
 
-def test_labelled_values_are_typed_by_the_schema():
+def test_labelled_values_are_typed_by_the_schema() -> None:
     """Strings, ISO dates, numbers, enums, currencies, e-mail, IBAN: read, not invented."""
     schema = obj(
         {
@@ -97,7 +99,7 @@ def test_labelled_values_are_typed_by_the_schema():
     }
 
 
-def test_tables_become_lists_of_objects_and_objects_nest():
+def test_tables_become_lists_of_objects_and_objects_nest() -> None:
     """Rows by their headings; a nested object by its own labels; references are followed."""
     line = obj(
         {"description": {"type": "string"}, "quantity": {"type": "integer"}, "amount": {"type": "number"}}
@@ -116,7 +118,7 @@ def test_tables_become_lists_of_objects_and_objects_nest():
     ]
 
 
-def test_columns_may_be_headed_by_other_words():
+def test_columns_may_be_headed_by_other_words() -> None:
     """What means the same serves the field; each column serves one."""
     kinds = {"description": "string", "quantity": "integer", "unit_price": "number", "amount": "number"}
     line = obj({name: {"type": kind} for name, kind in kinds.items()})
@@ -126,7 +128,7 @@ def test_columns_may_be_headed_by_other_words():
     ]
 
 
-def test_what_is_not_there_is_null_or_empty():
+def test_what_is_not_there_is_null_or_empty() -> None:
     """Nothing is invented: null where the schema allows it, else the empty value of the type."""
     schema = obj(
         {
@@ -149,7 +151,7 @@ def test_what_is_not_there_is_null_or_empty():
     }
 
 
-def test_a_plain_text_citation_has_exact_offsets():
+def test_a_plain_text_citation_has_exact_offsets() -> None:
     """Each read value is a block of its own whose cited text stands at its offsets in the document."""
     schema = obj(
         {"invoice_number": {"type": "string"}, "total": {"type": "number"}, "po_number": nullable("string")}
@@ -169,7 +171,7 @@ def test_a_plain_text_citation_has_exact_offsets():
     assert "Invoice No: A-2024/17" in cited['"A-2024/17"'][0]["cited_text"]
 
 
-def test_custom_content_is_cited_by_whole_blocks():
+def test_custom_content_is_cited_by_whole_blocks() -> None:
     """Custom content is not cut: the citation is the block, its index 0-based and its end exclusive."""
     blocks = [{"type": "text", "text": t} for t in ("Hello there.", "Total: 12,50 EUR. Thanks.")]
     source = {"type": "content", "content": blocks}
@@ -182,14 +184,14 @@ def test_custom_content_is_cited_by_whole_blocks():
     assert citation["cited_text"] == "Total: 12,50 EUR. Thanks."
 
 
-def test_without_citations_there_is_one_block():
+def test_without_citations_there_is_one_block() -> None:
     """The same answer uncut."""
     (block,) = ask([text_document(INVOICE, cited=False)], obj({"total": {"type": "number"}}))
     assert json.loads(block["text"]) == {"total": 1511.9}
     assert block["citations"] is None
 
 
-def test_prose_quotes_the_sentence_that_answers():
+def test_prose_quotes_the_sentence_that_answers() -> None:
     """Without a schema: the sentences nearest to the question, each cited where it stands."""
     data = "The grass is green. The sky is blue today.\nWater is wet."
     blocks = ask([text_document(data), {"type": "text", "text": "What colour is the sky?"}])
@@ -199,7 +201,7 @@ def test_prose_quotes_the_sentence_that_answers():
     assert data[citation["start_char_index"] : citation["end_char_index"]] == citation["cited_text"]
 
 
-def test_a_choice_is_read_only_where_it_is_written():
+def test_a_choice_is_read_only_where_it_is_written() -> None:
     """The reader finds what stands in the text; it judges nothing: an enum without a word takes its first."""
     schema = obj({"mode": {"enum": ["air", "sea_freight"]}, "is_urgent": {"type": "boolean"}})
     assert filled("Shipped by sea freight.\nUrgent: yes", schema) == {
@@ -209,7 +211,7 @@ def test_a_choice_is_read_only_where_it_is_written():
     assert filled("Shipped somehow.", schema) == {"mode": "air", "is_urgent": False}
 
 
-def test_what_is_no_common_field_is_read_by_its_own_name():
+def test_what_is_no_common_field_is_read_by_its_own_name() -> None:
     """Whatever a property is called: numbers and shares, lists in one line, texts that hold an amount."""
     schema = obj(
         {
@@ -237,14 +239,19 @@ def test_what_is_no_common_field_is_read_by_its_own_name():
     }
 
 
-def test_a_forced_tool_gets_the_filled_schema():
+def test_a_forced_tool_gets_the_filled_schema() -> None:
     """Older models may still be forced to use a tool; its input is the answer."""
     tool = {"name": "save", "input_schema": obj({"total": {"type": "number"}})}
     (block,) = ask(INVOICE, tools=[tool], tool_choice={"type": "tool", "name": "save"})
     assert (block["type"], block["name"], block["input"]) == ("tool_use", "save", {"total": 1511.9})
 
 
-def test_real_invoices_are_read_and_cited(serve, connect, request_of, shared):
+def test_real_invoices_are_read_and_cited(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+    shared: Any,
+) -> None:
     """All labelled numbers, dates and amounts of seven real invoices, each cited on a page that has it."""
     schema = obj(
         {

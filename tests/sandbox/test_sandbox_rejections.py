@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from batchata.sandbox import Sandbox
 
 MODEL = "claude-haiku-4-5"
 FORCED = {"type": "tool", "name": "t"}
@@ -94,7 +97,11 @@ MISSING_MODELS = [
 ]
 
 
-def test_bad_params_are_accepted_and_errored_in_the_results(serve, connect, request_of):
+def test_bad_params_are_accepted_and_errored_in_the_results(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """Create succeeds; each request has its own doubly nested invalid_request_error, and costs nothing."""
     sandbox = serve("fine")
     client = connect(sandbox)
@@ -109,7 +116,11 @@ def test_bad_params_are_accepted_and_errored_in_the_results(serve, connect, requ
     assert sandbox.billed() == {"good": 1}
 
 
-def test_models_that_do_not_exist_are_not_found(serve, connect, request_of):
+def test_models_that_do_not_exist_are_not_found(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """Retired, never existing and foreign models: not_found_error with `model: <id>`."""
     client = connect(serve("fine"))
     entries = [request_of(f"m-{n}", model=model) for n, model in enumerate(MISSING_MODELS)]
@@ -121,7 +132,13 @@ def test_models_that_do_not_exist_are_not_found(serve, connect, request_of):
 
 
 @pytest.mark.parametrize(("day", "kind"), [("2026-11-29", "succeeded"), ("2026-11-30", "errored")])
-def test_a_model_retires_on_its_day(serve, connect, request_of, day, kind):
+def test_a_model_retires_on_its_day(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+    day: Any,
+    kind: Any,
+) -> None:
     """The sandbox's clock decides."""
     from datetime import UTC, datetime
 
@@ -132,7 +149,11 @@ def test_a_model_retires_on_its_day(serve, connect, request_of, day, kind):
     assert line.result.type == kind
 
 
-def test_what_is_allowed_stays_allowed(serve, connect, request_of):
+def test_what_is_allowed_stays_allowed(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """A forced tool on an older model, a good schema, all-cited documents."""
     client = connect(serve("fine"))
     allowed = {
@@ -146,7 +167,12 @@ def test_what_is_allowed_stays_allowed(serve, connect, request_of):
         assert line.result.type == "succeeded", line
 
 
-def test_real_pdfs_that_cannot_be_read(serve, connect, request_of, shared):
+def test_real_pdfs_that_cannot_be_read(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+    shared: Any,
+) -> None:
     """Encrypted, empty and over-long PDFs are refused in the results; a damaged one that opens is read."""
     client = connect(serve("fine"))
     names = ["encrypted_password_test", "empty", "eu_treaty_344p", "corrupted_zen_of_python"]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Served:
 
 
 @pytest.fixture
-def process(tmp_path):
+def process(tmp_path: Path) -> Any:
     """Starts sandboxes in processes of their own, killed at the end of the test."""
     started: list[Served] = []
 
@@ -62,7 +63,12 @@ def process(tmp_path):
         served.process.stdout.close()
 
 
-def test_batches_survive_a_restart_on_the_same_port(serve, connect, request_of, tmp_path):
+def test_batches_survive_a_restart_on_the_same_port(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+) -> None:
     """Ended, running and deleted batches, their answers, and what was billed are as before."""
     with Sandbox("first", state=tmp_path) as before:
         client = connect(before)
@@ -80,7 +86,9 @@ def test_batches_survive_a_restart_on_the_same_port(serve, connect, request_of, 
         assert batch_of(connect(after), request_of).id != ended.id
 
 
-def test_a_running_batch_keeps_its_time_across_a_restart(connect, request_of, tmp_path):
+def test_a_running_batch_keeps_its_time_across_a_restart(
+    connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
     """It ends when it would have ended, answered from the stored body."""
     now = [1_800_000_000.0]
     with Sandbox(delay=60.0, state=tmp_path, clock=lambda: now[0]) as before:
@@ -92,7 +100,9 @@ def test_a_running_batch_keeps_its_time_across_a_restart(connect, request_of, tm
         assert {line.result.message.content[0].text for line in lines} == {"hello"}
 
 
-def test_a_stopped_sandbox_breaks_kept_alive_connections(connect, request_of):
+def test_a_stopped_sandbox_breaks_kept_alive_connections(
+    connect: Callable[..., Any], request_of: Callable[..., dict[str, Any]]
+) -> None:
     """A client must notice that its server is gone, as with a process that died."""
     sandbox = Sandbox("fine").start()
     client = connect(sandbox)
@@ -102,7 +112,12 @@ def test_a_stopped_sandbox_breaks_kept_alive_connections(connect, request_of):
         client.messages.batches.retrieve(batch.id)
 
 
-def test_a_batch_survives_kill_9_right_after_create(process, connect, request_of, tmp_path):
+def test_a_batch_survives_kill_9_right_after_create(
+    process: Any,
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+) -> None:
     """The body is stored before create answers; the next process has the batch on the same port."""
     first = process("--state", str(tmp_path / "state"), "--delay", "0")
     url = first.url
@@ -117,8 +132,11 @@ def test_a_batch_survives_kill_9_right_after_create(process, connect, request_of
 
 
 def test_the_command_line_says_what_to_export_and_takes_answers_and_faults(
-    process, connect, request_of, tmp_path
-):
+    process: Any,
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+) -> None:
     """One line with the address and both variables; answers by module and function; Ctrl-C ends cleanly."""
     (tmp_path / "my_answers.py").write_text("def answer(request):\n    return 'mine ' + request.custom_id\n")
     served = process("--answers", "my_answers:answer", "--fault", "create_status=[529]", "--seed", "3")
@@ -142,7 +160,9 @@ def test_the_command_line_says_what_to_export_and_takes_answers_and_faults(
         (["--answers", "nowhere_to_be_found:x"], "nowhere_to_be_found"),
     ],
 )
-def test_wrong_options_are_one_line_and_exit_code_2(capsys, options, text):
+def test_wrong_options_are_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], options: Any, text: Any
+) -> None:
     """No traceback for a typing mistake."""
     assert main(options) == 2
     errors = capsys.readouterr().err
@@ -150,7 +170,11 @@ def test_wrong_options_are_one_line_and_exit_code_2(capsys, options, text):
     assert errors.count("\n") == 1
 
 
-def test_results_do_not_change_once_a_batch_has_ended(serve, connect, request_of):
+def test_results_do_not_change_once_a_batch_has_ended(
+    serve: Callable[..., Sandbox],
+    connect: Callable[..., Any],
+    request_of: Callable[..., dict[str, Any]],
+) -> None:
     """Answers are given once: a second download is the same, also when faults changed between."""
     calls: list[str] = []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from batchata.sandbox.reading.typed import find_dates, number_of
@@ -23,7 +25,7 @@ from batchata.sandbox.reading.typed import find_dates, number_of
         ("(12.00)", False, -12.0),
     ],
 )
-def test_numbers_with_either_decimal_sign(text, comma, value):
+def test_numbers_with_either_decimal_sign(text: Any, comma: Any, value: Any) -> None:
     """A lone separator before three digits is settled by how the rest of the text writes decimals."""
     assert number_of(text, comma_decimal=comma) == value
 
@@ -47,6 +49,6 @@ def test_numbers_with_either_decimal_sign(text, comma, value):
         ("30.02.2024", False, None),
     ],
 )
-def test_dates_in_several_languages(text, us, iso):
+def test_dates_in_several_languages(text: Any, us: Any, iso: Any) -> None:
     """Every form becomes ISO; what is no date is none."""
     assert [found for _, _, found in find_dates(text, us=us)] == ([iso] if iso else [])
