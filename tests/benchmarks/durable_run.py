@@ -209,7 +209,7 @@ class sandbox:
 
     def __exit__(self, *exc: object) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(300)
         self._folder.cleanup()
 
 

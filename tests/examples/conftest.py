@@ -62,7 +62,7 @@ class Runner:
         return self.end(self.start(*arguments, **env), began)
 
     def end(self, process: subprocess.Popen[str], began: float) -> Ran:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         return Ran(process.returncode, out, err, time.monotonic() - began)
 
     def stop_when(self, due: Callable[[Path], bool], signal: int, *arguments: object) -> Ran:

@@ -131,7 +131,7 @@ def test_a_closed_pipe_ends_quietly(
         env=os.environ | {"PYTHONUNBUFFERED": ""},  # unbuffered, a short output would fail at once
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert ended.stdout.count("\n") == read
@@ -151,7 +151,7 @@ def test_help_and_show_stay_light(done: Path, tmp_path: Path) -> None:
         "    assert CliRunner().invoke(app, [name, sys.argv[1], *more]).exit_code == 0\n"
         "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(done)], cwd=tmp_path, timeout=60, check=True)
+    subprocess.run([sys.executable, "-c", script, str(done)], cwd=tmp_path, timeout=300, check=True)
 
 
 def test_a_run_can_be_read_while_it_is_written(
@@ -185,7 +185,7 @@ def test_an_env_file_is_read_by_the_command_only(waiting: Path, command: Command
     script = (
         "import os, batchata.run.store, batchata.replay.cli; assert 'BATCHATA_TEST_ENV' not in os.environ"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, timeout=60, check=True)
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, timeout=300, check=True)
 
 
 def test_a_broken_env_file_does_not_stop_it(done: Path, command: Command, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_following_shows_what_comes_and_ends_with_the_run(
         assert json.loads(following.stdout.readline())["type"] == "run_started"
         claim.append(10**15, [e.ItemsAdded(first=0, count=1, digest="d", first_body=0)])
         claim.append(10**15, [e.RunCompleted(completed_items=0, failed_items=0, total_cost="0")])
-        rest, _ = following.communicate(timeout=20)
+        rest, _ = following.communicate(timeout=300)
     log.close()
     assert [json.loads(line)["version"] for line in rest.splitlines()] == [3]
     assert following.returncode == 0
@@ -181,7 +181,7 @@ def test_following_ends_quietly_on_ctrl_c(write_log: Write, started: Callable[..
         assert following.stdout is not None
         assert following.stdout.readline()
         following.send_signal(signal.SIGINT)
-        _, said = following.communicate(timeout=20)
+        _, said = following.communicate(timeout=300)
     assert (following.returncode, said) == (130, "")
 
 

@@ -131,7 +131,7 @@ def test_watching_shows_every_change_and_ends_with_the_run(
     claim.append(NOW, [e.ItemsAdded(first=0, count=1, digest="d", first_body=0)])
     assert any(line.startswith("run ") for line in watching.stdout)
     claim.append(NOW, [e.RunCompleted(completed_items=0, failed_items=0, total_cost="0")])
-    rest, _ = watching.communicate(timeout=20)
+    rest, _ = watching.communicate(timeout=300)
     assert watching.returncode == 0
     assert f"\n{rest}".count("\nrun ") == 1
     assert rest.rstrip().splitlines()[-2].startswith("next        nothing: the run is complete")

@@ -326,7 +326,7 @@ def test_a_full_disk_leaves_nothing(done: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", script, "report", str(done), str(tmp_path / "out.html")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (ran.returncode, ran.stdout) == (2, "")

@@ -61,7 +61,7 @@ def limited(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -104,7 +104,7 @@ class Script:
 
     def ends(self) -> int:
         """Wait for the end and return the exit code; minus the signal when one killed it."""
-        self._process.join(60)
+        self._process.join(300)
         code = self._process.exitcode
         self._process.kill()
         assert code is not None, "the script did not end"
@@ -283,8 +283,8 @@ def seen(runs: Runs, kind: str, times: int = 1) -> Callable[[], bool]:
 
 
 def wait_for(due: Callable[[], bool]) -> None:
-    """Until it is so, for half a minute at most."""
-    end = time.monotonic() + 30
+    """Until it is so, for five minutes at most: the machine may be busy."""
+    end = time.monotonic() + 300
     while not due():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.005)

@@ -103,7 +103,7 @@ def pressed(process: subprocess.Popen[str]) -> tuple[str, float]:
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     try:
-        said, told = process.communicate(timeout=20)
+        said, told = process.communicate(timeout=300)
     finally:
         process.kill()
     return said + told, time.monotonic() - began
@@ -177,7 +177,7 @@ def test_an_error_of_a_run_without_a_log_names_what_is_open(patient: tuple[Runs,
     )
     wait_for(lambda: len(runs.sandbox.batches) == 1)
     runs.sandbox.faults = Faults(poll_status=[401] * 10)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=300)
     assert f"Open at the provider: {runs.sandbox.batches[0].id} (2 items)" in told
 
 

@@ -192,7 +192,7 @@ def test_the_description_of_another_batch_is_not_believed(patient: tuple[Runs, l
     driving.start()
     wait_for(lambda: not runs.sandbox.faults.descriptions)
     runs.sandbox.end_all()
-    driving.join(30)
+    driving.join(300)
     check_complete(runs, items_per_job=COUNT)
     assert runs.creates() == 1
 

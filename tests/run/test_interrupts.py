@@ -104,7 +104,7 @@ def test_a_run_may_be_driven_in_another_thread(runs: Runs) -> None:
     done = manager(runs)
     thread = threading.Thread(target=done.run)
     thread.start()
-    thread.join(30)
+    thread.join(300)
     check_complete(runs)
 
 

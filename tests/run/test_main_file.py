@@ -80,7 +80,7 @@ def test_nothing_is_sent_while_a_reader_keeps_the_intent_out_of_the_main_file(
             wait_for(seen(runs, "submission_started", 2))
             wait_for(lambda: any("log_held_by_reader" in r.getMessage() for r in caplog.records))
             assert runs.creates() == 1
-        driving.join(30)
+        driving.join(300)
     check_complete(runs, max_parallel_jobs=1)
 
 

@@ -74,7 +74,7 @@ def test_a_running_batch_does_not_keep_a_start_from_submitting(patient: tuple[Ru
     driving.start()
     wait_for(lambda: runs.creates() == 2)
     runs.sandbox.end_all()
-    driving.join(30)
+    driving.join(300)
     check_complete(runs)
 
 
@@ -259,6 +259,6 @@ def test_the_reason_is_told_before_what_is_out_has_come_back(patient: tuple[Runs
     wait_for(seen(runs, "submitting_stopped"))
     assert driving.is_alive()
     runs.sandbox.end_all()
-    driving.join(30)
+    driving.join(300)
     assert len(raised) == 1
     assert made.stats()["completed_items"] == 2

@@ -129,7 +129,7 @@ def test_of_two_managers_at_once_one_is_refused(
                 another(runs, **where, state_path=path).run()
         assert runs.creates() == 1
     finally:
-        thread.join(30)
+        thread.join(300)
     assert one.stats()["completed_items"] == 2
 
 
@@ -148,7 +148,7 @@ def test_of_many_that_begin_together_one_gets_the_folder(runs: Runs) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert len(refused) == 5
     assert len(load_results_from_disk(runs.out)) == 2
     assert len(runs.sandbox.batches) == 1

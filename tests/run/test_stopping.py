@@ -69,7 +69,7 @@ def test_ctrl_c_in_the_main_thread_ends_the_run_of_another(patient: tuple[Runs, 
     process = program(runs, main="while thread.is_alive(): time.sleep(0.05)")
     wait_for(seen(runs, "batch_submitted", 2))
     process.send_signal(signal.SIGINT)
-    out, told = process.communicate(timeout=30)
+    out, told = process.communicate(timeout=300)
     assert "KeyboardInterrupt" in told
     assert out == "0\n"  # run() returned what it had
     assert runs.events()[-1].event.reason == "keyboard"
@@ -82,7 +82,7 @@ def test_a_run_goes_on_when_the_main_thread_has_come_to_its_end(runs: Runs) -> N
     """Python lets other threads go on then, though it starts no new ones."""
     runs.sandbox.faults = Faults(create_hang=[1.0])
     process = program(runs, main="wait_for(seen(runs, 'submission_started'))")
-    out, told = process.communicate(timeout=60)
+    out, told = process.communicate(timeout=300)
     assert told == ""
     assert (process.returncode, out) == (0, f"{COUNT}\n")
     check_complete(runs)
@@ -91,7 +91,7 @@ def test_a_run_goes_on_when_the_main_thread_has_come_to_its_end(runs: Runs) -> N
 def test_a_run_that_begins_after_the_main_threads_end_is_refused(runs: Runs) -> None:
     """Nothing can be sent then; the error says so before anything is."""
     process = program(runs, before="threading.main_thread().join(); time.sleep(0.3)")
-    out, told = process.communicate(timeout=60)
+    out, told = process.communicate(timeout=300)
     assert out == ""
     assert "ConfigurationError: the run's threads cannot be started" in told
     assert "let the main thread join it" in told

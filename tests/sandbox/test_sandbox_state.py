@@ -43,7 +43,7 @@ class Served:
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
-        return self.process.wait(10)
+        return self.process.wait(300)
 
 
 @pytest.fixture

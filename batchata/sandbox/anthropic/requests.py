@@ -118,8 +118,12 @@ class DocumentBlock(Document):
     def pdf(self) -> Pdf | None:
         if self.source_type != "base64" or self.media_type != "application/pdf":
             return None
+        return read_pdf(self.bytes)
+
+    @cached_property
+    def bytes(self) -> bytes:
         try:
-            return read_pdf(base64.b64decode(self.source.get("data", ""), validate=True))
+            return base64.b64decode(self.source.get("data", ""), validate=True)
         except (binascii.Error, TypeError) as exc:
             raise ValueError("not base64") from exc
 
