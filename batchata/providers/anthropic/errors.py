@@ -33,9 +33,8 @@ from batchata.errors import (
 )
 from batchata.providers.address import redacted
 from batchata.providers.anthropic.access import Access
-from batchata.providers.anthropic.pauses import asked_pause
 from batchata.providers.anthropic.refusals import is_about_money, is_about_schema, named_request
-from batchata.providers.anthropic.replies import ReplyTooLargeError
+from batchata.providers.anthropic.replies import ReplyTooLargeError, asked_pause
 from batchata.providers.anthropic.sockets import Sockets
 
 __all__ = ["Calls"]

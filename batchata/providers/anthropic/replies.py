@@ -1,4 +1,4 @@
-"""What a reply of the Message Batches API says: descriptions and pages of batches, read with doubt.
+"""What a reply of the Message Batches API says, read with doubt: batches, its date, when to ask again.
 
 A reply that cannot be read is an UnreadableReplyError, never an error of Python's; no reply is read beyond
 a bound, however small it was when it was packed.
@@ -6,21 +6,35 @@ a bound, however small it was when it was packed.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
 import msgspec
 
+from batchata.clock import running
 from batchata.core.values import Counts
 from batchata.errors import UnreadableReplyError
 from batchata.providers.port import Batch
 
-__all__ = ["RAW_STREAM", "Page", "ReplyTooLargeError", "batch_of", "bounded", "page_of", "read_object"]
+__all__ = [
+    "RAW_STREAM",
+    "Dates",
+    "Page",
+    "ReplyTooLargeError",
+    "asked_pause",
+    "batch_of",
+    "bounded",
+    "page_of",
+    "read_object",
+]
 
 RAW_STREAM = {"X-Stainless-Raw-Response": "stream"}  # the SDK's own header: hand over the reply unread
 _MOST_BYTES = 16_000_000  # of a reply; a page of a hundred batches has 60,000
@@ -195,3 +209,81 @@ def _micros(text: object) -> int | None:
     except (ValueError, OverflowError):
         return None
     return micros if 0 < micros < _LATEST else None
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Dates:
+    """Notes when the last answer was given, by the clock of whoever gave it; exact to a second."""
+
+    def __init__(self) -> None:
+        self._noted: tuple[int, int] | None = None  # its date, and our running clock then
+
+    def note(self, response: httpx2.Response) -> None:
+        """A response hook. Refusals may come from somebody in between, with another clock, and what comes out
+        of a cache bears the date of when it went in.
+        """
+        if not response.is_success or response.headers.get("age", "0").strip() != "0":
+            return
+        try:
+            said = parsedate_to_datetime(response.headers["date"])
+        except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+            return
+        if said.tzinfo is None:  # "-0000"
+            said = said.replace(tzinfo=UTC)
+        self._noted = (said - _EPOCH) // timedelta(microseconds=1), running()
+
+    @property
+    def now(self) -> int | None:
+        """What that clock shows now, in microseconds since 1970 UTC."""
+        if self._noted is None:
+            return None
+        date, then = self._noted
+        return date + running() - then
+
+
+_LONGEST = 86_400.0  # seconds; the life of a batch. A longer one is a mistake, or a number of another kind
+_LEAST_TIME = 1_000_000_000.0  # what is beyond is no number of seconds to wait, but a time
+
+
+def asked_pause(headers: Mapping[str, str]) -> float | None:
+    """Seconds, above 0 and up to a day; None where nothing sensible is asked for.
+
+    Read are `retry-after-ms`, and `retry-after` as seconds, as an HTTP date and, as some gateways give it,
+    as seconds since 1970. Times are compared with the reply's own `date`, since our clock may be wrong.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return _sensible(milliseconds / 1000)
+    asked = headers.get("retry-after")
+    seconds = _number(asked)
+    if seconds is not None and seconds < _LEAST_TIME:
+        return _sensible(seconds)
+    moment = seconds if seconds is not None else _moment(asked)
+    if moment is None:
+        return None
+    sent = _moment(headers.get("date"))
+    return _sensible(moment - (time.time() if sent is None else sent))
+
+
+def _sensible(seconds: float) -> float | None:
+    return seconds if 0 < seconds <= _LONGEST else None
+
+
+def _number(text: str | None) -> float | None:
+    """A finite number; "inf", "nan" and digits of other scripts are none."""
+    try:
+        value = float(text) if text and text.isascii() else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _moment(text: str | None) -> float | None:
+    """Seconds since 1970 of an HTTP date."""
+    try:
+        found = parsedate_to_datetime(text or "")
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
