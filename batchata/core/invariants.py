@@ -183,24 +183,25 @@ class Audit:
             ("reserved", event.reserved, self.run.reserved),
         ):
             if amount_of(said) != is_:
-                yield f"${said} {word} by its word, ${plain(is_)} by the events before"
+                yield f"it says that ${said} is {word}; the events before it add up to ${plain(is_)}"
 
     def _run_interrupted(self, event: e.RunInterrupted) -> Iterator[str]:
         if event.pending_items != self.run.pending:
-            yield f"{event.pending_items} items pending by its word, {self.run.pending} by the events before"
+            pending = self.run.pending
+            yield f"it says that {event.pending_items} items are pending; before it {pending} were"
 
     def _run_completed(self, event: e.RunCompleted) -> Iterator[str]:
         run = self.run
         said, is_ = (event.completed_items, event.failed_items), (run.completed, run.failed)
         if said != is_ or run.pending:
             yield (
-                f"{said[0]} completed and {said[1]} failed by its word; "
-                f"{is_[0]} completed, {is_[1]} failed and {run.pending} pending by the events before"
+                f"it says that {said[0]} items completed and {said[1]} failed; before it "
+                f"{is_[0]} were completed, {is_[1]} failed and {run.pending} pending"
             )
         cost = None if event.total_cost is None else amount_of(event.total_cost)
         if cost != run.total_cost:
             by_events = "unknown" if run.total_cost is None else f"${plain(run.total_cost)}"
-            yield f"cost {event.total_cost} by its word, {by_events} by the events before"
+            yield f"it says that the cost is {event.total_cost}; the charges before it add up to {by_events}"
 
 
 def charged(event: e.CostCharged) -> Decimal | None:

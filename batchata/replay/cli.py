@@ -259,7 +259,7 @@ def report(
     report runs.db run.html
     report runs.db then.html --at 2026-11-22T10:00
     """
-    from batchata.replay.report.write import write_report
+    from batchata.replay.report.page import write_report
 
     write_report(log, out, run, at=at)
 

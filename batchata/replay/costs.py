@@ -106,7 +106,7 @@ def _print(stream: str, ledger: Ledger, every_job: bool) -> None:
         paper.field("withheld", f"{usd(run.withheld)}, {why}")
     if ledger.unused.charges:
         answers = number_of(ledger.unused.charges, "answer")
-        paper.field("of no use", f"{usd(ledger.unused.known)} for {answers} that could not be used")
+        paper.field("unused", f"{usd(ledger.unused.known)} for {answers} that could not be used")
     if run.completed and run.total_cost is not None:
         each = quotient(run.total_cost, run.completed).quantize(_MILLIONTH, context=EXACT)
         paper.field("per result", f"about {usd(each)}")

@@ -27,7 +27,7 @@ from batchata.replay.table_files import write_csv, write_json_lines, write_parqu
 from batchata.replay.tables import Table, flat_citations, provenance, written
 from batchata.text import number_of
 from batchata.views.history import fold_events
-from batchata.views.readers import RunReader
+from batchata.views.response_models import RunReader
 from batchata.views.results import ItemResult, read_items, refuse_purged
 from batchata.views.results_dir import ResultsWriter, make_folders, owner_of, whole_file
 from batchata.views.results_folder import Folders

@@ -20,7 +20,7 @@ from batchata.log.port import Log, Recorded
 from batchata.replay.open_log import the_run
 from batchata.views.history import is_alive, read_history
 from batchata.views.moments import At, microseconds, parse_at
-from batchata.views.readers import RunReader
+from batchata.views.response_models import RunReader
 from batchata.views.results import ItemResult, read_items, refuse_purged
 from batchata.views.run_summary import overview
 
@@ -194,10 +194,14 @@ def _at(moment: Moment | None) -> At | None:
         case None:
             return None
         case bool():
-            raise InvalidInputError(f"{moment!r} is no moment; give a version, a datetime or a text")
+            raise InvalidInputError(
+                f"{moment!r} is not a moment of a run; give a version, a datetime or a text"
+            )
         case int() | str():
             return parse_at(str(moment), now())
         case datetime():
             return At(str(moment), time=microseconds(moment))
         case _:
-            raise InvalidInputError(f"{moment!r} is no moment; give a version, a datetime or a text")
+            raise InvalidInputError(
+                f"{moment!r} is not a moment of a run; give a version, a datetime or a text"
+            )

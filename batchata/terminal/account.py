@@ -81,7 +81,7 @@ def _limit(run: Run) -> Iterator[str]:
         f", {usd(amount)} {why}"
         for amount, why in (
             (run.reserved, "held back for open jobs"),
-            (run.withheld, "held back for requests whose cost nobody told"),
+            (run.withheld, "held back for requests whose cost the provider did not report"),
         )
         if amount
     )

@@ -1,4 +1,4 @@
-"""What a run paid for, added up from its charges: by job, by price, and what of it was of no use."""
+"""What a run paid for, added up from its charges: by job, by price, and what it got no use of."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from batchata.errors import InvalidInputError
 from batchata.log.port import Log, Recorded
 from batchata.text import number_of
 from batchata.views.history import History
-from batchata.views.readers import RunReader
+from batchata.views.response_models import RunReader
 from batchata.views.results import ItemResult, read_items
 
 _decode = msgspec.json.Decoder().decode

@@ -1,6 +1,6 @@
-"""A response model rebuilt from the schemas that the log holds of it, so that answers read without it.
+"""With which response model a log's answers are read: the one named, or one rebuilt from its schemas.
 
-The inverse of how pydantic describes a model; general JSON Schema is not its business.
+Rebuilding is the inverse of how pydantic describes a model; general JSON Schema is not its business.
 """
 
 from __future__ import annotations
@@ -8,14 +8,24 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import importlib
 import ipaddress
 import pathlib
 import uuid
 from collections.abc import Mapping
+from functools import reduce
 from itertools import zip_longest
-from typing import Annotated, Any, ForwardRef, Literal, Union
+from typing import Annotated, Any, ForwardRef, Literal, NamedTuple, Union
 
 import pydantic
+from pydantic_core import SchemaError
+
+from batchata.answers.reader import Reader
+from batchata.answers.schema import check_response_model
+from batchata.core.events import RunStarted
+from batchata.core.state import Run
+from batchata.errors import InvalidInputError
+from batchata.text import short
 
 _NOTHING: dict[str, Any] = {}
 _EXTRA: dict[Any, Literal["allow", "forbid"]] = {False: "forbid", True: "allow"}
@@ -192,3 +202,63 @@ def _default(schema: Schema) -> Any:
     if "default" in schema:
         return schema["default"]
     return {"array": [], "object": {}}.get(schema.get("type", ""))
+
+
+def load_response_model(name: str) -> type[pydantic.BaseModel]:
+    """The response model that `module:Class` names; a class inside another is `module:Outer.Inner`.
+
+    The module is found as any import finds it, the working directory included where Python looks there.
+
+    Raises InvalidInputError when there is no such module or class, or when it is no response model.
+    """
+    module, _, path = name.partition(":")
+    if not module or not path:
+        raise InvalidInputError(f"{name!r} is not of the form module:Class, such as invoices.models:Invoice")
+    try:
+        found = reduce(getattr, path.split("."), importlib.import_module(module))
+    except ModuleNotFoundError as exc:
+        raise InvalidInputError(
+            f"{name}: there is no module {exc.name!r} here; run from the folder it lies in, or set PYTHONPATH"
+        ) from exc
+    except AttributeError as exc:
+        raise InvalidInputError(f"{name}: {exc}") from exc
+    model = check_response_model(found)
+    if model is None:
+        raise InvalidInputError(f"{name} is None, not a class derived from pydantic.BaseModel")
+    return model
+
+
+class RunReader(NamedTuple):
+    """A reader, and whether its verdict on answers counts: that of another model than the run's does."""
+
+    reader: Reader
+    again: bool
+
+    @classmethod
+    def of(cls, run: Run, model: str | type[pydantic.BaseModel] | None) -> RunReader:
+        """The reader for a run: with its own model if `model` is None, a model or one named `module:Class`.
+
+        Raises InvalidInputError when there is no such model.
+        """
+        started = run.started
+        assert started is not None
+        if model is None:
+            return cls(Reader(own_model(started), started.enable_citations), again=False)
+        chosen = load_response_model(model) if isinstance(model, str) else model
+        return cls(Reader(chosen, started.enable_citations), again=True)
+
+
+def own_model(started: RunStarted) -> type[pydantic.BaseModel] | None:
+    """The run's response model as its log describes it; None when answers are texts.
+
+    Raises InvalidInputError when no model can be made of that description.
+    """
+    if started.response_schema is None:
+        return None
+    try:
+        return model_from_schema(started.response_schema, started.result_schema or {})
+    except (pydantic.PydanticUserError, SchemaError, LookupError, NameError, TypeError, ValueError) as exc:
+        raise InvalidInputError(
+            f"the response model {started.response_model} cannot be made again from what the log says of it "
+            f"({short(str(exc))}); give it with --model {started.response_model}"
+        ) from exc

@@ -115,15 +115,18 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
         (removed(6), "8: the answer for item 0 was never charged"),
         (changed(8, outcomes={"succeeded": 2}), "9: the outcomes counted are not those recorded"),
         (removed(7), "8: the outcomes counted are not those recorded"),
-        (changed(9, completed_items=2), "10: 2 completed and 1 failed by its word"),
-        (changed(9, total_cost="0.00025"), "10: cost 0.00025 by its word, $0.00026 by the events"),
+        (changed(9, completed_items=2), "10: it says that 2 items completed and 1 failed"),
+        (
+            changed(9, total_cost="0.00025"),
+            "10: it says that the cost is 0.00025; the charges before it",
+        ),
         (
             inserted(9, e.RunInterrupted(reason="keyboard", error=None, pending_items=7)),
-            "10: 7 items pending by its word, 0 by the events",
+            "10: it says that 7 items are pending; before it 0 were",
         ),
         (
             inserted(9, e.CostLimitReached(limit="1", spent="0.9", reserved="0", withheld="0", needed=None)),
-            "10: $0.9 spent by its word",
+            "10: it says that $0.9 is spent",
         ),
         (inserted(3, g.job_completed(7)), "4: it does not fit the events before it"),
     ],

@@ -104,7 +104,11 @@ def test_the_text_says_that_it_is_the_past(troubled: Path, replay: Replay) -> No
 
 @pytest.mark.parametrize(
     ("at", "reason"),
-    [("99999", "events; give a version from 1 to"), ("1999-01-01", "began only at"), ("soon", "no moment")],
+    [
+        ("99999", "events; give a version from 1 to"),
+        ("1999-01-01", "began only at"),
+        ("soon", "not a moment"),
+    ],
 )
 def test_a_moment_that_the_run_does_not_have(troubled: Path, replay: Replay, at: str, reason: str) -> None:
     """One line that says which moments there are, and exit code 2."""

@@ -76,6 +76,13 @@ def test_nothing_from_outside_is_markup(hostile: Path, page: Callable[..., str])
     assert f"item 2: no good: </script>{SCRIPT}" in " ".join(words(text).split())
 
 
+def test_invisible_characters_of_the_frame_are_seen(hostile: Path, page: Callable[..., str]) -> None:
+    """A sign that turns the direction of writing could make a prompt or an error read as another."""
+    text = page(hostile)
+    assert "\u202e" not in text
+    assert "\\u202e" in words(text)
+
+
 def test_texts_arrive_as_they_are(hostile: Path, page: Callable[..., str]) -> None:
     """Values, passages, file names and errors reach the page's data unchanged."""
     found = records(page(hostile))

@@ -16,7 +16,7 @@ from run_support import MODEL, Runs, conversations, echo
 
 from batchata import BatchManager, batch
 from batchata.errors import BatchataError, ConfigurationError, InvalidInputError, RunMismatchError
-from batchata.replay.report.write import write_report
+from batchata.replay.report.page import write_report
 from batchata.sandbox import Faults, Sandbox
 
 KEY = "sk-ant-api03-Qm7xT2vB9LkW4"

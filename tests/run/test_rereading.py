@@ -12,7 +12,7 @@ import batchata.replay
 from batchata import BatchManager
 from batchata.errors import InvalidInputError
 from batchata.sandbox import Sandbox
-from batchata.views.readers import load_response_model
+from batchata.views.response_models import load_response_model
 
 
 class Strict(pydantic.BaseModel):
