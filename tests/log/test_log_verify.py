@@ -11,7 +11,7 @@ import pytest
 
 from batchata.log import read_log
 from batchata.log.sqlite.log import SqliteLog
-from batchata.log.verify import verify
+from batchata.log.verify import commit_of, verify
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +156,24 @@ def test_a_damaged_file_is_a_problem_not_an_exception(path: Path) -> None:
     log = SqliteLog.open_for_reading(path)
     assert log.faults() != []
     assert all("\n" not in problem.text for problem in verify(log, "run"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE commits SET number = 'two' WHERE stream = 'run' AND number = 2",
+        "UPDATE commits SET last_version = x'00' WHERE stream = 'run' AND number = 3",
+        "UPDATE commits SET first_version = 1.5 WHERE stream = 'run' AND number = 1",
+        "UPDATE commits SET hash = 'text' WHERE stream = 'run' AND number = 1",
+        "UPDATE events SET version = 'x' WHERE version = 12",
+        "UPDATE segments SET first = 'x' WHERE first = 100",
+        "UPDATE segments SET data = 'x' WHERE first = 100",
+    ],
+)
+def test_values_of_other_kinds_are_problems_not_exceptions(path: Path, statement: str) -> None:
+    """SQLite keeps a text where a number belongs: a log from elsewhere may hold any value anywhere."""
+    tamper(path, statement)
+    assert problems(path) != []
+    log = SqliteLog.open_for_reading(path)
+    assert commit_of(log, "run", "0" * 12) is None
+    log.close()
