@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import pydantic
@@ -137,7 +138,8 @@ def batch(
         structured_output=structured_output,
         limits=definition.dialect.limits,
     )
-    engine = Engine(definition, settings, RunStore(state_path, run_id), access.client)
+    connect = partial(access.client, definition.dialect.name)
+    engine = Engine(definition, settings, RunStore(state_path, run_id), connect)
     engine.drive(Call(once=True))
     return BatchJob(engine)
 

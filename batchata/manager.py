@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import pydantic
@@ -143,7 +144,7 @@ class BatchManager:
             structured_output=structured_output,
             message_params=message_params,
         )
-        self._engine = Engine(definition, settings, store, access.client)
+        self._engine = Engine(definition, settings, store, partial(access.client, definition.dialect.name))
 
     @property
     def run_id(self) -> str | None:

@@ -173,6 +173,10 @@ class Model(Protocol):
         """Raises InvalidInputError for what is no limit of an answer of this model."""
         ...
 
+    def place(self, params: Mapping[str, Any]) -> str | None:
+        """Where inference is to take place, as prices tell places apart; None where parameters do not say."""
+        ...
+
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
         """The tokens of thinking that an answer is expected to begin with."""
         ...

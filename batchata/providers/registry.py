@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from batchata.core.events import RunStarted
-from batchata.errors import InvalidInputError, LogVersionError
+from batchata.errors import ConfigurationError, InvalidInputError, LogVersionError
 from batchata.providers.anthropic.dialect import AnthropicDialect, pdf_to_document_block
 from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.port import Client, Dialect, PriceRules
@@ -59,8 +59,15 @@ class Access:
             if value is not None and not isinstance(value, str):
                 raise InvalidInputError(f"{name} must be a text, or None, not a {type(value).__name__}")
 
-    def client(self) -> Client:
-        """A client of the provider; its SDK is imported only now, because that takes a second."""
+    def client(self, provider: str) -> Client:
+        """A client of the provider of that name; its SDK is imported only now, because that takes a second.
+
+        Raises ConfigurationError where there is none yet.
+        """
+        if provider != _ANTHROPIC.name:
+            raise ConfigurationError(
+                f"runs of {provider!r} can be read, but there is no client to drive them yet"
+            )
         from batchata.providers.anthropic.client import AnthropicClient
 
         return AnthropicClient(api_key=self.api_key, base_url=self.base_url)

@@ -126,8 +126,7 @@ class Definition:
     @property
     def geo(self) -> str | None:
         """Where inference is to take place, as far as the parameters say so."""
-        geo = self.params.get("inference_geo")
-        return None if geo is None else str(geo)
+        return self.model.place(self.params)
 
     def measures(
         self,

@@ -13,9 +13,15 @@ import pytest
 from batchata import BatchManager
 from batchata.answers.schema import NotNative, Route
 from batchata.core.values import RequestError, Usage
-from batchata.errors import IncompleteResultsError, InvalidInputError, UnsupportedModelError
+from batchata.errors import (
+    ConfigurationError,
+    IncompleteResultsError,
+    InvalidInputError,
+    UnsupportedModelError,
+)
 from batchata.inputs import read_inputs
 from batchata.providers.openai.dialect import OpenAIDialect
+from batchata.providers.registry import Access
 from batchata.run.calls import JobDescription, build_body
 
 DIALECT = OpenAIDialect()
@@ -203,3 +209,5 @@ def test_no_run_starts_without_a_client(model: str) -> None:
     """The dialect alone sends nothing; the error says which models can be used."""
     with pytest.raises(UnsupportedModelError, match="is not a Claude model; supported are"):
         BatchManager(model=model, messages=[[{"role": "user", "content": "hi"}]])
+    with pytest.raises(ConfigurationError, match="can be read, but there is no client"):
+        Access().client("openai")

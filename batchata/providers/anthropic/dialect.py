@@ -105,6 +105,11 @@ class Claude:
         """See the port."""
         check_max_tokens(value, self.facts)
 
+    def place(self, params: Mapping[str, Any]) -> str | None:
+        """See the port."""
+        geo = params.get("inference_geo")
+        return None if geo is None else str(geo)
+
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
         """Of a budget, half is taken to be used; without one, what recordings show."""
         thinking = params.get("thinking")

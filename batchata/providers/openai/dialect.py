@@ -124,6 +124,10 @@ class OpenAIModel:
                 f"max_tokens is {value!r}; it has to be an integer from {_LEAST_OUTPUT} on"
             )
 
+    def place(self, params: Mapping[str, Any]) -> str | None:
+        """See the port: no parameter says so."""
+        return None
+
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
         """See the port: they count as output, and nothing is known of how many there are."""
         return 0
