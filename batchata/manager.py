@@ -246,6 +246,9 @@ class BatchManager:
         `left_cost`; when the limit is reached, `needed_cost` is the limit that would send the next item, and
         `needed_cost_for_all` the one for all.
 
+        `interrupted_by` is why the last start ended early, `sending_ended` why it sent nothing more from some
+        moment on; None where it did not.
+
         `outcomes` counts what came back, over all attempts: succeeded, errored, canceled, expired, missing,
         or kinds that the provider invents; `stray_outcomes` counts the lines that belong to no request:
         repeated, foreign or unreadable. `collect_by` is the time until which the provider keeps the results

@@ -66,6 +66,8 @@ def print_glance(
         what = number_of(run.purged, "body", "bodies")
         paper.field("purged", f"{what} with inputs and answers were removed; the history and its costs stay")
     _cost(paper, run)
+    if run.sending_ended is not None:
+        paper.field("sending", f"ended in this start: {short(run.sending_ended.message, 500)}")
     paper.field("next", what_next(run, past or alive, now), "bold")
     head = None if past else log.head(stream)
     if head is not None:

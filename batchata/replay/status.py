@@ -59,8 +59,9 @@ def what_next(run: Run, alive: bool | None, now: int) -> str:
             failed = number_of(run.failed, "failed item")
             return f"nothing by itself: the run is complete; retry_failed() sends {failed} again"
         return "nothing: the run is complete"
-    todo = all_of(_remaining(run, now)) + _kept_until(run, now)
-    if run.status == "running" and alive:
+    goes_on = run.status == "running" and alive is True
+    todo = all_of(_remaining(run, now, sends=not (goes_on and run.sending_ended))) + _kept_until(run, now)
+    if goes_on:
         return f"its process goes on: it {todo}"
     again = (
         "run the same script again"
@@ -83,8 +84,8 @@ def _enough(run: Run) -> str:
     return f", {' and '.join(parts)} would do" if parts else ""
 
 
-def _remaining(run: Run, now: int) -> list[str]:
-    """Every kind of open work, as something that the next process does."""
+def _remaining(run: Run, now: int, *, sends: bool) -> list[str]:
+    """Every kind of open work, as something that the next process does, or one that may send no more."""
     unsettled = len(run.jobs_with(JobStatus.STARTED, JobStatus.UNKNOWN))
     ended, running = len(run.jobs_with(JobStatus.ENDED)), len(run.jobs_with(JobStatus.SUBMITTED))
     items = run.items
@@ -96,9 +97,9 @@ def _remaining(run: Run, now: int) -> list[str]:
         doing.append(f"collects {number_of(ended, 'ended batch', 'ended batches')}")
     if running:
         doing.append(f"collects {number_of(running, 'batch', 'batches')} once the provider is done")
-    if len(run.requeued):
+    if len(run.requeued) and sends:
         doing.append(f"sends {number_of(len(run.requeued), 'item')} again{_not_before(run, now)}")
-    if fresh:
+    if fresh and sends:
         doing.append(f"sends {number_of(fresh, 'item')} for the first time")
     return doing or ["finds nothing left to do and completes the run"]
 

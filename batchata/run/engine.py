@@ -16,6 +16,7 @@ import pydantic
 
 from batchata.answers.reader import Reader
 from batchata.answers.schema import check_response_model
+from batchata.clock import now
 from batchata.core.events import JobAbandoned
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
@@ -108,6 +109,7 @@ class Engine:
         self._expectation: Expectation | None = None  # of the last estimate that was asked for
         self.retried = 0  # items that the last call with `retry_failed` sent again
         self._driving = False
+        self._expiring = starting.ExpiringResults()
         self._warned = False  # that nothing of the run is kept on disk
         self._left_at = 0  # the run's version when our last call of drive ended
         self._ours: tuple[str, int] | None = None  # tag and size of the run that was found to be ours
@@ -369,7 +371,7 @@ class Engine:
         elif not same_script:
             self._check_ours(log)
             starting.resume(journal, self.settings, self.definition.max_tokens, self._provider)
-            starting.warn_of_expiring_results(run)
+            self._expiring.told = False
         starting.take_route(journal, self.definition)
         memory = this_process() if self.store.in_memory else None
         writer = ResultsWriter(log, run, self.definition.reader, memory)
@@ -397,6 +399,7 @@ class Engine:
             def tell(run: Run) -> None:
                 watch.update(run)
                 progress.update(run)
+                self._expiring.look(run, None if self._provider is None else self._provider.clock)
 
             runner = Runner(
                 journal=journal,
@@ -416,6 +419,7 @@ class Engine:
             try:
                 runner.drive(once=call.once)
             finally:
+                self._expiring.look(journal.run, now())  # where nobody answered
                 self._provider = None if runner.broke_off else self._provider
 
     def _requests(self, notes: Notes) -> Requests:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 
-from batchata.clock import now
 from batchata.core import decide
 from batchata.core.events import ItemsAdded, RunResumed, SchemaRouteChanged
 from batchata.core.state import Run
@@ -52,15 +52,28 @@ def take_route(journal: Journal, definition: Definition) -> None:
         journal.append(SchemaRouteChanged(route=definition.route.kind, job=None, error=None))
 
 
-def warn_of_expiring_results(run: Run) -> None:
+@dataclass(slots=True)
+class ExpiringResults:
+    """Warns once in a start, as soon as the clock is known that decides: the provider's."""
+
+    told: bool = True
+
+    def look(self, run: Run, moment: int | None) -> None:
+        """The moment is by the provider's clock, None before it has answered."""
+        if not self.told and moment is not None:
+            self.told = True
+            warn_of_expiring_results(run, moment)
+
+
+def warn_of_expiring_results(run: Run, moment: int) -> None:
     """The provider keeps results for some weeks: say so before they are missed."""
     until = {job.number: decide.collect_by(run, job) for job in run.open.values()}
-    late = {number: at for number, at in until.items() if at is not None and at - now() < _SOON}
+    late = {number: at for number, at in until.items() if at is not None and at - moment < _SOON}
     if not late:
         return
     jobs = ", ".join(map(str, sorted(late)))
     earliest = min(late.values())
-    tense = "were" if earliest < now() else "are"
+    tense = "were" if earliest < moment else "are"
     warn(
         f"the provider keeps results for {run.limits.results_days} days: "
         f"those of job {jobs} {tense} kept until {day(earliest)}",

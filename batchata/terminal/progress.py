@@ -21,7 +21,7 @@ from batchata.core.state import ItemStatus, JobStatus, Run
 from batchata.logs import get_logger
 from batchata.terminal.account import cost_lines
 from batchata.terminal.failures import failing, failing_in_words
-from batchata.text import day, error_in_words, number_of, rounded, stopwatch, usd
+from batchata.text import day, error_in_words, number_of, rounded, short, stopwatch, usd
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -32,6 +32,7 @@ _RARELY = 4 * 3600.0  # … and at most between two of them, as each comes after
 _AT_LEAST, _AT_MOST = 0.5, 60.0  # seconds between plain lines about changes: a hundredth of the run's age
 _FRAME = 0.2  # seconds between two drawings on a terminal
 _BAR = 24  # characters
+_MOST_OF_AN_ERROR = 90  # characters
 
 
 class Progress:
@@ -249,6 +250,8 @@ def _details(run: Run) -> Iterator[str]:
     if run.status in ("completed", "interrupted") and run.accuracy.telling:
         yield f"estimate {error_in_words(run.accuracy.cost_error)}"
     yield waiting_for(run)
+    if run.sending_ended is not None and run.status == "running":
+        yield f"nothing more is sent ({short(run.sending_ended.message, _MOST_OF_AN_ERROR)})"
 
 
 def planned_jobs(run: Run) -> int:

@@ -44,6 +44,8 @@ def _facts(run: Run) -> dict[str, Any]:
     return counts | {
         "run_id": None if started is None else started.run_id,
         "status": run.status,
+        "interrupted_by": run.interrupted_by,
+        "sending_ended": None if run.sending_ended is None else run.sending_ended.message,
         "model": None if started is None else started.model,
         "unpriced_requests": run.unpriced,
         "reserved_cost": run.reserved,
@@ -139,7 +141,6 @@ def overview(history: History, alive: bool | None, head: str | None = None) -> d
     run, started, settings = history.run, history.run.started, history.run.settings
     return {
         **{name: _amount(fact) if isinstance(fact, Decimal) else fact for name, fact in _facts(run).items()},
-        "interrupted_by": run.interrupted_by,
         "provider": None if started is None else started.provider,
         "base_url": None if started is None else redacted(run.base_url),
         "library_version": None if started is None else started.library_version,

@@ -65,3 +65,15 @@ def test_nobody_at_the_address_is_a_clear_error(connect: Any, monkeypatch: pytes
     url = f"http://127.0.0.1:{closed_port()}"
     with pytest.raises(ProviderUnavailableError, match=f"{url}.*ANTHROPIC_BASE_URL"):
         connect(url).check()
+
+
+def test_a_proxy_does_not_hide_that_nobody_answers_where_it_is_not_used(
+    connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where NO_PROXY takes the address out, whoever listens there is asked; else only the proxy could tell."""
+    url = f"http://127.0.0.1:{closed_port()}"
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    connect(url).check()
+    monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
+    with pytest.raises(ProviderUnavailableError, match=f"{url}.*ANTHROPIC_BASE_URL"):
+        connect(url).check()

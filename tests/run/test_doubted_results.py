@@ -254,6 +254,17 @@ def test_a_killed_create_is_settled_whatever_the_clocks_show(
         check_paid_once(runs, COUNT)
 
 
+@pytest.mark.parametrize("days", DAYS)
+def test_a_lost_create_is_settled_behind_a_gateway_with_a_clock_of_its_own(
+    tmp_path: Path, days: float
+) -> None:
+    """The Date of answers is the gateway's then, and what the provider creates bears its own time."""
+    with fresh(tmp_path / "a", delay=0.5, faults=Faults(lost_create_responses=2)) as runs:
+        runs.sandbox._front._clock = _off_by(days)
+        check_complete(runs)
+        assert runs.creates() == 2
+
+
 def test_a_computer_whose_clock_was_set_between_two_starts_finds_its_batch(tmp_path: Path) -> None:
     """The clocks move by days against each other: what was sent under the old one is still found."""
     off = [5 * 86_400.0]

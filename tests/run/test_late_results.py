@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import pytest
 from freezegun import freeze_time
-from resume_support import COUNT, check_complete, left_running, manager
+from resume_support import COUNT, check_complete, fresh, left_running, manager
 from run_support import Echo, Runs, echo
 
 from batchata.core.evolve import evolve
@@ -185,6 +186,21 @@ def test_results_that_will_soon_be_gone_are_announced(patient: tuple[Runs, list[
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert manager(runs).stats()["completed_items"] == COUNT
+
+
+@pytest.mark.parametrize(("ours", "theirs", "warned"), [(27, 0, False), (0, 27, True)])
+def test_the_providers_clock_says_which_results_will_soon_be_gone(
+    tmp_path: Path, ours: float, theirs: float, warned: bool
+) -> None:
+    """One of the clocks was set on since: only by the provider's are results kept."""
+    off = [0.0]
+    with fresh(tmp_path / "a", delay=60.0 * 86_400, clock=lambda: time.time() + off[0]) as runs:
+        left_running(runs)
+        off[0] = (theirs - ours) * 86_400
+        with warnings.catch_warnings(record=True) as caught, days_later(ours):
+            warnings.simplefilter("always")
+            manager(runs).submit()
+        assert any(issubclass(each.category, ExpiringResultsWarning) for each in caught) is warned
 
 
 def test_results_that_are_gone_are_told_and_can_be_paid_again(patient: tuple[Runs, list[float]]) -> None:

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from resume_support import COUNT, check_complete, left_running, manager, paid_by_item, seen, wait_for
 from run_support import Runs, conversations
+from typer.testing import CliRunner
 
 from batchata import load_results_from_disk
 from batchata.errors import AuthenticationFailedError, BatchataError, RequestRefusedError, SpendLimitError
+from batchata.replay.cli import app
 from batchata.sandbox import Faults
 from batchata.sandbox.protocol import Refusal
+from batchata.terminal.progress import line
 
 NO_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
 
@@ -258,7 +261,14 @@ def test_the_reason_is_told_before_what_is_out_has_come_back(patient: tuple[Runs
     driving.start()
     wait_for(seen(runs, "submitting_stopped"))
     assert driving.is_alive()
+    assert NO_CREDIT in str(manager(runs, max_parallel_jobs=2).stats()["sending_ended"])
+    assert "nothing more is sent (creating a batch: HTTP 400" in line(made._engine.state())
+    shown = CliRunner().invoke(app, ["show", str(runs.log)])
+    assert "sending ended in this start: creating a batch: HTTP 400" in " ".join(shown.output.split())
+    assert "for the first time" not in shown.output
     runs.sandbox.end_all()
     driving.join(300)
     assert len(raised) == 1
+    assert NO_CREDIT in str(made.stats()["sending_ended"])
+    assert str(made.stats()["interrupted_by"]).startswith("error: ")
     assert made.stats()["completed_items"] == 2
