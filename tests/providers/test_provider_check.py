@@ -70,7 +70,7 @@ def test_nobody_at_the_address_is_a_clear_error(connect: Any, monkeypatch: pytes
 def test_a_proxy_does_not_hide_that_nobody_answers_where_it_is_not_used(
     connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where NO_PROXY takes the address out, whoever listens there is asked; else only the proxy could tell."""
+    """Where NO_PROXY takes the address out, it is asked who listens there; else only the proxy can tell."""
     url = f"http://127.0.0.1:{closed_port()}"
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     connect(url).check()

@@ -92,9 +92,7 @@ def test_retry_failed_gives_a_fresh_set_of_attempts(runs: Runs) -> None:
         assert made.results()[0]["result"].said.startswith("message 0")
 
 
-@pytest.mark.parametrize(
-    "kind", ["invalid_request_error", "authentication_error", "permission_error", "billing_error"]
-)
+@pytest.mark.parametrize("kind", ["invalid_request_error", "authentication_error", "permission_error"])
 def test_what_cannot_get_better_is_not_sent_again(runs: Runs, kind: str) -> None:
     """These errors of a request are final at once, and say what they were."""
     runs.sandbox.faults = Faults(errored={0}, error_type=kind, error_message="no use")
