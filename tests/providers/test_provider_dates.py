@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import httpx2
 import pytest
-
 from batchata.providers.anthropic.dates import Dates
 
 NOON = 1_790_251_200_000_000  # microseconds
