@@ -170,7 +170,7 @@ def test_an_encoding_that_lacks_letters_gets_question_marks(runs: Runs) -> None:
 _SCRIPT = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, str(Path({tests!r}).parent)]
 from resume_support import _Somewhere, manager
 done = manager(_Somewhere(Path({folder!r}))).run(print_progress=True)["completed_items"]
 Path({folder!r}, "done").write_text(str(done))
