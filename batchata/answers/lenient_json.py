@@ -116,6 +116,13 @@ _SCALAR = re.compile(
     r"(?:-?(?:0|[1-9]\d*+)(?:\.\d++)?+(?:[eE][+-]?\d++)?+|true|false|null|True|False|None|NaN|-?Infinity)(?![\w.])",
     re.ASCII,
 )
+_PLAIN = r"""(?:"([^"\\\x00-\x1f]*+)"|'([^'"\\\x00-\x1f]*+)')"""
+_OTHER = r"(-?(?:0|[1-9]\d*+)(?:\.\d++)?+(?:[eE][+-]?\d++)?+|true|false|null)"
+_GAP = r"[ \t\r\n]*+"
+# What has no signs in it that are to be looked at, with the comma behind it.
+_USUAL_ITEM = re.compile(rf"{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP},", re.ASCII)
+_USUAL_PAIR = re.compile(rf"{_GAP}{_PLAIN}{_GAP}:{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP}(?:,|(?=\}}))", re.ASCII)
+_OTHER_ITEM, _OTHER_VALUE = 3, 5  # the groups of what is no string
 _BARE_KEY = re.compile(r"[A-Za-z_]\w*+(?=\s*+:)", re.ASCII)
 _A_KEY = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:', re.DOTALL)
 _WORDS = {"True": "true", "False": "false", "None": "null"}
@@ -210,7 +217,14 @@ def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at
     for key, value in pairs:
         lead = opening if is_list else f"{opening}{_key(key)}:"
         pieces.append(lead)
-        at = _write(value, pieces, places, at + len(lead))
+        at += len(lead)
+        if isinstance(value, Scalar):
+            written = value.json
+            places[at + (written[0] == '"')] = (value.start, value.end)
+            pieces.append(written)
+            at += len(written)
+        else:
+            at = _write(value, pieces, places, at)
         opening = ","
     ending = ("[]" if is_list else "{}") if opening in "[{" else "]" if is_list else "}"
     pieces.append(ending)
@@ -220,6 +234,12 @@ def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at
 @lru_cache(maxsize=4_096)
 def _key(key: str) -> str:
     return json.dumps(key, ensure_ascii=False)
+
+
+def _usual_scalar(found: re.Match[str], *, is_string: bool) -> Scalar:
+    last = found.lastindex or 0
+    written = found[last]
+    return Scalar(f'"{written}"' if is_string else written, *found.span(last))
 
 
 class _Mending:
@@ -238,15 +258,33 @@ class _Mending:
         assert self.whole is not None
         return self.whole, at
 
+    def _usual_items(self, at: int) -> int:
+        """Behind the scalars that are as JSON has them, or in single quotes."""
+        holder = self.open[-1]
+        assert isinstance(holder, Array)
+        while found := _USUAL_ITEM.match(self.text, at):
+            holder.items.append(_usual_scalar(found, is_string=found.lastindex != _OTHER_ITEM))
+            at = found.end()
+        return at
+
+    def _usual_pairs(self, at: int) -> int:
+        holder = self.open[-1]
+        assert isinstance(holder, Object)
+        while found := _USUAL_PAIR.match(self.text, at):
+            key = found[2] if found[1] is None else found[1]
+            holder.pairs.append((key, _usual_scalar(found, is_string=found.lastindex != _OTHER_VALUE)))
+            at = found.end()
+        return at
+
     def _in_list(self, at: int) -> int:
-        at = self._space(at)
+        at = self._space(self._usual_items(at))
         if self._sign(at) == "]":
             self.open.pop()
             return self._behind(at + 1)
         return self._value(at)
 
     def _in_object(self, at: int) -> int:
-        at = self._space(at)
+        at = self._space(self._usual_pairs(at))
         if self._sign(at) == "}":
             self.open.pop()
             return self._behind(at + 1)

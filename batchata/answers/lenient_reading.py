@@ -97,7 +97,13 @@ class _Fitting:
         if place.records and not (place.is_list or place.is_open or place.mapping) and len(node.items) == 1:
             (alone,) = node.items
             return node if isinstance(alone, Scalar) else self.fit(alone, place)
+        if place.is_list and not (place.fixed or place.is_open) and place.element.takes_texts:
+            return Array([self._text_item(n, item, place.element) for n, item in enumerate(node.items)])
         return Array([self._inside(n, item, _item(place, n)) for n, item in enumerate(node.items)])
+
+    def _text_item(self, number: int, node: Node, place: Place) -> Node:
+        is_text = isinstance(node, Scalar) and node.json[0] == '"'
+        return node if is_text else self._inside(number, node, place)
 
     def _object(self, node: Object, place: Place) -> Node:
         if place.is_open or (place.mapping and place.records):

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 
 from batchata.answers.answer import Citation
 from batchata.answers.citations import Cited
@@ -21,8 +22,13 @@ from batchata.answers.phrase_search import Phrases
 from batchata.answers.value_positions import Places, Spans
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# Looked at in one answer, and for what is longer; a text that is all numbers and names is no prose.
+_MENTIONS = 4_000
+_CHARACTERS_A_MENTION = 100
 _MOST_COMPARED = 150_000  # equal values that mentions may be of, in one answer
 
+
+_EVERYWHERE = 1 << 62
 
 type Matched = tuple[list[str], list[Citation]]
 
@@ -35,7 +41,8 @@ def by_mention(
     A block supports every value that its own words mention. Where they mention none for certain, each of its
     citations supports those that the cited words mention, and stands by itself. No path: it fits none.
     """
-    values = _Values(text, spans.places)
+    size = len(text) + sum(len(citation.cited_text) for *_, citations in cited for citation in citations)
+    values = _Values(text, spans.places, _MENTIONS + size // _CHARACTERS_A_MENTION)
     said = [*values.found(text, 0, start), *values.found(text, spans.end, len(text))]
     starts, ends = [first for first, _, _ in said], [last for _, last, _ in said]
     matched: list[Matched] = []
@@ -51,7 +58,7 @@ def by_mention(
 class _Values:
     """The values of an answer by their normal forms."""
 
-    def __init__(self, text: str, places: Places) -> None:
+    def __init__(self, text: str, places: Places, most_mentions: int) -> None:
         self._by_meaning: dict[Meaning, list[str]] = {}
         by_text: dict[str, list[str]] = {}
         for path, (start, end) in places.items():
@@ -62,6 +69,7 @@ class _Values:
         self._by_meanings: dict[frozenset[Meaning], tuple[str, ...]] = {}
         self._joined: dict[tuple[int, int], tuple[str, ...]] = {}
         self._left = _MOST_COMPARED
+        self._room = most_mentions
 
     def found(self, text: str, start: int, end: int) -> list[tuple[int, int, str]]:
         """Which values this part of the text speaks of for certain, and where."""
@@ -102,7 +110,7 @@ class _Values:
 
         Values that are there so often that nothing is certain of any of them are left out.
         """
-        found = [*self._figures(folded), *self._phrases_in(folded)]
+        found = self._within_room(self._figures(folded), self._phrases_in(folded))
         found.sort(key=lambda mention: (mention.start - mention.end, mention.start))
         taken: dict[tuple[int, int], Mention] = {}
         covered = bytearray(len(folded))
@@ -115,6 +123,18 @@ class _Values:
                 paths = self._together(before.paths, mention.paths)
                 taken[place] = before._replace(paths=paths, is_weak=before.is_weak or mention.is_weak)
         return [self._affordable(mention) for _, mention in sorted(taken.items())]
+
+    def _within_room(self, *given: Iterator[Mention]) -> list[Mention]:
+        """The mentions up to the place to which all of them can be looked at."""
+        found: list[Mention] = []
+        end = _EVERYWHERE
+        for kind in given:
+            part = list(islice(kind, self._room + 1))
+            if len(part) > self._room:
+                end = min(end, part.pop().start)
+            found += part
+        self._room = max(0, self._room - len(found))
+        return found if end == _EVERYWHERE else [mention for mention in found if mention.end <= end]
 
     def _affordable(self, mention: Mention) -> Mention:
         """Values that are equal in thousands of places are of none for certain."""

@@ -132,3 +132,33 @@ def test_the_time_grows_no_faster_than_the_answer(build: Callable[[int], list[Bl
     """What grows with the square would take sixteen times as long."""
     small, large = seconds(build(size)), seconds(build(4 * size))
     assert large < 9 * max(small, 0.004), (small, large)
+
+
+def dense_numbers(n: int) -> list[Block]:
+    numbers = " ".join(f"{k % 977}.{k % 100:02d}" for k in range(n))
+    return [said("It is so. ", numbers), ORDER]
+
+
+def values_at_every_word(n: int) -> list[Block]:
+    return [said("It is so. ", "Ann 12.50 " * n), ORDER]
+
+
+@pytest.mark.parametrize(
+    ("build", "size"),
+    [(dense_numbers, 100_000), (values_at_every_word, 60_000), (rows_in_another_way, 25_000)],
+)
+def test_a_megabyte_takes_a_few_seconds_at_most(build: Callable[[int], list[Block]], size: int) -> None:
+    """It takes less than one on a machine that does nothing else; looked at one by one, up to eleven."""
+    blocks = build(size)
+    characters = sum(len(b.text or "") + sum(len(c.cited_text) for c in b.citations or []) for b in blocks)
+    began = time.process_time()
+    assert READER.read(blocks, "end_turn").error is None
+    assert (time.process_time() - began) / (characters / 1e6) < 3
+
+
+def test_the_first_mentions_of_a_text_full_of_them_count() -> None:
+    """What cannot all be looked at still says what it says at its beginning."""
+    blocks = [said("It is so. ", "Name: Ann. " + "12.50 13.60 " * 50_000), ORDER]
+    found = READER.read(blocks, "end_turn").citations
+    assert isinstance(found, dict)
+    assert "name" in found
