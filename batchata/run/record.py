@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from batchata.answers.reader import Reader
@@ -60,6 +60,10 @@ class Collection:
             self._stray("foreign", outcome)
         return index
 
+    def repeat(self, outcome: Outcome) -> None:
+        """Another line has the request's outcome."""
+        self._stray("repeated", outcome)
+
     def _stray(self, reason: str, outcome: Outcome) -> None:
         self.stray_counts[reason] += 1
         if len(self.strays) < _MOST_STRAYS:
@@ -77,7 +81,7 @@ class Recorder:
     def outcomes(
         self,
         collection: Collection,
-        outcomes: Iterable[Outcome],
+        outcomes: Sequence[Outcome],
         next_body: int,
         schema_refused: Callable[[RequestError], RequestError] = lambda error: error,
     ) -> tuple[list[Event], list[bytes]]:
@@ -87,7 +91,11 @@ class Recorder:
         """
         events: list[Event] = []
         bodies: list[bytes] = []
+        answered = {outcome.custom_id for outcome in outcomes if outcome.kind == "succeeded"}
         for outcome in outcomes:
+            if outcome.kind != "succeeded" and outcome.custom_id in answered:
+                collection.repeat(outcome)  # an answer was paid for, whatever else is said of its request
+                continue
             index = collection.take(outcome)
             if index is not None:
                 if outcome.schema_refused and outcome.error is not None:

@@ -164,3 +164,20 @@ def test_a_huge_error_text_is_kept_in_bounds(runs: Runs) -> None:
     assert error is not None
     assert error.message.startswith("\\x1b[2Jno no")
     assert len(error.message) < 2_100
+
+
+@pytest.mark.parametrize("kind", ["errored", "expired", "canceled"])
+def test_an_answer_counts_whatever_another_line_says_of_its_request(runs: Runs, kind: str) -> None:
+    """A line that failed may stand before it: what was paid for is not asked for again."""
+
+    def twice(line: bytes) -> bytes:
+        if ITEM not in line:
+            return line
+        failed = {"custom_id": json.loads(line)["custom_id"], "result": {"type": kind}}
+        return json.dumps(failed).encode() + b"\n" + line
+
+    runs.sandbox.faults = Faults(rewritten=twice)
+    made = runs.manager(3)
+    assert made.run()["completed_items"] == 3
+    assert (runs.creates(), made.stats()["stray_outcomes"]) == (1, {"repeated": 1})
+    assert verify_log(str(runs.log), None, None, json=False)
