@@ -69,7 +69,7 @@ def read_usually[M: pydantic.BaseModel](text: str, model: type[M]) -> M:
     if (
         not value.__pydantic_fields_set__
         or (plan.decimals and _may_be_thousands(text))
-        or has_latex(text)
+        or ("\\" in text and has_latex(text))
         or not _took_all(text, value)
     ):
         raise Unsure
@@ -190,7 +190,9 @@ def _counter(kind: Any) -> Callable[[Any], int]:
                 return _UNSURE
         for name in moments:
             moment = values[name]
-            if moment is not None and name in given and _may_be_digits(moment):
+            if moment is None or 1979 < getattr(moment, "year", 0) < 2030:
+                continue
+            if name in given and _may_be_digits(moment):
                 return _UNSURE
         for name, counted in holding:
             if name in given:
