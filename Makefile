@@ -22,6 +22,7 @@ check: $(STAMP)  ## what CI runs: format, lint, types, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --config-file tests/mypy.ini tests
 	@$(MAKE) --no-print-directory test
 
 format: $(STAMP)  ## rewrite the files as `check` wants them

@@ -228,7 +228,8 @@ def test_errors_never_show_what_was_to_be_written(path: Path) -> None:
         connection.execute("INSERT INTO events VALUES ('run', 3001, 'x', 1, 1, NULL, NULL, '{}')")
     with pytest.raises(LogConflictError) as error:
         claim.append(s.AT, [s.started()], [b"a secret"])
-    told, shown = error.value, []
+    shown: list[str] = []
+    told: BaseException | None = error.value
     while told is not None:
         shown.append(f"{told} {told!r}")
         told = told.__cause__

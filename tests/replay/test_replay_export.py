@@ -462,7 +462,7 @@ def test_an_unknown_format_names_those_there_are(done: Path, tmp_path: Path, rep
 )
 def test_every_type_has_a_column(annotation: Any, kind: str) -> None:
     """What has no single type is JSON as a text: nothing is lost, nothing is guessed."""
-    model = type("Model", (BaseModel,), {"__annotations__": {"x": annotation}, "__module__": __name__})
+    model: Any = type("Model", (BaseModel,), {"__annotations__": {"x": annotation}, "__module__": __name__})
     (column,) = result_columns(model.model_json_schema(mode="serialization"))
     assert (column.name, column.type.kind) == ("result.x", kind)
 

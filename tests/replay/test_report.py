@@ -204,7 +204,8 @@ def test_purged_bodies_leave_the_history(done: Path, tmp_path: Path, page: Calla
 def test_long_texts_are_cut_to_fit(write_log: Write, started: Started, page: Callable[..., str]) -> None:
     """Data that nothing compresses stays within the size, and every item keeps something."""
     random, count = Random(1), 260
-    log = open_log(write_log([started(input_count=count)]))
+    path = write_log([started(input_count=count)])
+    log = open_log(path)
     claim = log.claim("run", Process(pid=1, host="elsewhere"))
     noise = [
         json.dumps(
@@ -215,7 +216,7 @@ def test_long_texts_are_cut_to_fit(write_log: Write, started: Started, page: Cal
     claim.append(10**15, [e.ItemsAdded(first=0, count=count, digest="d", first_body=0)], noise)
     claim.release()
     log.close()
-    text = page(log.reader.path)
+    text = page(path)
     assert 1_000_000 < len(text) < 30_000_000
     assert blocks(text, "cut") == [256]
     assert [record[0][2].split()[0] for record in records(text)] == [str(n) for n in range(count)]

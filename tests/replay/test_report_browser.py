@@ -268,7 +268,8 @@ def test_it_fits_a_phone(troubled: Path, opened: Callable[..., Any]) -> None:
 @pytest.fixture
 def many(write_log: Callable[..., Path], started: Callable[..., Any]) -> Path:
     """A run of 1,300 messages, in several blocks of the page's data, none of them sent yet."""
-    log = open_log(write_log([started(input_count=1_300)]))
+    path = write_log([started(input_count=1_300)])
+    log = open_log(path)
     claim = log.claim("run", Process(pid=1, host="elsewhere"))
     bodies = [
         json.dumps(
@@ -279,7 +280,7 @@ def many(write_log: Callable[..., Path], started: Callable[..., Any]) -> Path:
     claim.append(10**15, [ItemsAdded(first=0, count=1_300, digest="d", first_body=0)], bodies)
     claim.release()
     log.close()
-    return Path(log.reader.path)
+    return path
 
 
 def test_many_items_are_drawn_a_page_at_a_time(many: Path, opened: Callable[..., Any]) -> None:

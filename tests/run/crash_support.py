@@ -235,7 +235,7 @@ def run_case(
     boundary: Boundary | None,
     folder: Path,
     *,
-    playing: Callable[[Runs, str, Boundary | None], None] = play,
+    playing: Callable[..., None] = play,
     between: Callable[[Runs], None] | None = None,
 ) -> Case:
     """One case, in a process that does one at a time: kill the script at the boundary, and start it again.

@@ -26,7 +26,8 @@ GONE = "does not exist; check the path"
 
 def paper(request: Request) -> dict[str, Any]:
     """The sandbox's answer: what stands in the document, and what was said about it."""
-    text = str(request.documents[0].source["data"])
+    document: Any = request.documents[0]
+    text = str(document.source["data"])
     return {"said": f"{text}: {request.text}", "length": len(text)}
 
 

@@ -299,7 +299,8 @@ def test_a_pdf_in_messages_arrives_as_it_is(waiting: Waiting, monkeypatch: pytes
     got: list[tuple[bytes, str | None]] = []
 
     def answer(request: Request) -> str:
-        got.extend((document.bytes, document.title) for document in request.documents)
+        documents: list[Any] = list(request.documents)
+        got.extend((document.bytes, document.title) for document in documents)
         return "read"
 
     with Sandbox(answers=answer) as sandbox:

@@ -34,8 +34,10 @@ def test_a_call_that_fails_is_in_the_line_with_when_it_is_repeated(
         r"the provider does not answer \(529 overloaded_error: Overloaded\): again (now|in \d s), \d\w\w ti",
         capsys.readouterr().err,
     )
-    warned = [r for r in caplog.records if r.getMessage().startswith("call_failing ")]
-    assert [(r.doing, r.times, r.levelname) for r in warned] == [("poll", n, "WARNING") for n in (1, 2, 4)]
+    warned = [vars(r) for r in caplog.records if r.getMessage().startswith("call_failing ")]
+    assert [(r["doing"], r["times"], r["levelname"]) for r in warned] == [
+        ("poll", n, "WARNING") for n in (1, 2, 4)
+    ]
     assert any(r.getMessage().startswith("call_succeeds_again ") for r in caplog.records)
 
 
@@ -59,8 +61,8 @@ def test_a_run_that_ends_with_failures_says_why_and_what_to_do(
     assert "result    2 of 4 items; 2 failed:\n" in shown
     assert "invalid_request_error: item 1 and 1 more: Could not process PDF" in shown
     assert f"again: manager.retry_failed()     look: python -m batchata.replay item {runs.log} 1" in shown
-    (warned,) = [r for r in caplog.records if r.getMessage().startswith("items_failed ")]
-    assert (warned.items, warned.example, warned.error) == (2, "item 1", "Could not process PDF")
+    (warned,) = [vars(r) for r in caplog.records if r.getMessage().startswith("items_failed ")]
+    assert (warned["items"], warned["example"], warned["error"]) == (2, "item 1", "Could not process PDF")
 
 
 def test_a_day_of_waiting_is_a_handful_of_lines(patient: tuple[Runs, list[float]]) -> None:

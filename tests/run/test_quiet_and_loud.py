@@ -27,12 +27,12 @@ def test_events_go_to_the_standard_logging_tree(runs: Runs, caplog: pytest.LogCa
     assert messages[0].startswith("run_started run=")
     assert sum(message.startswith("batch_submitted ") for message in messages) == 2
     assert not any("outcome_recorded" in message for message in messages)
-    submitted = next(
-        record
+    submitted: dict[str, object] = next(
+        vars(record)
         for record in caplog.records
-        if record.getMessage().startswith("batch_submitted ") and record.job == 0
+        if record.getMessage().startswith("batch_submitted ") and vars(record)["job"] == 0
     )
-    assert submitted.batch_id.startswith("msgbatch_")
+    assert str(submitted["batch_id"]).startswith("msgbatch_")
 
 
 def test_a_run_ends_by_naming_the_head_of_its_log(

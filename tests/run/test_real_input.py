@@ -100,6 +100,7 @@ def test_real_pdfs_get_their_own_results(pdfs: list[Path], tmp_path: Path, sandb
 
 
 def _seen(request: Request) -> dict[str, str]:
+    document: Any
     (document,) = request.documents
     return {"title": document.title or "", "sha256": sha256(document.bytes).hexdigest()}
 
