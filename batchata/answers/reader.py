@@ -20,6 +20,7 @@ from batchata.core.values import RequestError
 type Result = pydantic.BaseModel | dict[str, Any] | str | None
 type Citations = list[Citation] | dict[str, list[Citation]] | None
 
+MODEL_ERROR = "response_model_error"  # the response model raised something else than ValueError
 _CUT = {
     "max_tokens": "the answer was cut off at max_tokens, where it would be cut off again: "
     "retry_failed(max_tokens=…) sends it once more with a higher limit",
@@ -79,7 +80,7 @@ class Reader:
         value: it stays what it was.
         """
         found = self.read(blocks, None)
-        if found.error is None or self.response_model is None:
+        if found.error is None or found.error.kind == MODEL_ERROR or self.response_model is None:
             return found
         said = blocks if joined_text(blocks).strip() else calls_as_text(blocks)
         text, cited = text_and_cited(said)
@@ -133,6 +134,8 @@ class Reader:
             parsed = parse(text, self.response_model)
         except UnreadableAnswer as exc:
             return _failed("invalid_output", str(exc))
+        except Exception as exc:  # noqa: BLE001 - validators are the caller's code, and the answer is paid for
+            return _failed(MODEL_ERROR, _raised(self.response_model, exc))
         return _Found(parsed.value, parsed)
 
 
@@ -142,6 +145,14 @@ class _Found(NamedTuple):
     result: Result
     parsed: Parsed[pydantic.BaseModel] | None = None
     error: RequestError | None = None
+
+
+def _raised(model: type[pydantic.BaseModel], error: Exception) -> str:
+    return (
+        f"{model.__name__} raised {type(error).__name__}: {error}. A validator says by ValueError "
+        "that a value does not fit; with the model mended, results(response_model=…) reads the stored answer "
+        "again, for free"
+    )
 
 
 def _failed(kind: str, message: str) -> _Found:

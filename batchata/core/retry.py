@@ -23,6 +23,7 @@ FINAL = frozenset(
     {
         "refusal",
         "unknown_shape",  # paid for, and the next answer would come in the same shape
+        "response_model_error",  # the response model itself is broken, whatever the answer
         "max_tokens",
         "model_context_window_exceeded",
         CANCELED,

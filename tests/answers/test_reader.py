@@ -128,6 +128,28 @@ def test_an_answer_that_does_not_fit_says_why() -> None:
     assert (error.kind, error.message.split(":")[0]) == ("invalid_output", "age")
 
 
+class Broken(pydantic.BaseModel):
+    name: str
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def known(cls, value: str) -> str:
+        return {"Ann": "A. Smith"}[value]
+
+
+def test_a_validator_that_breaks_fails_its_item_alone() -> None:
+    """What a response model raises beside ValueError costs no other item its result, and is named."""
+    reader = Reader(Broken, enable_citations=False)
+    assert reader.read(text_blocks('{"name": "Ann"}'), None).result == Broken.model_construct(name="A. Smith")
+    for read in (
+        reader.read(text_blocks('{"name": "Bob"}'), None),
+        reader.read_taken(text_blocks('{"name": "Bob"}')),
+    ):
+        assert read.error is not None
+        assert read.error.kind == "response_model_error"
+        assert "Broken raised KeyError: 'Bob'" in read.error.message
+
+
 def test_citations_are_given_only_when_asked_for() -> None:
     """None when not enabled; a list, perhaps empty, without a response model."""
     blocks = text_blocks("plain")
