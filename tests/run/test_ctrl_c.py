@@ -21,7 +21,7 @@ from batchata.sandbox import Faults
 _BEGINNING = """
 import asyncio, concurrent.futures, sys, threading, time
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from resume_support import _Somewhere, manager
 made = manager(_Somewhere(Path({folder!r})), **{given!r})
 print("ready", flush=True)
@@ -91,7 +91,7 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", str(test)], plugins=[Plugi
 def program(runs: Runs, body: str, **given: Any) -> subprocess.Popen[str]:
     """A script that drives a run as its body says."""
     filled = (_BEGINNING + body).format(
-        tests=str(Path(__file__).parent), folder=str(runs.log.parent), given=given
+        tests=[str(Path(__file__).parents[n]) for n in (0, 1)], folder=str(runs.log.parent), given=given
     )
     return subprocess.Popen(
         [sys.executable, "-c", filled], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

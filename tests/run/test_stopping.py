@@ -19,7 +19,7 @@ from batchata.sandbox import Faults
 _PROGRAM = """
 import sys, threading, time
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, str(Path({tests!r}).parent)]
 from resume_support import _Somewhere, manager, seen, wait_for
 runs = _Somewhere(Path({folder!r}))
 made = manager(runs)

@@ -20,7 +20,7 @@ from batchata.sandbox import Faults
 _SCRIPT = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, str(Path({tests!r}).parent)]
 from resume_support import _Somewhere, manager
 print(manager(_Somewhere(Path({folder!r})), max_wait_time=0).run()["pending_items"])
 """
