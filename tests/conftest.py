@@ -77,6 +77,12 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def _in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed goes into a pipe of no width; pytest-xdist gives its processes one."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A bundle of one authority: loading all takes each new client 80 ms, and no test uses TLS."""

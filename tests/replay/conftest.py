@@ -24,12 +24,6 @@ from batchata.sandbox import Faults, Sandbox
 HOSTILE = "bad [red]news[/red] \x1b[31mred\x1b[0m\nsecond line \u202eback"
 
 
-@pytest.fixture(autouse=True)
-def in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is printed goes into a pipe of no width, also in a process that a parallel test run started."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.fixture(scope="session")
 def run_log() -> Iterator[Callable[..., Path]]:
     """Makes the log of a real run against a sandbox of its own."""

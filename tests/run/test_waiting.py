@@ -139,7 +139,7 @@ def test_a_lost_result_line_is_told_by_starts_that_may_not_wait(runs: Runs) -> N
     """Each reads the results once; how often that was counts over all of them, and nothing is paid again."""
     runs.sandbox.faults = Faults(missing={0}, only_batches={0})
     told = ""
-    for _ in range(25):
+    for _ in range(300):
         time.sleep(0.03)
         try:
             manager(runs, max_wait_time=0).run()
