@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
-from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,7 +23,6 @@ from batchata.sandbox import Faults
 # How many cases; a longer look: BATCHATA_CASES=1000 pytest tests/run/test_limit_property.py -s
 CASES = int(os.environ.get("BATCHATA_CASES", "40"))
 KILLS = max(CASES // 6, 1)
-_number = count()
 
 # Each case is made by one seed: hypothesis draws many small and equal values, and too few of the cases that
 # come close. To make a failing case smaller takes minutes, as each try is a run.
@@ -124,54 +122,56 @@ def settings_of(chance: Random) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tally() -> Iterator[Tally]:
-    """What all cases of this module came to is printed at its end."""
+    """What all cases of a test came to is printed at its end."""
     found = Tally()
     yield found
     print(f"\n{found}", file=sys.__stdout__, flush=True)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the logs of the cases lie, one after another."""
-    return tmp_path_factory.mktemp("cases")
-
-
-@settings(max_examples=CASES, **QUIET)
-@given(CASE)
-def test_the_bill_never_passes_the_limit(folder: Path, tally: Tally, chance: Random) -> None:
+def test_the_bill_never_passes_the_limit(tmp_path: Path, tally: Tally) -> None:
     """Whatever goes wrong and however often the run is started, with limits that rise and fall."""
-    own = folder / f"{next(_number)}"
-    fixed = {"max_tokens": chance.randint(20, 2000), **sharing(chance)}
-    with case(own, tally, **world(chance)) as run:
-        least = run.smallest_limit(**fixed)
-        for share in [chance.uniform(1, 8), *(chance.uniform(0.2, 12) for _ in range(chance.randint(0, 2)))]:
-            limit = (least * Decimal(share)).quantize(Decimal("1e-9")) + Decimal("1e-9")
-            summary = run.start(limit, **fixed, **settings_of(chance))
-            assert summary["cost_limit_reached"] or summary["pending_items"] == 0
-    shutil.rmtree(own)
+
+    @settings(max_examples=CASES, **QUIET)
+    @given(CASE)
+    def each(chance: Random) -> None:
+        own = tmp_path / f"{tally.cases}"
+        fixed = {"max_tokens": chance.randint(20, 2000), **sharing(chance)}
+        with case(own, tally, **world(chance)) as run:
+            least = run.smallest_limit(**fixed)
+            further = (chance.uniform(0.2, 12) for _ in range(chance.randint(0, 2)))
+            for share in [chance.uniform(1, 8), *further]:
+                limit = (least * Decimal(share)).quantize(Decimal("1e-9")) + Decimal("1e-9")
+                summary = run.start(limit, **fixed, **settings_of(chance))
+                assert summary["cost_limit_reached"] or summary["pending_items"] == 0
+        shutil.rmtree(own)
+
+    each()
+    _came_close(tally)
 
 
-@settings(max_examples=KILLS, **QUIET)
-@given(CASE)
-def test_the_bill_never_passes_the_limit_of_a_run_that_is_killed(
-    folder: Path, tally: Tally, chance: Random
-) -> None:
+def test_the_bill_never_passes_the_limit_of_a_run_that_is_killed(tmp_path: Path, tally: Tally) -> None:
     """SIGKILL on either side of what lasts: reservations are in the log, whoever comes next."""
-    own = folder / f"{next(_number)}"
-    fixed = {"max_tokens": chance.randint(20, 2000), **sharing(chance), **settings_of(chance)}
-    with case(own, tally, **world(chance)) as run:
-        limit = run.smallest_limit(**fixed) * Decimal(chance.uniform(1, 8)).quantize(Decimal("0.01"))
-        for _ in range(chance.randint(1, 2)):
-            place, after = chance.choice(PLACES)
-            most = 12 if "append" in place else 3
-            run.killed(limit, (place, after, chance.randint(1, most)), **fixed)
-        run.start(limit, **fixed)
-    shutil.rmtree(own)
+
+    @settings(max_examples=KILLS, **QUIET)
+    @given(CASE)
+    def each(chance: Random) -> None:
+        own = tmp_path / f"{tally.cases}"
+        fixed = {"max_tokens": chance.randint(20, 2000), **sharing(chance), **settings_of(chance)}
+        with case(own, tally, **world(chance)) as run:
+            limit = run.smallest_limit(**fixed) * Decimal(chance.uniform(1, 8)).quantize(Decimal("0.01"))
+            for _ in range(chance.randint(1, 2)):
+                place, after = chance.choice(PLACES)
+                most = 12 if "append" in place else 3
+                run.killed(limit, (place, after, chance.randint(1, most)), **fixed)
+            run.start(limit, **fixed)
+        shutil.rmtree(own)
+
+    each()
 
 
-def test_the_cases_came_close_to_their_limits(tally: Tally) -> None:
+def _came_close(tally: Tally) -> None:
     """A limit that is never approached proves nothing: the largest bill is most of what was allowed."""
     assert tally.reached > tally.cases // 5
     assert Decimal("0.8") < tally.largest <= 1
