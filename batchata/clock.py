@@ -1,4 +1,4 @@
-"""What time it is, and how much time has passed."""
+"""Read the time, and measure how much of it has passed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 
 
 def now() -> int:
-    """Microseconds since 1970-01-01 UTC."""
+    """Return microseconds since 1970-01-01 UTC."""
     return time.time_ns() // 1000
 
 
 def running() -> int:
-    """Microseconds of a clock that nobody can set; it goes on in a machine's sleep, where it can."""
+    """Return microseconds of a clock that cannot be set; where possible it goes on in a machine's sleep."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
     return time.monotonic_ns() // 1000

@@ -83,7 +83,7 @@ class InvalidInputError(BatchataError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BadFile:
-    """One of `files` that cannot be used: its place in the list, its path or name if it has one, and why."""
+    """One of `files` that cannot be used: its place in the list, its path or name if any, and why."""
 
     index: int
     name: str | None
@@ -257,4 +257,4 @@ class PendingRunWarning(BatchataWarning):
 
 
 class UnsavedRunWarning(BatchataWarning):
-    """The run has no `state_path`: what this process does not collect before it ends is lost, and paid."""
+    """The run has no `state_path`: what this process does not collect before it ends is lost, though paid."""

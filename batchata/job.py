@@ -1,4 +1,4 @@
-"""batch() and BatchJob: one job, sent at once, looked at when its caller likes."""
+"""Send one job at once with batch(), and look at its BatchJob at any time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from batchata.views.run_summary import statistics, summary
 
 
 class BatchJob:
-    """One job that has been sent. Its state is asked for by `is_complete()` or awaited by `run()`."""
+    """One job that has been sent; `is_complete()` polls it once, `run()` waits for it."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -41,22 +41,24 @@ class BatchJob:
         return self._engine.drive(Call(once=True)).pending == 0
 
     def run(self, print_progress: bool = False, progress_interval: float = EVERY) -> dict[str, Any]:
-        """Wait until the job is done; the same summary as `BatchManager.run()`."""
+        """Wait until the job is done; return the same summary as `BatchManager.run()`."""
         return summary(self._engine.drive(Call(show_progress=print_progress, every=progress_interval)))
 
     def open_log(self) -> Log:
-        """The run's log, for reading; close it after use. `batchata.replay.open` takes this object itself.
+        """Open the run's log for reading; close it after use.
+
+        `batchata.replay.open` takes this object itself.
 
         Raises NotALogError while there is none.
         """
         return self._engine.store.open_log()
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
-        """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet)."""
+        """Return one `{"result": …, "citations": …}` per item, in input order; None without a result."""
         return self._engine.results(response_model)
 
     def stats(self, print_stats: bool = False) -> dict[str, Any]:
-        """What was sent, used and paid so far; printed too if asked for."""
+        """Return what was sent, used and paid so far; print it too if asked for."""
         settings, count = self._engine.settings, self._engine.definition.inputs.count
         run = self._engine.state()
         stats = statistics(run, count, settings.results_dir, settings.raw_results_dir)

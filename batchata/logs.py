@@ -1,4 +1,4 @@
-"""What Batchata says to a program: records in the standard logging tree, and Python warnings.
+"""Speak to the program: records in the standard logging tree, and Python warnings.
 
 Silent until the program listens; whatever its handlers raise, or a closed standard error, stops no run.
 """
@@ -21,7 +21,7 @@ _OURS = os.path.dirname(__file__)
 
 
 def _to_record(logger: Any, method: str, event: MutableMapping[str, Any]) -> tuple[Any, ...]:
-    """The event's name and keys as the record's message, and the keys as attributes for JSON formatters."""
+    """Render the event's name and keys as the message, and set the keys as attributes for JSON formatters."""
     name = event.pop("event")
     message = " ".join([name, *(f"{key}={value}" for key, value in event.items())])
     return (message,), {"extra": dict(event)}
@@ -53,7 +53,7 @@ class _Careful:
 
 
 def get_logger(name: str = "batchata") -> structlog.stdlib.BoundLogger:
-    """A structlog logger whose configuration is its own: the program's structlog settings are not touched."""
+    """Return a structlog logger with a configuration of its own: the program's structlog stays as it is."""
     logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         _Careful(logging.getLogger(name)),
         processors=[structlog.stdlib.filter_by_level, _to_record],
@@ -63,7 +63,7 @@ def get_logger(name: str = "batchata") -> structlog.stdlib.BoundLogger:
 
 
 def warn(message: str, category: type[BatchataWarning]) -> None:
-    """A Python warning that names the line of the program which called Batchata.
+    """Give a Python warning that names the line of the program which called Batchata.
 
     Raises the warning itself where the program has made warnings errors, and nothing else.
     """

@@ -1,4 +1,4 @@
-"""BatchManager: any number of items through a provider's batch API, durably."""
+"""Run any number of items through a provider's batch API, durably: BatchManager."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class BatchManager:
         return summary(self._engine.drive(Call(show_progress=print_progress, every=progress_interval)))
 
     async def run_async(self, print_progress: bool = False) -> dict[str, Any]:
-        """`run()` for a coroutine: the event loop stays free meanwhile.
+        """Run like `run()`, for a coroutine: the event loop stays free meanwhile.
 
         When it is cancelled (by Ctrl-C, `task.cancel()`, `asyncio.wait_for`, a TaskGroup) the run is left as
         by `detach()`: its batches go on at the provider, and another call collects them.
@@ -196,7 +196,7 @@ class BatchManager:
         return self.submit(print_progress)
 
     def estimate(self, exact: bool = False, output_tokens: int | None = None) -> Estimate:
-        """What the run is going to use and to cost; of a run that has begun, what remains of it.
+        """Estimate what the run will use and cost; of a run that has begun, what remains of it.
 
         Nothing is sent or written, and no key is needed, unless `exact` asks the provider to count the input
         tokens of up to 20 items spread over the input (free of charge). Otherwise they are counted offline:
@@ -220,25 +220,27 @@ class BatchManager:
         return self._engine.estimate(exact, output_tokens)
 
     def open_log(self) -> Log:
-        """The run's log, for reading; close it after use. `batchata.replay.open` takes this object itself.
+        """Open the run's log for reading; close it after use.
+
+        `batchata.replay.open` takes this object itself.
 
         Raises NotALogError while there is none.
         """
         return self._engine.store.open_log()
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
-        """One `{"result": …, "citations": …}` per item, in input order; None for what has no result (yet).
+        """Return one `{"result": …, "citations": …}` per item, in input order; None without a result.
 
         With another `response_model` the stored answers are parsed again with it, without any call.
         """
         return self._engine.results(response_model)
 
     def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
-        """Every item with its status, error, usage, cost and raw line, in input order, one by one."""
+        """Yield every item with its status, error, usage, cost and raw line, in input order."""
         return self._engine.items(response_model)
 
     def stats(self) -> dict[str, Any]:
-        """The summary and more: status, jobs, batch ids, tokens by kind, directories of the results.
+        """Return the summary and more: status, jobs, batch ids, tokens by kind, directories of the results.
 
         All costs are Decimal USD, None where a price was unknown: `cost_by_job`, `cost_by_model`,
         `cost_by_kind`, `cost_per_item`, `batch_saving` (what the discount took off). Against `max_cost` stand
@@ -263,7 +265,7 @@ class BatchManager:
         return found | {"log_head": self._engine.head()}
 
     def retry_failed(self, print_progress: bool = False, *, max_tokens: int | None = None) -> dict[str, Any]:
-        """Give the failed items a fresh set of attempts and run; the summary, plus `retry_count`.
+        """Give the failed items a fresh set of attempts and run; return the summary, plus `retry_count`.
 
         Files of failed items are read again: what was mended since is sent as it is now.
 
@@ -280,14 +282,14 @@ class BatchManager:
         return summary(run) | {"retry_count": self._engine.retried}
 
     def detach(self) -> None:
-        """Let a `run()` that goes on in another thread end as Ctrl-C does: batches are left running.
+        """End a `run()` in another thread as Ctrl-C does: batches are left running.
 
         Returns at once; `run()` then returns its summary. Without a run going on nothing happens.
         """
         self._engine.detach()
 
     def abandon(self, job: int) -> dict[str, Any]:
-        """Give up an open job whose batch was deleted or can never be read; returns the summary.
+        """Give up an open job whose batch was deleted or can never be read, and return the summary.
 
         Its items without a result are pending again, with a fresh set of attempts, and the next `run()` sends
         them. What its batch may have cost is unknown and stays held against `max_cost`. Only for jobs that an

@@ -1,4 +1,4 @@
-"""The lock under which a process uses PDFium, one thread at a time, also for closing."""
+"""Serialise the use of PDFium in this process, closing included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one place where values become words: harmless texts, amounts, times, durations, counts, statuses."""
+"""Turn values into words: harmless texts, amounts, times, durations, counts, statuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def clean(text: str) -> str:
-    """The text on one line, with control and invisible characters as visible escapes, and plain spaces.
+    """Write the text on one line, with control and invisible characters as escapes, and plain spaces.
 
     What a provider or a user wrote must not move the cursor, colour the terminal or fake a line.
     """
@@ -26,24 +26,25 @@ def clean(text: str) -> str:
 
 
 def short(text: str, most: int = 200) -> str:
-    """The text cleaned, and cut with an ellipsis beyond so many characters."""
+    """Clean the text, and cut it with an ellipsis beyond so many characters."""
     return clean(text) if len(text) <= most else clean(text[: most - 1]) + "…"
 
 
 def kept(text: str, most: int) -> str:
-    """The text as it may be kept: cut beyond so many characters, and with control characters as visible
-    escapes. Line breaks, tabs and all other characters stay: what shows them makes them harmless.
+    """Return the text for keeping: cut beyond so many characters, control characters as visible escapes.
+
+    Line breaks, tabs and all other characters stay: what shows them makes them harmless.
     """
     return escaped(cut(text, most))
 
 
 def cut(text: str, most: int) -> str:
-    """The text, or its beginning and an ellipsis: at most so many characters."""
+    """Cut the text with an ellipsis to at most so many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def escaped(text: str) -> str:
-    """The text with control characters as visible escapes; line breaks and tabs stay."""
+    """Write control characters as visible escapes; line breaks and tabs stay."""
     return _CONTROL.sub(lambda found: _visible(found[0]), text)
 
 
@@ -59,7 +60,7 @@ _HUNDREDTH_OF_A_CENT, _MILLIONTH = Decimal("0.0001"), Decimal("0.000001")
 
 
 def usd(amount: Decimal | str | None) -> str:
-    """USD to the last digit, with two decimals at least; "unknown" for None."""
+    """Write USD to the last digit, with two decimals at least; "unknown" for None."""
     if amount is None:
         return "unknown"
     try:
@@ -71,7 +72,7 @@ def usd(amount: Decimal | str | None) -> str:
 
 
 def rounded(amount: Decimal) -> str:
-    """USD to the hundredth of a cent, or to the millionth of a dollar where that would show nothing."""
+    """Round USD to the hundredth of a cent, or to the millionth of a dollar where that would show nothing."""
     if amount == 0 or amount >= Decimal("0.01"):
         return f"${amount.quantize(_HUNDREDTH_OF_A_CENT, context=EXACT):,f}"
     if amount < _MILLIONTH:
@@ -86,19 +87,19 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def iso(at: int | None) -> str | None:
-    """A time (microseconds since 1970 UTC) as ISO 8601 in UTC with microseconds; None stays None."""
+    """Write a time (microseconds since 1970 UTC) as ISO 8601 in UTC with microseconds; None stays None."""
     when = None if at is None else _datetime(at)
     return None if when is None else f"{when:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def moment(at: int) -> str:
-    """A time for a reader, in UTC to the second."""
+    """Write a time for a reader, in UTC to the second."""
     when = _datetime(at)
     return f"{at} µs" if when is None else f"{when:%Y-%m-%d %H:%M:%S}Z"
 
 
 def day(at: int) -> str:
-    """The day of a time, in UTC."""
+    """Write the day of a time, in UTC."""
     when = _datetime(at)
     return f"{at} µs" if when is None else f"{when:%Y-%m-%d}"
 
@@ -111,7 +112,7 @@ def _datetime(at: int) -> datetime | None:
 
 
 def span(microseconds: int) -> str:
-    """A duration in its two biggest units; "340 ms" and "3.4 s" for short ones."""
+    """Write a duration in its two biggest units; "340 ms" and "3.4 s" for short ones."""
     seconds = microseconds / 1e6
     if abs(seconds) < 1:
         return f"{microseconds / 1e3:.0f} ms"
@@ -129,12 +130,12 @@ def span(microseconds: int) -> str:
 
 
 def ago(at: int, now: int) -> str:
-    """How long before now; clocks of two machines may differ."""
+    """Write how long before now; clocks of two machines may differ."""
     return "just now" if now - at < 1_000_000 else f"{span(now - at)} ago"
 
 
 def stopwatch(seconds: float) -> str:
-    """Seconds as such in the first hour, and hours, minutes and seconds then."""
+    """Write seconds as such in the first hour, and hours, minutes and seconds then."""
     if seconds < 3600:
         return f"{seconds:6.1f}s"
     minutes, left = divmod(int(seconds), 60)
@@ -145,19 +146,19 @@ def stopwatch(seconds: float) -> str:
 
 
 def number_of(count: int, noun: str, plural: str | None = None) -> str:
-    """A count with its noun: "1 batch", "2,000 items"."""
+    """Write a count with its noun: "1 batch", "2,000 items"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def ordinal(number: int) -> str:
-    """As "1st", "12th", "1,022nd"."""
+    """Write as "1st", "12th", "1,022nd"."""
     if number % 100 in (11, 12, 13):
         return f"{number:,}th"
     return f"{number:,}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
 
 
 def size(count: int) -> str:
-    """Bytes in the unit that suits a reader."""
+    """Write bytes in the unit that suits a reader."""
     for unit, worth in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
         if count >= worth:
             return f"{count / worth:,.1f} {unit}"
@@ -165,19 +166,19 @@ def size(count: int) -> str:
 
 
 def item_ranges(items: Sequence[tuple[int, int]], most: int = 3) -> str:
-    """Item indexes as ranges, the first few of them: "0-49", "3, 17, 20-22, …"."""
+    """Write item indexes as ranges, the first few of them: "0-49", "3, 17, 20-22, …"."""
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in items[:most]]
     return ", ".join([*shown, "…"] if len(items) > most else shown)
 
 
 def by_kind(counts: Mapping[str, int]) -> str:
-    """Counts by kind, the most frequent first: "48 succeeded, 2 errored"."""
+    """Write counts by kind, the most frequent first: "48 succeeded, 2 errored"."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return ", ".join(f"{count:,} {clean(kind)}" for kind, count in ordered if count)
 
 
 def usage_in_words(used: Mapping[str, int]) -> str:
-    """What was used, by kind: "1,653 input, 14 output tokens, 2 web searches"; empty when nothing was."""
+    """Write usage by kind: "1,653 input, 14 output tokens, 2 web searches"; empty when nothing was used."""
     tokens = [f"{used[kind]:,} {short_kind(kind)}" for kind in TOKEN_KINDS if used.get(kind)]
     searches = used.get("web_search_requests", 0)
     parts = [f"{', '.join(tokens)} tokens"] if tokens else []
@@ -185,17 +186,17 @@ def usage_in_words(used: Mapping[str, int]) -> str:
 
 
 def short_kind(kind: str) -> str:
-    """What is paid for, in a column's head: "cache read" for `cache_read_tokens`."""
+    """Write what is paid for as a column's head: "cache read" for `cache_read_tokens`."""
     return kind.removesuffix("_tokens").removesuffix("_requests").replace("_", " ")
 
 
 def all_of(parts: Sequence[str]) -> str:
-    """The parts as a list in a sentence: "a, b and c"."""
+    """Write the parts as a list in a sentence: "a, b and c"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def error_in_words(error: float | None) -> str:
-    """How good an estimate was: "12% too high"."""
+    """Write how good an estimate was: "12% too high"."""
     if error is None:
         return "not to be compared"
     if abs(error) < 0.005:

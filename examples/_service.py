@@ -92,7 +92,7 @@ def is_live() -> bool:
 
 
 def _check_live(folder: Path) -> None:
-    """A key there must be, and the user must know that it costs."""
+    """Require a key, and the user's knowledge that it costs."""
     _take_key(Path(".env"))
     if not os.environ.get(_KEY):
         _refuse(f"--live needs {_KEY}, in the environment or in a file .env")
@@ -107,7 +107,7 @@ def _check_live(folder: Path) -> None:
 
 
 def _take_key(file: Path) -> None:
-    """The key from this folder's `.env`, and nothing else: where keys go is the environment's to say.
+    """Read the key from this folder's `.env`, and from nowhere else but the environment.
 
     A file above this folder may be anybody's, so that none is looked for there.
     """
@@ -133,7 +133,7 @@ def _refuse(why: str) -> NoReturn:
 
 @contextmanager
 def _environment(sandbox: Sandbox) -> Iterator[None]:
-    """The SDK's own variables point to the sandbox; a proxy is not asked for this machine."""
+    """Point the SDK's own variables to the sandbox; a proxy is not used for this machine."""
     proxied = os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
     exempt = ",".join(filter(None, [proxied, "127.0.0.1"]))
     ours = {"ANTHROPIC_BASE_URL": sandbox.url, _KEY: sandbox.api_key, "NO_PROXY": exempt, "no_proxy": exempt}

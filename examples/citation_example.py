@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
 
 
 def place(citation: Citation) -> str:
-    """PDFs are cited by page, plain text by characters."""
+    """Write the place of a citation: PDFs are cited by page, plain text by characters."""
     if citation.pages is not None:
         return f"page {citation.pages[0]}"
     return f"characters {citation.start_char_index} to {citation.end_char_index}"

@@ -96,7 +96,7 @@ def row(file: Path, item: ItemResult) -> tuple[str, ...]:
 
 
 def cited(item: ItemResult, field: str) -> str:
-    """Where a field's value was read."""
+    """Return where a field's value was read."""
     citation = next(iter((item.citations or {}).get(field, [])), None)
     if citation is None:
         return "-"
@@ -119,7 +119,7 @@ def show_account(manager: BatchManager, folder: Path, live: bool) -> None:
 
 
 def python() -> str:
-    """This interpreter, as short as one can type it here."""
+    """Name this interpreter, as short as it can be typed here."""
     here = os.path.relpath(sys.executable)
     return sys.executable if here.startswith("..") else here
 

@@ -21,7 +21,7 @@ CITIES = ["Lisbon", "Oslo", "Vienna", "Dublin", "Athens", "Prague", "Zagreb", "W
 
 
 def a_run(folder: Path) -> BatchManager:
-    """The same in both starts: the log at state_path knows what was done."""
+    """Run or continue the same run: the log at state_path knows what was done."""
     return BatchManager(
         model="claude-haiku-5-5",
         messages=[[{"role": "user", "content": f"Say one sentence about {city}."}] for city in CITIES],
@@ -34,7 +34,7 @@ def a_run(folder: Path) -> BatchManager:
 
 
 def start_and_crash(folder: Path) -> None:
-    """In a process of its own: no farewell, no cleaning up, as in a power cut."""
+    """Start in a process of its own and crash it: no cleaning up, as in a power cut."""
 
     def kill_when_results_arrive() -> None:
         while not list(folder.glob("results/processed/*.json")):

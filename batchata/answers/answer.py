@@ -69,7 +69,7 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
         return self.start_page_number, max(self.start_page_number, self.end_page_number - 1)
 
     def as_dict(self) -> dict[str, Any]:
-        """The citation as JSON values by these names, without what is None."""
+        """Return the citation as JSON values under these names, without those that are None."""
         return {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
 
 
@@ -77,7 +77,7 @@ _NAMES = tuple(name for name in Citation.__struct_fields__ if name != "title_")
 
 
 def from_dict(value: dict[str, Any]) -> Citation:
-    """The citation in the API's object, or in what `as_dict` gave."""
+    """Read a citation from the API's object or from the output of `as_dict`."""
     return msgspec.convert({_API_NAMES.get(key, key): item for key, item in value.items()}, Citation)
 
 
@@ -85,7 +85,7 @@ _encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="number").
 
 
 class Block(msgspec.Struct, gc=False):
-    """One content block; what other types than text and calls of tools carry is left out.
+    """One content block of type text or tool call; other types are left out.
 
     `id`, `name` and `input` are those of a call; numbers in `input` may be Decimals, for their digits.
     """
@@ -99,17 +99,20 @@ class Block(msgspec.Struct, gc=False):
 
 
 def joined_text(blocks: list[Block]) -> str:
-    """The answer's text. Blocks are told by type, never by place: newer models lead with a thinking block."""
+    """Return the text of the answer.
+
+    Blocks are told by type, never by place: newer models lead with a thinking block.
+    """
     return "".join([block.text for block in blocks if block.type == "text" and block.text])
 
 
 def has_calls(blocks: list[Block]) -> bool:
-    """Whether the answer calls tools of the caller's; those that the service runs are no concern of his."""
+    """Whether the answer calls tools of the caller's; tools that the service runs do not count."""
     return "tool_use" in [block.type for block in blocks]
 
 
 def calls_as_text(blocks: list[Block]) -> list[Block]:
-    """The blocks with the input of each call as a text of its own: a value may be given in either way."""
+    """Return the blocks with each call's input as a text of its own: a value may be given in either."""
     found: list[Block] = []
     for block in blocks:
         if block.type != "tool_use":
@@ -121,7 +124,7 @@ def calls_as_text(blocks: list[Block]) -> list[Block]:
 
 
 def with_calls(blocks: list[Block]) -> dict[str, Any]:
-    """The answer as text and calls: `{"text", "tool_calls": [{"id", "name", "input"}]}`."""
+    """Return the answer as text and calls: `{"text", "tool_calls": [{"id", "name", "input"}]}`."""
     calls = [
         {"id": block.id, "name": block.name, "input": _plain(block.input)}
         for block in blocks
@@ -131,14 +134,14 @@ def with_calls(blocks: list[Block]) -> dict[str, Any]:
 
 
 def is_with_calls(value: Any) -> bool:
-    """Whether a result is of the shape that `with_calls` gives."""
+    """Whether a result has the shape that `with_calls` returns."""
     return (
         isinstance(value, dict) and value.keys() == {"text", "tool_calls"} and isinstance(value["text"], str)
     )
 
 
 def _plain(value: Any) -> Any:
-    """The value as any reader of JSON has it."""
+    """Return the value as any JSON reader would give it."""
     if isinstance(value, Decimal):
         return float(value) if isfinite(float(value)) else str(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Where JSON values stand in a text: whole ones only, and never a part of another."""
+"""Find the whole JSON values in a text, never a part of another value."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Candidate(NamedTuple):
 
 
 def candidates(text: str) -> Iterator[Candidate]:
-    """Every object or list that is not inside another one, in order.
+    """Yield every object or list that is not inside another one, in order.
 
     Raises CutOff at an object or list of objects that has no end: what stands inside is a part of it.
     """
@@ -49,7 +49,7 @@ def candidates(text: str) -> Iterator[Candidate]:
 
 
 def _read(text: str, at: int) -> tuple[Candidate | None, int | None]:
-    """The candidate that begins here, if one does, and where to look on: None for nowhere."""
+    """Read the candidate that begins here, if one does, and say where to search on (None: nowhere)."""
     try:
         end = _decoder.raw_decode(text, at)[1]
     except RecursionError:
@@ -76,7 +76,7 @@ def _read_nearly(text: str, at: int) -> tuple[Candidate | None, int | None]:
 
 
 def _matching_end(text: str, at: int) -> int:
-    """Behind the bracket that closes the one at `at`. Raises CutOff when there is none."""
+    """Return the position behind the bracket that closes the one at `at`. Raises CutOff if there is none."""
     depth = 0
     for found in _BRACKET.finditer(text, at):
         if found[0] in "{[":

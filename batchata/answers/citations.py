@@ -1,4 +1,4 @@
-"""Which citations of an answer support which of its values."""
+"""Match the citations of an answer to the values they support."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ type Cited = tuple[int, int, list[Citation]]
 
 
 def of_blocks(blocks: list[Block]) -> list[Citation]:
-    """Every citation of an answer's text blocks, in order."""
+    """List every citation of an answer's text blocks, in order."""
     return [citation for block in blocks if block.type == "text" for citation in block.citations or ()]
 
 
 def cited_blocks(blocks: list[Block]) -> list[Cited]:
-    """The text blocks that have citations, by their places in the joined text."""
+    """Return the text blocks that have citations, by their places in the joined text."""
     return text_and_cited(blocks)[1]
 
 
 def text_and_cited(blocks: list[Block]) -> tuple[str, list[Cited]]:
-    """The joined text and the blocks of it that have citations, in one pass."""
+    """Return the joined text and its cited blocks, in one pass."""
     texts: list[str] = []
     cited: list[Cited] = []
     end = 0
@@ -45,7 +45,7 @@ def text_and_cited(blocks: list[Block]) -> tuple[str, list[Cited]]:
 
 
 def by_field(cited: list[Cited], spans: Spans) -> dict[str, list[Citation]]:
-    """Each citation under the paths of the values whose characters its block overlaps.
+    """Group citations under the paths of the values whose characters their block overlaps.
 
     A block that covers two values supports both; one that covers only keys, punctuation or prose goes under
     `UNMATCHED`. A value without a cited block has no entry. A citation that several blocks of one value have
@@ -77,7 +77,7 @@ def by_field(cited: list[Cited], spans: Spans) -> dict[str, list[Citation]]:
 def add_mentions(
     placed: dict[str, list[Citation]], matched: Iterable[tuple[list[str], list[Citation]]]
 ) -> dict[str, list[Citation]]:
-    """The same with citations that were matched by what they say, for values that have none by their place.
+    """Add citations matched by what they say, for values that have none by their place.
 
     What fits no value, or only values whose support is known by place, goes under `UNMATCHED`.
     """
@@ -93,7 +93,7 @@ _NO_BLOCK: Cited = (_NOWHERE, _NOWHERE, [])
 
 
 class _Attached:
-    """Citations by path, each once; of a path that has one block the list is the block's own."""
+    """Citations by path, each listed once; a path with a single block shares that block's list."""
 
     def __init__(self, placed: dict[str, list[Citation]] | None = None) -> None:
         self.by_path = dict(placed or {})

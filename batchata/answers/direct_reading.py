@@ -54,7 +54,7 @@ class _Plan(NamedTuple):
 
 
 def read_usually[M: pydantic.BaseModel](text: str, model: type[M]) -> M:
-    """The value, when the text is JSON of which the model took everything, to the last digit.
+    """Return the value if the text is JSON that the model took entirely, to the last digit.
 
     Raises ValidationError when it does not fit, Unsure when it fits and something may be lost.
     """
@@ -77,7 +77,7 @@ def read_usually[M: pydantic.BaseModel](text: str, model: type[M]) -> M:
 
 
 def _read_loosely[M: pydantic.BaseModel](text: str, model: type[M], plan: _Plan) -> M:
-    """The same where texts stand for numbers and such; what pydantic reads strictly needs fewer questions."""
+    """Read likewise where texts stand for numbers and such; a strict pass first needs fewer checks."""
     quoted = _quoted(text) if plan.decimals else text
     value = model.model_validate_json(quoted)
     if (
@@ -113,7 +113,7 @@ def _is_misled(text: str, flags: frozenset[str]) -> bool:
 
 
 def _took_all(text: str, value: pydantic.BaseModel) -> bool:
-    """Whether there are as many keys in the value as in the text, and no number that JSON lacks.
+    """Whether the value has as many keys as the text, and only numbers that JSON has.
 
     Then no key was unknown, and none came twice: a value has no more keys than were written.
     """
@@ -161,7 +161,7 @@ _LISTS = frozenset({list, tuple, set, frozenset})
 
 @lru_cache(maxsize=1_024)
 def _counter(kind: Any) -> Callable[[Any], int]:
-    """Counts the keys of the instances of a model."""
+    """Return a function that counts the keys of a model's instances."""
     if issubclass(kind, pydantic.RootModel):
         return lambda value: _any_keys(value.root)
     places = {name: Place(info.annotation, info.metadata) for name, info in kind.model_fields.items()}
@@ -206,7 +206,7 @@ _LOOKED_AT = {"float", *MOMENTS}
 
 
 def _counting(place: Place) -> Callable[[Any], int] | None:
-    """Counts the keys at a place; None where there are none, nor numbers that may not be finite."""
+    """Return a counter for this place; None where it has no keys and no float that may be infinite."""
     if not place.is_alone or place.fixed or place.is_open:
         return _any_keys if place.holds or place.kinds & _LOOKED_AT else None
     if place.records:
@@ -263,20 +263,20 @@ def _chooses_by_order(records: list[Record]) -> bool:
 
 
 def _flags(records: list[Record]) -> frozenset[str]:
-    """The keys under which no number alone may stand."""
+    """Collect the keys under which a bare number is not allowed."""
     parts = [part for record in records for part in record.fields]
     misled = {key for part in parts if part.place.is_numeric for key in part.keys}
     return frozenset({key for part in parts if "bool" in part.place.kinds for key in part.keys} - misled)
 
 
 def _is_quotable(place: Place) -> bool:
-    """A number in quotes is the same to it, or does not fit."""
+    """Whether a number in quotes means the same here, or does not fit."""
     scalars = place.kinds - {"null"}
     return not place.is_open and len(scalars) <= 1 and not (scalars and place.words)
 
 
 def _quoted(text: str) -> str:
-    """The text with every number that is no whole one in quotes: pydantic reads it digit by digit then."""
+    """Put every number with a fraction or exponent in quotes, so that pydantic reads it digit by digit."""
     if "." not in text and "e" not in text and "E" not in text:
         return text
     if "\\" in text or _MARK in text:

@@ -44,12 +44,12 @@ _HARMLESS = (
 
 
 def folded(key: str) -> str:
-    """A key without what models write otherwise: case, white space, `_`, `-`, and the signs of Markdown."""
+    """Reduce a key to what models write alike: no case, white space, `_`, `-` or Markdown signs."""
     return _IGNORED.sub("", key).casefold()
 
 
 def words_of(name: str) -> list[str]:
-    """The words that a name is made of, but for the shortest, in lower case and without a plural's s."""
+    """Split a name into its words: lower case, without the shortest and without a plural's s."""
     return [word.casefold().removesuffix("s") for word in _WORD.findall(name) if len(word) > _SHORT_WORD]
 
 
@@ -97,7 +97,7 @@ class Place:
         return ways == 1 and not self.words and self.kinds <= {"null"}
 
     def item(self, number: int) -> Place:
-        """What stands at this number of a list or tuple."""
+        """Return what stands at this index of a list or tuple."""
         if self.fixed:
             return self.fixed[number] if number < len(self.fixed) else ANYWHERE
         return self.element
@@ -255,7 +255,7 @@ class Record:
                 self._by_folded.setdefault(key, []).append(field)
 
     def meant(self, key: str) -> list[Field]:
-        """The fields that a key may mean."""
+        """Return the fields that a key may mean."""
         exact = self.by_key.get(key)
         if exact is not None:
             return [exact]
@@ -263,7 +263,7 @@ class Record:
 
 
 def record_of(kind: Any) -> Record | None:
-    """The record that a type is; None when its parts cannot be told."""
+    """Return the record that a type is; None when its parts cannot be determined."""
     try:
         return _record(kind)
     except (NameError, TypeError):  # a type that is only known where it was written
@@ -325,7 +325,7 @@ def _of_model(model: type[pydantic.BaseModel]) -> Record:
 
 
 def _fields_with_validators(model: type[pydantic.BaseModel], *, before: bool) -> set[str]:
-    """The fields that the model's own validators look at; with `before`, those that they see first."""
+    """Return the fields that the model's validators see; with `before`, those seen before parsing."""
     decorators = model.__pydantic_decorators__
     found = {
         name
@@ -337,7 +337,7 @@ def _fields_with_validators(model: type[pydantic.BaseModel], *, before: bool) ->
 
 
 def _aliases(info: FieldInfo) -> tuple[list[str], list[str]]:
-    """The names that a field is taken by, and the keys that lead to it from outside."""
+    """Return the names that a field is taken by, and the outer keys that lead to it."""
     given = info.validation_alias or info.alias
     choices = given.choices if isinstance(given, pydantic.AliasChoices) else [given]
     names = [choice for choice in choices if isinstance(choice, str)]
@@ -345,7 +345,7 @@ def _aliases(info: FieldInfo) -> tuple[list[str], list[str]]:
 
 
 def _is_own(metadata: Iterable[Any]) -> bool:
-    """Whether code of the user's, or a text that holds JSON, stands between the JSON and the type."""
+    """Whether the user's code, or a text that holds JSON, stands between the JSON and the type."""
     return any(
         isinstance(part, _BEFORE)
         or part is pydantic.Json
@@ -363,7 +363,7 @@ def _is_foreign(part: Any) -> bool:
 
 
 def places_below(place: Place, seen: set[int] | None = None) -> Iterator[Place]:
-    """The place and all inside it, each once."""
+    """Yield the place and all places inside it, each once."""
     seen = set() if seen is None else seen
     if id(place) in seen:
         return
@@ -390,5 +390,5 @@ ANYWHERE = Place(Any)
 
 @lru_cache(maxsize=256)
 def place_of(model: type[pydantic.BaseModel]) -> Place:
-    """The whole answer's place."""
+    """Return the place of the whole answer."""
     return Place(model)

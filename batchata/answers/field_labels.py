@@ -1,4 +1,4 @@
-"""Which of several equal values a text speaks of: by the field's name beside it, or by its neighbours."""
+"""Tell which of several equal values a text speaks of: by a field's name beside it, or by neighbours."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Labels:
                 self._by_word[word].append(words)
 
     def resolve(self, text: str, mentions: list[Mention], breaks: list[int]) -> list[str | None]:
-        """For each mention, in order, the path of the value that it is of; None where that is not certain.
+        """Return the path that each mention speaks of, in order; None where that is not certain.
 
         Sentences and lines, which end at `breaks`, speak for themselves.
         """
@@ -113,7 +113,7 @@ class Labels:
         return agreed
 
     def _by_record(self, paths: list[str]) -> dict[str, str]:
-        """The paths by their records, where a record has only one of them."""
+        """Group the paths by record, where a record has only one of them."""
         counts = Counter(self._labels[path].record for path in paths)
         return {
             record: path for path in paths if (record := self._labels[path].record) and counts[record] == 1
@@ -122,7 +122,7 @@ class Labels:
     def _by_neighbours(
         self, paths: dict[str, str], anchors: list[str | None], clauses: list[int], n: int
     ) -> str | None:
-        """The one path whose record the nearest mention in the clause speaks of."""
+        """Return the one path whose record the nearest mention in the clause speaks of."""
         around = [*range(n - 1, max(n - 1 - _NEIGHBOURS, -1), -1), *range(n + 1, n + 1 + _NEIGHBOURS)]
         for k in around:
             anchor = anchors[k] if k < len(anchors) and clauses[k] == clauses[n] else None
@@ -132,7 +132,7 @@ class Labels:
         return None
 
     def _is_of_another(self, path: str, mention: Mention, before: frozenset[str]) -> bool:
-        """The label in front of it is that of a field that has another value."""
+        """Whether the label in front is that of a field with another value."""
         words = self._labels[path].words
         least = max(1, _share(words, before))
         others = {other for word in before for other in self._by_word.get(word, ())} - {words}
@@ -159,7 +159,7 @@ def _stem(word: str) -> str:
 
 
 def _share(label: tuple[str, ...], words: frozenset[str]) -> float:
-    """How much of a label stands there, from 0 to 1; of two that stand there whole, the longer is more."""
+    """Return how much of a label is present, from 0 to 1; of two complete labels the longer scores more."""
     if not label:
         return 0.0
     found = label if "".join(label) in words else [word for word in label if word in words]
@@ -209,7 +209,7 @@ def _one_best(scores: dict[str, float]) -> str | None:
 def _without_strays(
     mentions: list[Mention], resolved: list[str | None], evident: list[bool]
 ) -> list[str | None]:
-    """A number that one mention names with its label is not meant where it stands without one."""
+    """Drop mentions without a label of a number that another mention names with its label."""
     named = {path for path, is_evident in zip(resolved, evident, strict=True) if is_evident}
     return [
         None if mention.is_number and path in named and not is_evident else path

@@ -20,22 +20,22 @@ _STEP = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]|[^.\[\]]+")
 
 
 def step_to(key: str) -> str:
-    """A key as it is written in a path."""
+    """Write a key as a step of a path."""
     return key if _PLAIN.fullmatch(key) else f"[{json.dumps(key, ensure_ascii=False)}]"
 
 
 def behind(path: str, step: str) -> str:
-    """The path of what a step written by `step_to` leads to."""
+    """Append a step written by `step_to` to a path."""
     return f"{path}.{step}" if path and step[0] != "[" else path + step
 
 
 def inside(path: str, step: str | int) -> str:
-    """The path of a member by its key, or of an element by its number."""
+    """Return the path of a member by its key, or of an element by its index."""
     return f"{path}[{step}]" if isinstance(step, int) else behind(path, step_to(step))
 
 
 def path_of(steps: Iterable[str | int]) -> str:
-    """The path by keys and numbers."""
+    """Write keys and indexes as a path."""
     path = ""
     for step in steps:
         path = inside(path, step)
@@ -43,7 +43,7 @@ def path_of(steps: Iterable[str | int]) -> str:
 
 
 def steps_of(path: str) -> list[str]:
-    """The steps of a path as they are written: names, and what stands in brackets with these."""
+    """Split a path into its steps as written: names, and what stands in brackets."""
     return _STEP.findall(path)
 
 
@@ -68,7 +68,7 @@ class Shape:
         self.root: Any = None  # what `steps` keeps of the values of this shape
 
     def field(self, written: str) -> tuple[str, Shape]:
-        """The step for a key that is not in `names` yet; `written` is the key's JSON without its quotes."""
+        """Add the step for a key that is not in `names` yet; `written` is its JSON without quotes."""
         found = self._field(_unescaped(written))
         if len(self.names) < _MOST_NAMES:
             self.names[written] = found
@@ -96,12 +96,12 @@ class Shape:
 
 @lru_cache(maxsize=256)
 def shape_of(model: type[pydantic.BaseModel]) -> Shape:
-    """The shape of a response model, kept with the names it has met."""
+    """Return the shape of a response model, kept with the keys it has met."""
     return Shape(model)
 
 
 def _options(annotation: Any) -> list[Any]:
-    """The types that a value may have here; root models and aliases of types stand for what is in them."""
+    """Return the types that a value may have here, with root models and type aliases resolved."""
     if isinstance(annotation, TypeAliasType):
         return _options(annotation.__value__)
     origin = get_origin(annotation)
@@ -133,7 +133,7 @@ def _element_types(option: Any) -> list[Any]:
 
 @lru_cache(maxsize=256)
 def _names(model: type[pydantic.BaseModel]) -> dict[str, str]:
-    """The fields of a model by all their names; of two with one name the first counts."""
+    """Map every name of each field to the field; the first field wins a shared name."""
     names: dict[str, str] = {}
     for name, field in model.model_fields.items():
         for key in (name, *_aliases(field)):
@@ -217,7 +217,7 @@ class Step:
         return inside._at(key, index), opened, len(between)
 
     def _behind(self) -> tuple[Step, int]:
-        """What it stands in, and the number of the next element there."""
+        """Return the enclosing place and the index of its next element."""
         assert self.parent is not None
         return self.parent, self.number + 1 if self.number >= 0 else -1
 
@@ -227,7 +227,7 @@ class Step:
         return self.elements.get(index) or self._element(index)
 
     def _field(self, written: str) -> Step:
-        """The place of a key that is not in `fields` yet; `written` is the key's JSON without its quotes."""
+        """Add the place of a key that is not in `fields` yet; `written` is its JSON without quotes."""
         name, shape = self.shape.names.get(written) or self.shape.field(written)
         made = Step(behind(self.path, name), shape, self, -1, self._kept)
         if self._may_keep():
@@ -235,7 +235,7 @@ class Step:
         return made
 
     def _element(self, number: int) -> Step:
-        """The place of an element that is not in `elements` yet."""
+        """Add the place of an element that is not in `elements` yet."""
         made = Step(inside(self.path, number), self.shape.element, self, number, self._kept)
         if self._may_keep():
             self.elements[number] = made

@@ -19,7 +19,7 @@ _HOLDERS = frozenset({*_LISTS, dict, Union, UnionType})
 
 
 def is_finite(model: pydantic.BaseModel) -> bool:
-    """No file of results could hold a number that is not, and no such number was in the document."""
+    """Whether every number in the model is finite; JSON has no NaN or Infinity."""
     values = model.__dict__
     names, takes_more = _fields_to_look_at(type(model))
     for name in names:
@@ -31,7 +31,7 @@ def is_finite(model: pydantic.BaseModel) -> bool:
 
 @lru_cache(maxsize=1_024)
 def _fields_to_look_at(model: type[pydantic.BaseModel]) -> tuple[tuple[str, ...], bool]:
-    """Those that may hold a float by their type, directly or inside, and whether there may be others."""
+    """Return the fields that may hold a float, directly or inside, and whether others may exist."""
     fields = model.model_fields.items()
     names = [name for name, field in fields if not _is_safe(field.annotation, frozenset())]
     return tuple(names), _takes_more(model)
@@ -42,7 +42,7 @@ def _takes_more(model: type[pydantic.BaseModel]) -> bool:
 
 
 def _is_safe(annotation: Any, within: frozenset[Any]) -> bool:
-    """`within` are the models whose parts are being looked at: one of them makes none of them unsafe."""
+    """Whether no float can be inside; `within` are the models being looked at, against endless recursion."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _is_safe(get_args(annotation)[0], within)

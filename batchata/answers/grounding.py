@@ -23,11 +23,11 @@ class Source(Protocol):
     """One document or search result of a request, in the units in which it is cited, counted from 0."""
 
     def text(self, start: int, end: int) -> str | None:
-        """What stands there: "" where nothing does, None where that cannot be told."""
+        """Return the text in this range: "" where there is none, None where that is unknown."""
         ...
 
     def filled(self, start: int, end: int) -> str | None:
-        """The same with what is filled into form fields, in whatever order; None where nothing is."""
+        """Return the text with the values of form fields, in any order; None where there are none."""
         ...
 
 
@@ -61,14 +61,14 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a request held, in the order in which citations count it; None for what we do not hold."""
+    """The sources of a request, in the order in which citations count them; None where we hold no text."""
 
     documents: Sequence[Source | None] = ()
     search_results: Sequence[Source | None] = field(default=())
 
 
 def grounded(citation: Citation, sources: Sources) -> Citation:
-    """The citation with `grounded` told.
+    """Set the citation's `grounded`.
 
     Characters have to be the cited text, and pages or blocks to hold it, but for soft hyphens, marks of
     direction, case, compatible forms of characters, and white space, which only between two digits counts.
@@ -142,10 +142,10 @@ def _squeezed(text: str) -> str:
 
 @lru_cache(maxsize=_KEPT)
 def _parted(text: str) -> str:
-    """The same with a blank wherever white space parts two digits: what it parts is not one number."""
+    """Put a blank wherever white space separates two digits: what it separates is not one number."""
     return _BLANK.sub("", fold(_BROKEN.sub("", text)))
 
 
 def _is_unparted(text: str) -> bool:
-    """Whether there is no number in it that could have been two."""
+    """Whether the text has no number that could have been two."""
     return _DIGITS.search(text) is None

@@ -1,8 +1,8 @@
-"""A JSON value, or one that is nearly JSON, read with its places in the text; two readings are none.
+r"""Read JSON or almost-valid JSON with the places of its values; ambiguous input is rejected.
 
 Taken beyond JSON: raw control characters in strings, strings in single quotes, bare keys, Python's True,
 False and None, a comma too many before a closing bracket, one that lacks before a key, half of a surrogate
-pair (read as U+FFFD), and escapes that JSON lacks (`\\%`: the backslash is meant). Not taken: comments (they
+pair (read as U+FFFD), and escapes that JSON lacks (`\%`: the backslash is meant). Not taken: comments (they
 stand for what was left out), unescaped quotes, numbers with separators.
 """
 
@@ -46,7 +46,7 @@ def has_latex(text: str) -> bool:
 
 
 def as_json(inside: str) -> str:
-    """The characters between quotes as JSON has them; escapes that it knows stay as they are written."""
+    """Write the characters between quotes as JSON does; escapes that JSON knows stay as they are."""
     if inside.isprintable() and "\\" not in inside and '"' not in inside:
         return inside
     return _TO_WRITE.sub(_written, _paths_escaped(inside))
@@ -62,7 +62,7 @@ def _written(found: re.Match[str]) -> str:
 
 
 def decoded(inside: str) -> str:
-    """What a string says; `inside` are its characters between the quotes."""
+    """Decode a string; `inside` are its characters between the quotes."""
     return without_halves(_ESCAPE.sub(_said, _paths_escaped(inside)) if "\\" in inside else inside)
 
 
@@ -73,7 +73,7 @@ def _paths_escaped(inside: str) -> str:
 
 
 def decoded_with_places(inside: str) -> tuple[str, list[int]]:
-    """The same, and where each of its characters begins, with one more for the end."""
+    """Decode a string and return where each character begins, with one more position for the end."""
     parts: list[str] = []
     places: list[int] = []
     at = 0
@@ -97,7 +97,7 @@ def _said(found: re.Match[str]) -> str:
 
 
 def without_halves(text: str) -> str:
-    """The text with U+FFFD for each half of a surrogate pair."""
+    """Replace each unpaired surrogate with U+FFFD."""
     try:
         text.encode()  # a tenth of the time of a search
     except UnicodeEncodeError:
@@ -185,7 +185,7 @@ class Mended(NamedTuple):
 
 
 def read_value(text: str, at: int) -> tuple[Node, int]:
-    """The value that begins at `at`, and where it ends.
+    """Read the value that begins at `at`, and return it with its end.
 
     Raises NotNearJson when it is none, CutOff when it has no end.
     """
@@ -193,12 +193,12 @@ def read_value(text: str, at: int) -> tuple[Node, int]:
 
 
 def mend(text: str, at: int) -> Mended:
-    """The same as JSON."""
+    """Read the value and write it as JSON."""
     return written(*read_value(text, at))
 
 
 def written(node: Node, end: int) -> Mended:
-    """The value as JSON in which every scalar knows its place."""
+    """Write the value as JSON in which every scalar knows its place."""
     pieces: list[str] = []
     places: dict[int, tuple[int, int]] = {}
     _write(node, pieces, places, 0)
@@ -206,7 +206,7 @@ def written(node: Node, end: int) -> Mended:
 
 
 def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at: int) -> int:
-    """Write at a position of the JSON, and give the one behind."""
+    """Write at a position of the JSON, and return the position behind."""
     if isinstance(node, Scalar):
         places[at + (node.json[0] == '"')] = (node.start, node.end)
         pieces.append(node.json)
@@ -259,7 +259,7 @@ class _Mending:
         return self.whole, at
 
     def _usual_items(self, at: int) -> int:
-        """Behind the scalars that are as JSON has them, or in single quotes."""
+        """Read past scalars that are valid JSON or in single quotes."""
         holder = self.open[-1]
         assert isinstance(holder, Array)
         while found := _USUAL_ITEM.match(self.text, at):
@@ -296,7 +296,7 @@ class _Mending:
         return self._value(self._space(at + 1))
 
     def _behind(self, at: int) -> int:
-        """Behind a value: a comma, or what closes the one around it."""
+        """Read past a value to the comma behind it, or to the bracket that closes the one around it."""
         if not self.open:
             return at
         is_list = isinstance(self.open[-1], Array)

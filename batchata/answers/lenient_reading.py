@@ -1,4 +1,4 @@
-"""How a value that a model wrote in its own way becomes one that fits: what has one reading is read.
+"""Fit values that a model wrote in its own way to the response model where they have one reading.
 
 Keys that differ from a field's in case, white space, `_` or `-`; one object in a wrapper or in a list of one;
 amounts and dates as texts; numbers where texts are asked for; enumerated words in another case; JSON in a
@@ -40,7 +40,7 @@ _MOST_SHOWN = 5
 
 
 class Refused(Exception):
-    """A value that has two readings, or lost something; `problems` counts how much of it."""
+    """A value that has two readings, or lost something; `problems` counts how much."""
 
     def __init__(self, message: str, problems: int = 1) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class Refused(Exception):
 
 
 def fitted(node: Node, place: Place, text: str, *, refuses: bool = True) -> Node:
-    """The value as the place takes it, as far as it has one reading; `text` is what it was read from.
+    """Return the value as the place takes it, as far as it has one reading; `text` is its source.
 
     Without `refuses`, what has two readings stays as it is.
 
@@ -169,7 +169,7 @@ class _Fitting:
         return given
 
     def _unwrapped(self, node: Node) -> Object | None:
-        """The one object that a wrapper holds."""
+        """Return the one object inside a wrapper."""
         if isinstance(node, Array) and len(node.items) == 1:
             node = node.items[0]
         if isinstance(node, Scalar):
@@ -223,14 +223,14 @@ class _Fitting:
         return node if isinstance(opened, Scalar) else self.fit(opened, place)
 
     def _seen_by_the_user(self, node: Scalar) -> Node:
-        """A number whose digits a float would lose goes to the user's own code as a text."""
+        """Pass a number whose digits a float would lose to the user's own code as a text."""
         if not _NUMBER.fullmatch(node.json) or node.json.lstrip("-").isdigit():
             return node
         exact = Decimal(repr(float(node.json))) == Decimal(node.json)
         return node if exact else _text_at(node, node.json)
 
     def _number(self, node: Scalar, place: Place) -> Node:
-        """A number for a text, or for a Decimal: with all its digits."""
+        """Return a number for a text or a Decimal, with all its digits."""
         if place.is_textual and not place.words and not place.is_strict and not place.holds:
             return _text_at(node, node.json)
         is_exact = place.is_numeric and place.kinds <= {"decimal", "null"} and not place.holds
@@ -276,7 +276,7 @@ class _Fitting:
         return Scalar(number, node.start, node.end)
 
     def _digits_for_date(self, node: Scalar, digits: str, place: Place) -> Node:
-        """YYYYMMDD, or seconds since 1970 where they can be nothing else; pydantic takes all for those."""
+        """Read eight digits as YYYYMMDD, others as seconds since 1970; refuse digits with two readings."""
         if (
             len(digits) == 8
             and 1800 <= int(digits[:4]) < 2200
@@ -289,7 +289,7 @@ class _Fitting:
         return node
 
     def _opened(self, node: Scalar) -> Node:
-        """The object or list that a string holds as JSON, in its places of the text; or the string."""
+        """Return the object or list that a string holds as JSON, at its places in the text; or the string."""
         if node.json[0] != '"' or node.json[1:2] not in "{[ \\":
             return node
         inside, places = decoded_with_places(self._source[node.start : node.end])
@@ -321,7 +321,7 @@ def _text_at(node: Scalar, text: str) -> Scalar:
 
 
 def _word(said: str, place: Place) -> str | None:
-    """The one enumerated word that a text is but for its case, white space, `_` and `-`."""
+    """Return the one enumerated word that a text matches except for case, white space, `_` and `-`."""
     if not place.words or place.kinds - {"null"} or said in place.words:
         return said if said in place.words else None
     for alike in (_caseless, folded):
@@ -336,7 +336,7 @@ def _caseless(text: str) -> str:
 
 
 def _has_no_value(part: Field, given: Node | None, lost: list[str]) -> bool:
-    """A null is a value, unless one of the unknown keys has a word of the field's name."""
+    """Whether a null is no value because one of the unknown keys shares a word with the field's name."""
     if given is None:
         return True
     if not lost or not _is_nothing(given):
@@ -346,7 +346,7 @@ def _has_no_value(part: Field, given: Node | None, lost: list[str]) -> bool:
 
 
 def _one_record(node: Object, records: list[Record]) -> tuple[Record | None, bool]:
-    """The record that an object is meant to be; None when several would take it as well.
+    """Return the record that an object is meant to be; None when several would fit.
 
     Whether each of several leaves out something else is told, too.
     """
@@ -361,7 +361,7 @@ def _one_record(node: Object, records: list[Record]) -> tuple[Record | None, boo
 
 
 def _strangeness(node: Object, record: Record) -> tuple[int, int, int]:
-    """How much of an object does not suit a record: other tags, lacking fields, unknown keys."""
+    """Count what does not suit a record: other tags, missing fields, unknown keys."""
     known: dict[str, Node] = {}
     unknown = 0
     for key, value in node.pairs:

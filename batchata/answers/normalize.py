@@ -1,4 +1,4 @@
-"""A text as it is compared: one form for what print and languages write in several ways."""
+"""Normalise text for comparison: case, width, quotes, dashes, white space."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLUSTER = re.compile(rf"(?P<plain>[!-~]+(?![{_MARKS}]))|\s+|[^\W\d_][{_MARKS}]+
 
 
 class Folded(NamedTuple):
-    """A folded text; `places[n]` is where its character n stood, with one more for the end.
+    """A normalised text; `places[n]` is where character n stood, with one more entry for the end.
 
     `breaks` are the places in the folded text where a line ended.
     """
@@ -31,19 +31,19 @@ class Folded(NamedTuple):
     breaks: list[int]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """The characters of the original text that became these."""
+        """Return the range of the original text that these characters came from."""
         return self.places[start], self.places[end - 1] + 1 if end > start else self.places[start]
 
 
 def fold(text: str) -> str:
-    """Compatible forms, cases, quotation marks, dashes and runs of white space as one; soft hyphens gone."""
+    """Normalise compatible forms, case, quotation marks, dashes and white space; drop soft hyphens."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text.translate(_DROPPED).translate(_LIKE)).translate(_LIKE)
     return _SPACES.sub(" ", text.replace("\x02", "").casefold())
 
 
 def fold_with_places(text: str) -> Folded:
-    """The same, with the place of every character."""
+    """Normalise likewise, and keep the place of every character."""
     parts: list[str] = []
     places: list[int] = []
     breaks: list[int] = []

@@ -1,4 +1,4 @@
-"""The numbers and dates that stand in a folded text, in every way in which they may be meant."""
+"""Find the numbers and dates in a normalised text, in every way they may be meant."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Figure(NamedTuple):
 
 
 def figures(text: str) -> Iterator[Figure]:
-    """Every date and every number outside of dates, in order."""
+    """Return every date, and every number outside of dates, in order."""
     at = 0
     for found in _DATE.finditer(text):
         if dates := _dates(found):
@@ -104,7 +104,7 @@ def figures(text: str) -> Iterator[Figure]:
 
 
 def meanings(text: str) -> frozenset[Meaning]:
-    """What a text means that is nothing but one number, amount or date; a date may have a time behind it."""
+    """Return the meanings of a text that is exactly one number, amount or date; a time may follow a date."""
     text = re.sub(r"(?<=\d)t\d\d:\d\d.*", "", text.strip())
     if text.isdigit():
         return frozenset({Decimal(text)})  # more often the number of something than a day
@@ -145,12 +145,12 @@ def _is_pointing(text: str, start: int, end: int) -> bool:
 
 
 def _is_minus(text: str, found: re.Match[str]) -> bool:
-    """A dash before a number is a sign, unless it is one of prose or of a list."""
+    """Whether a dash before a number is a minus sign, not one of prose or of a list."""
     return found["minus"] == "-" and text[found.start() - 1 : found.start()] in ("", " ", "(", ":")
 
 
 def _readings(digits: str) -> set[Decimal]:
-    """A point or comma before three digits may part thousands or decimals."""
+    """Return the numbers that these digits may mean: a point or comma before three digits is ambiguous."""
     separators = [sign for sign in digits if not sign.isdigit()]
     if not separators:
         return {Decimal(digits)}
@@ -168,7 +168,7 @@ def _readings(digits: str) -> set[Decimal]:
 
 
 def _scaled(found: re.Match[str]) -> set[Decimal]:
-    """With a word such as million behind it, a number is meant so, unless the field counts millions."""
+    """Scale a number by a following word such as million, unless the field counts millions."""
     word = found["scale"] or found["cjk"] or found["short"]
     return {n.scaleb(_POWERS[word], _EXACT) for n in _readings(found["digits"])} if word else set()
 

@@ -1,4 +1,4 @@
-"""How the text of an answer becomes the value that fits the response model, or a clear failure."""
+"""Turn the text of an answer into the value that fits the response model, or fail with a reason."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _FENCES = re.compile(r"```\w*|\s")
 
 
 class UnreadableAnswer(Exception):
-    """The answer holds no value that fits; the text says why, for people."""
+    """The answer holds no value that fits; the message says why."""
 
 
 class Parsed[M: pydantic.BaseModel](NamedTuple):
-    """A value that fits the model, and where in the text its JSON begins; `mended` if it was written anew."""
+    """A value that fits the model, and where its JSON begins in the text; `mended` if it was rewritten."""
 
     value: M
     start: int
@@ -44,7 +44,7 @@ class Parsed[M: pydantic.BaseModel](NamedTuple):
 
 
 class _Misfit(Exception):
-    """A value does not fit; `problems` says how much of it, for choosing which misfit is told."""
+    """A value does not fit; `problems` counts what is wrong, to choose which misfit to report."""
 
     def __init__(self, problems: int, message: str) -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class _Misfit(Exception):
 
 
 def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
-    """The one JSON value in the text that fits the model.
+    """Return the one JSON value in the text that fits the model.
 
     The whole text is tried first, then every whole object or list in it: in fences, in prose, nearly JSON.
     What fits but for the way in which it is written, and has one reading, is read so.
@@ -71,7 +71,7 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
 
 
 def parse_taken[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
-    """The same for an answer that was taken by rules that refused less.
+    """Parse an answer that an older run accepted under less strict rules.
 
     Where pydantic takes a value, it is that; else what has two readings is as pydantic reads it.
 
@@ -133,7 +133,7 @@ class _Search[M: pydantic.BaseModel]:
         return fitting
 
     def _fit(self, candidate: Candidate) -> Parsed[M]:
-        """The candidate as the model has it. Raises _Misfit."""
+        """Return the candidate as an instance of the model. Raises _Misfit."""
         if candidate.json is not None and candidate.json is not self._text:
             try:
                 return Parsed(read_usually(candidate.json, self._model), candidate.start)
@@ -187,7 +187,7 @@ class _PlainSearch[M: pydantic.BaseModel](_Search[M]):
 
 
 def explain(exc: pydantic.ValidationError) -> str:
-    """What does not fit, field by field, in one line without the answer's own text."""
+    """Describe what does not fit, field by field, on one line without the answer's own text."""
     problems = [
         f"{path_of(error['loc']) or 'the answer'}: {error['msg']}"
         for error in exc.errors(include_url=False, include_input=False)

@@ -1,4 +1,4 @@
-"""Where given texts stand in a long one, as words of their own: all of them in one pass."""
+"""Find phrases in a long text as whole words, all in one pass."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHORT = 2  # a word of so few characters needs a label as evidence
 
 
 class Found(NamedTuple):
-    """A phrase from its start to its end, exclusive, with what is known of it."""
+    """A phrase from its start to its end, exclusive, with what it stands for."""
 
     start: int
     end: int
@@ -22,7 +22,7 @@ class Found(NamedTuple):
 
 
 class Phrases:
-    """The texts that are looked for, by their first words."""
+    """The phrases to find, by their first words."""
 
     def __init__(self, paths: Mapping[str, tuple[str, ...]]) -> None:
         self._paths = paths
@@ -43,7 +43,7 @@ class Phrases:
         }
 
     def in_text(self, text: str) -> Iterator[Found]:
-        """Every place of every phrase; places of different phrases may overlap."""
+        """Return every place of every phrase; places of different phrases may overlap."""
         ends: dict[str, int] = {}
         for word in _WORD.finditer(text):
             for before, lengths in self._lengths.get(word[0], ()):

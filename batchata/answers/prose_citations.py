@@ -1,4 +1,4 @@
-"""Which values of an answer its cited prose speaks of, where the JSON itself has no citations.
+"""Match cited prose to the values it mentions, where the JSON itself has no citations.
 
 A value is found in the words of a cited passage, or else in the words that it cites, when both are equal in
 a normal form: numbers, dates, amounts, and texts but for case, width, quotation marks and soft hyphens.
@@ -36,7 +36,7 @@ type Matched = tuple[list[str], list[Citation]]
 def by_mention(
     text: str, spans: Spans, start: int, cited: list[Cited]
 ) -> list[tuple[list[str], list[Citation]]]:
-    """For each cited block outside the JSON that begins at `start`, the paths of the values it speaks of.
+    """Return, for each cited block outside the JSON that begins at `start`, the paths it supports.
 
     A block supports every value that its own words mention. Where they mention none for certain, each of its
     citations supports those that the cited words mention, and stands by itself. No path: it fits none.
@@ -72,7 +72,7 @@ class _Values:
         self._room = most_mentions
 
     def found(self, text: str, start: int, end: int) -> list[tuple[int, int, str]]:
-        """Which values this part of the text speaks of for certain, and where."""
+        """Return the values that this part of the text mentions for certain, and where."""
         folded = fold_with_places(text[start:end])
         mentions = [_unless_counting(mention, folded) for mention in self._mentions(folded.text)]
         resolved = zip(mentions, self._labels.resolve(folded.text, mentions, folded.breaks), strict=True)
@@ -80,7 +80,7 @@ class _Values:
         return [(start + first, start + last, path) for (first, last), path in places]
 
     def in_source(self, cited_text: str) -> list[str]:
-        """The paths of the values that a cited text holds for certain."""
+        """Return the paths of the values that a cited text holds for certain."""
         known = self._in_sources.get(cited_text)
         if known is None:
             folded = fold(cited_text)
@@ -106,7 +106,7 @@ class _Values:
             return
 
     def _mentions(self, folded: str) -> list[Mention]:
-        """What a folded text says of the values, in order; of what overlaps, the longest.
+        """Return what a normalised text says of the values, in order; of what overlaps, the longest.
 
         Values that are there so often that nothing is certain of any of them are left out.
         """
@@ -125,7 +125,7 @@ class _Values:
         return [self._affordable(mention) for _, mention in sorted(taken.items())]
 
     def _within_room(self, *given: Iterator[Mention]) -> list[Mention]:
-        """The mentions up to the place to which all of them can be looked at."""
+        """Take mentions while there is room, and cut all kinds off at the same place."""
         found: list[Mention] = []
         end = _EVERYWHERE
         for kind in given:
@@ -137,7 +137,7 @@ class _Values:
         return found if end == _EVERYWHERE else [mention for mention in found if mention.end <= end]
 
     def _affordable(self, mention: Mention) -> Mention:
-        """Values that are equal in thousands of places are of none for certain."""
+        """Leave out values that occur in thousands of places: none of them is certain."""
         if len(mention.paths) > 1:
             self._left -= len(mention.paths)
             if self._left < 0:
@@ -173,7 +173,7 @@ class _Values:
 
 
 def _unless_counting(mention: Mention, folded: Folded) -> Mention:
-    """The numbers of a list are no values."""
+    """Mark a number as weak where it only numbers an entry of a list."""
     start, end = mention.start, mention.end
     starts_line = start == 0 or start - 1 in folded.breaks
     if starts_line and folded.text[start:end].isdigit() and folded.text[end : end + 2] in (". ", ") "):
@@ -188,5 +188,5 @@ def _unescaped(written: str) -> str:
 
 
 def _of_json(found: re.Match[str]) -> str:
-    """Strings in single quotes have one escape that JSON lacks."""
+    """Unescape single quotes, which JSON lacks, in a string written in single quotes."""
     return "'" if found[1] == "'" else found[0]

@@ -1,4 +1,4 @@
-"""How one stored answer becomes what the user reads: result, citations, or the reason why there is none."""
+"""Read one stored answer: result and citations, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _CUT = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one answer says. Without an error there is a result; with one there is neither."""
+    """What one answer says: a result, or an error instead."""
 
     result: Result
     citations: Citations
     error: RequestError | None = None
 
     def grounded_in(self, sources: Sources) -> Reading:
-        """The same, with `grounded` told for each citation."""
+        """Return the reading with `grounded` set on each citation."""
         if isinstance(self.citations, list):
             return replace(self, citations=[grounded(citation, sources) for citation in self.citations])
         fields = (self.citations or {}).items()
@@ -55,13 +55,13 @@ class Reader:
     enable_citations: bool
 
     def judge(self, blocks: list[Block], stop_reason: str | None) -> RequestError | None:
-        """Why there is no result, None when there is one; what `read` says, without reading citations."""
+        """Return why there is no result, None when there is one; as `read`, without reading citations."""
         if has_calls(blocks):
             return self._read_calls(blocks, stop_reason).error
         return self._read(joined_text(blocks), stop_reason).error
 
     def read(self, blocks: list[Block], stop_reason: str | None) -> Reading:
-        """The reading of a succeeded request's content blocks.
+        """Read the content blocks of a succeeded request.
 
         Its citations are those of the blocks, and may be the same lists.
         """
@@ -74,7 +74,7 @@ class Reader:
         return self._cited(blocks, cited, text, self._read(text, stop_reason))
 
     def read_taken(self, blocks: list[Block]) -> Reading:
-        """The reading of an answer that its run has taken.
+        """Read an answer that its run has accepted.
 
         An older run may have taken what is refused today, such as an unknown key beside a field without a
         value: it stays what it was.
@@ -91,7 +91,7 @@ class Reader:
         return self._cited(said, cited, text, _Found(parsed.value, parsed))
 
     def _read_calls(self, blocks: list[Block], stop_reason: str | None) -> Reading:
-        """An answer that calls tools is a result, whatever it calls: asked again, it would call again.
+        """Read an answer that calls tools; it is a result whatever it calls, since a retry would call again.
 
         With a response model the value is in the text or in the input of a call, if that speaks of it.
         """
@@ -140,7 +140,7 @@ class Reader:
 
 
 class _Found(NamedTuple):
-    """A result and how it was found, or the error in its place."""
+    """A result and how it was found, or the error instead."""
 
     result: Result
     parsed: Parsed[pydantic.BaseModel] | None = None
@@ -171,7 +171,7 @@ def _by_field(cited: list[Cited], text: str, parsed: Parsed[pydantic.BaseModel])
 
 
 def spans_of(text: str, parsed: Parsed[pydantic.BaseModel]) -> Spans:
-    """Where the values of what was read stand in the answer's text."""
+    """Return where the values of a reading stand in the answer's text."""
     shape = shape_of(type(parsed.value))
     mended = parsed.mended
     if mended is None:

@@ -1,4 +1,4 @@
-"""How a response model is told to the provider: as a native output format, or as words in the prompt."""
+"""Choose how a response model reaches the provider: as a native output format, or as words in the prompt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ANY_TYPE = pydantic.ConfigDict(arbitrary_types_allowed=True)
 
 
 def undescribable_field(model: type[pydantic.BaseModel], outer: tuple[Any, ...] = ()) -> str | None:
-    """The path of the first such field, as `lines.callback`; None when no field alone is the reason."""
+    """Return the path of the first field that JSON Schema cannot describe, as `lines.callback`; else None."""
     for name, field in model.model_fields.items():
         try:
             _create_model(
@@ -41,7 +41,7 @@ def _models_in(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
 
 
 class NotNative(Exception):
-    """The native format cannot carry the schema; the text says which part, or why none."""
+    """The native format cannot carry the schema; the message says which part, or why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Route:
 
 
 def check_response_model(response_model: Any) -> type[pydantic.BaseModel] | None:
-    """The response model, if it is one.
+    """Return the response model, if it is one.
 
     Raises InvalidInputError for anything but None or a subclass of pydantic.BaseModel, and for a RootModel:
     answers are JSON objects.
@@ -76,7 +76,7 @@ def check_response_model(response_model: Any) -> type[pydantic.BaseModel] | None
 
 
 def json_schema(response_model: type[pydantic.BaseModel]) -> dict[str, Any]:
-    """The model's JSON Schema.
+    """Return the model's JSON Schema.
 
     Raises InvalidInputError when a field cannot be described in JSON Schema.
     """
@@ -92,7 +92,7 @@ def json_schema(response_model: type[pydantic.BaseModel]) -> dict[str, Any]:
 
 
 def result_schema(response_model: type[pydantic.BaseModel]) -> dict[str, Any]:
-    """How the model writes results, by Python names; with `json_schema` enough to read without it."""
+    """Return the schema of results, by Python names; that of answers where serialization has no schema."""
     try:
         return response_model.model_json_schema(by_alias=False, mode="serialization")
     except (PydanticInvalidForJsonSchema, PydanticUserError):  # only how it writes cannot be described
@@ -106,7 +106,7 @@ def choose_route(
     citations: bool,
     wanted: str = "auto",
 ) -> Route:
-    """The native format where it can be had, else words in the prompt.
+    """Choose the native format where possible, else words in the prompt.
 
     `native` makes the provider's output format of a schema, or raises NotNative. `wanted` is "auto", or the
     way to take: "native" or "prompt".
@@ -127,7 +127,7 @@ def choose_route(
 
 
 def instructions(schema: dict[str, Any], *, citations: bool) -> str:
-    """The schema as words for the system prompt."""
+    """Write the schema as words for the system prompt."""
     cite = " Cite the documents for the values you take from them." if citations else ""
     return (
         "Answer with one JSON object that is valid under this JSON Schema, and with nothing else: "
@@ -143,7 +143,7 @@ _DEEPEST: Final = 6
 
 
 def answer_length(schema: dict[str, Any]) -> int:
-    """Characters of an answer in JSON that fits the schema."""
+    """Return the length of an answer in JSON that fits the schema, in characters."""
     return _length(schema, schema.get("$defs", {}), 0)
 
 

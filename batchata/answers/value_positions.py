@@ -1,4 +1,4 @@
-"""Where each value of a JSON text stands in it, to the character, under the path of the model's field."""
+"""Locate each value of a JSON text, to the character, under the path of the model's field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchata.answers.field_paths import Shape, before, prefixes
 
 
 def _scalars(string: str) -> re.Pattern[str]:
-    """For each scalar, what is written between it and the one before, and itself; at last, what is behind.
+    """Yield each scalar with what is written before it; at last, what is behind.
 
     Quotes are between. Possessive all through, and never without a match before the end of the text: what
     stands behind the JSON must not cost more than its length.
@@ -40,7 +40,7 @@ class Spans(NamedTuple):
 
 
 def value_spans(text: str, start: int, shape: Shape) -> Spans:
-    """The scalars of the JSON value that begins at `start`, by paths such as `lines[2].price`.
+    """Locate the scalars of the JSON value that begins at `start`, by paths such as `lines[2].price`.
 
     The text has been read as JSON before: what is no JSON gives no error here. Of a key that an object has
     twice the last counts, as for every reader of JSON.
@@ -71,7 +71,7 @@ def value_spans(text: str, start: int, shape: Shape) -> Spans:
 
 
 def _without_overwritten(text: str, start: int, shape: Shape) -> Places:
-    """Where a key came again, what was under it before is no part of the value."""
+    """Drop what stood under a key that came again: the last one counts."""
     kept: dict[str, tuple[int, int] | None] = {}
     for path, place in _met(text, start, shape):
         if path in kept:
@@ -82,7 +82,7 @@ def _without_overwritten(text: str, start: int, shape: Shape) -> Places:
 
 
 def _met(text: str, start: int, shape: Shape) -> Iterator[tuple[str, tuple[int, int] | None]]:
-    """Everything in order, objects and lists without their place."""
+    """Yield everything in order, objects and lists without their place."""
     step = before(shape)
     for found in _ESCAPED.finditer(text, start):
         following, holders, _ = step.move(found[1])

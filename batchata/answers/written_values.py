@@ -1,4 +1,4 @@
-"""Texts that mean exactly one number or one date, in the notations in which the world writes them."""
+"""Read texts that mean exactly one number or one date, in the notations of many countries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchata.answers.numbers_and_dates import meanings
 
 
 class TwoReadings(Exception):
-    """What stands there can be read in two ways; the text says in which, for the model that wrote it."""
+    """The text has two readings; the message names them for the model that wrote it."""
 
 
 _LIKE = str.maketrans({
@@ -41,7 +41,7 @@ _INDIAN = re.compile(r"[1-9]\d?(?:,\d{2})+,\d{3}(?:\.\d+)?")
 
 
 def number_in(text: str, *, percents: bool = False, whole: bool = False) -> str | None:
-    """The one number that a text means, as JSON writes it; None for a text that means none.
+    """Return the one number that a text means, as JSON writes it; None if it means none.
 
     Signs and names of currencies are left out; brackets around an amount and a minus behind it make it
     negative, as in books. `percents`: percentages are asked for, and "15%" means 15. `whole`: it has to be
@@ -63,7 +63,7 @@ def number_in(text: str, *, percents: bool = False, whole: bool = False) -> str 
 
 
 def date_in(text: str) -> str | None:
-    """The one day that a text means, as YYYY-MM-DD; None where it means none, or several."""
+    """Return the one day that a text means, as YYYY-MM-DD; None where it means none, or several."""
     if not any(year.isdigit() and len(year) >= 4 for year in re.findall(r"\d+", text)):
         return None  # of which century is not said
     days = [found for found in meanings(fold(text)) if isinstance(found, tuple)]
@@ -93,7 +93,7 @@ class _Said:
         return _bare(rest[1:-1].strip())
 
     def _unsigned(self, rest: str) -> str:
-        """Without the signs in front of the currency, behind it, and behind the amount."""
+        """Strip signs in front of the currency, behind it, and behind the amount."""
         for _ in range(2):
             if rest.startswith("-"):
                 self.signs += 1
@@ -108,7 +108,7 @@ class _Said:
 
 
 def _bare(rest: str) -> str:
-    """Without a currency before or behind it."""
+    """Strip a currency before or behind the amount."""
     rest = rest.strip()
     if found := _UNIT.match(rest):
         rest = rest[found.end() :]

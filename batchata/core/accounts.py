@@ -1,4 +1,4 @@
-"""What a run's charges add up to: by kind of token, by unit price, and against what was held back."""
+"""Add up a run's charges: by kind of token, by unit price, and against what was reserved."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from batchata.text import number_of
 
 
 def together(spent: Decimal, reserved: Decimal, withheld: Decimal) -> Decimal:
-    """What counts against the limit: what was spent, what is reserved for open jobs, and what is withheld for
-    requests that may have been billed unseen (USD).
+    """Return what counts against the limit, in USD: spent, reserved and withheld.
+
+    Reserved is for open jobs, withheld for requests that may have been billed without a reported cost.
     """
     return EXACT.add(EXACT.add(spent, reserved), withheld)
 
 
 def owed(run: Run) -> Decimal:
-    """What the run has cost and may still cost at worst, in USD."""
+    """Return what the run has cost and may still cost at worst, in USD."""
     return together(run.spent, run.reserved, run.withheld)
 
 
 def room(run: Run) -> Decimal | None:
-    """What of `max_cost` is left for new jobs, in USD; below zero after the limit was lowered.
+    """Return what is left of `max_cost` for new jobs, in USD; below zero after the limit was lowered.
 
     None without a limit.
     """
@@ -32,12 +33,12 @@ def room(run: Run) -> Decimal | None:
 
 
 def left_of(max_cost: str | None, run: Run) -> Decimal | None:
-    """What a limit would leave of itself, whatever the run's own is (USD)."""
+    """Return what would be left of this limit, whatever the run's own is (USD)."""
     return None if max_cost is None else EXACT.subtract(Decimal(max_cost), owed(run))
 
 
 def awaits_room(run: Run) -> bool:
-    """Whether items that were never sent wait only for what the open batches release of `max_cost`."""
+    """Whether never-sent items only wait for `max_cost` that open batches will release."""
     settings = run.settings
     if settings is None or settings.max_cost is None or run.sending_ended is not None:
         return False
@@ -46,7 +47,7 @@ def awaits_room(run: Run) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """So many of one kind, at so much a million (USD), by that price list."""
+    """So many tokens of one kind at a price per million (USD) from one price list."""
 
     kind: str
     quantity: int
@@ -60,12 +61,12 @@ class Line:
 
 
 def amount_at(unit_price: Decimal, quantity: int) -> Decimal:
-    """What so many of a kind cost at a price per million, in USD."""
+    """Return what so many tokens of a kind cost at a price per million, in USD."""
     return EXACT.divide(EXACT.multiply(unit_price, quantity), MILLION)
 
 
 def ledger_lines(run: Run) -> list[Line]:
-    """What was charged at a known price, by kind, then by unit price; the lines add up to `run.spent`."""
+    """Return what was charged at a known price, by kind, then by unit price; it adds up to `run.spent`."""
     sums: dict[tuple[str, str, str], int] = defaultdict(int)
     for (source, units), used in run.ledger.items():
         for kind, unit in units:
@@ -76,7 +77,7 @@ def ledger_lines(run: Run) -> list[Line]:
 
 
 def cost_by_kind(run: Run) -> dict[str, Decimal]:
-    """USD by kind, of what was charged at a known price."""
+    """Return USD by kind, of what was charged at a known price."""
     costs: dict[str, Decimal] = {}
     for line in ledger_lines(run):
         costs[line.kind] = EXACT.add(costs.get(line.kind, Decimal(0)), line.amount)
@@ -84,20 +85,20 @@ def cost_by_kind(run: Run) -> dict[str, Decimal]:
 
 
 def batch_saving(run: Run) -> Decimal:
-    """What the same tokens would have cost more, in USD, had they not been sent in batches."""
+    """Return how much more the same tokens would have cost outside of batches, in USD."""
     costs = cost_by_kind(run)
     reduced = sum_of(cost for kind, cost in costs.items() if kind in TOKEN_KINDS)
     return EXACT.subtract(EXACT.divide(reduced, Decimal(run.limits.batch_factor)), reduced)
 
 
 def overruns(run: Run) -> list[Job]:
-    """Jobs that cost more than was held back for them: their worst case was none."""
+    """Return the jobs that cost more than was reserved for them."""
     closed = (job for job in run.jobs.values() if job.status is JobStatus.COMPLETED)
     return [job for job in closed if job.reserved is not None and job.cost > job.reserved]
 
 
 def why_unknown(run: Run) -> str:
-    """Why not all of the cost is known, in words: "no price for 2 answers"."""
+    """Say in words why part of the cost is unknown: "no price for 2 answers"."""
     unread, unpriced = run.unmeasured, run.unpriced - run.unmeasured
     parts = [f"no price for {number_of(unpriced, 'answer')}"] if unpriced else []
     if unread:
@@ -109,7 +110,7 @@ _CACHED = ("cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens"
 
 
 def saved_by_dedupe(run: Run) -> Decimal | None:
-    """What the items that share a request would have cost in requests of their own; None when unknown."""
+    """Return what items that share a request would have cost in requests of their own; None if unknown."""
     total = Decimal(0)
     most = _usual_cost(run)
     for original, copies in run.items.copies.items():
@@ -121,13 +122,13 @@ def saved_by_dedupe(run: Run) -> Decimal | None:
 
 
 def _usual_cost(run: Run) -> Decimal | None:
-    """With caching an original may have paid for the beginning that its copies would only have read."""
+    """Return the usual cost: with caching an original may pay for the prefix that copies would only read."""
     answers = sum(job.answers for job in run.jobs.values())
     return quotient(run.spent, answers) if answers and any(run.usage[kind] for kind in _CACHED) else None
 
 
 def saved_by_cache(run: Run) -> Decimal | None:
-    """What the cached tokens would have cost more as fresh ones (USD); negative where caching cost more.
+    """Return what caching saved (USD); negative where it cost more.
 
     By the unit prices in the log. None when a price is unknown.
     """

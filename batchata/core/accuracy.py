@@ -1,4 +1,4 @@
-"""How well a run's cost was estimated: what was expected of its answered requests, and what they used."""
+"""Compare a run's estimated cost with what its answered requests used."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Accuracy:
     def add(
         self, expected: Expected, requests: int, answers: int, used: tuple[int, int], cost: Decimal | None
     ) -> None:
-        """A completed job of so many requests; `used` are all its input and its output tokens."""
+        """Add a completed job of so many requests; `used` are all its input and its output tokens."""
         self.answers += answers
         self.expected_input += expected.input_tokens * answers // requests
         self.expected_output += expected.output_tokens * answers // requests
@@ -46,12 +46,12 @@ class Accuracy:
 
     @property
     def telling(self) -> bool:
-        """Whether enough was used for the errors to say something."""
+        """Whether enough was used for the errors to mean something."""
         return self.cost_error is not None and self.answers >= _ENOUGH and self.used_cost >= _WORTH
 
     @property
     def cost_error(self) -> float | None:
-        """By how much too high the expected cost was, as a share of the real one; None where unknown."""
+        """By how much the expected cost was too high, as a share of the real one; None if unknown."""
         if self.unpriced or not self.used_cost:
             return None
         return float(quotient(self.expected_cost, self.used_cost)) - 1

@@ -1,4 +1,4 @@
-"""When prompt caching pays, and when a run waits for one request to fill the cache for all others."""
+"""Decide when prompt caching pays, and when a run waits for one request to fill the cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TRIES: Final = 2  # requests sent ahead that found nothing cached, until no mor
 
 @exactly
 def costs_of_prefix(price: ModelPrice, tokens: int, requests: int) -> tuple[Decimal, Decimal] | None:
-    """What the shared beginning of so many requests costs in a batch (USD): as it is, and cached.
+    """Return what the shared prefix of so many requests costs in a batch (USD): uncached, and cached.
 
     Cached, one request writes it for an hour before the others, `HIT_RATE` of these read it, and the rest
     write it again. None when a price is unknown.
@@ -35,7 +35,7 @@ def costs_of_prefix(price: ModelPrice, tokens: int, requests: int) -> tuple[Deci
 
 @exactly
 def cached_cost(price: ModelPrice, tokens: int, cached: int, output: int) -> Decimal | None:
-    """What a request of so many input tokens, `cached` of them shared, is expected to cost (USD, batch)."""
+    """Return the expected cost of a request, `cached` of its input tokens shared (USD, in a batch)."""
     units = price.for_prompt(tokens).in_batch
     kinds = ("input_tokens", "cache_write_1h_tokens", "cache_read_tokens", "output_tokens")
     if any(kind not in units for kind in kinds):
@@ -55,6 +55,6 @@ def must_prime(run: Run, now: int) -> bool:
 
 
 def is_priming(run: Run) -> bool:
-    """Whether all that is under way is the one request that fills the cache."""
+    """Whether the only request under way is the one that fills the cache."""
     jobs = list(run.open.values())
     return len(jobs) == 1 and jobs[0].request_count == 1 and must_prime(run, run.updated_at)

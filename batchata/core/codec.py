@@ -1,4 +1,4 @@
-"""How events become rows and rows become events: type name, schema version and JSON.
+"""Turn events into rows and rows into events: type name, schema version and JSON.
 
 An old row is never rewritten: it is decoded in its old shape and lifted, one version at a time, by an
 upcaster. A type or version that this library does not know is an error, never a skip.
@@ -31,13 +31,13 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(event: Event) -> str:
-    """The event's JSON object, compact."""
+    """Encode the event as a compact JSON object."""
     return _encoder.encode(event).decode()
 
 
 @cache
 def decoder(type_name: str, schema: int) -> Callable[[str | bytes], Event]:
-    """The function that turns stored JSON of this type and schema version into today's event.
+    """Return the function that turns stored JSON of this type and schema version into today's event.
 
     Raises LogVersionError when this library does not know the type or version.
     """
@@ -65,5 +65,5 @@ def _lifting_decoder(cls: type[Event], schema: int) -> Callable[[str | bytes], E
 
 
 def hot_columns(event: Event) -> tuple[int | None, int | None]:
-    """The job number and item index that an event names, for the log's columns of that name."""
+    """Return the job number and item index that an event names, for the log's columns of that name."""
     return getattr(event, "job", None), getattr(event, "index", None)

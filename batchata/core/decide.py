@@ -1,4 +1,4 @@
-"""What a run does next, given its state, the time and the calls that are under way."""
+"""Decide what a run does next, given its state, the time and the calls under way."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class StopAtLimit:
-    """Nothing more fits into the cost limit: say so once."""
+    """Record once that nothing more fits into the cost limit."""
 
     over: OverBudget
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitRoom:
-    """What fits into `max_cost` is too little for a job: nothing is planned until this is another."""
+    """What fits into `max_cost` is too little for a job: plan nothing until that amount changes."""
 
     outlook: Outlook
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Every item is completed or failed."""
+    """Complete the run: every item is completed or failed."""
 
 
 type Step = Submit | Settle | Poll | Collect | Cancel | StopAtLimit | AwaitRoom | Finish
@@ -90,7 +90,7 @@ class Situation:
 
 
 def next_steps(run: Run, now: int, measures: Measures, situation: Situation) -> list[Step]:
-    """Everything that may be started now. The caller carries the steps out and asks again."""
+    """Return everything that may be started now. The caller carries the steps out and asks again."""
     steps: list[Step] = []
     free = [job for job in run.open.values() if job.number not in situation.busy]
     steps += [Settle(job.number) for job in free if job.status in UNSETTLED and job.not_before <= now]
@@ -127,7 +127,7 @@ def _polls(run: Run, now: int, free: list[Job], situation: Situation) -> list[St
 
 
 def _submissions(run: Run, now: int, measures: Measures, situation: Situation) -> list[Step]:
-    """At most one: the state must know of it before the next is planned."""
+    """Plan at most one submission: the state must know of it before the next is planned."""
     assert run.settings is not None
     if run.sending_ended is not None or len(run.open) >= run.settings.max_parallel_jobs:
         return []
@@ -149,12 +149,12 @@ def _outlook(run: Run, now: int) -> Outlook:
 
 
 def poll_due(run: Run, job: Job) -> int:
-    """When the job's batch is to be asked next."""
+    """Return when the job's batch is due for the next poll."""
     return max((job.polled_at or job.started_at) + poll_interval(run, job), job.not_before)
 
 
 def poll_interval(run: Run, job: Job) -> int:
-    """Microseconds between two questions about a batch: fewer for young ones, within 2 to 60 seconds."""
+    """Return microseconds between two polls of a batch: short for young ones, within 2 to 60 seconds."""
     assert run.settings is not None
     chosen = run.settings.poll_interval
     if chosen is None:
@@ -164,7 +164,7 @@ def poll_interval(run: Run, job: Job) -> int:
 
 
 def wake_at(run: Run, busy: Set[int], now: int) -> int | None:
-    """The earliest time after `now` at which something is due; None when nothing will be.
+    """Return the earliest time after `now` at which something is due; None when nothing will be.
 
     What is due already waits for something else than time: a free place among the jobs, or money.
     """
@@ -173,22 +173,22 @@ def wake_at(run: Run, busy: Set[int], now: int) -> int | None:
 
 
 def job_due(run: Run, job: Job) -> int:
-    """When something is to be done about an open job."""
+    """Return when an open job needs the next step."""
     return poll_due(run, job) if job.status is JobStatus.SUBMITTED else job.not_before
 
 
 def collect_by(run: Run, job: Job) -> int | None:
-    """Until when the provider keeps the results of the job's batch; None without a batch."""
+    """Return until when the provider keeps the results of the job's batch; None without a batch."""
     return job.created_at + run.limits.results_days * _DAY if job.created_at else None
 
 
 def kept_until(run: Run) -> int | None:
-    """Until when the provider keeps the results of every open batch; None without one."""
+    """Return until when the provider keeps the results of every open batch; None without one."""
     return min((by for job in run.open.values() if (by := collect_by(run, job)) is not None), default=None)
 
 
 def settle_by(run: Run, job: Job) -> int:
-    """From when on a batch that has not appeared counts as never created.
+    """Return from when on a batch that has not appeared counts as never created.
 
     The delay begins when the sending ended, not when it began: an upload may take minutes, and what its last
     byte creates appears only after that.

@@ -24,7 +24,7 @@ from batchata.core.values import (
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The base of all events. `TYPE` and `SCHEMA` name the shape for ever; a new shape is a new SCHEMA."""
+    """The base of all events. `TYPE` and `SCHEMA` name the shape for good; a new shape gets a new SCHEMA."""
 
     TYPE: ClassVar[str]
     SCHEMA: ClassVar[int] = 1
@@ -91,11 +91,10 @@ class ItemRefused(Event, frozen=True, kw_only=True):
 
 
 class ItemMended(Event, frozen=True, kw_only=True):
-    """The file of a failed item is another one since, and the user asked for failed items again.
+    """The file of a failed item has changed, and the user asked for failed items again.
 
-    The item's input is `body` from here on, and what was answered before concerns another file. It has a
-    request of its own, unless it is the same as the earlier item `same_as`, mended too; and so have all that
-    shared its request.
+    The item's input is `body` from here on; earlier answers concern the old file. It has its own request,
+    unless it is the same as the earlier item `same_as`, mended too; and so have all that shared its request.
     """
 
     TYPE: ClassVar[str] = "item_mended"
@@ -150,7 +149,7 @@ class BatchSubmitted(Event, frozen=True, kw_only=True):
 
 
 class SubmissionFailed(Event, frozen=True, kw_only=True):
-    """The job certainly became no batch; its items may be sent again in another job from `not_before` on."""
+    """The job certainly became no batch; its items may be sent again from `not_before` on."""
 
     TYPE: ClassVar[str] = "submission_failed"
     job: int
@@ -166,7 +165,7 @@ class SubmittingStopped(Event, frozen=True, kw_only=True):
 
 
 class SubmissionUnknown(Event, frozen=True, kw_only=True):
-    """The create call ended without an answer: only a look at the provider tells whether a batch exists."""
+    """The create call ended without an answer: only a look at the provider shows whether a batch exists."""
 
     TYPE: ClassVar[str] = "submission_unknown"
     job: int
@@ -176,8 +175,8 @@ class SubmissionUnknown(Event, frozen=True, kw_only=True):
 class SubmissionSettled(Event, frozen=True, kw_only=True):
     """An unknown submission became known: `verdict` is "adopted" (with its batch) or "absent".
 
-    `looked_at` is when the look at the provider began that told. `surplus` are further batches that hold the
-    same requests: something between us and the provider repeated the call, and they are billed too.
+    `looked_at` is when the look at the provider began that settled it. `surplus` are further batches with
+    the same requests: a proxy or gateway repeated the call, and they are billed too.
     """
 
     TYPE: ClassVar[str] = "submission_settled"
@@ -213,10 +212,10 @@ class BatchPolled(Event, frozen=True, kw_only=True):
 
 
 class CallFailed(Event, frozen=True, kw_only=True):
-    """A call about these jobs came to nothing and will be repeated from `not_before` on.
+    """A call about these jobs failed and will be repeated from `not_before` on.
 
-    `doing` is what it was for: "settle", "poll", "collect" or "cancel". Failed submissions have events of
-    their own, since they may have made a batch.
+    `doing` is its purpose: "settle", "poll", "collect" or "cancel". Failed submissions have their own events,
+    since they may have created a batch.
     """
 
     TYPE: ClassVar[str] = "call_failed"

@@ -1,4 +1,4 @@
-"""What each event changes in the state of a run."""
+"""Apply each event to the state of a run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def evolve(run: Run, version: int, at: int, event: e.Event) -> None:
 
 
 def fold(recorded: Iterable[tuple[int, int, e.Event]]) -> Run:
-    """The state after all these (version, at, event)."""
+    """Return the state after all these (version, at, event)."""
     run = Run()
     for version, at, event in recorded:
         evolve(run, version, at, event)
@@ -44,7 +44,7 @@ def fold(recorded: Iterable[tuple[int, int, e.Event]]) -> Run:
 
 
 def _checked(settings: Settings) -> Settings:
-    """A limit that is no amount is no limit that anything could be held against."""
+    """Check that a limit is an amount of money."""
     if settings.max_cost is not None:
         amount_of(settings.max_cost)
     return settings
@@ -223,7 +223,7 @@ def _call_failed(run: Run, at: int, event: e.CallFailed, version: int) -> None:
 
 
 def _count(job: Job, at: int, event: e.CallFailed) -> None:
-    """What decides after so many times does so over all starts: one that may not wait looks only once."""
+    """Count decisions over all starts: "after so many times" includes earlier processes."""
     match event.doing, event.error.kind:
         case "settle", kind if kind in UNTOLD:
             job.looks += 1
@@ -382,9 +382,9 @@ def _close(run: Run, job: Job, status: JobStatus, at: int) -> None:
 
 
 def _take_back(run: Run, job: Job, not_before: int) -> None:
-    """The job never existed for the provider: its items wait as before, and the attempt does not count.
+    """Return the job's items to waiting, as if it had never been sent; the attempt does not count.
 
-    But for those that it was refused for: they have failed.
+    Except for items that it was refused for: they have failed.
     """
     _fail_undecided(run, job)
     for index in job.indexes():
@@ -404,7 +404,7 @@ def _fail_undecided(run: Run, job: Job) -> None:
 
 
 def _not_sent(run: Run, index: int) -> int:
-    """The first item from `index` on that has a request of its own and was neither sent nor refused."""
+    """Return the first item from `index` on that has its own request and was neither sent nor refused."""
     while index in run.items.same_as or index in run.refused:
         index += 1
     return index

@@ -1,4 +1,4 @@
-"""What must hold of a run's events beyond that each fits those before it: counts, money, and time."""
+"""Check what must hold of a run's events beyond their order: counts, money, and time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Audit:
         self._broken = False
 
     def take(self, version: int, at: int, event: e.Event) -> list[str]:
-        """What is wrong with the next event, a sentence each, without its version."""
+        """Return what is wrong with the next event, a sentence each, without its version."""
         if self._broken:
             return []
         found: list[str] = []
@@ -47,7 +47,7 @@ class Audit:
         return [*found, *self._after(event)]
 
     def end(self) -> list[str]:
-        """What does not add up in the state after the last event."""
+        """Return what does not add up in the state after the last event."""
         if self._broken:
             return []
         run = self.run
@@ -68,7 +68,7 @@ class Audit:
         return found
 
     def _before(self, version: int, at: int, event: e.Event) -> Iterator[str]:
-        """Against the state without the event."""
+        """Check against the state before the event."""
         if at > self._latest:
             yield "it is from the future: its time has not come yet"
         if (version == 1) != isinstance(event, e.RunStarted):
@@ -78,7 +78,7 @@ class Audit:
             yield from rule(self, event)
 
     def _after(self, event: e.Event) -> Iterator[str]:
-        """Against the state with the event."""
+        """Check against the state after the event."""
         run, settings = self.run, self.run.settings
         over = isinstance(event, e.SubmissionStarted) and (room(run) or 0) < 0
         if over and settings is not None:
@@ -205,7 +205,7 @@ class Audit:
 
 
 def charged(event: e.CostCharged) -> Decimal | None:
-    """What the tokens cost at the unit prices written beside them; None where no price was known."""
+    """Return what the tokens cost at the unit prices beside them; None where no price was known."""
     if event.amount is None:
         return None
     total = Decimal(0)
@@ -218,7 +218,7 @@ def charged(event: e.CostCharged) -> Decimal | None:
 
 
 def _impossible(event: e.CostCharged) -> Iterator[str]:
-    """What no answer uses and no price list asks for, whatever the product of both is."""
+    """Say which usage or price is impossible for any answer and any price list."""
     for kind in Usage.__struct_fields__:
         used, most = getattr(event, kind), MOST_SEARCHES if kind == "web_search_requests" else MOST_TOKENS
         if not 0 <= used <= most:

@@ -1,4 +1,4 @@
-"""Amounts of USD, counted exactly, and the kinds of tokens that cost any."""
+"""Count amounts of USD exactly, and name the kinds of tokens that cost any."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TOKEN_KINDS = (*INPUT_KINDS, "output_tokens")
 
 
 def exactly[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function count in `EXACT`, whatever the caller's context is; not for what yields."""
+    """Let a function count in `EXACT`, whatever the caller's context is; not for generators."""
 
     @wraps(function)
     def counted(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -47,7 +47,7 @@ def exactly[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 
 def sum_of(amounts: Iterable[Decimal]) -> Decimal:
-    """The exact sum."""
+    """Return the exact sum."""
     found = Decimal(0)
     for amount in amounts:
         found = EXACT.add(found, amount)
@@ -55,12 +55,12 @@ def sum_of(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def quotient(amount: Decimal, parts: Decimal | int) -> Decimal:
-    """The share of each part, to 28 digits."""
+    """Return the share of each part, to 28 digits."""
     return _QUOTIENT.divide(amount, parts)
 
 
 def amount_of(text: str) -> Decimal:
-    """An amount of money as events have it: plain digits, and not more of them than money can have.
+    """Read an amount of money as events have it: plain digits, and no more of them than money can have.
 
     Raises ValueError for anything else.
     """
@@ -70,6 +70,6 @@ def amount_of(text: str) -> Decimal:
 
 
 def plain(amount: Decimal) -> str:
-    """The amount in plain digits, without exponent and without trailing zeros."""
+    """Write the amount in plain digits, without exponent and trailing zeros."""
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,4 +1,4 @@
-"""Which waiting items travel together in the next job, by count, by bytes and by money."""
+"""Choose which waiting items travel together in the next job, by count, by bytes and by money."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENVELOPE_BYTES = 64  # around the requests of a batch
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """How big an item's request is (bytes), and what it may cost at worst (USD, None without a price)."""
+    """The size of an item's request (bytes), and its worst-case cost (USD, None without a price)."""
 
     size: Callable[[int], int]
     worst_cost: Callable[[int], Decimal | None]
@@ -25,7 +25,7 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The items of one job, how many bytes they make, and the money to hold back for them."""
+    """The items of one job, their total bytes, and the money to reserve for them."""
 
     items: list[int]
     bytes: int
@@ -41,13 +41,13 @@ class OverBudget:
 
 @dataclass(frozen=True, slots=True)
 class TooSmall:
-    """So few items fit into what is left of `max_cost` that the job waits for what open ones release."""
+    """So few items fit into what is left of `max_cost` that the job waits for open jobs to release some."""
 
     items: int
 
 
 def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBudget | None:
-    """The next job, in the order of the input; None when no item is due.
+    """Plan the next job, in the order of the input; None when no item is due.
 
     Items that are sent again travel among themselves, before those that were never sent; those go first only
     where no money is left for the others. While a cached beginning is still to be written, one item goes
@@ -87,7 +87,7 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBu
 
 
 def _of_one_limit(run: Run, candidates: Iterable[int]) -> Iterator[int]:
-    """Those whose answers may be as long as the first one's: a job has one `max_tokens`."""
+    """Keep items whose answers have the first one's `max_tokens`: a job has only one."""
     limit = None
     for index in candidates:
         own = run.max_tokens_of(index)
@@ -97,7 +97,7 @@ def _of_one_limit(run: Run, candidates: Iterable[int]) -> Iterator[int]:
 
 
 def worst_of_pending(run: Run, measures: Measures) -> Decimal | None:
-    """What all items that are in no open job may cost at worst together (USD), each sent once more."""
+    """Return the worst-case cost of all items in no open job (USD), each sent once more."""
     total = Decimal(0)
     for index, status in enumerate(run.items.status):
         if status in (ItemStatus.FRESH, ItemStatus.WAITING) and index not in run.items.same_as:
@@ -109,7 +109,7 @@ def worst_of_pending(run: Run, measures: Measures) -> Decimal | None:
 
 
 def _least(run: Run, most: int) -> int:
-    """How many items a job must have that the limit makes smaller: more will fit when open ones end."""
+    """Return how many items a job shrunk by the limit must have: more will fit when open ones end."""
     if not run.open:
         return 1
     return most if run.jobs_with(JobStatus.ENDED) else (most + 1) // 2
@@ -146,7 +146,7 @@ def _take(
 
 
 def packed(sizes: Iterable[int], items_per_job: int, limits: Limits) -> tuple[int, int]:
-    """How many jobs items of these sizes make, in this order, and how many bytes; money is no matter."""
+    """Count the jobs and total bytes for these item sizes, in this order, ignoring the budget."""
     jobs, total, count, size = 0, 0, 0, 0
     most = min(items_per_job, limits.batch_requests)
     for more in sizes:

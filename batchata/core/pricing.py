@@ -1,4 +1,4 @@
-"""What a request costs: unit prices, tiers, surcharges and exact sums, in Decimal USD."""
+"""Compute what a request costs: unit prices, tiers, surcharges and exact sums, in Decimal USD."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UnitPrices:
 
     @cached_property
     def in_batch(self) -> dict[str, tuple[Decimal, str]]:
-        """The known prices in a batch, as numbers and in plain digits. Only tokens are cheaper."""
+        """Return the known prices in a batch, as numbers and in plain digits. Only tokens are cheaper."""
         listed = {kind: getattr(self, kind) for kind in Usage.__struct_fields__}
         known = {kind: price for kind, price in listed.items() if price is not None}
         reduced = {
@@ -53,7 +53,7 @@ class UnitPrices:
         return {kind: (price, plain(price)) for kind, price in reduced.items()}
 
     def times(self, factor: Decimal) -> UnitPrices:
-        """These prices with a factor on every kind of token."""
+        """Multiply the price of every kind of token by a factor."""
         listed = {kind: getattr(self, kind) for kind in TOKEN_KINDS}
         raised = {kind: price and EXACT.multiply(price, factor) for kind, price in listed.items()}
         return replace(self, **raised)
@@ -79,20 +79,20 @@ class ModelPrice:
     us_factor: Decimal = _ONE
 
     def for_prompt(self, tokens: int) -> UnitPrices:
-        """The prices that hold for a request whose prompt has this many tokens, cached ones included."""
+        """Return the prices for a request whose prompt has this many tokens, cached ones included."""
         if len(self.tiers) == 1:
             return self.tiers[0].prices
         return next(tier.prices for tier in reversed(self.tiers) if tokens > tier.above)
 
     def kept_in(self, geo: str | None) -> ModelPrice | None:
-        """The prices where inference took place; None for a place whose prices are not known."""
+        """Return the prices at the place of inference; None for a place without known prices."""
         if geo in _ANYWHERE:
             return self
         return self.in_us if geo == "us" else None
 
     @cached_property
     def in_us(self) -> ModelPrice:
-        """The prices with data residency in the United States."""
+        """Return the prices with data residency in the United States."""
         if self.us_factor == 1:
             return self
         tiers = [PriceTier(tier.above, tier.prices.times(self.us_factor)) for tier in self.tiers]
@@ -100,7 +100,7 @@ class ModelPrice:
 
     @cached_property
     def dearest(self) -> list[tuple[Decimal, Decimal, Decimal]]:
-        """For each tier the price of fresh input, of the dearest kind of input, and of output."""
+        """Return for each tier the price of fresh input, of the dearest kind of input, and of output."""
         found = []
         for tier in self.tiers:
             known = [p for kind in INPUT_KINDS if (p := getattr(tier.prices, kind)) is not None]
@@ -109,18 +109,18 @@ class ModelPrice:
         return found
 
     def unknown_kinds(self, *, caching: bool) -> list[str]:
-        """The kinds of token that a request may use and that have no price in some tier."""
+        """Return the kinds of token that a request may use and that have no price in some tier."""
         kinds = TOKEN_KINDS if caching else ("input_tokens", "output_tokens")
         return [kind for kind in kinds if any(getattr(tier.prices, kind) is None for tier in self.tiers)]
 
 
 def quantities(usage: Usage | CostCharged) -> list[tuple[str, int]]:
-    """What was used, by kind, without the kinds of which nothing was."""
+    """Return what was used, by kind, without the zeros."""
     return [pair for pair in zip(_KINDS, _of_each_kind(usage), strict=True) if pair[1]]
 
 
 def prompt_tokens(usage: Usage | CostCharged) -> int:
-    """All input tokens of a request, whether fresh, written to a cache or read from one."""
+    """Add up all input tokens of a request: fresh, written to a cache and read from one."""
     return (
         usage.input_tokens
         + usage.cache_write_5m_tokens
@@ -132,7 +132,7 @@ def prompt_tokens(usage: Usage | CostCharged) -> int:
 def charge(
     job: int, index: int, usage: Usage | None, price: ModelPrice | None, geo: str | None = None
 ) -> CostCharged:
-    """The event that says what this request cost, with every figure needed to check it later.
+    """Return the event that records the cost of a request, with every figure needed to check it.
 
     Without a `usage` that can be read the cost is unknown. `geo` is where the answer says that inference took
     place.
@@ -168,7 +168,7 @@ def _source(price: ModelPrice | None, placed: ModelPrice | None, geo: str | None
 
 
 def expected_cost(price: ModelPrice, input_tokens: int, output_tokens: int) -> Decimal | None:
-    """What a request with so many tokens, none of them cached, costs in a batch (USD); None if unknown."""
+    """Return the cost of an uncached request of so many tokens in a batch (USD); None if unknown."""
     units = price.for_prompt(input_tokens).in_batch
     if "input_tokens" not in units or "output_tokens" not in units:
         return None
@@ -179,7 +179,7 @@ def expected_cost(price: ModelPrice, input_tokens: int, output_tokens: int) -> D
 def worst_cost(
     price: ModelPrice, input_tokens: int, max_tokens: int, *, caching: bool = True, us: bool = False
 ) -> Decimal:
-    """The most that a request can cost: all of the input, and all of `max_tokens` used.
+    """Return the most that a request can cost: all of the input, and all of `max_tokens` used.
 
     With `caching` all input is taken at its dearest kind; with `us` with data residency. A tier counts only
     where so many input tokens reach it.

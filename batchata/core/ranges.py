@@ -1,4 +1,4 @@
-"""Sets of item indexes as short lists of `(first, last)` ranges, both ends included."""
+"""Keep sets of item indexes as short lists of `(first, last)` ranges, both ends included."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from batchata.core.values import Ranges
 
 
 def to_ranges(indexes: Iterable[int]) -> Ranges:
-    """Ascending ranges that cover exactly these indexes, which must be ascending and distinct."""
+    """Return ascending ranges that cover exactly these ascending, distinct indexes."""
     ranges: Ranges = []
     for index in indexes:
         extend(ranges, index)
@@ -24,13 +24,13 @@ def extend(ranges: Ranges, index: int) -> None:
 
 
 def iterate(ranges: Ranges) -> Iterator[int]:
-    """Every index in the ranges, in their order."""
+    """Yield every index in the ranges, in their order."""
     for first, last in ranges:
         yield from range(first, last + 1)
 
 
 def count(ranges: Ranges) -> int:
-    """How many indexes the ranges hold."""
+    """Count the indexes in the ranges."""
     return sum(last - first + 1 for first, last in ranges)
 
 

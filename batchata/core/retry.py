@@ -1,4 +1,4 @@
-"""Which failed requests may be paid for again, and when."""
+"""Decide which failed requests may be paid for again, and when."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _AT_ONCE = (CANCELED, SPENT, SCHEMA_REFUSED)
 
 
 def backoff(attempt: int, base: float, jitter: float) -> float:
-    """Seconds to wait before this attempt (2, 3, …): the base doubled each time, and up to half of it off.
+    """Return seconds to wait before this attempt (2, 3, …): doubled each time, minus up to half.
 
     `jitter` is a random number in [0, 1), given from outside so that the rule stays pure.
     """
@@ -46,7 +46,7 @@ def backoff(attempt: int, base: float, jitter: float) -> float:
 def schedule_retries(
     run: Run, job: Job, undecided: Mapping[int, str], now: int, random: Callable[[], float]
 ) -> list[RetryScheduled]:
-    """The decisions to send items of this job again, one event for each reason and attempt.
+    """Decide to send items of this job again, one event for each reason and attempt.
 
     `undecided` maps the items without a usable answer to why that is so.
     """
@@ -89,7 +89,7 @@ _OUR_OWN = ("pause_turn", "model_context_window_exceeded", "max_tokens")  # not 
 
 
 def note_on(outcome: OutcomeRecorded | None) -> str | None:
-    """The note for the next attempt after this outcome; None when the model has nothing to mend.
+    """Return the note for the next attempt after this outcome; None when the model has nothing to mend.
 
     None too after an answer that was cut off: with another prompt it would answer another question.
     """
@@ -102,7 +102,7 @@ def note_on(outcome: OutcomeRecorded | None) -> str | None:
 
 
 def noted_in(outcome: OutcomeRecorded | None, run: Run, job: int) -> str | None:
-    """The note that went with a request in this job of the run, after this outcome.
+    """Return the note that went with a request in this job of the run, after this outcome.
 
     Jobs that do not say their `max_tokens` told the model of an answer that was cut off.
     """

@@ -55,7 +55,7 @@ OPEN = (*UNSETTLED, JobStatus.SUBMITTED, JobStatus.ENDED)
 
 @dataclass(slots=True)
 class Failing:
-    """A kind of call that has been failing since `since`: how often, why, and when it is made again.
+    """A kind of call that keeps failing since `since`: how often, why, and when it is repeated.
 
     Calls that failed side by side are one failure.
     """
@@ -110,21 +110,21 @@ class Job:
     outcomes: dict[str, int] = field(default_factory=dict)
 
     def custom_id(self, index: int) -> str:
-        """The custom id under which item `index` travels in this job."""
+        """Return the custom id under which item `index` travels in this job."""
         return self.custom_ids.replace("{index}", str(index))
 
     def indexes(self) -> Iterator[int]:
-        """The indexes of the job's items, in the order they are sent."""
+        """Yield the indexes of the job's items, in the order they are sent."""
         return ranges.iterate(self.items)
 
     @property
     def uncertain(self) -> bool:
-        """Whether requests of it may have cost something that no charge says."""
+        """Whether its requests may have cost something that no charge records."""
         return bool(self.unpriced or self.outcomes.keys() - SETTLED_KINDS)
 
     @property
     def held(self) -> Decimal:
-        """What of the job's reservation is not spent yet: still owed in the worst case (USD)."""
+        """What is left of the job's reservation: still owed in the worst case (USD)."""
         if self.status not in OPEN or self.reserved is None:
             return Decimal(0)
         return max(EXACT.subtract(self.reserved, self.cost), Decimal(0))
@@ -165,13 +165,13 @@ class Items:
         self._cost.extend([0] * count)
 
     def share(self, index: int, original: int) -> None:
-        """From now on what happens to the original happens to the item at `index` too, but for its cost."""
+        """Let everything that happens to the original happen to the item at `index` too, except its cost."""
         self.same_as[index] = original
         self.copies.setdefault(original, []).append(index)
         self._copy(original, index)
 
     def mirror(self, index: int) -> int:
-        """Bring those that share the item's request up to date; how many items that are, itself included."""
+        """Update the items that share this item's request; return how many they are, itself included."""
         if not self.copies:
             return 1
         copies = self.copies.get(index, ())
@@ -180,7 +180,7 @@ class Items:
         return 1 + len(copies)
 
     def part(self, index: int) -> None:
-        """From now on the item, and each that shared its request, has a request of its own."""
+        """Give the item, and each that shared its request, a request of its own from now on."""
         original = self.same_as.pop(index, None)
         if original is not None:
             self.copies[original].remove(index)
@@ -194,7 +194,7 @@ class Items:
             column[index] = column[original]
 
     def cost(self, index: int) -> Decimal | None:
-        """What the item has cost so far in USD, None when a price was unknown."""
+        """Return what the item has cost so far in USD, None when a price was unknown."""
         if index in self._odd_costs:
             return self._odd_costs[index]
         return EXACT.add(Decimal(self._cost[index]).scaleb(-12, EXACT).normalize(EXACT), 0)
@@ -223,13 +223,13 @@ class Requeued:
         return len(self._not_before)
 
     def put(self, index: int, not_before: int) -> None:
-        """The item waits until then."""
+        """Let the item wait until then."""
         self.discard(index)
         self._not_before[index] = not_before
         self._groups.setdefault(not_before, {})[index] = None
 
     def discard(self, index: int) -> None:
-        """The item waits no longer, if it did."""
+        """Take the item out of the queue, if it is there."""
         not_before = self._not_before.pop(index, None)
         if not_before is None:
             return
@@ -239,23 +239,23 @@ class Requeued:
             del self._groups[not_before]
 
     def hasten(self, latest: int) -> None:
-        """No item waits longer than until then."""
+        """Let no item wait longer than until then."""
         for late in [time for time in self._groups if time > latest]:
             for index in list(self._groups[late]):
                 self.put(index, latest)
 
     def due(self, now: int) -> Iterator[int]:
-        """The items whose time has come, those that waited longest first."""
+        """Return the items whose time has come, those that waited longest first."""
         for not_before in sorted(self._groups):
             if not_before <= now:
                 yield from self._groups[not_before]
 
     def times(self) -> Iterable[int]:
-        """The times at which items are due."""
+        """Return the times at which items are due."""
         return self._groups.keys()
 
     def earliest(self) -> int | None:
-        """When the first of the items is due; None without items."""
+        """Return when the first of the items is due; None without items."""
         return min(self._groups, default=None)
 
 
@@ -337,15 +337,15 @@ class Run:
         return _LIMITS if self.started is None else known(self.started.limits) or _LIMITS
 
     def family(self, index: int) -> tuple[int, ...]:
-        """The item and those that share its request."""
+        """Return the item and those that share its request."""
         return (index, *self.items.copies.get(index, ()))
 
     def max_tokens_of(self, index: int) -> int:
-        """What the answer to the item's next request may have at most."""
+        """Return the `max_tokens` of the item's next request."""
         return max(self.max_tokens, self.items.raised.get(index, 0))
 
     def max_tokens_in(self, number: int) -> int:
-        """What each answer of this job could have at most."""
+        """Return the `max_tokens` that each request of this job had."""
         said = self.jobs[number].max_tokens if number in self.jobs else None
         if said is not None:
             return said
@@ -353,20 +353,20 @@ class Run:
 
     @property
     def is_anything_out(self) -> bool:
-        """Whether a job of it is, or may be, a batch at the provider."""
+        """Whether one of its jobs is, or may be, a batch at the provider."""
         return any(job.batch_id or job.status is not JobStatus.FAILED for job in self.jobs.values())
 
     def jobs_with(self, *statuses: JobStatus) -> list[Job]:
-        """The open jobs that stand at one of these."""
+        """Return the open jobs with one of these statuses."""
         return [job for job in self.open.values() if job.status in statuses]
 
     def input_body(self, index: int) -> int:
-        """The number of the body that holds the item's input."""
+        """Return the number of the body that holds the item's input."""
         if index in self.mended:
             return self.mended[index]
         return self.first_body(index)
 
     def first_body(self, index: int) -> int:
-        """The number of the body that holds the item's input as it was when it was added."""
+        """Return the number of the body that holds the item's input as it was when added."""
         first, body = next(pair for pair in reversed(self.first_bodies) if pair[0] <= index)
         return body + index - first

@@ -13,7 +13,7 @@ type Ranges = list[tuple[int, int]]
 
 
 def known[T](value: T | msgspec.UnsetType) -> T | None:
-    """What an event says, None where it was written by a version that did not say it."""
+    """Return what an event says, None where an older version did not record it."""
     return None if isinstance(value, msgspec.UnsetType) else value
 
 
@@ -44,8 +44,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     The defaults are those of Anthropic's Message Batches API (100,000 requests or 256 MB, whichever comes
     first; whether the MB are decimal and what is counted is not documented, hence the margin): runs whose
-    log says nothing of limits went there. `batch_factor` is what list prices of tokens are multiplied by in
-    a batch. `final_errors` are the kinds of error that the same request would meet again.
+    log records no limits went there. `batch_factor` multiplies the list prices of tokens in a batch.
+    `final_errors` are the kinds of error that the same request would meet again.
     """
 
     batch_requests: Annotated[int, msgspec.Meta(ge=1)] = 100_000
@@ -102,7 +102,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What may change between two starts of a run. Durations in seconds, `max_cost` a decimal string.
 
-    `structured_output` is the way of the schema that was asked for, "native" or "prompt"; None: ours.
+    `structured_output` is how the caller wants the schema sent, "native" or "prompt"; None leaves it to us.
     """
 
     items_per_job: int

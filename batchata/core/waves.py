@@ -1,4 +1,4 @@
-"""How many waves of jobs a limit makes: an outlook by what is expected, before anything is sent."""
+"""Predict how many waves of jobs a limit makes, by expected costs, before anything is sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Waves:
-    """So many rounds of so many jobs, each of which waits for the one before; `unsent` items find no room."""
+    """So many rounds of so many jobs, each waiting for the one before; `unsent` items find no room."""
 
     count: int
     jobs: int
@@ -32,7 +32,7 @@ class Waves:
 
 
 def waves_without_limit(items: int, shape: Shape) -> Waves:
-    """What `max_parallel_jobs` alone makes."""
+    """Return the waves that `max_parallel_jobs` alone makes."""
     jobs = math.ceil(items / shape.items_per_job)
     return Waves(math.ceil(jobs / shape.max_parallel_jobs), jobs, 0)
 
@@ -40,7 +40,7 @@ def waves_without_limit(items: int, shape: Shape) -> Waves:
 def waves(
     worst: Iterable[Decimal], share: Decimal, room: Decimal, shape: Shape, released: Decimal = _NOTHING
 ) -> Waves:
-    """What becomes of requests in this order, when each wave has come back before the next is sent.
+    """Simulate requests in this order, where each wave comes back before the next is sent.
 
     Each may cost its `worst` and is expected to cost that share of it. `room` is what `max_cost` leaves now,
     `released` what it leaves more once the batches that are under way have come back (USD).

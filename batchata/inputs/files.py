@@ -1,4 +1,4 @@
-"""One input file: where its bytes are, and what is known of it."""
+"""Return the input's file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FileInput:
         return bool(self.sha256)
 
     def read(self) -> bytes:
-        """The file's bytes. Raises FileInputError when they are not those that were checked."""
+        """Read the file's bytes. Raises FileInputError when they are not those that were checked."""
         if self.data is not None:
             return self.data
         path = str(self.path)
@@ -53,7 +53,7 @@ class FileInput:
         return data
 
     def body(self) -> bytes:
-        """One JSON object for the log: what the file is and, when it came as bytes, the bytes."""
+        """Return one JSON object for the log: what the file is and, when it came as bytes, the bytes."""
         facts: dict[str, Any] = {
             "name": self.name,
             "media_type": self.media_type,
@@ -71,17 +71,17 @@ class FileInput:
         return encode({"file": {"path": printable, **facts}})
 
     def digest(self) -> bytes:
-        """Identifies what is sent of the file: its kind, its name (the document's title) and its bytes."""
+        """Identify what is sent of the file: its kind, its name (the document's title) and its bytes."""
         return file_digest(self.media_type, self.name, self.sha256.hex())
 
 
 def file_digest(media_type: str, name: str, sha256_hex: str) -> bytes:
-    """Identifies what is sent of a file: its kind, its name (the document's title) and its bytes."""
+    """Identify what is sent of a file: its kind, its name (the document's title) and its bytes."""
     return sha256(encode([media_type, name, sha256_hex])).digest()
 
 
 class GivenFile(NamedTuple):
-    """A file as it was read; `place` is how messages name it."""
+    """A file as it was read; `place` is its name in messages."""
 
     file: FileInput
     data: bytes
@@ -89,7 +89,7 @@ class GivenFile(NamedTuple):
 
 
 def read_file(item: Any, index: int, most: int) -> GivenFile:
-    """Read the file that the caller gave as `files[index]`, of which a request takes `most` bytes.
+    """Read the file that the caller gave as `files[index]`; `most` is the limit of bytes.
 
     Raises FileInputError, naming it, when it cannot be read or is of no known kind.
     """
@@ -105,7 +105,7 @@ def read_file(item: Any, index: int, most: int) -> GivenFile:
 
 
 def unusable_file(item: Any, index: int) -> FileInput:
-    """The file that the caller gave as `files[index]`, after it was refused."""
+    """Return the file that the caller gave as `files[index]`, after it was refused."""
     name, path = None, None
     if isinstance(item, str | os.PathLike):
         given = os.fspath(item)
@@ -119,7 +119,7 @@ def unusable_file(item: Any, index: int) -> FileInput:
 
 
 def bad_file(item: Any, index: int, exc: InvalidInputError) -> BadFile:
-    """What is wrong with that file, apart from its place."""
+    """Return what is wrong with that file, apart from its place."""
     file = unusable_file(item, index)
     name = file.path or (None if file.name == f"document-{index + 1}" else file.name)
     reason = str(exc).removeprefix(f"files[{index}]").lstrip()

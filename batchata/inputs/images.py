@@ -1,4 +1,4 @@
-"""Which kind of image some bytes are, how many pixels it has, and whether it is all there."""
+"""Tell which kind of image some bytes are, how many pixels it has, and whether it is complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GIF_IMAGE, _GIF_EXTENSION, _GIF_TRAILER = 0x2C, 0x21, 0x3B
 
 
 def image_type(head: bytes) -> str | None:
-    """The media type that the first bytes of an image show, None when they are no PNG, JPEG, GIF or WebP."""
+    """Return the media type that the first bytes show; None when they are no PNG, JPEG, GIF or WebP."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if head.startswith(b"\xff\xd8\xff"):
@@ -37,7 +37,7 @@ class ImageRules(NamedTuple):
 
 
 def check_image(data: bytes, media_type: str, place: str, rules: ImageRules) -> tuple[int, int]:
-    """Width and height in pixels.
+    """Check an image and return its width and height in pixels.
 
     Raises FileInputError when the image is cut off or damaged, or larger than the rules let it be.
     """
@@ -63,7 +63,7 @@ def check_image(data: bytes, media_type: str, place: str, rules: ImageRules) -> 
 
 
 def _is_whole(data: bytes, media_type: str) -> bool:
-    """Whether the image goes on to its end; what its pixels are is not looked at."""
+    """Whether the image is complete to its end; its pixels are not decoded."""
     try:
         return _ENDS[media_type](data)
     except (struct.error, IndexError):
@@ -82,7 +82,7 @@ def _png_ends(data: bytes) -> bool:
 
 
 def _jpeg_ends(data: bytes) -> bool:
-    """Compressed pixels hold no marker of an end, and a thumbnail's stands before them."""
+    """Find the end of a JPEG: compressed pixels hold no end marker, and a thumbnail's stands before them."""
     at = 2
     while data[at + 1] != _JPEG_SCAN:
         if data[at] != 0xFF:
@@ -97,7 +97,7 @@ def _jpeg_ends(data: bytes) -> bool:
 
 
 def _gif_ends(data: bytes) -> bool:
-    """With or without the last byte, which some writers leave out."""
+    """Whether a GIF ends properly, with or without the last byte, which some writers leave out."""
     at, images = 13 + _gif_colors(data[10]), 0
     while at < len(data) and data[at] != _GIF_TRAILER:
         if data[at] == _GIF_IMAGE:
@@ -113,7 +113,7 @@ def _gif_ends(data: bytes) -> bool:
 
 
 def _gif_colors(flags: int) -> int:
-    """The bytes of a table of colours."""
+    """Return the bytes of a colour table."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 

@@ -1,4 +1,4 @@
-"""All inputs of a run: what each item is, how large its request may get, and what identifies it."""
+"""Hold all inputs of a run: what each item is, how large its request may get, and what identifies it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIGEST_SIZE = 32
 
 
 class Measured(NamedTuple):
-    """What is known of one conversation or file: its digest, bounds of its request, the tokens expected.
+    """What is known of one conversation or file: digest, bounds of its request, expected tokens.
 
     All without prompt and parameters. `prefilled` says that the answer is to go on with its last message.
     """
@@ -46,7 +46,7 @@ class Checks(Protocol):
         ...
 
     def file(self, given: GivenFile) -> tuple[FileInput, Measured]:
-        """Check one file, and tell what else is known of it then."""
+        """Check one file and measure it."""
         ...
 
 
@@ -70,7 +70,7 @@ class Inputs:
     _tokens: array[int] = field(default_factory=lambda: array("Q"))
 
     def add(self, source: Source, digest: bytes, request_size: int, token_bound: int, tokens: int) -> None:
-        """One more item, after all others."""
+        """Add one item after all others."""
         self._sources.append(source)
         self._digests += digest
         self._request_sizes.append(request_size)
@@ -78,12 +78,12 @@ class Inputs:
         self._tokens.append(tokens)
 
     def refuse(self, file: FileInput, why: str) -> None:
-        """One more item, whose file cannot be used: it counts, and is never sent."""
+        """Add one item whose file cannot be used: it counts, and is never sent."""
         self.refused[self.count] = why
         self.add(file, file.digest(), 0, 0, 0)
 
     def replace(self, index: int, file: FileInput, sizes: Sequence[int], why: str | None) -> None:
-        """The item's file was read again; `why` says why it cannot be used, if so."""
+        """Replace an item whose file was read again; `why` says why it still cannot be used, if so."""
         self._sources[index] = file
         self._digests[index * _DIGEST_SIZE : (index + 1) * _DIGEST_SIZE] = file.digest()
         self._request_sizes[index], self._token_bounds[index], self._tokens[index] = sizes
@@ -92,7 +92,7 @@ class Inputs:
             self.refused[index] = why
 
     def follow(self, digests: Mapping[int, bytes]) -> None:
-        """Identify these items as the log does, which met their files when they were not as they are now."""
+        """Identify these items as the log does, whose files were different then."""
         self._logged = {n: digest for n, digest in digests.items() if digest != self.digest_now(n)}
 
     @property
@@ -101,25 +101,25 @@ class Inputs:
         return len(self._sources)
 
     def source(self, index: int) -> Source:
-        """What a worker needs to build the item's request, in this process or another."""
+        """Return what a worker needs to build the item's request, in this process or another."""
         return self._sources[index]
 
     def place(self, index: int) -> str:
-        """How the item is named in a message."""
+        """Return how messages name the item."""
         source = self._sources[index]
         return f"item {index} ({source.name!r})" if isinstance(source, FileInput) else f"item {index}"
 
     def body(self, index: int) -> bytes:
-        """The item as one JSON object for the log, without a newline."""
+        """Return the item as one JSON object for the log, without a newline."""
         source = self._sources[index]
         return source.body() if isinstance(source, FileInput) else encode({"messages": source})
 
     def request_size(self, index: int) -> int:
-        """An upper bound of the bytes of the item's encoded request, without what the template adds."""
+        """Return an upper bound of the bytes of the item's encoded request, without the template's part."""
         return self._request_sizes[index]
 
     def token_bound(self, index: int) -> int:
-        """An upper bound of the item's input tokens, without what the template adds.
+        """Return an upper bound of the item's input tokens, without the template's part.
 
         Text: a byte-level tokenizer makes no more tokens than there are bytes of UTF-8. A PDF page and an
         image: as the provider counts. Never more than the context window, beyond which a request fails
@@ -128,27 +128,27 @@ class Inputs:
         return self._token_bounds[index]
 
     def expected_tokens(self, index: int) -> int:
-        """The input tokens that the item is expected to make, without what the template adds."""
+        """Return the expected input tokens of the item, without the template's part."""
         return self._tokens[index]
 
     def largest(self) -> int:
-        """The index of the item with the most input tokens; there has to be one."""
+        """Return the index of the item with the most input tokens; there has to be one."""
         return self._token_bounds.index(max(self._token_bounds))
 
     def digest(self, index: int) -> bytes:
-        """32 bytes that identify the item by what is sent of it; a file's directory is not.
+        """Return 32 bytes that identify the item by what is sent of it, not by its file's directory.
 
         A file that cannot be used is identified by its name alone.
         """
         return self._logged.get(index) or self.digest_now(index)
 
     def digest_now(self, index: int) -> bytes:
-        """The same by what would be sent now, whatever the log knows the item by."""
+        """Return the digest of what would be sent now, whatever digest the log has."""
         start = range(self.count)[index] * _DIGEST_SIZE
         return bytes(self._digests[start : start + _DIGEST_SIZE])
 
     def copies(self) -> dict[int, int]:
-        """Each item that an earlier one equals in all that is sent, with the first such item."""
+        """Yield each item that sends the same as an earlier one, with the first such item."""
         first: dict[bytes, int] = {}
         found: dict[int, int] = {}
         for index in range(self.count):
@@ -160,11 +160,11 @@ class Inputs:
         return found
 
     def fingerprint(self, upto: int | None = None) -> str:
-        """Identifies the first `upto` items (all if None); items added later leave it as it is."""
+        """Identify the first `upto` items (all if None); items added later leave it as it is."""
         return self.fingerprints([self.count if upto is None else upto])[0]
 
     def fingerprints(self, cuts: Sequence[int]) -> list[str]:
-        """`fingerprint(cut)` for each of the cuts, in one pass."""
+        """Return `fingerprint(cut)` for each of the cuts, in one pass."""
         found: dict[int, str] = {}
         rolling, at = b"", 0
         for cut in sorted(set(cuts)):

@@ -1,4 +1,4 @@
-"""Which Python values are JSON, and their JSON."""
+"""Check that Python values are JSON, and encode them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ encode_canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
 def check_json(value: Any, place: str, depth: int = 0) -> None:
-    """Raises InvalidInputError, naming the place, for anything that JSON cannot hold as it is."""
+    """Raise InvalidInputError, naming the place, for anything that JSON cannot hold as it is."""
     kind = type(value)
     if kind is str:
         check_text(value, place)
@@ -47,7 +47,7 @@ def _check_inside(value: Any, place: str, depth: int) -> None:
 
 
 def check_text(text: str, place: str) -> None:
-    """Raises InvalidInputError when the text cannot be encoded (it has half of a surrogate pair)."""
+    """Raise InvalidInputError when the text cannot be encoded (it has half of a surrogate pair)."""
     try:
         text.encode()
     except UnicodeEncodeError as exc:
@@ -75,5 +75,5 @@ def _remedy(value: Any) -> str:
 
 
 def base64_size(size: int) -> int:
-    """The length of `size` bytes in base64."""
+    """Return the length of `size` bytes in base64."""
     return (size + 2) // 3 * 4

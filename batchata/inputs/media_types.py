@@ -1,4 +1,4 @@
-"""What kind of file some bytes are: by their content first, by the file's name second."""
+"""Tell what kind of file some bytes are: by their content first, by the file's name second."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ _XML_HEAD: Final = 1_024
 
 
 def foreign_kind(data: bytes) -> str | None:
-    """What the bytes are, if they are of a known kind that is not taken, and what to do; else None."""
+    """Name the kind of bytes that are known but not accepted, and say what to do; else None."""
     if data.startswith(b"PK\x03\x04"):
         return _archive(data)
     if data[4:8] == b"ftyp":
@@ -106,7 +106,7 @@ def foreign_kind(data: bytes) -> str | None:
 
 
 def is_svg(data: bytes) -> bool:
-    """Whether it is an XML text that draws an image."""
+    """Whether it is XML text that draws an image."""
     head = data[:_XML_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
     return head.startswith(b"<") and not head.lower().startswith(b"<!doctype html") and b"<svg" in head
 
@@ -183,7 +183,7 @@ _CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\x0c\r") | {127})
 
 
 def media_type_of(data: bytes, name: str, place: str) -> str:
-    """The media type to send the bytes as.
+    """Return the media type to send the bytes as.
 
     Raises FileInputError when it is a kind that the API does not take, or not what its name says.
     """
@@ -206,7 +206,7 @@ def media_type_of(data: bytes, name: str, place: str) -> str:
 
 
 def _refused(data: bytes, suffix: str) -> str | None:
-    """Why bytes that are neither PDF nor an image that is taken cannot be sent; None for what may be text."""
+    """Say why bytes that are neither PDF nor an accepted image cannot be sent; None if they may be text."""
     foreign = foreign_kind(data)
     if foreign is not None:
         generic = data.startswith(b"PK\x03\x04") and "cut off or damaged" in foreign
@@ -223,7 +223,7 @@ def _refused(data: bytes, suffix: str) -> str | None:
 
 
 def decode_text(data: bytes, place: str, said: str | None = None) -> str:
-    """The text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
+    """Decode text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
     `said` is what the file's name says that it is. Raises FileInputError when it is in another encoding, or
     no text.
@@ -244,7 +244,7 @@ def decode_text(data: bytes, place: str, said: str | None = None) -> str:
 
 
 def _cure(data: bytes) -> str:
-    """How text in another encoding is mended, which encoding it seems to be, if it seems to be text."""
+    """Say how to convert text in another encoding, and name the likely encoding."""
     for guess in ("utf-16-le", "utf-16-be"):
         zeros = data[guess == "utf-16-le" :: 2]
         if len(data) % 2 == 0 and zeros.count(0) * 2 > len(zeros):
@@ -275,14 +275,14 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _opens(data: bytes) -> bool:
-    """Whether it is more than a text that speaks of a PDF's source."""
+    """Whether it is a PDF and not just a text that quotes one."""
     from batchata.inputs.pdf_pages import page_count
 
     return bool(page_count(data))
 
 
 def _wrapped(data: bytes) -> str | None:
-    """What is said of a file that came as its own text."""
+    """Describe a file that came as its own text."""
     if data.startswith(_PRINTED) and _PDF_HEADER in data[:_PDF_HEAD]:
         return "a PDF's bytes as Python prints them; give the bytes themselves, not str(...) of them"
     if data[:_PDF_HEAD].lstrip().startswith(b"\\x255044462d"):

@@ -1,4 +1,4 @@
-"""The bytes behind a path, what to say of a text that is no path, and the title that a file is sent under."""
+"""Read the bytes behind a path, explain a text that is no path, and make the title a file is sent under."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _OVERRIDES: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u202
 
 
 def whole_path(text: str) -> str:
-    """The absolute path that the text means: a "~" at its beginning is the home directory."""
+    """Return the absolute path that the text means: a leading "~" is the home directory."""
     if text.startswith("~") and not os.path.lexists(text):
         text = os.path.expanduser(text)
     return os.path.abspath(text)
 
 
 def too_large(place: str, size: int, most: int) -> str:
-    """What is said of a file whose request would be larger than the provider takes."""
+    """Describe a file whose request would be larger than the provider takes."""
     return (
         f"{place} makes a request of more than {size:,} bytes (a file grows by a third when it is encoded); "
         f"at most {most:,} are taken: split it or make it smaller"
@@ -40,7 +40,7 @@ def too_large(place: str, size: int, most: int) -> str:
 
 
 def read_path(path: str, place: str, given: str, most: int, told: str | None = None) -> bytes:
-    """The bytes of the file at this path, which was given as the text `given`.
+    """Read the bytes of the file at this path, which the caller gave as the text `given`.
 
     Raises FileInputError, beginning with `place`, when there is none that can be read, or when it has more
     than `most` bytes: with the text `told`, or what is said of a request that is too large.
@@ -65,7 +65,7 @@ def read_path(path: str, place: str, given: str, most: int, told: str | None = N
 
 
 def no_path(text: str) -> str | None:
-    """What a text seems to be that leads to no file, and what to give instead; None for a mere path."""
+    """Say what a text that leads to no file seems to be, and what to give instead; None for a mere path."""
     if text.startswith("data:"):
         return "is a data: URL; give the bytes in it: base64.b64decode(url.partition(',')[2])"
     if url := _URL.match(text):
@@ -105,13 +105,13 @@ def _unreadable(path: str, exc: Exception) -> str:
 
 
 def shown(path: str) -> str:
-    """The path in quotes, for a message: printable, and its end alone where it is long."""
+    """Return the path in quotes, for a message: printable, and only its end where it is long."""
     text = title_of(path)
     return repr(text if len(text) <= 4 * _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
 
 
 def title_of(name: str) -> str:
-    """The name as it can be shown and sent: what cannot be printed, or is no UTF-8, is written as `\\xe9`.
+    r"""Return the name as it can be shown and sent; what is unprintable or not UTF-8 becomes `\xe9`.
 
     Names that differ have titles that differ.
     """

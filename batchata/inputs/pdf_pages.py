@@ -1,4 +1,4 @@
-"""The text of a PDF's pages, as the API reads it: PDFium's, to the character in all recorded citations."""
+"""Read the text of a PDF's pages as the API reads it: with PDFium, exact in all recorded citations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from batchata.pdfium import PDFIUM
 
 
 class PdfText:
-    """The pages of one PDF, read when they are asked for."""
+    """The pages of one PDF, read on demand."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -17,7 +17,7 @@ class PdfText:
         self._filled: dict[int, str] = {}
 
     def text(self, start: int, end: int) -> str | None:
-        """The text of pages `start` to `end`, counted from 0, the end exclusive.
+        """Return the text of pages `start` to `end`, counted from 0, the end exclusive.
 
         "" where there are no such pages; None when none of them has text (a scan) or the PDF cannot be read.
         """
@@ -28,7 +28,7 @@ class PdfText:
         return found if found.strip() or not self._numbers(start, end) else None
 
     def filled(self, start: int, end: int) -> str | None:
-        """The same with the values of form fields and what is written over the pages.
+        """Return the text including values of form fields and annotations.
 
         None where that is no more than the text.
         """
@@ -51,7 +51,7 @@ class PdfText:
             document.close()
 
     def _numbers(self, start: int, end: int) -> range:
-        """Those of the pages that there are."""
+        """Return the page numbers that exist."""
         return range(start, min(end, self._count or 0))
 
     def _read(self, start: int, end: int) -> None:
@@ -72,7 +72,7 @@ class PdfText:
 
 
 def _flat_text(document: Any, number: int) -> str:
-    """The text of a page into which its fields and annotations are drawn."""
+    """Return the text of a page into which its fields and annotations are drawn."""
     import pypdfium2
     from pypdfium2 import raw
 
@@ -86,7 +86,7 @@ def _flat_text(document: Any, number: int) -> str:
 
 
 def page_count(data: bytes) -> int | None:
-    """How many pages PDFium finds; None when it does not open the file."""
+    """Return how many pages PDFium finds; None when it does not open the file."""
     import pypdfium2
 
     with PDFIUM:

@@ -1,4 +1,4 @@
-"""What `messages`, `files` and `prompt` may be, and how they become inputs."""
+"""Turn `messages`, `files` and `prompt` into checked inputs."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def read_again(inputs: Inputs, indexes: Iterable[int], checks: Checks, on_bad_fi
 
 
 def _all_of(bad: list[BadFile], inputs: Inputs) -> FileInputError:
-    """One error for all files that cannot be used."""
+    """Combine all files that cannot be used into one error."""
     reasons = [inputs.refused[file.index] for file in bad]
     if len(bad) == 1:
         return FileInputError(reasons[0], bad)

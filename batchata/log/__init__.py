@@ -12,7 +12,7 @@ __all__ = ["is_begun", "open_log", "read_log"]
 
 
 def is_begun(path: str | os.PathLike[str]) -> bool:
-    """Whether anything lies at the path that could be read; an empty file is a log that is not there yet.
+    """Whether anything readable lies at the path; an empty file is a log that has not begun.
 
     Raises NotALogError where only a part of a log is there.
     """
@@ -22,7 +22,7 @@ def is_begun(path: str | os.PathLike[str]) -> bool:
 
 
 def open_log(path: str | os.PathLike[str] | None) -> Log:
-    """The log in this file, made if need be; None gives a log in memory.
+    """Open the log in this file, created if need be; None gives a log in memory.
 
     Raises NotALogError, LogVersionError or LogWriteError.
     """
@@ -36,7 +36,7 @@ def open_log(path: str | os.PathLike[str] | None) -> Log:
 
 
 def read_log(path: str | os.PathLike[str]) -> Log:
-    """The log in this file, for reading only, also while a run is being written.
+    """Open the log in this file for reading only, also while a run is being written.
 
     Raises NotALogError or LogVersionError.
     """

@@ -60,12 +60,12 @@ class Append(NamedTuple):
 
 
 def beginning(stream: str) -> Committed:
-    """What the first append of a stream follows."""
+    """Return what the first append of a stream follows."""
     return Committed(Commit(stream, 0, 0, 0, 0, 0, 0), START)
 
 
 def follow(last: Committed, epoch: int, at: int, events: Sequence[Event], bodies: Sequence[bytes]) -> Append:
-    """What to store for these events and bodies after the last commit of their stream.
+    """Return what to store for these events and bodies after the last commit of their stream.
 
     Raises ValueError when a body holds a newline.
     """
@@ -91,7 +91,7 @@ def follow(last: Committed, epoch: int, at: int, events: Sequence[Event], bodies
 def link(
     previous: bytes, commit: Commit, events: Sequence[EventTuple], segments: Sequence[SegmentTuple]
 ) -> bytes:
-    """The commit's hash: 32 bytes."""
+    """Return the commit's hash: 32 bytes."""
     digest = hashlib.sha256(previous)
     for part in (tuple(commit), events, segments):
         digest.update(_encode(part))
@@ -116,7 +116,7 @@ class Segment(NamedTuple):
 
 
 def pack(bodies: Sequence[bytes], first: int) -> list[Segment]:
-    """The segments that hold these bodies, the first of which has number `first`.
+    """Pack these bodies into segments, the first body having number `first`.
 
     Raises ValueError when a body holds a newline.
     """
@@ -134,7 +134,7 @@ def pack(bodies: Sequence[bytes], first: int) -> list[Segment]:
 
 
 def unpack(segment: Segment) -> list[bytes | None]:
-    """The segment's bodies, in order; all None when they were purged.
+    """Return the segment's bodies, in order; all None when they were purged.
 
     Raises ValueError when its data cannot be read.
     """
@@ -177,7 +177,7 @@ _MOST_HELD = 8_000_000  # bytes of bodies held while they are handed out, about
 class Bodies:
     """Reads bodies by their numbers.
 
-    `find` gives the segment that a number would be in, `place` names the log in messages. A segment is
+    `find` returns the segment that a number would be in, `place` names the log in messages. A segment is
     unpacked once for many numbers; several threads may read.
     """
 
@@ -197,7 +197,7 @@ class Bodies:
             window = min(_MOST_TOGETHER, window * 4) if held < _MOST_HELD / 4 else max(1, window // 2)
 
     def forget(self) -> None:
-        """Read again what is asked for next: it was purged."""
+        """Drop what is cached: bodies were purged."""
         self._last = None
 
     def _read(self, stream: str, numbers: list[int]) -> dict[int, bytes | None]:
@@ -208,7 +208,7 @@ class Bodies:
         return found
 
     def _segment(self, stream: str, number: int) -> tuple[int, list[bytes | None]]:
-        """The number of the first body in the segment that holds body `number`, and all its bodies."""
+        """Return the number of the first body in the segment that holds body `number`, and all its bodies."""
         last = self._last
         if last and last[0] == stream and 0 <= number - last[1].first < last[1].length:
             return last[1].first, last[2]

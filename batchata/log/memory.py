@@ -20,7 +20,7 @@ _first = attrgetter("first")
 
 @dataclass(slots=True)
 class _Stream:
-    """What a file holds in its tables."""
+    """One stream, in the form in which a file holds it in its tables."""
 
     rows: list[EventTuple] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
@@ -29,13 +29,13 @@ class _Stream:
     owner: Process | None = None
 
     def add(self, new: Append) -> None:
-        """The commit last: what a snapshot counts on is there before it."""
+        """Add an append, the commit last: a snapshot counts on everything before it."""
         self.rows += new.rows
         self.segments += new.segments
         self.commits.append(new.committed)
 
     def now(self) -> _Stream:
-        """A copy of all that is committed; what it holds never changes, so only the lists are copied."""
+        """Copy all that is committed; its contents never change, so only the lists are copied."""
         commits = self.commits[:]
         if not commits:
             return _Stream()
@@ -52,7 +52,7 @@ class MemoryLog:
         self._bodies = Bodies(self._segment, "the log")
 
     def streams(self) -> list[str]:
-        """The streams' names, oldest first."""
+        """Return the streams' names, oldest first."""
         return [name for name, stream in [*self._streams.items()] if stream.commits]
 
     def events(

@@ -1,4 +1,4 @@
-"""What the rest of Batchata needs of a log: streams of events, bodies beside them, one writer at a time.
+"""Define what the rest of Batchata needs of a log: streams of events, bodies, and one writer at a time.
 
 Every log keeps the same rows, tied by the same chain of hashes (see `batchata.log.format`): that is why a log
 can be verified through this port, whatever stores it.
@@ -50,14 +50,14 @@ class Claim(Protocol):
         ...
 
     def secure(self) -> bool:
-        """Put what was appended where a copy of the log has it that somebody takes now.
+        """Put what was appended where a copy of the log taken now includes it.
 
         False while something is in the way: try again.
         """
         ...
 
     def release(self) -> None:
-        """Give the stream free for another process. May be called twice."""
+        """Release the stream for another process. May be called twice."""
         ...
 
 
@@ -65,25 +65,25 @@ class Log(Protocol):
     """Any number of streams (runs), each with its events and bodies."""
 
     def streams(self) -> list[str]:
-        """The streams' names, oldest first."""
+        """Return the streams' names, oldest first."""
         ...
 
     def events(
         self, stream: str, *, after: int = 0, types: Collection[str] | None = None
     ) -> Iterator[Recorded]:
-        """The stream's events with a version above `after`, ascending, of the given types (all if None)."""
+        """Yield the stream's events with a version above `after`, ascending, of these types (None: all)."""
         ...
 
     def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
-        """The events with exactly these versions, in the order given."""
+        """Yield the events with exactly these versions, in the order given."""
         ...
 
     def bodies(self, stream: str, numbers: Iterable[int]) -> Iterator[bytes | None]:
-        """The bodies with these numbers, in the order given; None where a body was purged."""
+        """Yield the bodies with these numbers, in the order given; None where a body was purged."""
         ...
 
     def head(self, stream: str) -> str | None:
-        """The hash that ties together all that is in the stream, in hex.
+        """Return the hash that ties together all that is in the stream, in hex.
 
         Noted elsewhere, it proves later that nothing was changed or cut off. None for an empty stream, and
         where nothing outlives the process.
@@ -98,46 +98,46 @@ class Log(Protocol):
         ...
 
     def snapshot(self) -> AbstractContextManager[Log]:
-        """The log as it is now: what is read from it inside the block does not move with later appends."""
+        """Hold the log as it is now: reads inside the block do not see later appends."""
         ...
 
     # What an audit reads: nothing is decoded and nothing believed.
 
     def commits(self, stream: str, *, after: int = 0) -> Iterator[Committed]:
-        """What each append is recorded as, with its hash: those numbered above `after`, ascending."""
+        """Yield the record of each append, with its hash: those numbered above `after`, ascending."""
         ...
 
     def last_commit(self, stream: str) -> Committed | None:
-        """The newest of `commits`; None in an empty stream."""
+        """Return the newest of `commits`; None in an empty stream."""
         ...
 
     def rows(self, stream: str, first: int, last: int | None = None) -> Iterator[EventTuple]:
-        """The events from version `first` to `last` (to the end if None) as they are stored, ascending."""
+        """Yield the events from version `first` to `last` (to the end if None) as stored, ascending."""
         ...
 
     def segments(self, stream: str, first: int, below: int | None = None) -> Iterator[Segment]:
-        """The pieces in which bodies are stored that begin with body `first` or a later one, ascending.
+        """Yield the stored pieces of bodies that begin with body `first` or a later one, ascending.
 
         With `below` only those that begin with a lower body than that.
         """
         ...
 
     def faults(self) -> list[str]:
-        """What only the store can find wrong with the log as a whole, a sentence each; reads all of it."""
+        """Return what only the store can find wrong with the whole log, a sentence each; reads all of it."""
         ...
 
     # What lies beside the log, and what is taken out of it.
 
     def no_run_yet(self) -> str:
-        """What to say of a log without a run: the run may be in a part that was not copied with it."""
+        """Say of a log without a run that the run may be in a part that was not copied with it."""
         ...
 
     def maybe_half(self) -> str | None:
-        """What to say where a run broke off and newer events may lie elsewhere; None where they cannot."""
+        """Say where newer events may lie after a run broke off; None where they cannot."""
         ...
 
     def purge(self, stream: str, below: int) -> int:
-        """Remove the bodies numbered below, whose hashes stay; returns how many segments held any.
+        """Remove the bodies numbered below, keep their hashes; return how many segments held any.
 
         The stream must be claimed, and must say in an event that they are purged.
 
@@ -146,7 +146,7 @@ class Log(Protocol):
         ...
 
     def compact(self) -> bool:
-        """Rebuild the log without what was purged; False when another program is in the way.
+        """Rebuild the log without what was purged; False when another program prevents it.
 
         Raises LogWriteError when the log cannot be written, for which a file needs as much room again.
         """

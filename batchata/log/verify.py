@@ -1,4 +1,4 @@
-"""Whether a log still says what was written to it."""
+"""Verify that a log still says what was written to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchata.log.port import Log
 
 
 class Problem(NamedTuple):
-    """What does not hold: the first version concerned, None where it is no event's, and a sentence."""
+    """What does not hold: the first version concerned, None where it is not an event's, and a sentence."""
 
     version: int | None
     text: str
@@ -31,7 +31,7 @@ _named = msgspec.json.Decoder(_Named).decode
 
 
 def verify(log: Log, stream: str, purged: int = 0) -> list[Problem]:
-    """What is wrong with a stream; empty when every commit and body is as it was written.
+    """Return what is wrong with a stream; empty when every commit and body is as it was written.
 
     Bodies numbered below `purged` were removed by a decision that the stream holds. Also right while the
     stream is being written. Commits that were removed whole from the end leave no trace in the log: only a
@@ -45,7 +45,7 @@ def verify(log: Log, stream: str, purged: int = 0) -> list[Problem]:
 
 
 def commit_of(log: Log, stream: str, head: str) -> int | None:
-    """The last version that a commit's hash (its hex digits, or the first) stands for; None for no commit."""
+    """Return the last version that a commit's hash (or its first hex digits) stands for, if any."""
     found = [
         each.commit.last_version
         for each in log.commits(stream)
@@ -55,7 +55,7 @@ def commit_of(log: Log, stream: str, head: str) -> int | None:
 
 
 def size_of(log: Log, stream: str) -> tuple[int, int, int]:
-    """How many events, commits and bodies the stream says it has."""
+    """Count the events, commits and bodies that the stream claims to have."""
     last = log.last_commit(stream)
     if last is None:
         return 0, 0, 0
@@ -63,7 +63,7 @@ def size_of(log: Log, stream: str) -> tuple[int, int, int]:
 
 
 def _to_its_end(check: Iterator[Problem]) -> Iterator[Problem]:
-    """A log that cannot be read any further is a problem like the others."""
+    """Report a log that cannot be read any further as one more problem."""
     try:
         yield from check
     except LogError as exc:
@@ -92,7 +92,7 @@ def _gap(last: Commit, commit: Commit) -> Iterator[Problem]:
 
 
 def _commit_problems(log: Log, committed: Committed, last: Committed, purged: int) -> Iterator[Problem]:
-    """What is wrong with one commit, its events and its bodies."""
+    """Yield what is wrong with one commit, its events and its bodies."""
     commit = committed.commit
     segments: list[Segment] = []
     bodies: list[Problem] = []
@@ -131,7 +131,7 @@ def _missing(versions: list[int], commit: Commit) -> Iterator[Problem]:
 
 
 def _column_problems(rows: list[EventTuple]) -> Iterator[Problem]:
-    """Views and tools read columns beside the data; the chain covers them, unless all of it was forged."""
+    """Compare the columns beside the data, which views and tools read, with the data itself."""
     wrong = [(version, schema) for _, version, _, schema, _, *named, data in rows if named != _names(data)]
     for version, schema in wrong[:1]:
         yield Problem(
@@ -141,7 +141,7 @@ def _column_problems(rows: list[EventTuple]) -> Iterator[Problem]:
 
 
 def _names(data: str) -> list[Any] | None:
-    """The job and the item in an event's data; None where that is no JSON object."""
+    """Return the job and the item in an event's data; None where that is not a JSON object."""
     try:
         named = _named(data)
     except (msgspec.MsgspecError, UnicodeError, TypeError):

@@ -1,4 +1,4 @@
-"""The base URL of a provider: what is wrong with it, how to mend that, and how to name it without secrets."""
+"""Check a provider's base URL, explain what is wrong with it, and name it without secrets."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Address:
 
 
 def redacted(url: str) -> str:
-    """The URL as it may be kept and said: without user, password, query and fragment."""
+    """Return the URL as it may be stored and shown: without user, password, query and fragment."""
     return _EXTRA.sub("?…", _LOGIN.sub("", url))[:_LONGEST]
 
 
 def read_address(text: str, name: str) -> Address:
-    """The base URL that stands in the variable or argument of this name.
+    """Read the base URL in the variable or argument of this name.
 
     Raises ConfigurationError that says what is wrong with it, without quoting a secret in it.
     """
@@ -73,7 +73,7 @@ def _fault(text: str) -> str | None:
 
 
 def _named(text: str) -> str:
-    """A faulty URL for a message; a password may hold what ends a host, so all before the last @ goes."""
+    """Return a faulty URL for a message, without anything before the last @, where a password may be."""
     before, login, shown = text.rpartition("@")
     if login and "//" in before:
         shown = f"{before.partition('//')[0]}//{shown}"
@@ -89,7 +89,7 @@ def _with_a_scheme(named: str) -> str | None:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether it has a host, and a port that exists if any."""
+    """Whether it has a host, and a valid port if any."""
     try:
         parts = urlsplit(text)
         return bool(parts.hostname) and (parts.port is None or parts.port > 0) and "\\" not in text

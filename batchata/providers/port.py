@@ -1,4 +1,4 @@
-"""What Batchata needs of a provider of batches: a client (I/O) and a dialect (pure), and their values."""
+"""Define what Batchata needs of a provider: a client (I/O) and a dialect (pure), and their values."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Envelope(NamedTuple):
 
 
 class SharedBeginning(NamedTuple):
-    """Up to where all requests are alike: `level` as in CachePlan, and about how many tokens that are."""
+    """How far all requests are alike: `level` as in CachePlan, and about how many tokens that is."""
 
     level: str | None
     blocks: int
@@ -92,17 +92,17 @@ class Template(Protocol):
 
     @property
     def size(self) -> int:
-        """How many bytes it adds to `Inputs.request_size`, at most."""
+        """Return how many bytes it adds to `Inputs.request_size`, at most."""
         ...
 
     @property
     def token_bound(self) -> int:
-        """How many input tokens it adds to `Inputs.token_bound`, at most."""
+        """Return how many input tokens it adds to `Inputs.token_bound`, at most."""
         ...
 
     @property
     def expected_tokens(self) -> int:
-        """The input tokens it is expected to add to `Inputs.expected_tokens`."""
+        """Return how many input tokens it is expected to add to `Inputs.expected_tokens`."""
         ...
 
     @property
@@ -112,35 +112,35 @@ class Template(Protocol):
 
     @property
     def cache(self) -> CachePlan | None:
-        """What it has cached."""
+        """The plan of what it has cached."""
         ...
 
     @property
     def unbounded(self) -> str | None:
-        """What lets a request cost any amount, such as a tool that the provider runs; None as a rule."""
+        """What lets a request cost any amount, such as a tool that the provider runs; usually None."""
         ...
 
     def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
-        """One request of a batch. A `note` tells the model what was wrong with its previous answer.
+        """Encode one request of a batch. A `note` tells the model what was wrong with its previous answer.
 
         Raises FileInputError when a file is not the one that was checked.
         """
         ...
 
     def note_size(self, note: str) -> int:
-        """How many bytes a note adds to a request, at most; as many tokens at most, too."""
+        """Return how many bytes a note adds to a request, at most; as many tokens at most, too."""
         ...
 
     def limited_to(self, max_tokens: int) -> Template:
-        """The same with another limit of the answers."""
+        """Return the same template with another limit of the answers."""
         ...
 
     def caching(self, plan: CachePlan) -> Template:
-        """The same with what the plan says cached."""
+        """Return the same template with the plan's prefix cached."""
         ...
 
     def shared_beginning(self, inputs: Inputs) -> SharedBeginning:
-        """What all requests for these inputs, of which there are some, begin with."""
+        """Return what all requests for these inputs, of which there are some, begin with."""
         ...
 
 
@@ -163,26 +163,26 @@ class Model(Protocol):
         ...
 
     def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """A copy of the parameters for all requests as plain JSON values, without those that are None.
+        """Return a copy of the parameters for all requests as plain JSON values, without those that are None.
 
         Raises InvalidInputError for a parameter that would make every request fail.
         """
         ...
 
     def check_max_tokens(self, value: object) -> None:
-        """Raises InvalidInputError for what is no limit of an answer of this model."""
+        """Raise InvalidInputError for an invalid output limit for this model."""
         ...
 
     def place(self, params: Mapping[str, Any]) -> str | None:
-        """Where inference is to take place, as prices tell places apart; None where parameters do not say."""
+        """Return where inference is to take place, in the terms of prices; None if parameters do not say."""
         ...
 
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
-        """The tokens of thinking that an answer is expected to begin with."""
+        """Return the tokens of thinking that an answer is expected to begin with."""
         ...
 
     def checks(self, cited: bool, params: Mapping[str, Any]) -> Checks:
-        """The checks of inputs, which go out with these parameters."""
+        """Return the checks of inputs, which go out with these parameters."""
         ...
 
     def caches(self, params: Mapping[str, Any]) -> bool:
@@ -190,19 +190,19 @@ class Model(Protocol):
         ...
 
     def output_format(self, schema: dict[str, Any], cited: bool) -> dict[str, Any]:
-        """The native output format of answers that fit the schema.
+        """Return the native output format of answers that fit the schema.
 
         Raises NotNative where there is none.
         """
         ...
 
     def template(self, params: Mapping[str, Any], route: Route, prompt: str | None, cited: bool) -> Template:
-        """What all requests of a run have in common, given checked parameters."""
+        """Return what all requests of a run have in common, given checked parameters."""
         ...
 
 
 class Dialect(Protocol):
-    """What one provider's requests and result lines look like: pure, and used without its SDK."""
+    """One provider's requests and result lines: pure, and used without its SDK."""
 
     @property
     def name(self) -> str:
@@ -215,29 +215,29 @@ class Dialect(Protocol):
         ...
 
     def model(self, name: str, today: date) -> Model:
-        """The model of that id; warns when requests to it are expected to fail.
+        """Return the model of that id; warn when requests to it are expected to fail.
 
         Raises UnsupportedModelError for a name that is no model's of this provider.
         """
         ...
 
     def price_rules(self, model: str) -> PriceRules:
-        """What the price tables need to be told of the model."""
+        """Return what the price tables need to know of the model."""
         ...
 
     def outcome(self, line: bytes) -> Outcome:
-        """What one result line says, whether it just arrived or is in a log.
+        """Decode one result line, whether it just arrived or is in a log.
 
         Raises IncompleteResultsError for a line that is no whole result, as a cut download leaves it.
         """
         ...
 
     def blocks(self, line: bytes) -> list[Block]:
-        """Only the content blocks of a stored result line: all that a result is read from."""
+        """Decode only the content blocks of a stored result line: all that a result is read from."""
         ...
 
     def sources(self, body: bytes) -> Sources:
-        """What an item's input, as the log holds it, can be cited by."""
+        """Return what an item's input, as the log holds it, can be cited by."""
         ...
 
 
@@ -258,7 +258,7 @@ class Client(Protocol):
 
     @property
     def clock(self) -> int | None:
-        """Microseconds since 1970 UTC by the provider's own clock; None before it has answered."""
+        """Return microseconds since 1970 UTC by the provider's own clock; None before it has answered."""
         ...
 
     def check(self) -> None:
@@ -269,7 +269,7 @@ class Client(Protocol):
         ...
 
     def count_tokens(self, request: bytes) -> int:
-        """The input tokens of one request of a batch, given as its JSON object; it is not billed."""
+        """Count the input tokens of one request of a batch, given as its JSON object; this is not billed."""
         ...
 
     def submit(self, body: bytes | IO[bytes]) -> Batch:
@@ -281,14 +281,14 @@ class Client(Protocol):
         ...
 
     def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
-        """How far these batches are; ids that the provider does not know are left out.
+        """Return how far these batches are; ids that the provider does not know are left out.
 
         `since` is a time before which none of them was created.
         """
         ...
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
-        """The results of an ended batch, in the provider's order, some hundred at a time.
+        """Yield the results of an ended batch, in the provider's order, some hundred at a time.
 
         Raises ProviderUnavailableError or IncompleteResultsError when they end too early.
         """
@@ -299,11 +299,11 @@ class Client(Protocol):
         ...
 
     def close(self) -> None:
-        """Break off the calls under way in other threads. For ever: no later call sends anything either."""
+        """Break off the calls under way in other threads, for good: no later call sends anything either."""
         ...
 
     def find(self, since: int, size: int) -> Iterator[Batch]:
-        """The batches created at or after `since` that hold `size` requests or may do so, newest first.
+        """Yield batches created at or after `since` that hold, or may hold, `size` requests, newest first.
 
         Raises UnreadableReplyError at its end when there may be more that cannot be read.
         """

@@ -1,4 +1,4 @@
-"""What a model's tokens cost: by the user's own prices, genai-prices, or tokencost's table."""
+"""Find what a model's tokens cost: by the user's own prices, genai-prices, or tokencost's table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _TOKENCOST_FIELDS = {
 
 
 def find_price(model: str, at: datetime) -> ModelPrice | None:
-    """The model's list prices at a time, or None when no source knows the model."""
+    """Return the model's list prices at a time, or None when no source knows the model."""
     rules = price_rules(model)
     if rules.listed is None:
         return None
@@ -95,7 +95,7 @@ def _from_tokencost(model: str, rules: PriceRules) -> ModelPrice | None:
 
 @cache
 def _tokencost_table() -> Mapping[str, Mapping[str, Any]]:
-    """tokencost's own file, read without importing tokencost, which takes seconds to bring in the SDK."""
+    """Read tokencost's own file without importing tokencost, which takes seconds to load the SDK."""
     spec = importlib.util.find_spec("tokencost")
     if spec is None or not spec.submodule_search_locations:
         return {}
@@ -116,7 +116,7 @@ _MEANING = "USD per million tokens, before the batch discount"
 
 
 def given_price(prices: Prices | str | os.PathLike[str] | None, model: str) -> ModelPrice | None:
-    """The price that the user gave for the model; None when no prices were given at all.
+    """Return the price that the user gave for the model; None when no prices were given at all.
 
     A price list maps models to list prices in USD per million tokens, before the batch discount: `input` and
     `output`, and where it matters `cache_write_5m`, `cache_write_1h` and `cache_read`, and `web_search` per
@@ -134,7 +134,7 @@ def given_price(prices: Prices | str | os.PathLike[str] | None, model: str) -> M
 
 
 def _chosen(prices: object, model: str, source: str, *, shared: bool) -> ModelPrice:
-    """A file may be shared by many scripts, an argument is for this run."""
+    """Choose between the argument and a file: a file may be shared by many scripts."""
     if not isinstance(prices, Mapping) or not all(isinstance(name, str) for name in prices):
         raise InvalidInputError(
             f"{source}: has to map models to prices, such as {{{model!r}: {_EXAMPLE}}} ({_MEANING}), "
@@ -181,7 +181,7 @@ def _model_price(entry: object, model: str, source: str) -> ModelPrice:
 
 
 def _amount(value: object) -> Decimal:
-    """A float is taken as it is printed."""
+    """Read an amount; a float counts as printed."""
     try:
         price = Decimal(str(value)) if isinstance(value, str | int | float | Decimal) else Decimal("NaN")
     except InvalidOperation:
@@ -223,7 +223,7 @@ class _Given(pydantic.BaseModel):
         return found
 
     def units(self, rules: PriceRules) -> UnitPrices:
-        """The same as the log counts them."""
+        """Return the same by the log's kinds of units."""
         searches = self.web_search
         listed = rules.web_searches if searches is None else EXACT.multiply(searches, _THOUSAND)
         return UnitPrices(
@@ -246,7 +246,7 @@ class _ModelPrices(_Given):
 
 
 def _wrong(exc: pydantic.ValidationError, place: str) -> str:
-    """What to change: a name that is none first, then an amount, then what is missing."""
+    """Say what to change: an unknown name first, then an amount, then what is missing."""
     order = {"extra_forbidden": 0, "missing": 2}
     error = min(exc.errors(), key=lambda error: order.get(error["type"], 1))
     *outer, name = error["loc"] or ("",)

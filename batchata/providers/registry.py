@@ -1,4 +1,4 @@
-"""Which providers there are: the dialect and the client of each, by its name or by a model's."""
+"""Register the providers: the dialect and the client of each, by its name or by a model's."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _DIALECTS: dict[str, Dialect] = {_ANTHROPIC.name: _ANTHROPIC, _OPENAI.name: _OPE
 
 
 def dialect_for(model: object) -> Dialect:
-    """The dialect of the provider that a run with this model goes to; it says itself which models it has."""
+    """Return the dialect of the provider that a run with this model goes to."""
     return _ANTHROPIC
 
 
 def dialect_of(started: RunStarted) -> Dialect:
-    """The dialect in which a run in a log was sent and answered.
+    """Return the dialect in which a run in a log was sent and answered.
 
     Raises LogVersionError for a provider that this Batchata does not have.
     """
@@ -38,13 +38,13 @@ def dialect_of(started: RunStarted) -> Dialect:
 
 
 def price_rules(model: str) -> PriceRules:
-    """What the price tables need to be told of a model, by its provider."""
+    """Return what the price tables need to know of a model, by its provider."""
     return dialect_for(model).price_rules(model)
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """With which key and to which URL calls are made; None leaves either to the SDK's environment.
+    """The key and the URL of calls; None leaves either to the SDK's environment.
 
     Neither is ever shown.
     """
@@ -53,14 +53,14 @@ class Access:
     base_url: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Raise InvalidInputError for what is no text."""
+        """Raise InvalidInputError for what is not text."""
         for name in ("api_key", "base_url"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise InvalidInputError(f"{name} must be a text, or None, not a {type(value).__name__}")
 
     def client(self, provider: str) -> Client:
-        """A client of the provider of that name; its SDK is imported only now, because that takes a second.
+        """Return a client of the provider of that name; its SDK is imported only now, which takes a second.
 
         Raises ConfigurationError where there is none yet.
         """

@@ -1,4 +1,4 @@
-"""The commands of `python -m batchata.replay`; what they do is imported when they run."""
+"""Define the commands of `python -m batchata.replay`; their code is imported when they run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def show(
     every_job: Annotated[bool, typer.Option("--all", help="Show all jobs of a long list.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The run at a glance, and what happens to it next.
+    """Show where the run stands, and what happens to it next.
 
     When the log holds several runs and none is chosen, a list of them.
 
@@ -79,7 +79,7 @@ def events(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """The timeline: one line per event, oldest first.
+    """Print the timeline: one line per event, oldest first.
 
     \b
     events runs.db                         everything
@@ -101,7 +101,7 @@ def item(
     full: Annotated[bool, typer.Option("--full", help="Cut no text short.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """One item's life, from the request to the cited answer.
+    """Show one item's history, from the request to the cited answer.
 
     In the answer, what is cited stands between angle quotes: «52.00»[1] rests on citation 1.
 
@@ -123,7 +123,7 @@ def costs(
     every_job: Annotated[bool, typer.Option("--all", help="Show all jobs of a long list.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What was spent, at which prices, and what is reserved.
+    """Show what was spent, at which prices, and what is reserved.
 
     By kind of token, with each price and where it came from, and by job.
     When the log holds several runs and none is chosen, what each has cost, and each model.
@@ -153,7 +153,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace results that are there already.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The results as files, from the log alone.
+    """Write the results as files, from the log alone.
 
     json makes DIR what results_dir was, byte for byte; the others make one file, results.FORMAT, a row per
     item, with where it came from: run, attempt, job, batch, model, cost, status. Exit code 1 when an answer
@@ -183,7 +183,7 @@ def diff(
     every_job: Annotated[bool, typer.Option("--all", help="Show all jobs of a long list.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What changed in the run between two moments.
+    """Show what changed in the run between two moments.
 
     \b
     diff runs.db 120 240                   between two versions
@@ -205,7 +205,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Whether the log can be trusted.
+    """Check whether the log can be trusted.
 
     Exit code 0 when everything holds, 1 with what does not.
     Finds every change of an event or a body, gaps, missing bodies, sums that do not add up, and events from
@@ -250,7 +250,7 @@ def report(
     run: RunId = None,
     at: Annotated[str | None, typer.Option("--at", metavar="MOMENT", help=_AT)] = None,
 ) -> None:
-    """The run as one HTML file that opens from disk, for somebody who has neither the log nor Batchata.
+    """Write the run as one HTML file that opens from disk, without the log or Batchata.
 
     It holds prompts, answers and cited passages (at most 30 MB: long texts of a huge run are cut), loads
     nothing, and is readable by its owner alone. The same log gives the same file.
@@ -265,7 +265,7 @@ def report(
 
 
 def main() -> None:
-    """Run the command line of this process and end it: 0, or 2 when what was asked for is not there."""
+    """Run the command line and end the process: 0, or 2 when what was asked for does not exist."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail

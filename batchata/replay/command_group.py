@@ -1,4 +1,4 @@
-"""How the command line finds its command: `show` unless another is named; and how it ends on an error."""
+"""Find the command in the arguments (`show` unless another is named), and end on errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchata.text import clean
 
 
 def damaged(arguments: Iterable[str]) -> str | None:
-    """What is wrong with the first log among a command's arguments; None when it is as it was written."""
+    """Describe the damage of the first log among a command's arguments; None when it is undamaged."""
     from batchata.log import read_log
     from batchata.log.verify import verify
 
@@ -57,7 +57,7 @@ class ReplayGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; an error of ours or of the caller's is one line and exit code 2."""
+        """Run the command; an expected error is one line and exit code 2."""
         arguments = [*ctx.args]  # invoking takes them away
         try:
             result = super().invoke(ctx)

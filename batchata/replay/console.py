@@ -1,4 +1,4 @@
-"""How text gets onto the terminal or into a pipe: labelled lines and columns, never cut off."""
+"""Write text to the terminal or into a pipe: labelled lines and columns, never cut off."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class Paper:
         self.width = self._console.width if bounded else _UNBOUNDED
 
     def line(self, text: str = "", style: str = "") -> None:
-        """One line, as long as it is."""
+        """Print one line, as long as it is."""
         self._print(Text(text, style))
 
     def field(self, label: str, text: str, style: str = "") -> None:
-        """A labelled text, wrapped between words beside its label."""
+        """Print a labelled text, wrapped between words beside its label."""
         beside = max(self.width - _LABEL, 20)
         for position, part in enumerate(wrap(text, beside, break_long_words=False, break_on_hyphens=False)):
             head = label if position == 0 else ""
             self._print(Text.assemble((f"{head:<{_LABEL - 1}} ", "bold"), (part, style)))
 
     def literal(self, label: str, text: str) -> None:
-        """A labelled line that keeps every blank and is never wrapped by us."""
+        """Print a labelled line that keeps every blank and is never wrapped."""
         self._print(Text.assemble((f"{label:<{_LABEL - 1}} ", "bold"), text))
 
     def columns(self, lines: Sequence[str]) -> None:
-        """Aligned lines, the first of which are the heads."""
+        """Print aligned lines, the first of which are the heads."""
         self.line(lines[0], "bold")
         for line in lines[1:]:
             self.line(line)
@@ -56,18 +56,18 @@ class Paper:
 
 
 def as_json(value: object) -> str:
-    """The value as one line of JSON, in ASCII: safe in every encoding and on every terminal."""
+    """Encode the value as one line of JSON, in ASCII: safe in every encoding and on every terminal."""
     text = msgspec.json.encode(value).decode()
     return text if text.isascii() else json.dumps(json.loads(text), separators=(",", ":"))
 
 
 def print_json(value: object) -> None:
-    """One JSON value, indented, in ASCII: safe in every encoding and on every terminal."""
+    """Print one JSON value, indented, in ASCII: safe in every encoding and on every terminal."""
     sys.stdout.write(msgspec.json.format(as_json(value), indent=2) + "\n")
 
 
 def aligned(rows: Sequence[Row], right: Collection[int] = ()) -> list[str]:
-    """The rows as lines with aligned columns; `right` are the positions of those with numbers."""
+    """Return the rows as lines with aligned columns; `right` are the positions of number columns."""
     # Not rich's Table: that folds or crops what is too wide, and ids must stay whole.
     widths = [max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
     return ["  ".join(_cells(row, widths, right)).rstrip() for row in rows]

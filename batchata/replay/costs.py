@@ -1,4 +1,4 @@
-"""What `costs` prints: the ledger of a run, or what each run of a log has cost."""
+"""Print the ledger of a run, or what each run of a log has cost: `costs`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchata.views.costs import KINDS, Entry, Ledger, by_model, cost_at, read_l
 
 
 def runs_json(ledgers: dict[str, Ledger]) -> dict[str, Any]:
-    """The ledgers of several runs, by their run ids, and the totals of each model."""
+    """Return the ledgers of several runs, by their run ids, and the totals of each model."""
     return {
         "runs": [ledger_json(stream, ledger) for stream, ledger in ledgers.items()],
         "by_model": {model: _entry_json(entry) for model, entry in by_model(ledgers.values()).items()},
@@ -25,7 +25,7 @@ def runs_json(ledgers: dict[str, Ledger]) -> dict[str, Any]:
 
 
 def ledger_json(stream: str, ledger: Ledger) -> dict[str, Any]:
-    """Everything that `costs` tells of one run; `total_cost`, `cost` and `price` are null where unknown."""
+    """Return everything that `costs` shows of one run; unknown amounts are null."""
     run = ledger.history.run
     return {
         "run_id": stream,
@@ -74,7 +74,7 @@ _MILLIONTH = Decimal("0.000001")
 
 
 def show_costs(path: str, run_id: str | None, *, every_job: bool, json: bool) -> None:
-    """Print the ledger of the run, or, when the log holds several and none is chosen, what each has cost.
+    """Print the ledger of the run; without a choice among several, what each has cost.
 
     Raises LogError when the file is no readable log, InvalidInputError when it holds no such run.
     """

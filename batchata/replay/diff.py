@@ -1,4 +1,4 @@
-"""What `diff` prints: what changed in the state of a run between two moments."""
+"""Print what changed in the state of a run between two moments: `diff`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _print_jobs(paper: Paper, changes: Changes, every_job: bool) -> None:
 
 
 def _told(found: dict[str, tuple[Any, Any]]) -> list[str]:
-    """What of a job's changes is worth a word; the rest is in the JSON."""
+    """Return the changes of a job that are worth a word; the rest is in the JSON."""
     names = [name for name in _OF_JOBS if name in found and any(found[name])]
     return [name for name in names if name != "counts" or "outcomes" not in names]
 

@@ -1,4 +1,4 @@
-"""The events of one run, one line each, read and printed a page at a time."""
+"""Print the events of one run, one line each, a page at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from batchata.text import by_kind, clean, iso, item_ranges, moment, number_of, s
 
 
 def sentence(event: Event) -> str:
-    """The facts of the event that matter to a reader, on one line."""
+    """Write the facts of the event that matter to a reader, on one line."""
     return _SENTENCES[type(event)](event)
 
 
@@ -207,7 +207,7 @@ _TYPE_WIDTH = max(map(len, EVENT_TYPES))
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which events to show; all conditions hold together, and an empty one is none."""
+    """Which events to show; all conditions must hold, and an empty one always does."""
 
     types: list[str]
     job: int | None
@@ -268,7 +268,7 @@ def _check_types(types: list[str]) -> None:
 
 
 def _followed(log: Log, stream: str) -> Iterator[Recorded]:
-    """Every event, those to come included, until the run is complete."""
+    """Yield every event, those to come included, until the run is complete."""
     version, ended = 0, False
     while True:
         for recorded in log.events(stream, after=version):

@@ -1,4 +1,4 @@
-"""What `export` writes: a run's results as files, from its log alone."""
+"""Write a run's results as files, from its log alone: `export`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OURS = {"processed": re.compile(r"job_\d+_results\.json"), "raw": re.compile(r"
 
 
 def make_room(folder: Path, format: str, *, force: bool) -> None:
-    """See to it that nothing is overwritten unasked, and that no older results stay among the new ones.
+    """Make sure that nothing is overwritten unasked, and that no older results stay among the new ones.
 
     With `force`, results that an earlier export or a run wrote there are replaced: their files are removed.
     Raises InvalidInputError for what is in the way.
@@ -50,7 +50,7 @@ def make_room(folder: Path, format: str, *, force: bool) -> None:
 
 
 def _written_to(folder: Path, format: str) -> list[Path]:
-    """What an export makes or replaces below the folder."""
+    """Return what an export makes or replaces below the folder."""
     if format != "json":
         return [folder / f"results.{format}"]
     inside = [folder / name for name in _OURS]
@@ -111,7 +111,7 @@ class Watched(Reader):
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote; `misread` answers that the run took could not be read, and are null."""
+    """What an export wrote; `misread` counts answers that the run accepted and this model could not read."""
 
     run_id: str
     files: list[Path]
@@ -123,7 +123,7 @@ class Exported:
 def export_run(
     path: str, folder: str, run_id: str | None, *, format: Format, model: str | None, force: bool, json: bool
 ) -> bool:
-    """Write the results of a run to a folder and say so; False when answers could not be read for it.
+    """Write the results of a run to a folder and say so; return False when answers could not be read for it.
 
     `model` names another response model (module:Class) to read the answers with. Without `force` nothing
     that is there already is overwritten.
@@ -143,7 +143,7 @@ def export_run(
 def write_results(
     log: Log, run: Run, folder: Path, format: Format, model: str | None, *, force: bool
 ) -> Exported:
-    """The results as files below the folder."""
+    """Write the results as files below the folder."""
     how = RunReader.of(run, model)
     reader = Watched(how.reader.response_model, how.reader.enable_citations)
     how = RunReader(reader, how.again)
@@ -175,7 +175,7 @@ def _settings(run: Run, folder: Path) -> Settings:
 
 
 class _Writer(ResultsWriter):
-    """Writes what the run itself wrote; the log can give it again, so nobody waits for the disk."""
+    """Writes what the run itself wrote, without syncing to disk: the log can give it again."""
 
     durable = False
 

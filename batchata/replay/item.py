@@ -1,4 +1,4 @@
-"""What `item` prints: one item's whole life on one screen."""
+"""Print one item's whole history on one screen: `item`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from batchata.views.results import flat
 
 
 def item_json(life: Life, answer: Answer) -> dict[str, Any]:
-    """Everything that `item` tells, texts whole; bytes of documents are counted, not shown.
+    """Return everything that `item` shows, texts whole; bytes of documents are counted, not shown.
 
     `request.input` and `answer` are null once purged or before there is one. In `answer.cited` characters
     `start` to `end` (exclusive) rest on the citations with these positions in `answer.citations`.
@@ -110,7 +110,7 @@ _PURGED = "its body was purged from the log; the history stays"
 def show_item(
     path: str, run_id: str | None, index: int, *, model: str | None, full: bool, json: bool
 ) -> None:
-    """Print the item's life; see `read_life` for `model`.
+    """Print the item's history; see `read_life` for `model`.
 
     Raises LogError when the file is no readable log, InvalidInputError when it holds no such run or item.
     """

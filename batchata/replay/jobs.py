@@ -1,4 +1,4 @@
-"""The jobs of a run, as a table that never cuts an id off."""
+"""Print the jobs of a run as a table that never cuts an id off."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BELOW = 3  # columns that go into a second line where the first would be too lo
 
 
 def print_jobs(paper: Paper, history: History, now: int, *, every_job: bool) -> None:
-    """All jobs, or of many the open ones and the last."""
+    """Print all jobs; of many, the open ones and the last."""
     jobs = list(history.run.jobs.values())
     shown = jobs if every_job else most_telling(jobs, set(history.run.open))
     rows = [_HEADS, *(_row(history, job, now) for job in shown)]
@@ -33,7 +33,7 @@ def print_jobs(paper: Paper, history: History, now: int, *, every_job: bool) -> 
 
 
 def most_telling(jobs: list[Job], open_jobs: set[int]) -> list[Job]:
-    """At most 20 jobs in their order: open ones before closed ones, later before earlier."""
+    """Return at most 20 jobs in their order: open ones before closed ones, later before earlier."""
     ranked = sorted(jobs, key=lambda job: (job.number in open_jobs, job.number))
     return sorted(ranked[-_MOST_JOBS:], key=lambda job: job.number)
 
@@ -60,7 +60,7 @@ def _row(history: History, job: Job, now: int) -> list[str]:
 
 
 def _requests(history: History, job: Job) -> str:
-    """What became of its requests, or why there are none."""
+    """Say what became of its requests, or why there are none."""
     refusal = history.refusals.get(job.number)
     if refusal is not None and job.batch_id is None:
         return clean(refusal.kind)
@@ -70,6 +70,6 @@ def _requests(history: History, job: Job) -> str:
 
 
 def _took(job: Job, now: int) -> str:
-    """From the intent to the last result; an open job counts on."""
+    """Return the time from the intent to the last result; an open job counts on."""
     end = job.completed_at
     return f"{span(now - job.started_at)} so far" if end is None else span(end - job.started_at)

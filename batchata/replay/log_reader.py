@@ -1,4 +1,4 @@
-"""A log for programs: its runs, their state at any moment, their events and their results."""
+"""Read a log from a program: its runs, their state at any moment, their events and their results."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ type Moment = int | str | datetime
 
 
 class HasLog(Protocol):
-    """What keeps its run in a log: a `BatchManager` or a `BatchJob`, also one without a `state_path`."""
+    """Anything that keeps its run in a log: a `BatchManager` or a `BatchJob`, also without a `state_path`."""
 
     def open_log(self) -> Log:
-        """The log, for reading."""
+        """Open the log for reading."""
         ...
 
 
 def open(source: str | os.PathLike[str] | HasLog) -> Archive:
-    """The log in this file, for reading only: also while a run is being written, and never changed.
+    """Open the log in this file for reading only: also while a run is being written, and never changed.
 
     Instead of a path give a `BatchManager` or a `BatchJob`: without a `state_path` its log is in memory.
 
@@ -67,7 +67,7 @@ class Archive:
         return [RecordedRun(self._log, stream) for stream in self._log.streams()]
 
     def run(self, run_id: str | None = None) -> RecordedRun:
-        """The run of this name, or the only one.
+        """Return the run of this name, or the only one.
 
         Raises InvalidInputError, which names the runs there are, LogError when there is none yet.
         """
@@ -143,17 +143,17 @@ class RecordedRun:
         return recorded.event
 
     def show(self) -> dict[str, Any]:
-        """What `replay show --json` prints: identity, status, counts, costs, failures and jobs, as values."""
+        """Return what `replay show --json` prints: identity, status, counts, costs, failures and jobs."""
         history = read_history(self._log, self.run_id)
         return overview(history, is_alive(history.process), self.head)
 
     @property
     def head(self) -> str | None:
-        """The hash of all that the log holds of the run, in hex; see `replay verify --head`."""
+        """Return the hash of all that the log holds of the run, in hex; see `replay verify --head`."""
         return self._log.head(self.run_id)
 
     def state_at(self, moment: Moment | None = None) -> Run:
-        """The state that the runner had then: items in columns, jobs, and totals.
+        """Return the state that the runner had then: items in columns, jobs, and totals.
 
         `moment` is a version (120), a datetime, or a text as `replay show --at` takes it ("2026-11-22T10:00",
         "-1h"); times without a zone are UTC. None is now.
@@ -165,7 +165,7 @@ class RecordedRun:
     def events(
         self, *, after: int = 0, types: Collection[str | type[Event]] | None = None
     ) -> Iterator[Recorded]:
-        """Every event with a version above `after` as (version, at, event), page by page; `at` is in µs.
+        """Yield every event with a version above `after` as (version, at, event), page by page; `at` in µs.
 
         `types` narrows them: classes of `batchata.core.events`, or their names, such as "job_completed".
         """
@@ -173,7 +173,7 @@ class RecordedRun:
         return self._log.events(self.run_id, after=after, types=names)
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
-        """Every item in input order, one by one, as `BatchManager.items()` gives them.
+        """Yield every item in input order, as `BatchManager.items()` does.
 
         Results are instances of a model made from the log's description of the run's own. With
         `response_model` the stored answers are read again with that one, and its verdict counts.

@@ -1,4 +1,4 @@
-"""Which run of a log is meant."""
+"""Find the run of a log that is meant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_NAMES = 20
 
 @contextmanager
 def reading(path: str, *, moving: bool = False) -> Iterator[Log]:
-    """The log, for reading only: as it is now to the end of the block, or, if `moving`, as it grows.
+    """Open the log for reading only: as it is now to the end of the block, or, if `moving`, as it grows.
 
     Raises LogError, also when no run has begun in it yet.
     """
@@ -30,7 +30,7 @@ def reading(path: str, *, moving: bool = False) -> Iterator[Log]:
 
 
 def the_run(log: Log, path: str, run_id: str | None) -> str:
-    """The run of this name, or the only one.
+    """Return the run of this name, or the only one.
 
     Raises InvalidInputError, which names the runs there are.
     """

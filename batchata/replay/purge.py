@@ -1,4 +1,4 @@
-"""What `purge` does: the bodies of a finished run leave the log, its history stays."""
+"""Remove the bodies of a finished run from the log, and keep its history: `purge`."""
 
 from __future__ import annotations
 

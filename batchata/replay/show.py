@@ -1,4 +1,4 @@
-"""What `show` prints: one run at a glance, or a line for each when the log holds several."""
+"""Print one run, or a line for each when the log holds several: `show`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MOST_FAILURES = 5  # kinds of failure shown with an example
 def print_glance(
     log: Log, stream: str, history: History, *, now: int, every_job: bool, past: bool = False
 ) -> None:
-    """Identity, status, totals, cost, what went wrong, jobs, and what happens next.
+    """Print identity, status, totals, cost, failures, jobs, and what happens next.
 
     `past` says that `now` is a moment of the run's past, of which nothing later is known.
     """
@@ -78,7 +78,7 @@ def print_glance(
 
 
 def print_runs(path: str, histories: Sequence[History]) -> None:
-    """One line for each run of the log."""
+    """Print one line for each run of the log."""
     paper = Paper()
     paper.line(f"{clean(path)} holds {number_of(len(histories), 'run')}; --run ID shows one of them")
     paper.line()
@@ -146,7 +146,7 @@ def _items(paper: Paper, history: History) -> None:
 
 
 def _failures(log: Log, stream: str, history: History) -> list[str]:
-    """Each kind of failure with its first item's message."""
+    """Yield each kind of failure with its first item's message."""
     shown = failures(log, stream, history, _MOST_FAILURES)
     texts = [
         f"{number_of(each.items, 'item')}: {clean(each.kind)}, e.g. item {each.index}: {short(each.message)}"
@@ -229,7 +229,7 @@ def watch_log(path: str, run_id: str | None, *, every_job: bool) -> None:
 
 
 def refuse_watching(at: str | None, json: bool) -> None:
-    """The past does not move, and one JSON object is one moment.
+    """Refuse to watch the past, which does not change, or to print JSON more than once.
 
     Raises InvalidInputError.
     """

@@ -1,4 +1,4 @@
-"""Where a run stands, in words, and what happens to it next."""
+"""Say in words where a run stands, and what happens to it next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INTERRUPTIONS = {
 
 
 def status_in_words(run: Run, process: Process | None, alive: bool | None, now: int) -> str:
-    """The status, and how far it can be trusted: a killed process leaves a run that says it is running."""
+    """Say the status, and how far to trust it: a killed process leaves a run that says it is running."""
     match run.status:
         case "completed":
             failed = f", {number_of(run.failed, 'item')} without a result" if run.failed else ""
@@ -33,7 +33,7 @@ def status_in_words(run: Run, process: Process | None, alive: bool | None, now: 
 
 
 def status_then(run: Run, process: Process | None) -> str:
-    """The status at a moment of the past, when a process that drove the run was there."""
+    """Say the status at a moment of the past, when a process drove the run."""
     if run.status != "running" or process is None:
         return status_in_words(run, process, None, run.updated_at)
     return f"running (process {process.pid} on {short(process.host)})"
@@ -53,7 +53,7 @@ def _running(process: Process | None, alive: bool | None) -> str:
 
 
 def what_next(run: Run, alive: bool | None, now: int) -> str:
-    """What the reader can expect or has to do."""
+    """Say what the reader can expect or has to do."""
     if run.status == "completed":
         if run.failed:
             failed = number_of(run.failed, "failed item")
@@ -75,7 +75,7 @@ def what_next(run: Run, alive: bool | None, now: int) -> str:
 
 
 def _enough(run: Run) -> str:
-    """Which limit would do, as far as the log tells."""
+    """Say which limit would be high enough, as far as the log shows."""
     parts = [
         f"{usd(limit)} for {what}"
         for limit, what in ((run.needed, "the next item"), (run.needed_for_all, "all"))
@@ -85,7 +85,7 @@ def _enough(run: Run) -> str:
 
 
 def _remaining(run: Run, now: int, *, sends: bool) -> list[str]:
-    """Every kind of open work, as something that the next process does, or one that may send no more."""
+    """Name every kind of open work, as what the next process does, or one that may send no more."""
     unsettled = len(run.jobs_with(JobStatus.STARTED, JobStatus.UNKNOWN))
     ended, running = len(run.jobs_with(JobStatus.ENDED)), len(run.jobs_with(JobStatus.SUBMITTED))
     items = run.items
@@ -105,7 +105,7 @@ def _remaining(run: Run, now: int, *, sends: bool) -> list[str]:
 
 
 def _kept_until(run: Run, now: int) -> str:
-    """The provider keeps results for 29 days, so nobody may wait for longer than that."""
+    """Say until when the provider keeps the results (29 days from a batch's creation)."""
     until = decide.kept_until(run)
     if until is None:
         return ""

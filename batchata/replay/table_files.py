@@ -1,4 +1,4 @@
-"""A table of results as a file: JSON lines, Parquet, or CSV and Excel without a text that is a formula."""
+"""Write a table of results as JSON lines, Parquet, or CSV and Excel with no text taken for a formula."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write_json_lines(file: IO[bytes], objects: Iterable[dict[str, Any]]) -> None
 
 
 def write_csv(file: IO[bytes], columns: list[Column], rows: Iterable[list[Any]]) -> None:
-    """UTF-8 with a head; no value is an empty cell, lists are JSON.
+    """Write UTF-8 with a head; None is an empty cell, lists are JSON.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front, and control characters,
     which a terminal would obey, are visible escapes.
@@ -67,7 +67,7 @@ def _guarded(text: str) -> str:
 
 
 def write_parquet(file: IO[bytes], columns: list[Column], rows: Iterable[list[Any]]) -> None:
-    """Typed columns; money is an exact decimal, lists of objects are lists of structs.
+    """Write typed columns; money is an exact decimal, lists of objects are lists of structs.
 
     Raises ConfigurationError without pyarrow, InvalidInputError for a value that its column cannot hold.
     """
@@ -119,7 +119,7 @@ _LOOKS_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")  # to Excel, such a text is
 
 
 def write_xlsx(file: IO[bytes], table: Table, items: Iterable[ItemResult]) -> None:
-    """A workbook of two sheets: Items has a row per item, Citations a row per citation, with its item.
+    """Write a workbook: Items has a row per item, Citations a row per citation, with its item.
 
     Texts stay texts, whatever they begin with; numbers with more digits than Excel keeps are texts too.
 
@@ -158,7 +158,7 @@ class _Sheet:
         self.add([*heads], None)
 
     def add(self, values: list[Any], index: int | None) -> None:
-        """One row more, of the item of this index; None for the head."""
+        """Add one row, of the item of this index; None for the head."""
         self._rows += 1
         if self._rows > _MOST_SHEET_ROWS:
             raise InvalidInputError(
@@ -186,7 +186,7 @@ class _Sheet:
 
 
 def _for_excel(value: Any) -> Any:
-    """The value as a cell can hold it: a number, a day, a time in UTC, or a text."""
+    """Return the value as a cell can hold it: a number, a day, a time in UTC, or a text."""
     match value:
         case None | bool():
             return value

@@ -1,4 +1,4 @@
-"""One row for each item: where it came from, what it says, and what it cost."""
+"""Build one row for each item: where it came from, what it says, and what it cost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FORMATS: dict[str, Kind] = {"date": "date", "date-time": "time"}
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """What stands in a column: a `list` of `inner`, an `object` with `fields`, or one value.
+    """The type of a column: a `list` of `inner`, an `object` with `fields`, or one value.
 
     What has no single type of its own (unions, open dicts, anything) is "json": JSON as a text.
     """
@@ -57,7 +57,7 @@ TEXT, WHOLE, NUMBER, MONEY, YES_NO, JSON = (
 
 
 def result_columns(schema: Schema | None) -> list[Column]:
-    """`result` for texts; for a model a column for each value, `result.vendor.name` for a nested one."""
+    """Return `result` for texts; for a model one column per value, `result.vendor.name` for a nested one."""
     if schema is None:
         return [Column("result", TEXT)]
     top = _Types(schema).of(schema)
@@ -80,7 +80,7 @@ class _Types:
         self._under_way: list[str] = []
 
     def of(self, schema: Schema) -> Type:
-        """The type of a part of the schema."""
+        """Return the type of a part of the schema."""
         if "$ref" in schema:
             return self._referred(schema["$ref"].rsplit("/", 1)[-1])
         options = [o for o in schema.get("anyOf") or [] if o.get("type") != "null"]
@@ -174,7 +174,7 @@ class Table:
         self._has_fields = schema is not None
 
     def row(self, item: ItemResult) -> list[Any]:
-        """The item's values, one for each column; None where there is none."""
+        """Return the item's values, one for each column; None where there is none."""
         result = _tabular(item.result, self._has_fields)
         values = [_converted(_at(result, column.path), column.type) for column in self._of_result]
         cited = [flat_citations(item.citations)] if self._is_cited else []
@@ -182,7 +182,7 @@ class Table:
 
 
 def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
-    """Where the item's result came from and what it cost, by the names of the columns."""
+    """Return where the item's result came from and what it cost, by the names of the columns."""
     started, number = run.started, run.items.job[item.index]
     assert started is not None
     job = run.jobs.get(number)
@@ -210,19 +210,19 @@ def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
 
 
 def written(result: Result) -> Any:
-    """The result as JSON values, by field names."""
+    """Return the result as JSON values, by field names."""
     return result.model_dump(mode="json") if isinstance(result, pydantic.BaseModel) else result
 
 
 def _tabular(result: Result, has_fields: bool) -> Any:
-    """The result for its columns: calls of tools are one text, and have no fields."""
+    """Return the result for its columns: calls of tools are one text, and have no fields."""
     if not is_with_calls(result):
         return written(result)
     return None if has_fields else msgspec.json.encode(result).decode()
 
 
 def flat_citations(citations: Citations) -> list[dict[str, Any]] | None:
-    """The citations one after another, each with the `field` that it supports; None without a field."""
+    """Yield the citations in order, each with the `field` that it supports; None without a field."""
     if citations is None:
         return None
     if isinstance(citations, list):

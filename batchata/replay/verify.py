@@ -1,4 +1,4 @@
-"""What `verify` prints: that the log can be trusted, or what in it cannot."""
+"""Print whether the log can be trusted, or what in it cannot: `verify`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEAD = re.compile(r"[0-9a-f]{12,64}")
 
 
 def verify_log(path: str, run_id: str | None, head: str | None, *, json: bool) -> bool:
-    """Print what every check of the run, or of all runs, found; True when all hold.
+    """Print what every check of the run, or of all runs, found; return True when all hold.
 
     `head` is the hash that a run named when it ended, or at least 12 of its digits.
 
@@ -41,7 +41,7 @@ def verify_log(path: str, run_id: str | None, head: str | None, *, json: bool) -
 
 
 def verify_values(log: Log, place: str, run_id: str | None, head: str | None) -> dict[str, Any]:
-    """What `verify --json` prints; `place` is what messages call the log.
+    """Return what `verify --json` prints; `place` is the name of the log in messages.
 
     Raises what `verify_log` raises.
     """
@@ -51,7 +51,7 @@ def verify_values(log: Log, place: str, run_id: str | None, head: str | None) ->
 def _every_check(
     log: Log, place: str, run_id: str | None, wanted: str | None
 ) -> tuple[list[Verdict], list[Problem]]:
-    """The verdicts on the runs, and what is wrong with the log as a whole."""
+    """Return the verdicts on the runs, and what is wrong with the log as a whole."""
     with log.snapshot() as seen:
         of_file = [Problem(None, text) for text in seen.faults()]
         verdicts = _verdicts(seen, place, run_id, wanted, of_file)

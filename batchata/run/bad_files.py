@@ -1,4 +1,4 @@
-"""Files that could not be used, and files that were mended since: what of them the log says and follows."""
+"""Record files that could not be used, and files that were mended since."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KIND = "file_error"
 
 
 def refusals(inputs: Inputs, run: Run, first: int, end: int) -> list[ItemRefused]:
-    """An event for each of these items whose file cannot be used, unless it is under way or done already."""
+    """Return an event for each of these items whose file cannot be used, unless it is under way or done."""
     return [
         ItemRefused(index=index, error=RequestError(kind=KIND, message=why))
         for index, why in inputs.refused.items()
@@ -33,7 +33,7 @@ def _waits(run: Run, index: int) -> bool:
 def as_logged(
     log: Log, stream: str, added: Sequence[ItemsAdded], failed: Sequence[int], inputs: Inputs
 ) -> dict[int, bytes]:
-    """The digests by which the log knows items whose files are not what they were when they were added.
+    """Return the digests by which the log knows items whose files have changed since they were added.
 
     A failed item, and one whose file cannot be used, is known by its name alone: it is not sent as it is now.
     """
@@ -85,14 +85,14 @@ def _is_same(inputs: Inputs, index: int, file: dict[str, Any], by_name: bool) ->
 
 
 def _stem(name: str, index: int) -> str:
-    """Bytes without a name are called by their place, and by their kind once that is known."""
+    """Return the name without its ending; bytes without a name are called by their place and kind."""
     nameless = f"document-{index + 1}"
     return nameless if name.startswith(f"{nameless}.") else name
 
 
 @dataclass(slots=True)
 class Mended:
-    """What asking for failed items again comes to: events with their bodies, and the items to be sent."""
+    """What a retry of failed items leads to: events with their bodies, and the items to send."""
 
     events: list[Event] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Mended:
 
 
 def mend(log: Log, run: Run, inputs: Inputs, next_body: int) -> Mended:
-    """Failed items whose files changed get what is there now as their input, in bodies from `next_body` on.
+    """Take the present content of changed files as new inputs, in bodies from `next_body` on.
 
     An item that shared the request of one whose file changed has its own from here on.
     """
@@ -125,7 +125,7 @@ def mend(log: Log, run: Run, inputs: Inputs, next_body: int) -> Mended:
 
 
 def _failed(log: Log, run: Run, inputs: Inputs) -> Iterator[tuple[int, bool]]:
-    """The failed items, and whether the file of each is another one than the log has."""
+    """Yield the failed items, and whether the file of each has changed since the log recorded it."""
     assert run.started is not None
     failed = [index for index, status in enumerate(run.items.status) if status == ItemStatus.FAILED]
     if inputs.kind == "messages":
@@ -139,7 +139,7 @@ def _failed(log: Log, run: Run, inputs: Inputs) -> Iterator[tuple[int, bool]]:
 
 
 def _refused_again(log: Log, run: Run, inputs: Inputs, index: int) -> list[Event]:
-    """Why its file still cannot be used, unless the log says so already."""
+    """Return why its file still cannot be used, unless the log says so already."""
     assert run.started is not None
     versions = [version] if (version := run.items.outcome[index]) else []
     last = [recorded.event for recorded in log.events_at(run.started.run_id, versions)]

@@ -1,4 +1,4 @@
-"""Whether a run's requests are to have their shared beginning cached, and why."""
+"""Decide whether a run's requests have their shared prefix cached, and say why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchata.text import number_of, rounded
 
 
 def check_cache(cache: object) -> str | None:
-    """The argument `cache`, if it is one of those that there are.
+    """Return the argument `cache`, if it is a known value.
 
     Raises InvalidInputError.
     """
@@ -26,7 +26,7 @@ def check_cache(cache: object) -> str | None:
 def plan_cache(
     model: Model, inputs: Inputs, template: Template, price: ModelPrice | None, requests: int
 ) -> CachePlan:
-    """What so many requests cache of their beginning: up to the tools, the system prompt, or some block.
+    """Plan what so many requests cache of their prefix: up to the tools, the system prompt, or some block.
 
     Nothing, and why, where no beginning is shared, where it is too short, or where it does not pay.
     """

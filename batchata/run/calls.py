@@ -1,4 +1,4 @@
-"""What a worker does for a job: plain functions from picklable descriptions to values that it reports.
+"""Do a worker's calls for a job: plain functions from picklable descriptions to reported values.
 
 Nothing here touches the log or the state, so that threads need no locks and any executor could do it.
 """
@@ -46,12 +46,12 @@ class JobDescription:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A submission whose fate is unknown: what a batch of it would look like.
+    """A submission with an unknown outcome: what a batch of it would look like.
 
-    It was created between `since` and `until` (None: nobody knows), microseconds by the provider's clock.
-    `asked_at` is the time by ours. `not_ours` are batches
-    known to be another's. `same_key` says that it was sent with the key of today; if not, only a batch of the
-    run that is still visible (`anchors`, newest first) tells that this is the workspace it was sent to.
+    It was created between `since` and `until` (None: unknown), microseconds by the provider's clock.
+    `asked_at` is the time by ours. `not_ours` are batches known to be another's. `same_key` says that it was
+    sent with today's key; if not, only a batch of the run that is still visible (`anchors`, newest first)
+    shows that this is the workspace it was sent to.
     """
 
     job: int
@@ -162,7 +162,7 @@ def _built(description: JobDescription, refused: dict[int, str]) -> IO[bytes]:
 
 
 def build_body(description: JobDescription, refused: dict[int, str] | None = None) -> IO[bytes]:
-    """The body of the create call, positioned at its start.
+    """Build the body of the create call, positioned at its start.
 
     Files that cannot be used are put into `refused`, by place and with the reason, where the job leaves them
     out. Raises FileInputError where it does not.
@@ -220,7 +220,7 @@ def settle(provider: Client, lost: Lost, put: Put) -> None:
 
 
 def _candidates(provider: Client, lost: Lost) -> tuple[list[Batch], UnreadableReplyError | None]:
-    """The batches that may be the job's, and why there may be more that cannot be read."""
+    """Yield the batches that may be the job's, and why there may be more that cannot be read."""
     found: list[Batch] = []
     try:
         for batch in provider.find(lost.since, len(lost.custom_ids)):
@@ -232,7 +232,7 @@ def _candidates(provider: Client, lost: Lost) -> tuple[list[Batch], UnreadableRe
 
 
 def _whose(provider: Client, batch: Batch, custom_ids: Sequence[str]) -> str:
-    """By the first chunk of results, as a single line might be one that belongs nowhere.
+    """Judge whose batch it is by the first chunk of results: a single line might be a stray one.
 
     Foreign lines alone prove nothing where they are not as many as the requests: our own may be missing, or
     the download may have ended early.
@@ -252,7 +252,7 @@ def _whose(provider: Client, batch: Batch, custom_ids: Sequence[str]) -> str:
 
 
 def _sees_any(provider: Client, batch_ids: Sequence[str]) -> bool:
-    """A key sees the batches of its own workspace only."""
+    """Whether a batch of the run is visible: a key sees the batches of its own workspace only."""
     return any(provider.poll([batch_id], 0) for batch_id in batch_ids)
 
 

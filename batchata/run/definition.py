@@ -1,4 +1,4 @@
-"""What defines a run: everything that decides what is sent, checked before anything is written or sent."""
+"""Define a run: everything that decides what is sent, checked before anything is written or sent."""
 
 from __future__ import annotations
 
@@ -110,12 +110,12 @@ class Definition:
 
     @cached_property
     def price(self) -> ModelPrice | None:
-        """The price that the caller gave, or today's list price; None when no source knows the model."""
+        """Return the price that the caller gave, or today's list price; None if no source knows the model."""
         return self.given_price or find_price(self.model.id, datetime.now(UTC))
 
     @cached_property
     def same_as(self) -> dict[int, int]:
-        """The items that share the request of an earlier one; empty unless `dedupe` is on."""
+        """Return the items that share the request of an earlier one; empty unless `dedupe` is on."""
         return self.inputs.copies() if self.dedupe else {}
 
     @property
@@ -134,7 +134,7 @@ class Definition:
         raised: Mapping[int, int] = MappingProxyType({}),
         max_tokens: int | None = None,
     ) -> Measures:
-        """How big each request is, and what it may cost at worst.
+        """Return how big each request is, and what it may cost at worst.
 
         `note` gives what goes with an item; `raised` has the items whose answers may be longer than
         `max_tokens`, which is that of the run unless another is given.
@@ -164,7 +164,7 @@ class Definition:
         return Measures(size=size, worst_cost=worst)
 
     def check_price(self, settings: Settings) -> None:
-        """A limit on costs needs a price to count with, and a worst case to hold back.
+        """Require a price, and a worst case to reserve, where there is a limit on costs.
 
         Raises CostLimitError.
         """
@@ -189,7 +189,7 @@ class Definition:
             )
 
     def check_fits(self, settings: Settings) -> None:
-        """An item that is dearer than the whole limit would never be sent, nor what comes after it.
+        """Refuse an item that is dearer than the whole limit: it and all behind it would never be sent.
 
         Raises CostLimitError.
         """
@@ -207,7 +207,7 @@ class Definition:
             )
 
     def started(self, run_id: str, tag: str, provider: Client | None, settings: Settings) -> RunStarted:
-        """The first event of the run. A run without items has no provider."""
+        """Return the first event of the run. A run without items has no provider."""
         model = self.response_model
         return RunStarted(
             run_id=run_id,
@@ -308,5 +308,5 @@ def _route(schema: dict[str, Any] | None, model: Model, cited: bool, wanted: str
 
 
 def this_process() -> Process:
-    """The process we are."""
+    """Describe this process."""
     return Process(pid=os.getpid(), host=socket.gethostname())

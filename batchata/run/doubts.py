@@ -1,4 +1,4 @@
-"""What is not believed at once: results that lack lines, and batches that nobody knows any more.
+"""Doubt results that lack lines, and batches that the provider does not find.
 
 What could cost money twice is never decided from the absence of a sign. A request without a line may have
 been paid for, unless the batch's own counts, which have to add up to its size, say that it was not answered.
@@ -30,7 +30,7 @@ def _add_up(job: Job) -> bool:
 
 
 def short(run: Run, job: Job, collection: Collection) -> IncompleteResultsError:
-    """The results lack lines again and again: what to look at, and what to do then."""
+    """Say of results that lack lines again and again what to check, and what to do then."""
     counted = 0 if job.counts is None else job.counts.succeeded
     said = f"the batch counts {counted} as answered" if _add_up(job) else "its counts do not add up"
     return IncompleteResultsError(
@@ -42,7 +42,7 @@ def short(run: Run, job: Job, collection: Collection) -> IncompleteResultsError:
 
 
 def gone(job: Job) -> BatchNotFoundError:
-    """Neither the batch nor a trace of it in the list, for minutes."""
+    """Say that the batch was found neither by id nor in the list for minutes."""
     return BatchNotFoundError(
         f"the provider knows no batch {job.batch_id} (job {job.number}), and has not for minutes; "
         "is the API key one of the workspace in which the run was started? "
@@ -53,7 +53,7 @@ def gone(job: Job) -> BatchNotFoundError:
 
 
 def expired(run: Run, job: Job) -> ResultsExpiredError:
-    """The results are not to be had any more, and their time is over by the provider's clock."""
+    """Say that the results are gone, and their time is over by the provider's clock."""
     return ResultsExpiredError(
         f"the results of {job.batch_id} (job {job.number}) were kept until {_day(run, job)}, "
         f"{run.limits.results_days} days from the creation of the batch, and are gone. "

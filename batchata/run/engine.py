@@ -1,4 +1,4 @@
-"""Starting, resuming and driving a run, from what its caller described and what its log holds."""
+"""Start, resume and drive a run, from what its caller described and what its log holds."""
 
 from __future__ import annotations
 
@@ -72,11 +72,10 @@ _LEFT = frozenset({"keyboard", "terminated", "detached"})  # reasons for which a
 class Call:
     """What one call of `drive` is to do.
 
-    With `once` each batch is asked only once. With `retry_failed` failed items get a fresh set of attempts
+    With `once` each batch is polled only once. With `retry_failed` failed items get a fresh set of attempts
     first, and longer answers with `max_tokens`. With `cancel` nothing is sent, open batches are cancelled,
-    and what they finished is collected.
-    `wait` is for this call what `max_wait_time` is for others. `every` is how many seconds pass until a line
-    says that the run is still there, without a terminal.
+    and what they finished is collected. `wait` replaces `max_wait_time` for this call. `every` is the number
+    of seconds between signs of life without a terminal.
     """
 
     once: bool = False
@@ -116,7 +115,7 @@ class Engine:
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Log | None, Run]]:
-        """The log and the run in it, which is certainly the one that our definition describes.
+        """Open the log, with the run in it, which is certainly the one that our definition describes.
 
         The log is None, and the run an empty one, when it was never started.
 
@@ -128,7 +127,7 @@ class Engine:
             yield log, self.store.run
 
     def _check_ours(self, log: Log) -> None:
-        """Once for each size that the run has: neither its beginning nor our definition changes."""
+        """Check once for each size of the run: neither its beginning nor our definition changes."""
         run = self.store.run
         if run.started is None:
             return
@@ -146,17 +145,17 @@ class Engine:
         self._ours = run.started.tag, run.total
 
     def _route_of(self, run: Run) -> str:
-        """The way that the caller asked for, or the one that the run decided on."""
+        """Return the route that the caller asked for, or the one that the run decided on."""
         wanted = self.settings.structured_output
         return run.route if wanted is None else wanted
 
     def state(self) -> Run:
-        """The run as its log has it now; an empty one when it was never started."""
+        """Return the run as its log has it now; an empty one when it was never started."""
         with self.reading() as (_, run):
             return run
 
     def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
-        """Every item in input order, parsed with another response model if one is given."""
+        """Yield every item in input order, parsed with another response model if one is given."""
         other = check_response_model(response_model)
         reader = None if other is None else Reader(other, self.definition.enable_citations)
         refuse_purged(self.state())  # now, and not when the first item is asked for
@@ -171,7 +170,7 @@ class Engine:
         yield from never_started(self.definition.inputs.count - known, known)
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
-        """What `items` gives, cut down to the shape of `results()`."""
+        """Yield the items in the shape of `results()`."""
         if response_model is not None:
             return [entry(item) for item in self.items(response_model)]
         with self.reading() as (log, run):
@@ -189,7 +188,7 @@ class Engine:
             return None if log is None or self.store.run_id is None else log.head(self.store.run_id)
 
     def estimate(self, exact: bool, output_tokens: int | None) -> Estimate:
-        """What remains to be done is going to use and to cost; nothing is written."""
+        """Estimate what the rest of the run will use and cost; nothing is written."""
         definition = self.definition
         with self.reading() as (_, run):
             left = remaining(run, definition.inputs, definition.same_as)
@@ -200,7 +199,7 @@ class Engine:
             return make_estimate(definition, self.settings, run, left, basis)
 
     def _counted(self, basis: Basis, items: list[int]) -> Basis:
-        """Asks the provider to count a sample."""
+        """Estimate with counts of a sample by the provider."""
         provider = self._make_provider()
         try:
             provider.check()
@@ -231,7 +230,7 @@ class Engine:
         return run
 
     def _tell_what_is_open(self, run: Run, call: Call, asked: Asked) -> None:
-        """How to go on with a run that was left.
+        """Say how to go on with a run that was left.
 
         Raises KeyboardInterrupt or SystemExit(143) after a signal: the script ends as its user expects.
         """
@@ -246,12 +245,12 @@ class Engine:
             raise SystemExit(128 + signal.SIGTERM)
 
     def _note_what_is_open(self, exc: BatchataError) -> None:
-        """What an error leaves at the provider is named nowhere else when the log is in memory."""
+        """Add the open batches to an error: with a log in memory nothing else names them."""
         if self.store.path is None and self.state().open:
             exc.add_note(self.left())
 
     def _failures(self, run: Run) -> Iterator[str]:
-        """What failed, as warnings in the log tree, and as lines for a person."""
+        """Report failures, as warnings in the log tree, and return them as lines for a person."""
         if not run.failed:
             return iter(())
         with self.store.reading() as log:
@@ -261,11 +260,11 @@ class Engine:
         return failure_lines(found, run, place, self.store.path)
 
     def left(self) -> str:
-        """Where a run stands that was stopped, and how to go on with it."""
+        """Say where a stopped run stands, and how to go on with it."""
         return left(self.state(), self.store.path)
 
     def cancel(self) -> Run:
-        """Cancel what is open: by the call of `drive` that is under way, or by one of our own."""
+        """Cancel what is open: by the call of `drive` under way, or by a new one."""
         if self._driving:
             self.stop.ask("cancelled", cancel=True)
             return self.state()
@@ -273,12 +272,12 @@ class Engine:
         return self.drive(Call(cancel=True)) if run.open else run
 
     def detach(self) -> None:
-        """Let the call of `drive` that is under way end, with the batches left running."""
+        """End the call of `drive` under way, with the batches left running."""
         if self._driving:
             self.stop.ask("detached")
 
     def abandon(self, number: int) -> Run:
-        """Give up an open job, on the user's word that its batch cannot be found or read."""
+        """Give up an open job because the user says that its batch cannot be found or read."""
         run = self.state()
         if number not in run.open:
             raise InvalidInputError(not_open(run, number))
@@ -356,7 +355,7 @@ class Engine:
         prepare(self.settings, None if run.started is None else owner_of(run))
 
     def _read_failed_again(self) -> None:
-        """What was mended since is sent as it is now."""
+        """Read files of failed items again: those that were mended are sent as they are now."""
         definition, status = self.definition, self.store.run.items.status
         failed = [index for index, known in enumerate(status) if known == ItemStatus.FAILED]
         on_bad_file = self.settings.on_bad_file
@@ -423,7 +422,7 @@ class Engine:
                 self._provider = None if runner.broke_off else self._provider
 
     def _requests(self, notes: Notes) -> Requests:
-        """What the runner needs to plan and to build requests."""
+        """Return what the runner needs to plan and to build requests."""
         definition, run = self.definition, self.store.run
         return Requests(
             definition.template,
@@ -432,18 +431,18 @@ class Engine:
         )
 
     def _by_route(self, route: str, notes: Notes) -> Requests:
-        """The same when the way of the schema has changed: prompts are longer, and what they cost is more."""
+        """Return the same when the schema's route has changed: prompts are longer, and cost more."""
         self.definition.take_route(route)
         self._expectation = None
         return self._requests(notes)
 
 
 def not_open(run: Run, number: int) -> str:
-    """Why a job cannot be given up, and which ones can."""
+    """Say why a job cannot be given up, and which ones can."""
     open_jobs = ", ".join(map(str, run.open)) or "none"
     return f"job {number!r} is not open, so there is nothing to abandon; open jobs: {open_jobs}"
 
 
 def new_run_id() -> str:
-    """A name for a run: when it began, and enough chance that no other has it."""
+    """Make a name for a run: its start time, and enough randomness to be unique."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

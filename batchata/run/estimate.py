@@ -1,4 +1,4 @@
-"""Estimate: what a run is going to use and to cost, as a value and as text for a person."""
+"""Hold an estimate of what a run will use and cost, as a value and as text for a person."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Estimate:
         )
 
     def _at_once(self) -> str:
-        """What would do without waiting."""
+        """Say which limits need no waiting."""
         assert self.one_wave_max_cost is not None
         tokens, sparing = self.one_wave_max_tokens or 0, self.sparing_max_tokens or 0
         said = f"All at once: max_cost={_up(self.one_wave_max_cost)}"
@@ -159,6 +159,6 @@ class Estimate:
 
 
 def _up(amount: Decimal) -> str:
-    """Rounded up to three digits: an amount that is enough, as one would type it."""
+    """Round up to three digits: an amount that is enough, and easy to type."""
     step = Decimal(1).scaleb(amount.adjusted() - 2)
     return plain(amount.quantize(step, ROUND_UP, context=EXACT))

@@ -1,4 +1,4 @@
-"""How an estimate is made: from the inputs, from what the run has used so far, or from counts of a sample."""
+"""Make an estimate: from the inputs, from the run's usage so far, or from counts of a sample."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Expectation:
     cached_tokens: int = 0
 
     def input_tokens(self, index: int) -> int:
-        """The input tokens that one request for the item is expected to have."""
+        """Return the expected input tokens of one request for the item."""
         return round((self.inputs.expected_tokens(index) + self.shared_tokens) * self.scale)
 
     def of(self, indexes: Iterable[int]) -> Expected:
-        """What one request for each of these items uses and costs."""
+        """Return what one request for each of these items uses and costs."""
         tokens, count, cost = 0, 0, Decimal(0)
         known = self.price is not None
         for index in indexes:
@@ -69,7 +69,7 @@ class Expectation:
 
 
 def expectation_of(definition: Definition) -> Expectation:
-    """What is known offline, before anything was sent."""
+    """Return what is known offline, before anything was sent."""
     plan = definition.cache_plan
     return Expectation(
         inputs=definition.inputs,
@@ -81,8 +81,9 @@ def expectation_of(definition: Definition) -> Expectation:
 
 
 def expected_output(definition: Definition) -> int:
-    """Output tokens of one answer: by the fields of the response model, or those of a free text; with the
-    thinking that the model does; never more than `max_tokens`.
+    """Return the expected output tokens of one answer, at most `max_tokens`.
+
+    By the fields of the response model, or by the usual length of a free text; with the model's thinking.
     """
     factor, schema = definition.model.text_factor, definition.schema
     text = _FREE_TEXT if schema is None else answer_length(schema) / CHARACTERS_A_TOKEN * factor
@@ -109,7 +110,7 @@ class Basis:
 
 
 def offline_basis(definition: Definition, run: Run, output_tokens: int | None) -> Basis:
-    """What can be known without a call.
+    """Return what can be known without a call.
 
     Raises InvalidInputError when `output_tokens` is no number of tokens.
     """
@@ -124,7 +125,7 @@ def offline_basis(definition: Definition, run: Run, output_tokens: int | None) -
 
 
 def _learned(basis: Basis, run: Run) -> Basis:
-    """Corrected by what the run's own answers used."""
+    """Correct the expectation by what the run's own answers used."""
     seen = run.accuracy
     scale = seen.used_input / seen.expected_input if seen.expected_input else 1.0
     output = round(seen.used_output / seen.answers)
@@ -151,7 +152,7 @@ def _given(basis: Basis, definition: Definition, output_tokens: int) -> Basis:
 
 
 def sampled_basis(basis: Basis, items: Sequence[int], count: Count) -> Basis:
-    """Corrected by the provider's count of a sample, spread evenly; of all items when they are few."""
+    """Correct the expectation by the provider's count of an even sample; of all items when they are few."""
     chosen = [items[i * len(items) // _SAMPLE] for i in range(_SAMPLE)] if len(items) > _SAMPLE else items
     if not chosen:
         return basis
@@ -169,7 +170,7 @@ def sampled_basis(basis: Basis, items: Sequence[int], count: Count) -> Basis:
 
 
 def _margin(offline: Sequence[int], counted: Sequence[int], items: int) -> float:
-    """The standard error of a ratio estimated from a sample, made sure, as a share of the whole."""
+    """Return a safe margin of a ratio estimated from a sample, as a share of the whole."""
     size = len(counted)
     if size == items or size < 2:
         return 0.0
@@ -193,12 +194,12 @@ class Remaining:
 
     @property
     def requests(self) -> list[int]:
-        """In the order of the input."""
+        """Return the requests in the order of the input."""
         return sorted([*self.again, *self.fresh, *self.sent])
 
 
 def remaining(run: Run, inputs: Inputs, same_as: Mapping[int, int]) -> Remaining:
-    """The items that have no result yet; `same_as` maps those that share a request.
+    """Return the items that have no result yet; `same_as` maps those that share a request.
 
     Items whose files cannot be used are none of them, unless they were sent before.
     """
@@ -217,7 +218,7 @@ def remaining(run: Run, inputs: Inputs, same_as: Mapping[int, int]) -> Remaining
 def make_estimate(
     definition: Definition, settings: Settings, run: Run, left: Remaining, basis: Basis
 ) -> Estimate:
-    """The estimate for the items that remain."""
+    """Estimate the items that remain."""
     measures, everything = definition.measures(raised=run.items.raised), left.requests
     expected = basis.expectation.of(everything)
     cost = None if expected.cost is None else Decimal(expected.cost)
@@ -258,7 +259,7 @@ def make_estimate(
 
 
 def _of_limit(ahead: Outlook, primes: int) -> dict[str, Any]:
-    """What the estimate says of the limit."""
+    """Return what the estimate says of the limit."""
     return {
         "waves": ahead.under_limit.count + primes,
         "waves_without_limit": ahead.without_limit.count + primes,
@@ -272,13 +273,13 @@ def _of_limit(ahead: Outlook, primes: int) -> dict[str, Any]:
 
 
 def _released(run: Run, left: Remaining, basis: Basis) -> Decimal:
-    """What the batches under way will not use of what is held back for them, as expected (USD)."""
+    """Return what the batches under way are expected to leave of their reservations (USD)."""
     cost = basis.expectation.of(left.sent).cost
     return max(EXACT.subtract(run.reserved, Decimal(cost or 0)), Decimal(0))
 
 
 def _primes(definition: Definition, run: Run, requests: int) -> int:
-    """Jobs of one request that is sent ahead to fill the cache."""
+    """Count the jobs of one request that is sent ahead to fill the cache."""
     return int(definition.template.cache is not None and not run.cached_at and requests > 1)
 
 

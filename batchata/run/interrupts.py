@@ -1,4 +1,4 @@
-"""How a run is told to stop: another thread, Ctrl-C or SIGTERM; a wish, not an exception mid-write."""
+"""Stop a run from another thread, by Ctrl-C or by SIGTERM: as a wish, not an exception mid-write."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Stop:
 
 
 class MainThread:
-    """Sees from another thread that Ctrl-C, which reaches the main thread alone, has interrupted that one.
+    """Sees from another thread that the main thread, which alone receives Ctrl-C, was interrupted.
 
     A pool, or asyncio at its end, makes the main thread wait for the very thread that should end with it. A
     main thread that just comes to its end leaves other threads running, as Python does.
@@ -46,7 +46,7 @@ class MainThread:
         self._old_news = getattr(sys, "last_exc", None) if at_a_prompt else None
 
     def was_interrupted(self) -> bool:
-        """Whether it deals with a KeyboardInterrupt just now, or has come to its end by one."""
+        """Whether it is handling a KeyboardInterrupt now, or has ended by one."""
         main = threading.main_thread()
         if threading.current_thread() is main or main.ident is None:
             return False
@@ -92,7 +92,7 @@ def stop_on_signals(stop: Stop, *, cancel: bool) -> Iterator[Asked]:
 
 
 def _install(stop: Stop, cancel: bool, asked: Asked) -> dict[signal.Signals, Any]:
-    """Our handlers instead of the usual ones, which are returned."""
+    """Install our handlers, and return the ones before."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     previous: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in _DEFAULTS}
@@ -112,7 +112,7 @@ def _install(stop: Stop, cancel: bool, asked: Asked) -> dict[signal.Signals, Any
 
 
 def _is_usual(number: signal.Signals, handler: object) -> bool:
-    """Whether nobody but Python itself handles the signal.
+    """Whether only Python itself handles the signal.
 
     asyncio.run() makes Ctrl-C cancel its main task, which has no effect while that task runs our loop.
     """

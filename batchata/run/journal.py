@@ -1,4 +1,4 @@
-"""The one way by which a run changes: an append to the log, and only then the state."""
+"""Change a run in the only way there is: an append to the log, and only then the state."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Journal:
         self._began = now(), running()
 
     def now(self) -> int:
-        """Microseconds since 1970-01-01 UTC: this start's clock, which goes on evenly.
+        """Return microseconds since 1970-01-01 UTC, by this start's own steady clock.
 
-        Set when the start began; whoever sets the computer's clock meanwhile makes nobody wait for days.
+        It is set once at the start: setting the computer's clock meanwhile delays nothing.
         """
         wall, began = self._began
         return wall + running() - began
@@ -62,7 +62,7 @@ class Notes:
         self._known: dict[int, str | None] = {}  # by the outcome's version
 
     def of(self, index: int) -> str | None:
-        """The note for the item's next request; None for one without an answer to complain about."""
+        """Return the note for the item's next request; None without an answer to complain about."""
         version = self._run.items.outcome[index]
         if not version:
             return None

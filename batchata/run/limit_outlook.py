@@ -1,4 +1,4 @@
-"""What `max_cost` makes of a run that is still to be sent: how many waves, and what would do with one."""
+"""Show what `max_cost` makes of a run still to be sent: how many waves, and what would avoid them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ _AMPLE: Final = 4  # so many times as long as expected nearly no answer is
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What is expected: tokens of an answer, the share that it costs of its worst case, and what the batches
-    under way will release (USD).
+    """What is expected of the rest of a run.
+
+    Tokens of an answer, its share of the worst-case cost, and what the batches under way will release (USD).
     """
 
     output_tokens: int
@@ -47,7 +48,7 @@ def outlook(
     worst: Mapping[int, Decimal | None],
     ahead: Ahead,
 ) -> Outlook | None:
-    """For items that are to be sent and what each may cost at `worst`; None where a price is not known."""
+    """Look ahead for items that are to be sent and cost `worst` each; None where a price is unknown."""
     known = {index: cost for index, cost in worst.items() if cost is not None}
     if len(known) < len(worst):
         return None
@@ -81,14 +82,14 @@ class _Line:
     max_tokens: int
 
     def cost_of(self, tokens: int) -> Decimal:
-        """With answers of so many tokens at most."""
+        """Return the cost with answers of at most so many tokens."""
         if self.max_tokens == 1:
             return self.worst
         more = EXACT.multiply(EXACT.subtract(self.worst, self.least), tokens - 1)
         return Decimal(plain(EXACT.add(self.least, EXACT.divide(more, self.max_tokens - 1))))
 
     def tokens_for(self, amount: Decimal) -> int | None:
-        """The most tokens that cost no more than this amount; None where not even one does."""
+        """Return the most tokens that cost no more than this amount; None where not even one does."""
         if self.least > amount:
             return None
         more = EXACT.multiply(EXACT.subtract(amount, self.least), self.max_tokens - 1)
@@ -101,7 +102,7 @@ def _with_one_token(definition: Definition, run: Run, items: Iterable[int]) -> D
 
 
 def _sparing(definition: Definition, output_tokens: int) -> int:
-    """A `max_tokens` that leaves answers ample room, in round figures, and no more than there is now."""
+    """Return a round `max_tokens` that leaves answers ample room, and no more than there is now."""
     thinking = definition.params.get("thinking") or {}
     budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
     least = max(_AMPLE * output_tokens, 100) + (budget if isinstance(budget, int) else 0)

@@ -1,4 +1,4 @@
-"""The shell: one loop that starts what is due and records what comes back.
+"""Run the loop that starts what is due and records what comes back.
 
 Provider calls run in worker threads and hand plain values back through a bounded queue. The loop's thread
 alone owns state and log, so nothing is shared and nothing is locked.
@@ -172,15 +172,15 @@ class Runner:
 
     @property
     def _calls(self) -> dict[int, str]:
-        """The jobs with a call under way or about to be made, and which."""
+        """Return the jobs with a call under way or about to be made, and which."""
         return self._workers.busy | {description.job: "submit" for description in self._written}
 
     def _may_submit(self) -> bool:
-        """What a start finds at the provider is asked for, and fetched if it ended, before more is sent."""
+        """Whether more may be sent: what was found at the start was polled, and fetched if it had ended."""
         return self.stop.reason is None and not self._found and self.journal.now() >= self.intake.paused_until
 
     def _is_anything_to_cancel(self) -> bool:
-        """Whether an open job can still be cancelled and collected, without waiting for foreign batches."""
+        """Whether an open job can be cancelled and collected without waiting for batches of others."""
         return bool(self.run.open.keys() - self.intake.undecided - self.intake.trouble.stuck)
 
     def _is_over(self) -> bool:
@@ -290,9 +290,9 @@ class Runner:
             self._workers.call("submit", [description.job], calls.submit, description)
 
     def _wait_for_readers(self) -> None:
-        """Say once why nothing is sent; nobody knows when a program will let go of what it reads.
+        """Say once why nothing is sent: how long another program reads the log is unknown.
 
-        Raises LogWriteError when it has not after minutes.
+        Raises LogWriteError when it still does after minutes.
         """
         moment = time.monotonic()
         if self._held_since is None:
@@ -306,7 +306,7 @@ class Runner:
             raise LogWriteError(f"nothing was sent for {self.patience:,.0f} s: {_HELD}")
 
     def _take_back_unsent(self, why: str = "sending ended before it was this job's turn") -> None:
-        """What was never sent is certainly no batch, and need not be looked for."""
+        """Return what was never sent to waiting: it is certainly not a batch."""
         error = RequestError(kind="not_sent", message=why)
         unsent, self._written = self._written, []
         self.journal.append(
@@ -388,7 +388,7 @@ class Runner:
         return max(wait, 0.001)
 
     def _left_behind(self) -> str:
-        """The batches at the provider, for a message: the log cannot be asked for them."""
+        """Name the batches at the provider, for a message: the log cannot be asked for them."""
         until = time.monotonic() + _GRACE
         while "submit" in self._workers.busy.values() and time.monotonic() < until:
             report = self._workers.report(_LOOK_UP)

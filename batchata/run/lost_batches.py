@@ -1,4 +1,4 @@
-"""What a look for the batch of a lost submission has shown: the verdict as an event, or why there is none."""
+"""Judge a look for the batch of a lost submission: the verdict as an event, or why there is none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchata.text import moment
 
 
 def adopted(report: Sought) -> SubmissionSettled:
-    """One batch is the job's; what else was proven holds the same requests once more."""
+    """Adopt one batch as the job's; further proven ones hold the same requests once more."""
     batch, *surplus = report.proven
     return SubmissionSettled(
         job=report.job,
@@ -26,7 +26,7 @@ def adopted(report: Sought) -> SubmissionSettled:
 
 
 def absent(report: Sought) -> SubmissionSettled:
-    """The job became no batch."""
+    """Record that the job became no batch."""
     return SubmissionSettled(
         job=report.job,
         verdict="absent",
@@ -40,7 +40,7 @@ def absent(report: Sought) -> SubmissionSettled:
 
 
 def unsettled(job: Job, candidates: Sequence[str]) -> str:
-    """What to look at where nothing can be proven, and what to do then."""
+    """Say what to check where nothing can be proven, and what to do then."""
     sent = f"job {job.number} ({job.request_count} requests, sent {moment(job.started_at)})"
     if candidates:
         return (
@@ -62,7 +62,7 @@ _ANCHORS = 3
 
 
 def lost(run: Run, job: Job, strangers: Set[str], asked_at: int, apart: int | None) -> Lost:
-    """The description by which a worker looks for the job's batch.
+    """Describe the job's batch for the worker that looks for it.
 
     `asked_at` is the time by our clock, `apart` how far the provider's is ahead of it in this start, None
     when no answer has told yet.
@@ -82,7 +82,7 @@ def lost(run: Run, job: Job, strangers: Set[str], asked_at: int, apart: int | No
 
 
 def _since(run: Run, job: Job, owned: list[Job], apart: int | None) -> int:
-    """The provider's time before which the job's batch was certainly not created.
+    """Return the provider's time before which the job's batch was certainly not created.
 
     Where nothing tells how far the clocks were apart, no time of ours does: only that jobs were sent in the
     order of their numbers. 0 where there is none before it; then the whole list is looked through.
@@ -94,7 +94,7 @@ def _since(run: Run, job: Job, owned: list[Job], apart: int | None) -> int:
 
 
 def _until(run: Run, job: Job, owned: list[Job], apart: int | None) -> int | None:
-    """The provider's time after which it was certainly not created; None where nothing tells.
+    """Return the provider's time after which it was certainly not created; None where that is unknown.
 
     In a workspace where others create batches of the same size all day, new ones must not keep the job
     waiting for ever.
@@ -105,7 +105,7 @@ def _until(run: Run, job: Job, owned: list[Job], apart: int | None) -> int | Non
 
 
 def _apart_at(run: Run, moment: int, owned: list[Job], apart: int | None) -> list[int]:
-    """By how much the provider's clock may have been ahead of ours at a moment by ours.
+    """Return by how much the provider's clock may have been ahead of ours at a moment by ours.
 
     `apart` is by the Date of answers, which may be that of a gateway in between: then ours may be right, too.
     """
@@ -119,8 +119,7 @@ def _apart_at(run: Run, moment: int, owned: list[Job], apart: int | None) -> lis
 
 
 def _same_key(run: Run, job: Job, anchors: list[str]) -> bool:
-    """Whether the job was certainly sent with the key of today; without any trace of a key nothing is held
-    against it."""
+    """Whether the job was certainly sent with today's key; unknown keys count as the same."""
     if job.started_at >= run.resumed_at:
         return True
     return job.key == run.key and (job.key is not None or not anchors)

@@ -1,4 +1,4 @@
-"""What a call of run() does however little time it has to wait: everything that is due, each thing once."""
+"""Do everything that is due once, however little time a call of run() has to wait."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OnePass:
     _refused: bool = False  # no batch can be created for now, so the next one would not be either
 
     def note(self, step: Step) -> None:
-        """This is being carried out."""
+        """Note that this step is being carried out."""
         match step:
             case Submit(number=job):
                 self._sent.add(job)
@@ -37,13 +37,13 @@ class OnePass:
                 pass
 
     def take(self, report: calls.Report) -> None:
-        """A call has ended."""
+        """Note that a call has ended."""
         if isinstance(report, calls.CallFailed) and report.doing == "submit":
             # What is refused for one item's sake goes on without it; other refusals end the sending anyway.
             self._refused = self._refused or not isinstance(report.error, RequestRefusedError)
 
     def rest(self, steps: Iterable[Step]) -> list[Step]:
-        """What of these is still to be done in this pass."""
+        """Return which of these steps are still to be done in this pass."""
         return [left for step in steps if (left := self._left(step)) is not None]
 
     def is_under_way(self, busy: Mapping[int, str]) -> bool:

@@ -1,4 +1,4 @@
-"""What every report of a worker means for the run: which events it becomes, and whether the run must stop."""
+"""Turn every report of a worker into events, and decide whether the run must stop."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ class Intake:
         return self._journal.now()
 
     def _provider_now(self) -> int:
-        """By the provider's clock, as far as it is known how far it is from ours."""
+        """Return the time by the provider's clock; our own until the difference is known."""
         return self._now() + (self.apart or 0)
 
     def take(self, report: calls.Report) -> None:
-        """Append what the report says. An error that waiting cannot cure goes to `trouble`."""
+        """Append what the report says; an error that waiting cannot cure goes to `trouble`."""
         if not isinstance(report, calls.CallFailed):
             self._failures, self._is_known = 0, True
             self._odd.clear()
@@ -114,7 +114,7 @@ class Intake:
                 assert_never(report)
 
     def _created(self, number: int, batch: Batch) -> None:
-        """An answer that names the batch of another job is a repeated one, and says nothing of this job's."""
+        """Record a created batch; the id of another job's batch is a repeated reply and proves nothing."""
         others = {job.batch_id for job in self._run.jobs.values()}
         if batch.batch_id in others:
             said = f"creating a batch: the answer names {batch.batch_id}, which is another job's"
@@ -125,7 +125,7 @@ class Intake:
         self._journal.append(_submitted(number, batch))
 
     def _files_refused(self, job: Job, refused: dict[int, str]) -> None:
-        """The job became no batch; its other items are sent again at once."""
+        """Record that the job became no batch; its other items are sent again at once."""
         indexes = list(job.indexes())
         error = RequestError(kind=KIND, message=next(iter(refused.values())))
         failed = [
@@ -178,7 +178,7 @@ class Intake:
                 self._give_up(doubts.gone(job), number)
 
     def _give_up(self, error: BatchataError, *jobs: int) -> None:
-        """No call gets these jobs any further in this start."""
+        """Give these jobs up for this start: no call gets them further."""
         self._journal.append(*self.trouble.meet(self._run, error, jobs))
 
     def _vanished(self, job: Job) -> Event:
@@ -197,7 +197,7 @@ class Intake:
         self._journal.append(*recorded, *decided, *self._no_credit(job, recorded), bodies=bodies)
 
     def _no_credit(self, job: Job, recorded: Sequence[Event]) -> Sequence[Event]:
-        """An account that may not spend any more shows in the results too, of a batch that was taken."""
+        """Return the spending error that shows only in the results of an accepted batch."""
         for event in recorded:
             if isinstance(event, events.OutcomeRecorded) and event.error and event.error.kind == SPENT:
                 said = f"requests of job {job.number} were refused: {event.error.message}"
@@ -205,7 +205,7 @@ class Intake:
         return []
 
     def _exhausted(self, job: Job, batch: Batch | None) -> None:
-        """The results were read to their end; `batch` is how it is described now, if that was asked."""
+        """Take results that were read to their end; `batch` is its new description, if asked for."""
         if batch is not None and batch.counts != job.counts:
             self._journal.append(_polled(job, batch))
         collection = self._collections.pop(job.number, None) or Collection.of(self._run, job)
@@ -213,7 +213,7 @@ class Intake:
             self._complete(job, collection)
 
     def _are_doubted(self, job: Job, collection: Collection) -> bool:
-        """Gaps may be a download that ended early; those that the batch's counts do not explain stay gaps."""
+        """Whether gaps may come from a download that ended early; gaps that the counts explain stay gaps."""
         is_explained = doubts.is_explained(job, collection)
         times = job.short_reads + 1  # over all starts: one that may not wait reads once
         if times < (_SHORT_DOWNLOADS if is_explained else _SHORT_OF_ANSWERS):
@@ -267,8 +267,10 @@ class Intake:
             self._give_up(error, *report.jobs)
 
     def _is_odd(self, doing: str, error: BatchataError) -> bool:
-        """A question that is refused now and then, although others were answered: a gateway's 403, 404 or
-        login page passes, as its 5xx does. What is refused again and again is believed."""
+        """Whether a refusal contradicts earlier answers, such as a gateway's passing 403, 404 or login page.
+
+        What is refused again and again is believed.
+        """
         if not self._is_known or error.kind == "redirected":
             return False
         if not isinstance(error, AuthenticationFailedError | RequestRefusedError | UnreadableReplyError):
@@ -292,7 +294,7 @@ class Intake:
             self._give_up(error, job.number)
 
     def _is_gone(self, job: Job) -> bool:
-        """One 404 is no proof, whatever the age of the batch: it is believed after looks over minutes."""
+        """Whether to believe a 404: only after several looks over minutes, whatever the batch's age."""
         assert self._run.settings is not None
         delay = self._run.settings.settle_delay
         delay = decide.DEFAULT_SETTLE_DELAY if delay is None else delay
@@ -300,8 +302,10 @@ class Intake:
         return job.missed >= _GONE_LOOKS and self._now() - since >= _GONE_AFTER * delay * _SECOND
 
     def _not_submitted(self, job: Job, error: BatchataError) -> None:
-        """A refusal ends submitting, unless the job is refused for its size or for one item, without which
-        the others can go."""
+        """End submitting after a refusal, unless it concerns the job's size or one of its items.
+
+        Without that item the others can be sent.
+        """
         decided = schema_route.decided_by_refusal(self._run, job, error)
         if decided is not None:
             self._journal.append(self._submission_failed(job.number, error, 0.0), *decided)
@@ -322,7 +326,7 @@ class Intake:
             self._journal.append(failed, *self.trouble.meet(self._run, said))
 
     def _expired(self, job: Job) -> BatchataError | None:
-        """The better error for a download that is refused because the results are too old."""
+        """Return the better error for a download that is refused because the results are too old."""
         until = decide.collect_by(self._run, job)
         return None if until is None or self._provider_now() < until else doubts.expired(self._run, job)
 
@@ -359,7 +363,7 @@ class Intake:
 
 
 def _refused_item(job: Job, error: BatchataError) -> int | None:
-    """The item that a whole job is refused for: the one that the refusal names, or its only one."""
+    """Return the item that a whole job is refused for: the one that the refusal names, or its only one."""
     if not isinstance(error, RequestRefusedError):
         return None
     if error.kind == "request_too_large" and job.request_count == 1:
@@ -372,7 +376,7 @@ def _refused_item(job: Job, error: BatchataError) -> int | None:
 
 
 def _named(error: BatchataError, place: str) -> RequestRefusedError:
-    """The refusal that comes again and again, one item after another."""
+    """Return the refusal that repeats, one item after another."""
     return RequestRefusedError(
         f"{_MOST_REFUSED} items were refused one after another and have failed; {place} was next: {error}",
         kind=error.kind,

@@ -1,4 +1,4 @@
-"""Which events a job's outcomes become: the verdict on each answer, its cost, and what is missing."""
+"""Turn a job's outcomes into events: the verdict on each answer, its cost, and what is missing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Collection:
 
     @classmethod
     def of(cls, run: Run, job: Job) -> Collection:
-        """What a reading of this job's results from their beginning is to find."""
+        """Return what a reading of this job's results from their beginning has to find."""
         ids = {index: job.custom_id(index) for index in job.indexes()}
         open_ = {i for i in ids if run.items.job[i] == job.number and run.items.status[i] == ItemStatus.SENT}
         return cls(
@@ -43,7 +43,7 @@ class Collection:
         )
 
     def take(self, outcome: Outcome) -> int | None:
-        """The item that the outcome belongs to; None when it is known already or belongs nowhere."""
+        """Return the item that the outcome belongs to; None when it is known already or belongs nowhere."""
         custom_id = outcome.custom_id
         if outcome.kind == "unreadable":
             self._stray("unreadable", outcome)
@@ -61,7 +61,7 @@ class Collection:
         return index
 
     def repeat(self, outcome: Outcome) -> None:
-        """Another line has the request's outcome."""
+        """Note that another line has the request's outcome."""
         self._stray("repeated", outcome)
 
     def _stray(self, reason: str, outcome: Outcome) -> None:
@@ -85,7 +85,7 @@ class Recorder:
         next_body: int,
         schema_refused: Callable[[RequestError], RequestError] = lambda error: error,
     ) -> tuple[list[Event], list[bytes]]:
-        """The events and bodies of some outcomes; bodies are numbered from `next_body` on.
+        """Return the events and bodies of some outcomes; bodies are numbered from `next_body` on.
 
         `schema_refused` says what an error means that is one of the schema.
         """
@@ -121,14 +121,14 @@ class Recorder:
             yield charge(job, index, outcome.usage, self.price, outcome.inference_geo or self.geo)
 
     def refused(self, job: int, index: int, place: str, error: RequestError) -> OutcomeRecorded:
-        """The outcome of an item for whose sake the provider took no batch: it fails, and costs nothing."""
+        """Record an item for which the provider refused the batch: it fails, and costs nothing."""
         said = RequestError(kind=error.kind, message=f"{place} was refused: {error.message}")
         return OutcomeRecorded(
             job=job, index=index, kind="refused", stop_reason=None, error=said, usage=None, body=None
         )
 
     def missing(self, collection: Collection) -> list[Event]:
-        """An outcome of their own for the requests that the results say nothing about."""
+        """Record an outcome for each request that the results do not mention."""
         return [
             OutcomeRecorded(
                 job=collection.job,
@@ -145,7 +145,7 @@ class Recorder:
     def completion(
         self, job: Job, collection: Collection, missing: int, next_body: int
     ) -> tuple[list[Event], list[bytes]]:
-        """The lines that belonged nowhere, and the completion of the job."""
+        """Record the lines that belonged nowhere, and the completion of the job."""
         assert job.batch_id is not None
         strays: list[Event] = [
             StrayOutcomeRecorded(

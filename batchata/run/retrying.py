@@ -1,4 +1,4 @@
-"""Failed items that are sent again by the user's word: which, and how long their answers may be."""
+"""Send failed items again when the user asks: which, and how long their answers may be."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from batchata.text import usd
 
 
 def retry_failed(journal: Journal, log: Log, inputs: Inputs, max_tokens: int | None) -> int:
-    """Failed items get a fresh set of attempts, with their files as they are now; how many items that are.
+    """Give failed items a fresh set of attempts, with their files as they are now; return how many.
 
     All of them get `max_tokens` where that is given.
     """
@@ -45,7 +45,7 @@ def retry_failed(journal: Journal, log: Log, inputs: Inputs, max_tokens: int | N
 
 
 def check_raised(run: Run, definition: Definition, settings: Settings, max_tokens: int) -> None:
-    """Answers to the failed items may only become longer, and what they may cost must fit into the limit.
+    """Check that answers to the failed items only become longer, and that their cost fits into the limit.
 
     Raises InvalidInputError or CostLimitError.
     """
@@ -69,7 +69,7 @@ def check_raised(run: Run, definition: Definition, settings: Settings, max_token
 def _check_fits(
     run: Run, definition: Definition, settings: Settings, max_tokens: int, failed: list[int]
 ) -> None:
-    """A retry that is dearer than what will be left of the limit would never be sent."""
+    """Refuse a retry that is dearer than what will be left of the limit: it would never be sent."""
     if settings.max_cost is None:
         return
     measures = definition.measures(raised=dict.fromkeys(failed, max_tokens))
@@ -87,6 +87,6 @@ def _check_fits(
 
 
 def _failed(run: Run) -> list[int]:
-    """Those that have a request of their own."""
+    """Return the failed items that have a request of their own."""
     items = run.items
     return [i for i, s in enumerate(items.status) if s == ItemStatus.FAILED and i not in items.same_as]

@@ -1,4 +1,4 @@
-"""How a coroutine waits for a run: in a thread of its own, the event loop free, and left when cancelled."""
+"""Wait for a run in a coroutine: in a thread of its own, the event loop free, and left when cancelled."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _LOOK_UP = 0.1  # seconds between two requests to leave, as the first may come b
 
 @dataclass(slots=True)
 class _Call[T]:
-    """What has come of the call so far."""
+    """The outcome of the call so far."""
 
     value: T | None = None
     error: BaseException | None = None
 
 
 async def in_a_thread[T](call: Callable[[], T], leave: Callable[[], None], left: Callable[[], str]) -> T:
-    """What `call` returns or raises, from a thread of its own.
+    """Return or raise what `call` does, in a thread of its own.
 
     When the coroutine is cancelled, `leave` makes the call end, which is waited for, so that no thread is
     left; `left` says then, in the CancelledError, what the call left behind. Cancelled a second time, the

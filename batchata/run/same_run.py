@@ -1,4 +1,4 @@
-"""Whether a script continues a run in the log, and which one; and if it continues none, what differs."""
+"""Decide whether a script continues a run in the log, and which one; else say what differs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _QUOTED = 40  # characters of a message that stand for it
 
 
 def input_body(body: bytes) -> Any:
-    """What decides about an item: of a file its name, type and content, not where it lies."""
+    """Return what identifies an item: of a file its name, type and content, not where it lies."""
     value = json.loads(body)
     return {k: value["file"][k] for k in ("name", "media_type", "sha256")} if "file" in value else value
 
 
 def readable(body: bytes) -> Any:
-    """An item as a message shows it."""
+    """Write an item for a message."""
     value = json.loads(body)
     if "file" not in value:
         return value["messages"]
@@ -46,7 +46,7 @@ def readable(body: bytes) -> Any:
 
 
 def moved(log: Log, stream: str, added: Iterable[ItemsAdded], inputs: Inputs) -> list[str]:
-    """Lines that name the items which are missing, new or in another order; none if the log cannot tell."""
+    """Name the items which are missing, new or in another order, line by line; none if the log is silent."""
     before = list(_recorded(log, stream, added))
     after = [_identity(inputs.body(index)) for index in range(inputs.count)]
     if None in before:
@@ -72,7 +72,7 @@ def _identity(body: bytes) -> bytes:
 
 
 def _left(some: Sequence[bytes | None], others: Sequence[bytes | None]) -> list[int]:
-    """The places of `some` that have no partner among the others."""
+    """Return the places of `some` that have no partner among the others."""
     partners = Counter(others)
     left = []
     for place, one in enumerate(some):
@@ -109,7 +109,7 @@ _MOST_BATCHES = 10
 
 
 def advice(run: Run) -> str:
-    """What to do with a run that a script does not continue, before anything is paid for twice."""
+    """Say what to do with a run that a script does not continue, before anything is paid for twice."""
     if not run.open:
         return (
             "Start it as it was, or give another state_path or run_id for a new run, which pays for its "
@@ -123,7 +123,7 @@ def advice(run: Run) -> str:
 
 
 def waiting(run: Run) -> str:
-    """The batches that the provider holds for the run's open jobs, and until when."""
+    """Name the batches that the provider holds for the run's open jobs, and until when."""
     jobs = list(run.open.values())
     named = [f"{job.batch_id or 'a batch that may exist'} (job {job.number})" for job in jobs]
     shown = ", ".join(named[:_MOST_BATCHES])
@@ -151,7 +151,7 @@ class Recorded:
 
     @classmethod
     def of(cls, log: Log, stream: str) -> Recorded | None:
-        """None for a stream that begins with something else, which `replay verify` would tell."""
+        """Read the run; None for a stream that begins with something else, which `replay verify` reports."""
         first = [recorded.event for recorded in log.events_at(stream, [1])]
         if not first or not isinstance(first[0], RunStarted):
             return None
@@ -160,12 +160,12 @@ class Recorded:
 
     @property
     def total(self) -> int:
-        """How many items it has; those of a start that was killed before it had written all count too."""
+        """Count its items; those of a start that was killed before it had written them all count too."""
         return max([self.started.input_count, *(event.first + event.count for event in self.added)])
 
 
 def check_same_run(log: Log, run: Run, definition: Definition) -> None:
-    """The run must have been started with this definition; more items at the end are allowed.
+    """Check that the run was started with this definition; more items at the end are allowed.
 
     Raises RunMismatchError with a line for each difference, and with what of the run waits to be collected.
     """
@@ -189,7 +189,7 @@ def check_same_run(log: Log, run: Run, definition: Definition) -> None:
 
 
 def which_run(definition: Definition, log: Log, streams: Sequence[str]) -> str:
-    """The run in the log that this script continues, where nobody said which is meant.
+    """Find the run in the log that this script continues, where none was named.
 
     One with just these items comes before one that they would be added to. Of a single run `check_same_run`
     says whether it is the one.
@@ -222,7 +222,7 @@ def _how_different(recorded: Recorded, definition: Definition) -> str:
 
 
 def check_same_place(run: Run, provider: str, base_url: str) -> None:
-    """Batches exist only where they were created.
+    """Check that the run's batches are where calls go now: they exist only where they were created.
 
     Raises RunMismatchError when the run has batches at another provider or URL, or may have.
     """
@@ -245,7 +245,7 @@ def check_same_place(run: Run, provider: str, base_url: str) -> None:
 def changes(
     run: Run, settings: Settings, max_tokens: int, base_url: str | None = None
 ) -> dict[str, tuple[Any, Any]]:
-    """What this start has otherwise than the last one, with its old and new value.
+    """Return the settings that differ from the last start's, each with its old and new value.
 
     `base_url` is None where nothing is asked of the provider.
     """
@@ -261,7 +261,7 @@ def changes(
 
 
 def _differences(recorded: Recorded, definition: Definition) -> Iterator[str]:
-    """From the cheapest to tell to the dearest."""
+    """Yield the differences, from the cheapest to find to the dearest."""
     yield from _definition_differences(recorded.started, definition)
     if recorded.started.input_kind == definition.inputs.kind:
         yield from _input_differences(recorded, definition)
@@ -285,7 +285,7 @@ def _definition_differences(started: RunStarted, definition: Definition) -> Iter
 
 
 def _was_is(old: Any, new: Any) -> str:
-    """Both values, from a little before the place where they part."""
+    """Show both values, from a little before the place where they differ."""
     before, after = (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in (old, new))
     apart = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
     start = 0 if max(len(before), len(after)) <= _SHOWN else max(apart - 30, 0)

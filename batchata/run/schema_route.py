@@ -1,4 +1,4 @@
-"""What a refused schema means for the run: the schema goes into the prompt, or its items fail.
+"""React to a refused schema: it goes into the prompt, or its items fail.
 
 A provider takes a schema as an output format only within limits that are not all documented. With
 `structured_output="auto"` the first refusal is a decision: from then on the schema stands in the prompt, and
@@ -24,7 +24,7 @@ _CURE = (
 
 
 def meaning(run: Run, job: Job) -> Callable[[RequestError], RequestError]:
-    """What an error about the schema is to the items of this job."""
+    """Return what an error about the schema means for the items of this job."""
     if job.route != "native":
         return lambda error: error
     if _is_final(run):
@@ -33,14 +33,14 @@ def meaning(run: Run, job: Job) -> Callable[[RequestError], RequestError]:
 
 
 def decided_by_results(run: Run, job: Job, recorded: Iterable[Event]) -> list[Event]:
-    """The decision, where one of these outcomes asks for it and it was not taken yet."""
+    """Return the decision, where one of these outcomes asks for it and it was not taken yet."""
     refusals = (event.error for event in recorded if isinstance(event, OutcomeRecorded))
     error = next((error for error in refusals if error is not None and error.kind == SCHEMA_REFUSED), None)
     return [] if error is None else _decided(run, job, error)
 
 
 def decided_by_refusal(run: Run, job: Job, error: BatchataError) -> list[Event] | None:
-    """The same for a whole job that was refused; None where that says nothing of the schema."""
+    """Return the decision for a whole refused job; None where the refusal is not about the schema."""
     if not isinstance(error, RequestRefusedError) or not error.schema_refused:
         return None
     if job.route != "native" or _is_final(run):
@@ -49,7 +49,7 @@ def decided_by_refusal(run: Run, job: Job, error: BatchataError) -> list[Event] 
 
 
 def cured(run: Run, job: Job, error: BatchataError) -> BatchataError:
-    """A refusal of the schema that ends the run, with what to change; another error as it is."""
+    """Return a refusal of the schema that ends the run, with what to change; another error as it is."""
     about = isinstance(error, RequestRefusedError) and error.schema_refused and job.route == "native"
     return RequestRefusedError(f"{error}; {_CURE}", kind=error.kind) if about and _is_final(run) else error
 

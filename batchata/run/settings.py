@@ -1,4 +1,4 @@
-"""The settings of a run that may change between starts, checked."""
+"""Check the settings of a run that may change between starts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check_settings(
     structured_output: str = "auto",
     limits: Limits,
 ) -> Settings:
-    """The settings as they enter the log; `limits` are those of the run's provider.
+    """Return the settings as they enter the log; `limits` are those of the run's provider.
 
     Raises InvalidInputError that names the argument, its value and what is allowed.
     """
@@ -81,7 +81,7 @@ def _seconds(name: str, value: object) -> float | None:
 
 
 def _money(name: str, value: object) -> str:
-    """A float is taken as it is printed: 0.1 means ten cents, not its binary neighbour."""
+    """Read an amount; a float counts as printed: 0.1 means ten cents, not its binary neighbour."""
     try:
         amount = Decimal(str(value)) if isinstance(value, str | int | float | Decimal) else Decimal("NaN")
     except InvalidOperation:
@@ -108,7 +108,7 @@ def _directory(name: str, value: object) -> str | None:
 
 
 def _check_can_be_made(name: str, path: str) -> None:
-    """So that a run whose results have no place does not begin."""
+    """Check that the results' folders can be made, before the run begins."""
     above = path
     while not os.path.lexists(above):
         above = os.path.dirname(above)

@@ -1,4 +1,4 @@
-"""The first events of a start: the run and its items, or what changed since the last start."""
+"""Write the first events of a start: the run and its items, or what changed since the last start."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _BYTES_PER_EVENT = 8_000_000
 
 
 def start(journal: Journal, definition: Definition, settings: Settings, provider: Client | None) -> None:
-    """The run begins. A run without items has no provider."""
+    """Begin the run. A run without items has no provider."""
     tag = secrets.token_hex(6)
     journal.append(definition.started(journal.claim.stream, tag, provider, settings))
 
 
 def resume(journal: Journal, settings: Settings, max_tokens: int, provider: Client | None) -> None:
-    """Another start takes the run up, perhaps with other settings."""
+    """Record that another start takes the run up, perhaps with other settings."""
     journal.append(
         RunResumed(
             process=this_process(),
@@ -47,7 +47,7 @@ def resume(journal: Journal, settings: Settings, max_tokens: int, provider: Clie
 
 
 def take_route(journal: Journal, definition: Definition) -> None:
-    """The caller asks for another way of the schema than the run has taken so far."""
+    """Record that the caller asks for another route of the schema than the run has taken so far."""
     if journal.run.route != definition.route.kind:
         journal.append(SchemaRouteChanged(route=definition.route.kind, job=None, error=None))
 
@@ -59,14 +59,14 @@ class ExpiringResults:
     told: bool = True
 
     def look(self, run: Run, moment: int | None) -> None:
-        """The moment is by the provider's clock, None before it has answered."""
+        """Look at the time by the provider's clock, None before it has answered."""
         if not self.told and moment is not None:
             self.told = True
             warn_of_expiring_results(run, moment)
 
 
 def warn_of_expiring_results(run: Run, moment: int) -> None:
-    """The provider keeps results for some weeks: say so before they are missed."""
+    """Warn that the provider keeps results for some weeks only, before they are gone."""
     until = {job.number: decide.collect_by(run, job) for job in run.open.values()}
     late = {number: at for number, at in until.items() if at is not None and at - moment < _SOON}
     if not late:
@@ -82,7 +82,7 @@ def warn_of_expiring_results(run: Run, moment: int) -> None:
 
 
 def add_items(journal: Journal, inputs: Inputs, same_as: Mapping[int, int]) -> None:
-    """The items that the log does not know yet, some at a time, so that not all are in memory at once.
+    """Yield the items that the log does not know yet, some at a time, so that not all are in memory at once.
 
     `same_as` maps those that share a request to the first of their kind.
     """
@@ -102,7 +102,7 @@ def add_items(journal: Journal, inputs: Inputs, same_as: Mapping[int, int]) -> N
 
 
 def _cuts(inputs: Inputs, first: int) -> Iterator[int]:
-    """Where one event about new items ends and the next begins: by count and by bytes."""
+    """Return where one event about new items ends and the next begins: by count and by bytes."""
     count, size = 0, 0
     for index in range(first, inputs.count):
         count += 1
@@ -113,6 +113,6 @@ def _cuts(inputs: Inputs, first: int) -> Iterator[int]:
 
 
 def refuse_items(journal: Journal, inputs: Inputs) -> None:
-    """Items that wait, and whose files cannot be used any more, fail."""
+    """Fail waiting items whose files cannot be used any more."""
     if refused := refusals(inputs, journal.run, 0, journal.run.total):
         journal.append(*refused)

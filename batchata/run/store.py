@@ -1,4 +1,4 @@
-"""Where one run is kept: its log, its stream in there, and its state as of the last look."""
+"""Keep one run: its log, its stream in it, and its state as of the last look."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ class RunStore:
         return self._path is None
 
     def open_log(self) -> Log:
-        """The log, for reading beside this object's own looks; to be closed after use.
+        """Open the log for reading beside this object's own looks; close it after use.
 
         Raises NotALogError while there is none.
         """
         return self._memory if self._path is None and self._memory else read_log(str(self._path))
 
     def warn_of_half(self) -> None:
-        """Before a run begins in a log without one: what was copied alone may be the half of another."""
+        """Warn before a run begins in a log without one: the file may be half of a copied log."""
         if self._half:
             warnings.warn(
                 f"{self._half}; a start without it pays for everything again",
@@ -91,7 +91,7 @@ class RunStore:
 
     @contextmanager
     def reading(self) -> Iterator[Log | None]:
-        """The log for reading, with `run` brought up to date; None while there is no log."""
+        """Open the log for reading, with `run` brought up to date; None while there is no log."""
         log = self._open_for_reading()
         if log is None:
             self.forget()
@@ -106,7 +106,7 @@ class RunStore:
 
     @contextmanager
     def claimed(self, new_run_id: str) -> Iterator[tuple[Log, Journal]]:
-        """The log and the sole right to append to the run, which gets `new_run_id` if there is none yet."""
+        """Open the log with the sole right to append to the run, named `new_run_id` if there is none yet."""
         log = self._memory or open_log(self._path)
         try:
             with ExitStack() as claims:
@@ -126,7 +126,7 @@ class RunStore:
 
     @contextmanager
     def _driven(self) -> Iterator[None]:
-        """The state belongs to this thread."""
+        """Give the state to this thread."""
         with self._lock:
             self._driver = threading.get_ident()
         try:
@@ -169,7 +169,7 @@ class RunStore:
                 evolve(run, *recorded)
 
     def _is_still_there(self, log: Log, started: RunStarted) -> bool:
-        """Whether the log is the one that was read before: run ids may be the user's, tags are not."""
+        """Whether the log is the one read before: run ids may be the user's, tags are unique."""
         try:
             (first,) = log.events_at(started.run_id, [1])
         except LogError:
@@ -183,7 +183,7 @@ class RunStore:
         return self.choose(log, streams) if streams else None
 
     def forget(self) -> None:
-        """What was read is another script's run: the next look begins anew."""
+        """Forget a run that is another script's: the next look begins anew."""
         with self._lock:
             if self._driver in (None, threading.get_ident()):
                 self._run_id, self._run = self._given, Run()
@@ -192,7 +192,7 @@ class RunStore:
 
 
 def _torn(stream: str, why: str) -> str:
-    """A file copied while it was written can be half of one state and half of another."""
+    """Return the error for a file copied while it was written: half of one state, half of another."""
     return (
         f"the run {stream!r} in the log is not whole: {why}. Going on with it could pay for things twice; "
         "restore the log from another copy, with its -wal file if there is one"

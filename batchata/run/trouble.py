@@ -1,4 +1,4 @@
-"""What ends the sending of new jobs for this start, and about which jobs nobody is asked any more.
+"""End the sending of new jobs for this start, and give up on jobs that no call gets further.
 
 Results that are paid for come first: whatever is refused, what lies at the provider is collected before the
 error is raised.
@@ -22,7 +22,7 @@ NO_CREDIT = (
 
 
 class Trouble:
-    """The errors that waiting cannot cure, kept until there is nothing left to collect."""
+    """The errors that waiting cannot cure, kept until nothing is left to collect."""
 
     def __init__(self) -> None:
         self.error: BatchataError | None = (
@@ -32,7 +32,7 @@ class Trouble:
         self._said: set[str] = set()
 
     def meet(self, run: Run, error: BatchataError, stuck: Iterable[int] = ()) -> list[SubmittingStopped]:
-        """Remember the error; the decision to send nothing more, unless that was taken already."""
+        """Remember the error, and decide to send nothing more, unless that was decided already."""
         self.stuck.update(stuck)
         if isinstance(error, SpendLimitError):
             error = SpendLimitError(f"{error}; {NO_CREDIT}", kind=error.kind, status=error.status)
@@ -50,5 +50,5 @@ class Trouble:
 
 
 def as_error(error: BatchataError) -> RequestError:
-    """The error as it stands in the log."""
+    """Return the error as it stands in the log."""
     return RequestError(kind=error.kind, message=str(error))

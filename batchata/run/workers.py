@@ -1,4 +1,4 @@
-"""The threads that make provider calls, and the bounded queue through which their reports come back."""
+"""Make provider calls in threads, and hand their reports back through a bounded queue."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Workers:
             self._threads.append(self._started(number))
 
     def call(self, doing: str, jobs: Sequence[int], function: Callable[..., None], *args: object) -> None:
-        """Start a call; whatever comes of it will be reported."""
+        """Start a call; its result or error will be reported."""
         self.busy.update(dict.fromkeys(jobs, doing))
         self._calls.put((doing, jobs, function, args))
 
     def report(self, patience: float) -> calls.Report | None:
-        """The next report, waiting for it up to so many seconds; None when there is none.
+        """Return the next report, waiting up to so many seconds; None when there is none.
 
         Raises what a worker failed with, other than an error of Batchata's own.
         """
@@ -60,7 +60,7 @@ class Workers:
         return report
 
     def close(self) -> bool:
-        """End; True when calls were under way and had to be broken off, which closes the provider.
+        """End; return True when calls were under way and had to be broken off, which closes the provider.
 
         A call that outlives the run could create a batch that is already taken for lost, or keep the
         process from ending.
@@ -88,14 +88,14 @@ class Workers:
         return thread
 
     def _serve(self) -> None:
-        """A thread's life: one call after another."""
+        """Make one call after another in a thread."""
         while (call := self._calls.get()) is not None and not self._closing.is_set():
             self._work(*call)
 
     def _work(
         self, doing: str, jobs: Sequence[int], function: Callable[..., None], args: tuple[object, ...]
     ) -> None:
-        """In the worker's thread: whatever happens is reported, the loop decides what it means."""
+        """Make a call in the worker's thread and report its result or error; the loop judges them."""
         try:
             function(self._provider, *args, self._put)
         except _AbandonedError:
@@ -122,9 +122,9 @@ class Workers:
 
 
 class _AbandonedError(Exception):
-    """The loop has ended; the worker's report interests nobody any more."""
+    """The loop has ended; the worker's report is no longer needed."""
 
 
 def jobs_of(report: calls.Report) -> Sequence[int]:
-    """The jobs that a report is about."""
+    """Return the jobs that a report is about."""
     return report.jobs if isinstance(report, calls.Polled | calls.CallFailed) else (report.job,)

@@ -1,4 +1,4 @@
-"""An offline server that speaks the Anthropic Message Batches protocol, for tests and examples."""
+"""Serve the Anthropic Message Batches protocol offline, for tests and examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m batchata.sandbox` serves until it is told to stop."""
+"""Serve on the command line until told to stop: `python -m batchata.sandbox`."""
 
 from __future__ import annotations
 

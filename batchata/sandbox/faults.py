@@ -1,4 +1,4 @@
-"""The faults a sandbox can produce on demand, and how each is used up."""
+"""Produce faults on demand, and use each up."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Faults:
             _check(each.name, getattr(self, each.name))
 
     def take(self, name: str, nothing: Any = 0) -> Any:
-        """The next entry of a list, used up; a value that is no list stays. `nothing` when empty."""
+        """Take the next entry of a list, used up; a value that is no list stays. `nothing` when empty."""
         value = getattr(self, name)
         if not isinstance(value, list):
             return value
@@ -125,7 +125,7 @@ class Faults:
         return bool(left)
 
     def copied(self) -> Faults:
-        """Faults of its own, so that using them up leaves these as they are."""
+        """Copy the faults, so that using them up leaves these as they are."""
         faults = replace(self)
         for each in fields(self):
             value = getattr(self, each.name)
@@ -149,7 +149,7 @@ class Faults:
 
 
 def _check(name: str, value: Any) -> None:
-    """A wrong shape would be met only in the middle of a call, as an error of the server."""
+    """Check the shape now: a wrong one would show only in the middle of a call, as a server error."""
     taken = value is None or callable(value) or isinstance(value, Collection | bool)
     if name in _SELECTORS and not taken:
         raise InvalidInputError(
@@ -187,7 +187,7 @@ class Download:
         )
 
     def pieces(self, results: BinaryIO, wait: Callable[[float], object]) -> Iterator[bytes]:
-        """The bytes to send. Raises Dropped where the connection is to break."""
+        """Yield the bytes to send. Raises Dropped where the connection is to break."""
         if self.drop_after < 0 and self.truncate_after < 0 and not self.cut_last and not self.pause:
             while piece := results.read(_PIECE):
                 yield piece

@@ -1,4 +1,4 @@
-"""JSON schemas, whichever protocol carries them: found in a text, and their references followed."""
+"""Find JSON schemas in a text, and follow their references, whichever protocol carries them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _decoder = json.JSONDecoder()
 
 
 def schemas_in(text: str) -> Iterator[dict[str, Any]]:
-    """Every JSON object in a text that looks like a schema."""
+    """Yield every JSON object in a text that looks like a schema."""
     start = text.find("{")
     while start != -1:
         end = start + 1
@@ -26,7 +26,7 @@ def schemas_in(text: str) -> Iterator[dict[str, Any]]:
 
 
 def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """The schema with its `$ref` (into `$defs` or `definitions` of the root) and single `allOf` followed."""
+    """Follow the schema's `$ref` (into `$defs` or `definitions` of the root) and single `allOf`."""
     for _ in range(20):
         reference = schema.get("$ref")
         if isinstance(reference, str):

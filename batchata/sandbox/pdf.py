@@ -1,4 +1,4 @@
-"""Reads PDF bytes as the service would: pages, their text, or why it refuses them."""
+"""Read PDF bytes as the service would: pages, their text, or why it refuses them."""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ def _pdfium_texts(content: bytes) -> list[str]:
 
 
 def _clean(text: str) -> str:
-    """The text with halves of surrogate pairs joined or replaced: pypdf passes on what a font says."""
+    """Join or replace halves of surrogate pairs: pypdf passes on what a font says."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def read_pdf(content: bytes) -> Pdf:
-    """The PDF of these bytes; the same bytes are parsed once while they are among the last few."""
+    """Return the PDF of these bytes; the last few are parsed once."""
     key = hashlib.sha256(content).digest()
     with _lock:
         if key in _cache:

@@ -1,4 +1,4 @@
-"""What the server and a protocol say to each other: calls, replies, refusals, and how ids and times look."""
+"""Define what the server and a protocol exchange: calls, replies, refusals, and forms of ids and times."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def rfc3339(seconds: float | None) -> str | None:
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body holds, or Refusal."""
+    """Return the JSON object that a body holds, or raise Refusal."""
     try:
         value = msgspec.json.decode(body)
     except msgspec.DecodeError as exc:

@@ -1,4 +1,4 @@
-"""The sandbox as a test or an example uses it: a context manager around a server in this process."""
+"""Run a sandbox in this process, as a context manager, for a test or an example."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Sandbox:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which the SDK finds this sandbox."""
+        """Return the variables by which the SDK finds this sandbox."""
         return {"ANTHROPIC_BASE_URL": self.url, "ANTHROPIC_API_KEY": self.api_key}
 
     @property
@@ -144,7 +144,7 @@ class Sandbox:
         return [_view(record) for record in self._batches.settled()]
 
     def billed(self) -> Counter[str]:
-        """How often each custom id was answered and billed, over all batches."""
+        """Count how often each custom id was answered and billed, over all batches."""
         return self._batches.billed()
 
     def usage(self) -> Counter[str]:
@@ -156,7 +156,7 @@ class Sandbox:
         self._batches.end_all()
 
     def expire(self, batch_id: str) -> None:
-        """End a batch now; what was not processed yet (by time, or `faults.processed`) is expired."""
+        """End a batch now; what was not processed yet (by time, or `faults.processed`) expires."""
         self._batches.expire(batch_id)
 
     def _listen(self) -> Server:
@@ -179,7 +179,7 @@ def _view(record: Record) -> BatchView:
 
 
 class _Front:
-    """Answers every call: those about the sandbox itself, and by its routes those of the protocol."""
+    """Answers every call: about the sandbox itself, or by its routes about the protocol."""
 
     def __init__(self, batches: Batches, routes: Routes, clock: Callable[[], float]) -> None:
         self._batches = batches
@@ -212,7 +212,7 @@ class _Front:
         return self._routes.reply(call)
 
     def _state(self) -> dict[str, Any]:
-        """What a test in another process asks for."""
+        """Answer what a test in another process asks for."""
         batches = [
             {
                 "id": record.id,
@@ -240,7 +240,7 @@ class _Front:
 
 
 def _asking(answers: Answers, style: str) -> Callable[[Request], Any]:
-    """A function that answers: by reading (None), by the function or mapping given, or always the same."""
+    """Return a function that answers: by reading (None), by the function or mapping given, or constantly."""
     if answers is None:
         # Imported late: a sandbox with given answers needs no reader.
         from batchata.sandbox.reading import MIXED, STYLES, read

@@ -1,4 +1,4 @@
-"""The HTTP side of the sandbox: a thread per connection, kept alive between calls; h11 reads and writes."""
+"""Serve HTTP: a thread per connection, kept alive between calls; h11 reads and writes."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _name_in(host: str) -> str:
-    """What a Host header names, without its port; nothing when it cannot be read."""
+    """Return the name in a Host header, without its port; nothing when it cannot be read."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -102,7 +102,7 @@ class _Connection(BaseRequestHandler):
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD)
 
     def handle(self) -> None:
-        """Answer calls until one side has enough."""
+        """Answer calls until one side closes."""
         try:
             while isinstance(head := self._next_event(), h11.Request):
                 self._serve(head)
@@ -146,8 +146,10 @@ class _Connection(BaseRequestHandler):
         return self.server.application.reply(call)
 
     def _body(self) -> bytes:
-        """The body, read to its end also where it is too large: a client that is still writing would see a
-        broken pipe instead of the 413."""
+        """Read the body to its end also where it is too large.
+
+        A client that is still writing would see a broken pipe instead of the 413.
+        """
         parts: list[bytes] = []
         size = 0
         while isinstance(event := self._next_event(), h11.Data):
@@ -161,7 +163,7 @@ class _Connection(BaseRequestHandler):
         return b"".join(parts)
 
     def _check_caller(self, headers: dict[str, str]) -> None:
-        """A web page of another origin gets nothing, nor one that has bound its name to this machine."""
+        """Refuse a web page of another origin, and one that has bound its name to this machine."""
         host = headers.get("host")
         if host is not None and is_loopback(self.server.host) and not is_loopback(_name_in(host)):
             raise Refusal(403, "the sandbox answers to the names of this machine only, not to this Host")

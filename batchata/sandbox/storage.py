@@ -1,4 +1,4 @@
-"""Keeps records, bodies and results: in memory, or in a directory that outlives the process."""
+"""Keep records, bodies and results: in memory, or in a directory that outlives the process."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ class Record(msgspec.Struct):
         return "canceling" if self.cancel_initiated_at is not None else "in_progress"
 
     def counts(self) -> dict[str, int]:
-        """The counters: all zero except `processing` until the batch has ended."""
+        """Return the counters: all zero except `processing` until the batch has ended."""
         ended = self.ended_at is not None
         counts = {"processing": 0 if ended else len(self.custom_ids)}
         return counts | {kind: self.kinds.count(letter) for kind, letter in LETTERS.items()}
 
     def billed(self) -> list[str]:
-        """The custom ids whose answers are billed."""
+        """Yield the custom ids whose answers are billed."""
         return [i for i, letter in zip(self.custom_ids, self.kinds, strict=False) if letter == "s"]
 
 
 class Shelf(Protocol):
-    """Where batches are kept. What a call has put there is whole, or not there."""
+    """A place for batches. What a call has put there is whole, or not there."""
 
     def records(self) -> list[Record]: ...
     def save(self, record: Record) -> None: ...

@@ -1,4 +1,4 @@
-"""What a sandbox's user gives and gets: requests, documents, answers, batches."""
+"""Define what a sandbox's user gives and gets: requests, documents, answers, batches."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Answer:
 
 
 def as_answer(value: Any) -> Answer:
-    """An answer from what a user may give: an Answer, a text, a pydantic model, or any JSON value."""
+    """Make an answer of what a user may give: an Answer, a text, a pydantic model, or any JSON value."""
     if isinstance(value, Answer):
         return value
     if isinstance(value, str):
@@ -141,7 +141,7 @@ class Answering:
         self._ask = ask
 
     def answer(self, request: Request) -> Answer:
-        """The answer; what the answering function raises becomes an errored one."""
+        """Return the answer; an exception of the answering function becomes an errored one."""
         try:
             return as_answer(self._ask(request))
         except Exception as exc:

@@ -1,1 +1,1 @@
-"""What a person sees while a run goes on and when it ends."""
+"""Show a person how a run goes on and how it ended."""

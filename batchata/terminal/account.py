@@ -1,4 +1,4 @@
-"""What a run has cost so far, in lines for a person: per item, by kind, by job, and against the limit."""
+"""Write what a run has cost so far, line by line: per item, by kind, by job, and against the limit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_JOBS = 4  # listed one by one; of more, the cheapest and the dearest are n
 
 
 def cost_lines(run: Run) -> list[str]:
-    """The account of a run: what was paid for what, at which prices, and what is left of the limit."""
+    """Return the account of a run: what was paid for what, at which prices, and what is left of the limit."""
     return [
         *_total(run),
         *_kinds(run),
@@ -52,7 +52,7 @@ def _total(run: Run) -> Iterator[str]:
 
 
 def _kinds(run: Run) -> Iterator[str]:
-    """One line for each kind and price: the ledger."""
+    """Return one line for each kind and price: the ledger."""
     for line in ledger_lines(run):
         per, many = (1_000, "1,000") if line.kind == "web_search_requests" else (MILLION, "million")
         unit = usd(EXACT.divide(EXACT.multiply(line.unit_price, per), MILLION))
@@ -117,7 +117,7 @@ def _remedy(run: Run) -> str:
 
 
 def _saved(run: Run) -> Iterator[str]:
-    """What was saved beside the batch discount."""
+    """Return what was saved beside the batch discount."""
     if shared := len(run.items.same_as):
         saved = saved_by_dedupe(run)
         amount = "an unknown amount" if saved is None else usd(saved)
@@ -130,7 +130,7 @@ def _cache(run: Run) -> Iterator[str]:
 
 
 def cache_in_words(run: Run) -> Iterator[str]:
-    """What was decided about prompt caching, if anything, and what came of it."""
+    """Say what was decided about prompt caching, if anything, and how it turned out."""
     if run.started is not None and run.started.cache is not None:
         yield run.started.cache.reason
     usage = run.usage
@@ -144,7 +144,7 @@ def cache_in_words(run: Run) -> Iterator[str]:
 
 
 def _estimate(run: Run) -> Iterator[str]:
-    """How good the estimate was, for the answers of completed jobs."""
+    """Return how good the estimate was, for the answers of completed jobs."""
     accuracy = run.accuracy
     if accuracy.telling:
         errors = (accuracy.cost_error, accuracy.input_error, accuracy.output_error)
@@ -163,7 +163,7 @@ def _overruns(run: Run) -> Iterator[str]:
 
 
 def printed(run: Run, stats: dict[str, Any]) -> str:
-    """The statistics as lines for a person."""
+    """Return the statistics as lines for a person."""
     lines = [
         f"run       {stats['run_id'] or '-'} ({stats['status']}), model {stats['model'] or '-'}",
         f"items     {stats['total_items']:,}: {stats['completed_items']:,} completed, "

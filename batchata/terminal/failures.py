@@ -1,4 +1,4 @@
-"""Calls that fail, in words: what fails, how often, since when, and when it is tried again."""
+"""Describe failing calls: what fails, how often, since when, and when it is tried again."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _LEADS = {
 
 
 def failing(run: Run) -> tuple[str, Failing] | None:
-    """The kind of call that has been failing for longest; None while calls succeed."""
+    """Return the kind of call that has been failing for longest; None while calls succeed."""
     return min(run.failing.items(), key=lambda pair: pair[1].since, default=None)
 
 
 def failing_in_words(run: Run) -> str:
-    """As "the provider does not answer (529 …): again in 16 s, 3rd time"; empty while none fails."""
+    """Write as "the provider does not answer (529 …): again in 16 s, 3rd time"; empty while none fails."""
     found = failing(run)
     if found is None:
         return ""
@@ -52,7 +52,7 @@ class Watch:
         self._told: dict[str, tuple[int, int]] = {}  # doing -> since when it fails, and the power of two
 
     def update(self, run: Run) -> None:
-        """The run may have changed."""
+        """Note that the run may have changed."""
         if not run.failing and not self._told:
             return
         name = None if run.started is None else run.started.run_id
@@ -78,7 +78,7 @@ _MOST_KINDS = 5
 
 
 def failures(log: Log, run: Run) -> list[Failure]:
-    """The kinds of errors of all failed items, the most frequent first."""
+    """Return the kinds of errors of all failed items, the most frequent first."""
     if run.started is None or not run.failed:
         return []
     versions = sorted(
@@ -102,7 +102,7 @@ def failures(log: Log, run: Run) -> list[Failure]:
 
 
 def warn_of(found: list[Failure], run: Run, place: Callable[[int], str]) -> None:
-    """One warning a kind in the log tree; `place` names an item."""
+    """Give one warning a kind in the log tree; `place` names an item."""
     for each in found[:_MOST_KINDS]:
         _logger.warning(
             "items_failed",
@@ -118,7 +118,7 @@ def warn_of(found: list[Failure], run: Run, place: Callable[[int], str]) -> None
 def failure_lines(
     found: list[Failure], run: Run, place: Callable[[int], str], path: Path | None
 ) -> Iterator[str]:
-    """What failed, why, and what to do next, for the account of the run."""
+    """Return what failed, why, and what to do next, for the account of the run."""
     if not found:
         return
     pending = f", {run.pending:,} pending" if run.pending else ""

@@ -1,4 +1,4 @@
-"""What is said when a run is left before its end: what is open at the provider, and how to go on with it."""
+"""Say what is open at the provider when a run is left early, and how to go on with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_NAMED = 50  # batches
 
 
 def unsaved() -> str:
-    """What to know before a run begins whose log is in memory."""
+    """Say before a run begins with a log in memory what that means."""
     return (
         "this run has no state_path, so its log is in memory: if this process ends before the run does, its "
         "batches go on at the provider and are billed, nothing of them can be collected, and another start "
@@ -22,12 +22,12 @@ def unsaved() -> str:
 
 
 def left(run: Run, log: Path | None) -> str:
-    """Where a run stands that its user has stopped; `log` is its file, None for one in memory."""
+    """Say where a run stands that its user has stopped; `log` is its file, None for one in memory."""
     return " ".join(["stopped;", *(_in_memory(run) if log is None else _in_a_file(run, log))])
 
 
 def out_of_time(run: Run, seconds: float, log: Path | None) -> str:
-    """Where a run stands that has waited as long as it was to wait."""
+    """Say where a run stands whose waiting time is over."""
     began = f"max_wait_time ({seconds:,g} s) is over:"
     if log is None:
         return " ".join([began, *_in_memory(run)])
@@ -64,7 +64,7 @@ def _in_memory(run: Run) -> Iterator[str]:
 
 
 def _open(run: Run) -> Iterator[str]:
-    """What is still at the provider, job by job, and what is not there yet."""
+    """Name what is still at the provider, job by job, and what was not sent yet."""
     batches = len(_batches(run))
     if not run.open:
         yield f"nothing is open at the provider. {_pending(run)}"

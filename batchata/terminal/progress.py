@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a line redrawn on a terminal, plain lines elsewhere, or nothing.
+"""Show a run's progress: a line redrawn on a terminal, plain lines elsewhere, or nothing.
 
 A display that fails (closed, full, of another encoding) is left off: it stops no run.
 """
@@ -36,7 +36,7 @@ _MOST_OF_AN_ERROR = 90  # characters
 
 
 class Progress:
-    """Nothing at all; the base of those that show something."""
+    """Shows nothing; the base of those that show something."""
 
     def __enter__(self) -> Self:
         return self
@@ -47,11 +47,11 @@ class Progress:
         return None
 
     def update(self, run: Run) -> None:
-        """The run may have changed."""
+        """Note that the run may have changed."""
 
 
 class Careful(Progress):
-    """Another progress, until it fails: from then on nothing."""
+    """Wraps another progress, and shows nothing more once that fails."""
 
     def __init__(self, shown: Progress) -> None:
         self._shown: Progress | None = shown
@@ -66,7 +66,7 @@ class Careful(Progress):
         self._try("__exit__", kind, value, tb)
 
     def update(self, run: Run) -> None:
-        """The run may have changed."""
+        """Note that the run may have changed."""
         self._try("update", run)
 
     def _try(self, what: str, *args: Any) -> None:
@@ -83,7 +83,7 @@ class Careful(Progress):
 
 
 class PlainProgress(Progress):
-    """One line whenever something has changed, and a sign of life ever more rarely while nothing does."""
+    """Prints a line when something has changed, and a sign of life ever more rarely while nothing does."""
 
     def __init__(self, stream: TextIO, every: float = EVERY) -> None:
         self._stream = stream
@@ -113,7 +113,7 @@ class PlainProgress(Progress):
 
 
 class LiveProgress(Progress):
-    """A line that is redrawn in place, for a terminal: on several rows where it is narrow."""
+    """Redraws a line in place on a terminal: on several rows where it is narrow."""
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
@@ -150,7 +150,7 @@ class LiveProgress(Progress):
 
 
 def rows_of(run: Run, width: int, elapsed: str) -> list[str]:
-    """The line of a run in as many rows as it needs; nothing of it is cut, and the bar goes first."""
+    """Split the line of a run into as many rows as it needs; the bar is dropped first, no text is cut."""
     done = run.completed + run.failed
     parts = [f"{done:,}/{run.total:,} items", *_details(run), elapsed]
     whole = " · ".join(parts)
@@ -167,7 +167,7 @@ def rows_of(run: Run, width: int, elapsed: str) -> list[str]:
 
 
 def progress_for(shown: bool, stream: TextIO | None = None, every: float = EVERY) -> Progress:
-    """What fits the stream (standard error if none is given); nothing where there is none."""
+    """Return the progress that suits the stream (standard error if none is given); nothing without one."""
     try:
         stream = stream or sys.stderr
         if not shown or stream is None:
@@ -189,7 +189,7 @@ def say(text: str, stream: TextIO) -> None:
 
 
 def _say_if_possible(text: str, stream: TextIO | None) -> None:
-    """At the end of a run, when there is nothing left that a display could stop, but its summary."""
+    """Say the summary at the end of a run, if the stream still takes it."""
     stream = stream or sys.stderr
     if stream is not None:
         with suppress(Exception):
@@ -197,14 +197,14 @@ def _say_if_possible(text: str, stream: TextIO | None) -> None:
 
 
 def _changing(run: Run) -> tuple[object, ...]:
-    """What is worth a line when it changes."""
+    """Return what is worth a line when it changes."""
     found = failing(run)
     fails = None if found is None else (found[0], found[1].since, found[1].times.bit_length())
     return run.completed, run.failed, len(run.jobs), run.status, fails
 
 
 def name_head(head: str | None, run_id: str | None, shown: bool, stream: TextIO | None = None) -> None:
-    """Name the hash that proves later, to whoever noted it, that the log was neither changed nor cut."""
+    """Name the hash that proves later that the log was neither changed nor cut."""
     if head is None:
         return
     _logger.info("log_head", run=run_id, head=head)
@@ -213,7 +213,7 @@ def name_head(head: str | None, run_id: str | None, shown: bool, stream: TextIO 
 
 
 def report_costs(run: Run, shown: bool, failed: Iterable[str] = (), stream: TextIO | None = None) -> None:
-    """The account of the run when a call ends, and in any case what a higher limit would have to be.
+    """Print the account of the run when a call ends, and in any case what a higher limit would have to be.
 
     `failed` are the lines about failed items.
     """
@@ -231,12 +231,12 @@ def report_costs(run: Run, shown: bool, failed: Iterable[str] = (), stream: Text
 
 
 def line(run: Run) -> str:
-    """Where the run stands, in one line."""
+    """Write where the run stands, in one line."""
     return f"{run.completed + run.failed:,}/{run.total:,} items · {details(run)}"
 
 
 def details(run: Run) -> str:
-    """Failures, jobs, cost against the limit, and what is being waited for."""
+    """Write failures, jobs, cost against the limit, and what is being waited for."""
     return " · ".join(_details(run))
 
 
@@ -255,7 +255,7 @@ def _details(run: Run) -> Iterator[str]:
 
 
 def planned_jobs(run: Run) -> int:
-    """The jobs that were made and, as far as can be told, those that will be."""
+    """Count the jobs that were made and, as far as is known, those that will be."""
     made = sum(job.status is not JobStatus.FAILED for job in run.jobs.values())
     if run.settings is None or run.status == "completed":
         return made
@@ -265,7 +265,7 @@ def planned_jobs(run: Run) -> int:
 
 
 def waiting_for(run: Run) -> str:
-    """What keeps the run from going on right now."""
+    """Say what keeps the run from going on right now."""
     if run.status == "completed":
         return "done"
     if run.status == "interrupted":
@@ -288,7 +288,7 @@ def waiting_for(run: Run) -> str:
 
 
 def resending(run: Run) -> str:
-    """How many items wait to be sent again, why the last of them do, and how long the first still will."""
+    """Say how many items wait to be sent again, why the last of them do, and how long the first waits."""
     count = len(run.requeued)
     items = f"{number_of(count, 'item waits', 'items wait')} to be sent again"
     why = f" ({run.retry_reason})" if run.retry_reason else ""

@@ -1,4 +1,4 @@
-"""What changed in the state of a run between two of its moments."""
+"""Compare the state of a run at two of its moments."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Changes:
 
 
 def read_changes(log: Log, stream: str, first: At, second: At | None) -> Changes:
-    """What changed from the first moment to the second, or to the last event.
+    """Return what changed from the first moment to the second, or to the last event.
 
     Raises InvalidInputError for moments that the run does not have, and when the second is the earlier one.
     """
@@ -77,13 +77,13 @@ def read_changes(log: Log, stream: str, first: At, second: At | None) -> Changes
 
 
 def _values(history: History) -> dict[str, Any]:
-    """The state as values of its own, which do not change when the history goes on."""
+    """Copy the state into values that do not change when the history goes on."""
     values: dict[str, Any] = _builtins(overview(history, None))
     return values
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    """What may change between two starts."""
+    """Return what may change between two starts."""
     values: dict[str, Any] = _builtins(run.settings) or {}
     return {**values, "max_tokens": run.max_tokens}
 

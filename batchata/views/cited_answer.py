@@ -1,4 +1,4 @@
-"""The answer's text with what in it is cited, and the citations by number."""
+"""Mark what in an answer's text is cited, and number the citations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Answer:
     fields: dict[str, list[int]] = field(default_factory=dict)  # path of a value -> its citations
 
     def marked(self) -> str:
-        """The text with every cited part between angle quotes, and the numbers of its citations behind it."""
+        """Return the text with every cited part between angle quotes and the numbers of its citations."""
         parts, at = [], 0
         for start, end, numbers in self.marks:
             parts += [self.text[at:start], "«", self.text[start:end], "»", "".join(f"[{n}]" for n in numbers)]
@@ -41,7 +41,7 @@ class Answer:
 
 
 def read_answer(line: bytes | None, citations: Citations, dialect: Dialect) -> Answer:
-    """The answer in a result line as `dialect` has it; `citations` are those of its reading."""
+    """Read the answer in a result line as `dialect` has it; `citations` are those of its reading."""
     answer = Answer()
     if line is None:
         return answer
@@ -58,7 +58,7 @@ def read_answer(line: bytes | None, citations: Citations, dialect: Dialect) -> A
 
 
 def _number_all(numbers: _Numbers, answer: Answer, citations: Citations) -> None:
-    """First those of the reading: it knows more of them than the line does."""
+    """Assign numbers to all citations, first those of the reading: it knows more than the line does."""
     if isinstance(citations, dict):
         for path, found in citations.items():
             answer.fields[path] = [numbers.of(citation) for citation in found]
@@ -67,7 +67,7 @@ def _number_all(numbers: _Numbers, answer: Answer, citations: Citations) -> None
 
 
 class _Numbers:
-    """Gives the same number to the same place in a source, whatever else is known of it."""
+    """Gives the same number to the same place in a source."""
 
     def __init__(self, citations: list[Citation]) -> None:
         self._citations = citations
@@ -82,9 +82,9 @@ class _Numbers:
 
 
 def place_of(citation: Citation) -> str:
-    """Document and place, counted from 1: "terms.pdf, page 3", "document 2, characters 10-52".
+    """Write document and place, counted from 1: "terms.pdf, page 3", "document 2, characters 10-52".
 
-    The names in it are as they were given; whoever prints it makes them harmless.
+    The names in it are as they were given; escape them before printing.
     """
     source = citation.document_title or citation.source or citation.url
     parts = [] if source is None else [source]
@@ -103,7 +103,7 @@ def place_of(citation: Citation) -> str:
 
 
 def found_there(citation: Citation) -> str:
-    """Whether the cited text stands at the place that is named; empty where that cannot be told."""
+    """Say whether the cited text was found at the named place; empty where that is unknown."""
     if citation.grounded is None:
         return ""
     return "found there" if citation.grounded else "NOT found there"

@@ -1,4 +1,4 @@
-"""What a run paid for, added up from its charges: by job, by price, and what it got no use of."""
+"""Add up what a run paid for: by job, by price, and what was paid for unusable answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS = Usage.__struct_fields__
 
 
 class Rate(NamedTuple):
-    """What a kind costs, in USD per million and by whose word; None where no price was known."""
+    """What a kind costs in USD per million, and the source of the price; None where no price was known."""
 
     kind: str
     price: str | None
@@ -36,7 +36,7 @@ class Entry:
     used: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
 
     def add(self, charge: e.CostCharged) -> None:
-        """One charge more."""
+        """Add one more charge."""
         self.charges += 1
         if charge.amount is None:
             self.unpriced += 1
@@ -68,7 +68,7 @@ class Ledger:
     _no_good: tuple[int, int] | None = None  # job and item of the outcome before, if it was no good
 
     def take(self, event: e.Event) -> None:
-        """One event more; an outcome comes right before its charge."""
+        """Take one more event; an outcome comes right before its charge."""
         if isinstance(event, e.OutcomeRecorded):
             self._no_good = None if event.error is None else (event.job, event.index)
         elif isinstance(event, e.CostCharged):
@@ -92,13 +92,13 @@ class Ledger:
 
     @property
     def left(self) -> Decimal | None:
-        """What `max_cost` still leaves for new jobs, in USD; None without a limit."""
+        """Return what `max_cost` still leaves for new jobs, in USD; None without a limit."""
         left = room(self.history.run)
         return None if left is None else max(left, Decimal(0))
 
 
 def read_ledger(log: Log, stream: str) -> Ledger:
-    """The ledger of a run as it is now.
+    """Read the ledger of a run as it is now.
 
     Raises LogError when its events contradict each other.
     """
@@ -110,7 +110,7 @@ def read_ledger(log: Log, stream: str) -> Ledger:
 
 
 def cost_at(rate: Rate, count: int) -> Decimal | None:
-    """What so many cost at a rate, in USD; None where it has no price.
+    """Return what so many cost at a rate, in USD; None where it has no price.
 
     Raises LogError for a price that is none.
     """
@@ -122,7 +122,7 @@ def cost_at(rate: Rate, count: int) -> Decimal | None:
 
 
 def by_model(ledgers: Iterable[Ledger]) -> dict[str, Entry]:
-    """The totals of several runs, by their models."""
+    """Return the totals of several runs, by their models."""
     found: dict[str, Entry] = {}
     for ledger in ledgers:
         total, one = found.setdefault(ledger.model, Entry()), ledger.total

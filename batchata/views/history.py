@@ -1,4 +1,4 @@
-"""What the events of one run add up to for a reader: the folded state, and what that does not keep."""
+"""Gather what the events of one run tell a reader: the folded state, and what that does not keep."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchata.views.moments import At
 
 
 def is_alive(process: Process | None) -> bool | None:
-    """Whether a process of that number exists here; None when it ran on another host or nobody can tell."""
+    """Whether a process of that number exists here; None when it ran on another host or that is unknown."""
     # Elsewhere than on POSIX, os.kill(pid, 0) is not a question but a signal.
     if process is None or os.name != "posix" or process.host != socket.gethostname() or process.pid <= 0:
         return None
@@ -47,7 +47,7 @@ class History:
     refusals: dict[int, RequestError] = field(default_factory=dict)  # job -> why it became no batch
 
     def advance(self, stream: str, version: int, at: int, event: e.Event) -> None:
-        """One event further.
+        """Take one more event.
 
         Raises LogError when it does not fit those before it.
         """
@@ -87,7 +87,7 @@ class History:
                 pass
 
     def failures(self) -> dict[str, list[int]]:
-        """The failed items, by why their last answer is no good."""
+        """Return the failed items, by why their last answer is unusable."""
         found: dict[str, list[int]] = {}
         for index in sorted(self.errors):
             if self.run.items.status[index] == ItemStatus.FAILED:
@@ -96,7 +96,7 @@ class History:
 
 
 def read_history(log: Log, stream: str, at: At | None = None) -> History:
-    """Everything that the stream's events say, up to a moment of its past if one is given.
+    """Read everything that the stream's events say, up to a moment of its past if one is given.
 
     Raises LogError when they contradict each other, InvalidInputError for a moment that the
     run does not have.
@@ -107,7 +107,7 @@ def read_history(log: Log, stream: str, at: At | None = None) -> History:
 
 
 def fold_events(log: Log, stream: str) -> Run:
-    """The state after all events of the stream, and nothing besides.
+    """Return the state after all events of the stream, and nothing besides.
 
     Raises LogError when they contradict each other.
     """

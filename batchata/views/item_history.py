@@ -1,4 +1,4 @@
-"""One item's life, gathered from the log: what was asked, every attempt, and what became of it."""
+"""Gather one item's history from the log: what was asked, every attempt, and what became of it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _decode = msgspec.json.Decoder().decode
 class Attempt:
     """One job that carried the item. Times are microseconds since 1970 UTC, None for what has not happened.
 
-    `note` is what the request said about the answer before it, `max_tokens` what its own answer could have
-    at most. `fate` is in a word how it ended.
+    `note` is what the request said about the answer before it, `max_tokens` the limit of its own answer.
+    `fate` says in a word how it ended.
     """
 
     number: int
@@ -69,7 +69,7 @@ class Life:
 
 
 def read_life(log: Log, stream: str, index: int, model: str | None) -> Life:
-    """The item's life, its answer read with the run's own response model, or with `model` (module:Class).
+    """Read the item's history, its answer with the run's own response model, or with `model` (module:Class).
 
     The attempts of an item that shares the request of an earlier one are those of that one.
 
@@ -135,7 +135,7 @@ def _answer(attempt: Attempt, at: int, event: e.OutcomeRecorded | e.CostCharged)
 
 
 def _follow(attempt: Attempt, at: int, event: e.Event) -> None:
-    """What the job that carries the item meets, up to the item's answer."""
+    """Follow the job that carries the item, up to the item's answer."""
     if attempt.outcome is not None:
         return
     match event:
@@ -181,7 +181,7 @@ class Document(NamedTuple):
 
 
 def documents(item: dict[str, Any]) -> list[Document]:
-    """The documents and images in the order of the request, which is how citations count documents."""
+    """Return the documents and images in the order of the request, which is how citations count documents."""
     file = item.get("file")
     if file is not None:
         known = {key: file.get(key) for key in Document._fields}
@@ -190,14 +190,14 @@ def documents(item: dict[str, Any]) -> list[Document]:
 
 
 def turns(item: dict[str, Any]) -> list[tuple[str, str]]:
-    """Each message's role and text; what is no text is named in brackets."""
+    """Yield each message's role and text; what is not text is named in brackets."""
     return [
         (message["role"], "\n".join(map(_text, _content(message)))) for message in item.get("messages", [])
     ]
 
 
 def shortened(value: Any) -> Any:
-    """The input as JSON values, with the bytes of documents counted instead of shown."""
+    """Return the input as JSON values, with the bytes of documents counted instead of shown."""
     if isinstance(value, list):
         return [shortened(part) for part in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Which moment of a run's past is meant: a version, a time, or so long before now."""
+"""Find the moment of a run's past that is meant: a version, a time, or so long before now."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class At:
 
 
 def parse_at(text: str, now: int) -> At:
-    """The moment that a text names: "120", "2026-11-22T10:00" (UTC unless it says otherwise) or "-1h30m".
+    """Parse the moment that a text names: "120", "2026-11-22T10:00" (UTC by default) or "-1h30m".
 
     Raises InvalidInputError.
     """
@@ -57,7 +57,7 @@ def parse_at(text: str, now: int) -> At:
 
 
 def microseconds(when: datetime) -> int:
-    """A time as microseconds since 1970 UTC; without a zone it is UTC."""
+    """Return a time as microseconds since 1970 UTC; without a zone it is UTC."""
     when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
     delta = when - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

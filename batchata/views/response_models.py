@@ -1,4 +1,4 @@
-"""With which response model a log's answers are read: the one named, or one rebuilt from its schemas.
+"""Choose the response model to read a log's answers with: the one named, or one rebuilt from its schemas.
 
 Rebuilding is the inverse of how pydantic describes a model; general JSON Schema is not its business.
 """
@@ -67,7 +67,7 @@ _BOUNDS = {
 
 
 def model_from_schema(answers: Schema, results: Schema) -> type[pydantic.BaseModel]:
-    """A model that takes and gives the same JSON as the one that these two schemas describe.
+    """Rebuild a model that takes and gives the same JSON as the one that these two schemas describe.
 
     Validators and serializers of the class's own, and what it computes, are in no schema, and so not in this
     model either.
@@ -181,14 +181,14 @@ class _Builder:
 
 
 def _python_names(answers: Schema, results: Schema) -> dict[str, str]:
-    """What each property of an answer is called in Python: the same, or what stands in its place."""
+    """Return each property's Python name: its own, or what stands in its place."""
     unnamed = [key for key in answers if key not in results]
     others = [name for name, part in results.items() if name not in answers and not part.get("readOnly")]
     return {key: key for key in answers} | dict(zip(unnamed, others, strict=False))
 
 
 def _is_decimal(options: list[Schema], given: list[Schema]) -> bool:
-    """A Decimal is taken as a number or a text, and given as a text; a float would change its digits."""
+    """Whether it is a Decimal: taken as number or text, and given as text; a float would lose digits."""
     kinds = [option.get("type") for option in options[:2]]
     return kinds == ["number", "string"] and len(given) < len(options) and given[0].get("type") == "string"
 
@@ -198,14 +198,14 @@ def _enum(name: str, schema: Schema) -> Any:
 
 
 def _default(schema: Schema) -> Any:
-    """The default in the schema; one that a function makes is not in there, and is empty most of the time."""
+    """Return the default in the schema; a default factory is not in it, and mostly makes an empty value."""
     if "default" in schema:
         return schema["default"]
     return {"array": [], "object": {}}.get(schema.get("type", ""))
 
 
 def load_response_model(name: str) -> type[pydantic.BaseModel]:
-    """The response model that `module:Class` names; a class inside another is `module:Outer.Inner`.
+    """Import the response model that `module:Class` names; a nested class is `module:Outer.Inner`.
 
     The module is found as any import finds it, the working directory included where Python looks there.
 
@@ -236,7 +236,7 @@ class RunReader(NamedTuple):
 
     @classmethod
     def of(cls, run: Run, model: str | type[pydantic.BaseModel] | None) -> RunReader:
-        """The reader for a run: with its own model if `model` is None, a model or one named `module:Class`.
+        """Return the reader for a run, with its own model if `model` is None, a model or a `module:Class`.
 
         Raises InvalidInputError when there is no such model.
         """
@@ -249,7 +249,7 @@ class RunReader(NamedTuple):
 
 
 def own_model(started: RunStarted) -> type[pydantic.BaseModel] | None:
-    """The run's response model as its log describes it; None when answers are texts.
+    """Return the run's response model as its log describes it; None when answers are texts.
 
     Raises InvalidInputError when no model can be made of that description.
     """

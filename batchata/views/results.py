@@ -1,4 +1,4 @@
-"""What a log's stored answers say, item by item, read again whenever it is asked for."""
+"""Read a log's stored answers, item by item, anew at each call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from batchata.providers.registry import dialect_of
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
-    """Each single value as (path, text, whether the text is a JSON literal and not a string).
+    """Yield each single value as (path, text, whether the text is a JSON literal and not a string).
 
     Numbers are written here and not in the browser, whose numbers have 53 bits.
     """
@@ -49,7 +49,7 @@ _NOTHING = Reading(None, None)
 class ItemResult:
     """Everything known of one item.
 
-    `status` is "completed", "failed" or "pending". `error` says why the last answer was no good, with a
+    `status` is "completed", "failed" or "pending". `error` says why the last answer is unusable, with a
     stable `kind` and a readable `message`; a pending item that waits for another attempt has one too.
     `cost` is in USD over all attempts, None when a price was unknown. `raw` is the provider's result line
     of the last attempt, as received. With `dedupe`, `same_as` is the index of the earlier item whose request
@@ -70,7 +70,7 @@ class ItemResult:
 
 
 def refuse_purged(run: Run) -> None:
-    """Results that are not in the log any more must not look like items without a result.
+    """Refuse to show purged results as items without a result.
 
     Raises LogError when answers of completed items were purged.
     """
@@ -83,7 +83,7 @@ def refuse_purged(run: Run) -> None:
 
 
 def read_entries(log: Log, run: Run, indexes: Iterable[int], reader: Reader) -> Iterator[Reading]:
-    """Result and citations of the items at these indexes, in this order, as the run itself judged them."""
+    """Read result and citations of the items at these indexes, in this order, as the run judged them."""
     assert run.started is not None
     body, status, dialect = run.items.body, run.items.status, dialect_of(run.started)
     for window in batched(indexes, _WINDOW):
@@ -97,7 +97,7 @@ def read_entries(log: Log, run: Run, indexes: Iterable[int], reader: Reader) -> 
 def read_items(
     log: Log, run: Run, indexes: Iterable[int], reader: Reader, *, again: bool
 ) -> Iterator[ItemResult]:
-    """The items at these indexes, in this order.
+    """Read the items at these indexes, in this order.
 
     With `again` the reader is another than the run's own, and its verdict on an answer counts.
     """
@@ -166,7 +166,7 @@ def _read(outcome: OutcomeRecorded, line: bytes, dialect: Dialect, reader: Reade
 
 
 def _grounded(log: Log, run: Run, index: int, reading: Reading, dialect: Dialect) -> Reading:
-    """The reading whose citations say whether they stand in what was sent."""
+    """Return the reading whose citations say whether they stand in what was sent."""
     assert run.started is not None
     (body,) = log.bodies(run.started.run_id, [run.input_body(index)])
     return reading if body is None else reading.grounded_in(dialect.sources(body))
@@ -183,11 +183,11 @@ def _status(run: Run, index: int) -> str:
 
 
 def never_started(count: int, first: int = 0) -> Iterator[ItemResult]:
-    """Items that no log knows of yet."""
+    """Yield items that no log knows yet."""
     for index in range(first, first + count):
         yield ItemResult(index, "pending", None, None, None, None, Decimal(0), 0, None, None)
 
 
 def entry(reading: Reading | ItemResult) -> dict[str, Any]:
-    """The shape in which `results()` shows an item."""
+    """Return an item in the shape of `results()`."""
     return {"result": reading.result, "citations": reading.citations}

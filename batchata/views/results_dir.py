@@ -1,4 +1,4 @@
-"""The results as files: one JSON list per job for people and programs, and the provider's lines as received.
+"""Write the results as files: one JSON list per job, and the provider's lines as received.
 
 Files are a projection of the log: each is written whole or not at all, and may be written again any time.
 """
@@ -57,7 +57,7 @@ class ResultsWriter:
         self._folders.claim(self._owner)
 
     def release(self) -> None:
-        """Give them free where nothing is in them; see `Folders.release`."""
+        """Release folders that hold nothing; see `Folders.release`."""
         self._folders.release(self._owner)
 
     def job_done(self, number: int) -> None:
@@ -88,7 +88,7 @@ class ResultsWriter:
             self._write_processed(following, self._run.next_fresh, self._run.total - 1)
 
     def _homes(self, number: int) -> list[int]:
-        """The jobs that were the first to carry this job's items, and those that share their requests."""
+        """Return the jobs that first carried this job's items and those that share their requests."""
         run = self._run
         if number in run.chunks and not run.items.copies:
             return [number]
@@ -115,7 +115,7 @@ class ResultsWriter:
             write_entries(file, self._readings(range(first, last + 1)))
 
     def _is_purged(self, bodies: Iterable[int]) -> bool:
-        """Files of answers that the log has no more stay as they are."""
+        """Whether the answers were purged: their files stay as they are."""
         return any(0 <= body < self._run.purged for body in bodies)
 
     def _readings(self, indexes: Iterable[int]) -> Iterator[Reading]:
@@ -134,7 +134,7 @@ class ResultsWriter:
 
 
 def owner_of(run: Run, memory: Process | None = None) -> Owner:
-    """The run as a mark names it."""
+    """Return the run as a mark names it."""
     assert run.started is not None
     return Owner(run.started.run_id, run.started.tag, memory)
 
@@ -167,7 +167,7 @@ def make_folders(folders: Folders) -> None:
 
 @contextmanager
 def whole_file(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
-    """A file that appears under its name when it is complete, and not at all when writing fails."""
+    """Write a file that appears under its name when it is complete, and not at all when writing fails."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -183,7 +183,7 @@ def whole_file(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _written(path: Path, durable: bool) -> Iterator[IO[bytes]]:
-    """A whole file; a full disk is an error of ours, after which the run goes on at its next start."""
+    """Write a whole file; a full disk is an error of ours, after which the run goes on at its next start."""
     try:
         with whole_file(path, durable) as file:
             yield file
@@ -195,7 +195,7 @@ def _written(path: Path, durable: bool) -> Iterator[IO[bytes]]:
 
 
 def write_entries(file: IO[bytes], readings: Iterable[Reading]) -> None:
-    """A JSON list with one `{"result": …, "citations": …}` per line."""
+    """Write a JSON list with one `{"result": …, "citations": …}` per line."""
     separator = b"[\n"
     for reading in readings:
         file.write(separator)
@@ -226,7 +226,7 @@ _NAME = re.compile(r"job_(\d+)_results\.json")
 def load_results_from_disk(
     results_dir: PathLike, response_model: type[pydantic.BaseModel] | None = None
 ) -> list[dict[str, Any]]:
-    """The entries of a run, `{"result": …, "citations": …}` in input order, from its results_dir alone.
+    """Load the entries of a run, `{"result": …, "citations": …}` in input order, from its results_dir alone.
 
     Results are instances of `response_model`; without one they are dicts or strings. Answers that call tools
     are dicts, `{"text", "tool_calls"}`, where they hold no value for the model. Both a results_dir and
@@ -246,7 +246,7 @@ def load_results_from_disk(
 
 
 def _check_one_run(folder: Path) -> None:
-    """Older versions let two runs write to one folder; the lines in `raw` tell."""
+    """Refuse a folder where older versions let two runs write; the lines in `raw` show it."""
     folder = folder.parent if folder.name == "processed" else folder
     owner = owner_in(folder)
     runs = tags_in(folder / "raw") | (set() if owner is None else {owner.tag})
@@ -259,7 +259,7 @@ def _check_one_run(folder: Path) -> None:
 
 
 def _job_files(folder: Path) -> list[Path]:
-    """In numeric order: job_10 comes after job_9."""
+    """Return the files in numeric order: job_10 comes after job_9."""
     processed = folder / "processed"
     folder = processed if processed.is_dir() else folder
     found = [

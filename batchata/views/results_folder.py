@@ -1,4 +1,4 @@
-"""Which run a folder of results belongs to: a mark in it says so, and every other run is refused.
+"""Mark which run a folder of results belongs to, and refuse every other run.
 
 The mark stands in the results_dir. A raw_results_dir of its own has one only until its first lines are there:
 their custom ids begin with the tag of their run, and so say whose they are.
@@ -27,14 +27,14 @@ _RAW = re.compile(r"job_(\d+)_raw\.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A run by its name and by the tag that no other run has; `memory` is the process that alone knows it."""
+    """A run by its name and its unique tag; `memory` is the process of a run kept in memory."""
 
     run_id: str
     tag: str
     memory: Process | None = None
 
     def encode(self) -> bytes:
-        """The mark, the same for every copy of one run's results."""
+        """Encode the mark, the same for every copy of one run's results."""
         memory = (
             {} if self.memory is None else {"memory_of": {"pid": self.memory.pid, "host": self.memory.host}}
         )
@@ -53,7 +53,7 @@ class Folders:
 
     @classmethod
     def of(cls, settings: Settings) -> Folders:
-        """By the settings of a start."""
+        """Return the folders by the settings of a start."""
         found = settings.results_dir
         return cls(
             processed=None if found is None else processed_dir(found),
@@ -63,21 +63,21 @@ class Folders:
 
     @property
     def homes(self) -> list[Path]:
-        """Where marks stand: in the results_dir, and wherever else a symlink or an argument leads."""
+        """Return where marks stand: in the results_dir, and wherever else a symlink or an argument leads."""
         real = [path.resolve() for path in (self.results_dir, self.processed, self.raw) if path is not None]
         main = real[0] if self.results_dir is not None else None
         return [path for path in dict.fromkeys(real) if main not in path.parents]
 
     @property
     def _raw_home(self) -> Path | None:
-        """The raw_results_dir where it needs a mark of its own."""
+        """Return the raw_results_dir where it needs a mark of its own."""
         if self.raw is None:
             return None
         real, homes = self.raw.resolve(), self.homes
         return real if real in homes and (self.results_dir is None or real != homes[0]) else None
 
     def check(self, run: Owner | None) -> None:
-        """Nothing of another run may lie in, above or below the folders; None is a run that is to begin.
+        """Refuse folders with another run's results in, above or below them; None is a run that is to begin.
 
         Folders without a mark are taken where they hold no results, or where their lines say that they are
         this run's.
@@ -108,13 +108,13 @@ class Folders:
             _put_mark(home, run)
 
     def take(self, run: Owner) -> None:
-        """Mark the folders as this run's, whosever they were."""
+        """Mark the folders as this run's, whatever run had them before."""
         for home in self.homes:
             (home / MARK).unlink(missing_ok=True)
             _put_mark(home, run)
 
     def keep(self, run: Owner) -> None:
-        """See to it that what was claimed is still this run's; what somebody emptied is claimed again.
+        """Check that claimed folders are still this run's; an emptied one is claimed again.
 
         Raises InvalidInputError.
         """
@@ -122,7 +122,7 @@ class Folders:
             self.claim(run)
 
     def keep_lines(self, job: int, run: Owner) -> None:
-        """See to it that a job's lines are not written over another run's.
+        """Check that a job's lines do not overwrite another run's.
 
         Raises InvalidInputError.
         """
@@ -132,13 +132,13 @@ class Folders:
             raise InvalidInputError(f"{path} holds result lines of another run; {_CURE}")
 
     def release(self, run: Owner) -> None:
-        """Give folders free that hold nothing yet: nobody will come back for them."""
+        """Release folders that hold nothing yet."""
         for home in self.homes:
             if _is_of(home, run) and not holds_results(home):
                 (home / MARK).unlink(missing_ok=True)
 
     def lines_written(self) -> None:
-        """The lines of a raw_results_dir say from now on whose they are."""
+        """Remove the mark of a raw_results_dir whose lines now name their run."""
         if self._raw_home is not None:
             (self._raw_home / MARK).unlink(missing_ok=True)
 
@@ -165,19 +165,19 @@ _CURE = "a folder belongs to one run: give another directory, or move what is th
 
 
 def processed_dir(results_dir: str) -> Path:
-    """Where the results of a run stand below its results_dir."""
+    """Return where the results of a run stand below its results_dir."""
     return Path(results_dir) / "processed"
 
 
 def raw_dir(results_dir: str | None, raw_results_dir: str | None) -> Path | None:
-    """Where the provider's lines stand: in a directory of their own if one is given."""
+    """Return where the provider's lines stand: in a directory of their own if one is given."""
     if raw_results_dir is not None:
         return Path(raw_results_dir)
     return None if results_dir is None else Path(results_dir) / "raw"
 
 
 def owner_in(folder: Path) -> Owner | None:
-    """The run whose mark stands in the folder; None without a mark that can be read."""
+    """Return the run whose mark stands in the folder; None without a readable mark."""
     try:
         value = json.loads((folder / MARK).read_bytes())
         of = value.get("memory_of")
@@ -193,7 +193,7 @@ def _is_of(home: Path, run: Owner) -> bool:
 
 
 def tag_of(path: Path) -> str | None:
-    """The tag of the run whose lines the file holds, as far as it can be told.
+    """Return the tag of the run whose lines the file holds, if it shows.
 
     By the first line with a custom id of our form; a line that belongs nowhere may come first.
     """
@@ -206,7 +206,7 @@ def tag_of(path: Path) -> str | None:
 
 
 def tags_in(raw: Path) -> set[str]:
-    """The tags of the runs whose lines lie in the folder."""
+    """Return the tags of the runs whose lines lie in the folder."""
     return {tag for path in _entries(raw) if _RAW.fullmatch(path.name) and (tag := tag_of(path))}
 
 
@@ -217,7 +217,7 @@ def holds_results(folder: Path) -> bool:
 
 
 def _holds_processed(folder: Path) -> bool:
-    """Files of nothing but null are of items that wait; what no run of ours could have written counts."""
+    """Whether there are processed results: unreadable files count, files of nothing but null do not."""
     return any(_holds_a_result(path) for path in _entries(folder) if _PROCESSED.fullmatch(path.name))
 
 
@@ -243,7 +243,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _is_given_up(folder: Path, owner: Owner) -> bool:
-    """A run that only a process knew which is gone, and that left no result, has nothing to lose."""
+    """Whether the folder's run was kept in memory by a process that is gone, and left no result."""
     return is_alive(owner.memory) is False and not holds_results(folder)
 
 
@@ -286,7 +286,7 @@ def _remove(home: Path, mark: bytes) -> None:
 
 
 def _put_mark(home: Path, run: Owner) -> None:
-    """Whole or not at all, and never over another's."""
+    """Write the mark, whole or not at all, and never over another's."""
     try:
         descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{MARK}.")
         try:

@@ -1,4 +1,4 @@
-"""What a run amounts to so far, as run(), stats(), `show`, `diff` and the report tell it."""
+"""Summarise a run so far, as run(), stats(), `show`, `diff` and the report tell it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from batchata.views.results_folder import processed_dir, raw_dir
 
 
 def summary(run: Run, total_items: int | None = None) -> dict[str, Any]:
-    """Items by status, cost in USD as Decimal (None when a price was unknown), and jobs completed."""
+    """Return items by status, cost in USD as Decimal (None when a price was unknown), and jobs completed."""
     total = run.total if total_items is None else max(total_items, run.total)
     return {
         "total_items": total,
@@ -37,7 +37,7 @@ def summary(run: Run, total_items: int | None = None) -> dict[str, Any]:
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    """What both `stats()` and `show` tell, in the same words; amounts in USD."""
+    """Return what both `stats()` and `show` tell, in the same words; amounts in USD."""
     started = run.started
     counts = summary(run)
     del counts["jobs_completed"]
@@ -58,7 +58,7 @@ def _facts(run: Run) -> dict[str, Any]:
 def statistics(
     run: Run, total_items: int, results_dir: str | None, raw_results_dir: str | None
 ) -> dict[str, Any]:
-    """The summary, and what was sent, used, paid and repeated."""
+    """Return the summary, and what was sent, used, paid and repeated."""
     raw, until = raw_dir(results_dir, raw_results_dir), decide.kept_until(run)
     status = "not started" if run.started is None else run.status
     return (
@@ -85,7 +85,7 @@ def statistics(
 
 
 def outcomes(run: Run) -> dict[str, int]:
-    """How many requests came back how, over all jobs and attempts."""
+    """Count how requests came back, over all jobs and attempts."""
     counts: Counter[str] = Counter()
     for job in run.jobs.values():
         counts.update(job.outcomes)
@@ -93,8 +93,10 @@ def outcomes(run: Run) -> dict[str, int]:
 
 
 def estimate_error(accuracy: Accuracy) -> dict[str, Any] | None:
-    """What was expected of the answers of completed jobs, what they used, and the errors: +0.1 means that a
-    tenth too much was expected. None before there are any, and None for an error that cannot be told.
+    """Return what was expected of the answers of completed jobs, what they used, and the errors.
+
+    An error of +0.1 means that a tenth too much was expected. None before there are any answers, and None
+    for an error that cannot be computed.
     """
     if not accuracy.answers:
         return None
@@ -114,7 +116,7 @@ def estimate_error(accuracy: Accuracy) -> dict[str, Any] | None:
 
 
 def _money(run: Run) -> dict[str, Any]:
-    """All in USD as Decimal; None where a price was unknown, or where there is no limit."""
+    """Return amounts in USD as Decimal; None where a price was unknown, or where there is no limit."""
     settings, done = run.settings, run.completed + run.failed
     known = run.total_cost is not None
     return {
@@ -133,10 +135,11 @@ def _money(run: Run) -> dict[str, Any]:
 
 
 def overview(history: History, alive: bool | None, head: str | None = None) -> dict[str, Any]:
-    """Everything that `show` tells; `total_cost` is null when a price was unknown, `spent` is what is known.
+    """Return everything that `show` tells; with an unknown price `total_cost` is null, `spent` what is known.
+
     `head` is the log's hash of all that happened in the run, null for a moment of its past.
 
-    `process` is the last that took the run up; its `alive` is null when that cannot be told from here.
+    `process` is the last that took the run up; its `alive` is null when that is unknown here.
     """
     run, started, settings = history.run, history.run.started, history.run.settings
     return {
@@ -202,7 +205,7 @@ class Failure:
 
 
 def failures(log: Log, stream: str, history: History, most: int) -> list[Failure]:
-    """The most frequent reasons of failed items, so many of them, each with its first item's message."""
+    """Return the most frequent reasons of failed items, so many, each with its first item's message."""
     found = sorted(history.failures().items(), key=lambda pair: (-len(pair[1]), pair[0]))[:most]
     versions = sorted(history.run.items.outcome[items[0]] for _, items in found)
     messages = {

@@ -1,4 +1,4 @@
-"""Whether one run of a log can be trusted: as it was written, adding up, and the same at each replay."""
+"""Verify one run of a log: as it was written, adding up, and the same at each replay."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from batchata.providers.registry import dialect_of
 
 
 def fingerprint(state: object) -> str:
-    """Equal for two states that are equal in every part, whatever parts the class has or will get."""
+    """Return a text that is equal for two states that are equal in every part, future parts included."""
     digest = hashlib.sha256()
     for piece in _pieces(state):
         digest.update(piece)
@@ -81,7 +81,7 @@ class Verdict:
 
 
 def verify_run(log: Log, stream: str, head: str | None, now: int) -> Verdict:
-    """Every check of one run. `head` is a hash that the run once had, `now` in microseconds.
+    """Run every check of one run. `head` is a hash that the run once had, `now` in microseconds.
 
     Raises LogVersionError for events that only a newer Batchata knows.
     """
@@ -132,7 +132,7 @@ def _replay_problems(log: Log, stream: str, run: Run) -> Iterator[Problem]:
 
 
 def _reference_problems(log: Log, stream: str, bodies: int) -> Iterator[Problem]:
-    """Every body that an event names has to be there."""
+    """Report every body that an event names and that is missing."""
     for version, _, event in log.events(stream, types=[*_NAMING_BODIES]):
         last = _NAMING_BODIES[event.TYPE](event)
         if last is not None and last >= bodies:
@@ -140,7 +140,7 @@ def _reference_problems(log: Log, stream: str, bodies: int) -> Iterator[Problem]
 
 
 def _answer_problems(log: Log, stream: str, run: Run, purged: int) -> Iterator[Problem]:
-    """Outcomes must say what the stored result lines say, and these must be those of the items."""
+    """Compare outcomes with the stored result lines, and these with their items."""
     if run.started is None:
         return
     dialect = dialect_of(run.started)

@@ -238,7 +238,7 @@ DOCUMENTS: dict[str, list[list[Line]]] = {
 
 
 def draw(pages: list[list[Line]]) -> bytes:
-    """One PDF. Nothing in it depends on the day, the machine or the version of a compressor."""
+    """Draw one PDF. Nothing in it depends on the day, the machine or the version of a compressor."""
     pdf = FPDF(format="A4")
     pdf.set_compression(False)
     pdf.set_creation_date(datetime(2026, 1, 1, tzinfo=UTC))
@@ -251,7 +251,7 @@ def draw(pages: list[list[Line]]) -> bytes:
 
 
 def draw_line(pdf: FPDF, line: Line) -> None:
-    """One line of a page; the cursor is below it afterwards."""
+    """Draw one line of a page; the cursor is below it afterwards."""
     match line:
         case "":
             pdf.ln(4)
@@ -273,7 +273,7 @@ def draw_line(pdf: FPDF, line: Line) -> None:
 
 
 def draw_row(pdf: FPDF, cells: tuple[str, ...]) -> None:
-    """One row of a table: the first column to the left, amounts to the right."""
+    """Draw one row of a table: the first column to the left, amounts to the right."""
     pdf.set_font("helvetica", "", 10)
     for cell, width in zip(cells, WIDTHS, strict=True):
         pdf.cell(width, 7, cell, border="B", align="L" if width == WIDTHS[0] else "R")

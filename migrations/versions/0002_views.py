@@ -18,7 +18,7 @@ def _time(column: str) -> str:
 
 
 def _total(amount: str) -> str:
-    """The sum of amounts, each in a row of its own; NULL when one of the charges has none."""
+    """Write the sum of amounts, each in a row of its own; NULL when one of the charges has none."""
     # Added as whole picodollars: a sum of many floating point numbers would drift.
     pico = f"CAST(round(CAST({amount} AS REAL) * 1e12) AS INTEGER)"
     return f"CASE WHEN count(*) = count({amount}) THEN sum({pico}) / 1e12 END"

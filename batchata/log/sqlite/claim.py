@@ -1,4 +1,4 @@
-"""The right to append to one stream of a log file: an OS lock, an epoch, and the append itself."""
+"""Hold the right to append to one stream of a log file: an OS lock, an epoch, and the append itself."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class SqliteClaim:
         self._last = new.committed
 
     def secure(self) -> bool:
-        """See `Claim.secure`. Whoever copies the main file and forgets the -wal file has it too."""
+        """See `Claim.secure`; a copy of the main file without its -wal file then includes it too."""
         return self._writer.checkpoint()
 
     def release(self) -> None:

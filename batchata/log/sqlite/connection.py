@@ -1,4 +1,4 @@
-"""How a connection to a log file is opened and set up, and what SQLite's errors mean there."""
+"""Open and set up a connection to a log file, and translate SQLite's errors."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _READER_PRAGMAS = ("query_only = ON", "trusted_schema = OFF", "cache_size = -409
 
 
 def for_writing(path: str, busy_timeout: float) -> sqlite3.Connection:
-    """A connection that may append; `busy_timeout` in seconds. The file must exist."""
+    """Open a connection that may append; `busy_timeout` in seconds. The file must exist."""
     return _connect(path, "mode=rw", busy_timeout, _WRITER_PRAGMAS)
 
 
 def for_reading(path: str, busy_timeout: float) -> sqlite3.Connection:
-    """A connection that changes nothing, neither events nor files that others rely on."""
+    """Open a connection that changes nothing, neither events nor files that others rely on."""
     try:
         return _connect(path, "mode=ro", busy_timeout, _READER_PRAGMAS)
     except sqlite3.OperationalError as exc:
@@ -105,7 +105,7 @@ _MEANINGS: tuple[tuple[str, type[LogError], str], ...] = (
 
 
 def meaning(error: BaseException | None, path: str) -> LogError:
-    """The error to raise for an error of SQLite; its message names the path and never a value."""
+    """Return the error to raise for an error of SQLite; its message names the path and never a value."""
     name = getattr(error, "sqlite_errorname", "")
     for prefix, kind, message in _MEANINGS:
         if name.startswith(prefix):

@@ -1,4 +1,4 @@
-"""What lies at a log's path, before SQLite looks at it."""
+"""Judge what lies at a log's path, before SQLite looks at it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 def make_ready(path: str) -> None:
-    """See to it that a writable file which may be a log lies at the path: an empty one if none did.
+    """Make sure that a writable file which may be a log is at the path: an empty one if there was none.
 
     Raises NotALogError or LogWriteError.
     """
@@ -45,7 +45,7 @@ def must_hold_something(path: str) -> None:
 
 
 def is_begun(path: str) -> bool:
-    """Whether there is more at the path than an empty file; what is no file is for opening to refuse.
+    """Whether the path holds more than an empty file; opening refuses what is not a file.
 
     Raises NotALogError for a part of a log.
     """
@@ -78,7 +78,7 @@ def has_wal(path: str) -> bool:
 
 
 def no_run_yet(path: str) -> str:
-    """What to say of a log without a run: the run may be in a file that was not copied with it."""
+    """Say of a log without a run that the run may be in a file that was not copied with it."""
     wal = f"{os.path.realpath(path)}-wal"
     if has_wal(path):
         said = f"{wal} beside it holds none either; if they were copied, copy both files of a run together"
@@ -91,7 +91,7 @@ def no_run_yet(path: str) -> str:
 
 
 def maybe_half(path: str) -> str | None:
-    """What to say of the file of a run that broke off, where it may have been copied without its -wal."""
+    """Say of a run that broke off that its file may have been copied without its -wal file."""
     if has_wal(path):
         return None
     name = f"{os.path.basename(path)}-wal"
@@ -129,7 +129,7 @@ def refuse_other_files(path: str) -> None:
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """Device and inode of the file at the path; None when there is none any more."""
+    """Return device and inode of the file at the path; None when it is gone."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -142,7 +142,7 @@ def _allowed(path: str, mode: int) -> bool:
 
 
 def _create(path: str) -> None:
-    """An empty file for the owner only, in its folder; SQLite gives its -wal and -shm files the same mode."""
+    """Create an empty file for the owner only; SQLite gives its -wal and -shm files the same mode."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -169,7 +169,7 @@ _MOUNTS = Path("/proc/self/mounts")  # Linux only; elsewhere nothing is detected
 
 
 def warn_if_networked(path: str) -> None:
-    """Warn when the log lies on a network file system; silent where that cannot be told."""
+    """Warn when the log lies on a network file system; silent where that is unknown."""
     try:
         mounts = _MOUNTS.read_text(errors="surrogateescape")
     except OSError:
@@ -185,7 +185,7 @@ def warn_if_networked(path: str) -> None:
 
 
 def network_file_system(path: str, mounts: str) -> str | None:
-    """The type of network file system that the absolute path lies on, or None; `mounts` as in /proc."""
+    """Return the network file system that the absolute path lies on, or None; `mounts` as in /proc."""
     kind, longest = "", -1
     for line in mounts.splitlines():
         fields = line.split(" ")

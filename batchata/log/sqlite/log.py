@@ -50,7 +50,7 @@ class SqliteLog:
 
     @classmethod
     def open_for_reading(cls, path: str | os.PathLike[str], *, busy_timeout: float = BUSY_TIMEOUT) -> Self:
-        """The log without the right to write: the file is neither created nor changed.
+        """Open the log without the right to write: the file is neither created nor changed.
 
         Raises NotALogError or LogVersionError.
         """
@@ -69,7 +69,7 @@ class SqliteLog:
         return log
 
     def streams(self) -> list[str]:
-        """The streams' names, oldest first."""
+        """Return the streams' names, oldest first."""
         return self.reader.streams()
 
     def events(

@@ -1,4 +1,4 @@
-"""How events and bodies are read from a log file, on a connection of its own that cannot write."""
+"""Read events and bodies of a log file, on a connection of its own that cannot write."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Reader:
             self._connection = for_reading(path, busy_timeout)
 
     def connection(self) -> sqlite3.Connection:
-        """The connection, a new one in a forked process: SQLite's cannot be carried across."""
+        """Return the connection, a new one in a forked process: SQLite's cannot be carried across."""
         if self._pid != os.getpid():
             _inherited.append(self._connection)
             self._connection = for_reading(self.path, self._busy_timeout)
@@ -68,7 +68,7 @@ class Reader:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Every read inside the block sees the file as it is now, whatever is appended meanwhile.
+        """Let every read inside the block see the file as it is now, whatever is appended meanwhile.
 
         Inside another such block it is as that one is.
         """
@@ -87,7 +87,7 @@ class Reader:
                 connection.rollback()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """All rows of one query."""
+        """Return all rows of one query."""
         with translated(self.path):
             return self.connection().execute(sql, parameters).fetchall()
 
@@ -191,7 +191,7 @@ class Reader:
             yield Recorded(version, at, event)
 
     def _check_count(self, stream: str, version: int, event: ItemsAdded) -> None:
-        """Memory for so many items is asked for only where the log holds a body for each of them."""
+        """Check that the log holds a body for each item before memory for the items is allocated."""
         held = sum(min(count, BELIEVED_BODIES) for (count,) in self.rows(_COUNTS, (stream,)))
         if event.count > held:
             raise LogError(
@@ -200,7 +200,7 @@ class Reader:
             )
 
     def _segment(self, stream: str, number: int) -> Segment | None:
-        """The last segment that begins with body `number` or a lower one."""
+        """Return the last segment that begins with body `number` or a lower one."""
         found = self.rows(_SEGMENT, (stream, number))
         return Segment(*found[0]) if found else None
 

@@ -1,4 +1,4 @@
-"""Which form a log file has, and how it gets today's."""
+"""Tell which form a log file has, and bring it to today's."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Form(Enum):
 
 
 def form(connection: sqlite3.Connection, path: str) -> Form:
-    """The form of the file behind the connection.
+    """Return the form of the file behind the connection.
 
-    Raises NotALogError for somebody else's database and LogVersionError for a newer Batchata's log.
+    Raises NotALogError for another program's database and LogVersionError for a newer Batchata's log.
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:
@@ -58,7 +58,9 @@ def form(connection: sqlite3.Connection, path: str) -> Form:
 
 
 def _check_tables(connection: sqlite3.Connection, path: str) -> None:
-    """A view under a table's name would compute without end what is read; so would a column that is computed.
+    """Check that the tables are plain tables.
+
+    A view under a table's name, or a computed column, could make a read compute without end.
 
     Raises NotALogError.
     """
@@ -106,7 +108,7 @@ def upgrade(connection: Connection, path: str, revision: str = "head") -> None:
 
 
 def script_folder() -> Path:
-    """The folder of the migrations: inside an installed package, beside it in a checkout."""
+    """Return the folder of the migrations: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parents[2]
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"

@@ -1,4 +1,4 @@
-"""The one connection of a process that writes to a log file, and its transactions."""
+"""Hold the one connection of a process that writes to a log file, and its transactions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Writer:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """A transaction that holds the write lock from its start; rolled back when the block raises."""
+        """Run a transaction that holds the write lock from its start; rolled back when the block raises."""
         if self._pid != os.getpid():
             raise LogWriteError(
                 f"{self.path} was opened before this process was forked; open it again in here"
@@ -75,7 +75,7 @@ class Writer:
             return not busy and pages == moved
 
     def close(self) -> None:
-        """Close the connection; the last one in the world empties the -wal file."""
+        """Close the connection; the last one to close empties the -wal file."""
         self._engine.dispose(close=self._pid == os.getpid())
 
     @contextmanager
@@ -103,7 +103,7 @@ class Writer:
 
 
 def _engine(path: str, busy_timeout: float) -> sa.Engine:
-    """An engine with one connection. Errors never print parameters: they are users' prompts."""
+    """Create an engine with one connection. Errors never print parameters: they are users' prompts."""
     engine = sa.create_engine(
         "sqlite+pysqlite://",
         creator=lambda: for_writing(path, busy_timeout),

@@ -1,4 +1,4 @@
-"""How calls are made: with which key and to which address, and how messages name both without a secret."""
+"""Decide with which key and to which address calls go, and how messages name both without a secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Access:
         return BASE_URL if self.address is None else self.address.name
 
     def said(self, text: object) -> str:
-        """What somebody else said, for a message: printable, cut, and without secrets that it may echo."""
+        """Return what another party said, for a message: printable, cut, and without secrets it may echo."""
         shown = str(text)
         for secret in self._secrets():
             shown = shown.replace(secret, _HIDDEN)
@@ -44,7 +44,7 @@ class Access:
 
 
 def read_access(api_key: str | None, base_url: str | None) -> Access:
-    """From the arguments, where they are given, else from the SDK's environment variables.
+    """Read key and URL from the arguments, else from the SDK's environment variables.
 
     Raises ConfigurationError for a key that no header can carry and a URL that cannot be a base URL.
     """
@@ -63,7 +63,7 @@ def _find_address(base_url: str | None) -> Address | None:
 
 
 def _check_login(address: Address, key: Key | None) -> None:
-    """They travel in the Authorization header; only an API key has another one to travel in."""
+    """Refuse user and password in the URL unless an API key is used: both need the Authorization header."""
     if key is None or key.name == "ANTHROPIC_AUTH_TOKEN" or "authorization" in custom_headers():
         other = "a profile of the SDK" if key is None else key.name
         raise ConfigurationError(

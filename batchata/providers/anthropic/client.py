@@ -125,7 +125,7 @@ class AnthropicClient:
         return self._dates.now
 
     def check(self) -> None:
-        """See the port: key, URL, and whether somebody listens there; no byte is sent."""
+        """See the port: check key and URL, and connect once; no byte is sent."""
         client = self._client
         headers = {name.lower() for name in client.default_headers}
         if not headers & {"authorization", "x-api-key"} and client.credentials is None:
@@ -201,13 +201,13 @@ class AnthropicClient:
         return found
 
     def _in_the_list(self, batch_id: str, since: int) -> Batch | None:
-        """A batch that was not found by its id; one answer may be wrong."""
+        """Return a batch that was not found by its id, from the list; one answer may be wrong."""
         return self._listed({batch_id}, since, None).get(batch_id)
 
     def _listed(
         self, wanted: set[str], since: int, most_pages: int | None = _PAGES_OF_A_POLL
     ) -> dict[str, Batch]:
-        """Those of the batches that the list tells of, as far as it is looked through."""
+        """Return those of the batches that the list shows, as far as it is read."""
         found: dict[str, Batch] = {}
         try:
             for batch in self._newest(since, most_pages):
@@ -268,7 +268,7 @@ class AnthropicClient:
         return batch
 
     def _newest(self, since: int, most_pages: int | None) -> Iterator[Batch]:
-        """The batches created since then, newest first; all of them, unless a number of pages is given.
+        """Yield the batches created since then, newest first; all of them, unless a number of pages is given.
 
         A page is handed over as far as it can be read before the rest of it is doubted: UnreadableReplyError.
         """
@@ -299,7 +299,7 @@ class AnthropicClient:
 
 
 def _http_client(access: Access, sockets: Sockets, dates: Dates) -> httpx2.Client:
-    """The SDK's own, but for redirects: a POST that follows one may create a second batch elsewhere."""
+    """Create the SDK's own client, without redirects: a POST that follows one may create a second batch."""
     login = None if access.address is None else access.address.login
     try:
         return anthropic.DefaultHttpxClient(
@@ -319,7 +319,7 @@ def _http_client(access: Access, sockets: Sockets, dates: Dates) -> httpx2.Clien
 
 
 def _check_what_the_sdk_found(client: anthropic.Anthropic, access: Access) -> None:
-    """A profile of the SDK may bring a URL and headers of its own."""
+    """Check URL and headers that a profile of the SDK may have added."""
     if access.address is None and read_address(str(client.base_url), "base_url of the SDK's profile").login:
         raise ConfigurationError("base_url of the SDK's profile holds a user or password; take it out")
     given = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
@@ -327,7 +327,7 @@ def _check_what_the_sdk_found(client: anthropic.Anthropic, access: Access) -> No
 
 
 def _chunks(lines: Iterator[tuple[bytes, bool]]) -> Iterator[list[Outcome]]:
-    """Outcomes, many at a time; what came before a line that is cut is handed over before its error."""
+    """Yield outcomes, many at a time; those before a cut line are handed over before its error."""
     chunk: list[Outcome] = []
     size = 0
     for line, whole in lines:
@@ -348,7 +348,7 @@ def _chunks(lines: Iterator[tuple[bytes, bool]]) -> Iterator[list[Outcome]]:
 
 
 def _lines(chunks: Iterator[bytes], most: int = _MOST_LINE_BYTES) -> Iterator[tuple[bytes, bool]]:
-    """The lines, and whether each had its newline: the last one may lack it, or be cut.
+    """Yield the lines, and whether each had its newline: the last one may lack it, or be cut.
 
     A line beyond all bounds is cut there, and what remains of it is not kept.
     """

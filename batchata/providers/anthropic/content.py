@@ -1,4 +1,4 @@
-"""Which content blocks a message may hold, and how much they weigh."""
+"""Check which content blocks a message may hold, and measure them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Contents:
             self._add_block(block, role, f"{place}[{n}]")
 
     def check_totals(self, place: str) -> None:
-        """Raises InvalidInputError when the conversation has more pages or images than the model takes."""
+        """Raise InvalidInputError when the conversation has more pages or images than the model takes."""
         for count, most, what in (
             (self.pages, self.model.pdf_pages, "PDF pages"),
             (self.images, self.model.images, "images"),
@@ -222,7 +222,7 @@ class Contents:
 
 
 def _check_reference(source: dict[str, Any], kinds: tuple[str, ...], place: str) -> None:
-    """A document or image that only the API can see."""
+    """Check a document or image that only the API can see."""
     match source:
         case {"type": "url", "url": str(url)} if url.startswith(("https://", "http://")):
             return
@@ -236,7 +236,7 @@ def _check_reference(source: dict[str, Any], kinds: tuple[str, ...], place: str)
 
 
 def _texts(content: Any) -> list[str]:
-    """The texts of custom content: one text, or text blocks. What it may be is the API's business."""
+    """Return the texts of custom content: one text, or text blocks; the API judges the rest."""
     if isinstance(content, str):
         return [content]
     blocks = content if isinstance(content, list | tuple) else []
@@ -244,7 +244,7 @@ def _texts(content: Any) -> list[str]:
 
 
 def _encoded(block: Any) -> bytes:
-    """Its JSON; nothing where it is none, which is found out, and told, when all is checked."""
+    """Return its JSON, or nothing where it has none: that is reported when all of it is checked."""
     try:
         return encode(block)
     except (TypeError, ValueError, RecursionError):
@@ -252,7 +252,7 @@ def _encoded(block: Any) -> bytes:
 
 
 def check_system(content: Any, place: str) -> None:
-    """Raises InvalidInputError unless it is text or a list of text blocks."""
+    """Raise InvalidInputError unless it is text or a list of text blocks."""
     if isinstance(content, str):
         _check_filled(content, place)
         return
@@ -267,7 +267,7 @@ def check_system(content: Any, place: str) -> None:
 
 
 def system_text(content: str | Sequence[Mapping[str, Any]]) -> str:
-    """All the text of a system prompt that `check_system` took."""
+    """Return all the text of a system prompt that `check_system` accepted."""
     return content if isinstance(content, str) else "".join(block["text"] for block in content)
 
 

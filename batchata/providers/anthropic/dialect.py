@@ -111,7 +111,7 @@ class Claude:
         return None if geo is None else str(geo)
 
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
-        """Of a budget, half is taken to be used; without one, what recordings show."""
+        """See the port: half of a thinking budget, else the figure seen in recordings."""
         thinking = params.get("thinking")
         kind = None if thinking is None else thinking.get("type")
         if kind == "disabled" or (kind is None and not self.facts.thinks_by_default):
@@ -149,7 +149,7 @@ class AnthropicDialect:
         return Claude(find_model(name, today))
 
     def price_rules(self, model: str) -> PriceRules:
-        """See the port; a model that is not in the table is taken to be new."""
+        """See the port; a model that is not in the table counts as new."""
         return PriceRules(
             provider="anthropic",
             listed=None if model == _NEVER_EXISTED else _PRICED_AS.get(model, model),

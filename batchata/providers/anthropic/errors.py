@@ -1,4 +1,4 @@
-"""What a failed call to the Message Batches API means: the SDK's errors in Batchata's words.
+"""Translate the SDK's errors of a failed call to the Message Batches API.
 
 Two questions decide about every error: may the request have had an effect, and may waiting cure it?
 `_NO_REPLY` answers them for errors that brought no reply, `_BY_STATUS` for replies with a status. They are
@@ -50,7 +50,7 @@ class Cure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """An error without a reply: whether the request may have left this machine, and what helps."""
+    """What an error without a reply means: whether the request may have left this machine, and the cure."""
 
     left: bool
     cure: Cure
@@ -90,7 +90,7 @@ _PROXY_REFUSES: Final = ("400", "401", "403", "404", "405", "407", "451", "501")
 
 
 class Effect(Enum):
-    """What a status says about the request."""
+    """What a status says about the effect of the request."""
 
     REFUSED = auto()  # nothing happened, and nothing would the next time
     PASSING = auto()  # nothing happened; later it may
@@ -127,7 +127,7 @@ _SPEND_CODES: Final = ("enforced_spend_limit_reached", "contract_spend_limit_rea
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Translates the errors of calls made with this access, to this URL (as it may be said)."""
+    """Translates the errors of calls made with this access, to this URL (in its printable form)."""
 
     access: Access
     url: str
@@ -135,7 +135,7 @@ class Calls:
 
     @property
     def hint(self) -> str:
-        """What to look at when something else answers."""
+        """Return what to check when another program answers."""
         return f"is {self.access.address_name} the address of the Anthropic API? It is {self.url}"
 
     @contextmanager
@@ -282,7 +282,7 @@ class Calls:
         return RequestRefusedError(text, kind="redirected", status=status)
 
     def _said(self, exc: anthropic.APIStatusError) -> str:
-        """The API's own sentence; a proxy's HTML page is not worth printing."""
+        """Return the API's own sentence; a proxy's HTML page is not worth printing."""
         if isinstance(exc.body, dict) and exc.api_message:
             return self.access.said(exc.api_message)
         return (
@@ -291,7 +291,7 @@ class Calls:
 
 
 def _refuses_tls(cause: BaseException | None) -> bool:
-    """Whether a certificate was not trusted, or the other side speaks no TLS at all: both stay so."""
+    """Whether a certificate was not trusted, or the other side speaks no TLS: neither passes with time."""
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return True

@@ -1,4 +1,4 @@
-"""Which files the Messages API takes, how many tokens they make, and a PDF as a content block."""
+"""Check which files the Messages API takes, count their tokens, and make a PDF a content block."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _measure_text(data: bytes, place: str, model: Model, cited: bool) -> _Conten
 def pdf_to_document_block(
     pdf: str | os.PathLike[str] | bytes, *, enable_citations: bool = False, title: str | None = None
 ) -> dict[str, Any]:
-    """The PDF at a path, or given as bytes, as a content block for a user message.
+    """Turn the PDF at a path, or given as bytes, into a content block for a user message.
 
     The document's title, which citations repeat, is the file's name when none is given; bytes have none.
 

@@ -1,4 +1,4 @@
-"""Which key or token the SDK will send, and whether a header can carry it: asked before anything is sent.
+"""Find the key or token the SDK will send, and check that a header can carry it.
 
 The names and their order are the SDK's (`Anthropic.__init__` of anthropic 2.14): the argument,
 ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, then profiles and workload identity; ANTHROPIC_CUSTOM_HEADERS come on
@@ -27,14 +27,14 @@ _CREDENTIALS = ("x-api-key", "authorization")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is sent to say who calls; `name` is the argument or variable that holds it."""
+    """What the request sends to authenticate; `name` is the argument or variable that holds it."""
 
     name: str
     value: str = field(repr=False)
 
 
 def find_key(api_key: str | None) -> Key | None:
-    """The key that will be sent; None when it comes from a profile of the SDK, or from nowhere.
+    """Return the key that will be sent; None when it comes from a profile of the SDK, or is missing.
 
     Raises ConfigurationError for one that no header can carry.
     """
@@ -56,7 +56,7 @@ def find_key(api_key: str | None) -> Key | None:
 
 
 def no_key() -> ConfigurationError:
-    """What to do when there is none."""
+    """Say what to do when there is no key."""
     blank = [name for name in _VARIABLES if os.environ.get(name) == ""]
     is_blank = f" ({' and '.join(blank)} is blank)" if blank else ""
     return ConfigurationError(
@@ -66,7 +66,7 @@ def no_key() -> ConfigurationError:
 
 
 def custom_headers() -> dict[str, str]:
-    """The headers that the environment adds, by lower-case name, read as the SDK reads them.
+    """Return the headers that the environment adds, by lower-case name, read as the SDK reads them.
 
     Raises ConfigurationError for lines that are no header.
     """

@@ -36,17 +36,17 @@ _A_PAGE_WITH_TEXT: Final = 500  # bytes of content stream; less is a blank page 
 
 
 def page_rules(model: Model) -> PageRules:
-    """How much PDF a request to the model takes."""
+    """Return how much PDF a request to the model takes."""
     return PageRules(model.pdf_pages, model.context_window, least_page_tokens, page_text_tokens, _COMPOSITE)
 
 
 def page_text_tokens(content_bytes: int) -> int:
-    """A bound of the text tokens of one PDF page, given the size of its content streams."""
+    """Bound the text tokens of one PDF page, given the size of its content streams."""
     return min(max(_PAGE_TEXT_TOKENS, content_bytes // 3), _PAGE_TEXT_TOKENS_DENSE)
 
 
 def least_page_tokens(content_bytes: int) -> int:
-    """What one PDF page takes at least, as documented: 1,500 tokens of text if it has any, and its image.
+    """Return the fewest tokens of one PDF page, as documented: 1,500 of text if it has any, and its image.
 
     The image is counted at 1,568 tokens, the cap on older models; newer ones go up to 4,784.
     """
@@ -54,5 +54,5 @@ def least_page_tokens(content_bytes: int) -> int:
 
 
 def image_token_bound(width: int, height: int, most: int) -> int:
-    """The tokens of one image of that many pixels on a model that scales it down to `most` tokens."""
+    """Return the tokens of an image of so many pixels on a model that scales it down to `most` tokens."""
     return min(-(-width // 28) * -(-height // 28), most)

@@ -1,4 +1,4 @@
-"""Which conversations the Messages API takes."""
+"""Check which conversations the Messages API takes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TTLS: Final = ("5m", "1h")
 
 
 def param_marks(params: Mapping[str, Any]) -> list[str]:
-    """How long each mark in the parameters holds, in the order in which a request is cached.
+    """Return how long each cache mark in the parameters holds, in the order in which a request is cached.
 
     Raises InvalidInputError for what is no mark.
     """
@@ -37,13 +37,13 @@ def param_marks(params: Mapping[str, Any]) -> list[str]:
 
 
 def automatic_mark(params: Mapping[str, Any]) -> list[str]:
-    """The one that the service puts on the last block of the request, if asked to."""
+    """Return the mark that the service puts on the last block of the request, if asked to."""
     control = params.get("cache_control")
     return [] if control is None else [_ttl(control, "cache_control")]
 
 
 def marks_in(value: Any, place: str) -> Iterator[str]:
-    """The marks in blocks and what they hold, in their order."""
+    """Return the marks in blocks and how long they hold, in their order."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key not in ("cache_control", "input", "input_schema"):
@@ -56,7 +56,7 @@ def marks_in(value: Any, place: str) -> Iterator[str]:
 
 
 def check_marks(marks: Sequence[str], place: str) -> None:
-    """Raises InvalidInputError when a request with these marks would be refused."""
+    """Raise InvalidInputError when a request with these marks would be refused."""
     if len(marks) > _MOST:
         raise InvalidInputError(
             f"{place} has {len(marks)} cache_control marks, with those of the parameters; a request takes at "
@@ -86,7 +86,7 @@ _CITATIONS_BYTES: Final = len(b',"citations":{"enabled":true}')
 
 
 class CacheMarks(NamedTuple):
-    """Those of the parameters, which stand before and behind those of a conversation."""
+    """Cache marks of the parameters, which stand before and behind those of a conversation."""
 
     before: Sequence[str] = ()
     behind: Sequence[str] = ()
@@ -116,7 +116,7 @@ def check_conversation(
 
 
 def _marks(value: Conversation, place: str) -> Iterator[str]:
-    """System turns go before all others."""
+    """Collect the marks; system turns go before all others."""
     for is_system in (True, False):
         for number, message in enumerate(value):
             if (message["role"] == "system") is is_system:

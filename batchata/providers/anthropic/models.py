@@ -156,7 +156,7 @@ MODELS: dict[str, Model] = {
 
 
 def find_model(name: str, today: date) -> Model:
-    """The model of that id.
+    """Return the model of that id.
 
     Warns when requests to it are expected to fail, when that day is less than 60 days off, or when the id
     is not in the table; then it is taken to have every ability of the current generation.

@@ -1,4 +1,4 @@
-"""Reads result lines of unknown shape: each part apart, so that a known one is never lost with an odd one."""
+"""Read result lines of unknown shape, each part apart: an odd part never costs a known one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DIGITS = re.compile(r"\d{1,9}(\.0*)?", re.ASCII)
 
 
 class OddLine(msgspec.Struct, gc=False):
-    """What can be read of a line. `kind` is None where there is none, `blocks` where there is no content."""
+    """What was read of a line; `kind` is None where there is none, `blocks` where there is no content."""
 
     custom_id: str
     kind: str | None
@@ -34,7 +34,7 @@ class OddLine(msgspec.Struct, gc=False):
 
 
 def read_odd(line: bytes) -> OddLine:
-    """All that can be read of a line, whatever the rest of it is.
+    """Read all that can be read of a line, whatever the rest of it is.
 
     Raises NoPieceError for a line that is not whole, or that has no custom id.
     """
@@ -57,7 +57,7 @@ def read_odd(line: bytes) -> OddLine:
 
 
 def read_usage(usage: dict[str, bytes]) -> Usage | None:
-    """What was used; None where a figure that decides about the cost is missing, unreadable or impossible.
+    """Read the usage; None where a figure that decides the cost is missing, unreadable or impossible.
 
     A number of tokens is a whole number, whether it is written as 10, 10.0 or "10".
     """
@@ -73,7 +73,7 @@ def read_usage(usage: dict[str, bytes]) -> Usage | None:
 
 
 def read_count(piece: bytes, *, absent: int | None = None, most: int = MOST_TOKENS) -> int | None:
-    """A number from 0 to `most` in any notation with one reading; None for anything else."""
+    """Read a number from 0 to `most` in any notation with one reading; None for anything else."""
     found = _value(piece)
     match found:
         case None if piece.strip() == b"null":
@@ -88,7 +88,7 @@ def read_count(piece: bytes, *, absent: int | None = None, most: int = MOST_TOKE
 
 
 def split_writes(written: int, five_minutes: int | None, one_hour: int) -> dict[str, int]:
-    """Tokens written to the cache, by lifetime: what no lifetime is given of is five-minute, the default."""
+    """Split tokens written to the cache by lifetime; without one they count as five-minute, the default."""
     rest = written - one_hour
     return {
         "cache_write_5m_tokens": max(rest if five_minutes is None else five_minutes, rest),
@@ -97,7 +97,7 @@ def split_writes(written: int, five_minutes: int | None, one_hour: int) -> dict[
 
 
 def _lifetimes(piece: bytes, written: int | None) -> dict[str, int] | None:
-    """An unreadable split does not matter where nothing was written."""
+    """Read the lifetimes; an unreadable split does not matter where nothing was written."""
     if written is None:
         return None
     if piece.strip() == b"null":
@@ -122,7 +122,7 @@ def _searches(piece: bytes) -> int | None:
 
 
 def _blocks(piece: bytes) -> list[Block] | None:
-    """A content of one text, or of one block without a list around it, has one reading."""
+    """Read a content of one text, or of one block without a list around it, as a list of blocks."""
     if piece == b"null":
         return []
     if piece[:1] == b'"' and isinstance(found := _value(piece), str):
@@ -140,8 +140,9 @@ def _blocks(piece: bytes) -> list[Block] | None:
 
 
 def _block(piece: bytes) -> Block | None:
-    """A text without a type is a text. What names neither a text nor a call is not looked at: millions of
-    such blocks fit into a line.
+    """Read a block; a text without a type is a text.
+
+    Anything but texts and calls is skipped unread: millions of such blocks fit into a line.
     """
     if b'"te' not in piece and b'"tool_use"' not in piece and b"\\" not in piece:
         return None
@@ -162,7 +163,7 @@ def _citation(piece: bytes) -> Citation | None:
 
 
 def _known(piece: bytes, shape: type[msgspec.Struct]) -> dict[str, Any] | None:
-    """The fields of an object that are as they should be, or have one reading; None for no object."""
+    """Return the fields of an object that are valid or have one reading; None if it is not an object."""
     try:
         given = members(piece)
     except NoPieceError:
@@ -208,7 +209,7 @@ def _place(piece: bytes) -> str | None:
 
 
 def _inside(parts: dict[str, bytes], name: str) -> dict[str, bytes]:
-    """The members of an object in an object; none where it is anything else."""
+    """Return the members of an object in an object; none where it is anything else."""
     try:
         return members(parts.get(name, b""))
     except NoPieceError:
@@ -221,7 +222,7 @@ def _text(parts: dict[str, bytes], name: str) -> str | None:
 
 
 def _value(piece: bytes) -> Any:
-    """The value of a piece, None where it cannot be read."""
+    """Return the value of a piece, None where it cannot be read."""
     try:
         return value(piece)
     except NoPieceError:

@@ -1,4 +1,4 @@
-"""A JSON Schema in the subset that `output_config.format` takes."""
+"""Convert a JSON Schema to the subset that `output_config.format` takes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BOUNDS = (
 
 
 def output_format(schema: dict[str, Any], model: Model, cited: bool) -> dict[str, Any]:
-    """What `output_config.format` is for answers that fit the schema.
+    """Return the `output_config.format` for answers that fit the schema.
 
     Raises NotNative where the model or the schema cannot have it, or citations are on.
     """
@@ -43,7 +43,7 @@ def output_format(schema: dict[str, Any], model: Model, cited: bool) -> dict[str
 
 
 def native_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema in the subset that `output_config.format` takes; bounds become words in the description.
+    """Return the schema in the subset that `output_config.format` takes; bounds become words in descriptions.
 
     Raises NotNative when a part cannot be carried: open dicts, tuples, untyped values, recursion, or too
     many optional or union fields.
@@ -98,7 +98,7 @@ class _Conversion:
         }
 
     def _referred(self, part: dict[str, Any], where: str) -> dict[str, Any]:
-        """The API drops what stands beside a $ref: a definition of which more is said is copied here."""
+        """Copy a definition that more is said of: the API drops what stands beside a $ref."""
         said = _described(part)
         if not said:
             return {"$ref": part["$ref"]}
@@ -107,7 +107,7 @@ class _Conversion:
         return self.convert({**copied, "description": " ".join(both)}, where)
 
     def add_definitions(self, converted: dict[str, Any]) -> None:
-        """Those that are referred to: what was copied needs none."""
+        """Add the definitions that are still referred to."""
         used: dict[str, Any] = {}
         todo = _references(converted)
         while todo:

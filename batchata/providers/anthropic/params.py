@@ -1,4 +1,4 @@
-"""Which parameters of the Messages API a caller may set for all requests of a batch."""
+"""Check which parameters of the Messages API a caller may set for all requests of a batch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def check_tools(given: Mapping[str, Any], model: Model) -> None:
-    """Raises InvalidInputError for `tools` and a `tool_choice` that every request would fail for."""
+    """Raise InvalidInputError for `tools` and a `tool_choice` that every request would fail for."""
     tools = given.get("tools", [])
     if not isinstance(tools, list | tuple) or not all(isinstance(tool, dict) for tool in tools):
         raise InvalidInputError("tools has to be a list of dicts")
@@ -150,7 +150,7 @@ _LONGEST_USER_ID: Final = 256
 
 
 def check_params(message_params: Mapping[str, Any], model: Model) -> dict[str, Any]:
-    """A copy of the parameters as plain JSON values, without those that are None.
+    """Return a copy of the parameters as plain JSON values, without those that are None.
 
     Raises InvalidInputError for a parameter that would make every request of the batch fail.
     """
@@ -183,7 +183,7 @@ def _check_name(name: str) -> None:
 
 
 def check_max_tokens(value: object, model: Model) -> None:
-    """Raises InvalidInputError for what is no limit of an answer of this model."""
+    """Raise InvalidInputError for an invalid output limit for this model."""
     if type(value) is not int or not 1 <= value <= model.max_output_tokens:
         raise InvalidInputError(
             f"max_tokens is {value!r}; it has to be an integer from 1 to {model.max_output_tokens:,}, "

@@ -1,4 +1,4 @@
-"""Cuts a JSON object or list into its pieces, however deep they are, and reads each apart from the rest.
+"""Cut a JSON object or list into its pieces, however deep, and read each apart from the rest.
 
 For what no strict decoder takes: a NaN in one field, ten thousand brackets in another, half a character.
 """
@@ -23,7 +23,7 @@ class NoPieceError(ValueError):
 
 
 def members(raw: bytes) -> dict[str, bytes]:
-    """The values of an object as they are written, by their keys; of a key that comes twice the last counts.
+    """Return the values of an object as written, by their keys; of a repeated key the last counts.
 
     Raises NoPieceError for what is no whole object.
     """
@@ -38,7 +38,7 @@ def members(raw: bytes) -> dict[str, bytes]:
 
 
 def elements(raw: bytes) -> list[bytes]:
-    """The elements of a list as they are written.
+    """Return the elements of a list as they are written.
 
     Raises NoPieceError for what is no whole list.
     """
@@ -46,7 +46,7 @@ def elements(raw: bytes) -> list[bytes]:
 
 
 def value(raw: bytes) -> Any:
-    """The value of a piece. Half characters, and bytes that are no UTF-8, become U+FFFD.
+    """Return the value of a piece. Half characters and invalid UTF-8 become U+FFFD.
 
     Raises NoPieceError for what is no JSON even so, or too deep.
     """
@@ -63,7 +63,7 @@ def value(raw: bytes) -> Any:
 
 
 def _pieces(raw: bytes, kind: bytes) -> Iterator[tuple[bytes | None, bytes]]:
-    """Key and value of each entry, keys None in a list."""
+    """Yield key and value of each entry, keys None in a list."""
     raw = raw.strip()
     if not raw.startswith(kind):
         raise NoPieceError(f"no {'object' if kind == b'{' else 'list'}")
@@ -91,7 +91,7 @@ def _pieces(raw: bytes, kind: bytes) -> Iterator[tuple[bytes | None, bytes]]:
 
 
 def _end(raw: bytes, start: int) -> int:
-    """Where the object or list that begins there ends."""
+    """Return where the object or list that begins here ends."""
     depth = 0
     for found in _BRACKETS.finditer(raw, start):
         mark = found[0]

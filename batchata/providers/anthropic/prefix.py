@@ -1,4 +1,4 @@
-"""What all requests of a run begin with, and the mark that has it cached."""
+"""Find what all requests of a run begin with, and set the mark that has it cached."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARK_BYTES: Final = 96  # what the mark adds to a request, with a text that beco
 
 @dataclass(frozen=True, slots=True)
 class SharedPrefix:
-    """The beginning of every item: whether their system turns are the same, and how many content blocks."""
+    """What every item begins with: whether their system turns are the same, and how many content blocks."""
 
     same_system: bool
     blocks: int
@@ -29,7 +29,7 @@ class SharedPrefix:
 
 
 def shared_prefix(inputs: Inputs) -> SharedPrefix:
-    """What all items begin with; files share nothing, as each begins with itself."""
+    """Return what all items begin with; files share nothing, since each request begins with its file."""
     if inputs.kind == "files" or not inputs.count:
         return SharedPrefix(True, 0, "")
     first = inputs.source(0)
@@ -46,7 +46,7 @@ def shared_prefix(inputs: Inputs) -> SharedPrefix:
 
 
 def prefix_digest(source: Source, blocks: int) -> str:
-    """Identifies the system turns and the first content blocks of an item."""
+    """Identify the system turns and the first content blocks of an item."""
     if isinstance(source, FileInput):
         return ""
     begun = [unit for unit, _ in zip(_units(source), range(blocks), strict=False)]
@@ -54,7 +54,7 @@ def prefix_digest(source: Source, blocks: int) -> str:
 
 
 def prefix_tokens(source: Source, blocks: int, model: Model, cited: bool) -> float:
-    """The tokens that an item's first content blocks are expected to make."""
+    """Return the expected tokens of an item's first content blocks."""
     if isinstance(source, FileInput) or not blocks:
         return 0.0
     contents = Contents(model, cited)
@@ -66,7 +66,7 @@ def prefix_tokens(source: Source, blocks: int, model: Model, cited: bool) -> flo
 
 
 def marked(messages: Sequence[dict[str, Any]], blocks: int) -> list[dict[str, Any]]:
-    """The messages, without system turns, with the mark on that content block, counted from 1."""
+    """Return the messages, without system turns, with the mark on that content block, counted from 1."""
     left, found = blocks, list(messages)
     for number, message in enumerate(messages):
         content = message["content"]
@@ -80,14 +80,14 @@ def marked(messages: Sequence[dict[str, Any]], blocks: int) -> list[dict[str, An
 
 
 def system_turns(source: Source) -> list[Any]:
-    """The contents of a conversation's system messages."""
+    """Return the contents of a conversation's system messages."""
     if isinstance(source, FileInput):
         return []
     return [message["content"] for message in source if message["role"] == "system"]
 
 
 def _units(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each content block with its role, in order; a text alone counts as one block."""
+    """Yield each content block with its role, in order; a bare text counts as one block."""
     if isinstance(source, FileInput):
         return
     for message in source:

@@ -1,4 +1,4 @@
-"""What the sentences of the Message Batches API say that its error types and statuses do not."""
+"""Interpret sentences of the Message Batches API that say more than its error types and statuses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def is_about_money(said: str) -> bool:
 
 
 def named_request(said: str) -> int | None:
-    """The place in the job of the request that a refusal of the job names, as `requests.2.params: …`.
+    """Return the place in the job of the request that a refusal names, as `requests.2.params: …`.
 
     Of several the first: the others are named again, when the job is sent without it.
     """
@@ -65,7 +65,7 @@ _SCHEMA = re.compile(
 
 
 def is_about_schema(said: str) -> bool:
-    """Whether a refusal is one of the schema of an output format: too large, or with a part it cannot have.
+    """Whether a refusal concerns the schema of an output format: too large, or with an unsupported part.
 
     The sentences are those of the service's schema compiler. What is said of the caller's own tools or
     messages by their place in the request is not meant.

@@ -1,4 +1,4 @@
-"""What a reply of the Message Batches API says, read with doubt: batches, its date, when to ask again.
+"""Read replies of the Message Batches API defensively: batches, its date, when to ask again.
 
 A reply that cannot be read is an UnreadableReplyError, never an error of Python's; no reply is read beyond
 a bound, however small it was when it was packed.
@@ -47,12 +47,12 @@ _LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp() * 1e6)
 
 
 class ReplyTooLargeError(Exception):
-    """A reply goes on beyond all bounds."""
+    """A reply is larger than any valid one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the list: its batches, whether all of it could be read, and where the next one begins.
+    """A page of the list: its batches, whether it was read completely, and where the next page begins.
 
     `doubt` says what is wrong with it, None when nothing is; `after` is None at the end of the list.
     """
@@ -63,7 +63,7 @@ class Page:
 
 
 def bounded(response: httpx2.Response) -> None:
-    """A response hook: the body is unpacked piece by piece, and only up to a bound.
+    """Unpack a body piece by piece, and only up to a bound: a response hook.
 
     Results are left as they are, since their lines are bounded one by one. An error's body ends at its bound,
     and where it breaks off: its status says enough.
@@ -107,7 +107,7 @@ class _Bounded(httpx2.SyncByteStream):
 
 
 def read_object(response: httpx2.Response, what: str, hint: str) -> dict[str, Any]:
-    """The JSON object of a reply; `hint` is what to look at when it is none."""
+    """Return the JSON object of a reply; `hint` is what to check when it is not one."""
     try:
         value = msgspec.json.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
@@ -118,7 +118,7 @@ def read_object(response: httpx2.Response, what: str, hint: str) -> dict[str, An
 
 
 def batch_of(value: object, *, created: bool = False) -> Batch:
-    """A batch from its description.
+    """Read a batch from its description.
 
     Counts that cannot be read are 0, which no batch has in sum, and so are times. When a batch was `created`,
     its id is all that matters.
@@ -146,7 +146,7 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
 
 
 def page_of(value: dict[str, Any], size: int, after: str | None) -> Page:
-    """A page of the list that was asked for with this size, from behind `after` on.
+    """Read a page of the list that was requested with this size, starting behind `after`.
 
     What can be read of it is read, before anything about the rest or the next page is doubted.
     """
@@ -167,7 +167,7 @@ def page_of(value: dict[str, Any], size: int, after: str | None) -> Page:
 def _following(
     value: dict[str, Any], batches: list[Batch], is_full: bool, after: str | None
 ) -> tuple[str | None, str | None]:
-    """Where the next page begins, and why that cannot be told although there may be one."""
+    """Return where the next page begins, and why that is unknown although there may be one."""
     more = value.get("has_more")
     if more is False or (more is None and not is_full):
         return None, None
@@ -182,7 +182,7 @@ def _following(
 
 
 def _counts(value: object) -> Counts:
-    """What cannot be read in one of them makes all of them worthless: only together they are the size."""
+    """Read the counts; an unreadable one makes all of them worthless, since only their sum is the size."""
     given = value if isinstance(value, dict) else {}
     counts = {name: _count(given.get(name)) for name in Counts.__struct_fields__}
     unknown = None in counts.values()
@@ -190,7 +190,7 @@ def _counts(value: object) -> Counts:
 
 
 def _count(value: object) -> int | None:
-    """0 for null or nothing; None for what is no count."""
+    """Return the count: 0 for null or a missing one; None for what is not a count."""
     if value is None:
         return 0
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
@@ -215,14 +215,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Dates:
-    """Notes when the last answer was given, by the clock of whoever gave it; exact to a second."""
+    """Notes the date of the last answer, by the clock of the server that gave it; exact to a second."""
 
     def __init__(self) -> None:
         self._noted: tuple[int, int] | None = None  # its date, and our running clock then
 
     def note(self, response: httpx2.Response) -> None:
-        """A response hook. Refusals may come from somebody in between, with another clock, and what comes out
-        of a cache bears the date of when it went in.
+        """Note the date: a response hook.
+
+        Refusals may come from a gateway with another clock, and a cached reply bears the date of its storing.
         """
         if not response.is_success or response.headers.get("age", "0").strip() != "0":
             return
@@ -236,7 +237,7 @@ class Dates:
 
     @property
     def now(self) -> int | None:
-        """What that clock shows now, in microseconds since 1970 UTC."""
+        """Return what that clock shows now, in microseconds since 1970 UTC."""
         if self._noted is None:
             return None
         date, then = self._noted
@@ -248,7 +249,7 @@ _LEAST_TIME = 1_000_000_000.0  # what is beyond is no number of seconds to wait,
 
 
 def asked_pause(headers: Mapping[str, str]) -> float | None:
-    """Seconds, above 0 and up to a day; None where nothing sensible is asked for.
+    """Return seconds to wait, above 0 and up to a day; None where nothing sensible is asked for.
 
     Read are `retry-after-ms`, and `retry-after` as seconds, as an HTTP date and, as some gateways give it,
     as seconds since 1970. Times are compared with the reply's own `date`, since our clock may be wrong.
@@ -272,7 +273,7 @@ def _sensible(seconds: float) -> float | None:
 
 
 def _number(text: str | None) -> float | None:
-    """A finite number; "inf", "nan" and digits of other scripts are none."""
+    """Read a finite number; "inf", "nan" and digits of other scripts are not numbers."""
     try:
         value = float(text) if text and text.isascii() else math.nan
     except ValueError:
@@ -281,7 +282,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _moment(text: str | None) -> float | None:
-    """Seconds since 1970 of an HTTP date."""
+    """Read an HTTP date as seconds since 1970."""
     try:
         found = parsedate_to_datetime(text or "")
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""How an item becomes the JSON of its request."""
+"""Encode an item as the JSON of its request."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class RequestTemplate:
     model: Model = Model(id="")  # noqa: RUF009 - frozen
 
     def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
-        """The JSON object of one request of a batch: `{"custom_id": ..., "params": {...}}`.
+        """Return the JSON object of one request of a batch: `{"custom_id": ..., "params": {...}}`.
 
         A `note` becomes the last text of the last user message; behind it an assistant's turn would go on
         with its own answer, so there it is left out. Reads a file again; raises FileInputError when it is not
@@ -83,37 +83,37 @@ class RequestTemplate:
         return head + common + b'"messages":' + encode(messages) + b"}}"
 
     def limited_to(self, max_tokens: int) -> RequestTemplate:
-        """The same with another limit of the answers."""
+        """Return the same template with another limit of the answers."""
         if self.params.get("max_tokens") == max_tokens:
             return self
         return replace(self, params={**self.params, "max_tokens": max_tokens})
 
     def caching(self, plan: CachePlan) -> RequestTemplate:
-        """The same with what the plan says cached."""
+        """Return the same template with the plan's prefix cached."""
         return replace(self, cache=plan)
 
     def note_size(self, note: str) -> int:
-        """How many bytes a note adds to a request, at most; as many tokens at most, too."""
+        """Return how many bytes a note adds to a request, at most; as many tokens at most, too."""
         return len(encode(_text_block(note))) + _TEXT_AS_BLOCK
 
     @property
     def size(self) -> int:
-        """How many bytes it adds to `Inputs.request_size`, at most."""
+        """Return how many bytes it adds to `Inputs.request_size`, at most."""
         return len(self._common) + len(self._prompt_block) + (MARK_BYTES if self.cache else 0)
 
     @property
     def token_bound(self) -> int:
-        """How many input tokens it adds to `Inputs.token_bound`, at most."""
+        """Return how many input tokens it adds to `Inputs.token_bound`, at most."""
         return self.size + ENVELOPE_TOKENS + hidden_tokens(self.params, self.enable_citations)
 
     @cached_property
     def expected_tokens(self) -> int:
-        """The input tokens it is expected to add to `Inputs.expected_tokens`."""
+        """Return how many input tokens it is expected to add to `Inputs.expected_tokens`."""
         return round(self.text_tokens * self.model.text_factor)
 
     @cached_property
     def text_tokens(self) -> float:
-        """The same as `text_tokens` counts."""
+        """Return the same in the unit of `text_tokens`."""
         params = self.params
         shape = (params.get("output_config") or {}).get("format")
         more = FORMAT + text_tokens(encode(shape["schema"])) * SCHEMA if shape else 0.0
@@ -121,17 +121,17 @@ class RequestTemplate:
 
     @cached_property
     def tool_tokens(self) -> float:
-        """What the caller's tools make of that."""
+        """Return what the caller's tools add to that."""
         tools = self.params.get("tools")
         return TOOLS + text_tokens(encode(tools)) if tools else 0.0
 
     def system_tokens(self, source: Source) -> float:
-        """What the system prompt makes of that, with the system turns of an item."""
+        """Return what the system prompt adds to that, with the system turns of an item."""
         prompts = [self.params.get("system"), *system_turns(source), self.system_suffix]
         return sum(text_tokens(system_text(prompt)) for prompt in prompts if prompt)
 
     def shared_beginning(self, inputs: Inputs) -> SharedBeginning:
-        """The last place that all requests have in common, and the tokens up to there."""
+        """Return the last place that all requests have in common, and the tokens up to there."""
         first, prefix = inputs.source(0), shared_prefix(inputs)
         tools, system, factor = self.tool_tokens, self.system_tokens(first), self.model.text_factor
         if prefix.blocks:
@@ -146,7 +146,7 @@ class RequestTemplate:
 
     @property
     def unbounded(self) -> str | None:
-        """A tool that the service runs as it likes, so that a request has no worst case."""
+        """Return the server tool that leaves a request without a worst case, if there is one."""
         return next(iter(service_tools(self.params)), None)
 
     @property
@@ -163,7 +163,7 @@ class RequestTemplate:
         return encode(_text_block(self.prompt or ""))
 
     def _common_with(self, system: list[Prompt], begins_alike: bool) -> bytes:
-        """All but the messages, as the beginning of a JSON object that goes on."""
+        """Return everything but the messages, as the beginning of an unfinished JSON object."""
         level = None if self.cache is None else self.cache.level
         params = {key: value for key, value in self.params.items() if key != "system"}
         prompts = [self.params.get("system"), *system, self.system_suffix]
@@ -187,7 +187,7 @@ class RequestTemplate:
 def template_of(
     model: Model, params: Mapping[str, Any], route: Route, prompt: str | None, cited: bool
 ) -> RequestTemplate:
-    """The template of a run whose answers' shape is asked for by this route."""
+    """Return the template of a run whose answers' shape is asked for by this route."""
     whole = {"model": model.id, **params}
     if route.output_format is not None:
         whole["output_config"] = {**whole.get("output_config", {}), "format": route.output_format}
@@ -210,7 +210,7 @@ def _ending_marked(prompt: Prompt) -> list[Mapping[str, Any]]:
 
 
 def join_prompts(prompts: list[Prompt]) -> str | list[Mapping[str, Any]] | None:
-    """Several system prompts as one: text with blank lines between, or blocks when one of them has blocks."""
+    """Join system prompts: as text with blank lines between, or as blocks when one of them has blocks."""
     texts = [prompt for prompt in prompts if isinstance(prompt, str)]
     if len(texts) == len(prompts):
         return "\n\n".join(texts) or None
@@ -221,7 +221,7 @@ def join_prompts(prompts: list[Prompt]) -> str | list[Mapping[str, Any]] | None:
 
 
 def file_block(file: FileInput, enable_citations: bool) -> tuple[bytes, ...]:
-    """The JSON of a file's content block, in parts, so that the file's bytes are not copied once more."""
+    """Return the JSON of a file's content block, in parts, so that the file's bytes are not copied again."""
     data = file.read()
     if file.media_type == TEXT:
         kind, content = b"text", encode(decode_text(data, f"file {file.name!r}"))

@@ -1,4 +1,4 @@
-"""How a line of batch results becomes an outcome, without the SDK's models (2.4 times slower a line)."""
+"""Decode lines of batch results into outcomes, without the SDK's models (2.4 times slower a line)."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ _REFUSALS = ("invalid_request_error", "timeout_error", "api_error")
 
 
 def answer_blocks(line: bytes) -> list[Block]:
-    """Only the content blocks of a stored result line: all that a result is read from."""
+    """Decode only the content blocks of a stored result line: all that a result is read from."""
     try:
         message = _decode_answer(line).result.message
     except UNDECODABLE:
@@ -109,7 +109,7 @@ def answer_blocks(line: bytes) -> list[Block]:
 
 
 def decode_line(line: bytes) -> Outcome:
-    """The outcome in one result line.
+    """Decode the outcome in one result line.
 
     The answer is read whatever else is in the line; a usage that cannot be read, or that no request can have,
     is None. Raises IncompleteResultsError for a line that is no whole result, as a cut download leaves it.
@@ -136,14 +136,16 @@ def decode_line(line: bytes) -> Outcome:
 
 
 def unreadable(line: bytes) -> Outcome:
-    """The outcome in a line that ended with its newline and is no result all the same: nobody's."""
+    """Return the outcome of a complete line that is not a result: it belongs to no request."""
     error = RequestError(kind="unreadable", message="a line of the results is no result")
     return Outcome("", "unreadable", None, error, None, [], line)
 
 
 def _odd(line: bytes) -> Outcome:
-    """A whole line in another shape than documented. An error would come again with every download, and
-    the batch's other results would never be read."""
+    """Decode a complete line in an undocumented shape.
+
+    An error would come again with every download, and the batch's other results would never be read.
+    """
     found = _read_odd(line)
     kind = found.kind
     if kind is None:
@@ -172,12 +174,12 @@ def _read_odd(line: bytes) -> OddLine:
 
 
 def _kept(name: str) -> str:
-    """A name that goes into events; ours and the API's are far shorter."""
+    """Bound a name that goes into events; ours and the API's are far shorter."""
     return name if len(name) <= _LONGEST_NAME and name.isprintable() else short(name, _LONGEST_NAME)
 
 
 def _error(kind: str, is_answered: bool, said: _Said) -> RequestError | None:
-    """The kind of an unknown result type is that type: the SDK would have called it a success."""
+    """Return the error of a line; of an unknown result type the type is the kind."""
     match kind:
         case "succeeded":
             return None if is_answered else RequestError(kind="unknown_shape", message=_UNKNOWN_SHAPE)
@@ -211,7 +213,7 @@ def _said(envelope: _ErrorEnvelope | None) -> _Said:
 
 
 def _usage(usage: _Usage) -> Usage | None:
-    """Null where a feature was not used; without input and output the cost cannot be known."""
+    """Read the usage: null where a feature was not used; without input and output the cost is unknown."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     split, tools = usage.cache_creation, usage.server_tool_use

@@ -1,4 +1,4 @@
-"""The sockets of an HTTP client: how far a call has come on them, and how to break calls off."""
+"""Watch the sockets of an HTTP client: how far a call has come, and how to break calls off."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class Sockets:
         self._call = threading.local()
 
     def begin(self) -> None:
-        """The present thread is about to make a call, of which nothing has been handed to the client yet."""
+        """Note that the present thread is about to make a call, not yet handed to the client."""
         self._call.stage = "begun"
 
     @property
     def was_handed_over(self) -> bool:
-        """Whether the call of this thread has reached the client, or nobody can tell."""
+        """Whether the call of this thread has reached the client, or may have."""
         return getattr(self._call, "stage", None) != "begun"
 
     @property
     def never_left(self) -> bool:
-        """Whether it was seen that the call of this thread failed before a byte of it was sent."""
+        """Whether the call of this thread certainly failed before a byte of it was sent."""
         return getattr(self._call, "stage", None) == "failed before"
 
     def watch(self, request: httpx2.Request) -> None:
-        """A request hook: learn of the connection that this request opens, if it does."""
+        """Learn of the connection that this request opens, if it does: a request hook."""
         self._call.stage = "handed over"
         request.extensions = {**request.extensions, "trace": self._trace}
 

@@ -1,4 +1,4 @@
-"""The documents and search results of a stored input, to check citations against."""
+"""Rebuild the documents and search results of a stored input, to check citations against."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchata.inputs.pdf_pages import PdfText
 
 
 def sources_of(body: bytes) -> Sources:
-    """What one item's input, as the log holds it, can be cited by.
+    """Return what one item's input, as the log holds it, can be cited by.
 
     A file that came as a path is read again; when it is gone or another one by now, it is not held.
     """
@@ -35,7 +35,7 @@ def sources_of(body: bytes) -> Sources:
 
 
 def _citable(messages: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Documents and search results in order, and whether they stand in a tool's result."""
+    """Yield documents and search results in order, and whether they stand in a tool's result."""
     for message in messages:
         content = message["content"]
         for block in content if isinstance(content, list) else []:
@@ -95,5 +95,5 @@ def _of_search_result(block: dict[str, Any]) -> Source | None:
 
 
 def _texts(blocks: list[Any]) -> list[str]:
-    """One text for each block; an image among them has none and is counted."""
+    """Return one text for each block; an image has none and still counts."""
     return [str(block.get("text", "")) if isinstance(block, dict) else "" for block in blocks]

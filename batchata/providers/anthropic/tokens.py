@@ -1,4 +1,4 @@
-"""How many input tokens things are expected to make, counted offline.
+"""Estimate offline how many input tokens things make.
 
 Anthropic publishes no tokenizer. The figures for text are a fit of the counts that the published tokenizer
 of Claude 2 gives for text in 75 languages, English messages, JSON, XML and tables; those for what the API
@@ -43,7 +43,7 @@ _SENTENCES: Final = re.compile(rb"[.!?](?=\s)|\xe3\x80\x82|\n\n")  # \xe3… is 
 
 
 def text_tokens(text: str | bytes) -> float:
-    """The tokens of a text on the models up to the 4.6 generation; see `Model.text_factor` for later ones."""
+    """Return the tokens of a text on models up to generation 4.6; for later ones see `Model.text_factor`."""
     rest = text if isinstance(text, bytes) else text.encode(errors="replace")
     tokens = 0.0
     for kind, weight in _KINDS:  # the first kind takes most of the text away, so that one pass is long
@@ -56,28 +56,28 @@ def text_tokens(text: str | bytes) -> float:
 
 
 def sentences(text: str | bytes) -> int:
-    """About how many sentences a text has: what can be cited is marked one by one."""
+    """Estimate how many sentences a text has: each is marked for citing."""
     data = text if isinstance(text, bytes) else text.encode(errors="replace")
     return len(_SENTENCES.findall(data)) + 1
 
 
 def sentences_of_pdf(characters: int) -> int:
-    """About how many sentences a PDF has that shows so many characters."""
+    """Estimate how many sentences a PDF has that shows so many characters."""
     return -(-characters // _SENTENCE_CHARACTERS)
 
 
 def pdf_tokens(characters: int) -> float:
-    """The tokens of the text of a PDF that shows so many characters; its pages count as images besides."""
+    """Return the text tokens of a PDF that shows so many characters; its pages count as images besides."""
     return characters * _PDF_TEXT
 
 
 def mark_tokens(marks: int) -> float:
-    """What so many citable sentences, or blocks of custom content, add, with the instructions to cite."""
+    """Return what so many citable sentences or blocks add, with the instructions to cite."""
     return marks * _PER_MARK + _CITED if marks else 0.0
 
 
 def mark_bound(marks: int) -> int:
-    """A bound of what the marks themselves add; for instructions see `hidden_tokens`."""
+    """Bound what the marks themselves add; for instructions see `hidden_tokens`."""
     return marks * _MARK_BOUND
 
 
@@ -91,7 +91,7 @@ _CALLERS_TOOLS: Final = ("bash_", "text_editor_", "computer_", "memory_")
 
 
 def hidden_tokens(params: Mapping[str, Any], enable_citations: bool) -> int:
-    """A bound of the input tokens that the service adds to a request with these parameters."""
+    """Bound the input tokens that the service adds to a request with these parameters."""
     tools = params.get("tools") or ()
     typed = sum(_type(tool) is not None for tool in tools)
     has_format = bool((params.get("output_config") or {}).get("format"))
@@ -104,12 +104,12 @@ def hidden_tokens(params: Mapping[str, Any], enable_citations: bool) -> int:
 
 
 def service_tools(params: Mapping[str, Any]) -> list[str]:
-    """The types of the tools that the service runs itself: with them a request has no worst case."""
+    """Return the types of tools that the service runs itself: they leave a request without a worst case."""
     types = [_type(tool) for tool in params.get("tools") or ()]
     return [name for name in types if name is not None and not name.startswith(_CALLERS_TOOLS)]
 
 
 def _type(tool: Mapping[str, Any]) -> str | None:
-    """None for a tool that the caller has described."""
+    """Return the tool's type; None for a tool that the caller has described."""
     name = tool.get("type")
     return None if name in (None, "custom") else str(name)

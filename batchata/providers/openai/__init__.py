@@ -1,1 +1,1 @@
-"""OpenAI's Batch API: what its requests and result lines look like. A client is still to come."""
+"""Encode requests and decode result lines of OpenAI's Batch API. A client is still to come."""

@@ -167,7 +167,7 @@ class OpenAIDialect:
     )
 
     def model(self, name: str, today: date) -> OpenAIModel:
-        """See the port; the name may be written as openai/gpt-…"""
+        """See the port; the name may also be written openai/gpt-…."""
         short = name.removeprefix(_PREFIX) if isinstance(name, str) else ""
         if not _MODELS.fullmatch(short):
             raise UnsupportedModelError(f"{name!r} is no model of OpenAI's, such as openai/gpt-6.1-terra")

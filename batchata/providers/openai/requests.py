@@ -91,7 +91,7 @@ class LineTemplate:
 
 
 def template_of(model: str, params: Mapping[str, Any], route: Route) -> LineTemplate:
-    """The template of a run; our `max_tokens` is called `max_output_tokens`."""
+    """Return the template of a run; our `max_tokens` is called `max_output_tokens`."""
     whole = {"model": model, **params}
     if (most := whole.pop("max_tokens", None)) is not None:
         whole["max_output_tokens"] = most
@@ -101,7 +101,7 @@ def template_of(model: str, params: Mapping[str, Any], route: Route) -> LineTemp
 
 
 def strict_format(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema as a strict `text.format`: every field required, no other allowed.
+    """Return the schema as a strict `text.format`: every field required, no other allowed.
 
     Raises NotNative where that would change what answers mean.
     """

@@ -34,7 +34,7 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def outcome_of(line: bytes) -> Outcome:
-    """The outcome in one result line; a part that cannot be read never costs another one.
+    """Return the outcome in one result line; an unreadable part never costs another one.
 
     Raises IncompleteResultsError for a line that is no whole JSON object with a custom id.
     """
@@ -61,7 +61,7 @@ def outcome_of(line: bytes) -> Outcome:
 
 
 def blocks_of(line: bytes) -> list[Block]:
-    """Only the content blocks of a result line."""
+    """Return only the content blocks of a result line."""
     return _blocks(_object(_object(_whole(line), "response"), "body"))
 
 
@@ -74,7 +74,7 @@ def _whole(line: bytes) -> dict[str, Any]:
 
 
 def _verdict(whole: dict[str, Any]) -> tuple[str, RequestError | None]:
-    """A refused request has its error inside the response, one that never ran has it beside."""
+    """Return why there is no answer: a refused request has the error in its response, others beside it."""
     response = _object(whole, "response")
     beside, body = _object(whole, "error"), _object(response, "body")
     inside = _object(body, "error")
@@ -125,7 +125,7 @@ def _call(id_: str | None, given: dict[str, Any]) -> Block:
 
 
 def _stop_reason(body: dict[str, Any]) -> str | None:
-    """In the words of the reader, which are Anthropic's."""
+    """Return the stop reason in Anthropic's words, which the reader knows."""
     choices = _objects(body, "choices")
     if choices:
         refused = _text(_object(choices[0], "message"), "refusal") is not None
@@ -139,7 +139,7 @@ def _stop_reason(body: dict[str, Any]) -> str | None:
 
 
 def _usage(said: dict[str, Any]) -> Usage | None:
-    """Unlike Anthropic's, the input includes what was read from a cache or written to one.
+    """Read the usage; unlike Anthropic's, the input includes tokens read from a cache or written to one.
 
     Written tokens are counted as those of the shorter lifetime. Without input and output, None.
     """
@@ -165,7 +165,7 @@ def _count(holder: dict[str, Any], name: str) -> int | None:
 
 
 def _part(holder: dict[str, Any], name: str) -> int | None:
-    """Of the input; nothing where it is not mentioned."""
+    """Return a part of the input; 0 where it is not mentioned."""
     return 0 if holder.get(name) is None else _count(holder, name)
 
 

@@ -1,4 +1,4 @@
-"""The money of a run over time as a drawing: spent, reserved on top of it, and the limit."""
+"""Draw the money of a run over time: spent, reserved on top of it, and the limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LIMIT_SHOWN = 4  # times the highest cost: a limit beyond that would press the 
 
 
 def chart(chronicle: Chronicle) -> dict[str, Any] | None:
-    """The drawing with its legend, and its data as a block, from which the page reads single moments.
+    """Draw the chart with its legend, and add its data as a block, from which the page reads single moments.
 
     None when nothing was spent and nothing reserved.
     """
@@ -79,7 +79,7 @@ def _paths(points: Sequence[Point], scale: _Scale, end: int, with_limit: bool) -
 
 
 def _area(steps: list[tuple[int, Decimal]], scale: _Scale, end: int) -> str:
-    """A staircase: an amount holds until the next event."""
+    """Draw a staircase: an amount holds until the next event."""
     path = f"M{scale.x(steps[0][0])} {_HEIGHT}"
     for at, amount in steps:
         path += f"H{scale.x(at)}V{scale.y(amount)}"
@@ -105,7 +105,7 @@ def _legend(limit: Decimal | None, drawn: bool) -> list[tuple[str, str]]:
 
 
 def _rounded(top: Decimal) -> Decimal:
-    """To three digits, which is enough for an axis."""
+    """Round to three digits, which is enough for an axis."""
     if top.adjusted() >= 3:
         return top
     return top.quantize(Decimal(1).scaleb(top.adjusted() - 2, EXACT), context=EXACT)

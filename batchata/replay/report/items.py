@@ -1,4 +1,4 @@
-"""What the page shows of each item: its input, values with their citations, and every attempt at it."""
+"""Prepare what the page shows of each item: its input, cited values, and every attempt at it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from batchata.views.results import ItemResult, flat, read_items
 
 
 class Input(msgspec.Struct, array_like=True):
-    """An input for a reader: its name, what it is, and the text that was sent, where it was text."""
+    """An input for a reader: its name, its kind, and the text that was sent, if it was text."""
 
     name: str
     kind: str
@@ -63,7 +63,7 @@ _NAME = 300  # characters; the table shows fewer
 
 
 def describe(body: bytes | None) -> Input:
-    """The input in this body of the log, None when it was purged."""
+    """Describe the input in this body of the log; None when it was purged."""
     if body is None:
         return Input("", "purged from the log", "")
     try:
@@ -83,7 +83,7 @@ def _file(file: _File) -> Input:
 
 
 def _messages(messages: list[_Message]) -> Input:
-    """Named by what the user said last."""
+    """Name messages by the last user turn."""
     texts = [(message.role, _text(message.content)) for message in messages]
     last = next((text for role, text in reversed(texts) if role == "user"), "")
     kind = number_of(len(messages), "message")
@@ -104,7 +104,7 @@ _SHOWN_NAME = 80
 
 
 def columns(history: History) -> bytes:
-    """Status as one letter an item, attempts, costs (null: unknown), jobs, and why there is no result."""
+    """Return status as one letter an item, attempts, costs (null: unknown), jobs, and reasons of failures."""
     run, items = history.run, history.run.items
     kinds = sorted(set(history.errors.values()))
     number = {kind: place for place, kind in enumerate(kinds)}
@@ -122,7 +122,7 @@ def columns(history: History) -> bytes:
 
 
 def names_block(names: Iterable[str], total: int) -> bytes:
-    """The names of some items as JSON, short enough for all to fit."""
+    """Return the names of some items as JSON, short enough for all to fit."""
     most = min(_SHOWN_NAME, max(_ROOM // max(total, 1), 8))
     short = [cut(name, most) for name in names]
     try:
@@ -140,8 +140,10 @@ _UNCHARGED = usd("0")  # until its charge follows; what has none was free
 
 
 class Attempt(msgspec.Struct, array_like=True):
-    """One answer, or that none came. `at` is in milliseconds; `told` is what the request said of the answer
-    before it."""
+    """One answer, or the lack of one, in milliseconds.
+
+    `told` is the note in the request about the answer before it.
+    """
 
     job: int
     batch: str | None
@@ -156,7 +158,7 @@ class Attempt(msgspec.Struct, array_like=True):
 def read_attempts(
     log: Log, stream: str, chronicle: Chronicle, indexes: Sequence[int]
 ) -> dict[int, list[Attempt]]:
-    """The attempts at each of these items, oldest first."""
+    """Read the attempts at each of these items, oldest first."""
     run = chronicle.history.run
     found: dict[int, list[Attempt]] = {index: [] for index in indexes}
     before: dict[int, e.OutcomeRecorded] = {}
@@ -215,7 +217,7 @@ class Record(msgspec.Struct, array_like=True):
 def read_records(
     log: Log, stream: str, chronicle: Chronicle, indexes: Sequence[int], reader: Reader
 ) -> Iterator[Record]:
-    """The items at these indexes, in this order."""
+    """Read the items at these indexes, in this order."""
     run = chronicle.history.run
     assert run.started is not None
     dialect = dialect_of(run.started)
@@ -278,7 +280,7 @@ def _citations(citations: Citations) -> list[tuple[str, list[Cited]]]:
 
 
 def encode(record: Record) -> bytes:
-    """The record as one line of JSON; half characters, which UTF-8 cannot hold, are written as escapes."""
+    """Encode the record as one line of JSON; half characters, which UTF-8 cannot hold, become escapes."""
     try:
         return msgspec.json.encode(record)
     except UnicodeEncodeError:
@@ -286,7 +288,7 @@ def encode(record: Record) -> bytes:
 
 
 def shortened(record: Record, characters: int | None, entries: int | None) -> Record:
-    """The record with each text cut to so many characters, and each list to so many entries."""
+    """Cut each text of the record to so many characters, and each list to so many entries."""
     if characters is None or entries is None:
         return record
 

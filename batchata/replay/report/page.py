@@ -1,4 +1,4 @@
-"""The command `report`: one HTML file, written piece by piece: the frame, the data, then what draws them."""
+"""Write the report: one HTML file, piece by piece: the frame, the data, then what draws them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _CHUNK = 256  # items in one block: what is unpacked to show one of them
 def write_page(
     file: IO[bytes], log: Log, stream: str, chronicle: Chronicle, started: RunStarted, head: str | None
 ) -> int:
-    """Write the page in memory that does not grow with the items' content; return how many items were cut.
+    """Write the page in constant memory; return how many items were cut.
 
     The same log gives the same bytes: nothing in it is of today.
     """
@@ -76,7 +76,7 @@ def _hash(source: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing may be loaded, only our own script and style may run, and no text may become markup."""
+    """Return the page's content security policy: only our own script and style, nothing loaded."""
     return (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -86,7 +86,7 @@ def _policy(style: str, script: str) -> str:
 def _frame(
     log: Log, stream: str, chronicle: Chronicle, started: RunStarted, head: str | None, script: str
 ) -> str:
-    """The page up to its data."""
+    """Render the page up to its data."""
     history, style = chronicle.history, _asset("report.css")
     return _template().render(
         generator=GENERATOR,
@@ -103,7 +103,7 @@ def _frame(
 
 
 def _template() -> Template:
-    """The template, in which everything that is put in is harmless: cleaned, then escaped."""
+    """Return the template, which cleans and escapes everything that is put in."""
     environment = Environment(
         autoescape=True,
         finalize=lambda value: value if isinstance(value, Markup) else clean(str(value)),
@@ -117,12 +117,12 @@ def _template() -> Template:
 
 
 def _each_line(value: str) -> Markup:
-    """A text of several lines, each made harmless by itself."""
+    """Clean a text of several lines, each by itself."""
     return Markup("\n").join(clean(line) for line in value.replace("\r\n", "\n").split("\n"))
 
 
 def write_report(path: str, out: str, run_id: str | None, *, at: str | None) -> None:
-    """Write the run of this id, or the only one, as one HTML file that its owner alone can read.
+    """Write the run of this id, or the only one, as one HTML file that only its owner can read.
 
     The file appears when it is whole. A report of ours under that name is replaced, nothing else is.
 

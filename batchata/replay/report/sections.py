@@ -1,4 +1,4 @@
-"""The parts of the page that are few whatever the size of the run: identity, totals, failures, the story."""
+"""Build the parts of the page that are few in any run: identity, totals, failures, the story."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONG = 4_000  # characters of a prompt or of parameters
 
 
 def heading(history: History) -> dict[str, Any]:
-    """How the run stands, and what happens to it next."""
+    """Return how the run stands, and what happens to it next."""
     run = history.run
     return {
         "state": run.status,
@@ -39,7 +39,7 @@ def heading(history: History) -> dict[str, Any]:
 
 
 def totals(history: History) -> dict[str, Any]:
-    """Items, cost, retries and jobs at a glance, with the shares of what became of the items."""
+    """Return items, cost, retries and jobs, with the shares of each status."""
     run = history.run
     counts = [
         ("good", "completed", run.completed),
@@ -74,7 +74,7 @@ def totals(history: History) -> dict[str, Any]:
 
 
 def identity(history: History, started: RunStarted, head: str | None) -> list[tuple[str, str, Any]]:
-    """All that defines the run, as (term, how it is shown, value)."""
+    """Return all that defines the run, as (term, how it is shown, value)."""
     run = history.run
     answers = f"as {started.response_model}" if started.response_model else "as text"
     features = ", with citations" if started.enable_citations else ""
@@ -105,7 +105,7 @@ def _settings(settings: Settings) -> str:
 
 
 def what_came_back(log: Log, stream: str, history: History) -> dict[str, Any]:
-    """What the provider said, request by request, and the failed items grouped by reason."""
+    """Return what the provider said, request by request, and the failed items grouped by reason."""
     shown = failures(log, stream, history, _MOST_KINDS)
     rest = history.run.failed - sum(each.items for each in shown)
     return {
@@ -116,7 +116,7 @@ def what_came_back(log: Log, stream: str, history: History) -> dict[str, Any]:
 
 
 def story(chronicle: Chronicle) -> dict[str, Any]:
-    """The events out of the ordinary course, in their order; None stands for those left out."""
+    """Return the unusual events, in their order; None stands for those left out."""
     first, last = chronicle.first_turns, chronicle.last_turns
     hidden = chronicle.turns - len(first) - len(last)
     turns: list[Turn | None] = [*first, *([None] if hidden else []), *last]
@@ -154,7 +154,7 @@ class Row(msgspec.Struct):
 
 
 def job_rows(chronicle: Chronicle) -> bytes:
-    """All jobs as JSON."""
+    """Return all jobs as JSON."""
     most = max(min(_MOST_POLLS, _POLLS // max(len(chronicle.history.run.jobs), 1)), 8)
     return msgspec.json.encode([_row(chronicle, job, most) for job in chronicle.history.run.jobs.values()])
 
@@ -198,7 +198,7 @@ def _requests(job: Job) -> str:
 
 
 def _thinned(polls: Any, most: int) -> Iterator[int]:
-    """At most so many of them, and no two closer than their share of the whole time."""
+    """Thin events to so many, no two closer than their share of the whole time."""
     if not polls:
         return
     gap = (polls[-1] - polls[0]) // most

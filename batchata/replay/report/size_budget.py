@@ -1,4 +1,4 @@
-"""How data travels inside the page: compressed, in base64, and never beyond a budget of bytes."""
+"""Carry data inside the page: compressed, in base64, and never beyond a budget of bytes."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _LEEWAY = 1.3  # by which the next items may be compressed further than those be
 
 
 def block(kind: str, data: bytes) -> bytes:
-    """Data as an element that browsers do not run: base64 holds no `<`, whatever is in the data."""
+    """Write data as an element that browsers do not run: base64 holds no `<`, whatever is in the data."""
     packed = b64encode(zlib.compress(data, 6))
     return b'<script type="text/plain" data-kind="' + kind.encode() + b'">' + packed + b"</script>\n"
 
 
 class Budget:
-    """Shares the bytes that a file may have among its items, in the order in which they are written."""
+    """The bytes that a file may have, shared among its items in the order in which they are written."""
 
     def __init__(self, items: int, file: IO[bytes]) -> None:
         self._items = items  # still to come
@@ -52,12 +52,12 @@ class Budget:
         self.cut = 0  # items written in less than full
 
     def write(self, data: bytes) -> None:
-        """What has to be written."""
+        """Write what is mandatory."""
         self._left -= len(data)
         self._file.write(data)
 
     def write_items(self, kind: str, count: int, lines_in: Callable[[Detail], Lines]) -> None:
-        """The next `count` items in the finest detail that their share of the bytes allows, one line each."""
+        """Write the next `count` items in the finest detail that their share of the bytes allows."""
         share = self._left * count // max(self._items, 1)
         packed = block(kind, b"\n" * (count - 1))
         tried: Lines = ()

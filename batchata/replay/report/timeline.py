@@ -1,4 +1,4 @@
-"""What the order of a run's events tells and its state does not keep: money over time, polls, attempts."""
+"""Collect what a run's events tell and its state does not keep: money over time, polls, attempts."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Chronicle:
     _before: array[int] = field(default_factory=lambda: array("q"))
 
     def take(self, stream: str, version: int, at: int, event: e.Event) -> None:
-        """One event further."""
+        """Take one more event."""
         self.history.advance(stream, version, at, event)
         if not isinstance(event, _ROUTINE):
             self._turn(version, at, event)
@@ -91,7 +91,7 @@ class Chronicle:
         self._count(at, event)
 
     def attempts_of(self, index: int) -> list[int]:
-        """The versions of the outcomes, charges and mendings of an item, oldest first."""
+        """Return the versions of the outcomes, charges and mendings of an item, oldest first."""
         found: list[int] = []
         node = self._newest[index]
         while node >= 0:
@@ -108,7 +108,7 @@ class Chronicle:
             self.last_turns.append(turn)
 
     def _count(self, at: int, event: e.Event) -> None:
-        """Note the money whenever it has changed; events of one commit, and so of one time, are one point."""
+        """Note the money whenever it has changed; events of one commit share a time, and so a point."""
         run = self.history.run
         job = run.jobs.get(getattr(event, "job", -1))
         if job is not None:
@@ -127,7 +127,7 @@ class Chronicle:
 
 
 def read_chronicle(log: Log, stream: str, at: At | None) -> Chronicle:
-    """The run as it was at a moment, or as it is.
+    """Read the run as it was at a moment, or as it is.
 
     Raises LogError for events that contradict each other, InvalidInputError for a moment it does not have.
     """

@@ -1,1 +1,1 @@
-"""The Message Batches protocol as the sandbox serves it: routes, validation, result lines."""
+"""Serve the Message Batches protocol: routes, validation, result lines."""

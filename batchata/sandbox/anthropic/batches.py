@@ -1,4 +1,4 @@
-"""The batches of one sandbox: created, listed, cancelled, ended, answered."""
+"""Keep the batches of one sandbox: created, listed, cancelled, ended, answered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ type Delay = float | Callable[[Record], float]
 
 
 class Batches:
-    """Every batch by id. A batch that is due ends when somebody looks at it; only then it is answered."""
+    """Every batch by id. A batch that is due ends at the next look, and is answered only then."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Batches:
         self._locks: dict[str, RLock] = {}
 
     def create(self, body: bytes) -> Record:
-        """A new batch; its body is stored before this returns."""
+        """Create a batch; its body is stored before this returns."""
         entries = read_entries(body)
         check_entries(entries, self._max_requests)
         for number, entry in enumerate(entries):
@@ -80,7 +80,7 @@ class Batches:
         return record
 
     def page(self, limit: int, after_id: str | None, before_id: str | None) -> tuple[list[Record], bool]:
-        """Batches newest first, and whether there are more in the direction asked for."""
+        """Return batches newest first, and whether there are more in the direction asked for."""
         records = self._visible()
         places = {record.id: place for place, record in enumerate(records)}
         for name, cursor in (("after_id", after_id), ("before_id", before_id)):
@@ -126,7 +126,7 @@ class Batches:
         return self._shelf.results(batch_id)
 
     def expire(self, batch_id: str) -> None:
-        """End a batch now with what is not processed yet expired."""
+        """End a batch now; what is not processed yet expires."""
         record = self._known(batch_id)
         with self._guard(record):
             if record.ended_at is None:
@@ -140,14 +140,14 @@ class Batches:
             self._settle(record)
 
     def settled(self) -> list[Record]:
-        """All batches in order of creation, those that are due ended."""
+        """Return all batches in order of creation, those that are due ended."""
         records = self._visible()[::-1]
         for record in records:
             self._settle(record)
         return records
 
     def billed(self) -> Counter[str]:
-        """How often each custom id was answered and billed, deleted batches included."""
+        """Count how often each custom id was answered and billed, deleted batches included."""
         return Counter(custom_id for record in self._all() for custom_id in record.billed())
 
     def usage(self) -> Counter[str]:
@@ -226,7 +226,7 @@ def _title(batch_id: str) -> str:
 
 
 def batch_object(record: Record, base_url: str) -> dict[str, Any]:
-    """A MessageBatch with all its keys; `results_url` points at whom the caller asked."""
+    """Return a MessageBatch with all its keys; `results_url` has the host that the caller asked."""
     results = f"{base_url}/v1/messages/batches/{record.id}/results"
     return {
         "id": record.id,

@@ -1,4 +1,4 @@
-"""Prompt caching as the service does it: what is written, what is read, and how long it stays.
+"""Cache prompts as the service does: what is written, what is read, and how long it stays.
 
 An entry belongs to a model and to all that stands before its breakpoint. It can be read when the response
 that wrote it has begun, so of requests that are processed side by side each writes for itself.
@@ -46,7 +46,7 @@ class PromptCache:
         self._lock = Lock()
 
     def usage(self, params: dict[str, Any], now: float, unread: set[bytes] | None = None) -> CacheUsage:
-        """What the request uses at that time; `unread` are entries that are being written at this moment."""
+        """Return what the request uses at that time; `unread` are entries being written at this moment."""
         total = input_tokens(params)
         if not _asks(params):
             return CacheUsage(total, 0, 0, 0)
@@ -81,7 +81,7 @@ def _asks(params: dict[str, Any]) -> bool:
 
 
 def _breakpoints(params: dict[str, Any]) -> Iterator[_Breakpoint]:
-    """Where the request asks for caching, from its beginning on: tools, then system, then messages."""
+    """Yield where the request asks for caching, from its beginning: tools, then system, then messages."""
     begun: dict[str, Any] = {"model": params.get("model")}
     begun |= {key: params[key] for key in ("output_config", "tool_choice", "thinking") if key in params}
     tools: list[Any] = []

@@ -1,4 +1,4 @@
-"""The message object of an answer: its blocks and citations, where it is cut, its usage."""
+"""Build the message object of an answer: its blocks and citations, where it is cut, its usage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["blocks_of", "message_of"]
 def message_of(
     answer: Answer, params: dict[str, Any], message_id: str, used: CacheUsage, tier: str = "batch"
 ) -> dict[str, Any]:
-    """The message object of an answer, cut at `max_tokens`, with its usage; `used` are its input tokens."""
+    """Return the message object of an answer, cut at `max_tokens`; `used` are its input tokens."""
     blocks, length = blocks_of(answer), 0
     for block in blocks:
         length += len(block.get("text") or "") if block.get("type") == "text" else 40
@@ -42,7 +42,7 @@ def message_of(
 
 
 def _thinks(params: dict[str, Any]) -> bool:
-    """Whether the answer begins with thinking: as asked for, else as the model does it by itself."""
+    """Whether the answer begins with thinking: as asked for, else by the model's default."""
     asked = (params.get("thinking") or {}).get("type")
     return thinks(params["model"]) if asked is None else asked != "disabled"
 
@@ -79,7 +79,7 @@ def _usage(
 
 
 def blocks_of(answer: Answer) -> list[dict[str, Any]]:
-    """The content blocks of an answer before it is cut."""
+    """Return the content blocks of an answer before it is cut."""
     if answer.content is not None:
         return answer.content
     if answer.call is not None:
@@ -91,7 +91,7 @@ def blocks_of(answer: Answer) -> list[dict[str, Any]]:
 
 
 def _cited_blocks(pieces: Iterable[tuple[str, Quote | None]]) -> list[dict[str, Any]]:
-    """Text blocks whose texts join to the answer; neighbours without a citation are one block."""
+    """Return text blocks whose texts join to the answer; neighbours without a citation are one block."""
     blocks: list[dict[str, Any]] = []
     for text, quote in pieces:
         cited = None if quote is None else _citation(quote)
@@ -103,7 +103,7 @@ def _cited_blocks(pieces: Iterable[tuple[str, Quote | None]]) -> list[dict[str, 
 
 
 def _citation(quote: Quote) -> dict[str, Any] | None:
-    """The citation of a stretch of a document, in the form its kind of document has."""
+    """Return the citation of a stretch of a document, in the form of its kind of document."""
     document = quote.document
     if not document.citations_enabled:
         return None

@@ -1,4 +1,4 @@
-"""The model ids the sandbox knows: which exist, which are retired, which answer with thinking first."""
+"""Know the model ids: which exist, which are retired, which answer with thinking first."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def prefill_refused(model: str) -> bool:
 
 
 def inference_place(params: Mapping[str, Any]) -> str:
-    """What an answer says of where it was made; models before 4.6 have no choice."""
+    """Return what an answer says of where it was made; models before 4.6 have no choice."""
     if not prefill_refused(params["model"]):
         return "not_available"
     return str(params.get("inference_geo") or "global")
@@ -102,25 +102,25 @@ def inference_place(params: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=512)
 def pages_allowed(model: str) -> int:
-    """PDF pages per request: 100 for the 200k-context models of the 4.5 generation, else 600."""
+    """Return PDF pages per request: 100 for the 200k-context models of the 4.5 generation, else 600."""
     return 100 if _family(model)[1] <= (4, 5) else 600
 
 
 @lru_cache(maxsize=512)
 def most_tokens(model: str) -> int:
-    """The longest answer: 64k of the 4.5 generation and before, else 128k."""
+    """Return the longest answer: 64k of the 4.5 generation and before, else 128k."""
     return 64_000 if _family(model)[1] <= (4, 5) else 128_000
 
 
 @lru_cache(maxsize=512)
 def text_factor(model: str) -> float:
-    """How many tokens a text makes, relative to the tokenizer before Claude 4.7."""
+    """Return how many tokens a text makes, relative to the tokenizer before Claude 4.7."""
     return 1.3 if _family(model)[1] >= (4, 7) else 1.0
 
 
 @lru_cache(maxsize=512)
 def image_tokens(model: str) -> int:
-    """The most tokens of one image, or of one page of a PDF as an image."""
+    """Return the most tokens of one image, or of one page of a PDF as an image."""
     return 4_784 if _family(model)[1] >= (4, 7) else 1_568
 
 
@@ -142,5 +142,5 @@ _CACHE_MINIMUM = {
 
 @lru_cache(maxsize=512)
 def cache_minimum(model: str) -> int:
-    """Tokens that a prefix must have to be cached; shorter ones are silently not."""
+    """Return the tokens that a prefix must have to be cached; shorter ones are silently not."""
     return _CACHE_MINIMUM.get(_family(model), 4_096)

@@ -1,4 +1,4 @@
-"""What the real service refuses in the parameters that stand beside a request's messages."""
+"""Refuse what the real service refuses in the parameters beside a request's messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_MARKS: Final = 4
 
 
 def shape_problem(params: dict[str, Any], in_batch: bool) -> str | None:
-    """What is refused whichever model is asked, and whatever for."""
+    """Return what is refused whichever model is asked."""
     if not params.keys() <= _KNOWN:
         extra = next((k for k in _SAMPLING if k in params), None) or next(
             k for k in params if k not in _KNOWN
@@ -54,7 +54,7 @@ def shape_problem(params: dict[str, Any], in_batch: bool) -> str | None:
 
 
 def options_problem(params: dict[str, Any], model: str) -> str | None:
-    """What is refused in the options given; most requests give none of them."""
+    """Return what is refused in the options given; most requests give none of them."""
     if params["max_tokens"] > most_tokens(model):
         return (
             f"max_tokens: {params['max_tokens']} > {most_tokens(model)}, which is the maximum allowed number "
@@ -182,7 +182,7 @@ _CHECKS: Final = {
 
 
 def _marks_problem(params: dict[str, Any]) -> str | None:
-    """Too many marks for caching, one that is none, or a longer one behind a shorter one."""
+    """Return the problem with cache marks: too many, an invalid one, or a longer one behind a shorter one."""
     found = list(_marks(params))
     for place, control in found:
         ttl = control.get("ttl") if isinstance(control, dict) else None
@@ -205,7 +205,7 @@ def _marks_problem(params: dict[str, Any]) -> str | None:
 
 
 def _marks(params: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each mark and where it stands, in the order in which a request is cached."""
+    """Yield each mark and where it stands, in the order in which a request is cached."""
     for name in ("tools", "system"):
         yield from _marks_in(params.get(name), name)
     for number, message in enumerate(params["messages"]):

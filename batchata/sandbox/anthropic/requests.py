@@ -1,4 +1,4 @@
-"""The requests of a batch: their envelope, what is refused in it at once, and what each request asks."""
+"""Read the requests of a batch: their envelope, what it is refused for at once, and what each asks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _decoder = msgspec.json.Decoder(_Envelope)
 
 
 def read_entries(body: bytes) -> list[Entry]:
-    """The requests of a body that `check_custom_ids` has seen, or Refusal."""
+    """Read the requests of a body that `check_custom_ids` has seen, or raise Refusal."""
     try:
         return _decoder.decode(body).requests
     except msgspec.ValidationError as exc:
@@ -82,7 +82,7 @@ def _fault_of(custom_id: str) -> str:
 
 
 def _as_sent(message: str) -> str:
-    """msgspec's complaint in the service's words: `requests.0.custom_id: Field required`."""
+    """Put msgspec's complaint in the service's words: `requests.0.custom_id: Field required`."""
     path = re.search(r"`\$\.?([^`]*)`", message)
     where = re.sub(r"\[(\d+)\]", r".\1", path[1] if path else "")
     missing = re.search(r"missing required field `(\w+)`", message)
@@ -189,7 +189,7 @@ def _forced_tool(params: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def content_texts(content: Any) -> list[str]:
-    """The texts of a `content` value: a string, or a list of blocks."""
+    """Yield the texts of a `content` value: a string, or a list of blocks."""
     if isinstance(content, str):
         return [content]
     if not isinstance(content, list):
@@ -198,7 +198,7 @@ def content_texts(content: Any) -> list[str]:
 
 
 def documents_of(params: dict[str, Any]) -> list[DocumentBlock]:
-    """Every document block of the user messages, in order."""
+    """Return every document block of the user messages, in order."""
     found: list[DocumentBlock] = []
     for message in params.get("messages") or []:
         content = message.get("content") if isinstance(message, dict) else None

@@ -1,4 +1,4 @@
-"""Writes the result lines of a batch that ends, with the faults asked for."""
+"""Write the result lines of a batch that ends, with the faults asked for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _decode = msgspec.json.decode
 
 
 def _encode(value: object) -> bytes:
-    """JSON; half characters, which no UTF-8 can hold, as the escapes in which the service sends them."""
+    """Encode as JSON; half characters, which UTF-8 cannot hold, become escapes as the service sends them."""
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:
@@ -47,7 +47,7 @@ def render(
     *,
     shuffle: bool,
 ) -> list[bytes]:
-    """The lines of a batch in the order they are sent; fills the record's `kinds` and `usage`."""
+    """Return the lines of a batch in the order they are sent; fill the record's `kinds` and `usage`."""
     if not faults.hits(record.number):
         faults = Faults()
     random = Random(f"{seed}:{record.number}")
@@ -62,7 +62,7 @@ def render(
 
 
 def _processed(record: Record, random: Random) -> set[int] | None:
-    """The positions processed before the batch was stopped; None: all."""
+    """Return the positions processed before the batch was stopped; None: all."""
     if record.stopped is None:
         return None
     size = len(record.custom_ids)
@@ -106,7 +106,7 @@ class _Writer:
         )
 
     def lines(self, number: int, entry: Entry) -> Iterator[bytes]:
-        """The lines of one request: one, unless a fault makes it none or two."""
+        """Yield the lines of one request: one, unless a fault makes it none or two."""
         result = self._result(number, entry)
         line = _encode({"custom_id": entry.custom_id, "result": result}) + b"\n"
         if not self.line_faults:
@@ -144,7 +144,7 @@ class _Writer:
         return {"type": "succeeded", "message": message}
 
     def _answer(self, number: int, entry: Entry) -> tuple[Answer, dict[str, Any]]:
-        """What becomes of one request, and its parameters where they were read."""
+        """Return what becomes of one request, and its parameters where they were read."""
         if self.processed is not None and number not in self.processed:
             return Answer(kind=str(self.record.stopped)), {}
         if self.line_faults and (fault := self._fault(number, entry.custom_id)):
@@ -181,7 +181,7 @@ def _refused(reason: Rejection) -> Answer:
 
 
 def _foreign(faults: Faults) -> Iterator[bytes]:
-    """Lines for custom ids that nobody sent."""
+    """Yield lines for custom ids that were never sent."""
     ids = faults.foreign
     if not isinstance(ids, list):
         ids = [f"sandbox-foreign-{n}" for n in range(int(ids))]

@@ -1,4 +1,4 @@
-"""Which call of the protocol is answered by what, and where the faults of calls strike."""
+"""Answer each call of the protocol, and let the faults of calls strike."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ class Routes:
 
 
 def error_page(refusal: Refusal, request_id: str) -> Page:
-    """The body of an error answer."""
+    """Return the body of an error answer."""
     if refusal.status == 413:
         # The real 413 comes from the proxy in front of the service, which speaks HTML.
         return Page("text/html", _TOO_LARGE)
@@ -240,7 +240,7 @@ def _is_bearer(authorization: str) -> bool:
 
 
 def _spend_limit() -> Refusal:
-    """The 429 of a used-up monthly limit: it carries no retry-after, waiting does not help."""
+    """Return the 429 of a used-up monthly limit: it has no retry-after, since waiting does not help."""
     return Refusal(
         429,
         "Your organization has reached its monthly spend limit.",

@@ -1,4 +1,4 @@
-"""Estimates tokens from what a request holds, by the figures of the documentation.
+"""Estimate tokens from what a request holds, by the figures of the documentation.
 
 Four characters of text are a token, and three tenths more since Claude 4.7; a page of a PDF is its text and
 an image of full size.
@@ -22,17 +22,17 @@ _ADDED = {"tools": 500, "output_config": 120}
 
 
 def text_tokens(length: int) -> int:
-    """Tokens of a text of that many characters."""
+    """Return the tokens of a text of that many characters."""
     return -(-length // 4)
 
 
 def answer_tokens(length: int, model: str) -> int:
-    """Tokens of an answer of that many characters."""
+    """Return the tokens of an answer of that many characters."""
     return round(text_tokens(length) * text_factor(model))
 
 
 def input_tokens(params: dict[str, Any]) -> int:
-    """Tokens of a whole request: system, messages, tools and schema."""
+    """Return the tokens of a whole request: system, messages, tools and schema."""
     model = str(params.get("model", ""))
     characters, pictures = _characters(params.get("system")), 0
     cited, added = False, 0
@@ -60,7 +60,7 @@ def _characters(content: Any) -> int:
 
 
 def _block(block: Any) -> tuple[int, int]:
-    """Characters and images of a block that is no text."""
+    """Return characters and images of a block that is not text."""
     match block.get("type") if isinstance(block, dict) else None:
         case "image":
             return 0, 1

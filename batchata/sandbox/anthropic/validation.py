@@ -1,4 +1,4 @@
-"""What the real service refuses in a request; in a batch that shows only in the results."""
+"""Refuse in a request what the real service refuses; in a batch that shows only in the results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def rejection(params: dict[str, Any], day: str, *, in_batch: bool = True) -> Rejection | None:
-    """Why the service refuses this request on that day (ISO date), or None."""
+    """Say why the service refuses this request on that day (ISO date), or None."""
     message = shape_problem(params, in_batch)
     if message:
         return Rejection("invalid_request_error", message)
@@ -122,7 +122,7 @@ def _content_problem(params: dict[str, Any], model: str) -> str | None:
 
 
 def _images_problem(messages: list[Any], model: str) -> str | None:
-    """Too many images, or one too large among many; in a few, nobody looks at their size."""
+    """Return the problem with images: too many, or one too large among many; of a few any size is fine."""
     blocks = [
         block for message in messages if isinstance(message["content"], list) for block in message["content"]
     ]
@@ -139,7 +139,7 @@ def _images_problem(messages: list[Any], model: str) -> str | None:
 
 
 def _longer_side(source: dict[str, Any]) -> int:
-    """Pixels of a PNG, GIF or JPEG in base64; 0 where the sandbox cannot tell."""
+    """Return the pixels of the longer side of a PNG, GIF or JPEG in base64; 0 where that is unknown."""
     try:
         data = base64.b64decode(source.get("data") or "", validate=True)
     except (ValueError, TypeError):

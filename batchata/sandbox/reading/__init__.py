@@ -1,4 +1,4 @@
-"""The rule-based reader: answers a request from what stands in its text and documents."""
+"""Read answers from a request's text and documents, by rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fills a JSON schema from the pages of a request, and keeps for each value where it stands."""
+"""Fill a JSON schema from the pages of a request, and keep for each value where it stands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Filler:
         return self._fill(self.root, [], 0) or self._nothing(self.root)
 
     def _fill(self, schema: dict[str, Any], names: list[str], depth: int) -> Node | None:
-        """The value of a schema, or None when the text has none."""
+        """Return the value of a schema, or None when the text has none."""
         schema = resolve(schema, self.root)
         if "const" in schema:
             return Found(schema["const"])
@@ -90,7 +90,7 @@ class Filler:
         return [row for row in filled if row is not None] or None
 
     def _row(self, row: dict[str, Place], properties: dict[str, Any], required: list[str]) -> Node | None:
-        """One record of a table row, or None when a cell does not have the type of its column."""
+        """Return one record of a table row, or None when a cell does not have the type of its column."""
         record: dict[str, Node] = {}
         for name, child in properties.items():
             place = row.get(name)
@@ -128,7 +128,7 @@ class Filler:
         return None
 
     def _boolean(self, names: list[str]) -> Found | None:
-        """Yes or no beside the label, else whether the text states it: "paid", but not "not paid"."""
+        """Read yes or no beside the label, else whether the text states it: "paid", but not "not paid"."""
         stated = [_AUXILIARY.sub("", words_of(name)) for name in names]
         concept = concept_of(stated)
         labelled = self.finder.find(concept, "text") if concept else None
@@ -154,7 +154,7 @@ class Filler:
         return self.finder.find(concept, "text" if kind.startswith("money") else kind)
 
     def _choice(self, choices: list[Any], names: list[str]) -> Found | None:
-        """The choice beside the label, else the first that stands in the text as words of its own."""
+        """Return the choice beside the label, else the first that stands in the text as whole words."""
         texts = [choice for choice in choices if isinstance(choice, str)]
         concept = concept_of(names)
         labelled = self.finder.find(concept, "text") if concept and texts else None
@@ -179,7 +179,7 @@ class Filler:
         return [*own, *(kind for option in options for kind in self._kinds(option))]
 
     def _nothing(self, schema: dict[str, Any]) -> Node:
-        """What stands for a value that was not found: null where allowed, else empty."""
+        """Return the value for one not found: null where allowed, else empty."""
         schema = resolve(schema, self.root)
         if self._nullable(schema) or not (kinds := self._kinds(schema)):
             return Found(schema["enum"][0] if "enum" in schema and None not in schema["enum"] else None)
@@ -205,7 +205,7 @@ def _naming(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names(name: str, schema: dict[str, Any]) -> list[str]:
-    """What a property may be called: its name, its title, a short description."""
+    """Return what a property may be called: its name, its title, a short description."""
     description = str(schema.get("description") or "")
     names = [name, str(schema.get("title") or "")]
     names += [str(alias) for alias in schema.get("aliases") or []]
@@ -215,13 +215,13 @@ def _names(name: str, schema: dict[str, Any]) -> list[str]:
 
 
 def _joined(parents: list[str], name: str) -> list[str]:
-    """Names within an object: `vendor` + `name` also goes by "vendor name" and, for a name, "vendor"."""
+    """Join names within an object: `vendor` + `name` also goes by "vendor name" and, for a name, "vendor"."""
     joined = [f"{parent} {name}" for parent in parents[:1]]
     return [*joined, *parents[:1]] if name.lower() == "name" else joined
 
 
 def _spoken(choice: str) -> str:
-    """An enum value as a document would write it."""
+    """Write an enum value as a document would."""
     return choice.lower().replace("_", " ")
 
 

@@ -1,4 +1,4 @@
-"""Finds a labelled value on pages: to the right of its label, or in the cell below it."""
+"""Find a labelled value on pages: to the right of its label, or in the cell below it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Found:
 
 
 class Finder:
-    """Answers "what stands beside this label" for the pages of one request."""
+    """Finds what stands beside a label on the pages of one request."""
 
     def __init__(self, pages: list[Page]) -> None:
         self.pages = pages
@@ -64,7 +64,7 @@ class Finder:
         return month_first(self.text)
 
     def find(self, concept: Concept, kind: str | None = None) -> Found | None:
-        """The value of a concept as a `kind`: text, id, date, number, money_last, money_first, …"""
+        """Find the value of a concept as a `kind`: text, id, date, number, money_last, money_first, …."""
         kind = kind or concept.kind
         for at_start in (True, False):
             for label in concept.labels:
@@ -75,7 +75,7 @@ class Finder:
         return self._by_shape(kind)
 
     def _by_shape(self, kind: str) -> Found | None:
-        """Values that need no label, because nothing else looks like them."""
+        """Find values that need no label, because nothing else looks like them."""
         pattern = {"email": _EMAIL, "iban": _IBAN, "currency": _CURRENCIES, "phone": _ABROAD}.get(kind)
         for page in self.pages if pattern else []:
             for number, line in enumerate(page.lines):
@@ -86,7 +86,7 @@ class Finder:
         return None
 
     def _beside(self, page: Page, label: str, kind: str, at_start: bool) -> Found | None:
-        """The value beside a label. A sum may stand after several sub-totals: its last one counts."""
+        """Find the value beside a label. A sum may stand after several sub-totals: its last one counts."""
         last = None
         for number, match, cell in _labels(page, _label(label), at_start):
             found = self._right(page, number, match.end(), kind) or self._below(
@@ -109,7 +109,7 @@ class Finder:
         return self._read(page, number, start, len(line), kind)
 
     def _below(self, page: Page, number: int, label: re.Match[str], cell: Cell, kind: str) -> Found | None:
-        """The value under a label that has its cell to itself, in the next line that is not empty."""
+        """Find the value under a label that fills its cell, in the next line that is not empty."""
         if cell.text.strip(" :#*.").lower() != label[0].strip(" :#*.").lower():
             return None
         for below in range(number + 1, min(number + 4, len(page.lines))):
@@ -198,7 +198,7 @@ def _label(pattern: str) -> re.Pattern[str]:
 def _labels(
     page: Page, pattern: re.Pattern[str], at_start: bool
 ) -> Iterator[tuple[int, re.Match[str], Cell]]:
-    """Where a label stands: line, match, and the cell it begins in."""
+    """Yield where a label stands: line, match, and the cell it begins in."""
     if pattern.search(page.laid_out) is None:
         return
     for number, line in enumerate(page.lines):

@@ -1,4 +1,4 @@
-"""Which labels the value of a property may stand beside: its own name, and others of common fields."""
+"""Know which labels a property's value may stand beside: its own name, and others of common fields."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ _ID_WORDS = {"number", "no", "nr", "id", "code", "reference", "ref", "num", "sku
 
 
 def words_of(name: str) -> str:
-    """`invoiceNumber`, `invoice_number`, `Invoice Number` -> `invoice number`."""
+    """Split `invoiceNumber`, `invoice_number`, `Invoice Number` into `invoice number`."""
     return " ".join(
         re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])|\d+", name.replace("_", " "))
     ).lower()
 
 
 def concept_of(names: list[str]) -> Concept | None:
-    """The concept of a property that goes by these names (its own, its title, its aliases)."""
+    """Return the concept of a property that goes by these names (its own, its title, its aliases)."""
     phrases = [phrase for name in names if (phrase := words_of(name))]
     known = next((_BY_NAME[phrase] for phrase in phrases if phrase in _BY_NAME), None)
     own = tuple(pattern for phrase in phrases for pattern in _own_patterns(phrase))

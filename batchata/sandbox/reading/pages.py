@@ -1,4 +1,4 @@
-"""The text of a request as pages of lines and cells, each of which can be cited."""
+"""Split the text of a request into pages of lines and cells, each of which can be cited."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ class Page:
         return line >= _WRAPPED and newline - start <= _LONG_SENTENCE
 
     def quote(self, place: Place) -> Quote | None:
-        """What a value at that place rests on; None where nothing is to be cited."""
+        """Return what a value at that place rests on; None where nothing is to be cited."""
         if self.document is None or not self.document.citations_enabled:
             return None
         return Quote(self.document, self.number, *self._support(place))
 
     def _support(self, place: Place) -> tuple[str, int, int]:
-        """The words that hold a place, and their offsets in `text` (-1, -1 when it lacks them)."""
+        """Return the words that hold a place, and their offsets in `text` (-1, -1 when it lacks them)."""
         value = self.lines[place.line][place.start : place.end].strip()
         if self.text is self.laid_out:
             before = sum(len(line) + 1 for line in self.lines[: place.line])
@@ -101,7 +101,7 @@ class Page:
         return self.text[best[0] : best[1]], best[0], best[1]
 
     def _around(self, start: int, end: int) -> tuple[int, int]:
-        """The line around an offset, or the sentence when the line is long."""
+        """Return the line around an offset, or the sentence when the line is long."""
         first = self.text.rfind("\n", 0, start) + 1
         last = self.text.find("\n", end)
         first, last = _trimmed(self.text, first, len(self.text) if last < 0 else last)
@@ -111,7 +111,7 @@ class Page:
         return (inside[0][0], inside[-1][1]) if inside else (first, last)
 
     def _best_line(self, value: str, place: Place) -> tuple[int, int] | None:
-        """The line of `text` that has the value, best with its label and the words around it."""
+        """Return the line of `text` that has the value, best with its label and the words around it."""
         words = set(self.lines[place.line].split())
         pattern = re.compile(r"\s*".join(map(re.escape, value.split()))) if value.split() else None
         hits = [] if pattern is None else list(pattern.finditer(self.text))
@@ -124,7 +124,7 @@ class Page:
 
 
 def pages_of(request: Request) -> list[Page]:
-    """The pages of the documents; without documents, the last user text."""
+    """Return the pages of the documents; without documents, the last user text."""
     pages = [page for document in request.documents for page in _document_pages(document)]
     if request.documents:
         return pages

@@ -1,4 +1,4 @@
-"""Reads a request and answers it: a filled schema, or sentences of the source."""
+"""Read a request and answer it: a filled schema, or sentences of the source."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMMON_STEMS = frozenset(word[:6] for word in _COMMON.split())
 
 
 def read(request: Request, style: str = "plain") -> Answer:
-    """The answer to one request, from nothing but its own text and documents.
+    """Answer one request from nothing but its own text and documents.
 
     Where the protocol holds the answer to a schema, there is no choice of style.
     """
@@ -40,7 +40,7 @@ def read(request: Request, style: str = "plain") -> Answer:
 
 
 def _plain(node: Node) -> Any:
-    """A filled schema as JSON values."""
+    """Return a filled schema as JSON values."""
     if isinstance(node, Found):
         return node.value
     if isinstance(node, dict):
@@ -59,7 +59,7 @@ def _prose(request: Request) -> list[Piece]:
 
 
 def _quoted(pages: list[Page], question: str) -> list[tuple[Page, int, int]]:
-    """Up to two sentences (page, start, end), in their order in the source."""
+    """Return up to two sentences (page, start, end), in their order in the source."""
     asked = _words(question)
     spans = [
         (page, start, end)

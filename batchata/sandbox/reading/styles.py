@@ -1,4 +1,4 @@
-"""The ways in which models write and cite a typed answer: what a sandbox's `style` may be."""
+"""Write and cite a typed answer in the ways models do: what a sandbox's `style` may be."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ MIXED = "mixed"
 
 
 def _plain(node: Node) -> Iterator[Piece]:
-    """One line of JSON in which each value that was read is a cited block."""
+    """Write one line of JSON in which each value that was read is a cited block."""
     return _json_pieces(node)
 
 
 def _fenced(node: Node) -> Iterator[Piece]:
-    """Indented JSON in a code fence, with a sentence before and behind."""
+    """Write indented JSON in a code fence, with a sentence before and behind."""
     yield "Here is what the document says:\n\n```json\n", None
     yield from _json_pieces(node, "  ")
     yield "\n```\n\nAll values are as printed.", None
 
 
 def _keyed(node: Node) -> Iterator[Piece]:
-    """Cited blocks that begin with the comma and the key before the value."""
+    """Write cited blocks that begin with the comma and the key before the value."""
     before = ""
     for text, quote in _json_pieces(node, "  "):
         if quote is None:
@@ -44,7 +44,7 @@ def _keyed(node: Node) -> Iterator[Piece]:
 
 
 def _cut(node: Node) -> Iterator[Piece]:
-    """Values cut into two cited blocks; of texts, the first has the quote and the last has none."""
+    """Cut values into two cited blocks; of texts, the first has the quote and the last has none."""
     for text, quote in _json_pieces(node):
         middle = (len(text) + 1) // 2
         if quote is None or middle == len(text):
@@ -57,7 +57,7 @@ def _cut(node: Node) -> Iterator[Piece]:
 
 
 def _prose_first(node: Node) -> Iterator[Piece]:
-    """Sentences that cite, with the values as the source prints them; then JSON without citations."""
+    """Write sentences that cite, with the values as the source prints them; then JSON without citations."""
     yield from _sentences(node, [])
     yield "\n```json\n", None
     yield "".join(text for text, _ in _json_pieces(node, "  ")), None
@@ -78,7 +78,7 @@ def _sentences(node: Node, names: list[str]) -> Iterator[Piece]:
 
 
 def _items(node: Node) -> Iterator[Piece]:
-    """One element of a list as one line."""
+    """Write one element of a list as one line."""
     found = [(name, child) for name, child in (node.items() if isinstance(node, dict) else [("item", node)])]
     for number, (name, child) in enumerate(found):
         if isinstance(child, Found):
@@ -88,7 +88,7 @@ def _items(node: Node) -> Iterator[Piece]:
 
 
 def _json_pieces(node: Node, indent: str | None = None, line: str = "\n") -> Iterator[Piece]:
-    """The JSON text of a filled schema, on one line or indented; what was read carries its citation."""
+    """Yield the JSON text of a filled schema, on one line or indented; read values carry their citation."""
     if isinstance(node, Found):
         yield json.dumps(node.value, ensure_ascii=False), _quote_of(node)
         return
@@ -128,5 +128,5 @@ STYLES: dict[str, Callable[[Node], Iterator[Piece]]] = {
 
 
 def style_of(name: str, number: int) -> Callable[[Node], Iterator[Piece]]:
-    """The style of this name; of a mixed one, another for each request of a batch."""
+    """Return the style of this name; of a mixed one, another for each request of a batch."""
     return list(STYLES.values())[number % len(STYLES)] if name == MIXED else STYLES[name]

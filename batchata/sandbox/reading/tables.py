@@ -1,4 +1,4 @@
-"""Reads tables: a line of headings that name the fields of a record, and the rows below it."""
+"""Read tables: a line of headings that name the fields of a record, and the rows below it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ type Row = dict[str, Place]
 
 
 def rows_of(pages: list[Page], fields: list[str]) -> list[Row]:
-    """The rows of the first table whose headings name at least two of the fields."""
+    """Return the rows of the first table whose headings name at least two of the fields."""
     for page in pages:
         for number in range(len(page.lines)):
             columns = _columns(page.cells[number], fields)
@@ -38,7 +38,7 @@ def rows_of(pages: list[Page], fields: list[str]) -> list[Row]:
 
 
 def _columns(cells: list[Cell], fields: list[str]) -> dict[str, Cell]:
-    """Which cell of a line is the heading of which field; every cell serves one field."""
+    """Match cells of a line to the fields they name; every cell serves one field."""
     if len(cells) < 2:
         return {}
     columns: dict[str, Cell] = {}
@@ -82,7 +82,7 @@ def _rows(page: Page, header: int, columns: dict[str, Cell]) -> Iterator[Row]:
 
 
 def _row(page: Page, number: int, headings: list[Cell], columns: dict[str, Cell]) -> Row | None:
-    """The cells of a line under the headings; None when it is no row of this table."""
+    """Return the cells of a line under the headings; None when it is no row of this table."""
     cells = page.cells[number]
     if len(cells) == len(headings):
         pairs = dict(zip(headings, cells, strict=True))

@@ -1,4 +1,4 @@
-"""Reads typed values out of text: numbers with either decimal sign, dates in several languages, ids."""
+"""Read typed values out of text: numbers with either decimal sign, dates in several languages, ids."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DATE = re.compile(
 
 
 def number_of(text: str, *, comma_decimal: bool = False) -> int | float | None:
-    """The number a text shows. A lone separator before three digits is settled by `comma_decimal`."""
+    """Return the number a text shows; `comma_decimal` settles a lone separator before three digits."""
     negative = bool(re.match(r"\s*[-\u2212\u2013(]", text)) or bool(
         re.match(r"\s*[€$£¥]\s?[-\u2212\u2013]", text)
     )
@@ -82,7 +82,7 @@ def month_first(text: str) -> bool:
 
 
 def find_dates(text: str, *, us: bool = False) -> list[tuple[int, int, str]]:
-    """Every date in a text: start, end, ISO form."""
+    """Yield every date in a text: start, end, ISO form."""
     found = []
     for match in DATE.finditer(text):
         iso = _iso(match, us)
