@@ -1,206 +1,71 @@
 """How long our whole durable run takes against the plain SDK loop that a user would write by hand.
 
-Both send the same 10,000 items of 1 KB as batches to the same sandbox, which runs in a process of its own,
-and validate answers of four fields. They alternate in one go, each time in a fresh process, so that a busy
-machine slows both. What the plain loop does not do: survive a kill, keep an event log, account for costs.
+All send the same items of 1 KB as batches to a server whose answers are ready (`ready_server.py`), which runs
+in a process of its own, and validate answers of four fields. They alternate in one go, each time in a fresh
+process, so that a busy machine slows all. What the plain loop does not do: survive a kill, keep an event log,
+account for costs. The floor beside them is described in `ways.py`.
 
-    python tests/benchmarks/durable_run.py [--items N] [--items-per-job N] [--rounds N]
+    python tests/benchmarks/durable_run.py [--quick] [--rounds N] [--only ITEMS:ITEMS_PER_JOB]
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel
+from ways import measure_here
 
-MODEL = "claude-sonnet-5-5"
-POLL_SECONDS = 0.05
-FILLER = "The quick brown fox jumps over the lazy dog while nobody is watching it. "
+type Figures = dict[str, float]
 
-
-class Review(BaseModel):
-    """The four fields that each answer has."""
-
-    sentiment: str
-    score: float
-    summary: str
-    is_complaint: bool
+COMPARED = ("plain", "durable", "floor")
+FIGURES = ("cpu", "wall", "process")
 
 
-ANSWER = {"sentiment": "positive", "score": 0.92, "summary": "Fast delivery, works.", "is_complaint": False}
+@dataclass(frozen=True)
+class Row:
+    """Work to be done, and the most that the durable run may take of what the plain loop takes."""
+
+    items: int
+    items_per_job: int
+    goals: tuple[float, float, float]  # of CPU, wall and the whole process
+
+    @property
+    def name(self) -> str:
+        """As the table has it."""
+        jobs = "one job" if self.items_per_job >= self.items else f"jobs of {self.items_per_job:,}"
+        return f"{self.items:,} in {jobs}"
 
 
-def answer(request: Any) -> dict[str, Any]:
-    """The sandbox's answer to every request; it names the item, so that results can be told apart."""
-    return ANSWER | {"summary": request.text[:24]}
+ROWS = [
+    Row(10_000, 10_000, (0.45, 0.60, 0.95)),
+    Row(10_000, 500, (0.55, 0.65, 1.00)),
+    Row(10_000, 50, (0.70, 0.85, 1.00)),
+    Row(1_000, 1, (0.90, 1.00, 1.00)),
+    Row(100_000, 10_000, (0.50, 0.70, 0.75)),
+]
+MEMORY = [(10_000, 10_000), (100_000, 10_000)]
 
 
-def prompts(items: int) -> list[str]:
-    """Texts of 1 KB, each with its number in front."""
-    return [f"Review number {i:08d}. {FILLER * 14}"[:1024] for i in range(items)]
+class ReadyServer:
+    """The server in a process of its own, so that its work is not ours."""
 
-
-def plain_loop(items: int, items_per_job: int, folder: Path) -> int:
-    """Create, poll, iterate the results, validate, write JSONL: the loop of the SDK's documentation."""
-    import anthropic
-    from anthropic import transform_schema
-
-    client = anthropic.Anthropic()
-    output = {"format": {"type": "json_schema", "schema": transform_schema(Review)}}
-    requests = [
-        {
-            "custom_id": f"item-{index}",
-            "params": {
-                "model": MODEL,
-                "max_tokens": 1024,
-                "output_config": output,
-                "messages": [{"role": "user", "content": text}],
-            },
-        }
-        for index, text in enumerate(prompts(items))
-    ]
-    batches = [
-        client.messages.batches.create(requests=requests[start : start + items_per_job])
-        for start in range(0, items, items_per_job)
-    ]
-    found: dict[str, Review] = {}
-    for batch in batches:
-        while client.messages.batches.retrieve(batch.id).processing_status != "ended":
-            time.sleep(POLL_SECONDS)
-        for line in client.messages.batches.results(batch.id):
-            if line.result.type == "succeeded":
-                text = "".join(b.text for b in line.result.message.content if b.type == "text")
-                found[line.custom_id] = Review.model_validate_json(text)
-    with (folder / "results.jsonl").open("w") as file:
-        for index in range(items):
-            file.write(found[f"item-{index}"].model_dump_json() + "\n")
-    return len(found)
-
-
-def durable_run(items: int, items_per_job: int, folder: Path) -> int:
-    """BatchManager with an event log and a results_dir, and the results read back."""
-    from batchata import BatchManager
-
-    manager = BatchManager(
-        messages=[[{"role": "user", "content": text}] for text in prompts(items)],
-        model=MODEL,
-        max_tokens=1024,
-        response_model=Review,
-        items_per_job=items_per_job,
-        poll_interval=POLL_SECONDS,
-        state_path=folder / "log.db",
-        results_dir=folder / "out",
-    )
-    manager.run()
-    return sum(entry["result"] is not None for entry in manager.results())
-
-
-METHODS = {"plain": plain_loop, "durable": durable_run}
-
-
-# What each method imports by itself sooner or later. The clock of the run starts behind these imports; the
-# time of the whole process, which has them in it, is printed too.
-IMPORTS = {
-    "plain": ["anthropic"],
-    "durable": [
-        "batchata.providers.anthropic.client",
-        "batchata.manager",
-        "batchata.log.sqlite.writer",
-        "batchata.log.sqlite.claim",
-        "alembic.command",
-        "genai_prices.data",
-    ],
-}
-
-
-def child(method: str, items: int, items_per_job: int) -> None:
-    """One measurement."""
-    for name in IMPORTS[method]:
-        importlib.import_module(name)
-    with tempfile.TemporaryDirectory() as folder:
-        began, cpu = time.perf_counter(), time.process_time()
-        done = METHODS[method](items, items_per_job, Path(folder))
-        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    assert done == items, f"{done} of {items}"
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mb": peak}))
-
-
-def measure(method: str, options: argparse.Namespace, url: str) -> dict[str, float]:
-    """Run one child and read its figures."""
-    command = [sys.executable, __file__, "--child", method, "--items", str(options.items)]
-    command += ["--items-per-job", str(options.items_per_job)]
-    environment = os.environ | {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "sandbox-key"}
-    began = time.perf_counter()
-    out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    figures: dict[str, float] = json.loads(out)
-    return figures | {"process": time.perf_counter() - began}
-
-
-def report(results: dict[str, list[dict[str, float]]], items: int) -> None:
-    """Medians, the ratios of paired rounds, and the highest memory."""
-    for method, runs in results.items():
-        seconds = statistics.median(run["seconds"] for run in runs)
-        cpu = statistics.median(run["cpu"] for run in runs)
-        print(
-            f"{method:8} {seconds:6.2f} s  {seconds / items * 1e6:6.0f} us/item  "
-            f"cpu {cpu / items * 1e6:5.0f} us/item  "
-            f"peak {max(run['peak_mb'] for run in runs):5.0f} MB  "
-            f"whole process {statistics.median(run['process'] for run in runs):5.2f} s"
-        )
-    print(f"ratio of the runs       {ratio(results, 'seconds')}")
-    print(f"ratio of the processes  {ratio(results, 'process')}, imports included")
-
-
-def ratio(results: dict[str, list[dict[str, float]]], figure: str) -> str:
-    """Durable over plain: the median of the paired rounds, and their range."""
-    pairs = zip(results["durable"], results["plain"], strict=True)
-    ratios = [durable[figure] / plain[figure] for durable, plain in pairs]
-    return f"{statistics.median(ratios):.2f}  (durable / plain; {min(ratios):.2f} to {max(ratios):.2f})"
-
-
-def main() -> None:
-    """Alternate the two methods and print what they took."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--items", type=int, default=10_000)
-    parser.add_argument("--items-per-job", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--child", choices=list(METHODS))
-    options = parser.parse_args()
-    if options.child:
-        child(options.child, options.items, options.items_per_job)
-        return
-    results: dict[str, list[dict[str, float]]] = {method: [] for method in METHODS}
-    for number in range(options.rounds):
-        for method in METHODS if number % 2 == 0 else reversed(METHODS):
-            with sandbox() as url:
-                results[method].append(measure(method, options, url))
-    print(f"{options.items:,} items of 1 KB, {options.items_per_job:,} a job, {options.rounds} rounds")
-    report(results, options.items)
-
-
-class sandbox:
-    """The sandbox in a process of its own, so that its work is not ours."""
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
 
     def __enter__(self) -> str:
         self._folder = tempfile.TemporaryDirectory()
         ready = Path(self._folder.name) / "ready"
-        answers = f"{Path(__file__).stem}:answer"
-        command = [sys.executable, "-m", "batchata.sandbox", "--port", "0"]
-        command += ["--answers", answers, "--ready-file", str(ready)]
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        script = Path(__file__).with_name("ready_server.py")
+        command = [sys.executable, str(script), str(ready), "--seconds", str(self._seconds)]
+        self._process = subprocess.Popen(command)
         for _ in range(600):
             if ready.exists() and ready.read_text().strip():
                 break
@@ -211,6 +76,85 @@ class sandbox:
         self._process.terminate()
         self._process.wait(300)
         self._folder.cleanup()
+
+
+def measure(way: str, items: int, items_per_job: int) -> Figures:
+    """Run one way in a process of its own, against a server of its own."""
+    command = [sys.executable, __file__, "--child", way, f"{items}:{items_per_job}"]
+    with ReadyServer() as url:
+        environment = os.environ | {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "sandbox-key"}
+        began = time.perf_counter()
+        out = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+        seconds = time.perf_counter() - began
+    figures: Figures = json.loads(out)
+    return figures | {"process": seconds}
+
+
+def compare(row: Row, rounds: int) -> dict[str, list[Figures]]:
+    """The figures of each way, by round; the ways take turns."""
+    found: dict[str, list[Figures]] = {way: [] for way in COMPARED}
+    for number in range(rounds):
+        for way in COMPARED if number % 2 == 0 else reversed(COMPARED):
+            found[way].append(measure(way, row.items, row.items_per_job))
+    return found
+
+
+def ratios(found: dict[str, list[Figures]], way: str, figure: str) -> list[float]:
+    """What the way took, as a part of what the plain loop took in the same round."""
+    return [mine[figure] / plain[figure] for mine, plain in zip(found[way], found["plain"], strict=True)]
+
+
+def report(row: Row, found: dict[str, list[Figures]]) -> None:
+    """One row of the table: ratios with their ranges, the floor's, and what stands behind them."""
+    print(f"{row.name}:")
+    for figure, goal in zip(FIGURES, row.goals, strict=True):
+        ours, least = ratios(found, "durable", figure), ratios(found, "floor", figure)
+        plain = statistics.median(run[figure] for run in found["plain"])
+        print(
+            f"  {figure:8} {statistics.median(ours):5.2f}  ({min(ours):.2f} to {max(ours):.2f};"
+            f" goal {goal:.2f})   floor {statistics.median(least):.2f}   plain {plain:6.2f} s,"
+            f" {plain / row.items * 1e6:6.0f} us/item"
+        )
+    peaks = ", ".join(f"{way} {max(run['peak_mb'] for run in runs):.0f}" for way, runs in found.items())
+    print(f"  peak MB  {peaks}", flush=True)
+
+
+def measure_memory() -> dict[str, float]:
+    """The peak of a run from a generator whose results are read one by one, in MB, by the number of items."""
+    peaks = {str(items): measure("streamed", items, per_job)["peak_mb"] for items, per_job in MEMORY}
+    few, many = peaks.values()
+    print(f"memory from a generator, read through items(): {peaks} MB")
+    print(f"  ratio {many / few:.2f} (goal 1.25, and 150 MB)")
+    return peaks
+
+
+def main() -> None:
+    """Take turns, print the table, and write all figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="one round, without 100,000 items and memory")
+    parser.add_argument("--only", nargs="+", metavar="ITEMS:ITEMS_PER_JOB", help="these rows alone")
+    parser.add_argument("--json", type=Path, default=Path("bench.json"))
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        way, size = options.child
+        print(json.dumps(measure_here(way, *map(int, size.split(":")))))
+        return
+    rounds = 1 if options.quick else options.rounds
+    rows = [row for row in ROWS if row.items <= 10_000 or not options.quick]
+    if options.only:
+        rows = [row for row in ROWS if f"{row.items}:{row.items_per_job}" in options.only]
+    print(f"durable / plain, median of {rounds} rounds (least to most)")
+    written = []
+    for row in rows:
+        found = compare(row, rounds)
+        report(row, found)
+        medians = {figure: statistics.median(ratios(found, "durable", figure)) for figure in FIGURES}
+        written.append({"work": row.name, "ratios": medians, "goals": row.goals, "figures": found})
+    whole = not (options.quick or options.only)
+    peaks = measure_memory() if whole else {}
+    options.json.write_text(json.dumps({"rounds": rounds, "rows": written, "memory_mb": peaks}, indent=1))
 
 
 if __name__ == "__main__":
