@@ -14,7 +14,7 @@ from batchata.providers.registry import Access, dialect_for
 from batchata.run.definition import define
 from batchata.run.engine import Call, Engine
 from batchata.run.estimate import Estimate
-from batchata.run.run_async import in_a_thread
+from batchata.run.interrupts import in_a_thread
 from batchata.run.settings import Money, PathLike, check_settings
 from batchata.run.store import RunStore
 from batchata.terminal.progress import EVERY

@@ -23,7 +23,7 @@ LAYERS = [
     ["batchata.errors", "batchata.clock", "batchata.pdfium", "batchata.examples_launcher"],
     ["batchata.core", "batchata.text", "batchata.logs"],
     ["batchata.inputs", "batchata.answers", "batchata.log", "batchata.providers"],
-    ["batchata.run.definition", "batchata.run.settings", "batchata.run.cache_plan"],
+    ["batchata.run.definition", "batchata.run.settings", "batchata.run.settings"],
     ["batchata.views", "batchata.terminal"],
     ["batchata.run"],
     ["batchata.manager", "batchata.job", "batchata.replay"],
@@ -37,7 +37,7 @@ SIDEWAYS = {
     ("batchata.providers", "batchata.inputs"),
     ("batchata.terminal", "batchata.views"),
     ("batchata.run.definition", "batchata.run.settings"),
-    ("batchata.run.definition", "batchata.run.cache_plan"),
+    ("batchata.run.definition", "batchata.run.settings"),
 }
 PURE = {
     "array",
@@ -222,7 +222,7 @@ def test_what_the_sandboxes_share_knows_no_protocol() -> None:
             assert not any(within(i, *foreign_rooms) for i in ours(module)), module
 
 
-@pytest.mark.parametrize("name", ["faults", "json_schema", "pdf", "protocol", "server", "storage", "values"])
+@pytest.mark.parametrize("name", ["faults", "pdf", "protocol", "server", "storage", "values"])
 def test_what_the_sandboxes_share_names_no_provider(name: str) -> None:
     """Neither in a text that is sent nor in the name of a header."""
     texts = {

@@ -14,12 +14,10 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 
 from batchata.answers.answer import Citation
-from batchata.answers.citations import Cited
+from batchata.answers.citations import Cited, Places, Spans
 from batchata.answers.field_labels import Labels, Mention
-from batchata.answers.normalize import Folded, fold, fold_with_places
+from batchata.answers.normalize import Folded, Phrases, fold, fold_with_places
 from batchata.answers.numbers_and_dates import Meaning, figures, meanings
-from batchata.answers.phrase_search import Phrases
-from batchata.answers.value_positions import Places, Spans
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # Looked at in one answer, and for what is longer; a text that is all numbers and names is no prose.

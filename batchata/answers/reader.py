@@ -8,13 +8,21 @@ from typing import Any, NamedTuple
 import pydantic
 
 from batchata.answers.answer import Block, Citation, calls_as_text, has_calls, joined_text, with_calls
-from batchata.answers.citations import UNMATCHED, Cited, add_mentions, by_field, of_blocks, text_and_cited
+from batchata.answers.citations import (
+    UNMATCHED,
+    Cited,
+    Spans,
+    add_mentions,
+    by_field,
+    of_blocks,
+    text_and_cited,
+    value_spans,
+)
 from batchata.answers.expected_shape import names_fields
 from batchata.answers.field_paths import shape_of
 from batchata.answers.grounding import Sources, grounded
 from batchata.answers.parsing import Parsed, UnreadableAnswer, parse, parse_taken
 from batchata.answers.prose_citations import by_mention
-from batchata.answers.value_positions import Spans, value_spans
 from batchata.core.values import RequestError
 
 type Result = pydantic.BaseModel | dict[str, Any] | str | None

@@ -9,9 +9,8 @@ from typing import Any
 from batchata.core.accounts import why_unknown
 from batchata.core.money import EXACT, plain, quotient
 from batchata.core.state import Job
-from batchata.replay.console import Paper, aligned, print_json
-from batchata.replay.jobs import most_telling
-from batchata.replay.open_log import reading, the_run
+from batchata.replay.console import Paper, aligned, print_json, reading, the_run
+from batchata.replay.status import most_telling
 from batchata.text import JOB_STATUS, clean, number_of, short_kind, usd
 from batchata.views.costs import KINDS, Entry, Ledger, by_model, cost_at, read_ledger
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from batchata.clock import now
 from batchata.core.ranges import count
-from batchata.replay.console import Paper, as_json, print_json
-from batchata.replay.open_log import reading, the_run
+from batchata.replay.console import Paper, as_json, print_json, reading, the_run
 from batchata.text import (
     ITEM_STATUS,
     by_kind,
@@ -22,7 +21,7 @@ from batchata.text import (
     usd,
 )
 from batchata.views.changes import Changes, read_changes
-from batchata.views.moments import parse_at
+from batchata.views.history import parse_at
 
 _MOST_JOBS = 20
 _AMOUNTS = ("total_cost", "spent", "reserved_cost", "max_cost", "cost", "reserved")

@@ -20,8 +20,7 @@ from batchata.core.values import Counts, Process, Ranges, RequestError, Usage, k
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log, Recorded
 from batchata.providers.address import redacted
-from batchata.replay.console import as_json
-from batchata.replay.open_log import reading, the_run
+from batchata.replay.console import as_json, reading, the_run
 from batchata.text import by_kind, clean, iso, item_ranges, moment, number_of, short, usage_in_words, usd
 
 

@@ -21,8 +21,7 @@ from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
-from batchata.replay.console import print_json
-from batchata.replay.open_log import reading, the_run
+from batchata.replay.console import print_json, reading, the_run
 from batchata.replay.table_files import write_csv, write_json_lines, write_parquet, write_xlsx
 from batchata.replay.tables import Table, flat_citations, provenance, written
 from batchata.text import number_of

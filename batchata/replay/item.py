@@ -14,8 +14,7 @@ from batchata.core.money import plain
 from batchata.core.state import Run
 from batchata.core.values import Usage, known
 from batchata.providers.registry import dialect_of
-from batchata.replay.console import Paper, aligned, print_json
-from batchata.replay.open_log import reading, the_run
+from batchata.replay.console import Paper, aligned, print_json, reading, the_run
 from batchata.text import clean, iso, moment, number_of, short, short_kind, span, usage_in_words, usd
 from batchata.views.cited_answer import Answer, found_there, place_of, read_answer
 from batchata.views.item_history import Attempt, Life, documents, read_life, shortened, turns

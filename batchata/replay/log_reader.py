@@ -17,9 +17,8 @@ from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import read_log
 from batchata.log.port import Log, Recorded
-from batchata.replay.open_log import the_run
-from batchata.views.history import is_alive, read_history
-from batchata.views.moments import At, microseconds, parse_at
+from batchata.replay.console import the_run
+from batchata.views.history import At, is_alive, microseconds, parse_at, read_history
 from batchata.views.response_models import RunReader
 from batchata.views.results import ItemResult, read_items, refuse_purged
 from batchata.views.run_summary import overview

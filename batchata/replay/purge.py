@@ -12,8 +12,7 @@ from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogWriteError
 from batchata.log import open_log
 from batchata.log.port import Log
-from batchata.replay.console import print_json
-from batchata.replay.open_log import reading, the_run
+from batchata.replay.console import print_json, reading, the_run
 from batchata.run.definition import this_process
 from batchata.run.journal import Journal
 from batchata.text import clean, number_of

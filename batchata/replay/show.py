@@ -14,10 +14,8 @@ from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.providers.address import redacted
-from batchata.replay.console import Paper, aligned, print_json
-from batchata.replay.jobs import print_jobs
-from batchata.replay.open_log import reading, the_run
-from batchata.replay.status import status_in_words, status_then, what_next
+from batchata.replay.console import Paper, aligned, print_json, reading, the_run
+from batchata.replay.status import print_jobs, status_in_words, status_then, what_next
 from batchata.terminal.account import cache_in_words
 from batchata.text import (
     ago,
@@ -32,8 +30,7 @@ from batchata.text import (
     usage_in_words,
     usd,
 )
-from batchata.views.history import History, is_alive, read_history
-from batchata.views.moments import parse_at
+from batchata.views.history import History, is_alive, parse_at, read_history
 from batchata.views.run_summary import failures, overview
 
 _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}

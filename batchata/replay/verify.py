@@ -11,8 +11,7 @@ from batchata.errors import InvalidInputError, LogError, LogVersionError
 from batchata.log import read_log
 from batchata.log.port import Log
 from batchata.log.verify import Problem
-from batchata.replay.console import Paper, print_json
-from batchata.replay.open_log import the_run
+from batchata.replay.console import Paper, print_json, the_run
 from batchata.text import clean, number_of
 from batchata.views.verification import Verdict, verify_run
 

@@ -28,7 +28,7 @@ from batchata.inputs.items import Checks
 from batchata.providers.port import Client, Dialect, Model, Template
 from batchata.providers.prices import Prices, find_price, given_price
 from batchata.providers.registry import dialect_for
-from batchata.run.cache_plan import check_cache, plan_cache
+from batchata.run.settings import check_cache, plan_cache
 
 
 @dataclass

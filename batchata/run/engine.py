@@ -49,11 +49,11 @@ from batchata.run.journal import Journal, Notes
 from batchata.run.loop import Requests, Runner
 from batchata.run.outcomes import Intake
 from batchata.run.record import Recorder
-from batchata.run.retrying import check_raised, retry_failed
 from batchata.run.same_run import changes, check_same_place, check_same_run, which_run
+from batchata.run.starting import check_raised, retry_failed
 from batchata.run.store import RunStore
+from batchata.terminal.account import left, out_of_time, unsaved
 from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
-from batchata.terminal.leaving import left, out_of_time, unsaved
 from batchata.terminal.progress import EVERY, name_head, progress_for, report_costs
 from batchata.views.results import (
     ItemResult,

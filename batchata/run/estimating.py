@@ -18,8 +18,7 @@ from batchata.core.values import Expected, Settings
 from batchata.errors import InvalidInputError
 from batchata.inputs import Inputs
 from batchata.run.definition import Definition
-from batchata.run.estimate import Estimate
-from batchata.run.limit_outlook import Ahead, Outlook, outlook
+from batchata.run.estimate import Ahead, Estimate, Outlook, outlook
 
 _FREE_TEXT: Final = 300  # tokens: recorded answers in free text have as many in the middle
 CHARACTERS_A_TOKEN: Final = 3.0  # of JSON to a token, on the models whose text_factor is 1

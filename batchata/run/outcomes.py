@@ -25,7 +25,7 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.port import Batch
-from batchata.run import calls, doubts, schema_route
+from batchata.run import calls, schema_route, trouble
 from batchata.run.bad_files import KIND
 from batchata.run.journal import Journal
 from batchata.run.lost_batches import absent, adopted, unsettled
@@ -175,7 +175,7 @@ class Intake:
         for number in report.jobs:
             job = self._run.jobs[number]
             if job.batch_id not in report.batches and self._is_gone(job):
-                self._give_up(doubts.gone(job), number)
+                self._give_up(trouble.gone(job), number)
 
     def _give_up(self, error: BatchataError, *jobs: int) -> None:
         """Give these jobs up for this start: no call gets them further."""
@@ -214,7 +214,7 @@ class Intake:
 
     def _are_doubted(self, job: Job, collection: Collection) -> bool:
         """Whether gaps may come from a download that ended early; gaps that the counts explain stay gaps."""
-        is_explained = doubts.is_explained(job, collection)
+        is_explained = trouble.is_explained(job, collection)
         times = job.short_reads + 1  # over all starts: one that may not wait reads once
         if times < (_SHORT_DOWNLOADS if is_explained else _SHORT_OF_ANSWERS):
             said = f"{len(collection.expected)} requests have no result line"
@@ -222,7 +222,7 @@ class Intake:
             self._journal.append(self._again_later("collect", job, error, times))
             return True
         if not is_explained:
-            self._give_up(doubts.short(self._run, job, collection), job.number)
+            self._give_up(trouble.short(self._run, job, collection), job.number)
         return not is_explained
 
     def is_doubted(self, number: int) -> bool:
@@ -281,15 +281,15 @@ class Intake:
     def _not_collected(self, job: Job, error: BatchataError) -> None:
         if isinstance(error, BatchNotFoundError):
             if self._is_gone(job):
-                self._give_up(self._expired(job) or doubts.gone(job), job.number)
+                self._give_up(self._expired(job) or trouble.gone(job), job.number)
         elif isinstance(error, IncompleteResultsError):
             collection = Collection.of(self._run, job)
             if job.short_reads < _SHORT_OF_ANSWERS:
                 return
-            if doubts.is_explained(job, collection):
+            if trouble.is_explained(job, collection):
                 self._complete(job, collection)
             else:
-                self._give_up(doubts.short(self._run, job, collection), job.number)
+                self._give_up(trouble.short(self._run, job, collection), job.number)
         elif not self._is_passing(error):
             self._give_up(error, job.number)
 
@@ -328,7 +328,7 @@ class Intake:
     def _expired(self, job: Job) -> BatchataError | None:
         """Return the better error for a download that is refused because the results are too old."""
         until = decide.collect_by(self._run, job)
-        return None if until is None or self._provider_now() < until else doubts.expired(self._run, job)
+        return None if until is None or self._provider_now() < until else trouble.expired(self._run, job)
 
     def _is_passing(self, error: BatchataError) -> bool:
         if isinstance(error, UnknownSubmissionError):

@@ -1,18 +1,29 @@
-"""End the sending of new jobs for this start, and give up on jobs that no call gets further.
+"""End the sending of new jobs for this start, and doubt short results and missing batches.
 
 Results that are paid for come first: whatever is refused, what lies at the provider is collected before the
-error is raised.
+error is raised. And what could cost money twice is never decided from the absence of a sign: a request
+without a line may have been paid for, unless the batch's own counts, which have to add up to its size, say
+that it was not answered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from batchata.core import decide
 from batchata.core.events import SubmittingStopped
-from batchata.core.state import Run
+from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
-from batchata.errors import BatchataError, SpendLimitError
+from batchata.errors import (
+    BatchataError,
+    BatchNotFoundError,
+    IncompleteResultsError,
+    ResultsExpiredError,
+    SpendLimitError,
+)
 from batchata.logs import get_logger
+from batchata.run.record import Collection
+from batchata.text import day
 
 _logger = get_logger()
 NO_CREDIT = (
@@ -52,3 +63,62 @@ class Trouble:
 def as_error(error: BatchataError) -> RequestError:
     """Return the error as it stands in the log."""
     return RequestError(kind=error.kind, message=str(error))
+
+
+def is_explained(job: Job, collection: Collection) -> bool:
+    """Whether the counts say that no answer is among what the results lack.
+
+    A line that cannot be read and names its request is no lacking line: it stays as it is.
+    """
+    read = job.outcomes.get("succeeded", 0) + len(collection.garbled)
+    return job.counts is not None and _add_up(job) and read >= job.counts.succeeded
+
+
+def _add_up(job: Job) -> bool:
+    counts = job.counts
+    if counts is None or counts.processing:
+        return False
+    return counts.succeeded + counts.errored + counts.canceled + counts.expired == job.request_count
+
+
+def short(run: Run, job: Job, collection: Collection) -> IncompleteResultsError:
+    """Say of results that lack lines again and again what to check, and what to do then."""
+    counted = 0 if job.counts is None else job.counts.succeeded
+    said = f"the batch counts {counted} as answered" if _add_up(job) else "its counts do not add up"
+    return IncompleteResultsError(
+        f"the results of {job.batch_id} (job {job.number}) have no line for {len(collection.expected)} of "
+        f"its {job.request_count} requests, and {said}: they may have been paid for, so they are not sent "
+        f"again. Look at the batch in the Console; the next start asks again{_kept(run, job)}. If the lines "
+        f"never come, manager.abandon({job.number}) lets its open items be sent, and paid, again"
+    )
+
+
+def gone(job: Job) -> BatchNotFoundError:
+    """Say that the batch was found neither by id nor in the list for minutes."""
+    return BatchNotFoundError(
+        f"the provider knows no batch {job.batch_id} (job {job.number}), and has not for minutes; "
+        "is the API key one of the workspace in which the run was started? "
+        f"If the batch was deleted, manager.abandon({job.number}) lets its items be sent again",
+        kind="not_found_error",
+        status=404,
+    )
+
+
+def expired(run: Run, job: Job) -> ResultsExpiredError:
+    """Say that the results are gone, and their time is over by the provider's clock."""
+    return ResultsExpiredError(
+        f"the results of {job.batch_id} (job {job.number}) were kept until {_day(run, job)}, "
+        f"{run.limits.results_days} days from the creation of the batch, and are gone. "
+        f"manager.abandon({job.number}) lets its open items be sent, and paid, again",
+        kind="results_expired",
+    )
+
+
+def _kept(run: Run, job: Job) -> str:
+    return f" (results are kept until {_day(run, job)})" if job.created_at else ""
+
+
+def _day(run: Run, job: Job) -> str:
+    until = decide.collect_by(run, job)
+    assert until is not None
+    return day(until)

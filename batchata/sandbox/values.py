@@ -1,20 +1,34 @@
-"""Define what a sandbox's user gives and gets: requests, documents, answers, batches."""
+"""Define what a sandbox's user gives and gets: requests and their schemas, documents, answers, batches."""
 
 from __future__ import annotations
 
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from batchata.sandbox.pdf import Pdf
 
-__all__ = ["Answer", "Answering", "BatchView", "Document", "Quote", "Request", "as_answer"]
+__all__ = [
+    "Answer",
+    "Answering",
+    "BatchView",
+    "Document",
+    "Quote",
+    "Request",
+    "as_answer",
+    "resolve",
+    "schemas_in",
+]
+
 
 logger = logging.getLogger("batchata.sandbox")
+
+
+_decoder = json.JSONDecoder()
 
 
 class Document(ABC):
@@ -158,3 +172,33 @@ class BatchView:
     custom_ids: tuple[str, ...]
     status: str
     counts: dict[str, int] = field(default_factory=dict)
+
+
+def schemas_in(text: str) -> Iterator[dict[str, Any]]:
+    """Yield every JSON object in a text that looks like a schema."""
+    start = text.find("{")
+    while start != -1:
+        end = start + 1
+        try:
+            value, end = _decoder.raw_decode(text, start)
+        except ValueError:
+            value = None
+        if isinstance(value, dict) and not value.keys().isdisjoint({"properties", "$ref", "$defs", "anyOf"}):
+            yield value
+        start = text.find("{", end)
+
+
+def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """Follow the schema's `$ref` (into `$defs` or `definitions` of the root) and single `allOf`."""
+    for _ in range(20):
+        reference = schema.get("$ref")
+        if isinstance(reference, str):
+            target: Any = root
+            for part in reference.removeprefix("#").strip("/").split("/"):
+                target = target.get(part, {}) if part and isinstance(target, dict) else target
+            schema = {**target, **{k: v for k, v in schema.items() if k != "$ref"}}
+        elif len(schema.get("allOf") or []) == 1:
+            schema = {**schema["allOf"][0], **{k: v for k, v in schema.items() if k != "allOf"}}
+        else:
+            break
+    return schema

@@ -14,8 +14,7 @@ from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Ranges
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
-from batchata.views.history import History, read_history, read_on
-from batchata.views.moments import At
+from batchata.views.history import At, History, read_history, read_on
 from batchata.views.run_summary import overview
 
 # Of these the versions and times at the top speak already, or the jobs and items below.

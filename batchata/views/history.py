@@ -1,11 +1,13 @@
-"""Gather what the events of one run tell a reader: the folded state, and what that does not keep."""
+"""Gather what the events of one run tell until any moment: the folded state, and what that does not keep."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from batchata.core import events as e
 from batchata.core.evolve import MISFITS, evolve, fold
@@ -15,7 +17,60 @@ from batchata.core.values import Process, RequestError
 from batchata.errors import InvalidInputError, LogError
 from batchata.log.port import Log
 from batchata.text import moment
-from batchata.views.moments import At
+
+_BACK = re.compile(r"-(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)(?:m|min))?(?:(\d+)s)?")
+_UNITS = (86_400, 3_600, 60, 1)  # seconds, in the order of the groups
+_LAST = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """The state after event `version`, or after the last event up to `time` (microseconds since 1970 UTC)."""
+
+    text: str
+    version: int | None = None
+    time: int | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+    def includes(self, version: int, at: int) -> bool:
+        """Whether an event of this version and time had happened by then."""
+        if self.version is not None:
+            return version <= self.version
+        return self.time is not None and at <= self.time
+
+
+def parse_at(text: str, now: int) -> At:
+    """Parse the moment that a text names: "120", "2026-11-22T10:00" (UTC by default) or "-1h30m".
+
+    Raises InvalidInputError.
+    """
+    text = text.strip()
+    if text.isascii() and text.isdecimal():
+        version = int(text[:20])
+        if not 1 <= version <= _LAST:
+            raise InvalidInputError(f"there is no version {text[:20]}: versions count 1, 2, 3, …")
+        return At(f"version {version}", version=version)
+    back = _BACK.fullmatch(text) if len(text) < 40 else None
+    if back and any(back.groups()):
+        seconds = sum(int(n) * unit for n, unit in zip(back.groups(), _UNITS, strict=True) if n)
+        return At(text, time=now - seconds * 1_000_000)
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise InvalidInputError(
+            f"{text!r} is not a moment of a run; give a version (120), a time in UTC (2026-11-22T10:00) "
+            "or how long ago (-1h, -90s, -2d)"
+        ) from exc
+    return At(text, time=microseconds(when))
+
+
+def microseconds(when: datetime) -> int:
+    """Return a time as microseconds since 1970 UTC; without a zone it is UTC."""
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
+    delta = when - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 def is_alive(process: Process | None) -> bool | None:

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from json_printing import printed, values
 
 from batchata.answers.answer import Block, Citation
-from batchata.answers.citations import UNMATCHED
+from batchata.answers.citations import UNMATCHED, value_spans
 from batchata.answers.field_paths import ANYTHING
 from batchata.answers.reader import Reader
-from batchata.answers.value_positions import value_spans
 
 
 class Vendor(pydantic.BaseModel):

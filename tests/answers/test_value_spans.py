@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from json_printing import leaves, printed, values
 from pydantic.alias_generators import to_camel
 
+from batchata.answers.citations import value_spans
 from batchata.answers.field_paths import ANYTHING, Shape
 from batchata.answers.lenient_json import mend
-from batchata.answers.value_positions import value_spans
 
 
 @given(st.data(), values, st.text("prose: ", max_size=10))

@@ -22,9 +22,8 @@ from pypdf import PdfReader
 from batchata.answers.schema import answer_length
 from batchata.errors import BatchataError
 from batchata.inputs.pdf import read_pdf
-from batchata.providers.anthropic.limits import page_rules
 from batchata.providers.anthropic.messages import check_conversation
-from batchata.providers.anthropic.models import MODELS, Model
+from batchata.providers.anthropic.models import MODELS, Model, page_rules
 from batchata.providers.anthropic.requests import RequestTemplate
 from batchata.run.estimating import CHARACTERS_A_TOKEN
 

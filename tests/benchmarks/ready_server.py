@@ -22,8 +22,8 @@ from pathlib import Path
 from random import Random
 from urllib.parse import parse_qs, urlsplit
 
-from batchata.sandbox.anthropic.caching import CacheUsage
 from batchata.sandbox.anthropic.messages import message_of
+from batchata.sandbox.anthropic.tokens import CacheUsage
 from batchata.sandbox.values import Answer
 
 PATH = "/v1/messages/batches"

@@ -9,7 +9,7 @@ import pytest
 from core_given import batch_submitted, given, items_added, submission_started
 
 from batchata.core.accounts import awaits_room
-from batchata.core.waves import Shape, Waves, waves, waves_without_limit
+from batchata.core.plan import Shape, Waves, waves, waves_without_limit
 from batchata.terminal.progress import waiting_for
 
 D = Decimal

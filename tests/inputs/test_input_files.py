@@ -18,8 +18,7 @@ from images_given import GIF, IMAGES, PNG
 from batchata.errors import FileInputError, InvalidInputError
 from batchata.inputs import FileInput, Inputs
 from batchata.inputs.images import check_image
-from batchata.providers.anthropic.limits import IMAGE_RULES
-from batchata.providers.anthropic.models import MODELS
+from batchata.providers.anthropic.models import IMAGE_RULES, MODELS
 
 MODEL = MODELS["claude-sonnet-5-5"]
 

@@ -19,7 +19,7 @@ from batchata.core.evolve import fold
 from batchata.core.values import Process
 from batchata.errors import InvalidInputError
 from batchata.log import open_log, read_log
-from batchata.views.moments import parse_at
+from batchata.views.history import parse_at
 
 type Replay = Callable[..., Result]
 type Write = Callable[..., Path]

@@ -23,12 +23,10 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.address import read_address, redacted
-from batchata.providers.anthropic.access import Access, read_access
+from batchata.providers.anthropic.access import Access, Sockets, check_headers, no_key, read_access
 from batchata.providers.anthropic.errors import Calls
-from batchata.providers.anthropic.keys import check_headers, no_key
 from batchata.providers.anthropic.replies import RAW_STREAM, Dates, batch_of, bounded, page_of, read_object
 from batchata.providers.anthropic.results import decode_line, unreadable
-from batchata.providers.anthropic.sockets import Sockets
 from batchata.providers.port import Batch, Outcome
 
 _PATH = "/v1/messages/batches"

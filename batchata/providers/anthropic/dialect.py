@@ -16,8 +16,7 @@ from batchata.errors import UnsupportedModelError
 from batchata.inputs.files import FileInput, GivenFile
 from batchata.inputs.items import Measured
 from batchata.inputs.json_values import encode
-from batchata.providers.anthropic.files import check_file, pdf_to_document_block
-from batchata.providers.anthropic.limits import MAX_REQUEST_BYTES
+from batchata.providers.anthropic.files import check_file, pdf_to_document_block, sources_of
 from batchata.providers.anthropic.messages import (
     CACHE_MARK,
     CacheMarks,
@@ -25,12 +24,11 @@ from batchata.providers.anthropic.messages import (
     check_conversation,
     param_marks,
 )
-from batchata.providers.anthropic.models import MODELS, Model, find_model
+from batchata.providers.anthropic.models import MAX_REQUEST_BYTES, MODELS, Model, find_model
 from batchata.providers.anthropic.output_format import output_format
 from batchata.providers.anthropic.params import check_max_tokens, check_params
 from batchata.providers.anthropic.requests import RequestTemplate, template_of
 from batchata.providers.anthropic.results import answer_blocks, decode_line
-from batchata.providers.anthropic.sources import sources_of
 from batchata.providers.port import Outcome, PriceRules
 
 __all__ = ["AnthropicDialect", "Claude", "ClaudeChecks", "pdf_to_document_block"]

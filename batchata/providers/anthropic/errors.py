@@ -32,10 +32,9 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.address import redacted
-from batchata.providers.anthropic.access import Access
+from batchata.providers.anthropic.access import Access, Sockets
 from batchata.providers.anthropic.refusals import is_about_money, is_about_schema, named_request
 from batchata.providers.anthropic.replies import ReplyTooLargeError, asked_pause
-from batchata.providers.anthropic.sockets import Sockets
 
 __all__ = ["Calls"]
 

@@ -10,13 +10,13 @@ from batchata.errors import InvalidInputError
 from batchata.inputs.items import Conversation, Measured, Message
 from batchata.inputs.json_values import check_json, encode_canonical
 from batchata.providers.anthropic.content import Contents, check_system, system_text
-from batchata.providers.anthropic.limits import (
+from batchata.providers.anthropic.models import (
     ENVELOPE_BYTES,
     ENVELOPE_TOKENS,
     MAX_REQUEST_BYTES,
     TURN_TOKENS,
+    Model,
 )
-from batchata.providers.anthropic.models import Model
 from batchata.providers.anthropic.tokens import FRAME, TURN, mark_bound, mark_tokens, text_tokens
 
 # In the JSON of what asks for prompt caching; a text's quotes are escaped.

@@ -1,8 +1,9 @@
-"""What each Claude model can do, how long it lives, and which one takes its place.
+"""What each Claude model can do, how long it lives, what takes its place, and what one request holds.
 
 Sources: the model types and `DEPRECATED_MODELS` of the anthropic SDK 2.12.0, and the pages on models,
 deprecations, PDF support, vision, structured outputs and tool use of platform.claude.com (August to
-November 2026). Output limits of retired models are those of tokencost 0.1.26.
+November 2026). Output limits of retired models are those of tokencost 0.1.26; those of a request are
+from the pages on PDF support, vision and errors.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import warnings
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from difflib import get_close_matches
+from typing import Final
 
 from batchata.errors import (
     BatchataWarning,
@@ -19,10 +21,34 @@ from batchata.errors import (
     UnknownModelWarning,
     UnsupportedModelError,
 )
+from batchata.inputs.images import ImageRules
+from batchata.inputs.pdf import PageRules
 
 _NOTICE = timedelta(days=60)
 _LARGE_CONTEXT = 1_000_000
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+# Of one request. Whether the limit of a single message request holds for a request inside a batch is not
+# documented; it is taken to. That of text is from a recorded answer, "too many total text bytes: 10000002 >
+# 9000000".
+MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
+MAX_TEXT_BYTES: Final = 9_000_000
+IMAGE_RULES: Final = ImageRules(most_pixels=8_000, most_base64=10 * 1024 * 1024)
+MANY_IMAGES: Final = 20  # with more of them in a request
+MAX_PIXELS_OF_MANY: Final = 2_000  # ... a side of each
+# An envelope: keys, media type, a custom id of 64 characters; and the tokens that frame a turn.
+ENVELOPE_BYTES: Final = 400
+ENVELOPE_TOKENS: Final = 64
+TURN_TOKENS: Final = 16
+# "1,500-3,000 text tokens per page" is the documented range. Denser pages exist, and their content stream
+# shows it: in a sample of 30 documents a page of text has 1.5 or more bytes of content stream per byte of
+# text, and text no fewer than two bytes per token.
+_PAGE_TEXT_TOKENS: Final = 3_000
+_PAGE_TEXT_TOKENS_DENSE: Final = 12_000
+_LEAST_TEXT_TOKENS: Final = 1_500
+_LEAST_IMAGE_TOKENS: Final = 1_568
+_COMPOSITE: Final = 1.4  # tokens of one character of Chinese on models since Claude 4.7, and a little more
+_A_PAGE_WITH_TEXT: Final = 500  # bytes of content stream; less is a blank page or a few words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,3 +238,26 @@ def _unknown(name: str, today: date) -> Model:
 def _warn(message: str, category: type[BatchataWarning]) -> None:
     # The warning is to name the line of the caller's own code, however deep in Batchata it is found.
     warnings.warn(message, category, skip_file_prefixes=(_PACKAGE,))
+
+
+def page_rules(model: Model) -> PageRules:
+    """Return how much PDF a request to the model takes."""
+    return PageRules(model.pdf_pages, model.context_window, least_page_tokens, page_text_tokens, _COMPOSITE)
+
+
+def page_text_tokens(content_bytes: int) -> int:
+    """Bound the text tokens of one PDF page, given the size of its content streams."""
+    return min(max(_PAGE_TEXT_TOKENS, content_bytes // 3), _PAGE_TEXT_TOKENS_DENSE)
+
+
+def least_page_tokens(content_bytes: int) -> int:
+    """Return the fewest tokens of one PDF page, as documented: 1,500 of text if it has any, and its image.
+
+    The image is counted at 1,568 tokens, the cap on older models; newer ones go up to 4,784.
+    """
+    return (_LEAST_TEXT_TOKENS if content_bytes >= _A_PAGE_WITH_TEXT else 0) + _LEAST_IMAGE_TOKENS
+
+
+def image_token_bound(width: int, height: int, most: int) -> int:
+    """Return the tokens of an image of so many pixels on a model that scales it down to `most` tokens."""
+    return min(-(-width // 28) * -(-height // 28), most)

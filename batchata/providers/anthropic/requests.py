@@ -15,9 +15,8 @@ from batchata.inputs.items import Conversation, Inputs, Message, Source
 from batchata.inputs.json_values import encode
 from batchata.inputs.media_types import PDF, TEXT, decode_text
 from batchata.providers.anthropic.content import CITABLE, system_text
-from batchata.providers.anthropic.limits import ENVELOPE_TOKENS
 from batchata.providers.anthropic.messages import CACHE_MARK
-from batchata.providers.anthropic.models import Model
+from batchata.providers.anthropic.models import ENVELOPE_TOKENS, Model
 from batchata.providers.anthropic.prefix import (
     CONTROL,
     MARK_BYTES,

@@ -21,14 +21,13 @@ from batchata.clock import now
 from batchata.core.events import RunStarted
 from batchata.errors import InvalidInputError, LogError
 from batchata.log.port import Log
-from batchata.replay.open_log import reading, the_run
-from batchata.replay.report.chart import chart
+from batchata.replay.console import reading, the_run
 from batchata.replay.report.items import Record, columns, encode, names_block, read_records, shortened
 from batchata.replay.report.sections import heading, identity, job_rows, story, totals, what_came_back
 from batchata.replay.report.size_budget import Budget, Detail, block
-from batchata.replay.report.timeline import Chronicle, read_chronicle
+from batchata.replay.report.timeline import Chronicle, chart, read_chronicle
 from batchata.text import clean, iso, moment, number_of, short, size
-from batchata.views.moments import parse_at
+from batchata.views.history import parse_at
 from batchata.views.response_models import RunReader
 from batchata.views.results_dir import whole_file
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from threading import RLock
 from typing import Any, BinaryIO
 
-from batchata.sandbox.anthropic.caching import PromptCache
 from batchata.sandbox.anthropic.requests import MAX_REQUESTS, Entry, check_entries, read_entries
 from batchata.sandbox.anthropic.results import render
+from batchata.sandbox.anthropic.tokens import PromptCache
 from batchata.sandbox.faults import Faults, chosen
 from batchata.sandbox.protocol import Refusal, new_id, rfc3339
 from batchata.sandbox.storage import DAY, Record, Shelf

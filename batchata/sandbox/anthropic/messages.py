@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from batchata.sandbox.anthropic.caching import CacheUsage
 from batchata.sandbox.anthropic.models import inference_place, text_factor, thinks
-from batchata.sandbox.anthropic.tokens import answer_tokens
+from batchata.sandbox.anthropic.tokens import CacheUsage, answer_tokens
 from batchata.sandbox.values import Answer, Quote
 
 __all__ = ["blocks_of", "message_of"]

@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from batchata.sandbox.json_schema import schemas_in
 from batchata.sandbox.pdf import Pdf, read_pdf
 from batchata.sandbox.protocol import Refusal
-from batchata.sandbox.values import Document, Request
+from batchata.sandbox.values import Document, Request, schemas_in
 
 __all__ = [
     "MAX_REQUESTS",

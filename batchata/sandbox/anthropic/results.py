@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from batchata.sandbox.anthropic.caching import SIDE_BY_SIDE, CacheUsage, PromptCache
 from batchata.sandbox.anthropic.messages import message_of
 from batchata.sandbox.anthropic.requests import Entry, MessageRequest
-from batchata.sandbox.anthropic.tokens import input_tokens
+from batchata.sandbox.anthropic.tokens import SIDE_BY_SIDE, CacheUsage, PromptCache, input_tokens
 from batchata.sandbox.anthropic.validation import Rejection, rejection
 from batchata.sandbox.faults import Faults, chosen
 from batchata.sandbox.protocol import rfc3339

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from batchata.sandbox.anthropic.models import model_missing, pages_allowed, prefill_refused
 from batchata.sandbox.anthropic.parameters import options_problem, shape_problem
 from batchata.sandbox.anthropic.requests import DocumentBlock, documents_of
-from batchata.sandbox.json_schema import resolve
+from batchata.sandbox.values import resolve
 
 __all__ = ["Rejection", "rejection"]
 

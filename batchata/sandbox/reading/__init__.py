@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from batchata.sandbox.reading.reader import read
-from batchata.sandbox.reading.styles import MIXED, STYLES
+from batchata.sandbox.reading.reader import MIXED, STYLES, read
 
 __all__ = ["MIXED", "STYLES", "read"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from batchata.sandbox.json_schema import resolve
 from batchata.sandbox.reading.find import Finder, Found
 from batchata.sandbox.reading.labels import Concept, concept_of, words_of
-from batchata.sandbox.reading.pages import Place
-from batchata.sandbox.reading.tables import rows_of
+from batchata.sandbox.reading.pages import Place, rows_of
 from batchata.sandbox.reading.typed import find_dates, number_of
+from batchata.sandbox.values import resolve
 
 __all__ = ["Filler", "Node"]
 
