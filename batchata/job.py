@@ -73,7 +73,7 @@ class BatchJob:
         return summary(self._engine.cancel())
 
 
-def batch(
+def batch(  # noqa: PLR0913 - the arguments of BatchManager
     *,
     model: str,
     messages: Iterable[Any] | None = None,

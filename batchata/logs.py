@@ -6,9 +6,9 @@ Silent until the program listens; whatever its handlers raise, or a closed stand
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,10 +17,10 @@ from batchata.errors import BatchataWarning
 
 logging.getLogger("batchata").addHandler(logging.NullHandler())
 
-_OURS = os.path.dirname(__file__)
+_OURS = str(Path(__file__).parent)
 
 
-def _to_record(logger: Any, method: str, event: MutableMapping[str, Any]) -> tuple[Any, ...]:
+def _to_record(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> tuple[Any, ...]:
     """Render the event's name and keys as the message, and set the keys as attributes for JSON formatters."""
     name = event.pop("event")
     message = " ".join([name, *(f"{key}={value}" for key, value in event.items())])

@@ -79,7 +79,7 @@ class BatchManager:
             UnsupportedModelError are kinds of it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword only: what a user may decide about a run
         self,
         *,
         model: str,

@@ -11,10 +11,14 @@ from _service import service
 from batchata import batch
 
 ARTICLES = [
-    "The harbour ferry runs every twenty minutes from spring to autumn. In winter it sails once an hour. "
-    "Bicycles travel free of charge. Dogs need a ticket of their own.",
-    "The museum opens its new wing in May. It shows instruments from four centuries, many of which may be "
-    "played by visitors. Tickets are sold at the door. The cafe stays closed until June.",
+    (
+        "The harbour ferry runs every twenty minutes from spring to autumn. In winter it sails once an "
+        "hour. Bicycles travel free of charge. Dogs need a ticket of their own."
+    ),
+    (
+        "The museum opens its new wing in May. It shows instruments from four centuries, many of which may "
+        "be played by visitors. Tickets are sold at the door. The cafe stays closed until June."
+    ),
 ]
 
 

@@ -131,7 +131,7 @@ PACKAGE = sorted(
 
 @pytest.mark.parametrize("module", PACKAGE)
 def test_imports_point_downwards(module: str) -> None:
-    """errors < core < inputs, answers, log, providers < views < run < manager, job, replay."""
+    """Errors < core < inputs, answers, log, providers < views < run < manager, job, replay."""
     height, part = place(module)
     for imported in ours(module):
         other_height, other = place(imported)

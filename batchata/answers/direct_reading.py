@@ -119,7 +119,7 @@ def _took_all(text: str, value: pydantic.BaseModel) -> bool:
     """
     kept = _counter(type(value))(value)
     return text.count(":") == kept or (
-        text.count('":') == kept and not any([colon in text for colon in _SPACED_COLONS])
+        text.count('":') == kept and not any(colon in text for colon in _SPACED_COLONS)
     )
 
 

@@ -6,7 +6,8 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -31,8 +32,10 @@ _UNIONS = (Union, types.UnionType)
 _IGNORED = re.compile(r"[\s_\-\\*\u00ad\u200b-\u200f\u2060\ufeff]+")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[^\W_A-Z\d][^\W_A-Z]*|[A-Z][^\W_A-Z]*|\d+")
 _SHORT_WORD = 2  # characters, as of "of" and "id", which say nothing
-_PERCENT = re.compile(r"percent|per cent|%|(?<![a-z])pct(?![a-z])|prozent|pourcent|porcent|procent", re.I)
-_SHARE = re.compile(r"fraction|ratio\b|decimal|between 0 and 1|\b0\.\d", re.I)
+_PERCENT = re.compile(
+    r"percent|per cent|%|(?<![a-z])pct(?![a-z])|prozent|pourcent|porcent|procent", re.IGNORECASE
+)
+_SHARE = re.compile(r"fraction|ratio\b|decimal|between 0 and 1|\b0\.\d", re.IGNORECASE)
 # Validators of pydantic's own that see a value before its type has; more are told by their method.
 _BEFORE = (pydantic.BeforeValidator, pydantic.WrapValidator, pydantic.PlainValidator)
 _HARMLESS = (
@@ -83,6 +86,7 @@ class Place:
 
     @property
     def is_list(self) -> bool:
+        """Whether a list or a tuple may stand here."""
         return bool(self._elements or self.fixed)
 
     @property
@@ -157,9 +161,8 @@ class Place:
         return None
 
     def _add_words(self, words: Iterable[Any]) -> None:
-        for word in words:
-            if isinstance(word, Enum):
-                word = word.value
+        for given in words:
+            word = given.value if isinstance(given, Enum) else given
             if isinstance(word, str):
                 self.words.append(word)
             elif word is None:
@@ -185,7 +188,7 @@ class Place:
             self.mapping = (Place(inner[0]), Place(inner[1], percents=self.percents))
         elif issubclass(kind, tuple) and inner and inner[-1] is not Ellipsis:
             self.fixed = [Place(option, percents=self.percents) for option in inner]
-        elif issubclass(kind, (list, tuple, Set)) and inner:
+        elif issubclass(kind, (list, tuple, AbstractSet)) and inner:
             self._elements += [option for option in inner if option is not Ellipsis]
         else:
             self.is_open = True
@@ -207,6 +210,7 @@ class Field:
 
     @cached_property
     def place(self) -> Place:
+        """What the field takes."""
         made = Place(self.annotation, self.metadata, percents=self._asks_for_percents())
         made.keeps_digits = (
             made.is_open and self._info is not None and "decimal" in Place(self._info.annotation).kinds

@@ -76,4 +76,4 @@ def _is_model(kind: Any) -> bool:
 
 
 def _are_finite(values: Iterable[Any]) -> bool:
-    return all([_is_finite(value) for value in values])
+    return all(_is_finite(value) for value in values)

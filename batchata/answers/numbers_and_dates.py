@@ -98,7 +98,7 @@ def figures(text: str) -> Iterator[Figure]:
     for found in _DATE.finditer(text):
         if dates := _dates(found):
             yield from _numbers(text, at, found.start())
-            yield Figure(found.start(), found.end(), frozenset(dates), False)
+            yield Figure(found.start(), found.end(), frozenset(dates), is_plain=False)
             at = found.end()
     yield from _numbers(text, at, len(text))
 

@@ -152,7 +152,7 @@ class _Values:
 
     def _phrases_in(self, folded: str) -> Iterator[Mention]:
         for start, end, paths, is_short in self._phrases.in_text(folded):
-            yield Mention(start, end, paths, is_short, False)
+            yield Mention(start, end, paths, is_short, is_number=False)
 
     def _figures(self, folded: str) -> Iterator[Mention]:
         for figure in figures(folded):

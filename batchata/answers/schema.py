@@ -68,7 +68,7 @@ def check_response_model(response_model: Any) -> type[pydantic.BaseModel] | None
     is_class = isinstance(response_model, type) and response_model is not pydantic.BaseModel
     is_model = is_class and issubclass(response_model, pydantic.BaseModel)
     if is_model and not issubclass(response_model, pydantic.RootModel):
-        return cast(type[pydantic.BaseModel], response_model)
+        return cast("type[pydantic.BaseModel]", response_model)
     raise InvalidInputError(
         "response_model must be a class derived from pydantic.BaseModel, with fields (a RootModel's value "
         f"goes into a field of a model), not {response_model!r}"

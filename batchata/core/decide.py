@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from batchata.core.plan import Measures, OverBudget, Plan, TooSmall, plan_job
@@ -81,8 +81,8 @@ type Step = Submit | Settle | Poll | Collect | Cancel | StopAtLimit | AwaitRoom 
 class Situation:
     """What the state does not know: the jobs with a call under way, and what the caller wants."""
 
-    busy: Set[int]
-    cancelled: Set[int] = frozenset()  # jobs whose batch was asked to be cancelled
+    busy: AbstractSet[int]
+    cancelled: AbstractSet[int] = frozenset()  # jobs whose batch was asked to be cancelled
     submitting: bool = True  # False: nothing new is sent
     cancelling: bool = False  # open batches are to be cancelled
     check_now: bool = False  # poll whether due or not
@@ -163,7 +163,7 @@ def poll_interval(run: Run, job: Job) -> int:
     return int(chosen * SECOND)
 
 
-def wake_at(run: Run, busy: Set[int], now: int) -> int | None:
+def wake_at(run: Run, busy: AbstractSet[int], now: int) -> int | None:
     """Return the earliest time after `now` at which something is due; None when nothing will be.
 
     What is due already waits for something else than time: a free place among the jobs, or money.

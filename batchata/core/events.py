@@ -351,7 +351,7 @@ class BodiesPurged(Event, frozen=True, kw_only=True):
 
 
 class RunInterrupted(Event, frozen=True, kw_only=True):
-    """This start of the run ended before all items were done; the next start continues.
+    """A start of the run ended before all items were done; the next start continues.
 
     `reason` is "keyboard", "terminated", "detached", "cancelled", "max_wait_time", "cost_limit" or "error".
     """

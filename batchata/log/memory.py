@@ -75,7 +75,7 @@ class MemoryLog:
         """See `Log.bodies`."""
         return self._bodies.read(stream, numbers)
 
-    def head(self, stream: str) -> str | None:
+    def head(self, stream: str) -> str | None:  # noqa: ARG002 - the port's signature
         """See `Log.head`."""
         return None
 

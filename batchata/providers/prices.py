@@ -129,7 +129,7 @@ def given_price(prices: Prices | str | os.PathLike[str] | None, model: str) -> M
         return None
     if isinstance(prices, str | os.PathLike):
         path = os.fspath(prices)
-        return _chosen(_read(path), model, f"prices file {os.path.basename(path)}", shared=True)
+        return _chosen(_read(path), model, f"prices file {Path(path).name}", shared=True)
     return _chosen(prices, model, "prices argument", shared=False)
 
 
@@ -151,10 +151,9 @@ def _chosen(prices: object, model: str, source: str, *, shared: bool) -> ModelPr
 
 
 def _read(path: str) -> object:
-    name = os.path.basename(path)
+    name = Path(path).name
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = Path(path).read_bytes()
     except OSError as exc:
         raise InvalidInputError(f"prices file {path!r} cannot be read: {exc.strerror or exc}") from exc
     try:
@@ -213,7 +212,7 @@ class _Given(pydantic.BaseModel):
     @classmethod
     def _by_short_names(cls, entry: object) -> dict[str, Any]:
         if not isinstance(entry, Mapping):
-            raise ValueError(f"has to be prices, such as {_EXAMPLE} ({_MEANING}), not")
+            raise ValueError(f"has to be prices, such as {_EXAMPLE} ({_MEANING}), not")  # noqa: TRY004 - pydantic takes ValueError alone
         found: dict[str, Any] = {}
         for name, value in entry.items():
             short = str(name).removesuffix("_tokens")

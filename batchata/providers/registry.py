@@ -17,7 +17,7 @@ _OPENAI = OpenAIDialect()  # read, but not yet sent: there is no client
 _DIALECTS: dict[str, Dialect] = {_ANTHROPIC.name: _ANTHROPIC, _OPENAI.name: _OPENAI}
 
 
-def dialect_for(model: object) -> Dialect:
+def dialect_for(model: object) -> Dialect:  # noqa: ARG001 - there is one provider to send to so far
     """Return the dialect of the provider that a run with this model goes to."""
     return _ANTHROPIC
 

@@ -135,7 +135,7 @@ def export_run(
         run = fold_events(log, stream)
         refuse_purged(run)
         found = write_results(log, run, Path(folder), format, model, force=force)
-    _say(found, folder, json)
+    _say(found, json)
     return not found.misread
 
 
@@ -229,7 +229,7 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
         raise InvalidInputError(f"{path} cannot be written ({exc.strerror}); give another folder") from exc
 
 
-def _say(found: Exported, folder: str, json: bool) -> None:
+def _say(found: Exported, json: bool) -> None:
     files = [str(path) for path in found.files]
     if json:
         print_json({"run_id": found.run_id, "items": found.items, "files": files, "unread": found.misread})

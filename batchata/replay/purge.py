@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from batchata.core.events import BodiesPurged
 from batchata.core.state import Run
@@ -28,7 +28,7 @@ def purge_run(path: str, run_id: str, *, json: bool) -> None:
     """
     with reading(path) as log:  # opening it for writing would make a log of what is none yet
         stream = the_run(log, path, run_id)
-    before = os.path.getsize(path)
+    before = Path(path).stat().st_size
     with _opened(path) as log:
         claim = log.claim(stream, this_process())
         try:
@@ -42,7 +42,7 @@ def purge_run(path: str, run_id: str, *, json: bool) -> None:
         finally:
             claim.release()
         shrunk = log.compact()
-    _say(stream, run.purged, segments, before - os.path.getsize(path), shrunk, json)
+    _say(stream, run.purged, segments, before - Path(path).stat().st_size, shrunk, json)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def verify_log(path: str, run_id: str | None, head: str | None, *, json: bool) -
     if json:
         print_json(_as_json(verdicts, of_file))
     else:
-        _print(path, verdicts, of_file)
+        _print(verdicts, of_file)
     return not of_file and not any(verdict.problems for verdict in verdicts)
 
 
@@ -115,7 +115,7 @@ def _as_json(verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -> dict[st
     return {"ok": not everything, "problems": [problem.text for problem in everything], "runs": runs}
 
 
-def _print(path: str, verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -> None:
+def _print(verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -> None:
     paper = Paper()
     for problem in of_file:
         paper.field("problem", clean(problem.text), "red")

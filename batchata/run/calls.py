@@ -66,6 +66,8 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
+    """The job has become this batch."""
+
     job: int
     batch: Batch
 
@@ -102,6 +104,8 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
+    """The batches of these jobs, by id; those that were not found are missing."""
+
     jobs: Sequence[int]
     batches: dict[str, Batch]
 
@@ -124,6 +128,8 @@ class Exhausted:
 
 @dataclass(frozen=True, slots=True)
 class CancelAsked:
+    """The provider has accepted the request to cancel the job's batch."""
+
     job: int
 
 

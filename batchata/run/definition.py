@@ -130,7 +130,7 @@ class Definition:
 
     def measures(
         self,
-        note: Callable[[int], str | None] = lambda index: None,
+        note: Callable[[int], str | None] = lambda _index: None,
         raised: Mapping[int, int] = MappingProxyType({}),
         max_tokens: int | None = None,
     ) -> Measures:
@@ -235,7 +235,7 @@ class Definition:
         )
 
 
-def define(
+def define(  # noqa: PLR0913 - what a user may decide about what is sent
     *,
     messages: Iterable[Any] | None,
     files: Iterable[Any] | None,

@@ -56,7 +56,7 @@ class MainThread:
         if threading.current_thread() is main or main.ident is None:
             return False
         last = getattr(sys, "last_exc", None)
-        return _is_interrupt(sys._current_exceptions().get(main.ident)) or (
+        return _is_interrupt(sys._current_exceptions().get(main.ident)) or (  # noqa: SLF001 - the only way to see it
             last is not self._old_news and _is_interrupt(last)
         )
 
@@ -105,7 +105,7 @@ def _install(stop: Stop, cancel: bool, asked: Asked) -> dict[signal.Signals, Any
         number: handler for number, handler in previous.items() if _is_usual(number, handler)
     }
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, _frame: FrameType | None) -> None:
         asked.signal = number
         stop.ask(_REASONS[signal.Signals(number)], cancel=cancel)
         for taken in usual:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from batchata.core.events import SubmissionSettled
 from batchata.core.state import Job, Run
@@ -61,7 +62,7 @@ _CALIBRATED_BY = 6 * _HOUR
 _ANCHORS = 3
 
 
-def lost(run: Run, job: Job, strangers: Set[str], asked_at: int, apart: int | None) -> Lost:
+def lost(run: Run, job: Job, strangers: AbstractSet[str], asked_at: int, apart: int | None) -> Lost:
     """Describe the job's batch for the worker that looks for it.
 
     `asked_at` is the time by our clock, `apart` how far the provider's is ahead of it in this start, None

@@ -155,7 +155,7 @@ class Recorded:
         first = [recorded.event for recorded in log.events_at(stream, [1])]
         if not first or not isinstance(first[0], RunStarted):
             return None
-        added = [cast(ItemsAdded, r.event) for r in log.events(stream, types=[ItemsAdded.TYPE])]
+        added = [cast("ItemsAdded", r.event) for r in log.events(stream, types=[ItemsAdded.TYPE])]
         return cls(log, first[0], added)
 
     @property

@@ -25,7 +25,7 @@ _MOST_JOBS = 1_000
 _MOST_ATTEMPTS = 100
 
 
-def check_settings(
+def check_settings(  # noqa: PLR0913 - the settings that a user may give
     *,
     items_per_job: int,
     max_parallel_jobs: int,

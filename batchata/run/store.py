@@ -39,7 +39,7 @@ class RunStore:
         self._path = None if state_path is None else Path(state_path)
         self._given, self._run_id = run_id, run_id
         # Says which run of several is meant where no run_id does.
-        self.choose: Callable[[Log, Sequence[str]], str] = lambda log, streams: streams[0]
+        self.choose: Callable[[Log, Sequence[str]], str] = lambda _log, streams: streams[0]
         # What to say where the log at the last look had no run, and perhaps has one in a file left behind.
         self._half: str | None = None
         self._memory: Log | None = open_log(None) if state_path is None else None

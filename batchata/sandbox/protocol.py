@@ -87,10 +87,12 @@ class Application(Protocol):
 
 
 def new_id(prefix: str) -> str:
+    """Make an id as the service does: a prefix, and 22 random letters and digits."""
     return f"{prefix}_01{''.join(secrets.choice(_BASE62) for _ in range(22))}"
 
 
 def rfc3339(seconds: float | None) -> str | None:
+    """Write a time as the service does; None stays None."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -51,7 +51,7 @@ class Sandbox:
 
     api_key = "sandbox-key"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword only: what a test may want
         self,
         answers: Answers = None,
         *,
@@ -256,4 +256,4 @@ def _asking(answers: Answers, style: str) -> Callable[[Request], Any]:
     if isinstance(answers, Mapping):
         return lambda request: answers[request.custom_id]
     constant = as_answer(answers)
-    return lambda request: constant
+    return lambda _request: constant

@@ -54,8 +54,8 @@ class Server(ThreadingTCPServer):
             self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        logger.debug("connection_lost client=%s", client_address, exc_info=True)
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's
+        logger.debug("connection_lost client=%s", client_address, exc_info=True)  # noqa: LOG014 - socketserver calls this while it handles one
 
     def close(self) -> None:
         """Stop listening and break every kept-alive connection, as a process that ends does."""

@@ -171,10 +171,14 @@ def printed(run: Run, stats: dict[str, Any]) -> str:
     """Return the statistics as lines for a person."""
     lines = [
         f"run       {stats['run_id'] or '-'} ({stats['status']}), model {stats['model'] or '-'}",
-        f"items     {stats['total_items']:,}: {stats['completed_items']:,} completed, "
-        f"{stats['failed_items']:,} failed, {stats['pending_items']:,} pending",
-        f"jobs      {stats['jobs']:,}, {stats['jobs_completed']:,} completed; "
-        f"{stats['retries']:,} items sent again",
+        (
+            f"items     {stats['total_items']:,}: {stats['completed_items']:,} completed, "
+            f"{stats['failed_items']:,} failed, {stats['pending_items']:,} pending"
+        ),
+        (
+            f"jobs      {stats['jobs']:,}, {stats['jobs_completed']:,} completed; "
+            f"{stats['retries']:,} items sent again"
+        ),
         *cost_lines(run),
     ]
     if stats["results_dir"]:

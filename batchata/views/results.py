@@ -116,7 +116,7 @@ def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, Outc
     assert run.started is not None
     versions = sorted({version for index in indexes if (version := run.items.outcome[index])})
     recorded = log.events_at(run.started.run_id, versions)
-    return {r.version: cast(OutcomeRecorded | ItemRefused, r.event) for r in recorded}
+    return {r.version: cast("OutcomeRecorded | ItemRefused", r.event) for r in recorded}
 
 
 def _lines(log: Log, run: Run, bodies: Iterable[int]) -> dict[int, bytes | None]:

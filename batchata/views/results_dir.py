@@ -166,7 +166,7 @@ def make_folders(folders: Folders) -> None:
 
 
 @contextmanager
-def whole_file(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """Write a file that appears under its name when it is complete, and not at all when writing fails."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -175,7 +175,7 @@ def whole_file(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        os.replace(name, path)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -185,7 +185,7 @@ def whole_file(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
 def _written(path: Path, durable: bool) -> Iterator[IO[bytes]]:
     """Write a whole file; a full disk is an error of ours, after which the run goes on at its next start."""
     try:
-        with whole_file(path, durable) as file:
+        with whole_file(path, durable=durable) as file:
             yield file
     except OSError as exc:
         raise InvalidInputError(

@@ -276,7 +276,7 @@ def _remove(home: Path, mark: bytes) -> None:
     """Remove a mark that `check` let pass, and no other that has taken its place since."""
     aside = home / f".{MARK}.{secrets.token_hex(6)}"
     try:
-        os.rename(home / MARK, aside)
+        (home / MARK).rename(aside)
         if aside.read_bytes() != mark:
             _link(str(aside), home / MARK)
     except OSError:

@@ -105,7 +105,7 @@ def verify_run(log: Log, stream: str, head: str | None, now: int) -> Verdict:
 def _purged(log: Log, stream: str) -> int:
     """Bodies numbered below this were purged by a decision."""
     try:
-        events = [cast(BodiesPurged, r.event) for r in log.events(stream, types=[BodiesPurged.TYPE])]
+        events = [cast("BodiesPurged", r.event) for r in log.events(stream, types=[BodiesPurged.TYPE])]
     except LogError:  # a damaged event: the chain tells
         return 0
     return max((event.bodies for event in events), default=0)
@@ -145,7 +145,7 @@ def _answer_problems(log: Log, stream: str, run: Run, purged: int) -> Iterator[P
         return
     dialect = dialect_of(run.started)
     outcomes = (
-        (recorded.version, cast(OutcomeRecorded, recorded.event))
+        (recorded.version, cast("OutcomeRecorded", recorded.event))
         for recorded in log.events(stream, types=[OutcomeRecorded.TYPE])
     )
     kept = (

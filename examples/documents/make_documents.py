@@ -209,23 +209,31 @@ DOCUMENTS: dict[str, list[list[Line]]] = {
             "between Meadowbank Offices Ltd and Tidy Fox Cleaning Co.",
             "",
             "## Services",
-            "Tidy Fox cleans the offices every weekday evening between six and nine. "
-            "Windows are cleaned twice a year.",
+            (
+                "Tidy Fox cleans the offices every weekday evening between six and nine. "
+                "Windows are cleaned twice a year."
+            ),
             "",
             "## Fee",
-            "The monthly fee is 1,450 euros, payable on the first working day of each month. "
-            "The fee may be raised once a year by at most three percent.",
+            (
+                "The monthly fee is 1,450 euros, payable on the first working day of each month. "
+                "The fee may be raised once a year by at most three percent."
+            ),
             "",
             "## Keys",
-            "Tidy Fox keeps two sets of keys in a locked cabinet. "
-            "The loss of a key must be reported on the same day.",
+            (
+                "Tidy Fox keeps two sets of keys in a locked cabinet. "
+                "The loss of a key must be reported on the same day."
+            ),
         ],
         [
             "# Cleaning services agreement",
             "",
             "## Termination",
-            "Either party may end the agreement in writing with a notice of three months "
-            "to the end of a quarter. Ending it sooner costs one fee.",
+            (
+                "Either party may end the agreement in writing with a notice of three months "
+                "to the end of a quarter. Ending it sooner costs one fee."
+            ),
             "",
             "## Liability",
             "Tidy Fox is insured for damage of up to two million euros per year.",

@@ -43,13 +43,17 @@ CHANGES = (
     ),
     (
         "json_extract(data, '$.kind') AS kind, json_extract(data, '$.stop_reason') AS stop_reason",
-        "coalesce(json_extract(data, '$.kind'), 'refused') AS kind,\n"
-        "            json_extract(data, '$.stop_reason') AS stop_reason",
+        (
+            "coalesce(json_extract(data, '$.kind'), 'refused') AS kind,\n"
+            "            json_extract(data, '$.stop_reason') AS stop_reason"
+        ),
     ),
     (
         "WHEN o.kind = 'succeeded' AND o.error_kind IS NULL THEN 'completed'",
-        "WHEN o.kind = 'succeeded' AND o.error_kind IS NULL THEN 'completed'\n"
-        "            WHEN o.kind = 'refused' THEN 'failed'",
+        (
+            "WHEN o.kind = 'succeeded' AND o.error_kind IS NULL THEN 'completed'\n"
+            "            WHEN o.kind = 'refused' THEN 'failed'"
+        ),
     ),
 )
 

@@ -1,5 +1,8 @@
-"""Answers as models vary them, built with the values that are right, by a generator that knows nothing of
-the reader: keys, amounts in the notations of the world, wrappers, escapes, texts for numbers."""
+"""Answers as models vary them, built with the values that are right, by a generator of its own.
+
+It knows nothing of the reader. It varies keys, amounts in the notations of the world, wrappers, escapes, and
+writes texts for numbers.
+"""
 
 from __future__ import annotations
 

@@ -271,7 +271,7 @@ class Garment(pydantic.BaseModel):
     size: Size
     fit: Literal["slim", "regular"] | None = None
     colours: list[Literal["Red", "BLUE"]] = []
-    note: Literal["none"] | str = ""
+    note: Literal["none"] | str = ""  # noqa: PYI051 - for pydantic the literal is a word of its own
     stock: dict[Size, int] = {}
 
 
@@ -305,7 +305,7 @@ class Measure(pydantic.BaseModel):
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", '"nan"'])
 @pytest.mark.parametrize("lead", ["", "Here: "])
 def test_numbers_that_are_none_are_refused(lead: str, number: str) -> None:
-    """pydantic would take them as floats; JSON has none, and a file of results would not hold them."""
+    """Pydantic would take them as floats; JSON has none, and a file of results would not hold them."""
     with pytest.raises(UnreadableAnswer, match="not finite"):
         parse(f'{lead}{{"value": {number}}}', Measure)
 

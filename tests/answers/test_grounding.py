@@ -341,10 +341,14 @@ def form(value: str, text: str = "First Name") -> bytes:
         f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] {fonts} /Contents 4 0 R /Annots [6 0 R] >>",
         f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-        f"<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V ({value}) /Rect [150 690 300 710] /F 4 "
-        "/P 3 0 R /AP << /N 7 0 R >> >>",
-        f"<< /Type /XObject /Subtype /Form /BBox [0 0 150 20] {fonts} /Length {len(look)} >>\n"
-        f"stream\n{look}\nendstream",
+        (
+            f"<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V ({value}) /Rect [150 690 300 710] /F 4 "
+            "/P 3 0 R /AP << /N 7 0 R >> >>"
+        ),
+        (
+            f"<< /Type /XObject /Subtype /Form /BBox [0 0 150 20] {fonts} /Length {len(look)} >>\n"
+            f"stream\n{look}\nendstream"
+        ),
     ]
     out, places = "%PDF-1.4\n", []
     for number, inner in enumerate(objects, 1):

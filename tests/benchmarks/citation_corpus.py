@@ -153,10 +153,10 @@ def print_json(value: Any, random: Random) -> tuple[str, list[Value]]:
             return
         is_dict = isinstance(value, dict)
         write("{" if is_dict else "[")
-        for n, item in enumerate(value.items() if is_dict else value):
+        for n, entry in enumerate(value.items() if is_dict else value):
             write(("," if n else "") + ("" if style != "spaced" or not n else " ") + gap(depth + 1))
             if is_dict:
-                key, item = item
+                key, item = entry
                 write(json.dumps(key, ensure_ascii=ascii_only) + (":" if style == "compact" else ": "))
                 step = _PYTHON_NAMES.get(key, key) if "." not in key else f'["{key}"]'
                 walk(item, f"{path}.{step}" if path and step[0] != "[" else path + step, depth + 1)

@@ -276,7 +276,7 @@ class History:
         )
 
     def calm_down(self, turns: int = 400) -> bool:
-        """No more crashes, additions or bad answers: does the run come to an end?"""
+        """Whether the run comes to an end without more crashes, additions or bad answers."""
         self.cancelling = False
         self.busy.clear()
         for _ in range(turns):

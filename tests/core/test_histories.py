@@ -38,7 +38,7 @@ def every_state(history: History) -> list[tuple[Run, e.Event]]:
 @settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_every_item_is_accounted_for_after_every_event(seed: int) -> None:
-    """total = completed + failed + pending, and the counters are those of the items themselves."""
+    """Total = completed + failed + pending, and the counters are those of the items themselves."""
     for run, event in every_state(played(seed)):
         counted = Counter(run.items.status)
         assert run.total == run.completed + run.failed + run.pending

@@ -44,8 +44,8 @@ def test_an_unknown_charge_makes_the_whole_unknown(amounts: list[Decimal | None]
 def test_a_column_holds_what_fits_and_a_dict_the_rest() -> None:
     """Beyond eight bytes of picodollars, and below one, a cost is kept all the same, and may come back."""
     items = one_item()
-    items.charge(0, Decimal("9300000"))  # 2**63 picodollars are 9,223,372 USD
-    assert items.cost(0) == Decimal("9300000")
+    items.charge(0, Decimal(9300000))  # 2**63 picodollars are 9,223,372 USD
+    assert items.cost(0) == Decimal(9300000)
     items = one_item()
     items.charge(0, Decimal("0.0000000000005"))
     items.charge(0, Decimal("0.0000000000005"))

@@ -92,7 +92,6 @@ def test_shared_parameters_count_for_every_request(model: Model) -> None:
 
 def test_the_characters_of_pdfs_are_counted_well_enough(shared: Path) -> None:
     """Without decoding fonts the count is within a third of the extracted text of sound documents."""
-
     names = ["cited_ruby_llm_sample", "contract_sample_10p", "invoice_coolblue1_nl", "japanese_twotables"]
     names += ["schools_contributions_5p", "zugferd_miete_de", "us_federal_register_15p", "korean_covid_4p"]
     for name in names:

@@ -41,7 +41,7 @@ class Other:
         return self._pipe.recv()
 
     def kill(self) -> list[object]:
-        """kill -9, and what it had still said."""
+        """Kill -9, and what it had still said."""
         self._process.kill()
         self._process.join()
         said = []

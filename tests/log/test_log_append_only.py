@@ -64,8 +64,10 @@ def everything(connection: sqlite3.Connection) -> list[list[tuple[object, ...]]]
         "REPLACE INTO events SELECT stream, version, type, schema_version, at, job, item, '{}' FROM events",
         "INSERT OR REPLACE INTO events VALUES ('run', 603, 'x', 1, 1, NULL, NULL, '{}')",
         "INSERT INTO events VALUES ('run', 2, 'x', 1, 1, NULL, NULL, '{}')",
-        "INSERT INTO events VALUES ('run', 2, 'x', 1, 1, NULL, NULL, '{}') "
-        "ON CONFLICT (stream, version) DO UPDATE SET data = excluded.data",
+        (
+            "INSERT INTO events VALUES ('run', 2, 'x', 1, 1, NULL, NULL, '{}') "
+            "ON CONFLICT (stream, version) DO UPDATE SET data = excluded.data"
+        ),
         "UPDATE OR REPLACE events SET version = 1 WHERE version = 2",
         "UPDATE commits SET hash = x'00'",
         "DELETE FROM commits WHERE number = 3",

@@ -39,7 +39,7 @@ def start() -> Iterator[Start]:
 
 
 def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path, start: Start) -> None:
-    """kill -9 in the middle of appending, over and over: what was acknowledged is there, without gaps."""
+    """Kill -9 in the middle of appending, over and over: what was acknowledged is there, without gaps."""
     path = tmp_path / "log.db"
     for round_ in range(12):
         writer = start(path, log_process.append_for_ever)
@@ -132,15 +132,17 @@ def _in_child(log: SqliteLog, claim: Claim, parents: sqlite3.Connection) -> int:
     """0 when everything is as it should be."""
     try:
         claim.append(s.AT, [s.submitted(2)])
-        return 1
     except LogConflictError:
         pass
+    else:
+        return 1
     claim.release()
     try:
         log.claim("other", s.OWNER)
-        return 2
     except LogWriteError:
         pass
+    else:
+        return 2
     read = [recorded.version for recorded in log.events("run")] == [1]
     if not read or log.reader.connection() is parents:
         return 3

@@ -94,8 +94,10 @@ def test_one_flipped_byte_in_a_body_is_found(path: Path) -> None:
         ("UPDATE events SET at = at + 1 WHERE version = 3", ["versions 1 to 10: an event"]),
         ("UPDATE events SET type = 'batch_polled' WHERE version = 620", ["versions 21 to 620: an event"]),
         (
-            "REPLACE INTO events SELECT stream, version, type, schema_version, at, job, item, '{}' "
-            "FROM events WHERE stream = 'run' AND version = 15",
+            (
+                "REPLACE INTO events SELECT stream, version, type, schema_version, at, job, item, '{}' "
+                "FROM events WHERE stream = 'run' AND version = 15"
+            ),
             ["versions 11 to 20: an event", "version 15: its columns"],
         ),
         ("DELETE FROM events WHERE version = 12", ["version 12 is missing", "versions 11 to 20: an event"]),

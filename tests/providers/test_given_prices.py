@@ -16,7 +16,7 @@ from batchata.providers.prices import given_price
 
 MODEL = "claude-sonnet-5-5"
 WHOLE = {"input": 1, "output": "5", "cache_write_5m": 1.25, "cache_write_1h": 2, "cache_read": Decimal("0.1")}
-EVERY = Usage(**dict.fromkeys(Usage.__struct_fields__, 10), )  # fmt: skip
+EVERY = Usage(**dict.fromkeys(Usage.__struct_fields__, 10) )  # fmt: skip
 TOML = """
 [claude-sonnet-5-5]
 input = 1

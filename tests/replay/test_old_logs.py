@@ -89,6 +89,6 @@ def test_every_command_reads_it(log: Path, replay: Replay, tmp_path: Path, comma
 def test_every_release_has_its_log() -> None:
     """A version that the changelog calls released has a stored log; so has the one to come."""
     changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
-    released = re.findall(r"^## \[(\d[\w.]*)\]", changelog, re.M)
+    released = re.findall(r"^## \[(\d[\w.]*)\]", changelog, re.MULTILINE)
     names = {path.stem.removeprefix("log_") for path in LOGS}
     assert names >= {*released, "0.1.0"}

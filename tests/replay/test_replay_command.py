@@ -219,7 +219,7 @@ def test_every_command_has_json_and_a_run(done: Path, replay: Replay, name: str)
 
 def test_help_lists_every_command(replay: Replay) -> None:
     """A command that help does not name is not there; each shows examples of its own."""
-    listed = re.findall(r"^  (\w+)  ", replay("--help").stdout.split("Commands:")[1], re.M)
+    listed = re.findall(r"^  (\w+)  ", replay("--help").stdout.split("Commands:")[1], re.MULTILINE)
     assert sorted(listed) == sorted(EVERY)
     for name in EVERY:
         assert f"\n  {name} runs.db" in replay(name, "--help").stdout

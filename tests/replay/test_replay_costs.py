@@ -112,8 +112,8 @@ def test_every_rate_names_its_source(
         ("web_search_requests", "10000"): (2, "0.02"),
     }
     text = replay("costs", path).stdout
-    assert re.search(r"^cache read +100 +\$0\.25 +\$0\.000025 +the list of May$", text, re.M)
-    assert re.search(r"^all tokens +125 +\$0\.0201$", text, re.M)
+    assert re.search(r"^cache read +100 +\$0\.25 +\$0\.000025 +the list of May$", text, re.MULTILINE)
+    assert re.search(r"^all tokens +125 +\$0\.0201$", text, re.MULTILINE)
 
 
 def test_reserved_stands_against_spent(
@@ -204,8 +204,8 @@ def test_several_runs_are_added_up_by_model(
         "claude-sonnet-5-5": "0.000045",
     }
     text = replay("costs", path).stdout
-    assert re.search(r"^three +claude-haiku-4-5 +1 +15 +\$0\.000045", text, re.M)
-    assert re.search(r"^claude-haiku-4-5 +2 +30 +\$0\.00009$", text, re.M)
+    assert re.search(r"^three +claude-haiku-4-5 +1 +15 +\$0\.000045", text, re.MULTILINE)
+    assert re.search(r"^claude-haiku-4-5 +2 +30 +\$0\.00009$", text, re.MULTILINE)
     assert ledger(replay, path, "--run", "two")["total_cost"] == "0.000045"
 
 

@@ -99,10 +99,10 @@ def test_changed_settings_are_named(
 def test_the_text_says_it_in_words(troubled: Path, replay: Replay) -> None:
     """Counts, money, items and jobs, each from what to what."""
     text = replay("diff", troubled, 2).stdout
-    assert re.search(r"^completed +0 -> 8$", text, re.M)
-    assert re.search(r"^spent +\$0\.00 -> \$0\.0\d+$", text, re.M)
-    assert re.search(r"^items +2 items \(2, 7\): not sent yet -> failed$", text, re.M)
-    assert re.search(r"^job 0 +new; items 0-4; status completed; ", text, re.M)
+    assert re.search(r"^completed +0 -> 8$", text, re.MULTILINE)
+    assert re.search(r"^spent +\$0\.00 -> \$0\.0\d+$", text, re.MULTILINE)
+    assert re.search(r"^items +2 items \(2, 7\): not sent yet -> failed$", text, re.MULTILINE)
+    assert re.search(r"^job 0 +new; items 0-4; status completed; ", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

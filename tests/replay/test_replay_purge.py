@@ -126,7 +126,7 @@ def test_other_runs_of_the_log_keep_their_bodies(
 
 
 def test_what_needs_the_bodies_says_that_they_are_gone(log: Path, replay: Replay, tmp_path: Path) -> None:
-    """export is one line and exit code 2; item shows the attempts without question and answer."""
+    """Export is one line and exit code 2; item shows the attempts without question and answer."""
     purge(replay, log)
     result = replay("export", log, tmp_path / "out")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)

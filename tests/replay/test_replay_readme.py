@@ -44,7 +44,7 @@ def test_every_command_runs_as_written(
     """Each line of the list, as it stands there; `purge` last, with the run's id."""
     shutil.copy(folder / "invoices.db", tmp_path)
     monkeypatch.chdir(tmp_path)
-    commands = re.findall(r"^python -m batchata\.replay (.*?)(?:\s+#.*)?$", SECTION, re.M)
+    commands = re.findall(r"^python -m batchata\.replay (.*?)(?:\s+#.*)?$", SECTION, re.MULTILINE)
     assert len(commands) == 9
     run_id = replay("invoices.db", "--json").stdout.split('"run_id": "')[1].split('"')[0]
     for command in commands:
@@ -93,7 +93,7 @@ def test_the_python_lines_run_as_pasted(folder: Path) -> None:
         "0 completed vendor='Brightwater Software Inc.' invoice_number='BW-10982' total=857.0 0.0"
         in ran.stdout
     )
-    assert re.search(r"^\d+ msgbatch_\w+$", ran.stdout, re.M)
+    assert re.search(r"^\d+ msgbatch_\w+$", ran.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=[query.splitlines()[0][3:] for query in QUERIES])

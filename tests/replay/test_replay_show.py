@@ -279,7 +279,7 @@ def test_several_runs_are_listed(run_log: Callable[..., Path], tmp_path: Path, r
         run_log(tmp_path / "log.db", count, run_id=name)
     listed = replay(tmp_path / "log.db")
     assert listed.exit_code == 0
-    assert re.search(r"^one +completed .* 2 .*\ntwo +completed .* 3 ", listed.stdout, re.M)
+    assert re.search(r"^one +completed .* 2 .*\ntwo +completed .* 3 ", listed.stdout, re.MULTILINE)
     both = json.loads(replay(tmp_path / "log.db", "--json").stdout)["runs"]
     assert [run["run_id"] for run in both] == ["one", "two"]
     assert json.loads(replay(tmp_path / "log.db", "--run", "two", "--json").stdout)["total_items"] == 3

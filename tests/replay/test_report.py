@@ -237,7 +237,7 @@ def test_a_budget_gives_each_chunk_its_share(tmp_path: Path) -> None:
     [
         (lambda out: out.write_text("<html>mine</html>"), "exists and is no report of ours"),
         (lambda out: out.mkdir(), "is a directory"),
-        (lambda out: os.mkfifo(out), "is not a regular file"),
+        (os.mkfifo, "is not a regular file"),
     ],
     ids=["a foreign file", "a directory", "a pipe"],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import signal
 import tempfile
@@ -258,7 +257,7 @@ def run_case(
             check(scenario, runs)
             looks = longest_settlement(runs)
         except Exception as exc:  # noqa: BLE001 - the case's edge: whatever it is, it is that case's problem
-            types = runs.types() if os.path.exists(runs.log) else []
+            types = runs.types() if Path(runs.log).exists() else []
             problem = f"{type(exc).__name__}: {exc}\n{types}\n{runs.sandbox.exchanges}"
     if problem is None:
         shutil.rmtree(folder)
@@ -324,7 +323,7 @@ def check(scenario: Scenario, runs: Runs) -> None:
     entries = manager.results()
     assert load_results_from_disk(runs.out, Echo) == entries
     assert known_batches(runs) == sorted(batch.id for batch in runs.sandbox.batches)
-    once = {n: 1 for n in range(scenario.count)}
+    once = dict.fromkeys(range(scenario.count), 1)
     paid = paid_by_item(runs)
     assert paid == {n: times for n, times in (once | scenario.billed).items() if times}, f"paid: {paid}"
     check_money(runs, summary["total_cost"], items)

@@ -139,7 +139,7 @@ def _script(
     # What a forked process inherits is not what a script starts with.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    sys.stderr = open(folder / "stderr.txt", "w")  # noqa: SIM115 - as long as the process
+    sys.stderr = (folder / "stderr.txt").open("w")
     if at is not None:
         _signal_at(*at, by)
     if file_limit is not None:

@@ -159,7 +159,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing.pdf": (lambda path: None, "does not exist; check the path"),
     "empty.pdf": (lambda path: path.touch(), "is empty (0 bytes); there is nothing to send"),
     "folder.pdf": (lambda path: path.mkdir(), "is a directory; list its files"),
-    "pipe.pdf": (lambda path: os.mkfifo(path), "is not a regular file"),
+    "pipe.pdf": (os.mkfifo, "is not a regular file"),
     "locked.pdf": (_locked, "is an encrypted PDF"),
     "cut.pdf": (lambda path: path.write_bytes(b"%PDF-1.7\n1 0 obj\n"), "is a damaged PDF"),
     "image.png": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n broken"), "image.png"),

@@ -223,7 +223,7 @@ def test_cancelling_a_coroutine_leaves_its_batches_running(
         ticking = asyncio.create_task(tick())
         run = asyncio.create_task(made.run_async())
         if how != "at once":
-            while len(runs.sandbox.batches) < 2:
+            while len(runs.sandbox.batches) < 2:  # noqa: ASYNC110 - another thread sends them
                 await asyncio.sleep(0.01)
         if how == "wait_for":
             with pytest.raises(TimeoutError):

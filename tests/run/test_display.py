@@ -186,7 +186,7 @@ def test_a_real_script_with_a_broken_standard_error_runs_to_its_end(runs: Runs, 
     script = runs.log.parent / "script.py"
     script.write_text(code)
     subprocess.run(["sh", "-c", f"{sys.executable} {script} {redirection}"], timeout=300, check=False)
-    wait_for(lambda: (runs.log.parent / "done").exists())
+    wait_for((runs.log.parent / "done").exists)
     assert (runs.log.parent / "done").read_text() == "4"
 
 

@@ -138,7 +138,7 @@ def test_missing_repeated_foreign_and_unknown_outcomes_are_counted(runs: Runs) -
 
 
 def test_the_counts_add_up_after_every_event(runs: Runs) -> None:
-    """total = completed + failed + pending, counted from the items themselves, at every version."""
+    """Total = completed + failed + pending, counted from the items themselves, at every version."""
 
     def moody(request: Request) -> Any:
         return Answer(text="no JSON") if request.text.startswith("message 3") else echo(request)

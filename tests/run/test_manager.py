@@ -37,8 +37,7 @@ def test_summary_counts_and_costs(runs: Runs) -> None:
         "pending_items": 0,
         "jobs_completed": 3,
         "cost_limit_reached": False,
-        "total_cost": (used["input_tokens"] * Decimal("1") + used["output_tokens"] * Decimal("5"))
-        / 1_000_000,
+        "total_cost": (used["input_tokens"] * Decimal(1) + used["output_tokens"] * Decimal(5)) / 1_000_000,
     }
 
 

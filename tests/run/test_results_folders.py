@@ -200,7 +200,7 @@ def _in_memory(runs: Runs) -> None:
 @pytest.fixture
 def old(runs: Runs) -> Callable[[], None]:
     """Makes the folder one of an older version, without a mark."""
-    return lambda: (runs.out / "batchata-run.json").unlink()
+    return (runs.out / "batchata-run.json").unlink
 
 
 def test_an_old_folder_is_adopted_by_its_own_run_only(runs: Runs, old: Callable[[], None]) -> None:

@@ -56,7 +56,7 @@ def insert_events(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) ->
         return
     # The trigger that refuses REPLACE is for other programs: this INSERT cannot replace, and entering a
     # trigger for every row costs as much as the insert.
-    driver(connection).setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
+    driver(connection).setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)  # noqa: FBT003 - sqlite3's
     try:
         whole = len(rows) - len(rows) % _TOGETHER
         groups = (rows[first : first + _TOGETHER] for first in range(0, whole, _TOGETHER))
@@ -64,7 +64,7 @@ def insert_events(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) ->
         if whole < len(rows):
             connection.exec_driver_sql(_INSERT_EVENT, list(rows[whole:]))
     finally:
-        driver(connection).setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)
+        driver(connection).setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)  # noqa: FBT003 - sqlite3's
 
 
 _SELECT_EPOCH = "SELECT epoch FROM claims WHERE stream = ?"

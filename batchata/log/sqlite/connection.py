@@ -66,7 +66,7 @@ def _connect(path: str, how: str, busy_timeout: float, pragmas: tuple[str, ...])
     except sqlite3.Error:
         connection.close()
         raise
-    connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+    connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # noqa: FBT003 - sqlite3's
     return connection
 
 

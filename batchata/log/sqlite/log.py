@@ -57,12 +57,12 @@ class SqliteLog:
         log = cls.__new__(cls)
         log.path = os.path.realpath(path)
         files.must_hold_something(log.path)
-        log._writer = None
+        log._writer = None  # noqa: SLF001 - its own
         log.reader = Reader(log.path, busy_timeout)
         try:
             with translated(log.path):
                 if form(log.reader.connection(), log.path) is Form.FRESH:
-                    raise NotALogError(f"{log.path} is an empty SQLite database, not a Batchata log")
+                    raise NotALogError(f"{log.path} is an empty SQLite database, not a Batchata log")  # noqa: TRY301 - the reader is closed below
         except BaseException:
             log.reader.close()
             raise

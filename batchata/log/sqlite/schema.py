@@ -115,6 +115,7 @@ def script_folder() -> Path:
 
 
 def driver(connection: Connection) -> sqlite3.Connection:
+    """Return the connection of sqlite3 behind one of SQLAlchemy."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     return driver

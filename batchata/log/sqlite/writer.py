@@ -95,10 +95,11 @@ class Writer:
             while True:
                 try:
                     driver(connection).execute("PRAGMA journal_mode = WAL")
-                    return
                 except sqlite3.OperationalError as exc:
                     if exc.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
                         raise
+                else:
+                    return
                 time.sleep(0.01)
 
 

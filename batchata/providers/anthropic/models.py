@@ -13,6 +13,7 @@ import warnings
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Final
 
 from batchata.errors import (
@@ -26,7 +27,7 @@ from batchata.inputs.pdf import PageRules
 
 _NOTICE = timedelta(days=60)
 _LARGE_CONTEXT = 1_000_000
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 # Of one request. Whether the limit of a single message request holds for a request inside a batch is not
 # documented; it is taken to. That of text is from a recorded answer, "too many total text bytes: 10000002 >

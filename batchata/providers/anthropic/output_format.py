@@ -130,9 +130,9 @@ def _described(part: dict[str, Any]) -> dict[str, str]:
 
 def _refuse_recursion(schema: dict[str, Any]) -> None:
     uses = {name: set(_references(part)) for name, part in schema.get("$defs", {}).items()}
-    for name in uses:
+    for name, direct in uses.items():
         seen: set[str] = set()
-        todo = set(uses[name])
+        todo = set(direct)
         while todo:
             used = todo.pop()
             if used == name:

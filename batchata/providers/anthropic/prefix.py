@@ -31,7 +31,7 @@ class SharedPrefix:
 def shared_prefix(inputs: Inputs) -> SharedPrefix:
     """Return what all items begin with; files share nothing, since each request begins with its file."""
     if inputs.kind == "files" or not inputs.count:
-        return SharedPrefix(True, 0, "")
+        return SharedPrefix(same_system=True, blocks=0, digest="")
     first = inputs.source(0)
     units, system, same = list(_units(first)), system_turns(first), True
     for index in range(1, inputs.count):

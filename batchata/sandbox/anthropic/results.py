@@ -85,7 +85,7 @@ class _Writer:
         self.faults = faults
         self.processed = processed
         self.kinds: list[str] = []
-        self.usage: Counter[str] = Counter({kind: 0 for kind in _TOKEN_KINDS})
+        self.usage: Counter[str] = Counter(dict.fromkeys(_TOKEN_KINDS, 0))
         self.day = (rfc3339(record.ended_at) or "")[:10]
         self.unread: set[bytes] = set()  # what requests under way are writing to the prompt cache
         self.side_by_side = 0
