@@ -23,6 +23,7 @@ check: $(STAMP)  ## what CI runs: format, lint, types, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/mypy --config-file tests/mypy.ini tests
+	@$(BIN)/mypy tests/typed
 	@$(MAKE) --no-print-directory test
 
 format: $(STAMP)  ## rewrite the files as `check` wants them

@@ -10,21 +10,89 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchata.answers.citations import Citation
-    from batchata.errors import BatchataError
+    from batchata.errors import (
+        AuthenticationFailedError,
+        BadFile,
+        BatchataError,
+        BatchataWarning,
+        BatchNotFoundError,
+        ConfigurationError,
+        CostLimitError,
+        ExpiringResultsWarning,
+        FileInputError,
+        HalfLogWarning,
+        IncompleteResultsError,
+        InvalidInputError,
+        LogConflictError,
+        LogError,
+        LogVersionError,
+        LogWriteError,
+        NotALogError,
+        PendingRunWarning,
+        ProviderError,
+        ProviderUnavailableError,
+        RateLimitedError,
+        RequestRefusedError,
+        ResultsExpiredError,
+        RetiredModelWarning,
+        RunClaimedError,
+        RunMismatchError,
+        SpendLimitError,
+        UnknownModelWarning,
+        UnknownSubmissionError,
+        UnreadableReplyError,
+        UnsavedRunWarning,
+        UnsupportedModelError,
+    )
     from batchata.job import BatchJob, batch
     from batchata.manager import BatchManager
     from batchata.providers.registry import pdf_to_document_block
     from batchata.run.estimate import Estimate
-    from batchata.views.results import ItemResult
+    from batchata.views.results import Entry, ItemResult
     from batchata.views.results_dir import load_results_from_disk
+    from batchata.views.run_summary import Stats, Summary
 
 __all__ = [
+    "AuthenticationFailedError",
+    "BadFile",
     "BatchJob",
     "BatchManager",
+    "BatchNotFoundError",
     "BatchataError",
+    "BatchataWarning",
     "Citation",
+    "ConfigurationError",
+    "CostLimitError",
+    "Entry",
     "Estimate",
+    "ExpiringResultsWarning",
+    "FileInputError",
+    "HalfLogWarning",
+    "IncompleteResultsError",
+    "InvalidInputError",
     "ItemResult",
+    "LogConflictError",
+    "LogError",
+    "LogVersionError",
+    "LogWriteError",
+    "NotALogError",
+    "PendingRunWarning",
+    "ProviderError",
+    "ProviderUnavailableError",
+    "RateLimitedError",
+    "RequestRefusedError",
+    "ResultsExpiredError",
+    "RetiredModelWarning",
+    "RunClaimedError",
+    "RunMismatchError",
+    "SpendLimitError",
+    "Stats",
+    "Summary",
+    "UnknownModelWarning",
+    "UnknownSubmissionError",
+    "UnreadableReplyError",
+    "UnsavedRunWarning",
+    "UnsupportedModelError",
     "batch",
     "load_results_from_disk",
     "pdf_to_document_block",
@@ -33,23 +101,26 @@ __all__ = [
 _HOMES = {
     "BatchJob": "batchata.job",
     "BatchManager": "batchata.manager",
-    "BatchataError": "batchata.errors",
     "Citation": "batchata.answers.citations",
+    "Entry": "batchata.views.results",
     "Estimate": "batchata.run.estimate",
     "ItemResult": "batchata.views.results",
+    "Stats": "batchata.views.run_summary",
+    "Summary": "batchata.views.run_summary",
     "batch": "batchata.job",
     "load_results_from_disk": "batchata.views.results_dir",
     "pdf_to_document_block": "batchata.providers.registry",
 }
+_ERRORS = "batchata.errors"  # the home of all other names
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'batchata' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(import_module(_HOMES.get(name, _ERRORS)), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import pydantic
+import typing_extensions
 
 from batchata.core.plan import ENVELOPE_BYTES
 from batchata.errors import InvalidInputError
@@ -15,14 +16,25 @@ from batchata.providers.prices import Prices
 from batchata.providers.registry import Access
 from batchata.run.definition import Definition, define
 from batchata.run.engine import Call, Engine
-from batchata.run.settings import Money, PathLike, check_settings
+from batchata.run.settings import (
+    Money,
+    OnBadFile,
+    OnInterrupt,
+    PathLike,
+    StructuredOutput,
+    check_settings,
+)
 from batchata.run.store import RunStore
 from batchata.terminal.account import printed
 from batchata.terminal.progress import EVERY
-from batchata.views.run_summary import statistics, summary
+from batchata.views.results import Entry
+from batchata.views.run_summary import Stats, Summary, statistics, summary
+
+T = typing_extensions.TypeVar("T", default=str)  # Python 3.12 has no defaults in its own syntax
+Other = TypeVar("Other", bound=pydantic.BaseModel)
 
 
-class BatchJob:
+class BatchJob(Generic[T]):
     """One job that has been sent; `is_complete()` polls it once, `run()` waits for it."""
 
     def __init__(self, engine: Engine) -> None:
@@ -40,7 +52,7 @@ class BatchJob:
         """
         return self._engine.drive(Call(once=True)).pending == 0
 
-    def run(self, print_progress: bool = False, progress_interval: float = EVERY) -> dict[str, Any]:
+    def run(self, print_progress: bool = False, progress_interval: float = EVERY) -> Summary:
         """Wait until the job is done; return the same summary as `BatchManager.run()`."""
         return summary(self._engine.drive(Call(show_progress=print_progress, every=progress_interval)))
 
@@ -53,22 +65,28 @@ class BatchJob:
         """
         return self._engine.store.open_log()
 
-    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
+    @overload
+    def results(self) -> list[Entry[T]]: ...
+    @overload
+    def results(self, response_model: type[Other]) -> list[Entry[Other]]: ...
+    @overload
+    def results(self, response_model: None) -> list[Entry[T]]: ...
+    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[Entry[Any]]:
         """Return one `{"result": …, "citations": …}` per item, in input order; None without a result."""
         return self._engine.results(response_model)
 
-    def stats(self, print_stats: bool = False) -> dict[str, Any]:
+    def stats(self, print_stats: bool = False) -> Stats:
         """Return what was sent, used and paid so far; print it too if asked for."""
         settings, count = self._engine.settings, self._engine.definition.inputs.count
         run = self._engine.state()
-        stats = statistics(run, count, settings.results_dir, settings.raw_results_dir)
+        head = self._engine.head()
+        stats = statistics(run, count, settings.results_dir, settings.raw_results_dir, head)
         text = printed(run, stats)
-        stats["log_head"] = self._engine.head()
         if print_stats:
             print(text)  # noqa: T201 - what it is for
         return stats
 
-    def cancel(self) -> dict[str, Any]:
+    def cancel(self) -> Summary:
         """Ask for the batch to be cancelled, collect what it had finished, and return the summary."""
         return summary(self._engine.cancel())
 
@@ -79,7 +97,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     messages: Iterable[Any] | None = None,
     files: Iterable[Any] | None = None,
     prompt: str | None = None,
-    response_model: type[pydantic.BaseModel] | None = None,
+    response_model: type[T] | None = None,
     enable_citations: bool = False,
     max_cost: Money | None = None,
     prices: Prices | PathLike | None = None,
@@ -96,11 +114,11 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     settle_delay: float | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
-    on_interrupt: str = "detach",
-    on_bad_file: str = "raise",
-    structured_output: str = "auto",
+    on_interrupt: OnInterrupt = "detach",
+    on_bad_file: OnBadFile = "raise",
+    structured_output: StructuredOutput = "auto",
     **message_params: Any,
-) -> BatchJob:
+) -> BatchJob[T]:
     """Send all items as one job, now, and return it. The arguments are those of `BatchManager`.
 
     With a `state_path` that holds the same job already, that job is taken up and nothing is sent again.

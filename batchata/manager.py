@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import pydantic
+import typing_extensions
 
 from batchata.log.port import Log
 from batchata.providers.prices import Prices
@@ -15,14 +16,25 @@ from batchata.run.definition import define
 from batchata.run.engine import Call, Engine
 from batchata.run.estimate import Estimate
 from batchata.run.interrupts import in_a_thread
-from batchata.run.settings import Money, PathLike, check_settings
+from batchata.run.settings import (
+    Caching,
+    Money,
+    OnBadFile,
+    OnInterrupt,
+    PathLike,
+    StructuredOutput,
+    check_settings,
+)
 from batchata.run.store import RunStore
 from batchata.terminal.progress import EVERY
-from batchata.views.results import ItemResult
-from batchata.views.run_summary import statistics, summary
+from batchata.views.results import Entry, ItemResult
+from batchata.views.run_summary import Stats, Summary, statistics, summary
+
+T = typing_extensions.TypeVar("T", default=str)  # Python 3.12 has no defaults in its own syntax
+Other = TypeVar("Other", bound=pydantic.BaseModel)
 
 
-class BatchManager:
+class BatchManager(Generic[T]):
     """A run of many items: messages, or files with a prompt, through the Message Batches API.
 
     Nothing is written or sent before `run()`. Everything that happens is appended to the event log at
@@ -86,7 +98,7 @@ class BatchManager:
         messages: Iterable[Any] | None = None,
         files: Iterable[Any] | None = None,
         prompt: str | None = None,
-        response_model: type[pydantic.BaseModel] | None = None,
+        response_model: type[T] | None = None,
         enable_citations: bool = False,
         items_per_job: int = 50,
         max_parallel_jobs: int = 10,
@@ -100,15 +112,15 @@ class BatchManager:
         max_attempts: int = 3,
         max_tokens: int = 4096,
         dedupe: bool = False,
-        cache: str | None = None,
+        cache: Caching | None = None,
         poll_interval: float | None = None,
         retry_delay: float | None = None,
         settle_delay: float | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
-        on_interrupt: str = "detach",
-        on_bad_file: str = "raise",
-        structured_output: str = "auto",
+        on_interrupt: OnInterrupt = "detach",
+        on_bad_file: OnBadFile = "raise",
+        structured_output: StructuredOutput = "auto",
         **message_params: Any,
     ) -> None:
         settings = check_settings(
@@ -151,7 +163,7 @@ class BatchManager:
         """The run's name in the log; None before its first start."""
         return self._engine.store.run_id
 
-    def run(self, print_progress: bool = False, progress_interval: float = EVERY) -> dict[str, Any]:
+    def run(self, print_progress: bool = False, progress_interval: float = EVERY) -> Summary:
         """Drive the run until every item is completed or failed, and return the summary.
 
         It also ends when `max_wait_time` has passed or `max_cost` leaves no room; what is pending then
@@ -172,7 +184,7 @@ class BatchManager:
         """
         return summary(self._engine.drive(Call(show_progress=print_progress, every=progress_interval)))
 
-    async def run_async(self, print_progress: bool = False) -> dict[str, Any]:
+    async def run_async(self, print_progress: bool = False) -> Summary:
         """Run like `run()`, for a coroutine: the event loop stays free meanwhile.
 
         When it is cancelled (by Ctrl-C, `task.cancel()`, `asyncio.wait_for`, a TaskGroup) the run is left as
@@ -180,7 +192,7 @@ class BatchManager:
         """
         return await in_a_thread(lambda: self.run(print_progress), self.detach, self._engine.left)
 
-    def submit(self, print_progress: bool = False) -> dict[str, Any]:
+    def submit(self, print_progress: bool = False) -> Summary:
         """Send what may be sent now, and return without waiting; `collect()` or `run()` goes on, any day.
 
         It is `run()` with a `max_wait_time` of 0 and without its warning: one pass over everything. With more
@@ -188,7 +200,7 @@ class BatchManager:
         """
         return summary(self._engine.drive(Call(show_progress=print_progress, wait=0.0)))
 
-    def collect(self, print_progress: bool = False) -> dict[str, Any]:
+    def collect(self, print_progress: bool = False) -> Summary:
         """Collect what has ended since, send what may be sent now, and return without waiting.
 
         The same pass as that of `submit()`: `pending_items` in the summary says whether to come again.
@@ -228,18 +240,30 @@ class BatchManager:
         """
         return self._engine.store.open_log()
 
-    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
+    @overload
+    def results(self) -> list[Entry[T]]: ...
+    @overload
+    def results(self, response_model: type[Other]) -> list[Entry[Other]]: ...
+    @overload
+    def results(self, response_model: None) -> list[Entry[T]]: ...
+    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[Entry[Any]]:
         """Return one `{"result": …, "citations": …}` per item, in input order; None without a result.
 
         With another `response_model` the stored answers are parsed again with it, without any call.
         """
         return self._engine.results(response_model)
 
-    def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
+    @overload
+    def items(self) -> Iterator[ItemResult[T]]: ...
+    @overload
+    def items(self, response_model: type[Other]) -> Iterator[ItemResult[Other]]: ...
+    @overload
+    def items(self, response_model: None) -> Iterator[ItemResult[T]]: ...
+    def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult[Any]]:
         """Yield every item with its status, error, usage, cost and raw line, in input order."""
         return self._engine.items(response_model)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Stats:
         """Return the summary and more: status, jobs, batch ids, tokens by kind, directories of the results.
 
         All costs are Decimal USD, None where a price was unknown: `cost_by_job`, `cost_by_model`,
@@ -261,10 +285,10 @@ class BatchManager:
         settings = self._engine.settings
         count = self._engine.definition.inputs.count
         run = self._engine.state()
-        found = statistics(run, count, settings.results_dir, settings.raw_results_dir)
-        return found | {"log_head": self._engine.head()}
+        head = self._engine.head()
+        return statistics(run, count, settings.results_dir, settings.raw_results_dir, head)
 
-    def retry_failed(self, print_progress: bool = False, *, max_tokens: int | None = None) -> dict[str, Any]:
+    def retry_failed(self, print_progress: bool = False, *, max_tokens: int | None = None) -> Summary:
         """Give the failed items a fresh set of attempts and run; return the summary, plus `retry_count`.
 
         Files of failed items are read again: what was mended since is sent as it is now.
@@ -279,7 +303,7 @@ class BatchManager:
         """
         call = Call(show_progress=print_progress, retry_failed=True, max_tokens=max_tokens)
         run = self._engine.drive(call)
-        return summary(run) | {"retry_count": self._engine.retried}
+        return {**summary(run), "retry_count": self._engine.retried}
 
     def detach(self) -> None:
         """End a `run()` in another thread as Ctrl-C does: batches are left running.
@@ -288,7 +312,7 @@ class BatchManager:
         """
         self._engine.detach()
 
-    def abandon(self, job: int) -> dict[str, Any]:
+    def abandon(self, job: int) -> Summary:
         """Give up an open job whose batch was deleted or can never be read, and return the summary.
 
         Its items without a result are pending again, with a fresh set of attempts, and the next `run()` sends
@@ -299,7 +323,7 @@ class BatchManager:
         """
         return summary(self._engine.abandon(job))
 
-    def cancel(self) -> dict[str, Any]:
+    def cancel(self) -> Summary:
         """Cancel the open batches, collect what they had finished, and return the summary.
 
         What was cancelled stays pending; `run()` would send it again. Called from another thread while

@@ -22,10 +22,14 @@ def test_the_first_python_block_runs_as_pasted(sandbox: Sandbox, tmp_path: Path)
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert (
-        "vendor='Brightwater Software Inc.' invoice_number='BW-10982' total=857.0 (2, 2) 0.0" in done.stdout
-    )
+    assert "vendor='Brightwater Software Inc.' invoice_number='BW-10982' total=857.0 [2] 0.0" in done.stdout
     assert "2/2 items" in done.stderr
+
+
+def test_the_first_python_block_is_checked_by_a_type_checker() -> None:
+    """`make check` runs mypy strictly on the folder `typed`; one file of it is the first screen."""
+    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
+    assert code == (REPOSITORY / "tests" / "typed" / "first_screen.py").read_text(encoding="utf-8")
 
 
 def test_the_citations_that_are_shown_are_those_of_the_first_block(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -28,3 +28,7 @@ def __getattr__(name: str) -> Any:
     from batchata.replay import log_reader
 
     return getattr(log_reader, name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -56,6 +56,7 @@ from batchata.terminal.account import left, out_of_time, unsaved
 from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
 from batchata.terminal.progress import EVERY, name_head, progress_for, report_costs
 from batchata.views.results import (
+    Entry,
     ItemResult,
     entry,
     never_started,
@@ -169,13 +170,13 @@ class Engine:
                 yield from read_items(log, run, range(known), reader, again=again)
         yield from never_started(self.definition.inputs.count - known, known)
 
-    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
+    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[Entry[Any]]:
         """Yield the items in the shape of `results()`."""
         if response_model is not None:
             return [entry(item) for item in self.items(response_model)]
         with self.reading() as (log, run):
             refuse_purged(run)
-            entries: list[dict[str, Any]] = []
+            entries: list[Entry[Any]] = []
             if log is not None and run.started is not None:
                 known = read_entries(log, run, range(run.total), self.definition.reader)
                 entries = [entry(reading) for reading in known]

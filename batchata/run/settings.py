@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from decimal import Decimal, InvalidOperation
+from typing import Literal
 
 from batchata.core.caching import costs_of_prefix
 from batchata.core.money import amount_of, plain
@@ -17,6 +18,10 @@ from batchata.text import number_of, rounded
 
 type Money = Decimal | float | int | str
 type PathLike = str | os.PathLike[str]
+type OnInterrupt = Literal["detach", "cancel"]
+type OnBadFile = Literal["raise", "fail"]
+type StructuredOutput = Literal["auto", "native", "prompt"]
+type Caching = Literal["auto"]
 
 _ON_INTERRUPT = ("detach", "cancel")
 _ON_BAD_FILE = ("raise", "fail")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from batchata.core import decide
 from batchata.core.accounts import (
@@ -20,6 +19,7 @@ from batchata.core.accounts import (
 from batchata.core.money import EXACT, MILLION, plain, quotient
 from batchata.core.state import Job, Run
 from batchata.text import day, error_in_words, number_of, rounded, usd
+from batchata.views.run_summary import Stats
 
 _MOST_JOBS = 4  # listed one by one; of more, the cheapest and the dearest are named
 
@@ -167,7 +167,7 @@ def _overruns(run: Run) -> Iterator[str]:
         )
 
 
-def printed(run: Run, stats: dict[str, Any]) -> str:
+def printed(run: Run, stats: Stats) -> str:
     """Return the statistics as lines for a person."""
     lines = [
         f"run       {stats['run_id'] or '-'} ({stats['status']}), model {stats['model'] or '-'}",

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import batched
-from typing import Any, cast
+from typing import Any, Generic, Literal, TypedDict, cast
 
+from typing_extensions import TypeVar
+
+from batchata.answers.answer import Citation
 from batchata.answers.field_paths import inside
-from batchata.answers.reader import Citations, Reader, Reading, Result
+from batchata.answers.reader import Citations, Reader, Reading
 from batchata.core.events import ItemRefused, OutcomeRecorded
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import RequestError, Usage
@@ -45,9 +48,20 @@ _WINDOW = 2_000
 _NOTHING = Reading(None, None)
 
 
+R = TypeVar("R", default=Any)  # Python 3.12 has no defaults in its own syntax
+type Status = Literal["completed", "failed", "pending"]
+
+
+class Entry(TypedDict, Generic[R]):
+    """One item as `results()` gives it; both are None where there is no result."""
+
+    result: R | None
+    citations: Citations
+
+
 @dataclass(slots=True)
-class ItemResult:
-    """Everything known of one item.
+class ItemResult(Generic[R]):
+    """Everything known of one item; `R` is the type of its result, such as the response model.
 
     `status` is "completed", "failed" or "pending". `error` says why the last answer is unusable, with a
     stable `kind` and a readable `message`; a pending item that waits for another attempt has one too.
@@ -57,8 +71,8 @@ class ItemResult:
     """
 
     index: int
-    status: str
-    result: Result
+    status: Status
+    result: R | None
     citations: Citations
     error: RequestError | None
     usage: Usage | None
@@ -67,6 +81,15 @@ class ItemResult:
     stop_reason: str | None
     raw: bytes | None
     same_as: int | None = None
+
+    def cited(self, field: str) -> list[Citation]:
+        """Return the citations of the field at this path, such as "lines[2].price"; may be empty."""
+        return self.citations.get(field, []) if isinstance(self.citations, dict) else []
+
+    def pages(self, field: str) -> list[int]:
+        """Return the pages that the field's citations name, each once, ascending; the first page is 1."""
+        found = {page for c in self.cited(field) if c.pages for page in range(c.pages[0], c.pages[1] + 1)}
+        return sorted(found)
 
 
 def refuse_purged(run: Run) -> None:
@@ -172,7 +195,7 @@ def _grounded(log: Log, run: Run, index: int, reading: Reading, dialect: Dialect
     return reading if body is None else reading.grounded_in(dialect.sources(body))
 
 
-def _status(run: Run, index: int) -> str:
+def _status(run: Run, index: int) -> Status:
     match run.items.status[index]:
         case ItemStatus.COMPLETED:
             return "completed"
@@ -188,6 +211,6 @@ def never_started(count: int, first: int = 0) -> Iterator[ItemResult]:
         yield ItemResult(index, "pending", None, None, None, None, Decimal(0), 0, None, None)
 
 
-def entry(reading: Reading | ItemResult) -> dict[str, Any]:
+def entry(reading: Reading | ItemResult) -> Entry[Any]:
     """Return an item in the shape of `results()`."""
     return {"result": reading.result, "citations": reading.citations}

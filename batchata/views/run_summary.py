@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 from batchata.core import decide
 from batchata.core.accounts import batch_saving, cost_by_kind, room, saved_by_cache, saved_by_dedupe
@@ -22,7 +22,60 @@ from batchata.views.history import History
 from batchata.views.results_folder import processed_dir, raw_dir
 
 
-def summary(run: Run, total_items: int | None = None) -> dict[str, Any]:
+class Summary(TypedDict):
+    """Items by status, jobs, and the cost in USD; None when a price was unknown."""
+
+    total_items: int
+    completed_items: int
+    failed_items: int
+    pending_items: int
+    total_cost: Decimal | None
+    jobs_completed: int
+    cost_limit_reached: bool
+    retry_count: NotRequired[int]
+
+
+class Stats(Summary):
+    """What `stats()` tells; amounts in USD, None where a price was unknown."""
+
+    run_id: str | None
+    status: str
+    interrupted_by: str | None
+    sending_ended: str | None
+    model: str | None
+    unpriced_requests: int
+    reserved_cost: Decimal
+    retries: int
+    usage: dict[str, int]
+    stray_outcomes: dict[str, int]
+    jobs: int
+    batches: list[str]
+    outcomes: dict[str, int]
+    collect_by: datetime | None
+    known_cost: Decimal
+    cost_per_item: Decimal | None
+    cost_by_model: dict[str, Decimal | None]
+    cost_by_job: dict[int, Decimal | None]
+    cost_by_kind: dict[str, Decimal]
+    batch_saving: Decimal | None
+    max_cost: Decimal | None
+    withheld_cost: Decimal
+    left_cost: Decimal | None
+    needed_cost: Decimal | None
+    needed_cost_for_all: Decimal | None
+    shared_items: int
+    saved: dict[str, Decimal | None]
+    cache: str | None
+    estimate: dict[str, Any] | None
+    elapsed_seconds: float
+    results_dir: str | None
+    output_route: str | None
+    processed_results_dir: str | None
+    raw_results_dir: str | None
+    log_head: str | None
+
+
+def summary(run: Run, total_items: int | None = None) -> Summary:
     """Return items by status, cost in USD as Decimal (None when a price was unknown), and jobs completed."""
     total = run.total if total_items is None else max(total_items, run.total)
     return {
@@ -39,8 +92,7 @@ def summary(run: Run, total_items: int | None = None) -> dict[str, Any]:
 def _facts(run: Run) -> dict[str, Any]:
     """Return what both `stats()` and `show` tell, in the same words; amounts in USD."""
     started = run.started
-    counts = summary(run)
-    del counts["jobs_completed"]
+    counts = {name: told for name, told in summary(run).items() if name != "jobs_completed"}
     return counts | {
         "run_id": None if started is None else started.run_id,
         "status": run.status,
@@ -56,14 +108,14 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def statistics(
-    run: Run, total_items: int, results_dir: str | None, raw_results_dir: str | None
-) -> dict[str, Any]:
-    """Return the summary, and what was sent, used, paid and repeated."""
+    run: Run, total_items: int, results_dir: str | None, raw_results_dir: str | None, head: str | None = None
+) -> Stats:
+    """Return the summary, and what was sent, used, paid and repeated; `head` is the hash of the log."""
     raw, until = raw_dir(results_dir, raw_results_dir), decide.kept_until(run)
     status = "not started" if run.started is None else run.status
-    return (
+    found = (
         _facts(run)
-        | summary(run, total_items)
+        | dict(summary(run, total_items))
         | {
             "status": status,
             "jobs": len(run.jobs),
@@ -80,8 +132,10 @@ def statistics(
             "output_route": run.route or None,
             "processed_results_dir": None if results_dir is None else str(processed_dir(results_dir)),
             "raw_results_dir": None if raw is None else str(raw),
+            "log_head": head,
         }
     )
+    return cast("Stats", found)
 
 
 def outcomes(run: Run) -> dict[str, int]:

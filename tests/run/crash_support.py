@@ -69,7 +69,7 @@ class Scenario:
     most: Decimal | None = None  # USD that the story may have cost
 
 
-def make_manager(runs: Runs, **given: Any) -> BatchManager:
+def make_manager(runs: Runs, **given: Any) -> BatchManager[Any]:
     """The manager of a script: short waits, a results_dir, and a limit that is not reached."""
     chosen: dict[str, Any] = {
         "count": 4,

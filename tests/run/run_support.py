@@ -39,7 +39,7 @@ class Runs:
         self.log = folder / "run.db"
         self.out = folder / "out"
 
-    def manager(self, count: int = 7, **given: Any) -> BatchManager:
+    def manager(self, count: int = 7, **given: Any) -> BatchManager[Any]:
         """A manager over `count` messages, in jobs of 3, whose results are echoes."""
         chosen: dict[str, Any] = {
             "messages": conversations(count),

@@ -55,13 +55,13 @@ def folder(tmp_path: Path) -> Path:
 NAMES = ("a.pdf", "b.txt", "c.txt", "d.png", "e.txt", "f.txt")
 
 
-def reading(runs: Runs, folder: Path, names: tuple[str, ...] = NAMES, **given: Any) -> BatchManager:
+def reading(runs: Runs, folder: Path, names: tuple[str, ...] = NAMES, **given: Any) -> BatchManager[Any]:
     files = [folder / name for name in names]
     chosen = {"messages": None, "files": files, "prompt": "Read.", "on_bad_file": "fail", "items_per_job": 2}
     return runs.manager(**(chosen | given))
 
 
-def said(run: BatchManager) -> list[str | None]:
+def said(run: BatchManager[Any]) -> list[str | None]:
     return [entry["result"] and entry["result"].said for entry in run.results()]
 
 
@@ -72,7 +72,7 @@ def for_one(runs: Runs, folder: Path, names: tuple[str, ...], good: int) -> Deci
     return worst / good + Decimal("0.00001")
 
 
-def statuses(run: BatchManager) -> str:
+def statuses(run: BatchManager[Any]) -> str:
     """One letter for each item: completed, failed or pending."""
     return "".join(item.status[0] for item in run.items())
 

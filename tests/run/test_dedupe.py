@@ -31,11 +31,11 @@ def saying(words: list[str] = WORDS) -> list[list[dict[str, str]]]:
     return [[{"role": "user", "content": f"message {word}"}] for word in words]
 
 
-def shared(runs: Runs, words: list[str] = WORDS, **given: Any) -> BatchManager:
+def shared(runs: Runs, words: list[str] = WORDS, **given: Any) -> BatchManager[Any]:
     return runs.manager(**({"messages": saying(words), "dedupe": True, "items_per_job": 2} | given))
 
 
-def said(run: BatchManager) -> list[str | None]:
+def said(run: BatchManager[Any]) -> list[str | None]:
     return [entry["result"] and entry["result"].said for entry in run.results()]
 
 

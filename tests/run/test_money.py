@@ -281,7 +281,7 @@ def test_an_unknown_price_is_said_to_be_unknown(runs: Runs, capsys: pytest.Captu
     assert "cost      unknown: no price for 2 answers of claude-opus-9" in capsys.readouterr().err
     stats = manager.stats()
     unknown = ("total_cost", "cost_per_item", "batch_saving")
-    assert [stats[name] for name in unknown] == [None, None, None]
+    assert [dict(stats)[name] for name in unknown] == [None, None, None]
     assert (stats["cost_by_job"], stats["cost_by_model"]) == ({0: None}, {"claude-opus-9": None})
     assert (stats["unpriced_requests"], stats["known_cost"]) == (2, 0)
 

@@ -1,0 +1,90 @@
+"""How a user's type checker sees the public names; checked by mypy in `make check`, and never run."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, assert_type
+
+from pydantic import BaseModel
+
+from batchata import (
+    BatchataError,
+    BatchJob,
+    BatchManager,
+    Citation,
+    Entry,
+    InvalidInputError,
+    ItemResult,
+    Stats,
+    Summary,
+    batch,
+)
+
+
+class Invoice(BaseModel):
+    """A response model."""
+
+    vendor: str
+    total: float
+
+
+class Total(BaseModel):
+    """Another one, to read the same answers with."""
+
+    total: float
+
+
+def typed_by_the_response_model(manager: BatchManager[Invoice]) -> None:
+    """Results are instances of the response model, or None."""
+    for item in manager.items():
+        assert_type(item, ItemResult[Invoice])
+        assert_type(item.result, Invoice | None)
+        assert_type(item.cost, Decimal | None)
+        assert_type(item.cited("total"), list[Citation])
+        assert_type(item.pages("total"), list[int])
+        if item.status == "completed" and item.result is not None:
+            assert_type(item.result.vendor, str)
+    for entry in manager.results():
+        assert_type(entry, Entry[Invoice])
+        assert_type(entry["result"], Invoice | None)
+    assert_type(next(manager.items(Total)).result, Total | None)
+    assert_type(manager.results(Total)[0]["result"], Total | None)
+
+
+def inferred() -> None:
+    """The response model decides; without one results are texts, and with tools what the caller says."""
+    typed = BatchManager(model="claude-sonnet-5-5", messages=[], response_model=Invoice)
+    assert_type(typed, BatchManager[Invoice])
+    texts = BatchManager(model="claude-sonnet-5-5", messages=[])
+    assert_type(next(texts.items()).result, str | None)
+    calls = BatchManager[dict[str, Any]](model="claude-sonnet-5-5", messages=[], tools=[])
+    assert_type(next(calls.items()).result, dict[str, Any] | None)
+    job = batch(model="claude-sonnet-5-5", messages=[], response_model=Invoice)
+    assert_type(job, BatchJob[Invoice])
+    assert_type(job.results()[0]["result"], Invoice | None)
+
+
+def summaries(manager: BatchManager[Invoice]) -> None:
+    """The keys of summaries are known, and a misspelt one is an error."""
+    summary = manager.run()
+    assert_type(summary, Summary)
+    assert_type(summary["total_cost"], Decimal | None)
+    stats = manager.stats()
+    assert_type(stats, Stats)
+    assert_type(stats["completed_items"], int)
+    stats["completd_items"]  # type: ignore[typeddict-item]
+
+
+def misspelt_choices() -> None:
+    """A word that is none of those allowed is an error before anything runs."""
+    BatchManager(model="claude-sonnet-5-5", messages=[], on_interrupt="stop")  # type: ignore[arg-type]
+    BatchManager(model="claude-sonnet-5-5", messages=[], cache="always")  # type: ignore[arg-type]
+    BatchManager(model="claude-sonnet-5-5", messages=[], structured_output="no")  # type: ignore[arg-type]
+
+
+def errors() -> None:
+    """Errors stand beside what raises them."""
+    try:
+        BatchManager(model="claude-sonnet-5-5", messages=[])
+    except InvalidInputError as exc:
+        assert_type(isinstance(exc, BatchataError), bool)
