@@ -9,7 +9,7 @@ from typing import Annotated
 import dotenv
 import typer
 
-from batchata.replay.console import ReplayGroup
+from batchata.replay.command_group import ReplayGroup
 
 app = typer.Typer(
     cls=ReplayGroup,

@@ -23,11 +23,11 @@ from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.replay.console import print_json, reading, the_run
 from batchata.replay.table_files import write_csv, write_json_lines, write_parquet, write_xlsx
-from batchata.replay.tables import Table, flat_citations, provenance, written
+from batchata.replay.tables import Table, flat_citations, provenance
 from batchata.text import number_of
 from batchata.views.history import fold_events
 from batchata.views.response_models import RunReader
-from batchata.views.results import ItemResult, read_items, refuse_purged
+from batchata.views.results import ItemResult, read_items, refuse_purged, result_values
 from batchata.views.results_dir import ResultsWriter, make_folders, owner_of, whole_file
 from batchata.views.results_folder import Folders
 
@@ -210,7 +210,7 @@ def _object(run: Run, item: ItemResult) -> dict[str, Any]:
     return {
         **provenance(run, item),
         "cost": cost,
-        "result": written(item.result),
+        "result": result_values(item.result),
         "citations": None if cited is None else [_without_nulls(citation) for citation in cited],
     }
 

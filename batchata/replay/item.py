@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pydantic
 
-from batchata.answers.reader import Citations, Result
+from batchata.answers.reader import Result
 from batchata.core.events import CostCharged
 from batchata.core.money import plain
 from batchata.core.state import Run
@@ -17,8 +17,9 @@ from batchata.providers.registry import dialect_of
 from batchata.replay.console import Paper, aligned, print_json, reading, the_run
 from batchata.text import clean, iso, moment, number_of, short, short_kind, span, usage_in_words, usd
 from batchata.views.cited_answer import Answer, found_there, place_of, read_answer
-from batchata.views.item_history import Attempt, Life, documents, read_life, shortened, turns
-from batchata.views.results import flat
+from batchata.views.item_history import Attempt, Life, read_life
+from batchata.views.item_inputs import documents, shortened, turns
+from batchata.views.results import citation_values, flat, result_values
 
 
 def item_json(life: Life, answer: Answer) -> dict[str, Any]:
@@ -48,8 +49,8 @@ def item_json(life: Life, answer: Answer) -> dict[str, Any]:
             "added_at": iso(life.added_at),
         },
         "attempts": [_attempt_json(attempt) for attempt in life.attempts],
-        "result": _result_json(item.result),
-        "citations": _citations(item.citations),
+        "result": result_values(item.result),
+        "citations": citation_values(item.citations),
         "stop_reason": item.stop_reason,
         "answer": _answer_json(answer) if answer.text else None,
     }
@@ -88,16 +89,6 @@ def _answer_json(answer: Answer) -> dict[str, Any]:
         ],
         "citations": [citation.as_dict() for citation in answer.citations],
     }
-
-
-def _result_json(result: Result) -> Any:
-    return result.model_dump(mode="json") if isinstance(result, pydantic.BaseModel) else result
-
-
-def _citations(citations: Citations) -> Any:
-    if isinstance(citations, dict):
-        return {path: [c.as_dict() for c in found] for path, found in citations.items()}
-    return None if citations is None else [c.as_dict() for c in citations]
 
 
 _STYLES = {"completed": "green", "failed": "red", "pending": "yellow"}
@@ -223,8 +214,8 @@ def _price(charge: CostCharged) -> str:
 def _result(paper: Paper, result: Result, answer: Answer, most: int) -> None:
     if not isinstance(result, pydantic.BaseModel | dict):
         return  # a text is the answer itself
-    value = result if isinstance(result, dict) else result.model_dump(mode="json")
-    rows = [(short(path, most), short(text, most), _numbers(answer, path)) for path, text, _ in flat(value)]
+    values = flat(result_values(result))
+    rows = [(short(path, most), short(text, most), _numbers(answer, path)) for path, text, _ in values]
     shown = rows if most == _WHOLE else rows[:_MOST_ROWS]
     for number, line in enumerate(aligned(shown) if shown else ["no fields"]):
         paper.literal("result" if number == 0 else "", line)

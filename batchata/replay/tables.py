@@ -16,7 +16,7 @@ from batchata.answers.reader import Citations, Result
 from batchata.answers.schema import result_schema
 from batchata.core.state import Run
 from batchata.core.values import Usage
-from batchata.views.results import ItemResult
+from batchata.views.results import ItemResult, result_values
 
 type Kind = Literal["text", "whole", "number", "yes_no", "date", "time", "money", "list", "object", "json"]
 type Schema = Mapping[str, Any]
@@ -209,15 +209,10 @@ def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
     }
 
 
-def written(result: Result) -> Any:
-    """Return the result as JSON values, by field names."""
-    return result.model_dump(mode="json") if isinstance(result, pydantic.BaseModel) else result
-
-
 def _tabular(result: Result, has_fields: bool) -> Any:
     """Return the result for its columns: calls of tools are one text, and have no fields."""
     if not is_with_calls(result):
-        return written(result)
+        return result_values(result)
     return None if has_fields else msgspec.json.encode(result).decode()
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 import msgspec
 
 from batchata.core import events as e
 from batchata.core.ranges import holds
 from batchata.core.retry import noted_in
+from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
 from batchata.errors import InvalidInputError
-from batchata.log.port import Log, Recorded
-from batchata.text import number_of
+from batchata.log.port import Log
 from batchata.views.history import History
 from batchata.views.response_models import RunReader
 from batchata.views.results import ItemResult, read_items
@@ -48,24 +49,56 @@ class Attempt:
 
 
 @dataclass(slots=True)
+class Attempts:
+    """The attempts at one item, oldest first, as the events that concern it tell them."""
+
+    index: int
+    all: list[Attempt] = field(default_factory=list)
+    _by_job: dict[int, Attempt] = field(default_factory=dict)
+    _mended_after: int = 0  # attempts, which concerned another file
+
+    def begin(self, run: Run, job: Job) -> None:
+        """Add the attempt that this job made."""
+        answered = [a.outcome for a in self.all[self._mended_after :] if a.outcome is not None]
+        attempt = Attempt(
+            number=len(self.all) + 1,
+            job=job.number,
+            custom_id=job.custom_id(self.index),
+            started_at=job.started_at,
+            note=noted_in(answered[-1] if answered else None, run, job.number),
+            max_tokens=run.max_tokens_in(job.number),
+            batch_id=job.batch_id,
+        )
+        self.all.append(attempt)
+        self._by_job[job.number] = attempt
+
+    def take(self, at: int, event: e.Event) -> None:
+        """Take one more event, of this item or of any other."""
+        attempt = self._by_job.get(getattr(event, "job", -1))
+        match event:
+            case e.ItemMended(index=self.index):
+                self._mended_after = len(self.all)
+            case e.RetryScheduled() if self.all and holds(event.items, self.index):
+                self.all[-1].retry = event
+            case e.OutcomeRecorded() | e.CostCharged():
+                if attempt is not None and event.index == self.index:
+                    _answer(attempt, at, event)
+            case _ if attempt is not None and attempt.outcome is None:
+                _follow(attempt, at, event)
+            case _:
+                pass
+
+
+@dataclass(slots=True)
 class Life:
     """Everything that the log holds of one item; `input` is None once purged."""
 
     index: int
     history: History
-    added_at: int = 0
-    attempts: list[Attempt] = field(default_factory=list)
-    retries: list[Recorded] = field(default_factory=list)
-    input: dict[str, Any] | None = None
-    item: ItemResult | None = None
-    mended_after: int = 0  # attempts, which concerned another file
-    by_job: dict[int, Attempt] = field(default_factory=dict)
-
-    @property
-    def result(self) -> ItemResult:
-        """Status, result, citations, cost and the stored line."""
-        assert self.item is not None
-        return self.item
+    added_at: int
+    attempts: list[Attempt]
+    input: dict[str, Any] | None
+    result: ItemResult  # status, result, citations, cost and the stored line
 
 
 def read_life(log: Log, stream: str, index: int, model: str | None) -> Life:
@@ -75,55 +108,41 @@ def read_life(log: Log, stream: str, index: int, model: str | None) -> Life:
 
     Raises InvalidInputError when the run has no such item.
     """
-    life = Life(index, History())
-    for recorded in log.events(stream):
-        life.history.advance(stream, *recorded)
-        _take(life, recorded)
-    run = life.history.run
+    history, attempts, added_at = History(), Attempts(index), 0
+    for version, at, event in log.events(stream):
+        history.advance(stream, version, at, event)
+        if isinstance(event, e.SubmissionStarted) and holds(event.items, index):
+            attempts.begin(history.run, history.run.jobs[event.job])
+        elif isinstance(event, e.ItemsAdded) and event.first <= index < event.first + event.count:
+            added_at = at
+        attempts.take(at, event)
+    run = history.run
     if index >= run.total:
         there = f"it has {run.total:,}, 0 to {run.total - 1}" if run.total else "it has none"
         raise InvalidInputError(f"the run {stream!r} has no item {index}: {there}")
-    if (original := run.items.same_as.get(index)) is not None:
-        shared = read_life(log, stream, original, model)
-        life.attempts, life.retries, life.by_job = shared.attempts, shared.retries, shared.by_job
+    original = run.items.same_as.get(index)
+    shared = attempts.all if original is None else read_life(log, stream, original, model).attempts
     (body,) = log.bodies(stream, [run.input_body(index)])
-    life.input = None if body is None else _decode(body)
     how = RunReader.of(run, model)
-    (life.item,) = read_items(log, run, [index], how.reader, again=how.again)
-    return life
+    (result,) = read_items(log, run, [index], how.reader, again=how.again)
+    return Life(index, history, added_at, shared, None if body is None else _decode(body), result)
 
 
-def _take(life: Life, recorded: Recorded) -> None:
-    at, event = recorded.at, recorded.event
-    match event:
-        case e.ItemsAdded() if event.first <= life.index < event.first + event.count:
-            life.added_at = at
-        case e.ItemMended() if event.index == life.index:
-            life.mended_after = len(life.attempts)
-        case e.SubmissionStarted() if holds(event.items, life.index):
-            _begin(life, at, event)
-        case e.RetryScheduled() if holds(event.items, life.index):
-            life.retries.append(recorded)
-            if life.attempts:
-                life.attempts[-1].retry = event
-        case e.OutcomeRecorded() | e.CostCharged():
-            if event.index == life.index and event.job in life.by_job:
-                _answer(life.by_job[event.job], at, event)
-        case _:
-            attempt = life.by_job.get(getattr(event, "job", -1))
-            if attempt is not None:
-                _follow(attempt, at, event)
+def read_answered(
+    log: Log, stream: str, run: Run, versions: Mapping[int, Sequence[int]]
+) -> dict[int, list[Attempt]]:
+    """Read the answered attempts at several items, by the versions of what is told of each.
 
-
-def _begin(life: Life, at: int, event: e.SubmissionStarted) -> None:
-    run = life.history.run
-    answered = [a.outcome for a in life.attempts[life.mended_after :] if a.outcome is not None]
-    custom_id = event.custom_ids.replace("{index}", str(life.index))
-    note = noted_in(answered[-1] if answered else None, run, event.job)
-    limit = run.max_tokens_in(event.job)
-    attempt = Attempt(len(life.attempts) + 1, event.job, custom_id, at, note, limit)
-    life.attempts.append(attempt)
-    life.by_job[event.job] = attempt
+    These are its outcomes, charges and mendings; what came of a job without an answer is not among them.
+    """
+    found = {index: Attempts(index) for index in versions}
+    for _, at, event in log.events_at(stream, sorted(chain.from_iterable(versions.values()))):
+        if isinstance(event, e.OutcomeRecorded | e.CostCharged | e.ItemMended):
+            item = found[event.index]
+            if isinstance(event, e.OutcomeRecorded):
+                item.begin(run, run.jobs[event.job])
+            item.take(at, event)
+    return {index: item.all for index, item in found.items()}
 
 
 def _answer(attempt: Attempt, at: int, event: e.OutcomeRecorded | e.CostCharged) -> None:
@@ -154,80 +173,3 @@ def _follow(attempt: Attempt, at: int, event: e.Event) -> None:
             attempt.polls += 1
         case _:
             pass
-
-
-_MOST_DATA = 200  # characters of a text in JSON beyond which base64 is only counted
-
-
-class Document(NamedTuple):
-    """A document or image of a request; what is not known of it is None."""
-
-    name: str
-    media_type: str | None = None
-    size: int | None = None
-    pages: int | None = None
-    sha256: str | None = None
-    path: str | None = None
-
-    def __str__(self) -> str:
-        if self.sha256 == "":
-            return f"{self.name} (cannot be used)"
-        facts = [self.media_type or ""]
-        facts.append("" if self.pages is None else number_of(self.pages, "page"))
-        facts.append("" if self.size is None else f"{self.size:,} bytes")
-        facts.append("" if self.sha256 is None else f"sha256 {self.sha256[:12]}…")
-        told = ", ".join(fact for fact in facts if fact)
-        return f"{self.name} ({told})" if told else self.name
-
-
-def documents(item: dict[str, Any]) -> list[Document]:
-    """Return the documents and images in the order of the request, which is how citations count documents."""
-    file = item.get("file")
-    if file is not None:
-        known = {key: file.get(key) for key in Document._fields}
-        return [Document(**known)]
-    return [_document(block) for block in _blocks(item) if block.get("type") in ("document", "image")]
-
-
-def turns(item: dict[str, Any]) -> list[tuple[str, str]]:
-    """Yield each message's role and text; what is not text is named in brackets."""
-    return [
-        (message["role"], "\n".join(map(_text, _content(message)))) for message in item.get("messages", [])
-    ]
-
-
-def shortened(value: Any) -> Any:
-    """Return the input as JSON values, with the bytes of documents counted instead of shown."""
-    if isinstance(value, list):
-        return [shortened(part) for part in value]
-    if not isinstance(value, dict):
-        return value
-    is_bytes = value.get("type") == "base64" or "sha256" in value
-    return {
-        key: f"({len(part):,} characters of base64)"
-        if is_bytes and key == "data" and len(part) > _MOST_DATA
-        else shortened(part)
-        for key, part in value.items()
-    }
-
-
-def _document(block: dict[str, Any]) -> Document:
-    source = block.get("source") or {}
-    kind = source.get("media_type") or source.get("type")
-    size = len(source["data"]) * 3 // 4 if source.get("type") == "base64" else None
-    name = block.get("title") or source.get("url") or source.get("file_id") or f"untitled {block['type']}"
-    return Document(name, kind, size)
-
-
-def _blocks(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for message in item.get("messages", []):
-        yield from _content(message)
-
-
-def _content(message: dict[str, Any]) -> list[dict[str, Any]]:
-    content = message["content"]
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _text(block: dict[str, Any]) -> str:
-    return block["text"] if block.get("type") == "text" else f"[{block.get('type')}]"

@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import batched
 from typing import Any, Generic, Literal, TypedDict, cast
 
+import pydantic
 from typing_extensions import TypeVar
 
 from batchata.answers.answer import Citation
@@ -21,6 +22,18 @@ from batchata.errors import LogError
 from batchata.log.port import Log
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
+
+
+def result_values(result: object) -> Any:
+    """Return the result as JSON values, by field names."""
+    return result.model_dump(mode="json") if isinstance(result, pydantic.BaseModel) else result
+
+
+def citation_values(citations: Citations) -> Any:
+    """Return the citations as JSON values, under the paths of their fields where they have some."""
+    if isinstance(citations, dict):
+        return {path: [c.as_dict() for c in found] for path, found in citations.items()}
+    return None if citations is None else [c.as_dict() for c in citations]
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:

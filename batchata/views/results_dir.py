@@ -21,7 +21,7 @@ import pydantic
 from batchata.answers.answer import is_with_calls
 from batchata.answers.citations import Citation, from_dict
 from batchata.answers.parsing import explain
-from batchata.answers.reader import Citations, Reader, Reading, Result
+from batchata.answers.reader import Reader, Reading, Result
 from batchata.answers.schema import check_response_model
 from batchata.core.ranges import iterate
 from batchata.core.state import Run
@@ -29,7 +29,7 @@ from batchata.core.values import Process, Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.run.settings import PathLike
-from batchata.views.results import read_entries
+from batchata.views.results import citation_values, read_entries
 from batchata.views.results_folder import Folders, Owner, owner_in, tags_in
 
 
@@ -200,7 +200,7 @@ def write_entries(file: IO[bytes], readings: Iterable[Reading]) -> None:
     for reading in readings:
         file.write(separator)
         file.write(b'{"result":' + _result_json(reading.result) + b',"citations":')
-        file.write(_encode(_citations_json(reading.citations)) + b"}")
+        file.write(_encode(citation_values(reading.citations)) + b"}")
         separator = b",\n"
     file.write(b"\n]\n" if separator == b",\n" else b"[]\n")
 
@@ -209,12 +209,6 @@ def _result_json(result: Result) -> bytes:
     if isinstance(result, pydantic.BaseModel):
         return result.model_dump_json().encode()  # by field name, as load_results reads it
     return _encode(result)
-
-
-def _citations_json(citations: Citations) -> Any:
-    if isinstance(citations, dict):
-        return {path: [c.as_dict() for c in found] for path, found in citations.items()}
-    return None if citations is None else [c.as_dict() for c in citations]
 
 
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode

@@ -7,13 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-import pydantic
 
 from batchata.answers.answer import calls_as_text, joined_text
 from batchata.answers.reader import Citations, Reader
-from batchata.core import events as e
 from batchata.core.money import plain
-from batchata.core.retry import noted_in
 from batchata.core.state import SETTLED_KINDS, ItemStatus, Run
 from batchata.core.values import Usage
 from batchata.errors import IncompleteResultsError
@@ -24,79 +21,9 @@ from batchata.replay.report.timeline import Chronicle
 from batchata.text import ITEM_STATUS, cut, number_of, usage_in_words, usd
 from batchata.views.cited_answer import place_of
 from batchata.views.history import History
-from batchata.views.results import ItemResult, flat, read_items
-
-
-class Input(msgspec.Struct, array_like=True):
-    """An input for a reader: its name, its kind, and the text that was sent, if it was text."""
-
-    name: str
-    kind: str
-    text: str
-
-
-class _File(msgspec.Struct):
-    name: str = ""
-    media_type: str = ""
-    size: int = 0
-    pages: int | None = None
-
-
-class _Part(msgspec.Struct):
-    type: str = ""
-    text: str | None = None
-    title: str | None = None
-
-
-class _Message(msgspec.Struct):
-    role: str = ""
-    content: str | list[_Part] = ""
-
-
-class _Body(msgspec.Struct):
-    file: _File | None = None
-    messages: list[_Message] = []
-
-
-_decode = msgspec.json.Decoder(_Body).decode
-_NAME = 300  # characters; the table shows fewer
-
-
-def describe(body: bytes | None) -> Input:
-    """Describe the input in this body of the log; None when it was purged."""
-    if body is None:
-        return Input("", "purged from the log", "")
-    try:
-        found = _decode(body)
-    except (msgspec.MsgspecError, UnicodeError):  # a shape of message that we do not know
-        return Input("", "messages", body.decode(errors="replace"))
-    if found.file is not None:
-        return _file(found.file)
-    return _messages(found.messages)
-
-
-def _file(file: _File) -> Input:
-    if not file.media_type:
-        return Input(file.name, "a file that cannot be used", "")
-    pages = "" if file.pages is None else f", {number_of(file.pages, 'page')}"
-    return Input(file.name, f"{file.media_type}{pages}, {file.size:,} bytes", "")
-
-
-def _messages(messages: list[_Message]) -> Input:
-    """Name messages by the last user turn."""
-    texts = [(message.role, _text(message.content)) for message in messages]
-    last = next((text for role, text in reversed(texts) if role == "user"), "")
-    kind = number_of(len(messages), "message")
-    said = texts[0][1] if len(texts) == 1 else "\n\n".join(f"{role}: {text}" for role, text in texts)
-    return Input(" ".join(last[: 2 * _NAME].split())[:_NAME], kind, said)
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    parts = [part.text if part.text is not None else f"({part.title or part.type})" for part in content]
-    return "\n".join(parts)
-
+from batchata.views.item_history import Attempt, read_answered
+from batchata.views.item_inputs import Input, describe
+from batchata.views.results import ItemResult, flat, read_items, result_values
 
 _SHORT = {ItemStatus.COMPLETED: "c", ItemStatus.FAILED: "f"}
 _ROOM = 8_000_000  # characters for all names together
@@ -139,7 +66,7 @@ def _cost(history: History, index: int) -> str | None:
 _UNCHARGED = usd("0")  # until its charge follows; what has none was free
 
 
-class Attempt(msgspec.Struct, array_like=True):
+class Answered(msgspec.Struct, array_like=True):
     """One answer, or the lack of one, in milliseconds.
 
     `told` is the note in the request about the answer before it.
@@ -155,43 +82,20 @@ class Attempt(msgspec.Struct, array_like=True):
     told: str
 
 
-def read_attempts(
-    log: Log, stream: str, chronicle: Chronicle, indexes: Sequence[int]
-) -> dict[int, list[Attempt]]:
-    """Read the attempts at each of these items, oldest first."""
-    run = chronicle.history.run
-    found: dict[int, list[Attempt]] = {index: [] for index in indexes}
-    before: dict[int, e.OutcomeRecorded] = {}
-    versions = sorted(version for index in indexes for version in chronicle.attempts_of(index))
-    for _, at, event in log.events_at(stream, versions):
-        match event:
-            case e.OutcomeRecorded():
-                told = noted_in(before.get(event.index), run, event.job) or ""
-                found[event.index].append(_attempt(run.jobs[event.job].batch_id, at, event, told))
-                before[event.index] = event
-            case e.ItemMended():
-                before.pop(event.index, None)
-            case e.CostCharged():
-                attempt = found[event.index][-1]
-                attempt.cost = usd(event.amount)
-                attempt.used = usage_in_words(
-                    {kind: getattr(event, kind) for kind in Usage.__struct_fields__}
-                )
-            case _:
-                pass
-    return found
-
-
-def _attempt(batch: str | None, at: int, event: e.OutcomeRecorded, told: str) -> Attempt:
-    return Attempt(
-        job=event.job,
-        batch=batch,
-        at=at // 1000,
-        outcome=event.kind if event.stop_reason is None else f"{event.kind} ({event.stop_reason})",
-        error="" if event.error is None else f"{event.error.kind}: {event.error.message}",
-        cost=_UNCHARGED if event.kind in SETTLED_KINDS else "not known",
-        used="",
-        told=told,
+def _answered(attempt: Attempt) -> Answered:
+    outcome, charge = attempt.outcome, attempt.charge
+    assert outcome is not None
+    free = _UNCHARGED if outcome.kind in SETTLED_KINDS else "not known"
+    used = {} if charge is None else {kind: getattr(charge, kind) for kind in Usage.__struct_fields__}
+    return Answered(
+        job=attempt.job,
+        batch=attempt.batch_id,
+        at=(attempt.answered_at or 0) // 1000,
+        outcome=outcome.kind if outcome.stop_reason is None else f"{outcome.kind} ({outcome.stop_reason})",
+        error="" if outcome.error is None else f"{outcome.error.kind}: {outcome.error.message}",
+        cost=free if charge is None else usd(charge.amount),
+        used=usage_in_words(used),
+        told=attempt.note or "",
     )
 
 
@@ -211,7 +115,7 @@ class Record(msgspec.Struct, array_like=True):
     citations: list[tuple[str, list[Cited]]]
     answer: str | None  # as received, where there is no result
     note: str
-    attempts: list[Attempt]
+    attempts: list[Answered]
 
 
 def read_records(
@@ -223,7 +127,8 @@ def read_records(
     dialect = dialect_of(run.started)
     inputs = [describe(body) for body in log.bodies(stream, map(run.input_body, indexes))]
     originals = [run.items.same_as.get(index, index) for index in indexes]
-    attempts = read_attempts(log, stream, chronicle, sorted(set(originals)))
+    versions = {index: chronicle.attempts_of(index) for index in originals}
+    attempts = read_answered(log, stream, run, versions)
     found = read_items(log, run, indexes, reader, again=False)
     for item, shown, original in zip(found, inputs, originals, strict=True):
         yield _record(run, dialect, item, shown, attempts[original])
@@ -233,11 +138,11 @@ def _record(run: Run, dialect: Dialect, item: ItemResult, shown: Input, attempts
     answer = _answer(item.raw, dialect) if item.result is None and item.raw is not None else None
     return Record(
         input=shown,
-        fields=[] if item.result is None else _fields(item.result),
+        fields=[] if item.result is None else [*flat(result_values(item.result))],
         citations=_citations(item.citations),
         answer=answer,
         note=_note(run, item),
-        attempts=attempts,
+        attempts=[_answered(attempt) for attempt in attempts],
     )
 
 
@@ -264,12 +169,6 @@ def _answer(line: bytes, dialect: Dialect) -> str | None:
         return joined_text(calls_as_text(dialect.blocks(line))) or None
     except (IncompleteResultsError, msgspec.MsgspecError, UnicodeError):  # a line in no shape that we know
         return line.decode(errors="replace")
-
-
-def _fields(result: Any) -> list[tuple[str, str, bool]]:
-    if isinstance(result, pydantic.BaseModel):
-        result = result.model_dump(mode="json")
-    return [*flat(result)]
 
 
 def _citations(citations: Citations) -> list[tuple[str, list[Cited]]]:

@@ -1,0 +1,85 @@
+"""Find the command in the arguments (`show` unless another is named), and end on errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from batchata.errors import BatchataError
+from batchata.text import clean
+
+
+def damaged(arguments: Iterable[str]) -> str | None:
+    """Describe the damage of the first log among a command's arguments; None when it is undamaged."""
+    from batchata.log import read_log
+    from batchata.log.verify import verify
+
+    for path in arguments:
+        if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name that is too long
+            continue
+        try:
+            log = read_log(path)
+        except BatchataError:
+            continue
+        try:
+            for text in log.faults():
+                return f"{path} is damaged ({text}); `verify` says more"
+            for stream in log.streams():
+                for problem in verify(log, stream, 1 << 62):
+                    return f"{path} is damaged ({problem.text}); `verify` says more"
+        except BatchataError as exc:
+            return str(exc)
+        finally:
+            log.close()
+    return None
+
+
+# Typer brings its own copy of click, or uses the installed one, by version; its public errors derive from it.
+_UsageError: Any = typer.BadParameter.__bases__[0]
+_DEFAULT = "show"
+_INTERRUPTED = 130  # as shells count it: 128 and the signal's number
+_OF_THE_GROUP = ("--help",)
+
+
+class ReplayGroup(TyperGroup):
+    """Commands that may be left out (`LOG`) or stand behind the log (`LOG events`)."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command first; a file named like a command is written as ./show."""
+        if args and args[0] not in (*self.commands, *_OF_THE_GROUP):
+            follows = args[1:2] and args[1] in self.commands and not args[0].startswith("-")
+            args = [args[1], args[0], *args[2:]] if follows else [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an expected error is one line and exit code 2."""
+        arguments = [*ctx.args]  # invoking takes them away
+        try:
+            result = super().invoke(ctx)
+        except KeyboardInterrupt as exc:  # how --watch and --follow are ended
+            sys.stdout.flush()
+            raise typer.Exit(_INTERRUPTED) from exc
+        except BatchataError as exc:
+            raise _ended(str(exc)) from exc
+        except _UsageError as exc:
+            raise _ended(f"{exc.format_message()} See --help.") from exc
+        except (LookupError, ArithmeticError, AssertionError, AttributeError, TypeError, ValueError) as exc:
+            # A changed byte can turn an event into another valid one. In a whole log it is a mistake of ours.
+            told = damaged(arguments)
+            if told is None:
+                raise
+            raise _ended(told) from exc
+        # Here and not when the interpreter ends: only here a closed pipe (`| head`) ends quietly.
+        sys.stdout.flush()
+        return result
+
+
+def _ended(message: str) -> typer.Exit:
+    sys.stdout.flush()
+    typer.echo(f"batchata.replay: {clean(message)}", err=True)
+    return typer.Exit(2)
