@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from batchata.core import events
 from batchata.core.events import Event
+from batchata.core.pages import Entry, Page
 from batchata.errors import LogVersionError
 
 type Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
@@ -30,32 +31,32 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 _encoder = msgspec.json.Encoder()
 
 
-def encode(event: Event) -> str:
-    """Encode the event as a compact JSON object."""
-    return _encoder.encode(event).decode()
+def encode(entry: Entry) -> str:
+    """Encode the event or page as a compact JSON object."""
+    return _encoder.encode(entry).decode()
 
 
 @cache
-def decoder(type_name: str, schema: int) -> Callable[[str | bytes], Event]:
-    """Return the function that turns stored JSON of this type and schema version into today's event.
+def decoder(type_name: str, schema: int) -> Callable[[str | bytes], Entry]:
+    """Return the function that turns stored JSON of this type and version into today's event or page.
 
     Raises LogVersionError when this library does not know the type or version.
     """
-    cls = EVENT_TYPES.get(type_name)
+    cls = Page if type_name == Page.TYPE else EVENT_TYPES.get(type_name)
     if cls is None or schema > cls.SCHEMA:
         raise LogVersionError(
             f"the log holds an event {type_name!r} (schema {schema}) that this version of Batchata does not "
             "know; read it with a newer one"
         )
     if schema == cls.SCHEMA:
-        return msgspec.json.Decoder(cls).decode
+        return cast(Callable[[str | bytes], Entry], msgspec.json.Decoder(cls).decode)
     return _lifting_decoder(cls, schema)
 
 
-def _lifting_decoder(cls: type[Event], schema: int) -> Callable[[str | bytes], Event]:
+def _lifting_decoder(cls: type[Entry], schema: int) -> Callable[[str | bytes], Entry]:
     chain = [UPCASTERS[cls.TYPE, step] for step in range(schema, cls.SCHEMA)]
 
-    def decode(data: str | bytes) -> Event:
+    def decode(data: str | bytes) -> Entry:
         value = msgspec.json.decode(data)
         for upcast in chain:
             value = upcast(value)
@@ -64,6 +65,11 @@ def _lifting_decoder(cls: type[Event], schema: int) -> Callable[[str | bytes], E
     return decode
 
 
-def hot_columns(event: Event) -> tuple[int | None, int | None]:
-    """Return the job number and item index that an event names, for the log's columns of that name."""
-    return getattr(event, "job", None), getattr(event, "index", None)
+def hot_columns(entry: Entry) -> tuple[int | None, int | None]:
+    """Return the job number and item index that an event names, for the log's columns of that name.
+
+    A page names a job, and no item by itself.
+    """
+    if type(entry) is Page:
+        return entry.job, None
+    return getattr(entry, "job", None), getattr(entry, "index", None)

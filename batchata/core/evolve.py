@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import gcd
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,7 +11,8 @@ from msgspec.structs import replace
 from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.accounts import together
-from batchata.core.money import EXACT, amount_of
+from batchata.core.money import EXACT, INPUT_KINDS, amount_of, pico_of
+from batchata.core.pages import ACCEPTED, Entry, Page
 from batchata.core.pricing import prompt_tokens, quantities
 from batchata.core.state import OPEN, Failing, ItemStatus, Job, JobStatus, Run
 from batchata.core.values import RequestError, Settings, known
@@ -28,18 +30,25 @@ _COMPLETED, _FAILED = ItemStatus.COMPLETED, ItemStatus.FAILED
 _OPEN_ITEM = (ItemStatus.SENT, ItemStatus.UNDECIDED)
 
 
-def evolve(run: Run, version: int, at: int, event: e.Event) -> None:
-    """Apply one event to the run, in place: a copy per event would be quadratic."""
-    _RULES[type(event)](run, at, event, version)
+def evolve(run: Run, version: int, at: int, entry: Entry) -> None:
+    """Apply one event, or the events of one page, to the run, in place: a copy per event would be quadratic.
+
+    `version` is that of the event, or of the page's first event.
+    """
+    if isinstance(entry, Page):
+        _page(run, version, entry)
+        version += entry.length - 1
+    else:
+        _RULES[type(entry)](run, at, entry, version)
     run.version = version
     run.updated_at = at
 
 
-def fold(recorded: Iterable[tuple[int, int, e.Event]]) -> Run:
-    """Return the state after all these (version, at, event)."""
+def fold(recorded: Iterable[tuple[int, int, Entry]]) -> Run:
+    """Return the state after all these (version, at, event or page)."""
     run = Run()
-    for version, at, event in recorded:
-        evolve(run, version, at, event)
+    for version, at, entry in recorded:
+        evolve(run, version, at, entry)
     return run
 
 
@@ -268,35 +277,78 @@ def _stray_outcome_recorded(run: Run, at: int, event: e.StrayOutcomeRecorded, ve
 
 
 def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None:
-    amount = None if event.amount is None else amount_of(event.amount)
-    job = run.jobs[event.job]
-    job.answers += 1
+    job, text = run.jobs[event.job], event.amount
     prompt = prompt_tokens(event)
-    job.cached = job.cached or prompt > event.input_tokens
-    job.used = (job.used[0] + prompt, job.used[1] + event.output_tokens)
-    if amount is None:
+    _answered(job, 1, prompt, event.input_tokens, event.output_tokens)
+    if text is None:
         run.unpriced += 1
         job.unpriced += 1
         if not prompt and not event.output_tokens:
             run.unmeasured += 1
             job.unmeasured += 1
+        run.items.charge(event.index, None)
     else:
-        run.spent = EXACT.add(run.spent, amount)
-        job.cost = EXACT.add(job.cost, amount)
-    run.items.charge(event.index, amount)
-    usage = run.usage
-    for kind, quantity in quantities(event):
-        usage[kind] += quantity
-    tariff = event.price_source, tuple(event.unit_prices.items())
-    used = run.ledger.get(tariff)
-    if used is None:
-        if not event.unit_prices.keys() <= usage.keys():
-            raise ValueError(f"unit prices of {', '.join(event.unit_prices)}")
-        for unit in event.unit_prices.values():
+        pico = pico_of(text)
+        run.charged.add(text, pico)
+        job.charged.add(text, pico)
+        if pico is None:
+            run.items.charge(event.index, amount_of(text))
+        else:
+            run.items.charge_picos((event.index,), (pico,))
+    _use(run, quantities(event), event.price_source, event.unit_prices)
+
+
+def _answered(job: Job, answers: int, prompt: int, fresh: int, output: int) -> None:
+    """Count answers of the job, and the tokens of their prompts, of which `fresh` met no cache."""
+    job.answers += answers
+    job.cached = job.cached or prompt > fresh
+    job.used = (job.used[0] + prompt, job.used[1] + output)
+
+
+def _use(run: Run, used: Iterable[tuple[str, int]], source: str, units: dict[str, str]) -> None:
+    """Count what was used, by kind, and at which prices."""
+    usage, numbers = run.usage, dict(used)
+    for kind, number in numbers.items():
+        usage[kind] += number
+    tariff = source, tuple(units.items())
+    priced = run.ledger.get(tariff)
+    if priced is None:
+        if not units.keys() <= usage.keys():
+            raise ValueError(f"unit prices of {', '.join(units)}")
+        for unit in units.values():
             amount_of(unit)
-        used = run.ledger[tariff] = dict.fromkeys(event.unit_prices, 0)
-    for kind in used:
-        used[kind] += getattr(event, kind)
+        priced = run.ledger[tariff] = dict.fromkeys(units, 0)
+    for kind in priced:
+        priced[kind] += numbers.get(kind, 0)
+
+
+def _page(run: Run, version: int, page: Page) -> None:
+    """Do what `_outcome_recorded` and `_cost_charged` do, for all answers of the page at once."""
+    job, items, indexes, body = run.jobs[page.job], run.items, page.index, page.first_body
+    count = len(indexes)
+    job.recorded += count
+    ranges.extend(job.bodies, body)
+    job.bodies[-1] = (job.bodies[-1][0], body + count - 1)
+    job.outcomes[ACCEPTED] = job.outcomes.get(ACCEPTED, 0) + count
+    run.completed += count
+    status, outcome, bodies, copies = items.status, items.outcome, items.body, items.copies
+    for index in indexes:
+        status[index] = _COMPLETED
+        outcome[index] = version
+        bodies[index] = body
+        version += 2
+        body += 1
+        if copies:
+            run.completed += items.mirror(index) - 1
+    items.charge_picos(indexes, page.amount)
+    amount, divisor = sum(page.amount), gcd(*page.amount)
+    run.charged.add_pico(amount, divisor)
+    job.charged.add_pico(amount, divisor)
+    totals = {kind: sum(column) for kind, column in page.used.items()}
+    fresh, output = totals.get("input_tokens", 0), totals.get("output_tokens", 0)
+    prompt = sum(totals.get(kind, 0) for kind in INPUT_KINDS)
+    _answered(job, count, prompt, fresh, output)
+    _use(run, totals.items(), page.price_source, page.unit_prices)
 
 
 def _job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from decimal import (
     ROUND_HALF_EVEN,
     Context,
@@ -31,6 +32,8 @@ EXACT = Context(
 _QUOTIENT = EXACT.copy()
 _QUOTIENT.prec = 28  # digits of what has no end
 _is_amount = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,24})?").fullmatch
+PICO_DIGITS = 12  # a picodollar is 1e-12 USD: a millionth of the smallest step of a price per million
+PICO = 10**PICO_DIGITS
 INPUT_KINDS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
 TOKEN_KINDS = (*INPUT_KINDS, "output_tokens")
 
@@ -73,3 +76,55 @@ def plain(amount: Decimal) -> str:
     """Write the amount in plain digits, without exponent and trailing zeros."""
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def pico_of(text: str) -> int | None:
+    """Return the amount in whole picodollars; None for one that is finer than that.
+
+    Raises ValueError as `amount_of` does.
+    """
+    if not _is_amount(text):
+        raise ValueError(f"{text[:60]!r} is no amount of money")
+    whole, _, part = text.partition(".")
+    if len(part) > PICO_DIGITS:
+        part = part.rstrip("0")
+    return int(whole + part.ljust(PICO_DIGITS, "0")) if len(part) <= PICO_DIGITS else None
+
+
+def pico_text(pico: int) -> str:
+    """Write so many picodollars as events have amounts: plain digits, without trailing zeros."""
+    whole, part = divmod(abs(pico), PICO)
+    sign = "-" if pico < 0 else ""
+    return f"{sign}{whole}.{part:012}".rstrip("0").rstrip(".") if part else f"{sign}{whole}"
+
+
+@dataclass(slots=True)
+class Sum:
+    """An exact sum of amounts: whole picodollars, and apart from them what is finer.
+
+    `digits` are the most decimals that an addend had: so many has the sum too, as with Decimal.
+    """
+
+    pico: int = 0
+    digits: int = 0
+    finer: Decimal = Decimal(0)
+
+    def add(self, text: str, pico: int | None) -> None:
+        """Add an amount of which `pico_of` says `pico`."""
+        if pico is None:
+            self.finer = EXACT.add(self.finer, Decimal(text))
+            return
+        self.pico += pico
+        _, _, part = text.partition(".")
+        self.digits = max(self.digits, len(part))
+
+    def add_pico(self, pico: int, divisor: int) -> None:
+        """Add the total of several plain amounts, whose greatest common divisor is `divisor`."""
+        self.pico += pico
+        self.digits = max(self.digits, len(pico_text(divisor).partition(".")[2]))
+
+    @property
+    def value(self) -> Decimal:
+        """The sum in USD."""
+        sum_ = Decimal(self.pico).scaleb(-PICO_DIGITS, EXACT)
+        return EXACT.add(EXACT.quantize(sum_, Decimal((0, (1,), -self.digits))), self.finer)

@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 from batchata.core import ranges
 from batchata.core.accuracy import Accuracy
 from batchata.core.events import RunStarted
-from batchata.core.money import EXACT, sum_of
+from batchata.core.money import EXACT, PICO_DIGITS, Sum, sum_of
 from batchata.core.values import Counts, Expected, Limits, Ranges, RequestError, Settings, Usage, known
 
 # Costs per item are kept as whole picodollars (1e-12 USD) in eight bytes; published prices are multiples
@@ -97,7 +97,7 @@ class Job:
     looks: int = 0  # looks for the batch of a lost submission that told nothing …
     unreadable: int = 0  # … and found batches that have ended and cannot be read
     recorded: int = 0
-    cost: Decimal = Decimal(0)
+    charged: Sum = field(default_factory=Sum)
     unpriced: int = 0  # charges whose amount is unknown
     unmeasured: int = 0  # … because nobody could read what was used
     answers: int = 0  # charges
@@ -116,6 +116,11 @@ class Job:
     def indexes(self) -> Iterator[int]:
         """Yield the indexes of the job's items, in the order they are sent."""
         return ranges.iterate(self.items)
+
+    @property
+    def cost(self) -> Decimal:
+        """What the job has cost so far in USD, as far as prices are known."""
+        return self.charged.value
 
     @property
     def uncertain(self) -> bool:
@@ -197,12 +202,12 @@ class Items:
         """Return what the item has cost so far in USD, None when a price was unknown."""
         if index in self._odd_costs:
             return self._odd_costs[index]
-        return EXACT.add(Decimal(self._cost[index]).scaleb(-12, EXACT).normalize(EXACT), 0)
+        return EXACT.add(Decimal(self._cost[index]).scaleb(-PICO_DIGITS, EXACT).normalize(EXACT), 0)
 
     def charge(self, index: int, amount: Decimal | None) -> None:
         """Add to the item's cost; an unknown amount makes the whole unknown."""
         if amount is not None and index not in self._odd_costs:
-            scaled = amount.scaleb(12, EXACT)
+            scaled = amount.scaleb(PICO_DIGITS, EXACT)
             pico = int(scaled)
             after = self._cost[index] + pico
             if pico == scaled and -_INT64 <= after <= _INT64:
@@ -210,6 +215,15 @@ class Items:
                 return
         before = self.cost(index)
         self._odd_costs[index] = None if before is None or amount is None else EXACT.add(before, amount)
+
+    def charge_picos(self, indexes: Iterable[int], picos: Iterable[int]) -> None:
+        """Add whole picodollars to the costs of these items."""
+        cost, odd = self._cost, self._odd_costs
+        for index, pico in zip(indexes, picos, strict=True):
+            if index in odd or not -_INT64 <= cost[index] + pico <= _INT64:
+                self.charge(index, Decimal(pico).scaleb(-PICO_DIGITS, EXACT))
+            else:
+                cost[index] += pico
 
 
 class Requeued:
@@ -290,7 +304,7 @@ class Run:
         self.retries = 0
         self.retry_reason: str | None = None  # of the last decision to send something again
         self.jobs_completed = 0
-        self.spent = Decimal(0)
+        self.charged = Sum()
         self.unpriced = 0  # charges whose amount is unknown
         self.unmeasured = 0  # … because nobody could read what was used
         self.withheld = Decimal(0)  # of reservations: for requests that may have cost something unknown
@@ -325,6 +339,11 @@ class Run:
     def reserved(self) -> Decimal:
         """What the open jobs may still cost at worst, in USD."""
         return sum_of(job.held for job in self.open.values())
+
+    @property
+    def spent(self) -> Decimal:
+        """What the run has cost so far in USD, as far as prices are known."""
+        return self.charged.value
 
     @property
     def total_cost(self) -> Decimal | None:

@@ -8,6 +8,9 @@
 
 The first commit's previous hash is 32 zero bytes. Bodies enter by their hash, so that purging them keeps
 the chain whole.
+
+A row is one event, or a page of them (see `batchata.core.pages`): then `version` is that of the first, and
+the next row's is that of the last plus one.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import msgspec
 import zstandard
 
 from batchata.core.codec import encode, hot_columns
-from batchata.core.events import Event
+from batchata.core.pages import Entry, length_of
 from batchata.errors import LogError
 
 START = bytes(32)
@@ -64,23 +67,25 @@ def beginning(stream: str) -> Committed:
     return Committed(Commit(stream, 0, 0, 0, 0, 0, 0), START)
 
 
-def follow(last: Committed, epoch: int, at: int, events: Sequence[Event], bodies: Sequence[bytes]) -> Append:
-    """Return what to store for these events and bodies after the last commit of their stream.
+def follow(
+    last: Committed, epoch: int, at: int, entries: Sequence[Entry], bodies: Sequence[bytes | Segment]
+) -> Append:
+    """Return what to store for these entries and bodies after the last commit of their stream.
 
     Raises ValueError when a body holds a newline.
     """
     stream, version = last.commit.stream, last.commit.last_version
-    rows: list[EventTuple] = [
-        (stream, number, event.TYPE, event.SCHEMA, at, *hot_columns(event), encode(event))
-        for number, event in enumerate(events, version + 1)
-    ]
+    rows: list[EventTuple] = []
+    for entry in entries:
+        rows.append((stream, version + 1, entry.TYPE, entry.SCHEMA, at, *hot_columns(entry), encode(entry)))
+        version += length_of(entry)
     segments = pack(bodies, last.commit.next_body)
     commit = Commit(
         stream=stream,
         number=last.commit.number + 1,
-        first_version=version + 1,
-        last_version=version + len(rows),
-        next_body=last.commit.next_body + len(bodies),
+        first_version=last.commit.last_version + 1,
+        last_version=version,
+        next_body=segments[-1].first + segments[-1].length if segments else last.commit.next_body,
         epoch=epoch,
         at=at,
     )
@@ -115,22 +120,30 @@ class Segment(NamedTuple):
     data: bytes | None
 
 
-def pack(bodies: Sequence[bytes], first: int) -> list[Segment]:
+def pack(bodies: Sequence[bytes | Segment], first: int = 0) -> list[Segment]:
     """Pack these bodies into segments, the first body having number `first`.
 
     Raises ValueError when a body holds a newline.
     """
     # Level 1: on model answers, higher levels take twice the time for a tenth of the space.
-    compressor = zstandard.ZstdCompressor(level=1)
+    compressor: zstandard.ZstdCompressor | None = None
     segments: list[Segment] = []
     for group in _groups(bodies):
-        joined = b"\n".join(group)
-        if joined.count(b"\n") != len(group) - 1:
-            raise ValueError("a body must not contain a newline")
-        data = compressor.compress(joined)
-        segments.append(Segment(first, len(group), ZSTD, hashlib.sha256(data).digest(), data))
-        first += len(group)
+        if isinstance(group, Segment):
+            segments.append(group._replace(first=first))
+        else:
+            compressor = compressor or zstandard.ZstdCompressor(level=1)
+            segments.append(_segment(compressor, group, first))
+        first += segments[-1].length
     return segments
+
+
+def _segment(compressor: zstandard.ZstdCompressor, bodies: list[bytes], first: int) -> Segment:
+    joined = b"\n".join(bodies)
+    if joined.count(b"\n") != len(bodies) - 1:
+        raise ValueError("a body must not contain a newline")
+    data = compressor.compress(joined)
+    return Segment(first, len(bodies), ZSTD, hashlib.sha256(data).digest(), data)
 
 
 def unpack(segment: Segment) -> list[bytes | None]:
@@ -157,13 +170,17 @@ def unpack(segment: Segment) -> list[bytes | None]:
     return bodies
 
 
-def _groups(bodies: Sequence[bytes]) -> Iterator[list[bytes]]:
+def _groups(bodies: Sequence[bytes | Segment]) -> Iterator[list[bytes] | Segment]:
     group: list[bytes] = []
     size = 0
     for body in bodies:
-        if group and (len(group) == _MOST_BODIES or size + len(body) > _MOST_BYTES):
+        whole = isinstance(body, Segment)
+        if group and (whole or len(group) == _MOST_BODIES or size + len(body) > _MOST_BYTES):
             yield group
             group, size = [], 0
+        if isinstance(body, Segment):
+            yield body
+            continue
         group.append(body)
         size += len(body)
     if group:

@@ -6,16 +6,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from batchata.core.codec import decoder
-from batchata.core.events import Event
+from batchata.core.pages import Entry
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogError, RunClaimedError
+from batchata.log.entries import event_at, every_event, from_version
 from batchata.log.format import Append, Bodies, Committed, EventTuple, Segment, beginning, follow
-from batchata.log.port import Claim, Recorded
+from batchata.log.port import Claim, Recorded, Written
 
 _first = attrgetter("first")
+_version = itemgetter(1)
 
 
 @dataclass(slots=True)
@@ -41,7 +43,12 @@ class _Stream:
             return _Stream()
         last = commits[-1].commit
         segments = self.segments[: bisect_left(self.segments, last.next_body, key=_first)]
-        return _Stream(self.rows[: last.last_version], segments, commits)
+        rows = self.rows[: bisect_right(self.rows, last.last_version, key=_version)]
+        return _Stream(rows, segments, commits)
+
+    def row_at(self, version: int) -> int:
+        """The place of the row that holds this version, or of the first row."""
+        return max(0, bisect_right(self.rows, version, key=_version) - 1)
 
 
 class MemoryLog:
@@ -59,17 +66,25 @@ class MemoryLog:
         self, stream: str, *, after: int = 0, types: Collection[str] | None = None
     ) -> Iterator[Recorded]:
         """See `Log.events`."""
-        for row in self.rows(stream, after + 1):
-            if types is None or row[2] in types:
-                yield _recorded(row)
+        return every_event(self.entries(stream, after=after), types)
+
+    def entries(self, stream: str, *, after: int = 0) -> Iterator[Written]:
+        """See `Log.entries`."""
+        held = self._stream(stream)
+        rows = held.rows
+        there = range(held.row_at(after + 1), len(rows))
+        return from_version((_written(rows[place]) for place in there), after)
 
     def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
         """See `Log.events_at`."""
-        rows = self._stream(stream).rows
+        held = self._stream(stream)
+        found = []
         for version in versions:
-            if not 1 <= version <= len(rows):
+            recorded = event_at(_written(held.rows[held.row_at(version)]), version) if held.rows else None
+            if recorded is None:
                 raise LogError(f"the log holds no event {version} of {stream!r}")
-        return [_recorded(rows[version - 1]) for version in versions]
+            found.append(recorded)
+        return found
 
     def bodies(self, stream: str, numbers: Iterable[int]) -> Iterator[bytes | None]:
         """See `Log.bodies`."""
@@ -109,8 +124,8 @@ class MemoryLog:
     def rows(self, stream: str, first: int, last: int | None = None) -> Iterator[EventTuple]:
         """See `Log.rows`."""
         rows = self._stream(stream).rows
-        for version in range(max(first, 1), len(rows) + 1 if last is None else min(last, len(rows)) + 1):
-            yield rows[version - 1]
+        end = len(rows) if last is None else bisect_right(rows, last, key=_version)
+        yield from rows[bisect_left(rows, first, key=_version) : end]
 
     def segments(self, stream: str, first: int, below: int | None = None) -> Iterator[Segment]:
         """See `Log.segments`."""
@@ -176,13 +191,13 @@ class MemoryClaim:
         """See `Claim`."""
         return self._last.commit.next_body
 
-    def append(self, at: int, events: Sequence[Event], bodies: Sequence[bytes] = ()) -> None:
+    def append(self, at: int, entries: Sequence[Entry], bodies: Sequence[bytes | Segment] = ()) -> None:
         """See `Claim.append`."""
         if self._content is None:
             raise LogConflictError(f"the claim of {self.stream!r} was released")
-        if not events and not bodies:
+        if not entries and not bodies:
             return
-        new = follow(self._last, self._epoch, at, events, bodies)
+        new = follow(self._last, self._epoch, at, entries, bodies)
         self._content.add(new)
         self._last = new.committed
 
@@ -197,6 +212,6 @@ class MemoryClaim:
             self._content = None
 
 
-def _recorded(row: EventTuple) -> Recorded:
+def _written(row: EventTuple) -> Written:
     _, version, name, schema, at, _, _, data = row
-    return Recorded(version, at, decoder(name, schema)(data))
+    return Written(version, at, decoder(name, schema)(data))

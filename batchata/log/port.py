@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from batchata.core.events import Event
+from batchata.core.pages import Entry
 from batchata.core.values import Process
 from batchata.log.format import Committed, EventTuple, Segment
 
@@ -21,6 +22,14 @@ class Recorded(NamedTuple):
     version: int
     at: int
     event: Event
+
+
+class Written(NamedTuple):
+    """One entry of a stream as it was written: an event, or a page whose first event has `version`."""
+
+    version: int
+    at: int
+    entry: Entry
 
 
 class Claim(Protocol):
@@ -38,11 +47,12 @@ class Claim(Protocol):
         """The number that the next appended body gets; bodies of a stream count 0, 1, 2, …."""
         ...
 
-    def append(self, at: int, events: Sequence[Event], bodies: Sequence[bytes] = ()) -> None:
+    def append(self, at: int, entries: Sequence[Entry], bodies: Sequence[bytes | Segment] = ()) -> None:
         """Write events and bodies in one transaction, durable when this returns; all or nothing.
 
-        Bodies get the numbers `next_body`, `next_body + 1`, …, by which events refer to them. A body is
-        bytes without a newline.
+        Events may come as pages. Bodies get the numbers `next_body`, `next_body + 1`, …, by which events
+        refer to them. A body is bytes without a newline; a segment made by `format.pack` stands for all
+        bodies in it, and gets its number here.
 
         Raises LogConflictError when somebody else appended or took the claim over, LogWriteError when the
         log cannot be written; in both cases nothing of it is in the log.
@@ -72,6 +82,13 @@ class Log(Protocol):
         self, stream: str, *, after: int = 0, types: Collection[str] | None = None
     ) -> Iterator[Recorded]:
         """Yield the stream's events with a version above `after`, ascending, of these types (None: all)."""
+        ...
+
+    def entries(self, stream: str, *, after: int = 0) -> Iterator[Written]:
+        """Yield the same as `events`, with those that were written as a page still together.
+
+        Of a page that `after` cuts, the events that remain come one by one.
+        """
         ...
 
     def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
@@ -112,7 +129,7 @@ class Log(Protocol):
         ...
 
     def rows(self, stream: str, first: int, last: int | None = None) -> Iterator[EventTuple]:
-        """Yield the events from version `first` to `last` (to the end if None) as stored, ascending."""
+        """Yield what is stored from version `first` to `last` (to the end if None); a page is one row."""
         ...
 
     def segments(self, stream: str, first: int, below: int | None = None) -> Iterator[Segment]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from batchata.core.pages import Page
 from batchata.errors import LogError
 from batchata.log.format import Commit, Committed, EventTuple, Segment, beginning, link, unpack
 from batchata.log.port import Log
@@ -28,6 +29,7 @@ class _Named(msgspec.Struct):
 
 
 _named = msgspec.json.Decoder(_Named).decode
+_NOTHING = object()
 
 
 def verify(log: Log, stream: str, purged: int = 0) -> list[Problem]:
@@ -101,7 +103,7 @@ def _commit_problems(log: Log, committed: Committed, last: Committed, purged: in
             segments.append(segment._replace(data=None))
             bodies += _body_problems(segment, purged)
         rows = [*log.rows(commit.stream, commit.first_version, commit.last_version)]
-        yield from _missing([row[1] for row in rows], commit)
+        yield from _spans(rows, commit)
         intact = link(last.hash, commit, rows, [segment[:4] for segment in segments]) == committed.hash
         columns = [*_column_problems(rows)]
     except (LogError, TypeError, ValueError) as exc:
@@ -121,18 +123,34 @@ def _span(commit: Commit) -> str:
     return f"versions {commit.first_version} to {commit.last_version}"
 
 
-def _missing(versions: list[int], commit: Commit) -> Iterator[Problem]:
-    missing = commit.last_version - commit.first_version + 1 - len(set(versions))
-    if missing > 0:
-        there = enumerate(sorted(set(versions)), commit.first_version)
-        after = commit.first_version + len(set(versions))
-        first = next((expected for expected, version in there if version != expected), after)
+def _spans(rows: list[EventTuple], commit: Commit) -> Iterator[Problem]:
+    """Check that every version is there, and only once."""
+    expected, missing, first = commit.first_version, 0, 0
+    for begin, count in sorted((row[1], _length(row)) for row in rows):
+        if begin < expected:
+            yield Problem(begin, f"version {begin} is there twice")
+        elif begin > expected:
+            first = first or expected
+            missing += begin - expected
+        expected = max(expected, begin + count)
+    if expected > commit.last_version + 1:
+        yield Problem(commit.first_version, f"{_span(commit)}: their events go on to version {expected - 1}")
+    if expected <= commit.last_version:
+        first = first or expected
+        missing += commit.last_version + 1 - expected
+    if missing:
         yield Problem(first, f"version {first} is missing{_more(missing)}")
+
+
+def _length(row: EventTuple) -> int:
+    """Return how many events a row says that it holds."""
+    answers = _named_in(row).index if row[2] == Page.TYPE else None
+    return 2 * len(answers) if isinstance(answers, list) else 1
 
 
 def _column_problems(rows: list[EventTuple]) -> Iterator[Problem]:
     """Compare the columns beside the data, which views and tools read, with the data itself."""
-    wrong = [(version, schema) for _, version, _, schema, _, *named, data in rows if named != _names(data)]
+    wrong = [(row[1], row[3]) for row in rows if not _is_named(row)]
     for version, schema in wrong[:1]:
         yield Problem(
             version,
@@ -140,13 +158,17 @@ def _column_problems(rows: list[EventTuple]) -> Iterator[Problem]:
         )
 
 
-def _names(data: str) -> list[Any] | None:
-    """Return the job and the item in an event's data; None where that is not a JSON object."""
+def _is_named(row: EventTuple) -> bool:
+    named = _named_in(row)
+    return row[5] == named.job and row[6] == (None if row[2] == Page.TYPE else named.index)
+
+
+def _named_in(row: EventTuple) -> _Named:
+    """Return what a row's data names: nothing that a row could have, where that is not a JSON object."""
     try:
-        named = _named(data)
+        return _named(row[7])
     except (msgspec.MsgspecError, UnicodeError, TypeError):
-        return None
-    return [named.job, named.index]
+        return _Named(job=_NOTHING)
 
 
 def _more(count: int) -> str:

@@ -33,6 +33,7 @@ AFTER = {
     "0004": (TRIGGERS, VIEWS),
     "0005": (TRIGGERS, VIEWS),
     "0006": (TRIGGERS, VIEWS),
+    "0007": (TRIGGERS, VIEWS | {"v_answers"}),
 }
 
 

@@ -13,10 +13,10 @@ from filelock import FileLock, Timeout
 from sqlalchemy.dialects.sqlite import dialect, insert
 
 from batchata.clock import now
-from batchata.core.events import Event
+from batchata.core.pages import Entry
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
-from batchata.log.format import Commit, Committed, beginning, follow
+from batchata.log.format import Commit, Committed, Segment, beginning, follow
 from batchata.log.sqlite import files
 from batchata.log.sqlite.reader import Reader
 from batchata.log.sqlite.schema import driver
@@ -114,12 +114,12 @@ class SqliteClaim:
         """See `Claim`."""
         return self._last.commit.next_body
 
-    def append(self, at: int, events: Sequence[Event], bodies: Sequence[bytes] = ()) -> None:
+    def append(self, at: int, entries: Sequence[Entry], bodies: Sequence[bytes | Segment] = ()) -> None:
         """See `Claim.append`. Nothing to write is nothing done."""
-        if not events and not bodies:
+        if not entries and not bodies:
             return
         self._must_hold()
-        new = follow(self._last, self._epoch, at, events, bodies)
+        new = follow(self._last, self._epoch, at, entries, bodies)
         with self._writer.transaction() as connection:
             self._must_be_newest(connection)
             insert_segments(connection, [(self.stream, *segment) for segment in new.segments])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from batchata.core.values import Process
 from batchata.errors import LogWriteError, NotALogError
 from batchata.log.format import Committed, EventTuple, Segment
-from batchata.log.port import Claim, Recorded
+from batchata.log.port import Claim, Recorded, Written
 from batchata.log.sqlite import files
 from batchata.log.sqlite.connection import translated
 from batchata.log.sqlite.files import warn_if_networked
@@ -77,6 +77,10 @@ class SqliteLog:
     ) -> Iterator[Recorded]:
         """See `Log.events`."""
         return self.reader.events(stream, after, types)
+
+    def entries(self, stream: str, *, after: int = 0) -> Iterator[Written]:
+        """See `Log.entries`."""
+        return self.reader.entries(stream, after)
 
     def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
         """See `Log.events_at`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +15,9 @@ import msgspec
 from batchata.core.codec import decoder
 from batchata.core.events import ItemsAdded
 from batchata.errors import LogError
-from batchata.log.format import BELIEVED_BODIES, Bodies, Commit, Committed, Segment
-from batchata.log.port import Recorded
+from batchata.log.entries import event_at, every_event, from_version, stored_types
+from batchata.log.format import BELIEVED_BODIES, Bodies, Commit, Committed, EventTuple, Segment
+from batchata.log.port import Recorded, Written
 from batchata.log.sqlite.connection import for_reading, translated
 
 type Row = tuple[Any, ...]
@@ -34,6 +36,8 @@ _EVENTS = f"""
     SELECT stream, version, type, schema_version, at, job, item, data
     FROM events WHERE stream = ? AND version > ? AND version <= ? ORDER BY version LIMIT {_PAGE}
 """
+# The row that holds a version, which may be a page that begins before it.
+_HOLDER = "SELECT max(version) FROM events WHERE stream = ? AND version <= "
 _SEGMENT = """
     SELECT first, count, codec, sha256, data FROM segments
     WHERE stream = ? AND first <= ? ORDER BY first DESC LIMIT 1
@@ -102,12 +106,23 @@ class Reader:
 
     def events(self, stream: str, after: int, types: Collection[str] | None) -> Iterator[Recorded]:
         """See `Log.events`."""
+        return every_event(self.entries(stream, after, None if types is None else stored_types(types)), types)
+
+    def entries(self, stream: str, after: int, types: Collection[str] | None = None) -> Iterator[Written]:
+        """See `Log.entries`; with `types` only rows of these types."""
+        return from_version(self._written(stream, after, types), after)
+
+    def _written(self, stream: str, after: int, types: Collection[str] | None) -> Iterator[Written]:
+        """Yield the entries after a version, and perhaps one that ends before."""
         wanted = "" if types is None else "AND type IN (SELECT value FROM json_each(?))"
         listed = [] if types is None else [json.dumps(list(types))]
         sql = (
             f"SELECT {_COLUMNS} FROM events WHERE stream = ? AND version > ? {wanted} "
             f"ORDER BY version LIMIT {_PAGE}"
         )
+        if after:
+            ((holder,),) = self.rows(f"{_HOLDER} ?", (stream, after + 1))
+            after = min(after, (holder or 1) - 1)
         while page := self.rows(sql, (stream, after, *listed)):
             yield from self._decoded(stream, page)
             if len(page) < _PAGE:
@@ -116,17 +131,19 @@ class Reader:
 
     def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
         """See `Log.events_at`."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM events WHERE stream = ? AND version IN (SELECT value FROM json_each(?))"
-        )
-        found = {
-            recorded.version: recorded
-            for recorded in self._decoded(stream, self.rows(sql, (stream, json.dumps(list(versions)))))
-        }
-        try:
-            return [found[version] for version in versions]
-        except KeyError as exc:
-            raise LogError(f"{self.path} holds no event {exc} of {stream!r}") from exc
+        holders = f"SELECT ({_HOLDER} value) FROM json_each(?)"
+        sql = f"SELECT {_COLUMNS} FROM events WHERE stream = ? AND version IN ({holders}) ORDER BY version"
+        rows = self.rows(sql, (stream, stream, json.dumps(list(versions))))
+        written = [*self._decoded(stream, rows)]
+        begins = [entry.version for entry in written]
+        found = []
+        for version in versions:
+            place = bisect_right(begins, version) - 1
+            recorded = event_at(written[place], version) if place >= 0 else None
+            if recorded is None:
+                raise LogError(f"{self.path} holds no event {version} of {stream!r}")
+            found.append(recorded)
+        return found
 
     def bodies(self, stream: str, numbers: Iterable[int]) -> Iterator[bytes | None]:
         """See `Log.bodies`."""
@@ -147,7 +164,7 @@ class Reader:
         found = self.rows(f"{_COMMITS} ORDER BY number DESC LIMIT 1", (stream,))
         return _committed(found[0]) if found else None
 
-    def event_rows(self, stream: str, first: int, last: int | None) -> Iterator[Row]:
+    def event_rows(self, stream: str, first: int, last: int | None) -> Iterator[EventTuple]:
         """See `Log.rows`."""
         after, end = first - 1, _NO_END if last is None else last
         while page := self.rows(_EVENTS, (stream, after, end)):
@@ -179,16 +196,16 @@ class Reader:
         if self._pid == os.getpid():
             self._connection.close()
 
-    def _decoded(self, stream: str, rows: list[Row]) -> Iterator[Recorded]:
+    def _decoded(self, stream: str, rows: list[Row]) -> Iterator[Written]:
         # One at a time: a list of thousands of events would keep Python's garbage collector busy.
         for version, name, schema, at, data in rows:
             try:
-                event = decoder(name, schema)(data)
+                entry = decoder(name, schema)(data)
             except (msgspec.MsgspecError, UnicodeError, TypeError) as exc:  # of a type that no column has
                 raise LogError(f"{self.path}: event {version} of {stream!r} is damaged ({exc})") from exc
-            if type(event) is ItemsAdded and event.count > _HARMLESS:
-                self._check_count(stream, version, event)
-            yield Recorded(version, at, event)
+            if type(entry) is ItemsAdded and entry.count > _HARMLESS:
+                self._check_count(stream, version, entry)
+            yield Written(version, at, entry)
 
     def _check_count(self, stream: str, version: int, event: ItemsAdded) -> None:
         """Check that the log holds a body for each item before memory for the items is allocated."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 APPLICATION_ID = 0x42746368  # "Btch", in the file's header: tells our files from other SQLite databases
-HEAD = "0006"  # the newest revision in migrations/versions; a constant, so that opening needs no Alembic
-NUMBER = 6  # of revisions; the file's user_version
+HEAD = "0007"  # the newest revision in migrations/versions; a constant, so that opening needs no Alembic
+NUMBER = 7  # of revisions; the file's user_version
 
 TABLES = ("alembic_version", "events", "segments", "commits", "claims")
 # Virtual and shadow tables are no tables of ours, either.
