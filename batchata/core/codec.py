@@ -49,7 +49,7 @@ def decoder(type_name: str, schema: int) -> Callable[[str | bytes], Entry]:
             "know; read it with a newer one"
         )
     if schema == cls.SCHEMA:
-        return cast(Callable[[str | bytes], Entry], msgspec.json.Decoder(cls).decode)
+        return cast("Callable[[str | bytes], Entry]", msgspec.json.Decoder(cls).decode)
     return _lifting_decoder(cls, schema)
 
 

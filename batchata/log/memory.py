@@ -47,7 +47,7 @@ class _Stream:
         return _Stream(rows, segments, commits)
 
     def row_at(self, version: int) -> int:
-        """The place of the row that holds this version, or of the first row."""
+        """Return the place of the row that holds this version, or of the first row."""
         return max(0, bisect_right(self.rows, version, key=_version) - 1)
 
 
