@@ -58,8 +58,8 @@ def value_spans(text: str, start: int, shape: Shape) -> Spans:
     """
     if text[start] not in "{[" and (alone := _ALONE.match(text, start)):
         return Spans({"": alone.span(alone.lastindex or 0)}, alone.end())
-    paths: list[str] = []
-    places: list[tuple[int, int]] = []
+    places: Places = {}
+    met = 0
     opened: list[str] = []
     step, end = before(shape), start
     scalars = _ESCAPED if "\\" in text else _PLAIN
@@ -73,11 +73,10 @@ def value_spans(text: str, start: int, shape: Shape) -> Spans:
         step = following
         first = end + len(between)
         end = first + len(written)
-        paths.append(step.path)
-        places.append((first, end))
-    by_path = dict(zip(paths, places, strict=True))
-    if len(by_path) == len(paths) and len(set(opened)) == len(opened) and by_path.keys().isdisjoint(opened):
-        return Spans(by_path, end)
+        places[step.path] = (first, end)
+        met += 1
+    if len(places) == met and len(set(opened)) == len(opened) and places.keys().isdisjoint(opened):
+        return Spans(places, end)
     return Spans(_without_overwritten(text, start, shape), end)
 
 
@@ -115,19 +114,27 @@ def cited_blocks(blocks: list[Block]) -> list[Cited]:
 
 
 def text_and_cited(blocks: list[Block]) -> tuple[str, list[Cited]]:
-    """Return the joined text and its cited blocks, in one pass."""
+    """Return the joined text and its cited blocks."""
+    text, cited, _ = parts(blocks)
+    return text, cited
+
+
+def parts(blocks: list[Block]) -> tuple[str, list[Cited], list[str]]:
+    """Return the joined text, its cited blocks and the types of other blocks, in one pass."""
     texts: list[str] = []
     cited: list[Cited] = []
+    others: list[str] = []
     end = 0
     for block in blocks:
-        if block.type == "text":
-            text = block.text or ""
-            texts.append(text)
-            start = end
-            end += len(text)
-            if block.citations:
-                cited.append((start, end, block.citations))
-    return "".join(texts), cited
+        if block.type != "text":
+            others.append(block.type)
+            continue
+        text = block.text or ""
+        texts.append(text)
+        if block.citations:
+            cited.append((end, end + len(text), block.citations))
+        end += len(text)
+    return "".join(texts), cited, others
 
 
 def by_field(cited: list[Cited], spans: Spans) -> dict[str, list[Citation]]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
+import msgspec
 import pydantic
 
-from batchata.answers.direct_reading import Unsure, read_usually
+from batchata.answers.direct_reading import NotJson, Unsure, read_usually
 from batchata.answers.expected_shape import place_of
 from batchata.answers.field_paths import path_of
 from batchata.answers.finite_numbers import is_finite
@@ -42,6 +42,7 @@ _SHOWN = 5
 _UNREADABLE = 1_000_000  # more than the problems of anything that can be read
 # What may stand around an empty object that is the answer; in prose, a pair of braces is none.
 _FENCES = re.compile(r"```\w*|\s")
+_JSON_BEGINS = frozenset('{["-0123456789tfnNI')  # with these; prose and fences mostly do not
 
 
 class Candidate(NamedTuple):
@@ -117,7 +118,7 @@ class UnreadableAnswer(Exception):
     """The answer holds no value that fits; the message says why."""
 
 
-class Parsed[M: pydantic.BaseModel](NamedTuple):
+class Parsed[M: pydantic.BaseModel](msgspec.Struct, frozen=True):
     """A value that fits the model, and where its JSON begins in the text; `mended` if it was rewritten."""
 
     value: M
@@ -143,12 +144,14 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
     and neither does what lost a value under another name.
     """
     text = without_halves(text)
-    try:
-        return Parsed(read_usually(text, model), 0)
-    except pydantic.ValidationError as exc:
-        is_json = _is_json(exc)
-    except Unsure:
-        is_json = True
+    is_json = text.lstrip()[:1] in _JSON_BEGINS
+    if is_json:
+        try:
+            return Parsed(read_usually(text, model), 0)
+        except Unsure:
+            pass
+        except NotJson:
+            is_json = False
     return _Search(text, model).only_fitting(_found(text, is_json))
 
 
@@ -168,10 +171,6 @@ def parse_taken[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
 
 def _found(text: str, is_json: bool) -> Iterator[Candidate]:
     return iter([Candidate(0, len(text), text)]) if is_json else candidates(text)
-
-
-def _is_json(error: pydantic.ValidationError) -> bool:
-    return error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid"
 
 
 def _reason(text: str, misfits: list[_Misfit]) -> str:
@@ -219,7 +218,7 @@ class _Search[M: pydantic.BaseModel]:
         if candidate.json is not None and candidate.json is not self._text:
             try:
                 return Parsed(read_usually(candidate.json, self._model), candidate.start)
-            except (pydantic.ValidationError, Unsure):
+            except (NotJson, Unsure):
                 pass
         node, end = self._node(candidate)
         try:

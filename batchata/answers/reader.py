@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import pydantic
+from msgspec.structs import replace
 
 from batchata.answers.answer import Block, Citation, calls_as_text, has_calls, joined_text, with_calls
 from batchata.answers.citations import (
@@ -15,6 +17,7 @@ from batchata.answers.citations import (
     add_mentions,
     by_field,
     of_blocks,
+    parts,
     text_and_cited,
     value_spans,
 )
@@ -38,8 +41,7 @@ _CUT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What one answer says: a result, or an error instead."""
 
     result: Result
@@ -73,12 +75,9 @@ class Reader:
 
         Its citations are those of the blocks, and may be the same lists.
         """
-        if has_calls(blocks):
+        text, cited, others = parts(blocks)
+        if "tool_use" in others:
             return self._read_calls(blocks, stop_reason)
-        if not self.enable_citations:
-            found = self._read(joined_text(blocks), stop_reason)
-            return Reading(found.result, None, found.error)
-        text, cited = text_and_cited(blocks)
         return self._cited(blocks, cited, text, self._read(text, stop_reason))
 
     def read_taken(self, blocks: list[Block]) -> Reading:
@@ -147,7 +146,7 @@ class Reader:
         return _Found(parsed.value, parsed)
 
 
-class _Found(NamedTuple):
+class _Found(msgspec.Struct, frozen=True):
     """A result and how it was found, or the error instead."""
 
     result: Result

@@ -387,3 +387,60 @@ def test_a_number_that_is_not_finite_is_found_wherever_it_is(where: str) -> None
     for number in ("NaN", "-Infinity", "1e999"):
         with pytest.raises(UnreadableAnswer, match="not finite"):
             parse(whole.replace("#", number), Holding)
+
+
+class Priced(pydantic.BaseModel):
+    note: str = ""
+    price: Decimal
+    more: list[Decimal] = []
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        ('{"price": 12.50}', "12.50"),
+        ('{"price":-0.10}', "-0.10"),
+        ('{"price": 0.30000000000000000004 }', "0.30000000000000000004"),
+        ('{"price": 12.50, "note": "x 2.50, y"}', "12.50"),
+        ('{"note": ": 2.50,", "price": 12.50}', "12.50"),
+        ('{"note": "at 10:11:12.500, ", "price": 1.10, "more": [2.50,-3.50]}', "1.10"),
+        ('{"price" : 1.5e3}', "1500"),
+        ('{"price": "1.5"}', "1.5"),
+    ],
+)
+def test_decimals_keep_their_digits_whatever_stands_in_the_texts(text: str, price: str) -> None:
+    """Numbers inside texts stay as they are, and those outside keep every digit."""
+    found = parse(text, Priced).value
+    assert found.price == Decimal(price)
+    assert "e" in text or str(found.price) == price
+    assert found.note == json.loads(text).get("note", "")
+    assert [str(number) for number in found.more] == (["2.50", "-3.50"] if found.more else [])
+
+
+@pytest.mark.parametrize("number", ["01.5", "-.5", "1.", "--1.5", "1.5.5", "1.234.567,8"])
+def test_what_json_writes_otherwise_is_no_number(number: str) -> None:
+    """In quotes it might pass as a Decimal, and as it stands it is none."""
+    with pytest.raises(UnreadableAnswer):
+        parse(f'{{"price": {number}}}', Priced)
+
+
+def test_a_model_that_reads_json_in_its_own_way_does_so() -> None:
+    """The short way to pydantic's validator is for models that have no way of their own."""
+
+    class Own(pydantic.BaseModel):
+        name: str
+
+        @classmethod
+        def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Own:
+            return cls(name="by its own way")
+
+    assert parse('{"name": "Ann"}', Own).value.name == "by its own way"
+
+
+@pytest.mark.parametrize(
+    "text", ['{"name": "Ann", "age" : 30, "age": 31}', '{"name": "a:b", "age"\t:1, "age":2}']
+)
+def test_a_key_that_comes_twice_with_white_space_before_its_colon_is_seen(text: str) -> None:
+    """Which value is meant cannot be told, however the keys are set."""
+    with pytest.raises(UnreadableAnswer, match="twice"):
+        parse(text, Person)
