@@ -69,19 +69,23 @@ def read_usually[M: pydantic.BaseModel](text: str, model: type[M]) -> M:
     Raises NotJson, or Unsure when the text does not fit, or fits and something may be lost.
     """
     plan = _plan(model)
-    if not plan.strict:
-        return _read_loosely(text, plan)
+    found: M = _read_strictly(text, plan) if plan.strict else _read_loosely(text, plan)
+    return found
+
+
+def _read_strictly(text: str, plan: _Plan) -> Any:
+    """Read with every kind as it is asked for, or else loosely."""
     pieces = _USUAL.split(text) if plan.decimals else [text]
     quoted = '"'.join(pieces)
     try:
-        value: M = plan.validate(quoted, strict=True)
+        value = plan.validate(quoted, strict=True)
     except pydantic.ValidationError as exc:
         if len(pieces) == 1 and not is_json(exc):
             raise NotJson from exc
         return _read_loosely(text, plan)
     if (
         not value.__pydantic_fields_set__
-        or (plan.decimals and text.count(".") != len(pieces) // 2 and _may_be_thousands(text))
+        or (plan.decimals and _may_be_thousands(text))
         or ("\\" in text and has_latex(text))
         or not _took_all(text, plan.count(value))
     ):

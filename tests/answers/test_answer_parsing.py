@@ -417,7 +417,9 @@ def test_decimals_keep_their_digits_whatever_stands_in_the_texts(text: str, pric
     assert [str(number) for number in found.more] == (["2.50", "-3.50"] if found.more else [])
 
 
-@pytest.mark.parametrize("number", ["01.5", "-.5", "1.", "--1.5", "1.5.5", "1.234.567,8"])
+@pytest.mark.parametrize(
+    "number", ["01.5", "-.5", "1.", "--1.5", "1.5.5", "1.234.567,8", '"1.234", "more": [1e5]']
+)
 def test_what_json_writes_otherwise_is_no_number(number: str) -> None:
     """In quotes it might pass as a Decimal, and as it stands it is none."""
     with pytest.raises(UnreadableAnswer):
