@@ -214,8 +214,6 @@ def _counter(kind: Any) -> Callable[[Any], int]:
     looked_at = {name: _counting(place) for name, place in places.items() if name not in alone}
     holding = [(name, count) for name, count in looked_at.items() if count is not None]
     takes_more = kind.model_config.get("extra") == "allow"
-    if not (floats or moments or holding or takes_more):
-        return lambda value: len(value.__pydantic_fields_set__)
 
     def count(value: Any) -> int:
         given, values = value.__pydantic_fields_set__, value.__dict__

@@ -161,7 +161,7 @@ def print_json(value: Any, random: Random) -> tuple[str, list[Value]]:
                 step = _PYTHON_NAMES.get(key, key) if "." not in key else f'["{key}"]'
                 walk(item, f"{path}.{step}" if path and step[0] != "[" else path + step, depth + 1)
             else:
-                walk(item, f"{path}[{n}]", depth + 1)
+                walk(entry, f"{path}[{n}]", depth + 1)
         write(gap(depth) + ("}" if is_dict else "]"))
 
     walk(value, "", 0)
