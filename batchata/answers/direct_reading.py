@@ -204,7 +204,7 @@ def _counter(kind: Any) -> Callable[[Any], int]:
     floats = [
         name
         for name, place in places.items()
-        if place.kinds and place.kinds <= {"float", "null"} and not place.holds
+        if "float" in place.kinds and place.kinds <= {"float", "null"} and not place.holds
     ]
     certain = [name for name in floats if places[name].kinds == {"float"}]
     numbers = itemgetter(*certain) if len(certain) > 1 else None  # None is not among them

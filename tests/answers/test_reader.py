@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pydantic
@@ -148,6 +148,21 @@ def test_a_validator_that_breaks_fails_its_item_alone() -> None:
         assert read.error is not None
         assert read.error.kind == "response_model_error"
         assert "Broken raised KeyError: 'Bob'" in read.error.message
+
+
+class Listed(pydantic.BaseModel):
+    terms: Literal["net 30", "net 60"] | None = None
+    total: float | None = None
+
+
+@pytest.mark.parametrize(
+    "given", [{"terms": "net 30", "total": 1.5}, {"terms": None, "total": None}, {"total": 2.0}]
+)
+def test_one_of_several_texts_or_none_is_no_number(given: dict[str, Any]) -> None:
+    """A field of listed texts that may be left out is read beside numbers that may be."""
+    read = Reader(Listed, enable_citations=False).read(text_blocks(json.dumps(given)), "end_turn")
+    assert read.error is None
+    assert read.result == Listed(**given)
 
 
 def test_citations_are_given_only_when_asked_for() -> None:
