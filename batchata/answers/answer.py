@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -32,6 +32,10 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
     the texts, PDFs, custom contents and search results that the log or its files hold, None where that
     cannot be told (a URL, an uploaded file, a web page, a scan without text, a file changed since).
 
+    `supports` says whether the cited text states the value of the field that it is cited for: True where the
+    value stands in it in some notation, False where it states another value or none, None where that cannot
+    be told (a boolean, a composed text, a date or number of two readings, a citation of no field).
+
     Source: Anthropic's citations documentation.
     """
 
@@ -49,6 +53,7 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
     url: str | None = None
     search_result_index: int | None = None
     grounded: bool | None = None
+    supports: bool | None = None
     file_id: str | None = None
     encrypted_index: str | None = None
     title_: str | None = None  # as the API calls the title of a search result; moved to `document_title`
@@ -71,6 +76,32 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
     def as_dict(self) -> dict[str, Any]:
         """Return the citation as JSON values under these names, without those that are None."""
         return {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+
+
+class Unasked(Protocol):
+    """What a citation's `supports` will say once it is asked for."""
+
+    def told(self) -> bool | None:
+        """Return the answer."""
+        ...
+
+
+# Whether a passage supports a value is told when it is asked for: most who read results never ask, and it
+# would cost them more than the reading. Until then the field holds an `Unasked`.
+_SUPPORTS: Any = vars(Citation)["supports"]
+
+
+def _supports(citation: Citation) -> Any:
+    """Return whether it supports its value, and keep that."""
+    said = _SUPPORTS.__get__(citation, Citation)
+    if said is None or said is True or said is False:
+        return said
+    said = said.told()
+    _SUPPORTS.__set__(citation, said)
+    return said
+
+
+setattr(Citation, "supports", property(_supports))  # noqa: B010 - to mypy it stays the field that it is
 
 
 _NAMES = tuple(name for name in Citation.__struct_fields__ if name != "title_")
@@ -107,7 +138,7 @@ def joined_text(blocks: list[Block]) -> str:
 
 
 def has_calls(blocks: list[Block]) -> bool:
-    """Whether the answer calls tools of the caller's; tools that the service runs do not count."""
+    """Return whether the answer calls tools of the caller's; tools that the service runs do not count."""
     return "tool_use" in [block.type for block in blocks]
 
 
@@ -134,7 +165,7 @@ def with_calls(blocks: list[Block]) -> dict[str, Any]:
 
 
 def is_with_calls(value: Any) -> bool:
-    """Whether a result has the shape that `with_calls` returns."""
+    """Return whether a result has the shape that `with_calls` returns."""
     return (
         isinstance(value, dict) and value.keys() == {"text", "tool_calls"} and isinstance(value["text"], str)
     )

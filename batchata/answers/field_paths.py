@@ -10,7 +10,7 @@ import typing
 from collections.abc import Iterable
 from dataclasses import is_dataclass
 from functools import lru_cache
-from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
 
 import pydantic
 
@@ -47,6 +47,12 @@ def steps_of(path: str) -> list[str]:
     return _STEP.findall(path)
 
 
+@lru_cache(maxsize=8_192)
+def keys_of(path: str) -> tuple[str | int, ...]:
+    """Return the steps of a path as keys and numbers."""
+    return tuple([json.loads(step[1:-1]) if step[0] == "[" else step for step in steps_of(path)])
+
+
 def prefixes(path: str) -> tuple[str, str]:
     """How the paths of all that is in a value begin."""
     return f"{path}.", f"{path}["
@@ -81,6 +87,18 @@ class Shape:
             inner = [inner for option in self._options for inner in _element_types(option)]
             self._element = Shape(Union[tuple(inner)]) if inner else ANYTHING  # noqa: UP007 - made at run time
         return self._element
+
+    def behind(self, key: str) -> Shape:
+        """Return the shape of the member with this key."""
+        return self._field(key)[1]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The texts that a `Literal` lists; none where others may stand there as well."""
+        listed = [option for option in self._options if get_origin(option) is Literal]
+        others = [option for option in self._options if option not in (*listed, types.NoneType)]
+        found = [text for option in listed for text in get_args(option) if isinstance(text, str)]
+        return () if others else tuple(found)
 
     def _field(self, key: str) -> tuple[str, Shape]:
         for option in self._options:

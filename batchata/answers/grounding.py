@@ -1,4 +1,4 @@
-"""Whether a cited text stands in its source at the place that is named."""
+"""Return whether a cited text stands in its source at the place that is named."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
-
-import msgspec
 
 from batchata.answers.answer import Citation
 from batchata.answers.normalize import fold
@@ -67,8 +65,8 @@ class Sources:
     search_results: Sequence[Source | None] = field(default=())
 
 
-def grounded(citation: Citation, sources: Sources) -> Citation:
-    """Set the citation's `grounded`.
+def is_grounded(citation: Citation, sources: Sources) -> bool | None:
+    """Return whether the cited text stands where it is said to; None where that cannot be told.
 
     Characters have to be the cited text, and pages or blocks to hold it, but for soft hyphens, marks of
     direction, case, compatible forms of characters, and white space, which only between two digits counts.
@@ -76,9 +74,8 @@ def grounded(citation: Citation, sources: Sources) -> Citation:
     """
     place = _named_place(citation, sources)
     if place is None or not citation.cited_text.strip():
-        return citation
-    is_there = _is_there(citation, *place)
-    return citation if is_there is None else msgspec.structs.replace(citation, grounded=is_there)
+        return None
+    return _is_there(citation, *place)
 
 
 def _is_there(citation: Citation, source: Source, first: int, end: int) -> bool | None:
@@ -147,5 +144,5 @@ def _parted(text: str) -> str:
 
 
 def _is_unparted(text: str) -> bool:
-    """Whether the text has no number that could have been two."""
+    """Return whether the text has no number that could have been two."""
     return _DIGITS.search(text) is None

@@ -9,7 +9,15 @@ import msgspec
 import pydantic
 from msgspec.structs import replace
 
-from batchata.answers.answer import Block, Citation, calls_as_text, has_calls, joined_text, with_calls
+from batchata.answers.answer import (
+    Block,
+    Citation,
+    Unasked,
+    calls_as_text,
+    has_calls,
+    joined_text,
+    with_calls,
+)
 from batchata.answers.citations import (
     UNMATCHED,
     Cited,
@@ -23,9 +31,10 @@ from batchata.answers.citations import (
 )
 from batchata.answers.expected_shape import names_fields
 from batchata.answers.field_paths import shape_of
-from batchata.answers.grounding import Sources, grounded
+from batchata.answers.grounding import Sources, is_grounded
 from batchata.answers.parsing import Parsed, UnreadableAnswer, parse, parse_taken
 from batchata.answers.prose_citations import by_mention
+from batchata.answers.supports import Verdict, Verdicts
 from batchata.core.values import RequestError
 
 type Result = pydantic.BaseModel | dict[str, Any] | str | None
@@ -48,13 +57,23 @@ class Reading(msgspec.Struct, frozen=True):
     citations: Citations
     error: RequestError | None = None
 
-    def grounded_in(self, sources: Sources) -> Reading:
-        """Return the reading with `grounded` set on each citation."""
+    def checked_in(self, sources: Sources | None) -> Reading:
+        """Return the reading with `grounded` and `supports` set; without sources only the latter."""
         if isinstance(self.citations, list):
-            return replace(self, citations=[grounded(citation, sources) for citation in self.citations])
-        fields = (self.citations or {}).items()
-        told = {path: [grounded(citation, sources) for citation in found] for path, found in fields}
+            return replace(self, citations=[_told(citation, sources, None) for citation in self.citations])
+        told: dict[str, list[Citation]] = {}
+        for path, found in (self.citations or {}).items():
+            verdicts = Verdicts(self.result, path, found)
+            told[path] = [_told(cited, sources, Verdict(verdicts, n)) for n, cited in enumerate(found)]
         return replace(self, citations=told)
+
+
+def _told(citation: Citation, sources: Sources | None, supports: Unasked | None) -> Citation:
+    is_there = None if sources is None else is_grounded(citation, sources)
+    return _with(citation, grounded=is_there, supports=supports)
+
+
+_with = msgspec.structs.replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +135,7 @@ class Reader:
         return self._cited(said, cited, text, found)
 
     def _is_meant(self, blocks: list[Block]) -> bool:
-        """Whether the input of a call has fields of the response model."""
+        """Return whether the input of a call has fields of the response model."""
         assert self.response_model is not None
         inputs = [block.input for block in blocks if block.type == "tool_use"]
         return any(names_fields(given, self.response_model) for given in inputs)

@@ -202,10 +202,10 @@ def _read(outcome: OutcomeRecorded, line: bytes, dialect: Dialect, reader: Reade
 
 
 def _grounded(log: Log, run: Run, index: int, reading: Reading, dialect: Dialect) -> Reading:
-    """Return the reading whose citations say whether they stand in what was sent."""
+    """Return the reading whose citations say whether they stand in what was sent and support their values."""
     assert run.started is not None
     (body,) = log.bodies(run.started.run_id, [run.input_body(index)])
-    return reading if body is None else reading.grounded_in(dialect.sources(body))
+    return reading.checked_in(None if body is None else dialect.sources(body))
 
 
 def _status(run: Run, index: int) -> Status:

@@ -17,7 +17,7 @@ from fpdf import FPDF
 from batchata import BatchManager, Citation, load_results_from_disk
 from batchata.answers.answer import Block
 from batchata.answers.citations import of_blocks
-from batchata.answers.grounding import Blocks, Characters, Sources, grounded
+from batchata.answers.grounding import Blocks, Characters, Sources, is_grounded
 from batchata.inputs.pdf_pages import PdfText
 from batchata.providers.anthropic.files import sources_of
 from batchata.sandbox import Answer, Request, Sandbox
@@ -218,7 +218,7 @@ def test_recorded_citations_stand_in_what_was_sent(recordings: Any, shared: Path
                 asked = _with_data(asked, data)
         sources = sources_of(asked.encode())
         for citation in _citations(answer):
-            told = grounded(citation, sources).grounded
+            told = is_grounded(citation, sources)
             if sources.documents or sources.search_results:
                 assert told is True, (name, citation)
                 checked[citation.type] = checked.get(citation.type, 0) + 1
@@ -244,18 +244,18 @@ def test_recorded_citations_stand_on_their_pages(recordings: Any, shared: Path, 
     sources = sources_of(json.dumps(body).encode())
     found = [msgspec.structs.replace(citation, document_index=0) for citation in _citations(answer)]
     assert found
-    assert all(grounded(citation, sources).grounded for citation in found)
+    assert all(is_grounded(citation, sources) for citation in found)
     moved = [
         msgspec.structs.replace(c, start_page_number=c.end_page_number, end_page_number=c.end_page_number + 1)
         for c in found
     ]
-    assert not any(grounded(citation, sources).grounded for citation in moved)
+    assert not any(is_grounded(citation, sources) for citation in moved)
 
 
 def test_an_answer_without_sources_stays_untold() -> None:
     """Nothing is claimed of what cannot be looked up."""
     citation = Citation("char_location", "x", 0, start_char_index=0, end_char_index=1)
-    assert grounded(citation, Sources()) == citation
+    assert is_grounded(citation, Sources()) is None
 
 
 def _citations(answer: dict[str, Any]) -> list[Citation]:
@@ -284,7 +284,7 @@ def said_of(text: str, page: str) -> bool | None:
         "end_content_block_index": 1,
     }
     citation = Citation(type="content_block_location", cited_text=text, **place)
-    return grounded(citation, Sources([Blocks([page])])).grounded
+    return is_grounded(citation, Sources([Blocks([page])]))
 
 
 @pytest.mark.parametrize("mark", "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -328,7 +328,7 @@ def test_white_space_between_digits_parts_numbers_in_characters_too() -> None:
     place: dict[str, Any] = {"document_index": 0, "start_char_index": 0, "end_char_index": 7}
     for cited_text, found in (("463500", False), ("46 3500", True)):
         citation = Citation(type="char_location", cited_text=cited_text, **place)
-        assert grounded(citation, Sources([Characters(text)])).grounded is found
+        assert is_grounded(citation, Sources([Characters(text)])) is found
 
 
 def form(value: str, text: str = "First Name") -> bytes:
@@ -373,14 +373,14 @@ def form(value: str, text: str = "First Name") -> bytes:
 def test_values_that_are_filled_into_fields_are_found(cited_text: str, found: bool | None) -> None:
     """PDFium's text of a page is without them; where they stand among its text, nobody knows."""
     sources = Sources([PdfText(form("Alice"))])
-    assert grounded(page_cited(cited_text), sources).grounded is found
+    assert is_grounded(page_cited(cited_text), sources) is found
 
 
 def test_a_filled_field_is_found_on_a_page_without_text() -> None:
     """On a scan only what is filled in can be told."""
     sources = Sources([PdfText(form("Alice", text=""))])
-    assert grounded(page_cited("Alice"), sources).grounded is True
-    assert grounded(page_cited("Bob"), sources).grounded is None
+    assert is_grounded(page_cited("Alice"), sources) is True
+    assert is_grounded(page_cited("Bob"), sources) is None
 
 
 def test_a_real_filled_form(shared: Path) -> None:
@@ -389,8 +389,8 @@ def test_a_real_filled_form(shared: Path) -> None:
     if not path.exists():
         pytest.skip("the shared cases are not here")
     sources = Sources([PdfText(path.read_bytes())])
-    assert grounded(page_cited("Alice"), sources).grounded is True
-    assert grounded(page_cited("Mallory"), sources).grounded is False
+    assert is_grounded(page_cited("Alice"), sources) is True
+    assert is_grounded(page_cited("Mallory"), sources) is False
 
 
 def test_citations_of_one_page_cost_little_more_than_one() -> None:

@@ -1,0 +1,292 @@
+"""Whether a passage states a text: a name, an identifier or a word of an enum, however it is set in print."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from batchata.answers.normalize import fold
+
+_KEPT = 256  # passages
+_IDENTIFIER = 6  # so many letters and digits may be parted by blanks, and are still one
+_COMPOSED = 8  # words from which on a text may be put together from what the passage says
+_FEW = 3  # words of a name
+_MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0640]")
+_LETTERS = str.maketrans(
+    {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"}
+)
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa"})
+_BROKEN = re.compile(r"[\x02\u00ad]\s*")  # a hyphen that only the end of a line made
+_DOTTED = re.compile(r"\d{1,4}(?:\.\d{3}){2,}(?![\d.,]\d)|(?:\d\d\.){3,}\d\d")
+# With the vowel signs of Indic scripts, which are no letters to Python.
+_LETTER = (
+    r"[^\W_\u0964\u0965]|[\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ebc\u1000-\u109f\u1780-\u17d3]"
+)
+_TOKEN = re.compile(
+    rf"(?:(?<![^\s(])-\d+(?:[.,']\d+)*|(?<![\w.,])\d+(?:[.,']\d+)+)(?![^\W\d_])|(?:{_LETTER})+(?:\+\+|\#)?"
+    r"|[$\u00a2-\u00a5\u20a0-\u20cf%]"
+)
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_a-zA-Z\d]+")
+_ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?(?=[^\s]+\.)|/$", re.IGNORECASE)
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_HANGUL = re.compile(r"[\uac00-\ud7a3]")
+_NO = re.compile(
+    r"\b(?:not|no|non|never|without|isn't|aren't|kein\w*|nicht|ohne|ne|pas|sans|sin|senza|niet|geen|não|nem|nie|inte"
+    r"|ikke|не|нет)\W+(?:\w+\W+)?$"
+)
+_FORMS = (
+    "ltd limited inc llc llp lp plc corp co company gmbh ag kg ug se sa sas sarl srl spa bv nv oy ab as aps"
+    " pty kk the and of de la le von van und et y"
+)
+_IN_MANY = frozenset(_FORMS.split())  # what many names have
+
+
+class Words(NamedTuple):
+    """A text as it is compared: its words without what parts them.
+
+    `starts` and `ends` are where words begin and end in `text`; `parted` says of each start what stands
+    before it: "" for signs without white space and for a hyphen at the end of a line, else a blank or point.
+    """
+
+    text: str
+    starts: dict[int, str]
+    ends: frozenset[int]
+    words: tuple[str, ...]
+
+
+@lru_cache(maxsize=_KEPT)
+def words_of(text: str) -> Words:
+    """Return the words of a text by their normal forms."""
+    return _words(_plain(text))
+
+
+def states_text(value: str, passage: str, choices: Sequence[str] = ()) -> bool | None:
+    """Whether a passage states a text; `choices` are what may stand in the field."""
+    said = words_of(passage)
+    forms = _forms(value, choices)
+    found = [_stands(form, said) for form in forms]
+    if True in found:
+        if choices:
+            return _is_chosen(value, passage, choices)
+        return True if _is_safe_case(value, passage) else None
+    if None in found:
+        return None
+    if choices:
+        others = [other for other in choices if other != value]
+        is_another = any(_stands(form, said) for other in others for form in _forms(other, choices))
+        return False if is_another else None
+    return _unless_composed(value, forms[0], said) if forms else None
+
+
+def _forms(value: str, choices: Sequence[str]) -> list[Words]:
+    """Return the value in the ways in which it may be written."""
+    plain = _words(_plain(_ADDRESS.sub("", value)))
+    found = [plain] if plain.text else []
+    expanded = fold(value).translate(_UMLAUTS)
+    if expanded != fold(value):
+        found.append(_words(_plain(expanded)))
+    if choices and len(parts := _PARTS.findall(value)) > 1:
+        found.append(_words(_plain(" ".join(parts))))
+    return found
+
+
+def _plain(text: str) -> str:
+    text = _BROKEN.sub("", text)
+    text = re.sub(r"(?<=[^\W\d_])-[ \t]*\r?\n\s*(?=[^\W\d_])", "-", text)
+    folded = fold(text)
+    if not folded.isascii():
+        bare = _MARKS.sub("", unicodedata.normalize("NFKD", folded))
+        folded = unicodedata.normalize("NFC", bare).translate(_LETTERS)
+    return _DOTTED.sub(lambda found: found[0].replace(".", ""), folded)
+
+
+def _words(text: str) -> Words:
+    squeezed: list[str] = []
+    starts: dict[int, str] = {}
+    ends: list[int] = []
+    at, last = 0, 0
+    for found in _TOKEN.finditer(text):
+        word = _number(found[0]) if not found[0].isalnum() and any(map(str.isdigit, found[0])) else found[0]
+        between = text[last : found.start()]
+        starts[at] = " " if " " in between else between if between in (".", ",") else ""
+        squeezed.append(word)
+        at += len(word)
+        ends.append(at)
+        last = found.end()
+    return Words("".join(squeezed), starts, frozenset(ends), tuple(squeezed))
+
+
+def _number(word: str) -> str:
+    """Write a number with its decimals behind a point, and its thousands without anything between."""
+    sign, digits = ("-", word[1:]) if word[0] == "-" else ("", word)
+    digits = digits.replace("'", "")
+    marks = [mark for mark in digits if not mark.isdigit()]
+    if not marks:
+        return sign + digits
+    last = marks[-1]
+    if marks.count(last) > 1:
+        return sign + re.sub(r"\D", "", digits)
+    whole, fraction = digits.rsplit(last, 1)
+    if len(fraction) == 3 and len(marks) == 1 and last == "," and whole != "0":
+        return sign + whole + fraction
+    return sign + re.sub(r"\D", "", whole) + "." + fraction
+
+
+def _stands(value: Words, said: Words) -> bool | None:
+    """Return whether the words stand there in a row; None where that depends on how they are parted."""
+    at = said.text.find(value.text)
+    is_weak = False
+    while value.text and at >= 0:
+        found = _at(value, said, at)
+        if found:
+            return True
+        is_weak = is_weak or found is None
+        at = said.text.find(value.text, at + 1)
+    return None if is_weak else False
+
+
+def _at(value: Words, said: Words, at: int) -> bool | None:
+    end = at + len(value.text)
+    bounds = (_is_bound(said, at, value.text), _is_bound(said, end, value.text, is_end=True))
+    if False in bounds:
+        return False
+    inner = [place for place in said.starts if at < place < end]
+    joined = [place for place in inner if place - at not in value.starts]
+    if any(not _may_join(value.text, said, place) for place in joined):
+        return False
+    own = [place for place in value.starts if place and at + place not in said.starts]
+    if own and value.text.isdigit() and len(value.text) < _IDENTIFIER:
+        return False
+    is_open = any(said.starts[place] == " " for place in joined) and _goes_on(said, at, end)
+    return None if None in bounds or is_open else True
+
+
+def _goes_on(said: Words, at: int, end: int) -> bool:
+    """Return whether groups of digits before or behind may belong to a number that is written in groups."""
+    behind = said.starts.get(end) == " " and said.text[end].isdigit()
+    return behind or (
+        at > 0 and said.starts.get(at) == " " and said.text[at - 1].isdigit() and said.text[at].isdigit()
+    )
+
+
+def _may_join(text: str, said: Words, place: int) -> bool:
+    """Return whether what is one word in the value may stand in two there."""
+    parted = said.starts[place]
+    is_number = text.isdigit()
+    has_digits = any(map(str.isdigit, text))
+    if parted in (".", ",") and said.text[place - 1].isdigit() and said.text[place].isdigit():
+        return False
+    if parted == " " or is_number:
+        return has_digits and len(text) >= _IDENTIFIER and "." not in text
+    return True
+
+
+def _is_bound(said: Words, place: int, text: str, *, is_end: bool = False) -> bool | None:
+    """Return whether a word begins or ends there; None where a script without blanks leaves it open."""
+    if place in (0, len(said.text)):
+        return True
+    if place in said.ends if is_end else place in said.starts:
+        return _is_free(said, place, text)
+    inside, outside = (place - 1, place) if is_end else (place, place - 1)
+    own, other = said.text[inside], said.text[outside]
+    if is_end and _HANGUL.match(own) and _HANGUL.match(other):
+        return True if len(text) > 1 else None  # particles follow at once
+    if not (_UNSPACED.match(own) or _UNSPACED.match(other)):
+        return False
+    if own.isdigit() and other.isdigit():
+        return False
+    if bool(_HAN.match(own)) == bool(_HAN.match(other)):
+        return True if len(text) > _FEW - 1 else None
+    return True
+
+
+def _is_free(said: Words, place: int, text: str) -> bool:
+    """Return whether the place parts words; signs within a date, a range or a code do not part its digits."""
+    is_short = text.isdigit() and len(text) < 4
+    parted = said.starts.get(place, " ")
+    return not (is_short and parted != " " and said.text[place - 1].isdigit() and said.text[place].isdigit())
+
+
+def _is_safe_case(value: str, passage: str) -> bool:
+    """Words of a few letters are other words in other cases: US and us, IT and it."""
+    if len(value) > _FEW or not value.isalpha() or value in passage:
+        return True
+    return (
+        len(value) == _FEW
+        and not (value.isupper() and value not in passage.upper().split())
+        and not value.isupper()
+    )
+
+
+def _is_chosen(value: str, passage: str, choices: Sequence[str]) -> bool | None:
+    """Return whether the passage says this choice, and no longer one that holds it, nor its contrary."""
+    said = words_of(passage)
+    own = _forms(value, choices)
+    for other in choices:
+        if other == value:
+            continue
+        for form in _forms(other, choices):
+            holds = any(mine.text in form.text and mine.text != form.text for mine in own)
+            if holds and _stands(form, said):
+                return False
+    folded = _plain(passage)
+    places = [found.start() for mine in own for found in re.finditer(re.escape(mine.words[0]), folded)]
+    return None if any(_NO.search(folded[:place]) for place in places) else True
+
+
+def _unless_composed(value: str, own: Words, said: Words) -> bool | None:
+    """Return False for a name or identifier that is not there, None for what may be composed."""
+    words = [word for word in own.words if word not in _IN_MANY]
+    if not words or not said.words:
+        return None
+    missing = [word for word in words if not _has_like(word, said)]
+    numbers = [word for word in missing if any(map(str.isdigit, word))]
+    if len(own.words) >= _COMPOSED:
+        return None
+    if numbers:
+        return False if not _is_tail(own, said) else None
+    if not missing or _is_of_other_script(own.text, said.text):
+        return None
+    if len(words) <= _FEW or 2 * len(missing) > len(words):
+        return False if _is_name(value) else None
+    return None
+
+
+def _has_like(word: str, said: Words) -> bool:
+    """Return whether the word, an abbreviation of it or one that it abbreviates is there."""
+    if word in said.words or f"-{word}" in said.words:
+        return True
+    if any(map(str.isdigit, word)):
+        return False
+    return any(
+        other.startswith(word) if len(word) < len(other) else word.startswith(other) and len(other) > 1
+        for other in said.words
+        if other.isalpha()
+        and (min(len(word), len(other)) >= _FEW or (other[0] == word[0] and len(other) <= 2))
+    )
+
+
+def _is_tail(own: Words, said: Words) -> bool:
+    """Return whether the passage has the end of a telephone number, or all but its beginning."""
+    digits = re.sub(r"\D", "", own.text)
+    known = re.sub(r"\D", "", said.text)
+    return own.text.isdigit() and len(known) > _IDENTIFIER and digits.endswith(known)
+
+
+def _is_name(value: str) -> bool:
+    """Names and identifiers have capitals or digits; short codes of them stand for longer words."""
+    letters = [sign for sign in value if sign.isalpha()]
+    if value.isupper() and len(letters) <= _FEW:
+        return False
+    return any(sign.isupper() or not (sign.islower() or sign.isupper()) for sign in letters)
+
+
+def _is_of_other_script(own: str, said: str) -> bool:
+    """Return whether one is in Latin letters and the other in none of them."""
+    mine = {unicodedata.name(sign, "?").split()[0] for sign in own if sign.isalpha()}
+    theirs = {unicodedata.name(sign, "?").split()[0] for sign in said if sign.isalpha()}
+    return bool(mine) and bool(theirs) and mine.isdisjoint(theirs)

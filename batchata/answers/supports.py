@@ -1,0 +1,350 @@
+"""Whether a cited passage says the value of the field that it is cited for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+import pydantic
+
+from batchata.answers.answer import Citation
+from batchata.answers.currencies import states_currency, states_currency_of
+from batchata.answers.field_paths import inside, keys_of, shape_of
+from batchata.answers.normalize import fold
+from batchata.answers.numbers_and_dates import meanings
+from batchata.answers.stated_numbers import states_date, states_number
+from batchata.answers.stated_texts import states_text
+from batchata.answers.written_values import TwoReadings, date_in, number_in
+
+_STEP_BEGINS = re.compile(r"[.\[]")
+_SINGLE = frozenset({str, int, float, bool, Decimal, type(None)})
+_LONG = 200  # characters of a value from which on it is a composed text, unless it stands there as it is
+_PARTING = frozenset(".,/-:'(\u2212\u2013")
+_JOINED = re.compile(r"[^\W\d_]\d")  # as in a code
+_CLOCK = re.compile(r"(?<![\d.:])(\d{1,2})[:.h](\d\d)(?::\d\d)? ?([ap])?\.?m?\b")
+
+
+def supports(value: Any, passage: str, choices: Sequence[str] = ()) -> bool | None:
+    """Return True where the passage states the value, False where it states another or nothing of the kind.
+
+    None where that cannot be told: booleans, composed texts, what has two readings. `choices` are the texts
+    that may stand in the field, where they are listed.
+    """
+    if not choices and _is_plain_to_see(value, passage):
+        return True
+    if not passage or passage.isspace():
+        return None
+    match value:
+        case bool() | None | list() | tuple() | set() | frozenset() | Mapping() | pydantic.BaseModel():
+            return None
+        case Enum():
+            return _supports_enum(value, passage)
+        case str():
+            return _supports_text(value, passage, choices)
+        case int() | float() | Decimal():
+            return _supports_number(value, passage)
+        case _:
+            is_moment = type(value).__module__ == "datetime"
+            return _supports_moment(value, passage) if is_moment else states_text(str(value), passage)
+
+
+def _supports_number(value: float | Decimal, passage: str) -> bool | None:
+    number = value if isinstance(value, Decimal) else Decimal(repr(value))
+    return states_number(number, passage) if number.is_finite() else None
+
+
+def _is_plain_to_see(value: Any, passage: str) -> bool:
+    """Return whether the value stands there as print has it most often, which is quickly seen."""
+    kind = type(value)
+    if kind is str:
+        return _stands_alone(value, passage)
+    if kind is float:
+        written = f"{value:,.2f}"
+        return passage.endswith(written) and round(value, 2) == value and _ends_freely(passage, written)
+    if kind is int:
+        written = str(value)
+        return passage.endswith(written) and _ends_freely(passage, written)
+    if kind.__module__ == "datetime" and kind.__name__ == "date":
+        day, year = value.day, value.year
+        month = _MONTHS[value.month - 1]
+        return passage.endswith((value.isoformat(), f" {day} {month} {year}", f" {month} {day}, {year}"))
+    return False
+
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_SIGNS = frozenset("-(\u2212\u2013\u2014")
+
+
+def _ends_freely(passage: str, written: str) -> bool:
+    """Return whether nothing stands before the number that makes another one of it."""
+    at = len(passage) - len(written)
+    if at and passage[at - 1] in "$€£":
+        at -= 1
+    if at == 0:
+        return True
+    if passage[at - 1] not in " \n":
+        return False
+    before = passage[at - 2 : at - 1]
+    return not (before in _SIGNS or before.isspace() or before.isdigit())
+
+
+class Verdicts:
+    """What the passages of the citations of one value say of it, found out when first asked for.
+
+    Where only all of them together state the value, none of them contradicts it.
+    """
+
+    __slots__ = ("_citations", "_path", "_result", "_said")
+
+    def __init__(self, result: Any, path: str, citations: Sequence[Citation]) -> None:
+        self._result = result
+        self._path = path
+        self._citations = citations
+        self._said: list[bool | None] | None = None
+
+    def said(self) -> list[bool | None]:
+        """For each citation, in order."""
+        if self._said is None:
+            self._said = _support_of(self._result, self._path, self._citations)
+        return self._said
+
+
+class Verdict:
+    """One of them, equal to what it will say."""
+
+    __slots__ = ("_number", "_verdicts")
+
+    def __init__(self, verdicts: Verdicts, number: int) -> None:
+        self._verdicts = verdicts
+        self._number = number
+
+    def told(self) -> bool | None:
+        """See `Unasked`."""
+        return self._verdicts.said()[self._number]
+
+    def __eq__(self, other: object) -> bool:
+        return self.told() is (other.told() if isinstance(other, Verdict) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.told())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _itself, (self.told(),)
+
+
+def _itself(said: bool | None) -> bool | None:
+    return said
+
+
+def _support_of(result: Any, path: str, citations: Sequence[Citation]) -> list[bool | None]:
+    value = value_at(result, path)
+    if value is None or value is True or value is False:
+        return [None] * len(citations)
+    choices = choices_at(_kind(result), path) if type(value) is str else ()
+    said = [supports(value, citation.cited_text, choices) for citation in citations]
+    if len(said) > 1 and False in said and True not in said:
+        together = "\n".join([citation.cited_text for citation in citations])
+        if supports(value, together, choices):
+            return [None] * len(said)
+    return said
+
+
+def unsupported(citations: Mapping[str, Sequence[Citation]]) -> list[str]:
+    """Return the paths of values that at least one passage contradicts, and none supports."""
+    found = {path: [citation.supports for citation in cited] for path, cited in citations.items()}
+    return [path for path, said in found.items() if False in said and True not in said]
+
+
+def uncited(result: Any, citations: Mapping[str, Sequence[Citation]]) -> list[str]:
+    """Return the paths of values that no citation is given for; what is empty needs none."""
+    cited = set(citations)
+    above = {path[: place.start()] for path in cited for place in _STEP_BEGINS.finditer(path)}
+    return [path for path in _leaves(result, "", cited) if path not in above]
+
+
+def _leaves(value: Any, path: str, cited: set[str]) -> Iterator[str]:
+    """Yield the paths of single values, without what is cited by itself or with all around it."""
+    if value is None or value == "" or path in cited:
+        return
+    for key, inner in _members(value):
+        yield from _leaves(inner, inside(path, key), cited)
+    is_empty_set = isinstance(value, set | frozenset) and not value
+    if path and not is_empty_set and not isinstance(value, pydantic.BaseModel | Mapping | list | tuple):
+        yield path
+
+
+def _members(value: Any) -> Iterator[tuple[str | int, Any]]:
+    match value:
+        case pydantic.RootModel():
+            yield from _members(value.root)
+        case pydantic.BaseModel():
+            yield from value.__dict__.items()
+            yield from (value.__pydantic_extra__ or {}).items()
+        case Mapping():
+            yield from ((str(getattr(key, "value", key)), inner) for key, inner in value.items())
+        case list() | tuple():
+            yield from enumerate(value)
+
+
+def value_at(result: Any, path: str) -> Any:
+    """Return the value at a path of a result; None where there is none."""
+    for key in keys_of(path):
+        step = _step_into(_kind(result))
+        result = None if step is None else step(result, key)
+    if result.__class__ in _SINGLE or not isinstance(result, pydantic.RootModel):
+        return result
+    return result.root
+
+
+_kind: Callable[[Any], Any] = type
+
+
+@lru_cache(maxsize=1_024)
+def _step_into(kind: Any) -> Callable[[Any, Any], Any] | None:
+    """How a member of such a value is reached: to ask for the kind of each value takes longer."""
+    if issubclass(kind, pydantic.RootModel):
+        return lambda value, key: (_step_into(_kind(value.root)) or _nothing)(value.root, key)
+    if issubclass(kind, pydantic.BaseModel):
+        return _field_of
+    if issubclass(kind, Mapping):
+        return lambda value, key: _member(value, str(key))
+    if issubclass(kind, list | tuple):
+        return lambda value, key: value[key] if isinstance(key, int) and key < len(value) else None
+    if hasattr(kind, "__dataclass_fields__"):
+        return lambda value, key: getattr(value, str(key), None)
+    return None
+
+
+def _nothing(value: Any, key: Any) -> None:
+    """Return nothing: a single value has no members."""
+
+
+def _field_of(value: pydantic.BaseModel, key: str) -> Any:
+    if key in value.__dict__:
+        return value.__dict__[key]
+    return (value.__pydantic_extra__ or {}).get(key)
+
+
+def _member(mapping: Mapping[Any, Any], key: str) -> Any:
+    if key in mapping:
+        return mapping[key]
+    return next((value for own, value in mapping.items() if str(getattr(own, "value", own)) == key), None)
+
+
+@lru_cache(maxsize=4_096)
+def choices_at(model: Any, path: str) -> tuple[str, ...]:
+    """Return the texts that may stand at a path, where the type of the field lists them."""
+    shape = shape_of(model)
+    for key in keys_of(path):
+        shape = shape.element if isinstance(key, int) else shape.behind(key)
+    return shape.choices
+
+
+def _supports_enum(value: Enum, passage: str) -> bool | None:
+    if not isinstance(value.value, str):
+        found = supports(value.value, passage)
+        names = [member.name for member in type(value)]
+        return found or states_text(value.name, passage, names)
+    members = [member.value for member in type(value) if isinstance(member.value, str)]
+    said = _supports_text(value.value, passage, members)
+    if said is None and len(value.name) > 2 and fold(value.name) != fold(value.value):
+        return states_text(value.name, passage, [member.name for member in type(value)])
+    return said
+
+
+def _supports_text(value: str, passage: str, choices: Sequence[str]) -> bool | None:
+    if not value.strip() or len(value) > _LONG:
+        return None
+    if choices:
+        return states_text(value, passage, choices)
+    if (currency := states_currency(value, passage)) is not None:
+        return currency
+    if any(map(str.isdigit, value)):
+        return _states_figures(value, passage)
+    return states_text(value, passage)
+
+
+def _stands_alone(value: str, passage: str) -> bool:
+    """Return whether the value is written there as it is, and not as a part of a longer word or number."""
+    at = passage.find(value)
+    if at < 0 or not value:
+        return False
+    first, last = value[0], value[-1]
+    before, behind = passage[at - 1 : at] if at else "", passage[at + len(value) : at + len(value) + 2]
+    if before and (before.isalnum() if first.isalnum() else False):
+        return False
+    if behind and last.isalnum() and behind[0].isalnum():
+        return False
+    if not value.isascii() and (behind or before) and not (first.isascii() and last.isascii()):
+        return (
+            (not before or before.isspace()) and (not behind or not behind[0].isalnum()) and _is_bare(behind)
+        )
+    if first.isdigit() and before and before in _PARTING:
+        return False
+    if not last.isdigit():
+        return _is_bare(behind)
+    return not behind or behind in (".", ",", ";") or behind[0] == "\n"
+
+
+def _is_bare(behind: str) -> bool:
+    """Whether no sign follows that belongs to the letter before it."""
+    return not behind or behind[0].isspace() or behind[0].isascii()
+
+
+def _states_figures(value: str, passage: str) -> bool | None:
+    """Compare a text with digits: an amount, a date or an identifier."""
+    said = states_text(value, passage)
+    folded = fold(value).strip(" .,;:")
+    meant = meanings(folded)
+    is_code = value.isdigit() and (value[0] == "0" or len(value) > 9)
+    if any(isinstance(meaning, tuple) for meaning in meant) and not value.isdigit():
+        return said or _states_day(value, passage, len(meant))
+    try:
+        number = number_in(value, percents=True)
+    except TwoReadings:
+        return said or None
+    if number is None or is_code or (said and (value.isdigit() or _JOINED.search(value))):
+        return said
+    return _states_amount(value, Decimal(number), passage)
+
+
+def _states_day(value: str, passage: str, readings: int) -> bool | None:
+    day = date_in(value)
+    if day is None or readings > 1:
+        return None
+    year, month, number = map(int, day.split("-"))
+    return states_date((year, month, number), passage)
+
+
+def _states_amount(value: str, number: Decimal, passage: str) -> bool | None:
+    said = states_number(number, passage)
+    if said and "%" in value and "%" not in passage and "ercent" not in passage and "rozent" not in passage:
+        return None
+    return states_currency_of(value, number, passage) if said else said
+
+
+def _supports_moment(value: Any, passage: str) -> bool | None:
+    """Compare a date, a time or both; of a duration nothing can be told."""
+    day = (value.year, value.month, value.day) if hasattr(value, "year") else None
+    clock = (value.hour, value.minute) if hasattr(value, "hour") else None
+    if day is None:
+        return None if clock is None else _states_time(clock, passage)
+    is_that_day = states_date(day, passage)
+    if not is_that_day or clock in (None, (0, 0)):
+        return is_that_day
+    return True if _states_time(clock, passage) else None
+
+
+def _states_time(clock: tuple[int, int], passage: str) -> bool | None:
+    for found in _CLOCK.finditer(fold(passage)):
+        hour = int(found[1]) % 12 + 12 * (found[3] == "p") if found[3] else int(found[1])
+        if (hour, int(found[2])) == clock:
+            return True
+    return None

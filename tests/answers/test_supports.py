@@ -1,0 +1,182 @@
+"""Whether a passage says the value that it is cited for."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Literal
+
+import msgspec
+import pydantic
+import pytest
+
+from batchata.answers.answer import Block, Citation
+from batchata.answers.grounding import Sources
+from batchata.answers.reader import Reader
+from batchata.answers.supports import supports, uncited, unsupported
+
+
+class Status(Enum):
+    PAST_DUE = "past_due"
+    PAID = "paid"
+    PARTLY = "partially_paid"
+    UNPAID = "unpaid"
+
+
+class Line(pydantic.BaseModel):
+    price: Decimal
+
+
+class Invoice(pydantic.BaseModel):
+    vendor: str
+    total: Decimal
+    due: date | None = None
+    paid: bool = False
+    terms: Literal["net 30", "net 60"] | None = None
+    lines: list[Line] = []
+    note: str = ""
+    extra: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(
+    ("value", "passage", "said"),
+    [
+        (9999.99, "Total: $1,200.00", False),
+        (1200.0, "Total: $1,200.00", True),
+        (1200, "see the attached schedule", False),
+        (3, "apples, pears and plums", None),
+        (Decimal(1234), "Gesamt: 1.234 €", True),
+        (Decimal("1.234"), "1,234", None),
+        (Decimal(1200), "(1,200.00)", None),
+        (Decimal("1.2"), "1.2 million", None),
+        (15, "a share of 0.15", False),
+        (16, "iPad 16GB", True),
+        (20, "10-20", None),
+        (2024, "on March 4, 2024", True),
+        (4, "on March 4, 2024", None),
+        (date(2024, 4, 3), "03/04/2024", None),
+        (date(2024, 3, 4), "03/04/2024", None),
+        (date(2024, 3, 4), "03/04/2024 - 03/31/2024", True),
+        (date(2024, 4, 3), "03/04/2024 - 03/31/2024", False),
+        (date(2024, 3, 4), "03.04.2024", False),
+        (date(2024, 3, 1), "March 2024", None),
+        (date(1985, 4, 3), "geboren 03.04.85", True),
+        (datetime(2024, 3, 4, 10, 30, tzinfo=UTC), "4 March 2024, 10:30", True),
+        (datetime(2024, 3, 4, 10, 30, tzinfo=UTC), "4 March 2024", None),
+        ("$1,200.00", "USD 1200", True),
+        ("€1,200.00", "$1,200.00", False),
+        ("$1,200.00", "Total 1,200.00", None),
+        ("USD", "$1,200.00", True),
+        ("USD", "1.200 EUR", False),
+        ("Globex", "Vendor: Acme Ltd", False),
+        ("Brightwater", "Bright-\nwater Ltd", True),
+        ("Müller", "MUELLER & Co", True),
+        ("BE0123456789", "BE 0123.456.789", True),
+        ("BW-1098", "BW-10982", False),
+        ("1250", "12.50", False),
+        ("0042", "42", False),
+        ("1.5 kg", "15 kg", False),
+        ("-5 °C", "5 °C", False),
+        ("Net 30 days", "Payment terms: Net 45 days", False),
+        ("US", "contact us", None),
+        ("ALL", "all items", None),
+        ("nowhere", "now here", None),
+        ("कि", "की", False),
+        ("京都", "東京都", None),
+        ("東京都", "住所東京都千代田区", True),
+        ("electricity supply", "Your power usage", None),
+        ("2014-08-03", "August 3, 2014", True),
+        ("http://www.example.com", "see www.example.com for more", True),
+        (True, "yes", None),
+        (None, "nothing", None),
+        (Status.PAST_DUE, "Status: Past due", True),
+        (Status.PAID, "Status: unpaid", False),
+        (Status.PAID, "partially paid", False),
+        (Status.PAID, "not yet paid", None),
+        (Status.PAID, "we thank you", None),
+        ("word " * 60, "word", None),
+        ("", "anything", None),
+        (float("nan"), "nan", None),
+        ("x", " ", None),
+    ],
+)
+def test_a_passage_supports_contradicts_or_leaves_it_open(
+    value: Any, passage: str, said: bool | None
+) -> None:
+    """What has two readings, is composed or may be another notation is open; another value is False."""
+    assert supports(value, passage) is said
+
+
+def _read(*blocks: tuple[str, list[str]]) -> Any:
+    said = [
+        Block("text", text, [Citation("char_location", cites) for cites in c] or None) for text, c in blocks
+    ]
+    return Reader(Invoice, enable_citations=True).read(said, "end_turn").checked_in(None)
+
+
+def test_each_citation_of_a_field_says_whether_it_supports_it() -> None:
+    """Paths by Python names decide which value is meant; what fits no field is open."""
+    reading = _read(
+        ('{"vendor": ', []),
+        ('"Acme"', ["Sold by: ACME"]),
+        (', "total": ', []),
+        ("12.5", ["Total 9.00", "12,50 €"]),
+        (', "lines": [{"price": ', []),
+        ("7", ["7.00 each"]),
+        ('}], "terms": ', []),
+        ('"net 30"', ["net 60 days"]),
+        (', "paid": ', []),
+        ("true", ["PAID"]),
+        ("}", []),
+        (" That is all.", ["so it is"]),
+    )
+    assert reading.error is None
+    said = {path: [c.supports for c in found] for path, found in reading.citations.items()}
+    assert said == {
+        "vendor": [True],
+        "total": [False, True],
+        "lines[0].price": [True],
+        "terms": [False],
+        "paid": [None],
+        "(unmatched)": [None],
+    }
+    assert unsupported(reading.citations) == ["terms"]
+    assert uncited(reading.result, reading.citations) == []
+
+
+def test_passages_that_only_together_state_a_value_do_not_contradict_it() -> None:
+    """A name that two lines of a document share is cited by both."""
+    reading = _read(('{"vendor": ', []), ('"Acme Robotics"', ["Acme", "Robotics"]), (', "total": 1}', []))
+    assert [c.supports for c in reading.citations["vendor"]] == [None, None]
+    assert unsupported(reading.citations) == []
+    assert uncited(reading.result, reading.citations) == ["total", "paid"]
+
+
+def test_what_is_empty_needs_no_citation() -> None:
+    """Defaults that say something do; None, empty texts and empty lists do not."""
+    result = Invoice(vendor="A", total=Decimal(1), lines=[Line(price=Decimal(2))], extra={"a.b": "c"})
+    cited = {"vendor": [Citation()], "lines[0]": [Citation()]}
+    assert uncited(result, cited) == ["total", "paid", 'extra["a.b"]']
+
+
+def test_what_a_citation_supports_is_found_out_once_and_stays_with_it() -> None:
+    """Equal, hashed, copied, sent and written as if it had been known from the beginning."""
+    reading = _read(('{"vendor": ', []), ('"Acme"', ["ACME"]), (', "total": 1}', []))
+    (citation,) = reading.citations["vendor"]
+    known = Citation("char_location", "ACME", supports=True)
+    assert citation == known
+    assert hash(citation) == hash(known)
+    assert pickle.loads(pickle.dumps(citation)) == known
+    assert msgspec.structs.replace(citation, grounded=True).supports is True
+    assert citation.as_dict() == {"type": "char_location", "cited_text": "ACME", "supports": True}
+    assert msgspec.convert({"supports": False}, Citation).supports is False
+
+
+def test_a_text_without_a_model_supports_nothing() -> None:
+    """Its citations are of no field."""
+    reading = Reader(None, enable_citations=True).read([Block("text", "Acme", [Citation("x", "Acme")])], None)
+    (citation,) = reading.checked_in(Sources()).citations or ()
+    assert isinstance(citation, Citation)
+    assert citation.supports is None
