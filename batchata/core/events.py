@@ -242,7 +242,8 @@ class OutcomeRecorded(Event, frozen=True, kw_only=True):
     """What became of one request. `error` is None only where the run's own reader accepted the answer.
 
     `kind` is the provider's word (succeeded, errored, canceled, expired, or one we do not know), "missing",
-    or "refused" where the provider took no batch for this request's sake: `submission_failed` follows.
+    or "refused" where the provider took no batch for this request's sake: `submission_failed` follows. In one
+    job an answer takes the place of an outcome that was none: results may hold both, far apart.
     """
 
     TYPE: ClassVar[str] = "outcome_recorded"

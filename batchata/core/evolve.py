@@ -206,7 +206,7 @@ def _job_abandoned(run: Run, at: int, event: e.JobAbandoned, version: int) -> No
             run.items.attempts[index] = 0
             run.items.mirror(index)
             run.requeued.put(index, 0)
-    job.undecided = {}
+    job.undecided, job.unanswered = {}, {}
 
 
 def _batch_polled(run: Run, at: int, event: e.BatchPolled, version: int) -> None:
@@ -255,6 +255,7 @@ def _schema_route_changed(run: Run, at: int, event: e.SchemaRouteChanged, versio
 
 def _outcome_recorded(run: Run, at: int, event: e.OutcomeRecorded, version: int) -> None:
     job = run.jobs[event.job]
+    _drop_unanswered(job, event.index)
     job.recorded += 1
     if event.body is not None:
         ranges.extend(job.bodies, event.body)
@@ -269,6 +270,20 @@ def _outcome_recorded(run: Run, at: int, event: e.OutcomeRecorded, version: int)
         items.status[event.index] = ItemStatus.UNDECIDED
         items.mirror(event.index)
         job.undecided[event.index] = event.error.kind
+        if event.kind != "succeeded":
+            job.unanswered[event.index] = event.kind
+
+
+def _drop_unanswered(job: Job, index: int) -> None:
+    """Forget an outcome that was no answer: another line of the results says more of the request."""
+    before = job.unanswered.pop(index, None)
+    if before is None:
+        return
+    job.recorded -= 1
+    del job.undecided[index]
+    job.outcomes[before] -= 1
+    if not job.outcomes[before]:
+        del job.outcomes[before]
 
 
 def _stray_outcome_recorded(run: Run, at: int, event: e.StrayOutcomeRecorded, version: int) -> None:
@@ -326,6 +341,9 @@ def _page(run: Run, version: int, page: Page) -> None:
     """Do what `_outcome_recorded` and `_cost_charged` do, for all answers of the page at once."""
     job, items, indexes, body = run.jobs[page.job], run.items, page.index, page.first_body
     count = len(indexes)
+    if job.unanswered:
+        for index in indexes:
+            _drop_unanswered(job, index)
     job.recorded += count
     ranges.extend(job.bodies, body)
     job.bodies[-1] = (job.bodies[-1][0], body + count - 1)
@@ -452,7 +470,7 @@ def _fail_undecided(run: Run, job: Job) -> None:
     for index in job.undecided:
         run.items.status[index] = _FAILED
         run.failed += run.items.mirror(index)
-    job.undecided = {}
+    job.undecided, job.unanswered = {}, {}
 
 
 def _not_sent(run: Run, index: int) -> int:

@@ -151,10 +151,16 @@ class Audit:
         items = self.run.items
         sent = event.index < len(items) and items.job[event.index] == event.job
         sent = sent and event.index not in items.same_as
-        if not sent or items.status[event.index] != ItemStatus.SENT:
+        if not sent or not self._is_awaited(event):
             yield f"item {event.index} has no open request in job {event.job}"
         if event.kind == "succeeded":
             self._uncharged[event.job, event.index] = event.usage
+
+    def _is_awaited(self, event: e.OutcomeRecorded) -> bool:
+        """Whether the request has no outcome yet, or one that is no answer and this is one."""
+        job = self.run.jobs[event.job]
+        is_open = self.run.items.status[event.index] == ItemStatus.SENT
+        return is_open or (event.kind == "succeeded" and event.index in job.unanswered)
 
     def _cost_charged(self, event: e.CostCharged) -> Iterator[str]:
         used = {kind: getattr(event, kind) for kind in Usage.__struct_fields__}

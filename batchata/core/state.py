@@ -108,6 +108,8 @@ class Job:
     bodies: Ranges = field(default_factory=list)  # its result lines, in the order received
     undecided: dict[int, str] = field(default_factory=dict)  # index -> why its answer is no good
     outcomes: dict[str, int] = field(default_factory=dict)
+    # index -> kind of its outcome, where that is no answer: one that follows in the results takes its place
+    unanswered: dict[int, str] = field(default_factory=dict)
 
     def custom_id(self, index: int) -> str:
         """Return the custom id under which item `index` travels in this job."""

@@ -28,6 +28,7 @@ class Collection:
     known: frozenset[str]  # recorded by an earlier, unfinished reading
     seen: set[str] = field(default_factory=set)
     garbled: set[str] = field(default_factory=set)  # expected, with a line that cannot be read
+    unanswered: dict[str, int] = field(default_factory=dict)  # recorded, and not as answered
     strays: list[tuple[str, Outcome]] = field(default_factory=list)
     stray_counts: Counter[str] = field(default_factory=Counter)
 
@@ -40,6 +41,7 @@ class Collection:
             job=job.number,
             expected={custom_id: index for index, custom_id in ids.items() if index in open_},
             known=frozenset(custom_id for index, custom_id in ids.items() if index not in open_),
+            unanswered={ids[index]: index for index in job.unanswered},
         )
 
     def take(self, outcome: Outcome) -> int | None:
@@ -51,6 +53,9 @@ class Collection:
             if named is not None and (name := named[1].decode()) in self.expected:
                 self.garbled.add(name)
             return None
+        if outcome.kind == "succeeded" and custom_id in self.unanswered:
+            self.seen.add(custom_id)  # an answer was paid for, however far behind the line that failed it is
+            return self.unanswered.pop(custom_id)
         if custom_id in self.seen:
             self._stray("repeated", outcome)
             return None
@@ -58,6 +63,8 @@ class Collection:
         index = self.expected.pop(custom_id, None)
         if index is None and custom_id not in self.known:
             self._stray("foreign", outcome)
+        if index is not None and outcome.kind != "succeeded":
+            self.unanswered[custom_id] = index
         return index
 
     def repeat(self, outcome: Outcome) -> None:

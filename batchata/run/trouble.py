@@ -23,7 +23,7 @@ from batchata.errors import (
 )
 from batchata.logs import get_logger
 from batchata.run.record import Collection
-from batchata.text import day
+from batchata.text import day, moment
 
 _logger = get_logger()
 NO_CREDIT = (
@@ -95,12 +95,28 @@ def short(run: Run, job: Job, collection: Collection) -> IncompleteResultsError:
 
 def gone(job: Job) -> BatchNotFoundError:
     """Say that the batch was found neither by id nor in the list for minutes."""
+    said = f"the provider knows no batch {job.batch_id} (job {job.number}), and has not for minutes; "
     return BatchNotFoundError(
-        f"the provider knows no batch {job.batch_id} (job {job.number}), and has not for minutes; "
-        "is the API key one of the workspace in which the run was started? "
-        f"If the batch was deleted, manager.abandon({job.number}) lets its items be sent again",
+        said + (_never_seen(job) if job.polled_at is None else _deleted(job)),
         kind="not_found_error",
         status=404,
+    )
+
+
+def _deleted(job: Job) -> str:
+    return (
+        "is the API key one of the workspace in which the run was started? If the batch was deleted, "
+        f"manager.abandon({job.number}) lets its items be sent, and paid, again"
+    )
+
+
+def _never_seen(job: Job) -> str:
+    """Say what to check where the id is only known from the answer to the creation, which may be wrong."""
+    return (
+        "no call has found it since the answer to its creation named it, so the batch may have another "
+        "id, and be paid for. Look in the Console of the workspace in which the run was started for a batch "
+        f"of {job.request_count} requests created {moment(job.started_at)}. Only if there is none, call "
+        f"manager.abandon({job.number}): it lets these items be sent, and paid, again"
     )
 
 

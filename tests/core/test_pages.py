@@ -18,7 +18,7 @@ from batchata.core.codec import decoder, encode, hot_columns
 from batchata.core.evolve import evolve, fold
 from batchata.core.money import pico_of, pico_text
 from batchata.core.pages import KINDS, MOST_ANSWERS, Entry, Page, expanded, length_of, pack
-from batchata.core.values import Usage
+from batchata.core.values import RequestError, Usage
 
 ITEMS = 12
 UNIT_PRICES = {"input_tokens": "1.5", "output_tokens": "7.5", "cache_read_tokens": "0.15"}
@@ -70,15 +70,19 @@ def answers(*indexes: int, job: int = 0, body: int = 0, **changed: Any) -> list[
 
 
 @settings(max_examples=150, deadline=None)
-@cases(st.lists(pages(), min_size=1, max_size=4), st.booleans(), st.booleans())
+@cases(st.lists(pages(), min_size=1, max_size=4), st.booleans(), st.booleans(), st.booleans())
 def test_a_page_changes_the_state_as_its_events_do(
-    drawn: list[Page], has_copies: bool, has_odd_costs: bool
+    drawn: list[Page], has_copies: bool, has_odd_costs: bool, has_failed: bool
 ) -> None:
     """Folded at once or event by event, the state is the same in every part."""
     added = items_added(0, ITEMS, *([(5, 2), (7, 2), (8, 0)] if has_copies else []))
     begun = [added, *submitted(0, (0, 5)), *submitted(1, (6, ITEMS - 1))]
     if has_odd_costs:
         begun += [charged(0, 1, None), charged(0, 3, "0.0000000000005"), charged(0, 4, "9223372")]
+    if has_failed:
+        error = RequestError(kind="api_error", message="no")
+        shared: dict[str, Any] = {"kind": "errored", "stop_reason": None, "error": error, "usage": None}
+        begun += [e.OutcomeRecorded(job=0, index=index, body=index, **shared) for index in (0, 2)]
     at_once, one_by_one = given(*begun), given(*begun)
     for page in drawn:
         evolve(at_once, at_once.version + 1, START, page)

@@ -211,6 +211,23 @@ def test_an_answer_to_a_create_that_names_another_jobs_batch_is_not_believed(
     assert runs.creates() == 2
 
 
+def test_an_id_that_only_the_creation_named_is_no_reason_to_pay_again(
+    patient: tuple[Runs, list[float]],
+) -> None:
+    """The batch may stand under another id: the advice is to look for it, and to give it up only then."""
+    runs, delay = patient
+    delay[0] = 0.0
+    runs.sandbox.faults = Faults(
+        created_as=[{"id": "msgbatch_of_nobody", "processing_status": "in_progress"}]
+    )
+    made = manager(runs, items_per_job=COUNT, settle_delay=0.01)
+    with pytest.raises(
+        BatchNotFoundError, match=rf"another id.* {COUNT} requests created .*Only if there is"
+    ):
+        made.run()
+    assert (runs.creates(), made.stats()["pending_items"]) == (1, COUNT)
+
+
 def test_a_job_that_cannot_be_collected_does_not_keep_others_from_it(
     patient: tuple[Runs, list[float]],
 ) -> None:

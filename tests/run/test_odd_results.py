@@ -181,3 +181,32 @@ def test_an_answer_counts_whatever_another_line_says_of_its_request(runs: Runs, 
     assert made.run()["completed_items"] == 3
     assert (runs.creates(), made.stats()["stray_outcomes"]) == (1, {"repeated": 1})
     assert verify_log(str(runs.log), None, None, json=False)
+
+
+def far_apart(kind: str) -> Rewriting:
+    """A line that failed, more lines than are recorded together, and the answer to the same request."""
+
+    def rewrite(line: bytes) -> bytes:
+        if ITEM not in line:
+            return line
+        failed = {"custom_id": json.loads(line)["custom_id"], "result": {"type": kind}}
+        between = [{"custom_id": f"foreign-{n}", "result": {"type": kind}} for n in range(1_000)]
+        return b"\n".join([*[json.dumps(value).encode() for value in (failed, *between)], line])
+
+    return rewrite
+
+
+@pytest.mark.parametrize("cut", [-1, 1_002])
+@pytest.mark.parametrize("kind", ["errored", "expired", "strange"])
+def test_an_answer_counts_however_far_behind_the_line_that_failed_it_stands(
+    runs: Runs, kind: str, cut: int
+) -> None:
+    """Also when the download ends between the two, and is read again from its beginning."""
+    runs.sandbox.faults = Faults(rewritten=far_apart(kind), truncate_results=[cut])
+    made = runs.manager(3)
+    assert made.run()["completed_items"] == 3
+    assert runs.creates() == 1
+    assert made.stats()["stray_outcomes"]["foreign"] == 1_000
+    (attempt,) = [item.attempts for item in made.items() if item.index == 1]
+    assert attempt == 1
+    assert verify_log(str(runs.log), None, None, json=False)
