@@ -76,6 +76,14 @@ def ledger_lines(run: Run) -> list[Line]:
     return sorted(lines, key=lambda line: (order[line.kind], line.unit_price, line.source))
 
 
+def unpriced_kinds(run: Run) -> dict[str, int]:
+    """Return how much of each kind was used at an unknown price, where any was."""
+    left = dict(run.usage)
+    for line in ledger_lines(run):
+        left[line.kind] -= line.quantity
+    return {kind: quantity for kind, quantity in left.items() if quantity}
+
+
 def cost_by_kind(run: Run) -> dict[str, Decimal]:
     """Return USD by kind, of what was charged at a known price."""
     costs: dict[str, Decimal] = {}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import starmap
 from typing import Any
 
-from batchata.core.accounts import why_unknown
+from batchata.core.accounts import Line, ledger_lines, unpriced_kinds, why_unknown
 from batchata.core.money import EXACT, plain, quotient
-from batchata.core.state import Job
+from batchata.core.state import Job, Run
 from batchata.replay.console import Paper, aligned, print_json, reading, the_run
 from batchata.replay.status import most_telling
 from batchata.text import JOB_STATUS, clean, number_of, short_kind, usd
-from batchata.views.costs import KINDS, Entry, Ledger, by_model, cost_at, read_ledger
+from batchata.views.costs import KINDS, Entry, Ledger, by_model, read_ledger
 
 
 def runs_json(ledgers: dict[str, Ledger]) -> dict[str, Any]:
@@ -37,10 +38,7 @@ def ledger_json(stream: str, ledger: Ledger) -> dict[str, Any]:
         "left": _amount(ledger.left),
         "total": _entry_json(ledger.total),
         "unused": _entry_json(ledger.unused),
-        "rates": [
-            {**rate._asdict(), "count": count, "cost": _amount(cost_at(rate, count))}
-            for rate, count in ledger.by_rate.items()
-        ],
+        "rates": [*map(_rate_json, _used(run)), *starmap(_unpriced_json, unpriced_kinds(run).items())],
         "jobs": [
             {
                 "job": job.number,
@@ -54,6 +52,24 @@ def ledger_json(stream: str, ledger: Ledger) -> dict[str, Any]:
             for job in run.jobs.values()
         ],
     }
+
+
+def _used(run: Run) -> list[Line]:
+    return [line for line in ledger_lines(run) if line.quantity]
+
+
+def _rate_json(line: Line) -> dict[str, Any]:
+    return {
+        "kind": line.kind,
+        "price": plain(line.unit_price),
+        "source": line.source,
+        "count": line.quantity,
+        "cost": plain(line.amount),
+    }
+
+
+def _unpriced_json(kind: str, count: int) -> dict[str, Any]:
+    return {"kind": kind, "price": None, "source": "", "count": count, "cost": None}
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:
@@ -109,7 +125,7 @@ def _print(stream: str, ledger: Ledger, every_job: bool) -> None:
     if run.completed and run.total_cost is not None:
         each = quotient(run.total_cost, run.completed).quantize(_MILLIONTH, context=EXACT)
         paper.field("per result", f"about {usd(each)}")
-    if ledger.by_rate:
+    if any(run.usage.values()):
         paper.line()
         paper.columns(aligned(_rate_rows(ledger), right=(1, 2, 3)))
     if run.jobs:
@@ -139,10 +155,13 @@ def _reserved(ledger: Ledger) -> str:
 
 
 def _rate_rows(ledger: Ledger) -> list[Sequence[str]]:
+    run = ledger.history.run
     rows: list[Sequence[str]] = [("used", "count", "per million", "cost", "price from")]
-    for rate, tokens in sorted(ledger.by_rate.items(), key=lambda pair: KINDS.index(pair[0].kind)):
-        cost = usd(cost_at(rate, tokens))
-        rows.append((short_kind(rate.kind), f"{tokens:,}", usd(rate.price), cost, clean(rate.source) or "-"))
+    for line in _used(run):
+        price, source = usd(line.unit_price), clean(line.source) or "-"
+        rows.append((short_kind(line.kind), f"{line.quantity:,}", price, usd(line.amount), source))
+    for kind, count in unpriced_kinds(run).items():
+        rows.append((short_kind(kind), f"{count:,}", usd(None), usd(None), "-"))
     return [*rows, ("all tokens", f"{ledger.total.all_tokens:,}", "", usd(ledger.total.known), "")]
 
 

@@ -1,29 +1,19 @@
-"""Add up what a run paid for: by job, by price, and what was paid for unusable answers."""
+"""Add up what a run paid for by job, and for answers that could not be used."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
 
 from batchata.core import events as e
-from batchata.core.accounts import amount_at, room
+from batchata.core.accounts import room
 from batchata.core.money import EXACT, TOKEN_KINDS, amount_of
 from batchata.core.values import Usage
-from batchata.errors import LogError
 from batchata.log.port import Log
 from batchata.views.history import History
 
 KINDS = Usage.__struct_fields__
-
-
-class Rate(NamedTuple):
-    """What a kind costs in USD per million, and the source of the price; None where no price was known."""
-
-    kind: str
-    price: str | None
-    source: str
 
 
 @dataclass(slots=True)
@@ -58,13 +48,14 @@ class Entry:
 
 @dataclass(slots=True)
 class Ledger:
-    """All charges of a run; `unused` are those for answers that could not be used."""
+    """What a run paid for, by job; `unused` is what it paid for answers that could not be used.
+
+    What it paid by price is in its state: `ledger_lines` and `unpriced_kinds` of the accounts.
+    """
 
     history: History = field(default_factory=History)
-    total: Entry = field(default_factory=Entry)
     unused: Entry = field(default_factory=Entry)
     by_job: dict[int, Entry] = field(default_factory=dict)
-    by_rate: dict[Rate, int] = field(default_factory=dict)  # how many were used
     _no_good: tuple[int, int] | None = None  # job and item of the outcome before, if it was no good
 
     def take(self, event: e.Event) -> None:
@@ -73,16 +64,13 @@ class Ledger:
             self._no_good = None if event.error is None else (event.job, event.index)
         elif isinstance(event, e.CostCharged):
             self.by_job.setdefault(event.job, Entry()).add(event)
-            self.total.add(event)
-            self._add_rates(event)
             if (event.job, event.index) == self._no_good:
                 self.unused.add(event)
 
-    def _add_rates(self, charge: e.CostCharged) -> None:
-        for kind in KINDS:
-            if used := getattr(charge, kind):
-                rate = Rate(kind, charge.unit_prices.get(kind), charge.price_source)
-                self.by_rate[rate] = self.by_rate.get(rate, 0) + used
+    @property
+    def total(self) -> Entry:
+        """All jobs together."""
+        return together(self.by_job.values())
 
     @property
     def model(self) -> str:
@@ -109,26 +97,21 @@ def read_ledger(log: Log, stream: str) -> Ledger:
     return ledger
 
 
-def cost_at(rate: Rate, count: int) -> Decimal | None:
-    """Return what so many cost at a rate, in USD; None where it has no price.
-
-    Raises LogError for a price that is none.
-    """
-    try:
-        price = None if rate.price is None else amount_of(rate.price)
-    except ValueError as exc:
-        raise LogError(f"the log holds a price that is none ({exc}); `verify` says where") from exc
-    return None if price is None else amount_at(price, count)
-
-
-def by_model(ledgers: Iterable[Ledger]) -> dict[str, Entry]:
-    """Return the totals of several runs, by their models."""
-    found: dict[str, Entry] = {}
-    for ledger in ledgers:
-        total, one = found.setdefault(ledger.model, Entry()), ledger.total
+def together(entries: Iterable[Entry]) -> Entry:
+    """Add up entries."""
+    total = Entry()
+    for one in entries:
         total.charges += one.charges
         total.unpriced += one.unpriced
         total.amount = EXACT.add(total.amount, one.amount)
         for kind in KINDS:
             total.used[kind] += one.used[kind]
-    return found
+    return total
+
+
+def by_model(ledgers: Iterable[Ledger]) -> dict[str, Entry]:
+    """Return the totals of several runs, by their models."""
+    found: dict[str, list[Entry]] = {}
+    for ledger in ledgers:
+        found.setdefault(ledger.model, []).append(ledger.total)
+    return {model: together(entries) for model, entries in found.items()}
