@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from forked import run
 
 from batchata.sandbox import Sandbox
 
@@ -38,16 +39,14 @@ def test_the_citations_that_are_shown_are_those_of_the_first_block(sandbox: Sand
     shown = next(n for n, block in enumerate(found) if "c.grounded" in block)
     code = next(block for block in found if "BatchManager(" in block) + found[shown]
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = run(["-c", code], cwd=tmp_path)
     assert done.stdout.endswith(found[shown + 1]), done.stderr
 
 
 def test_the_sandbox_block_runs_as_pasted() -> None:
     """The sandbox's few lines work without anything set up."""
     code = next(b for b in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "Sandbox(" in b)
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=300, env=dict(os.environ))
+    run(["-c", code], check=True)
 
 
 def test_every_file_that_the_readme_names_exists() -> None:

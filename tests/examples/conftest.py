@@ -1,4 +1,7 @@
-"""Examples as their users run them: processes of their own, started somewhere else, without a key."""
+"""Examples as their users run them: processes of their own, started somewhere else, without a key.
+
+They are forked from a process that has the SDK imported, but for those that bring a library of their own.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 
 type Told = Callable[[str], Any]
+type Process = Program | subprocess.Popen[str]
 
 # A proxy that nobody can reach: an offline example must not ask it for this machine.
 _PROXIES = dict.fromkeys(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"], "http://127.0.0.1:9")
@@ -42,15 +47,18 @@ class Runner:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def start(self, *arguments: object, **env: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, **env: str) -> Process:
         """A Python process with these arguments; a script's bare name is that of an example."""
         first, *rest = map(str, arguments)
         script = str(EXAMPLES / first) if (EXAMPLES / first).is_file() else first
         clean = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)}
+        given = {**clean, **_PROXIES, "COLUMNS": "80", **env}
+        if "PYTHONPATH" not in env:
+            return Program([script, *rest], cwd=self.folder, env=given)
         return subprocess.Popen(
             [sys.executable, script, *rest],
             cwd=self.folder,
-            env={**clean, **_PROXIES, "COLUMNS": "80", **env},
+            env=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -61,9 +69,9 @@ class Runner:
         began = time.monotonic()
         return self.end(self.start(*arguments, **env), began)
 
-    def end(self, process: subprocess.Popen[str], began: float) -> Ran:
+    def end(self, process: Process, began: float) -> Ran:
         out, err = process.communicate(timeout=300)
-        return Ran(process.returncode, out, err, time.monotonic() - began)
+        return Ran(process.returncode or 0, out, err, time.monotonic() - began)
 
     def stop_when(self, due: Callable[[Path], bool], signal: int, *arguments: object) -> Ran:
         """Start, and send a signal as soon as the directory is as `due` wants it."""
@@ -73,7 +81,7 @@ class Runner:
         process.send_signal(signal)
         return self.end(process, began)
 
-    def wait_for(self, due: Callable[[Path], bool], process: subprocess.Popen[str]) -> None:
+    def wait_for(self, due: Callable[[Path], bool], process: Process) -> None:
         """Until the directory is as wanted, or the process has ended."""
         while not due(self.folder) and process.poll() is None:
             time.sleep(0.01)

@@ -6,12 +6,12 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from forked import run
 from typer.testing import Result
 
 from batchata.sandbox import Sandbox
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("ANTHROPIC_BASE_URL", served.url)
         patch.setenv("ANTHROPIC_API_KEY", "k")
         patch.setenv("COLUMNS", "118")
-        subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, timeout=300)
+        run(["-c", code], cwd=folder, check=True)
         yield folder
 
 
@@ -86,9 +86,7 @@ def _normal(text: str) -> list[str]:
 def test_the_python_lines_run_as_pasted(folder: Path) -> None:
     """State, events and results, in a process of its own."""
     code = next(block for block in re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL))
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=300, check=True
-    )
+    ran = run(["-c", code], cwd=folder, check=True)
     assert (
         "0 completed vendor='Brightwater Software Inc.' invoice_number='BW-10982' total=857.0 0.0"
         in ran.stdout

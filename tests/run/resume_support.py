@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
-from functools import cache, partial
-from hashlib import sha256
-from multiprocessing import forkserver
+from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import pytest
+from forked import context, start_zygote
 from places import APPEND, SUBMIT, function_at
 from run_support import Echo, Runs, echo
 
@@ -34,36 +30,6 @@ from batchata.log.verify import verify
 from batchata.sandbox import Faults, Sandbox
 
 COUNT = 4
-
-# One server has imported everything and forks a process per script.
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["zygote"])
-
-
-def start_zygote() -> None:
-    """Start the server, unless it runs; it finds modules by the environment alone (Python 3.12)."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-        if (library := recorder()) is not None:
-            environment.setenv("LD_PRELOAD", str(library))
-        forkserver.ensure_running()
-
-
-@cache
-def recorder() -> Path | None:
-    """The library that records what a script asks of the disk, if it wants that; None without a compiler."""
-    source = Path(__file__).with_name("disk_recorder.c")
-    with tempfile.TemporaryDirectory() as folder:
-        built = Path(folder) / "built.so"
-        try:
-            subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        kept = Path(folder).with_name(f"disk_recorder-{sha256(built.read_bytes()).hexdigest()[:16]}.so")
-        if not kept.exists():
-            built.replace(kept)  # it must be there for as long as any process may start
-    return kept
-
 
 # Where a script can be killed: before (False) or after (True) a call of this function.
 PLACES = [

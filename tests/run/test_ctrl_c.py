@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import Program
 from resume_support import COUNT, check_complete, manager, seen, wait_for
 from run_support import Runs
 
@@ -88,17 +87,15 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", str(test)], plugins=[Plugi
 }
 
 
-def program(runs: Runs, body: str, **given: Any) -> subprocess.Popen[str]:
+def program(runs: Runs, body: str, **given: Any) -> Program:
     """A script that drives a run as its body says."""
     filled = (_BEGINNING + body).format(
         tests=[str(Path(__file__).parents[n]) for n in (0, 1)], folder=str(runs.log.parent), given=given
     )
-    return subprocess.Popen(
-        [sys.executable, "-c", filled], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return Program(["-c", filled])
 
 
-def pressed(process: subprocess.Popen[str]) -> tuple[str, float]:
+def pressed(process: Program) -> tuple[str, float]:
     """Press Ctrl-C once; what the script then says, and how many seconds it takes to end."""
     began = time.monotonic()
     process.send_signal(signal.SIGINT)

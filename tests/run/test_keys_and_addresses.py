@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bad_input_support import given, refused
+from forked import run
 from run_support import MODEL, Runs, conversations, echo
 
 from batchata import BatchManager, batch
@@ -177,10 +176,7 @@ def test_a_password_in_the_base_url_is_used_and_never_kept(
     said = caplog.text + json.dumps(manager.stats(), default=str)
     for command in ("show", "events", "costs", "verify"):
         for option in ((), ("--json",)):
-            shown = subprocess.run(
-                [sys.executable, "-m", "batchata.replay", command, str(runs.log), *option],
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
+            shown = run(["-m", "batchata.replay", command, runs.log, *option])
             said += shown.stdout + shown.stderr
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert runs.sandbox.url in said

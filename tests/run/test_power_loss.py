@@ -17,8 +17,9 @@ from random import Random
 import pytest
 from crash_boundaries import Boundary
 from crash_support import SCENARIOS, Case, check, check_verified, in_memory, play, run_case
+from forked import recorder
 from power_support import Disk, check_left, operations, play_recorded, put
-from resume_support import Script, fresh, recorder
+from resume_support import Script, fresh
 from run_support import Runs
 
 _SHARES = [(0.0, 0), (1.0, 0), (0.5, 1), (0.5, 2)]  # nothing, all, and two lots of what was not synced

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import run
 from places import SUBMIT
 from resume_support import COUNT, Script, check_complete, check_paid_once, fresh, left_running, manager
 from run_support import Echo, Runs, echo
@@ -320,12 +319,7 @@ def test_a_wrong_address_may_be_mended_while_nothing_can_have_arrived_there(
     resumed = [r.event.changed for r in runs.events() if r.event.TYPE == "run_resumed"]
     assert resumed[-1] == {"base_url": (f"{runs.sandbox.url}/wrong", runs.sandbox.url)}
     assert resumed[:-1] == [{}] * refused
-    shown = subprocess.run(
-        [sys.executable, "-m", "batchata.replay", "show", str(runs.log), "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    shown = run(["-m", "batchata.replay", "show", runs.log, "--json"], check=True)
     assert json.loads(shown.stdout)["base_url"] == runs.sandbox.url
 
 

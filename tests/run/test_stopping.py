@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from forked import Program
 from resume_support import COUNT, Script, check_complete, manager, opened, seen, wait_for
 from run_support import Runs
 
@@ -32,14 +31,12 @@ thread.start()
 """
 
 
-def program(runs: Runs, *, before: str = "pass", main: str = "pass") -> subprocess.Popen[str]:
+def program(runs: Runs, *, before: str = "pass", main: str = "pass") -> Program:
     """A script whose run is driven by another thread while its main thread does something else."""
     text = _PROGRAM.format(
         tests=str(Path(__file__).parent), folder=str(runs.log.parent), before=before, main=main
     )
-    return subprocess.Popen(
-        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return Program(["-c", text])
 
 
 def test_a_second_ctrl_c_leaves_at_once_with_the_log_whole(runs: Runs) -> None:
