@@ -80,7 +80,9 @@ class BatchJob(Generic[T]):
         settings, count = self._engine.settings, self._engine.definition.inputs.count
         run = self._engine.state()
         head = self._engine.head()
-        stats = statistics(run, count, settings.results_dir, settings.raw_results_dir, head)
+        stats = statistics(
+            run, count, settings.results_dir, settings.raw_results_dir, head, self._engine.support()
+        )
         text = printed(run, stats)
         if print_stats:
             print(text)  # noqa: T201 - what it is for

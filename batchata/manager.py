@@ -279,6 +279,8 @@ class BatchManager(Generic[T]):
         or kinds that the provider invents; `stray_outcomes` counts the lines that belong to no request:
         repeated, foreign or unreadable. `collect_by` is the time until which the provider keeps the results
         of every open batch (29 days from its creation), None without open batches.
+        `unsupported_fields` counts the fields of results that a cited passage contradicts and none supports,
+        `uncited_fields` those that have a value and no citation; None without citations of fields.
         `log_head` is the hash of all that the log holds of the run: with it `replay verify --head` proves
         later that nothing was changed or cut off.
         """
@@ -286,7 +288,8 @@ class BatchManager(Generic[T]):
         count = self._engine.definition.inputs.count
         run = self._engine.state()
         head = self._engine.head()
-        return statistics(run, count, settings.results_dir, settings.raw_results_dir, head)
+        support = self._engine.support()
+        return statistics(run, count, settings.results_dir, settings.raw_results_dir, head, support)
 
     def retry_failed(self, print_progress: bool = False, *, max_tokens: int | None = None) -> Summary:
         """Give the failed items a fresh set of attempts and run; return the summary, plus `retry_count`.

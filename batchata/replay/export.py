@@ -27,11 +27,14 @@ from batchata.replay.tables import Table, flat_citations, provenance
 from batchata.text import number_of
 from batchata.views.history import fold_events
 from batchata.views.response_models import RunReader
-from batchata.views.results import ItemResult, read_items, refuse_purged, result_values
+from batchata.views.results import ItemResult, Support, read_items, refuse_purged, result_values
 from batchata.views.results_dir import ResultsWriter, make_folders, owner_of, whole_file
 from batchata.views.results_folder import Folders
 
-_OURS = {"processed": re.compile(r"job_\d+_results\.json"), "raw": re.compile(r"job_\d+_raw\.jsonl")}
+_OURS = {
+    "processed": re.compile(r"job_\d+_(?:results|support)\.json"),
+    "raw": re.compile(r"job_\d+_raw\.jsonl"),
+}
 
 
 def make_room(folder: Path, format: str, *, force: bool) -> None:
@@ -212,6 +215,7 @@ def _object(run: Run, item: ItemResult) -> dict[str, Any]:
         "cost": cost,
         "result": result_values(item.result),
         "citations": None if cited is None else [_without_nulls(citation) for citation in cited],
+        **({} if cited is None else Support.of(item)._asdict()),
     }
 
 

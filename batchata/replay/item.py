@@ -19,7 +19,7 @@ from batchata.text import clean, iso, moment, number_of, short, short_kind, span
 from batchata.views.cited_answer import Answer, found_there, place_of, read_answer
 from batchata.views.item_history import Attempt, Life, read_life
 from batchata.views.item_inputs import documents, shortened, turns
-from batchata.views.results import citation_values, flat, result_values
+from batchata.views.results import ItemResult, Support, citation_values, flat, result_values
 
 
 def item_json(life: Life, answer: Answer) -> dict[str, Any]:
@@ -51,6 +51,7 @@ def item_json(life: Life, answer: Answer) -> dict[str, Any]:
         "attempts": [_attempt_json(attempt) for attempt in life.attempts],
         "result": result_values(item.result),
         "citations": citation_values(item.citations),
+        **Support.of(item)._asdict(),
         "stop_reason": item.stop_reason,
         "answer": _answer_json(answer) if answer.text else None,
     }
@@ -136,7 +137,7 @@ def _print(life: Life, answer: Answer, most: int) -> None:
         )
     many = f" for {number_of(item.attempts, 'attempt')}" if item.attempts > 1 else ""
     paper.field("cost", usd(item.cost) + many)
-    _result(paper, item.result, answer, most)
+    _result(paper, item, answer, most)
     for number, citation in enumerate(answer.citations, 1):
         label = "citations" if number == 1 else ""
         place = ", ".join(filter(None, (clean(place_of(citation)), found_there(citation))))
@@ -211,11 +212,21 @@ def _price(charge: CostCharged) -> str:
     return f"{usd(charge.amount)}: {usage_in_words(used) or 'nothing used'}{source}"
 
 
-def _result(paper: Paper, result: Result, answer: Answer, most: int) -> None:
+def _result(paper: Paper, item: ItemResult, answer: Answer, most: int) -> None:
+    result: Result = item.result
+    looked = Support.of(item)
+    marks = dict.fromkeys(looked.unsupported, "NOT said there") | dict.fromkeys(looked.uncited, "no citation")
     if not isinstance(result, pydantic.BaseModel | dict):
         return  # a text is the answer itself
     values = flat(result_values(result))
-    rows = [(short(path, most), short(text, most), _numbers(answer, path)) for path, text, _ in values]
+    rows = [
+        (
+            short(path, most),
+            short(text, most),
+            " ".join(filter(None, (_numbers(answer, path), marks.get(path)))),
+        )
+        for path, text, _ in values
+    ]
     shown = rows if most == _WHOLE else rows[:_MOST_ROWS]
     for number, line in enumerate(aligned(shown) if shown else ["no fields"]):
         paper.literal("result" if number == 0 else "", line)

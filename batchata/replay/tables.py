@@ -16,7 +16,7 @@ from batchata.answers.reader import Citations, Result
 from batchata.answers.schema import result_schema
 from batchata.core.state import Run
 from batchata.core.values import Usage
-from batchata.views.results import ItemResult, result_values
+from batchata.views.results import ItemResult, Support, result_values
 
 type Kind = Literal["text", "whole", "number", "yes_no", "date", "time", "money", "list", "object", "json"]
 type Schema = Mapping[str, Any]
@@ -137,6 +137,7 @@ CITATION = Type(
         "source": TEXT,
         "url": TEXT,
         "grounded": YES_NO,
+        "supports": YES_NO,
     },
 )
 _PROVENANCE = [
@@ -169,8 +170,10 @@ class Table:
         schema = None if response_model is None else result_schema(response_model)
         self._of_result = result_columns(schema)
         cited = [Column("citations", Type("list", CITATION))] if run.started.enable_citations else []
-        self.columns = [*_PROVENANCE, *self._of_result, *cited]
+        looked = [Column(name, Type("list", TEXT)) for name in Support._fields] if cited and schema else []
+        self.columns = [*_PROVENANCE, *self._of_result, *looked, *cited]
         self._is_cited = bool(cited)
+        self._is_looked_at = bool(looked)
         self._has_fields = schema is not None
 
     def row(self, item: ItemResult) -> list[Any]:
@@ -178,7 +181,8 @@ class Table:
         result = _tabular(item.result, self._has_fields)
         values = [_converted(_at(result, column.path), column.type) for column in self._of_result]
         cited = [flat_citations(item.citations)] if self._is_cited else []
-        return [*provenance(self._run, item).values(), *values, *cited]
+        looked = Support.of(item) if self._is_looked_at else ()
+        return [*provenance(self._run, item).values(), *values, *looked, *cited]
 
 
 def provenance(run: Run, item: ItemResult) -> dict[str, Any]:

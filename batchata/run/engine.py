@@ -58,6 +58,7 @@ from batchata.terminal.progress import EVERY, name_head, progress_for, report_co
 from batchata.views.results import (
     Entry,
     ItemResult,
+    SupportCounts,
     entry,
     never_started,
     read_entries,
@@ -107,6 +108,7 @@ class Engine:
         self._make_provider = provider
         self._provider: Client | None = None
         self._expectation: Expectation | None = None  # of the last estimate that was asked for
+        self._support = SupportCounts()
         self.retried = 0  # items that the last call with `retry_failed` sent again
         self._driving = False
         self._expiring = starting.ExpiringResults()
@@ -154,6 +156,15 @@ class Engine:
         """Return the run as its log has it now; an empty one when it was never started."""
         with self.reading() as (_, run):
             return run
+
+    def support(self) -> SupportCounts | None:
+        """Return how many fields no passage supports, so far; None where fields have no citations."""
+        if self.definition.reader.response_model is None or not self.definition.enable_citations:
+            return None
+        with self.reading() as (log, run):
+            if log is not None and run.started is not None:
+                self._support.read(log, run, self.definition.reader)
+        return self._support
 
     def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
         """Yield every item in input order, parsed with another response model if one is given."""

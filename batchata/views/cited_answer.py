@@ -74,9 +74,9 @@ class _Numbers:
         self._known: dict[Citation, int] = {}
 
     def of(self, citation: Citation) -> int:
-        place: Any = msgspec.structs.replace(citation, grounded=None)
+        place: Any = msgspec.structs.replace(citation, grounded=None, supports=None)
         if place not in self._known:
-            self._citations.append(citation)
+            self._citations.append(msgspec.structs.replace(citation, supports=None))  # of one of its fields
             self._known[place] = len(self._citations)
         return self._known[place]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import batched
-from typing import Any, Generic, Literal, TypedDict, cast
+from typing import Any, Generic, Literal, NamedTuple, TypedDict, cast
 
 import pydantic
 from typing_extensions import TypeVar
@@ -15,6 +15,7 @@ from typing_extensions import TypeVar
 from batchata.answers.answer import Citation
 from batchata.answers.field_paths import inside
 from batchata.answers.reader import Citations, Reader, Reading
+from batchata.answers.supports import uncited, unsupported
 from batchata.core.events import ItemRefused, OutcomeRecorded
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import RequestError, Usage
@@ -81,6 +82,9 @@ class ItemResult(Generic[R]):
     `cost` is in USD over all attempts, None when a price was unknown. `raw` is the provider's result line
     of the last attempt, as received. With `dedupe`, `same_as` is the index of the earlier item whose request
     the item shares; that one has the usage and the cost, and this one none.
+
+    `unsupported` has the paths of the fields that a cited passage contradicts and none supports, `uncited`
+    those of the fields that have a value and no citation; both are empty without citations of fields.
     """
 
     index: int
@@ -95,6 +99,16 @@ class ItemResult(Generic[R]):
     raw: bytes | None
     same_as: int | None = None
 
+    @property
+    def unsupported(self) -> list[str]:
+        """The paths of the fields that a passage contradicts and none supports."""
+        return Support.of(self).unsupported
+
+    @property
+    def uncited(self) -> list[str]:
+        """The paths of the fields that have a value and no citation."""
+        return Support.of(self).uncited
+
     def cited(self, field: str) -> list[Citation]:
         """Return the citations of the field at this path, such as "lines[2].price"; may be empty."""
         return self.citations.get(field, []) if isinstance(self.citations, dict) else []
@@ -103,6 +117,52 @@ class ItemResult(Generic[R]):
         """Return the pages that the field's citations name, each once, ascending; the first page is 1."""
         found = {page for c in self.cited(field) if c.pages for page in range(c.pages[0], c.pages[1] + 1)}
         return sorted(found)
+
+
+class Support(NamedTuple):
+    """What a person should look at first in a result: paths of fields without a passage that says them."""
+
+    unsupported: list[str]
+    uncited: list[str]
+
+    @classmethod
+    def of(cls, read: Reading | ItemResult[Any]) -> Support:
+        """Return it for a result with its citations; nothing where fields have none."""
+        if not isinstance(read.citations, dict) or not isinstance(read.result, pydantic.BaseModel):
+            return cls([], [])
+        return cls(unsupported(read.citations), uncited(read.result, read.citations))
+
+
+@dataclass(slots=True)
+class SupportCounts:
+    """How many fields of a run's results are unsupported and uncited, and of how many items.
+
+    Answers never change, so each is read once, whenever the counts are asked for.
+    """
+
+    unsupported_fields: int = 0
+    uncited_fields: int = 0
+    items_to_look_at: int = 0
+    _counted: set[int] = field(default_factory=set)  # items
+
+    def read(self, log: Log, run: Run, reader: Reader) -> None:
+        """Count what was answered since the last time."""
+        assert run.started is not None
+        body, dialect = run.items.body, dialect_of(run.started)
+        done = [i for i, status in enumerate(run.items.status) if status == ItemStatus.COMPLETED]
+        new = [i for i in done if i not in self._counted and body[i] >= run.purged]
+        for window in batched(new, _WINDOW):
+            lines = _lines(log, run, (body[i] for i in window))
+            for index in window:
+                line = lines.get(body[index])
+                self._counted.add(index)
+                if line is not None:
+                    self._add(Support.of(reader.read_taken(dialect.blocks(line)).checked_in(None)))
+
+    def _add(self, found: Support) -> None:
+        self.unsupported_fields += len(found.unsupported)
+        self.uncited_fields += len(found.uncited)
+        self.items_to_look_at += bool(found.unsupported or found.uncited)
 
 
 def refuse_purged(run: Run) -> None:

@@ -29,7 +29,7 @@ from batchata.core.values import Process, Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.run.settings import PathLike
-from batchata.views.results import citation_values, read_entries
+from batchata.views.results import Support, citation_values, read_entries
 from batchata.views.results_folder import Folders, Owner, owner_in, tags_in
 
 
@@ -38,7 +38,8 @@ class ResultsWriter:
 
     A file `job_<n>_results.json` holds the items that job n was the first to carry, in input order; what a
     later job finds out about them (a retry) goes into that same file, so that reading the files in numeric
-    order gives the input order. Items that no job has carried yet follow in one more file.
+    order gives the input order. Items that no job has carried yet follow in one more file. Beside it,
+    `job_<n>_support.json` names the fields of these items that no passage supports, if there are any.
     """
 
     durable = True  # survives a power cut; costs 4 ms a file
@@ -112,7 +113,14 @@ class ResultsWriter:
         if self._processed is None or self._is_purged(self._run.items.body[first : last + 1]):
             return
         with _written(self._path(number), self.durable) as file:
-            write_entries(file, self._readings(range(first, last + 1)))
+            looked: list[dict[str, Any]] = []
+            write_entries(file, _looked_at(self._readings(range(first, last + 1)), first, looked))
+        beside = self._processed / f"job_{number}_support.json"
+        if looked:
+            with _written(beside, self.durable) as file:
+                file.write(_encode(looked) + b"\n")
+        else:
+            beside.unlink(missing_ok=True)
 
     def _is_purged(self, bodies: Iterable[int]) -> bool:
         """Whether the answers were purged: their files stay as they are."""
@@ -192,6 +200,15 @@ def _written(path: Path, durable: bool) -> Iterator[IO[bytes]]:
             f"results cannot be written to {path} ({exc.strerror}); nothing is lost: the log holds them. "
             "Make room or give another directory, and start again"
         ) from exc
+
+
+def _looked_at(readings: Iterable[Reading], first: int, looked: list[dict[str, Any]]) -> Iterator[Reading]:
+    """Pass the readings on, and add to `looked` what a person should look at in them."""
+    for index, reading in enumerate(readings, first):
+        found = Support.of(reading)
+        if found.unsupported or found.uncited:
+            looked.append({"index": index, **found._asdict()})
+        yield reading
 
 
 def write_entries(file: IO[bytes], readings: Iterable[Reading]) -> None:

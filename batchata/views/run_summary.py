@@ -19,6 +19,7 @@ from batchata.log.port import Log
 from batchata.providers.address import redacted
 from batchata.text import iso
 from batchata.views.history import History
+from batchata.views.results import SupportCounts
 from batchata.views.results_folder import processed_dir, raw_dir
 
 
@@ -73,6 +74,8 @@ class Stats(Summary):
     processed_results_dir: str | None
     raw_results_dir: str | None
     log_head: str | None
+    unsupported_fields: int | None
+    uncited_fields: int | None
 
 
 def summary(run: Run, total_items: int | None = None) -> Summary:
@@ -108,9 +111,17 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def statistics(
-    run: Run, total_items: int, results_dir: str | None, raw_results_dir: str | None, head: str | None = None
+    run: Run,
+    total_items: int,
+    results_dir: str | None,
+    raw_results_dir: str | None,
+    head: str | None = None,
+    support: SupportCounts | None = None,
 ) -> Stats:
-    """Return the summary, and what was sent, used, paid and repeated; `head` is the hash of the log."""
+    """Return the summary, and what was sent, used, paid and repeated; `head` is the hash of the log.
+
+    `support` counts the fields without a passage that says them, where fields have citations.
+    """
     raw, until = raw_dir(results_dir, raw_results_dir), decide.kept_until(run)
     status = "not started" if run.started is None else run.status
     found = (
@@ -133,6 +144,8 @@ def statistics(
             "processed_results_dir": None if results_dir is None else str(processed_dir(results_dir)),
             "raw_results_dir": None if raw is None else str(raw),
             "log_head": head,
+            "unsupported_fields": None if support is None else support.unsupported_fields,
+            "uncited_fields": None if support is None else support.uncited_fields,
         }
     )
     return cast("Stats", found)

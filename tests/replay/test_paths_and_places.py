@@ -115,7 +115,7 @@ def test_a_place_is_told_in_one_wording(bill: Path, replay: Replay, tmp_path: Pa
     page = tmp_path / "page.html"
     replay("report", bill, page)
     (record,) = records(page.read_text(encoding="utf-8"))
-    assert record[2][0][1] == [["0.5", place, True]]
+    assert record[2][0][1] == [["0.5", place, True, True]]
 
 
 def test_what_is_not_at_its_place_is_told(bill: Path, replay: Replay, tmp_path: Path) -> None:

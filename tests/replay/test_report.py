@@ -86,7 +86,8 @@ def test_invisible_characters_of_the_frame_are_seen(hostile: Path, page: Callabl
 def test_texts_arrive_as_they_are(hostile: Path, page: Callable[..., str]) -> None:
     """Values, passages, file names and errors reach the page's data unchanged."""
     found = records(page(hostile))
-    (name, kind, _), fields, citations, answer, note, attempts = found[0]
+    (name, kind, _), fields, citations, answer, note, attempts, unsupported, uncited = found[0]
+    assert (unsupported, uncited) == ([], ["number"])
     assert (name, kind[:10]) == (FILE.format(0), "text/plain")
     assert fields == [["said", f"said {BREAKOUT}", False], ["number", "0", True]]
     assert [path for path, _ in citations] == ["said"]

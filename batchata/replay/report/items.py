@@ -23,7 +23,7 @@ from batchata.views.cited_answer import place_of
 from batchata.views.history import History
 from batchata.views.item_history import Attempt, read_answered
 from batchata.views.item_inputs import Input, describe
-from batchata.views.results import ItemResult, flat, read_items, result_values
+from batchata.views.results import ItemResult, Support, flat, read_items, result_values
 
 _SHORT = {ItemStatus.COMPLETED: "c", ItemStatus.FAILED: "f"}
 _ROOM = 8_000_000  # characters for all names together
@@ -100,11 +100,15 @@ def _answered(attempt: Attempt) -> Answered:
 
 
 class Cited(msgspec.Struct, array_like=True):
-    """One citation: the passage, where it stands, and whether it was found there (None: not known)."""
+    """One citation: the passage, where it stands, whether it was found there, and whether it says the value.
+
+    None for what cannot be told.
+    """
 
     text: str
     place: str
     grounded: bool | None
+    supports: bool | None
 
 
 class Record(msgspec.Struct, array_like=True):
@@ -116,6 +120,8 @@ class Record(msgspec.Struct, array_like=True):
     answer: str | None  # as received, where there is no result
     note: str
     attempts: list[Answered]
+    unsupported: list[str]
+    uncited: list[str]
 
 
 def read_records(
@@ -143,6 +149,7 @@ def _record(run: Run, dialect: Dialect, item: ItemResult, shown: Input, attempts
         answer=answer,
         note=_note(run, item),
         attempts=[_answered(attempt) for attempt in attempts],
+        **Support.of(item)._asdict(),
     )
 
 
@@ -175,7 +182,10 @@ def _citations(citations: Citations) -> list[tuple[str, list[Cited]]]:
     if not citations:
         return []
     groups = citations.items() if isinstance(citations, dict) else [("", citations)]
-    return [(path, [Cited(c.cited_text, place_of(c), c.grounded) for c in found]) for path, found in groups]
+    return [
+        (path, [Cited(c.cited_text, place_of(c), c.grounded, c.supports) for c in found])
+        for path, found in groups
+    ]
 
 
 def encode(record: Record) -> bytes:
@@ -203,7 +213,7 @@ def shortened(record: Record, characters: int | None, entries: int | None) -> Re
         ),
         fields=fields,
         citations=[
-            (path, [Cited(text(c.text), text(c.place), c.grounded) for c in found[:entries]])
+            (path, [Cited(text(c.text), text(c.place), c.grounded, c.supports) for c in found[:entries]])
             for path, found in record.citations[:entries]
         ],
         answer=None if record.answer is None else text(record.answer),
@@ -212,4 +222,6 @@ def shortened(record: Record, characters: int | None, entries: int | None) -> Re
             msgspec.structs.replace(attempt, error=text(attempt.error), told=text(attempt.told))
             for attempt in record.attempts[:entries]
         ],
+        unsupported=[text(path) for path in record.unsupported[:entries]],
+        uncited=[text(path) for path in record.uncited[:entries]],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 from base64 import b64encode
@@ -51,12 +52,20 @@ def write_page(
     budget.write(block("columns", columns(history)))
     budget.write(block("jobs", job_rows(chronicle)))
     reader = RunReader.of(history.run, None).reader
+    look: dict[str, list[int]] = {"unsupported": [], "uncited": []}
     for window in batched(range(history.run.total), _WINDOW):
         names: list[str] = []
+        place = window[0]
         for chunk in batched(read_records(log, stream, chronicle, window, reader), _CHUNK):
+            for index, record in enumerate(chunk, place + len(names)):
+                if record.unsupported:
+                    look["unsupported"].append(index)
+                elif record.uncited:
+                    look["uncited"].append(index)
             names += [record.input.name for record in chunk]
             budget.write_items("items", len(chunk), partial(_lines, chunk))
         budget.write(block("names", names_block(names, history.run.total)))
+    budget.write(block("look", json.dumps(look, separators=(",", ":")).encode()))
     budget.write(block("cut", str(budget.cut).encode()))
     budget.write(f'<script type="module">{script}</script>\n</body></html>\n'.encode())
     return budget.cut

@@ -3,33 +3,45 @@ const STATUS = { c: ["completed", "good"], f: ["failed", "bad"], p: ["pending", 
 const SIZE = 50;
 const AHEAD = 6; // blocks that are unpacked while those before them are searched
 
-function valueNodes(path, text, literal, citations) {
+const LOOK = { unsupported: "a passage says something else", uncited: "values without a passage" };
+
+function valueNodes(path, text, literal, citations, mark) {
   const value = el("div", { class: literal ? "value literal" : "value", dir: "auto" }, text);
   const name = el("th", { scope: "row" }, path);
   return el(
     "tr",
     {},
     path === null ? null : name,
-    el("td", {}, text === null ? null : value, ...citations.map(citedNode)),
+    el("td", {}, text === null ? null : value, mark, ...citations.map(citedNode)),
   );
 }
 
-function citedNode([text, place, grounded]) {
+function citedNode([text, place, grounded, supports]) {
   const found =
     { true: " · found in the source", false: " · not found at that place in the source" }[grounded] ?? "";
+  const says =
+    supports === false
+      ? el("strong", { class: "bad" }, " · says something else than the value")
+      : supports
+        ? " · says the value"
+        : "";
   const quote = el("blockquote", { dir: "auto" }, el("span", {}, text));
-  return el("div", { class: "cited" }, quote, el("bdi", {}, place), found);
+  return el("div", { class: "cited" }, quote, el("bdi", {}, place), found, says);
 }
 
-function fieldsTable(fields, citations) {
+function fieldsTable(fields, citations, unsupported, uncited) {
   const cited = new Map(citations);
+  const mark = (path) => {
+    if (unsupported.includes(path)) return el("div", { class: "bad" }, "no passage says this value");
+    return uncited.includes(path) ? el("div", { class: "odd" }, "no citation") : null;
+  };
   const rows = fields.map(([path, text, literal]) =>
-    valueNodes(path || null, text, literal, cited.get(path) ?? []),
+    valueNodes(path || null, text, literal, cited.get(path) ?? [], mark(path)),
   );
   const paths = new Set(fields.map(([path]) => path));
   const others = citations
     .filter(([path]) => !paths.has(path))
-    .map(([path, found]) => valueNodes(path, null, false, found));
+    .map(([path, found]) => valueNodes(path, null, false, found, null));
   return el("table", { class: "fields" }, el("tbody", {}, ...rows, ...others));
 }
 
@@ -56,7 +68,7 @@ function toldNodes(attempts) {
 function itemDetail(record) {
   if (record === null)
     return [el("p", {}, "This file had no room for more about this item; the log has it.")];
-  const [[name, kind, text], fields, citations, answer, note, attempts] = record;
+  const [[name, kind, text], fields, citations, answer, note, attempts, unsupported, uncited] = record;
   const nodes = [
     el("h3", {}, "Input"),
     el("p", {}, name && !text ? el("bdi", {}, name) : "", name && !text ? " · " : "", kind),
@@ -66,7 +78,7 @@ function itemDetail(record) {
   if (fields.length || citations.length)
     nodes.push(
       el("h3", {}, citations.length ? "Result, and the passages it rests on" : "Result"),
-      fieldsTable(fields, citations),
+      fieldsTable(fields, citations, unsupported, uncited),
     );
   if (answer !== null)
     nodes.push(el("h3", {}, "Answer as received"), el("pre", { dir: "auto", tabindex: "0" }, answer));
@@ -87,8 +99,9 @@ function preview(record) {
 }
 
 class Items {
-  constructor(host, columns, names, records, cut) {
+  constructor(host, columns, names, records, cut, look) {
     Object.assign(this, { data: columns, names, records, round: 0, looking: 0 });
+    this.first = Object.fromEntries(Object.entries(look).map(([name, found]) => [name, new Set(found)]));
     const { status, cost, attempts, kind, kinds, job, batches } = columns;
     const batch = (i) => batches[job[i]] ?? null;
     const amounts = cost.map((amount) => (amount === null ? null : Number(amount)));
@@ -180,6 +193,11 @@ class Items {
     this.select = el("select", { "aria-label": "which items" }, el("option", { value: "" }, "all items"));
     for (const [letter, [word]] of Object.entries(STATUS))
       this.select.append(el("option", { value: letter }, word));
+    for (const [name, words] of Object.entries(LOOK)) {
+      const found = this.first[name].size;
+      if (found)
+        this.select.append(el("option", { value: name }, `look first: ${words} (${count(found, "item")})`));
+    }
     this.data.kinds.forEach((kind, place) =>
       this.select.append(el("option", { value: `k${place}` }, `not usable: ${kind}`)),
     );
@@ -205,6 +223,7 @@ class Items {
     if (status && this.data.status[i] !== status) return false;
     const filter = this.select.value;
     if (!filter) return true;
+    if (this.first[filter]) return this.first[filter].has(i);
     return filter[0] === "k" ? this.data.kind[i] === Number(filter.slice(1)) : this.data.status[i] === filter;
   }
 
