@@ -73,7 +73,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a real account: only what a test sets up is there to be used."""
-    for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
+    for name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "OPENAI_"))]:
         monkeypatch.delenv(name)
 
 

@@ -62,7 +62,7 @@ SQL = re.compile(r"\s*(SELECT\b.+\bFROM|INSERT\b.+\bINTO|UPDATE\b.+\bSET|DELETE\
 # Foreign packages that enter at one place.
 GATES = {
     "anthropic": ["batchata.providers.anthropic"],
-    "httpx2": ["batchata.providers.anthropic"],
+    "httpx2": ["batchata.providers.anthropic", "batchata.providers.rest"],
     "sqlmodel": ["batchata.log", "migrations"],
     "sqlalchemy": ["batchata.log", "migrations"],
     "alembic": ["batchata.log", "migrations"],
@@ -210,7 +210,7 @@ def test_the_sandbox_stands_alone() -> None:
             assert not any(within(i, "batchata.sandbox") for i in ours(module)), module
 
 
-PROTOCOLS = ["batchata.sandbox.anthropic"]
+PROTOCOLS = ["batchata.sandbox.anthropic", "batchata.sandbox.openai"]
 
 
 def test_what_the_sandboxes_share_knows_no_protocol() -> None:
@@ -222,7 +222,7 @@ def test_what_the_sandboxes_share_knows_no_protocol() -> None:
             assert not any(within(i, *foreign_rooms) for i in ours(module)), module
 
 
-@pytest.mark.parametrize("name", ["faults", "pdf", "protocol", "server", "storage", "values"])
+@pytest.mark.parametrize("name", ["batches", "faults", "pdf", "protocol", "server", "storage", "values"])
 def test_what_the_sandboxes_share_names_no_provider(name: str) -> None:
     """Neither in a text that is sent nor in the name of a header."""
     texts = {
@@ -245,7 +245,7 @@ def test_replay_cannot_spend() -> None:
                     "batchata.run.calls",
                     "batchata.manager",
                 )
-                or within(i, "batchata.providers.anthropic.client")
+                or within(i, "batchata.providers.anthropic.client", "batchata.providers.openai.client")
                 for i in ours(module)
             ), module
 

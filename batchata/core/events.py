@@ -148,12 +148,38 @@ class BatchSubmitted(Event, frozen=True, kw_only=True):
     expires_at: int | None
 
 
+class InputUploaded(Event, frozen=True, kw_only=True):
+    """The provider holds the job's requests as a file under this handle; the create call comes only now.
+
+    An upload is not billed, and may be repeated. A batch of this file is the job's.
+    """
+
+    TYPE: ClassVar[str] = "input_uploaded"
+    job: int
+    handle: str
+
+
 class SubmissionFailed(Event, frozen=True, kw_only=True):
     """The job certainly became no batch; its items may be sent again from `not_before` on."""
 
     TYPE: ClassVar[str] = "submission_failed"
     job: int
     error: RequestError
+    not_before: int
+
+
+class BatchFailed(Event, frozen=True, kw_only=True):
+    """The provider gave up the batch before any request of it ran: nothing was answered, nothing is billed.
+
+    Its items may be sent again in another job from `not_before` on. With `passing` the same batch may be
+    taken later; without, it never would be.
+    """
+
+    TYPE: ClassVar[str] = "batch_failed"
+    job: int
+    batch_id: str
+    error: RequestError
+    passing: bool
     not_before: int
 
 

@@ -14,7 +14,8 @@ from batchata.core.accounts import together
 from batchata.core.money import EXACT, INPUT_KINDS, amount_of, pico_of
 from batchata.core.pages import ACCEPTED, Entry, Page
 from batchata.core.pricing import prompt_tokens, quantities
-from batchata.core.state import OPEN, Failing, ItemStatus, Job, JobStatus, Run
+from batchata.core.retry import QUEUE_FULL
+from batchata.core.state import OPEN, UNSETTLED, Failing, ItemStatus, Job, JobStatus, Run
 from batchata.core.values import RequestError, Settings, known
 
 # What folding raises at an event that does not fit those before it.
@@ -162,6 +163,25 @@ def _batch_submitted(run: Run, at: int, event: e.BatchSubmitted, version: int) -
     job = run.jobs[event.job]
     _submitted(job, at, event)
     run.failing.pop("submit", None)
+
+
+def _input_uploaded(run: Run, at: int, event: e.InputUploaded, version: int) -> None:
+    job = run.jobs[event.job]
+    assert job.status in UNSETTLED
+    job.upload = event.handle
+
+
+def _batch_failed(run: Run, at: int, event: e.BatchFailed, version: int) -> None:
+    job = run.jobs[event.job]
+    run.failing.pop("poll", None)
+    _close(run, job, JobStatus.FAILED, at)
+    _take_back(run, job, event.not_before)
+    if not event.passing:
+        return
+    _fails(run, "submit", at, event.error, event.not_before)
+    alone = not run.open  # then nothing else of ours fills the queue: the job is more than it takes
+    if event.error.kind == QUEUE_FULL and alone:
+        run.most_bytes = min(run.most_bytes or job.bytes, job.bytes) // 2
 
 
 def _submission_failed(run: Run, at: int, event: e.SubmissionFailed, version: int) -> None:
@@ -488,7 +508,9 @@ _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
     e.RunResumed: _run_resumed,
     e.SubmissionStarted: _submission_started,
     e.BatchSubmitted: _batch_submitted,
+    e.InputUploaded: _input_uploaded,
     e.SubmissionFailed: _submission_failed,
+    e.BatchFailed: _batch_failed,
     e.SubmittingStopped: _submitting_stopped,
     e.SubmissionUnknown: _submission_unknown,
     e.SubmissionSettled: _submission_settled,

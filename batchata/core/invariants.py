@@ -147,6 +147,15 @@ class Audit:
         if owner != event.job:
             yield f"batch {event.batch_id} belongs to job {owner} already"
 
+    def _batch_failed(self, event: e.BatchFailed) -> Iterator[str]:
+        job = self.run.jobs.get(event.job)
+        if job is None:
+            return
+        if job.batch_id != event.batch_id:
+            yield f"batch {event.batch_id} failed, and job {event.job} is {job.batch_id}"
+        if answered := job.outcomes.keys() - {"refused"}:
+            yield f"a batch of which nothing ran has outcomes: {', '.join(sorted(answered))}"
+
     def _outcome_recorded(self, event: e.OutcomeRecorded) -> Iterator[str]:
         items = self.run.items
         sent = event.index < len(items) and items.job[event.index] == event.job
@@ -259,6 +268,7 @@ _RULES: dict[type[e.Event], Callable[[Audit, Any], Iterator[str]]] = {
     e.SubmissionStarted: Audit._submission_started,
     e.BatchSubmitted: Audit._batch_known,
     e.SubmissionSettled: Audit._batch_known,
+    e.BatchFailed: Audit._batch_failed,
     e.OutcomeRecorded: Audit._outcome_recorded,
     e.CostCharged: Audit._cost_charged,
     e.JobCompleted: Audit._job_completed,

@@ -13,6 +13,7 @@ DEFAULT_RETRY_DELAY = 30.0  # seconds, doubled with every attempt
 LONGEST_DELAY = 3600.0
 CANCELED = "canceled"
 SCHEMA_REFUSED = "schema_refused"  # … by the native way, which the run does not take any more
+QUEUE_FULL = "queue_full"  # the provider has no room for a batch at present
 SPENT = "billing_error"  # the account may not spend any more
 
 # Sending the same request again cannot help, whoever the provider is; `Limits.final_errors` are such kinds of

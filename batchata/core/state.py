@@ -83,6 +83,7 @@ class Job:
     route: str = ""  # how the answers' shape was asked for: "text", "native" or "prompt"
     max_tokens: int | None = None  # of each answer; None in logs that had one limit for the whole run
     status: JobStatus = JobStatus.STARTED
+    upload: str | None = None  # the file of its requests at the provider, where one comes before the batch
     batch_id: str | None = None
     created_at: int | None = None  # by the provider's clock
     submitted_at: int | None = None  # by ours
@@ -114,6 +115,11 @@ class Job:
     def custom_id(self, index: int) -> str:
         """Return the custom id under which item `index` travels in this job."""
         return self.custom_ids.replace("{index}", str(index))
+
+    @property
+    def mark(self) -> str:
+        """What its custom ids have in common, and no other job's."""
+        return self.custom_ids.replace("{index}", "").rstrip("-")
 
     def indexes(self) -> Iterator[int]:
         """Yield the indexes of the job's items, in the order they are sent."""

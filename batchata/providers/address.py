@@ -14,8 +14,9 @@ _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _LOGIN = re.compile(r"(?<=//)[^/?#]*@")
 _EXTRA = re.compile(r"[?#].*", re.DOTALL)
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
-# What the SDK appends to the base URL by itself, and people paste with it.
+# What is appended to the base URL for calls, and people paste with it.
 _ENDPOINT = re.compile(r"/+v1(/+(messages(/+(batches|count_tokens))?|models|complete))?/*$", re.IGNORECASE)
+_ANTHROPIC = "https://api.anthropic.com"
 _LONGEST = 2_000
 
 
@@ -33,12 +34,14 @@ def redacted(url: str) -> str:
     return _EXTRA.sub("?…", _LOGIN.sub("", url))[:_LONGEST]
 
 
-def read_address(text: str, name: str) -> Address:
-    """Read the base URL in the variable or argument of this name.
+def read_address(
+    text: str, name: str, example: str = _ANTHROPIC, endpoint: re.Pattern[str] = _ENDPOINT
+) -> Address:
+    """Read the base URL in the variable or argument of this name; `endpoint` is no part of one.
 
     Raises ConfigurationError that says what is wrong with it, without quoting a secret in it.
     """
-    fault = _fault(text)
+    fault = _fault(text, f"unset it or give one like {example}", endpoint)
     if fault is not None:
         raise ConfigurationError(f"{name} {fault}")
     parts = urlsplit(text)
@@ -48,8 +51,7 @@ def read_address(text: str, name: str) -> Address:
     return Address(name, redacted(text).rstrip("/"), login)
 
 
-def _fault(text: str) -> str | None:
-    example = "unset it or give one like https://api.anthropic.com"
+def _fault(text: str, example: str, ending: re.Pattern[str]) -> str | None:
     if not text.strip():
         return f"is blank; {example}"
     named = _named(text)
@@ -66,8 +68,8 @@ def _fault(text: str) -> str | None:
             f"is {named!r}: a query or fragment cannot stand in a base URL, as a path comes behind it; leave "
             "it out (a token can be given as a header, in ANTHROPIC_CUSTOM_HEADERS)"
         )
-    if endpoint := _ENDPOINT.search(urlsplit(text).path):
-        cure = _ENDPOINT.sub("", named)
+    if endpoint := ending.search(urlsplit(text).path):
+        cure = ending.sub("", named)
         return f"is {named!r}, but {endpoint[0]!r} is added to it for every call; give {cure}"
     return None
 

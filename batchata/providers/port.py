@@ -17,6 +17,26 @@ from batchata.core.values import CachePlan, Counts, Limits, RequestError, Usage
 from batchata.inputs.items import Checks, Inputs, Source
 
 
+class Failure(NamedTuple):
+    """Why a batch was given up before any request of it ran, so that nothing is billed.
+
+    `passing`: the same batch may be taken later. `refused` are the places in the job of the requests that it
+    failed for, each with the reason.
+    """
+
+    error: RequestError
+    passing: bool
+    refused: tuple[tuple[int, RequestError], ...] = ()
+
+
+class Upload(NamedTuple):
+    """The requests of a job as a file at the provider, and the mark that its batch is to bear."""
+
+    handle: str
+    mark: str
+    endpoint: str = ""  # that the requests are for, where there are several
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A batch as the provider describes it; times are microseconds since 1970 UTC by the provider's clock."""
@@ -27,6 +47,8 @@ class Batch:
     counts: Counts
     created_at: int
     expires_at: int | None
+    failure: Failure | None = None
+    is_marked: bool = False  # it bears the mark of the submission that was looked for, and so is its batch
 
     @property
     def size(self) -> int:
@@ -80,6 +102,7 @@ class PriceRules(NamedTuple):
     batch_factor: Decimal  # what list prices are multiplied by in a batch
     us_factor: Decimal  # … and where inference is kept in the United States
     web_searches: Decimal | None  # USD a million
+    caches_unasked: bool = False  # then cached tokens without a price of their own cost what fresh ones do
 
 
 class Template(Protocol):
@@ -245,6 +268,7 @@ class Client(Protocol):
     """One provider's batch API. Errors are Batchata's own; nothing is retried inside."""
 
     name: str
+    stages: bool  # whether requests are uploaded before a batch of them is created
 
     @property
     def base_url(self) -> str:
@@ -272,8 +296,15 @@ class Client(Protocol):
         """Count the input tokens of one request of a batch, given as its JSON object; this is not billed."""
         ...
 
-    def submit(self, body: bytes | IO[bytes]) -> Batch:
-        """Create a batch from an encoded request body, with exactly one HTTP request.
+    def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
+        """Upload encoded requests, where the provider `stages`; it is not billed and may be repeated.
+
+        Raises RequestRefusedError or ProviderUnavailableError: no batch came of it in any case.
+        """
+        ...
+
+    def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
+        """Create a batch of encoded requests, or of those that were uploaded, with exactly one HTTP request.
 
         Raises RequestRefusedError or ProviderUnavailableError when certainly no batch was created, and
         UnknownSubmissionError when that is open.
@@ -302,8 +333,11 @@ class Client(Protocol):
         """Break off the calls under way in other threads, for good: no later call sends anything either."""
         ...
 
-    def find(self, since: int, size: int) -> Iterator[Batch]:
-        """Yield batches created at or after `since` that hold, or may hold, `size` requests, newest first.
+    def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
+        """Yield the batches created at or after `since` that may be a lost submission's, newest first.
+
+        Where batches bear marks these are the ones that bear the mark of `upload`, or are made of its file
+        (where its handle is known), and `is_marked`; elsewhere all that hold `size` requests or may do so.
 
         Raises UnreadableReplyError at its end when there may be more that cannot be read.
         """

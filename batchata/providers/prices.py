@@ -7,6 +7,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -70,7 +71,24 @@ def _tiers(prices: Any, name: str) -> list[Any]:
 
 def _unit_prices(prices: Any, above: int, rules: PriceRules) -> UnitPrices:
     units = {kind: _at(getattr(prices, name), above) for kind, name in _GENAI_FIELDS.items()}
-    return UnitPrices(**units, web_search_requests=rules.web_searches, batch_factor=rules.batch_factor)
+    return _filled(
+        UnitPrices(**units, web_search_requests=rules.web_searches, batch_factor=rules.batch_factor), rules
+    )
+
+
+def _filled(listed: UnitPrices, rules: PriceRules) -> UnitPrices:
+    """Where a service caches by itself, what has no price of its own is billed like other input."""
+    if not rules.caches_unasked:
+        return listed
+    fresh, written = listed.input_tokens, listed.cache_write_5m_tokens
+    read, longer = listed.cache_read_tokens, listed.cache_write_1h_tokens
+    written = fresh if written is None else written
+    return replace(
+        listed,
+        cache_write_5m_tokens=written,
+        cache_write_1h_tokens=written if longer is None else longer,
+        cache_read_tokens=fresh if read is None else read,
+    )
 
 
 def _at(price: Any, above: int) -> Decimal | None:
@@ -90,7 +108,7 @@ def _from_tokencost(model: str, rules: PriceRules) -> ModelPrice | None:
     }
     source = f"tokencost {version('tokencost')}"
     listed = UnitPrices(**units, web_search_requests=rules.web_searches, batch_factor=rules.batch_factor)
-    return ModelPrice(source=source, tiers=[PriceTier(-1, listed)], us_factor=rules.us_factor)
+    return ModelPrice(source=source, tiers=[PriceTier(-1, _filled(listed, rules))], us_factor=rules.us_factor)
 
 
 @cache
@@ -225,7 +243,7 @@ class _Given(pydantic.BaseModel):
         """Return the same by the log's kinds of units."""
         searches = self.web_search
         listed = rules.web_searches if searches is None else EXACT.multiply(searches, _THOUSAND)
-        return UnitPrices(
+        given = UnitPrices(
             input_tokens=self.input,
             output_tokens=self.output,
             cache_write_5m_tokens=self.cache_write_5m,
@@ -234,6 +252,7 @@ class _Given(pydantic.BaseModel):
             web_search_requests=listed,
             batch_factor=rules.batch_factor,
         )
+        return _filled(given, rules)
 
 
 class _Tier(_Given):

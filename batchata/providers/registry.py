@@ -13,13 +13,13 @@ from batchata.providers.port import Client, Dialect, PriceRules
 __all__ = ["Access", "dialect_for", "dialect_of", "pdf_to_document_block", "price_rules"]
 
 _ANTHROPIC = AnthropicDialect()
-_OPENAI = OpenAIDialect()  # read, but not yet sent: there is no client
+_OPENAI = OpenAIDialect()
 _DIALECTS: dict[str, Dialect] = {_ANTHROPIC.name: _ANTHROPIC, _OPENAI.name: _OPENAI}
 
 
-def dialect_for(model: object) -> Dialect:  # noqa: ARG001 - there is one provider to send to so far
+def dialect_for(model: object) -> Dialect:
     """Return the dialect of the provider that a run with this model goes to."""
-    return _ANTHROPIC
+    return _OPENAI if isinstance(model, str) and _OPENAI.knows(model) else _ANTHROPIC
 
 
 def dialect_of(started: RunStarted) -> Dialect:
@@ -62,12 +62,18 @@ class Access:
     def client(self, provider: str) -> Client:
         """Return a client of the provider of that name; its SDK is imported only now, which takes a second.
 
-        Raises ConfigurationError where there is none yet.
+        Raises ConfigurationError where there is none.
         """
-        if provider != _ANTHROPIC.name:
-            raise ConfigurationError(
-                f"runs of {provider!r} can be read, but there is no client to drive them yet"
-            )
-        from batchata.providers.anthropic.client import AnthropicClient
+        match provider:
+            case "anthropic":
+                from batchata.providers.anthropic.client import AnthropicClient
 
-        return AnthropicClient(api_key=self.api_key, base_url=self.base_url)
+                return AnthropicClient(api_key=self.api_key, base_url=self.base_url)
+            case "openai":
+                from batchata.providers.openai.client import OpenAIClient
+
+                return OpenAIClient(api_key=self.api_key, base_url=self.base_url)
+            case _:
+                raise ConfigurationError(
+                    f"there is no provider {provider!r}; there are {', '.join(sorted(_DIALECTS))}"
+                )

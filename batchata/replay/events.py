@@ -70,6 +70,15 @@ def _submission_failed(event: e.SubmissionFailed) -> str:
     return f"job {event.job}: no batch: {_error(event.error)}; again from {moment(event.not_before)}"
 
 
+def _input_uploaded(event: e.InputUploaded) -> str:
+    return f"job {event.job}: its requests are uploaded as {short(event.handle)}; no batch yet"
+
+
+def _batch_failed(event: e.BatchFailed) -> str:
+    when = f"again from {moment(event.not_before)}" if event.passing else "it would fail again"
+    return f"job {event.job}: {event.batch_id} failed, nothing was billed: {_error(event.error)}; {when}"
+
+
 def _schema_route_changed(event: e.SchemaRouteChanged) -> str:
     where = "goes into the prompt" if event.route == "prompt" else f"goes the {short(event.route)} way"
     why = "as asked" if event.error is None else f"job {event.job}: {_error(event.error)}"
@@ -179,7 +188,9 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     e.RunResumed: _run_resumed,
     e.SubmissionStarted: _submission_started,
     e.BatchSubmitted: _batch_submitted,
+    e.InputUploaded: _input_uploaded,
     e.SubmissionFailed: _submission_failed,
+    e.BatchFailed: _batch_failed,
     e.SubmittingStopped: _submitting_stopped,
     e.SubmissionUnknown: _submission_unknown,
     e.SubmissionSettled: _submission_settled,

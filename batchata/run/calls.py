@@ -20,7 +20,7 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.inputs import Source
-from batchata.providers.port import Batch, Client, Outcome, Template
+from batchata.providers.port import Batch, Client, Outcome, Template, Upload
 
 _ENOUGH_TO_TELL = 1_000  # result lines, none of them ours, that make a batch another's
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file
@@ -41,6 +41,7 @@ class JobDescription:
     notes: Sequence[str | None]
     template: Template
     bytes: int
+    mark: str = ""  # what tells the job's batch from every other, where batches can bear a mark
     leaves_out: bool = False  # files that cannot be read any more, instead of failing as a whole
 
 
@@ -62,6 +63,7 @@ class Lost:
     not_ours: frozenset[str]
     same_key: bool
     anchors: Sequence[str]
+    upload: Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,14 @@ class Submitted:
 
     job: int
     batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The job's requests are uploaded; the batch is created in a call of its own, once the log says so."""
+
+    job: int
+    upload: Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +152,30 @@ class CallFailed:
     error: BatchataError
 
 
-type Report = Submitted | FilesRefused | Sought | Polled | Arrived | Exhausted | CancelAsked | CallFailed
+type Report = (
+    Staged | Submitted | FilesRefused | Sought | Polled | Arrived | Exhausted | CancelAsked | CallFailed
+)
 type Put = Callable[[Report], None]
 
 
 def submit(provider: Client, description: JobDescription, put: Put) -> None:
-    """Build the job's body and create its batch, with one HTTP request."""
+    """Build the job's body and create its batch with one HTTP request, or upload it first."""
     refused: dict[int, str] = {}
     with _built(description, refused) as body:
         if refused:
             put(FilesRefused(description.job, refused))
             return
-        batch = provider.submit(body.getvalue() if isinstance(body, io.BytesIO) else body)
+        requests = body.getvalue() if isinstance(body, io.BytesIO) else body
+        if provider.stages:
+            put(Staged(description.job, provider.stage(description.mark, requests)))
+            return
+        batch = provider.submit(requests)
     put(Submitted(description.job, batch))
+
+
+def create(provider: Client, job: int, upload: Upload, put: Put) -> None:
+    """Create the batch of requests that were uploaded, with one HTTP request."""
+    put(Submitted(job, provider.submit(upload)))
 
 
 def _built(description: JobDescription, refused: dict[int, str]) -> IO[bytes]:
@@ -229,9 +250,10 @@ def _candidates(provider: Client, lost: Lost) -> tuple[list[Batch], UnreadableRe
     """Yield the batches that may be the job's, and why there may be more that cannot be read."""
     found: list[Batch] = []
     try:
-        for batch in provider.find(lost.since, len(lost.custom_ids)):
-            if batch.batch_id not in lost.not_ours and (lost.until is None or batch.created_at <= lost.until):
-                found.append(batch)  # noqa: PERF401 - what came before an error is kept
+        for batch in provider.find(lost.since, len(lost.custom_ids), lost.upload):
+            in_time = batch.is_marked or lost.until is None or batch.created_at <= lost.until
+            if batch.batch_id not in lost.not_ours and in_time:
+                found.append(batch)
     except UnreadableReplyError as exc:
         return found, exc
     return found, None
@@ -243,6 +265,8 @@ def _whose(provider: Client, batch: Batch, custom_ids: Sequence[str]) -> str:
     Foreign lines alone prove nothing where they are not as many as the requests: our own may be missing, or
     the download may have ended early.
     """
+    if batch.is_marked:
+        return "ours"
     if not batch.ended:
         return "running"
     try:

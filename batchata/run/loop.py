@@ -34,7 +34,7 @@ from batchata.core.values import RequestError
 from batchata.errors import BatchataError, LogError, LogWriteError
 from batchata.inputs import Inputs
 from batchata.logs import get_logger
-from batchata.providers.port import Client, Template
+from batchata.providers.port import Client, Template, Upload
 from batchata.run import calls
 from batchata.run.estimating import Expectation
 from batchata.run.interrupts import MainThread, Stop
@@ -86,6 +86,7 @@ class Runner:
     _workers: Workers = field(init=False)
     # Jobs whose intent is written, and that are sent once a copy of the log's main file would know of them.
     _written: list[calls.JobDescription] = field(default_factory=list)
+    _staged: dict[int, Upload] = field(default_factory=dict)  # jobs that are uploaded, and not created yet
     _held_since: float | None = None  # monotonic; readers have kept them from being sent since then
     _held_told: bool = False
     _found: set[int] = field(
@@ -173,7 +174,8 @@ class Runner:
     @property
     def _calls(self) -> dict[int, str]:
         """Return the jobs with a call under way or about to be made, and which."""
-        return self._workers.busy | {description.job: "submit" for description in self._written}
+        waiting = [*(description.job for description in self._written), *self._staged]
+        return self._workers.busy | dict.fromkeys(waiting, "submit")
 
     def _may_submit(self) -> bool:
         """Whether more may be sent: what was found at the start was polled, and fetched if it had ended."""
@@ -268,6 +270,7 @@ class Runner:
             notes=[self.notes.of(index) for index in plan.items],
             template=self.requests.template.limited_to(max_tokens),
             bytes=plan.bytes,
+            mark=job.mark,
             leaves_out=self.run.settings is not None and self.run.settings.on_bad_file == "fail",
         )
 
@@ -276,7 +279,7 @@ class Runner:
 
         Started from such a copy, a run looks for their batches; it would pay for them again if it had none.
         """
-        if not self._written:
+        if not self._written and not self._staged:
             return
         if self.run.sending_ended is not None:
             self._take_back_unsent()
@@ -288,6 +291,9 @@ class Runner:
         written, self._written = self._written, []
         for description in written:
             self._workers.call("submit", [description.job], calls.submit, description)
+        staged, self._staged = self._staged, {}
+        for job, upload in staged.items():
+            self._workers.call("submit", [job], calls.create, job, upload)
 
     def _wait_for_readers(self) -> None:
         """Say once why nothing is sent: how long another program reads the log is unknown.
@@ -308,12 +314,10 @@ class Runner:
     def _take_back_unsent(self, why: str = "sending ended before it was this job's turn") -> None:
         """Return what was never sent to waiting: it is certainly not a batch."""
         error = RequestError(kind="not_sent", message=why)
-        unsent, self._written = self._written, []
+        unsent = [*(each.job for each in self._written), *self._staged]
+        self._written, self._staged = [], {}
         self.journal.append(
-            *(
-                events.SubmissionFailed(job=each.job, error=error, not_before=self.journal.now())
-                for each in unsent
-            )
+            *(events.SubmissionFailed(job=job, error=error, not_before=self.journal.now()) for job in unsent)
         )
 
     def _cancel(self, number: int) -> None:
@@ -363,6 +367,8 @@ class Runner:
         theirs = None if self.provider is None else self.provider.clock
         self.intake.apart = None if theirs is None else theirs - self.journal.now()
         self.intake.take(report)
+        if isinstance(report, calls.Staged):
+            self._staged[report.job] = report.upload
         if self.run.route != route:
             self._take_back_unsent("the schema goes another way from now on")
             self.requests, self._awaiting = self.again(self.run.route), None
@@ -415,6 +421,7 @@ class Runner:
         until = time.monotonic() + _GRACE
         while "submit" in self._workers.busy.values() and time.monotonic() < until:
             self._take_reports(_LOOK_UP)
+        self._take_back_unsent()  # what was uploaded meanwhile
         if self.intake.trouble.error is not None and not (self.stop.reason and not self.stop.cancel):
             reason, error = "error", as_error(self.intake.trouble.error)
         self.journal.append(events.RunInterrupted(reason=reason, error=error, pending_items=self.run.pending))

@@ -7,8 +7,11 @@ from collections.abc import Set as AbstractSet
 
 from batchata.core.events import SubmissionSettled
 from batchata.core.state import Job, Run
+from batchata.providers.port import Upload
 from batchata.run.calls import Lost, Sought
 from batchata.text import moment
+
+_BY_RESULTS = "the results of the batch carry this job's custom ids"
 
 
 def adopted(report: Sought) -> SubmissionSettled:
@@ -21,7 +24,7 @@ def adopted(report: Sought) -> SubmissionSettled:
         created_at=batch.created_at,
         expires_at=batch.expires_at,
         looked_at=report.looked_at,
-        evidence="the results of the batch carry this job's custom ids",
+        evidence="the batch bears this job's mark" if batch.is_marked else _BY_RESULTS,
         surplus=[other.batch_id for other in surplus],
     )
 
@@ -79,6 +82,7 @@ def lost(run: Run, job: Job, strangers: AbstractSet[str], asked_at: int, apart: 
         not_ours=frozenset(other.batch_id for other in owned if other.batch_id) | strangers,
         same_key=_same_key(run, job, anchors),
         anchors=anchors,
+        upload=Upload(job.upload or "", job.mark),
     )
 
 

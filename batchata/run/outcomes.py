@@ -24,7 +24,7 @@ from batchata.errors import (
     UnknownSubmissionError,
     UnreadableReplyError,
 )
-from batchata.providers.port import Batch
+from batchata.providers.port import Batch, Failure
 from batchata.run import calls, schema_route, trouble
 from batchata.run.bad_files import KIND
 from batchata.run.journal import Journal
@@ -39,6 +39,8 @@ _LONGEST_ASKED = 3600.0  # seconds that a provider may ask for; what it says by 
 _DOUBLINGS = 5
 _SHORT_DOWNLOADS = 2  # results with gaps are fetched so many times before the gaps count as missing
 _SHORT_OF_ANSWERS = 12  # … and so many times where answers are among what is lacking, which were paid for
+_FULL_DOUBLINGS = 9
+_LONGEST_FULL = 600.0  # seconds between two attempts to send into a queue that was full
 _MOST_REFUSED = 10  # items that jobs are refused for, one after another, before it seems to be all of them
 _ODD_ANSWERS = (
     3  # definite refusals of questions, one after another, that are put down to somebody in between
@@ -61,6 +63,7 @@ class Intake:
         self._journal = journal
         self._place = place  # how an item is named in a message
         self._refused = 0  # items that jobs were refused for since one was taken
+        self._given_up = self._full = 0  # batches that failed as a whole since one was worked on
         self.trouble = Trouble()
         self.apart: int | None = None  # microseconds that the provider's clock is ahead of ours
         self._recorder = recorder
@@ -93,6 +96,8 @@ class Intake:
             self._failures, self._is_known = 0, True
             self._odd.clear()
         match report:
+            case calls.Staged():
+                self._journal.append(events.InputUploaded(job=report.job, handle=report.upload.handle))
             case calls.Submitted():
                 self._refused = 0
                 self._created(report.job, report.batch)
@@ -167,15 +172,52 @@ class Intake:
 
     def _polled(self, report: calls.Polled) -> None:
         recorded: list[Event] = []
+        failed: list[tuple[Job, Failure]] = []
         for number in report.jobs:
             job = self._run.jobs[number]
             batch = report.batches.get(job.batch_id or "")
+            if batch is not None and batch.failure is not None:
+                failed.append((job, batch.failure))
+                continue
             recorded.append(self._vanished(job) if batch is None else _polled(job, batch))
+            if batch is not None and batch.size:
+                self._given_up = self._full = 0
         self._journal.append(*recorded)
+        for job, failure in failed:
+            self._batch_failed(job, failure)
         for number in report.jobs:
             job = self._run.jobs[number]
             if job.batch_id not in report.batches and self._is_gone(job):
                 self._give_up(trouble.gone(job), number)
+
+    def _batch_failed(self, job: Job, failure: Failure) -> None:
+        """Record that the whole batch was given up, unbilled: for later, for one item, or for good."""
+        error, pause = failure.error, 0.0
+        if failure.passing:
+            self._full += 1
+            pause = min(self._pause_seconds(1) * 2 ** min(self._full, _FULL_DOUBLINGS), _LONGEST_FULL)
+            self.paused_until = max(self.paused_until, self._now() + int(pause * _SECOND))
+        assert job.batch_id is not None
+        ended = events.BatchFailed(
+            job=job.number,
+            batch_id=job.batch_id,
+            error=error,
+            passing=failure.passing,
+            not_before=self._now() + int(pause * _SECOND),
+        )
+        named = {index: why for place, why in failure.refused if (index := _item_at(job, place)) is not None}
+        if named and not failure.passing and self._given_up < _MOST_REFUSED:
+            self._given_up += 1
+            refused = [
+                self._recorder.refused(job.number, index, self._place(index), why)
+                for index, why in named.items()
+            ]
+            self._journal.append(*refused, ended)
+            return
+        self._journal.append(ended)
+        if not failure.passing:
+            refusal = SpendLimitError if error.kind == SPENT else RequestRefusedError
+            self._give_up(refusal(f"job {job.number} ({job.batch_id}): {error.message}", kind=error.kind))
 
     def _give_up(self, error: BatchataError, *jobs: int) -> None:
         """Give these jobs up for this start: no call gets them further."""
@@ -368,11 +410,18 @@ def _refused_item(job: Job, error: BatchataError) -> int | None:
         return None
     if error.kind == "request_too_large" and job.request_count == 1:
         return next(job.indexes())
-    if error.position is not None and error.position < job.request_count:
-        return list(job.indexes())[error.position]
+    if (named := _item_at(job, error.position)) is not None:
+        return named
     # A custom id is nobody else's: who quotes one means that request.
     quoted = re.search(re.escape(job.custom_ids).replace(re.escape("{index}"), r"(\d+)"), str(error))
     return int(quoted[1]) if quoted is not None and int(quoted[1]) in set(job.indexes()) else None
+
+
+def _item_at(job: Job, position: int | None) -> int | None:
+    """Return the item whose request has this place in the job; None where there is no such place."""
+    if position is None or not 0 <= position < job.request_count:
+        return None
+    return list(job.indexes())[position]
 
 
 def _named(error: BatchataError, place: str) -> RequestRefusedError:

@@ -27,9 +27,11 @@ _SELECTORS = (
     "unknown_kind",
     "missing",
     "duplicated",
+    "status_zero",
     "garbled",
 )
 _LISTS = (
+    "upload_status",
     "results_instead",
     "create_status",
     "create_status_after",
@@ -55,10 +57,16 @@ class Faults:
     - a selector (positions, custom ids, a predicate of custom id and position, or `True`) stays.
     """
 
-    # POST /v1/messages/batches
+    # the upload that comes before a create, where the protocol has one
+    upload_status: list[int] = field(default_factory=list)  # answered instead of keeping the file
+    lost_uploads: int = 0  # kept, then the connection is dropped
+    unfound_files: int = 0  # creates that are refused because the file is not visible yet
+    queue_full: int = 0  # batches that are taken and fail while they are validated: no room for their tokens
+    validation: float = 0.25  # share of its time that a batch is validated before it begins
+    # the create call
     create_status: list[int] = field(default_factory=list)  # answered instead of creating
     create_says: str | None = None  # the message of those answers, if not the usual one
-    refused: Selector = None  # 400 for the whole batch, naming the first of these as `requests.N`
+    refused: Selector = None  # the whole batch, naming the first of these as `requests.N`, or by its line
     create_status_after: list[int] = field(default_factory=list)  # created, then answered
     lost_create_responses: int = 0  # created, then the connection is dropped
     created_twice: int = 0  # the call is repeated on its way: two batches, one answer
@@ -98,6 +106,7 @@ class Faults:
     unknown_kind: Selector = None
     missing: Selector = None  # processed and billed, but without a line
     duplicated: Selector = None
+    status_zero: Selector = None  # lines with status 0 and nothing else, which no count tells of
     garbled: Selector = None  # processed and billed, with a line that is no JSON
     rewritten: Callable[[bytes], bytes] | None = (
         None  # every line as it is sent, from the line as it would be

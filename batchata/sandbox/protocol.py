@@ -71,6 +71,7 @@ class Refusal(Exception):
         self.kind = kind
         self.headers = headers or {}
         self.details = details
+        self.page: Page | None = None  # the body, where the protocol that refuses has written it
 
 
 class Dropped(Exception):

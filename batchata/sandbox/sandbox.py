@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from os import PathLike
@@ -14,9 +14,12 @@ from threading import Lock, Thread
 from typing import Any, Self
 
 from batchata.errors import InvalidInputError
-from batchata.sandbox.anthropic.batches import Batches, Delay
+from batchata.sandbox.anthropic.batches import MessageBatches
 from batchata.sandbox.anthropic.routes import Routes, error_page
+from batchata.sandbox.batches import Batches, Delay, Setup
 from batchata.sandbox.faults import Faults
+from batchata.sandbox.openai.batches import FileBatches
+from batchata.sandbox.openai.routes import FileRoutes, is_ours
 from batchata.sandbox.protocol import Call, Page, Refusal, Reply, read_object, rfc3339
 from batchata.sandbox.server import Server, is_loopback
 from batchata.sandbox.storage import DirectoryShelf, MemoryShelf, Record
@@ -31,7 +34,7 @@ logger.addHandler(logging.NullHandler())
 
 
 class Sandbox:
-    """An offline server that speaks the Message Batches protocol.
+    """An offline server that speaks the batch protocols of Anthropic and of OpenAI.
 
     - `answers`: None reads the documents sent; else a function of a `Request`, a mapping by custom id, or
       one answer for all. An answer is an `Answer`, a text, a pydantic model, or any JSON value.
@@ -73,17 +76,16 @@ class Sandbox:
         self._directory = DirectoryShelf(Path(state)) if state is not None else None
         clock = clock or time.time
         answering = Answering(_asking(answers, style))
-        self._batches = Batches(
-            self._directory or MemoryShelf(),
-            answering,
+        setup = Setup(self._directory or MemoryShelf(), answering, clock, delay, seed, shuffle, max_requests)
+        messages, files = MessageBatches(setup), FileBatches(setup)
+        self._kinds: tuple[Batches, ...] = (messages, files)
+        self.faults = faults or Faults()
+        self._front = _Front(
+            self._kinds,
+            Routes(messages, answering, clock, self._wait),
+            FileRoutes(files, answering, clock, self._wait),
             clock,
-            delay=delay,
-            seed=seed,
-            shuffle=shuffle,
-            max_requests=max_requests,
         )
-        self._batches.faults = (faults or Faults()).copied()
-        self._front = _Front(self._batches, Routes(self._batches, answering, clock, self._wait), clock)
         self._host, self._port, self._max_body = host, port, max_body
         self._server: Server | None = None
         self._thread: Thread | None = None
@@ -122,16 +124,23 @@ class Sandbox:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables by which the SDK finds this sandbox."""
-        return {"ANTHROPIC_BASE_URL": self.url, "ANTHROPIC_API_KEY": self.api_key}
+        """Return the variables by which the SDKs find this sandbox."""
+        return {
+            "ANTHROPIC_BASE_URL": self.url,
+            "ANTHROPIC_API_KEY": self.api_key,
+            "OPENAI_BASE_URL": f"{self.url}/v1",
+            "OPENAI_API_KEY": self.api_key,
+        }
 
     @property
     def faults(self) -> Faults:
-        return self._batches.faults
+        return self._kinds[0].faults
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        self._batches.faults = faults.copied()
+        own = faults.copied()
+        for batches in self._kinds:
+            batches.faults = own
 
     @property
     def exchanges(self) -> list[tuple[str, str, int]]:
@@ -141,23 +150,24 @@ class Sandbox:
     @property
     def batches(self) -> list[BatchView]:
         """The batches in order of creation, as a call would see them now."""
-        return [_view(record) for record in self._batches.settled()]
+        return [_view(record) for record in _settled(self._kinds)]
 
     def billed(self) -> Counter[str]:
         """Count how often each custom id was answered and billed, over all batches."""
-        return self._batches.billed()
+        return sum((batches.billed() for batches in self._kinds), Counter())
 
     def usage(self) -> Counter[str]:
         """Tokens by kind over all billed answers."""
-        return self._batches.usage()
+        return _added(batches.usage() for batches in self._kinds)
 
     def end_all(self) -> None:
         """End every batch now."""
-        self._batches.end_all()
+        for batches in self._kinds:
+            batches.end_all()
 
     def expire(self, batch_id: str) -> None:
         """End a batch now; what was not processed yet (by time, or `faults.processed`) expires."""
-        self._batches.expire(batch_id)
+        next(b for b in self._kinds if batch_id.startswith(b.prefix)).expire(batch_id)
 
     def _listen(self) -> Server:
         remembered = self._directory.directory / "port" if self._directory else None
@@ -173,6 +183,19 @@ class Sandbox:
             self._server.stopping.wait(seconds)
 
 
+def _settled(kinds: Iterable[Batches]) -> list[Record]:
+    """All batches in order of creation."""
+    return sorted((record for each in kinds for record in each.settled()), key=lambda r: r.created_at)
+
+
+def _added(counts: Iterable[Counter[str]]) -> Counter[str]:
+    """Their sum; kinds that are 0 stay."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return total
+
+
 def _view(record: Record) -> BatchView:
     created = datetime.fromtimestamp(record.created_at, UTC)
     return BatchView(record.id, created, tuple(record.custom_ids), record.status, record.counts())
@@ -181,9 +204,12 @@ def _view(record: Record) -> BatchView:
 class _Front:
     """Answers every call: about the sandbox itself, or by its routes about the protocol."""
 
-    def __init__(self, batches: Batches, routes: Routes, clock: Callable[[], float]) -> None:
-        self._batches = batches
+    def __init__(
+        self, kinds: Sequence[Batches], routes: Routes, files: FileRoutes, clock: Callable[[], float]
+    ) -> None:
+        self._kinds = kinds
         self._routes = routes
+        self._files = files
         self._clock = clock
         self._lock = Lock()
         self._exchanges: list[tuple[str, str, int]] = []
@@ -201,7 +227,7 @@ class _Front:
             return list(self._exchanges)
 
     def error_page(self, refusal: Refusal, request_id: str) -> Page:
-        return error_page(refusal, request_id)
+        return refusal.page or error_page(refusal, request_id)
 
     def reply(self, call: Call) -> Reply:
         match call.method, call.path.rstrip("/"):
@@ -209,7 +235,7 @@ class _Front:
                 return self._state()
             case "POST", "/sandbox/faults":
                 return self._set_faults(call)
-        return self._routes.reply(call)
+        return self._files.reply(call) if is_ours(call) else self._routes.reply(call)
 
     def _state(self) -> dict[str, Any]:
         """Answer what a test in another process asks for."""
@@ -221,13 +247,13 @@ class _Front:
                 "status": record.status,
                 "counts": record.counts(),
             }
-            for record in self._batches.settled()
+            for record in _settled(self._kinds)
         ]
         return {
             "simulation": True,
             "batches": batches,
-            "billed": dict(self._batches.billed()),
-            "usage": dict(self._batches.usage()),
+            "billed": dict(_added(each.billed() for each in self._kinds)),
+            "usage": dict(_added(each.usage() for each in self._kinds)),
             "exchanges": self.exchanges(),
         }
 

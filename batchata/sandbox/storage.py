@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 import msgspec
 
@@ -40,6 +40,7 @@ class Record(msgspec.Struct):
     kinds: str = ""
     usage: dict[str, int] = {}
     deleted: bool = False
+    about: dict[str, Any] = {}  # what only its protocol needs
 
     @property
     def expires_at(self) -> float:

@@ -134,7 +134,7 @@ class History:
                         self.errors[index] = self.errors[original]
             case e.RetryScheduled():
                 self.retries[event.reason] += count(event.items)
-            case e.SubmissionFailed() | e.SubmissionUnknown():
+            case e.SubmissionFailed() | e.SubmissionUnknown() | e.BatchFailed():
                 self.refusals[event.job] = event.error
             case e.RunStarted() | e.RunResumed():
                 self.process = event.process

@@ -165,6 +165,8 @@ def _follow(attempt: Attempt, at: int, event: e.Event) -> None:
             attempt.fate, attempt.answered_at = "never arrived", at
         case e.SubmissionFailed():
             attempt.fate, attempt.error, attempt.answered_at = "not sent", event.error, at
+        case e.BatchFailed():
+            attempt.fate, attempt.error, attempt.answered_at = "batch failed", event.error, at
         case e.SubmissionUnknown():
             attempt.fate, attempt.error = "unknown", event.error
         case e.JobAbandoned():

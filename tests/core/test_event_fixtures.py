@@ -96,6 +96,16 @@ def test_a_job_that_was_refused_for_one_item_means_what_it_meant() -> None:
     assert run.sending_ended.kind == "billing_error"
 
 
+def test_batches_that_failed_as_a_whole_mean_what_they_meant() -> None:
+    """One was too much for the queue, unbilled and with no attempt used; one failed for its second line."""
+    run = fold(recorded(Path(__file__).parent / "fixtures/schema_1_uploaded.jsonl"))
+    assert [job.status for job in run.jobs.values()] == ["failed", "failed"]
+    assert run.jobs[0].upload == "file-5dskxx7B6SVyAyRgAHzTJ2"
+    assert (run.failed, run.pending, run.spent, run.reserved) == (1, 4, Decimal(0), Decimal(0))
+    assert [run.items.attempts[index] for index in range(3)] == [0, 0, 0]
+    assert run.most_bytes == 3127 // 2  # nothing else was open: a smaller one is tried
+
+
 def test_a_run_with_longer_answers_means_what_it_meant() -> None:
     """The run's limit as the last start said it, those of the items that were raised, and of each job."""
     run = fold(recorded(Path(__file__).parent / "fixtures/schema_1_longer.jsonl"))

@@ -204,10 +204,15 @@ def test_what_the_draft_does_not_know_is_refused() -> None:
         DIALECT.model("claude-sonnet-5-5", date(2026, 11, 26))
 
 
-@pytest.mark.parametrize("model", ["openai/gpt-5-nano", "gpt-5-nano"])
-def test_no_run_starts_without_a_client(model: str) -> None:
-    """The dialect alone sends nothing; the error says which models can be used."""
-    with pytest.raises(UnsupportedModelError, match="is not a Claude model; supported are"):
-        BatchManager(model=model, messages=[[{"role": "user", "content": "hi"}]])
-    with pytest.raises(ConfigurationError, match="can be read, but there is no client"):
-        Access().client("openai")
+@pytest.mark.parametrize("model", ["openai/gpt-5-nano", "gpt-5-nano", "o3"])
+def test_its_models_are_told_by_their_names(model: str) -> None:
+    """With or without the provider in front; without a key, the error names the variable to set."""
+    manager = BatchManager(model=model, messages=[[{"role": "user", "content": "hi"}]])
+    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
+        manager.run()
+
+
+def test_a_provider_that_there_is_none_of_is_named() -> None:
+    """The error says which ones there are."""
+    with pytest.raises(ConfigurationError, match="there are anthropic, openai"):
+        Access().client("acme")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from batchata.providers.anthropic.replies import Dates
+from batchata.providers.rest.replies import Dates
 
 NOON = 1_790_251_200_000_000  # microseconds
 

@@ -31,7 +31,7 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.anthropic.errors import _NO_REPLY
-from batchata.providers.anthropic.replies import asked_pause
+from batchata.providers.rest.replies import asked_pause
 from batchata.sandbox import Faults
 
 HTML = "<html><body>Access denied</body></html>"

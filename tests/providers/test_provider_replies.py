@@ -253,11 +253,11 @@ def test_long_lines_of_results_are_read_in_linear_time(script: Any, connect: Any
 
 def test_a_line_without_end_is_kept_up_to_its_bound(script: Any, connect: Any) -> None:
     """What comes behind it is read all the same, and its beginning is kept."""
-    from batchata.providers.anthropic.client import _lines
+    from batchata.providers.rest.lines import lines_of
 
     small = b'{"custom_id":"r-1","result":{"type":"expired"}}'
     pieces = [small + b"\n", *[b"x" * 1000] * 50, b"\n" + small + b"\n", small[:10]]
-    read = list(_lines(iter(pieces), most=10_000))
+    read = list(lines_of(iter(pieces), most=10_000))
     assert [whole for _, whole in read] == [True, True, True, False]
     assert [len(line) for line, _ in read] == [len(small), 10_000, len(small), 10]
     script.says(200, small[:10])

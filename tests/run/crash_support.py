@@ -19,7 +19,7 @@ from typing import Any
 
 from crash_boundaries import Boundary, watch, write
 from resume_support import Script, check_money, fresh, known_batches, paid_by_item, seen
-from run_support import Echo, Runs
+from run_support import MODEL, Echo, Runs
 
 from batchata import BatchManager, load_results_from_disk
 from batchata.errors import RequestRefusedError
@@ -65,6 +65,7 @@ class Scenario:
     failed: frozenset[int] = frozenset()
     pending: int = 0  # when the story has ended; `after` completes them
     after: Story | None = None
+    model: str = MODEL
     billed: dict[int, int] = field(default_factory=dict)  # times an item is paid for, if not once
     most: Decimal | None = None  # USD that the story may have cost
 
@@ -147,6 +148,14 @@ def _losing_answers() -> dict[str, Any]:
     return {"answers": Replies(), "faults": Faults(lost_create_responses=2)}
 
 
+def _losing_uploads() -> dict[str, Any]:
+    """A provider that takes files first, and is short of room for them once."""
+    return {
+        "answers": Replies(),
+        "faults": Faults(lost_create_responses=1, lost_uploads=1, unfound_files=1, queue_full=1),
+    }
+
+
 def _refusing() -> dict[str, Any]:
     """One job is taken, and the next ones are not."""
     return {"answers": Replies(), "faults": Faults(create_status=[0, 400, 403, 400], create_says=NO_CREDIT)}
@@ -172,6 +181,7 @@ def _failing_calls() -> dict[str, Any]:
     return {"answers": Replies(), "faults": faults}
 
 
+_OPENAI = "gpt-6-sol"  # its batch prices are those of the other stories' model
 _LIMIT = Decimal("0.115")  # fits two answers at their worst
 _story_at_the_limit = partial(_run, max_cost=_LIMIT, items_per_job=1, max_parallel_jobs=3)
 
@@ -199,6 +209,7 @@ SCENARIOS = {
             most=_LIMIT,
         ),
         Scenario("lost", _run, _losing_answers),
+        Scenario("uploads", partial(_run, model=_OPENAI), _losing_uploads, model=_OPENAI),
         Scenario("refused", _run_until_taken, _refusing),
         Scenario("without-credit", _run_until_taken, _without_credit),
         Scenario("faulty", _run, _failing_calls),
@@ -313,7 +324,7 @@ def check(scenario: Scenario, runs: Runs) -> None:
     if scenario.after is not None:
         summary = scenario.after(runs)
         _check_identity(summary, scenario.count)
-    manager = make_manager(runs, count=scenario.count)
+    manager = make_manager(runs, count=scenario.count, model=scenario.model)
     items = list(manager.items())
     assert {item.index for item in items if item.status == "failed"} == scenario.failed
     assert summary["pending_items"] == 0

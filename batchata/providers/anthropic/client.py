@@ -17,17 +17,19 @@ import msgspec
 from batchata.errors import (
     BatchNotFoundError,
     ConfigurationError,
-    IncompleteResultsError,
     ProviderUnavailableError,
     UnknownSubmissionError,
     UnreadableReplyError,
 )
 from batchata.providers.address import read_address, redacted
-from batchata.providers.anthropic.access import Access, Sockets, check_headers, no_key, read_access
+from batchata.providers.anthropic.access import no_key, read_access
 from batchata.providers.anthropic.errors import Calls
-from batchata.providers.anthropic.replies import RAW_STREAM, Dates, batch_of, bounded, page_of, read_object
-from batchata.providers.anthropic.results import decode_line, unreadable
-from batchata.providers.port import Batch, Outcome
+from batchata.providers.anthropic.replies import batch_of, page_of
+from batchata.providers.anthropic.results import decode_line
+from batchata.providers.port import Batch, Outcome, Upload
+from batchata.providers.rest.access import Access, Sockets, check_headers
+from batchata.providers.rest.lines import chunks_of, lines_of
+from batchata.providers.rest.replies import RAW_STREAM, Dates, bounded, read_object
 
 _PATH = "/v1/messages/batches"
 _COUNT_PATH = "/v1/messages/count_tokens"
@@ -38,9 +40,6 @@ _PAGE = 100
 _PAGES_OF_A_POLL = 5
 _MOST_PAGES = 1_000
 _FEW = 2  # up to so many batches are asked for one by one
-_CHUNK = 1_000  # outcomes handed over at a time
-_CHUNK_BYTES = 16_000_000  # … or as many as have so many bytes
-_MOST_LINE_BYTES = 256_000_000  # of one result line: as much as a whole batch may be asked with
 _UNREADABLE = "unreadable"  # the status of a batch whose description is
 _MOST_TOKENS = 10**12
 _CONNECT_SECONDS = 5.0
@@ -59,6 +58,7 @@ class AnthropicClient:
     """
 
     name = "anthropic"
+    stages = False
 
     def __init__(
         self, *, api_key: str | None = None, base_url: str | None = None, timeout: float | None = None
@@ -158,12 +158,17 @@ class AnthropicClient:
             raise ProviderUnavailableError("counting tokens: the answer holds no count", kind="no_count")
         return tokens
 
-    def submit(self, body: bytes | IO[bytes]) -> Batch:
+    def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
+        """Fail: a batch is created by one call, and no file comes before it."""
+        raise NotImplementedError
+
+    def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
         """See the port."""
+        assert not isinstance(requests, Upload)
         with self._calls.translated("creating a batch", creating=True):
             response = self._client.post(
                 _PATH,
-                content=body,
+                content=requests,
                 cast_to=httpx2.Response,
                 options={"headers": {"content-type": "application/json"}},
             )
@@ -226,7 +231,7 @@ class AnthropicClient:
                 options={"headers": RAW_STREAM},
             )
             try:
-                yield from _chunks(_lines(response.iter_bytes()))
+                yield from chunks_of(lines_of(response.iter_bytes()), decode_line)
             finally:
                 response.close()
 
@@ -247,7 +252,12 @@ class AnthropicClient:
             if client is not None:
                 client.close()
 
-    def find(self, since: int, size: int) -> Iterator[Batch]:
+    def find(
+        self,
+        since: int,
+        size: int,
+        upload: Upload | None = None,  # noqa: ARG002 - batches bear no marks
+    ) -> Iterator[Batch]:
         """See the port. A batch whose counts cannot be read, or are all 0, may have any size."""
         return (batch for batch in self._newest(since, None) if batch.size in (size, 0))
 
@@ -322,46 +332,3 @@ def _check_what_the_sdk_found(client: anthropic.Anthropic, access: Access) -> No
         raise ConfigurationError("base_url of the SDK's profile holds a user or password; take it out")
     given = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
     check_headers(given, "the SDK")
-
-
-def _chunks(lines: Iterator[tuple[bytes, bool]]) -> Iterator[list[Outcome]]:
-    """Yield outcomes, many at a time; those before a cut line are handed over before its error."""
-    chunk: list[Outcome] = []
-    size = 0
-    for line, whole in lines:
-        try:
-            chunk.append(decode_line(line))
-        except IncompleteResultsError:
-            if not whole:
-                yield chunk
-                raise
-            # It would be so in every download, and what stands behind it would never be read.
-            chunk.append(unreadable(line))
-        size += len(line)
-        if len(chunk) == _CHUNK or size > _CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-def _lines(chunks: Iterator[bytes], most: int = _MOST_LINE_BYTES) -> Iterator[tuple[bytes, bool]]:
-    """Yield the lines, and whether each had its newline: the last one may lack it, or be cut.
-
-    A line beyond all bounds is cut there, and what remains of it is not kept.
-    """
-    parts: list[bytes] = []  # of a line whose end has not come yet
-    size = 0
-    for chunk in chunks:
-        first, *others = chunk.split(b"\n")
-        if size < most:
-            parts.append(first)
-        size += len(first)
-        if not others:
-            continue
-        *lines, rest = others
-        yield from ((line, True) for line in (b"".join(parts), *lines) if line.strip())
-        parts, size = [rest], len(rest)
-    last = b"".join(parts)
-    if last.strip():
-        yield last, False

@@ -1,17 +1,10 @@
-"""Translate the SDK's errors of a failed call to the Message Batches API.
-
-Two questions decide about every error: may the request have had an effect, and may waiting cure it?
-`_NO_REPLY` answers them for errors that brought no reply, `_BY_STATUS` for replies with a status. They are
-tables, so that no class and no status is decided in passing.
-"""
+"""Translate the SDK's errors of a failed call to the Message Batches API."""
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final
 
 import anthropic
@@ -32,94 +25,27 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.address import redacted
-from batchata.providers.anthropic.access import Access, Sockets
 from batchata.providers.anthropic.refusals import is_about_money, is_about_schema, named_request
-from batchata.providers.anthropic.replies import ReplyTooLargeError, asked_pause
+from batchata.providers.rest.access import Access, Sockets
+from batchata.providers.rest.failures import (
+    NO_REPLY,
+    STATUS_WORDS,
+    Cure,
+    Effect,
+    NoReply,
+    effect_of,
+    refuses_tls,
+    verdict_of,
+)
+from batchata.providers.rest.replies import asked_pause
 
 __all__ = ["Calls"]
 
 
-class Cure(Enum):
-    """What helps against an error."""
-
-    WAITING = auto()
-    SETUP = auto()  # the user's: a variable, a certificate, a proxy
-    NOBODY = auto()  # not known; whoever runs the address
-
-
-@dataclass(frozen=True, slots=True)
-class NoReply:
-    """What an error without a reply means: whether the request may have left this machine, and the cure."""
-
-    left: bool
-    cure: Cure
-
-
-# Looked up by the nearest class of the error's ancestry. Where it was seen that a request failed before it
-# was sent (`Sockets.never_left`), it did not leave, whatever stands here.
 _NO_REPLY: Final[dict[type[BaseException], NoReply]] = {
-    httpx2.ConnectError: NoReply(left=False, cure=Cure.WAITING),
-    httpx2.ConnectTimeout: NoReply(left=False, cure=Cure.WAITING),
-    httpx2.PoolTimeout: NoReply(left=False, cure=Cure.WAITING),
-    httpx2.ProxyError: NoReply(left=False, cure=Cure.WAITING),  # but for what _PROXY_REFUSES
-    httpx2.UnsupportedProtocol: NoReply(left=False, cure=Cure.SETUP),
-    httpx2.InvalidURL: NoReply(left=False, cure=Cure.SETUP),
-    httpx2.TimeoutException: NoReply(left=True, cure=Cure.WAITING),
-    httpx2.NetworkError: NoReply(left=True, cure=Cure.WAITING),
-    httpx2.RemoteProtocolError: NoReply(left=True, cure=Cure.NOBODY),  # but for what _BREAKS_OFF
-    httpx2.LocalProtocolError: NoReply(left=True, cure=Cure.SETUP),  # mostly a header that cannot be sent
-    httpx2.DecodingError: NoReply(left=True, cure=Cure.NOBODY),
-    httpx2.TooManyRedirects: NoReply(left=True, cure=Cure.NOBODY),
-    httpx2.CookieConflict: NoReply(left=True, cure=Cure.NOBODY),
-    httpx2.StreamError: NoReply(left=True, cure=Cure.WAITING),  # the connection was closed under the call
-    httpx2.HTTPError: NoReply(left=True, cure=Cure.WAITING),
-    ReplyTooLargeError: NoReply(left=True, cure=Cure.NOBODY),
-    ssl.SSLCertVerificationError: NoReply(left=True, cure=Cure.SETUP),
-    UnicodeEncodeError: NoReply(left=False, cure=Cure.SETUP),  # a header that cannot be encoded
-    UnicodeError: NoReply(left=True, cure=Cure.SETUP),  # a host name that cannot be
-    OSError: NoReply(left=True, cure=Cure.WAITING),
+    **NO_REPLY,
     anthropic.CredentialsError: NoReply(left=False, cure=Cure.SETUP),
     anthropic.AnthropicError: NoReply(left=True, cure=Cure.NOBODY),
-    RuntimeError: NoReply(left=True, cure=Cure.WAITING),  # "the client has been closed", by a run that ends
-    Exception: NoReply(left=True, cure=Cure.NOBODY),  # ValueError, TypeError, AttributeError … out of the SDK
-}
-_TLS_OF_NONE: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
-_BREAKS_OFF: Final = ("Server disconnected", "peer closed connection", "<ConnectionTerminated")
-_PROXY_REFUSES: Final = ("400", "401", "403", "404", "405", "407", "451", "501")
-
-
-class Effect(Enum):
-    """What a status says about the effect of the request."""
-
-    REFUSED = auto()  # nothing happened, and nothing would the next time
-    PASSING = auto()  # nothing happened; later it may
-    OPEN = auto()  # it may have happened; later there may be an answer
-
-
-# Of what is not in it, 5xx is OPEN and all else is REFUSED.
-_BY_STATUS: Final = {
-    302: Effect.OPEN,  # what many a server answers after it has done what a POST asked for
-    303: Effect.OPEN,
-    408: Effect.OPEN,
-    409: Effect.OPEN,
-    425: Effect.PASSING,
-    429: Effect.PASSING,
-    499: Effect.OPEN,
-    501: Effect.REFUSED,
-    505: Effect.REFUSED,
-    506: Effect.REFUSED,
-    508: Effect.REFUSED,
-    510: Effect.REFUSED,
-    511: Effect.REFUSED,  # a network that wants a login first
-}
-_WORDS: Final = {
-    405: "nothing there takes this kind of call",
-    407: "the proxy wants a user and a password: https://user:password@host in HTTPS_PROXY",
-    426: "https is wanted there",
-    431: "the headers are too large: look at ANTHROPIC_CUSTOM_HEADERS",
-    451: "it is withheld there for legal reasons",
-    501: "nothing there takes this kind of call",
-    511: "the network wants a login before anything goes out",
 }
 _SPEND_CODES: Final = ("enforced_spend_limit_reached", "contract_spend_limit_reached")
 
@@ -181,11 +107,7 @@ class Calls:
                 cause.status_code is not None and 400 <= cause.status_code < 500 and cause.status_code != 429
             )
             return NoReply(left=False, cure=Cure.SETUP if lasts else Cure.WAITING)
-        if _refuses_tls(cause) or (isinstance(cause, httpx2.ProxyError) and str(cause)[:3] in _PROXY_REFUSES):
-            return NoReply(left=False, cure=Cure.SETUP)
-        if isinstance(cause, httpx2.RemoteProtocolError) and str(cause).startswith(_BREAKS_OFF):
-            return NoReply(left=True, cure=Cure.WAITING)
-        return next(_NO_REPLY[c] for c in type(cause).__mro__ if c in _NO_REPLY)
+        return verdict_of(cause, _NO_REPLY)
 
     def _what(self, cause: BaseException) -> str:
         name = type(cause).__name__
@@ -202,7 +124,7 @@ class Calls:
             return f"no request can carry it: look at {suspects}"
         if isinstance(cause, anthropic.CredentialsError | WorkloadIdentityError):
             return "look at the SDK's profile or identity token"
-        if _refuses_tls(cause):
+        if refuses_tls(cause):
             return (
                 f"{self.url} cannot be trusted or speaks no TLS: is {self.access.address_name} right, and "
                 "does SSL_CERT_FILE name the authority of your network?"
@@ -236,14 +158,9 @@ class Calls:
     ) -> ProviderError:
         said = self._said(exc)
         status, headers = exc.status_code, exc.response.headers
-        effect = _BY_STATUS.get(status, Effect.OPEN if status // 100 == 5 else Effect.REFUSED)
-        pause = asked_pause(headers)
-        if effect is Effect.REFUSED and headers.get("x-should-retry") == "true":
-            effect = Effect.PASSING
-        if effect is Effect.PASSING and headers.get("x-should-retry") == "false" and pause is None:
-            effect = Effect.REFUSED
+        effect, pause = effect_of(status, headers), asked_pause(headers)
         if effect is Effect.REFUSED:
-            advice = f"; {_WORDS[status]} (the address is {self.url})" if status in _WORDS else ""
+            advice = f"; {STATUS_WORDS[status]} (the address is {self.url})" if status in STATUS_WORDS else ""
             refused = RequestRefusedError(text + advice, kind=kind, status=status)
             refused.position = named_request(said) if creating else None
             refused.schema_refused = creating and kind == "invalid_request_error" and is_about_schema(said)
@@ -276,7 +193,7 @@ class Calls:
             f"{doing}: HTTP {status}: redirected to {place}, which is not followed. If the API has moved "
             f"there, {self.access.address_name}, which is {self.url}, has to name its new base"
         )
-        if creating and _BY_STATUS.get(status) is Effect.OPEN:
+        if creating and effect_of(status, {}) is Effect.OPEN:
             return UnknownSubmissionError(text, kind="redirected", status=status, final=True)
         return RequestRefusedError(text, kind="redirected", status=status)
 
@@ -287,14 +204,3 @@ class Calls:
         return (
             f"the answer was not the API's own; is {self.access.address_name} its address? It is {self.url}"
         )
-
-
-def _refuses_tls(cause: BaseException | None) -> bool:
-    """Whether a certificate was not trusted, or the other side speaks no TLS: neither passes with time."""
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
-        if isinstance(cause, ssl.SSLError) and str(cause.reason).upper() in _TLS_OF_NONE:
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False

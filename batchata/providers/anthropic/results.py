@@ -135,12 +135,6 @@ def decode_line(line: bytes) -> Outcome:
     )
 
 
-def unreadable(line: bytes) -> Outcome:
-    """Return the outcome of a complete line that is not a result: it belongs to no request."""
-    error = RequestError(kind="unreadable", message="a line of the results is no result")
-    return Outcome("", "unreadable", None, error, None, [], line)
-
-
 def _odd(line: bytes) -> Outcome:
     """Decode a complete line in an undocumented shape.
 

@@ -166,6 +166,10 @@ class OpenAIDialect:
         final_errors=("invalid_request_error",),
     )
 
+    def knows(self, model: str) -> bool:
+        """Whether the name is one of OpenAI's models."""
+        return model.startswith(_PREFIX) or _MODELS.fullmatch(model) is not None
+
     def model(self, name: str, today: date) -> OpenAIModel:
         """See the port; the name may also be written openai/gpt-…."""
         short = name.removeprefix(_PREFIX) if isinstance(name, str) else ""
@@ -182,6 +186,7 @@ class OpenAIDialect:
             batch_factor=Decimal(self.limits.batch_factor),
             us_factor=Decimal(1),
             web_searches=None,
+            caches_unasked=True,
         )
 
     def outcome(self, line: bytes) -> Outcome:

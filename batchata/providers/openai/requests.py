@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import IO, Any, ClassVar, Final
 
 from batchata.answers.schema import NotNative, Route
 from batchata.core.values import CachePlan
@@ -15,7 +16,9 @@ from batchata.inputs.items import Inputs, Source
 from batchata.inputs.json_values import encode
 from batchata.providers.port import Envelope, SharedBeginning
 
-URL: Final = "/v1/responses"
+RESPONSES: Final = "/v1/responses"
+_URL: Final = re.compile(rb'"url":"(/v1/[a-z/]{1,40})"')
+_HEAD_BYTES: Final = 1_000
 HIDDEN_TOKENS: Final = 300  # what the service adds for tools and output formats; a guess
 _CHARACTERS_A_TOKEN: Final = 4
 _ROLES: Final = {"user": "user", "assistant": "assistant", "system": "system"}
@@ -42,7 +45,7 @@ class LineTemplate:
         turns = [{"role": _ROLES[turn["role"]], "content": turn["content"]} for turn in source]
         if note is not None:
             turns.append({"role": "user", "content": note})
-        head = b'{"custom_id":' + encode(custom_id) + b',"method":"POST","url":"' + URL.encode()
+        head = b'{"custom_id":' + encode(custom_id) + b',"method":"POST","url":"' + RESPONSES.encode()
         return head + b'","body":{' + self._common + b',"input":' + encode(turns) + b"}}"
 
     @property
@@ -88,6 +91,15 @@ class LineTemplate:
         rest = {name: value for name, value in self.params.items() if name != "instructions"}
         shared = {**rest, **({"instructions": "\n\n".join(texts)} if texts else {}), "store": False}
         return encode(shared)[1:-1]
+
+
+def endpoint_of(body: bytes | IO[bytes]) -> str:
+    """Return the endpoint that the requests of a file are for: that of its first line."""
+    head = body[:_HEAD_BYTES] if isinstance(body, bytes) else body.read(_HEAD_BYTES)
+    if not isinstance(body, bytes):
+        body.seek(0)
+    found = _URL.search(head)
+    return RESPONSES if found is None else found[1].decode()
 
 
 def template_of(model: str, params: Mapping[str, Any], route: Route) -> LineTemplate:

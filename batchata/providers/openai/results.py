@@ -57,6 +57,7 @@ def outcome_of(line: bytes) -> Outcome:
         usage=_usage(_object(body, "usage")),
         blocks=blocks,
         line=line,
+        schema_refused=_is_about_schema(body),
     )
 
 
@@ -71,6 +72,14 @@ def _whole(line: bytes) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
     return value if isinstance(value, dict) else {}
+
+
+def _is_about_schema(body: dict[str, Any]) -> bool:
+    error = _object(body, "error")
+    param = _text(error, "param") or ""
+    return _text(error, "code") == "invalid_json_schema" or param.startswith(
+        ("text.format", "response_format")
+    )
 
 
 def _verdict(whole: dict[str, Any]) -> tuple[str, RequestError | None]:

@@ -25,6 +25,7 @@ _ROUTINE = (
     e.ItemRefused,
     e.ItemMended,
     e.SubmissionStarted,
+    e.InputUploaded,
     e.BatchSubmitted,
     e.BatchPolled,
     e.OutcomeRecorded,

@@ -1,232 +1,60 @@
-"""Keep the batches of one sandbox: created, listed, cancelled, ended, answered."""
+"""Keep the batches of the Message Batches protocol: made of one body, answered as one file of results."""
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Callable
-from threading import RLock
-from typing import Any, BinaryIO
+from typing import Any
 
-from batchata.sandbox.anthropic.requests import MAX_REQUESTS, Entry, check_entries, read_entries
+from batchata.sandbox.anthropic.requests import check_entries, read_entries
 from batchata.sandbox.anthropic.results import render
 from batchata.sandbox.anthropic.tokens import PromptCache
-from batchata.sandbox.faults import Faults, chosen
+from batchata.sandbox.batches import Batches, Setup
+from batchata.sandbox.faults import chosen
 from batchata.sandbox.protocol import Refusal, new_id, rfc3339
-from batchata.sandbox.storage import DAY, Record, Shelf
-from batchata.sandbox.values import Answering
+from batchata.sandbox.storage import DAY, Record
 
-__all__ = ["Batches", "Delay", "batch_object"]
-
-logger = logging.getLogger("batchata.sandbox")
-_ARCHIVED_AFTER = 29 * DAY
-
-type Delay = float | Callable[[Record], float]
+__all__ = ["MessageBatches", "batch_object"]
 
 
-class Batches:
-    """Every batch by id. A batch that is due ends at the next look, and is answered only then."""
+class MessageBatches(Batches):
+    """Every batch by id; see `Batches`."""
 
-    def __init__(
-        self,
-        shelf: Shelf,
-        answering: Answering,
-        clock: Callable[[], float],
-        *,
-        delay: Delay,
-        seed: int,
-        shuffle: bool,
-        max_requests: int = MAX_REQUESTS,
-    ) -> None:
-        self.faults = Faults()
+    prefix = "msgbatch"
+    kept_for = 29 * DAY
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self.cache = PromptCache()
-        self._shelf = shelf
-        self._answering = answering
-        self._clock = clock
-        self._delay = delay
-        self._seed = seed
-        self._shuffle = shuffle
-        self._max_requests = max_requests
-        self._lock = RLock()
-        self._records = {record.id: record for record in shelf.records()}
-        self._locks: dict[str, RLock] = {}
+
+    def title(self, batch_id: str) -> str:
+        """See the base."""
+        return f"Message Batch {batch_id}"
 
     def create(self, body: bytes) -> Record:
         """Create a batch; its body is stored before this returns."""
         entries = read_entries(body)
-        check_entries(entries, self._max_requests)
+        check_entries(entries, self._setup.max_requests)
         for number, entry in enumerate(entries):
             if chosen(self.faults.refused, entry.custom_id, number):
                 raise Refusal(400, f"requests.{number}.params: The sandbox was told to refuse this one")
-        with self._lock:
-            record = self._new_record(entries)
-            self._shelf.put_body(record.id, body)
-            self._shelf.save(record)
-            self._records[record.id] = record
-        logger.info("batch_created id=%s requests=%d simulation=true", record.id, len(entries))
-        return record
-
-    def _new_record(self, entries: list[Entry]) -> Record:
         now = self._clock()
-        ids = [entry.custom_id for entry in entries]
-        record = Record(new_id("msgbatch"), len(self._records), now, now, ids)
-        delay = self._delay(record) if callable(self._delay) else self._delay
-        record.ends_at = now + delay
+        with self._lock:
+            ids = [entry.custom_id for entry in entries]
+            record = Record(new_id(self.prefix), self.count(), now, now, ids)
+            self.keep(record, body)
         return record
 
-    def retrieve(self, batch_id: str) -> Record:
-        record = self._known(batch_id)
-        self._settle(record)
-        return record
-
-    def page(self, limit: int, after_id: str | None, before_id: str | None) -> tuple[list[Record], bool]:
-        """Return batches newest first, and whether there are more in the direction asked for."""
-        records = self._visible()
-        places = {record.id: place for place, record in enumerate(records)}
-        for name, cursor in (("after_id", after_id), ("before_id", before_id)):
-            if cursor is not None and cursor not in places:
-                raise Refusal(400, f"{name}: {_title(cursor)} not found")
-        if before_id is not None:
-            newer = records[: places[before_id]]
-            chosen, more = newer[-limit:], len(newer) > limit
-        else:
-            start = 0 if after_id is None else places[after_id] + 1
-            chosen, more = records[start : start + limit], len(records) > start + limit
-        for record in chosen:
-            self._settle(record)
-        return chosen, more
-
-    def cancel(self, batch_id: str) -> Record:
-        """Stop a batch: it is `canceling` in this answer and ended at the next look."""
-        record = self._known(batch_id)
-        self._settle(record)
-        if record.ended_at is not None:
-            raise Refusal(400, f"{_title(batch_id)} has already ended and cannot be canceled.")
-        with self._guard(record):
-            if record.cancel_initiated_at is None:
-                record.cancel_initiated_at = self._clock()
-                self._stop(record, "canceled")
-            return record
-
-    def delete(self, batch_id: str) -> None:
-        record = self.retrieve(batch_id)
-        if record.ended_at is None:
-            raise Refusal(
-                400, f"{_title(batch_id)} cannot be deleted while it is processing; cancel it first."
-            )
-        with self._guard(record):
-            record.deleted = True
-            self._shelf.save(record)
-            self._shelf.drop(record.id)
-
-    def results(self, batch_id: str) -> BinaryIO:
-        record = self.retrieve(batch_id)
-        if record.ended_at is None or record.archived_at is not None:
-            raise Refusal(404, f"{_title(batch_id)} has no available results.")
-        return self._shelf.results(batch_id)
-
-    def expire(self, batch_id: str) -> None:
-        """End a batch now; what is not processed yet expires."""
-        record = self._known(batch_id)
-        with self._guard(record):
-            if record.ended_at is None:
-                self._stop(record, "expired")
-        self._settle(record)
-
-    def end_all(self) -> None:
-        for record in self._visible():
-            with self._guard(record):
-                record.ends_at = min(record.ends_at, self._clock())
-            self._settle(record)
-
-    def settled(self) -> list[Record]:
-        """Return all batches in order of creation, those that are due ended."""
-        records = self._visible()[::-1]
-        for record in records:
-            self._settle(record)
-        return records
-
-    def billed(self) -> Counter[str]:
-        """Count how often each custom id was answered and billed, deleted batches included."""
-        return Counter(custom_id for record in self._all() for custom_id in record.billed())
-
-    def usage(self) -> Counter[str]:
-        total: Counter[str] = Counter()
-        for record in self._all():
-            total.update(record.usage)
-        return total
-
-    def _all(self) -> list[Record]:
-        with self._lock:
-            records = list(self._records.values())
-        for record in records:
-            self._settle(record)
-        return records
-
-    def _visible(self) -> list[Record]:
-        with self._lock:
-            return [record for record in reversed(self._records.values()) if not record.deleted]
-
-    def _known(self, batch_id: str) -> Record:
-        record = self._records.get(batch_id)
-        if record is None or record.deleted:
-            raise Refusal(404, f"{_title(batch_id)} not found")
-        return record
-
-    def _guard(self, record: Record) -> RLock:
-        with self._lock:
-            return self._locks.setdefault(record.id, RLock())
-
-    def _stop(self, record: Record, reason: str) -> None:
-        now, span = self._clock(), record.ends_at - record.created_at
-        share = self.faults.processed
-        if share is None:
-            share = (now - record.created_at) / span if span > 0 else 0.0
-        record.stopped = "canceled" if reason == "canceled" else "expired"
-        record.done = min(1.0, max(0.0, share))
-        record.ends_at = min(record.ends_at, now)
-        self._shelf.save(record)
-
-    def _settle(self, record: Record) -> None:
-        """End a batch that is due, and archive one that is old."""
-        now = self._clock()
-        if record.ended_at is None and now >= min(record.ends_at, record.expires_at):
-            with self._guard(record):
-                if record.ended_at is None:
-                    self._end(record)
-        if record.archived_at is None and record.ended_at is not None:
-            archived = record.created_at + _ARCHIVED_AFTER
-            record.archived_at = archived if now >= archived else None
-
-    def _end(self, record: Record) -> None:
-        if record.ends_at > record.expires_at and record.stopped is None:
-            record.done = DAY / (record.ends_at - record.created_at)
-            record.stopped = "expired"
-        # A copy, so that nobody sees an ended batch before its results can be read.
-        ended = Record(**{name: getattr(record, name) for name in record.__struct_fields__})
-        ended.ended_at = max(record.created_at, min(record.ends_at, record.expires_at))
+    def write(self, ended: Record) -> None:
+        """See the base."""
+        setup = self._setup
+        entries = read_entries(self._shelf.body(ended.id))
         lines = render(
-            ended,
-            read_entries(self._shelf.body(record.id)),
-            self._answering,
-            self.cache,
-            self.faults,
-            self._seed,
-            shuffle=self._shuffle,
+            ended, entries, setup.answering, self.cache, self.faults, setup.seed, shuffle=setup.shuffle
         )
-        self._shelf.put_results(record.id, lines)
-        self._shelf.save(ended)
-        record.kinds, record.usage = ended.kinds, ended.usage
-        record.ended_at = ended.ended_at
-        logger.info("batch_ended id=%s counts=%s simulation=true", record.id, record.counts())
-
-
-def _title(batch_id: str) -> str:
-    return f"Message Batch {batch_id}"
+        self._shelf.put_results(ended.id, lines)
 
 
 def batch_object(record: Record, base_url: str) -> dict[str, Any]:
-    """Return a MessageBatch with all its keys; `results_url` has the host that the caller asked."""
+    """Return a MessageBatch with all its keys; `results_url` points at whom the caller asked."""
     results = f"{base_url}/v1/messages/batches/{record.id}/results"
     return {
         "id": record.id,

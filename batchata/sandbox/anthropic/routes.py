@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from batchata.sandbox.anthropic.batches import Batches, batch_object
+from batchata.sandbox.anthropic.batches import MessageBatches, batch_object
 from batchata.sandbox.anthropic.messages import message_of
 from batchata.sandbox.anthropic.requests import MessageRequest
 from batchata.sandbox.anthropic.tokens import input_tokens
@@ -66,7 +66,7 @@ class Routes:
 
     def __init__(
         self,
-        batches: Batches,
+        batches: MessageBatches,
         answering: Answering,
         clock: Callable[[], float],
         wait: Callable[[float], object],

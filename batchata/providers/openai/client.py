@@ -1,0 +1,275 @@
+"""OpenAI's Batch API behind the provider port: upload, one create, polls, and results out of two files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from functools import cached_property
+from hashlib import sha256
+from typing import IO, Any, Final
+
+import msgspec
+
+from batchata.errors import (
+    BatchNotFoundError,
+    ProviderUnavailableError,
+    RequestRefusedError,
+    UnknownSubmissionError,
+    UnreadableReplyError,
+)
+from batchata.providers.openai.access import BASE_URL, headers_of, no_key, read_access
+from batchata.providers.openai.replies import batch_of, files_of, is_id
+from batchata.providers.openai.requests import endpoint_of
+from batchata.providers.openai.results import outcome_of
+from batchata.providers.port import Batch, Outcome, Upload
+from batchata.providers.rest.access import Access
+from batchata.providers.rest.client import Rest, Said
+from batchata.providers.rest.lines import chunks_of, lines_of
+
+__all__ = ["OpenAIClient"]
+
+_MARK: Final = "batchata_job"  # the key of the mark in a batch's metadata
+_PAGE: Final = 100
+_MOST_PAGES: Final = 1_000
+_PAGES_OF_A_POLL: Final = 5
+_FEW: Final = 2  # up to so many batches are asked for one by one
+_UNREADABLE: Final = "unreadable"  # the status of a batch whose description is
+_COUNTED: Final = frozenset(
+    {"input", "instructions", "model", "parallel_tool_calls", "reasoning", "text", "tool_choice", "tools"}
+)
+_SPENT: Final = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+_MOST_TOKENS: Final = 10**12
+
+
+class Errors:
+    """What OpenAI's error replies say: `{"error": {"message", "type", "param", "code"}}`."""
+
+    api = "the OpenAI API"
+
+    def read(self, body: object) -> Said:
+        """See the port of REST services."""
+        error = body.get("error") if isinstance(body, dict) else None
+        if not isinstance(error, dict):
+            return Said()
+        texts = {name: value for name, value in error.items() if isinstance(value, str) and value}
+        return Said(texts.get("type"), texts.get("code"), texts.get("message"))
+
+    def is_about_money(self, status: int, said: Said) -> bool:
+        """See the port of REST services."""
+        return status == 402 or said.code in _SPENT or said.kind in _SPENT
+
+    def is_passing(self, status: int, said: Said) -> bool:
+        """Know a file that is not visible everywhere yet: a create that misses it certainly made no batch."""
+        return status in (400, 404) and (said.message or "").startswith("Cannot find file")
+
+
+class OpenAIClient:
+    """OpenAI's Batch API over HTTP. A batch is made of an uploaded file, and of that file alone.
+
+    Each create has a file and a mark of its own, so that a batch of the list which has either is known to be
+    the job's, however young it is.
+    """
+
+    name = "openai"
+    stages = True
+
+    def __init__(
+        self, *, api_key: str | None = None, base_url: str | None = None, timeout: float | None = None
+    ) -> None:
+        self._api_key, self._base_url, self._timeout = api_key, base_url, timeout
+        self._odd_creations = 0  # one after another
+
+    @cached_property
+    def _access(self) -> Access:
+        return read_access(self._api_key, self._base_url)
+
+    @cached_property
+    def _rest(self) -> Rest:
+        access = self._access
+        base = BASE_URL if access.address is None else access.address.url
+        return Rest(Errors(), access, base, headers_of(access), self._timeout)
+
+    @property
+    def base_url(self) -> str:
+        """See the port."""
+        return self._rest.url
+
+    @property
+    def key(self) -> str | None:
+        """See the port: 32 bits of a hash, of a secret far too long to be guessed from them."""
+        key = self._access.key
+        return None if key is None else sha256(f"batchata {key.value}".encode()).hexdigest()[:8]
+
+    @property
+    def clock(self) -> int | None:
+        """See the port: by the Date of its last answer."""
+        return self._rest.dates.now
+
+    def check(self) -> None:
+        """See the port."""
+        if self._access.key is None:
+            raise no_key()
+        self._rest.reach()
+
+    def count_tokens(self, request: bytes) -> int:
+        """See the port: by the endpoint that counts the input of the Responses API."""
+        body = msgspec.json.decode(request)["body"]
+        counted = {name: value for name, value in body.items() if name in _COUNTED}
+        answer = self._rest.tell("responses/input_tokens", "counting tokens", counted)
+        tokens = answer.get("input_tokens")
+        if type(tokens) is not int or not 0 <= tokens < _MOST_TOKENS:
+            raise ProviderUnavailableError("counting tokens: the answer holds no count", kind="no_count")
+        return tokens
+
+    def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
+        """See the port: the file bears the mark in its name, by which a lost one can be found."""
+        file = (f"{mark}.jsonl", body, "application/jsonl")
+        endpoint = endpoint_of(body)
+        try:
+            answer = self._rest.upload(
+                "files", "uploading a job", data={"purpose": "batch"}, files={"file": file}
+            )
+        except RequestRefusedError as exc:
+            if "too large" in str(exc).lower():
+                exc.kind = "request_too_large"
+            raise
+        handle = answer.get("id")
+        if not is_id(handle):
+            raise ProviderUnavailableError("uploading a job: the answer names no file", kind="odd_reply")
+        return Upload(str(handle), mark, endpoint)
+
+    def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
+        """See the port."""
+        assert isinstance(requests, Upload)
+        wanted = {
+            "input_file_id": requests.handle,
+            "endpoint": requests.endpoint,
+            "completion_window": "24h",
+            "metadata": {_MARK: requests.mark},
+        }
+        response = self._rest.create("batches", "creating a batch", wanted)
+        try:
+            batch = batch_of(self._rest.object_of(response, "creating a batch"), created=True)
+        except UnreadableReplyError as exc:
+            # It said yes, so a batch may exist, and only looking for it can tell.
+            self._odd_creations += 1
+            raise UnknownSubmissionError(
+                f"creating a batch: {exc}", kind="unreadable_answer", final=self._odd_creations > 1
+            ) from exc
+        self._odd_creations = 0
+        return batch
+
+    def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
+        """See the port; beyond a few batches one page of the list answers for a hundred of them."""
+        found = self._listed(set(batch_ids), since) if len(batch_ids) > _FEW else {}
+        doubt: UnreadableReplyError | None = None
+        for batch_id in batch_ids:
+            try:
+                known = found.get(batch_id) or self._retrieve(batch_id) or self._in_the_list(batch_id, since)
+            except UnreadableReplyError as exc:
+                doubt = exc
+                known = batch_of({"id": batch_id, "status": _UNREADABLE})
+            if known:
+                found[batch_id] = known
+        if doubt is not None and all(batch.status == _UNREADABLE for batch in found.values()):
+            raise doubt
+        return found
+
+    def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
+        """See the port: out of the output file and the error file, whatever the counts say of either."""
+        doing = f"fetching the results of {batch_id}"
+        for file_id in files_of(self._described(batch_id)):
+            with self._rest.download(f"files/{file_id}/content", doing) as pieces:
+                yield from chunks_of(lines_of(pieces), outcome_of)
+
+    def cancel(self, batch_id: str) -> None:
+        """See the port. A batch that has ended already cannot be cancelled, which is no error."""
+        try:
+            self._rest.tell(f"batches/{batch_id}/cancel", f"cancelling {batch_id}", {})
+        except RequestRefusedError as exc:
+            if exc.status not in (400, 409):
+                raise
+
+    def close(self) -> None:
+        """See the port."""
+        self._rest.close()
+
+    def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
+        """See the port: by the mark and the file, which a batch shows from its first moment on."""
+        for value in self._newest(since, None):
+            batch = batch_of(value, created=True)
+            if upload is not None and _is_made_of(value, upload):
+                yield replace(batch, is_marked=True)
+
+    def _described(self, batch_id: str) -> dict[str, Any]:
+        value = self._rest.ask(f"batches/{batch_id}", f"asking for {batch_id}")
+        if value.get("id") != batch_id:
+            raise UnreadableReplyError(
+                f"asking for {batch_id}: the answer does not describe this batch", kind="odd_reply"
+            )
+        return value
+
+    def _retrieve(self, batch_id: str) -> Batch | None:
+        try:
+            return batch_of(self._described(batch_id))
+        except BatchNotFoundError:
+            return None
+
+    def _in_the_list(self, batch_id: str, since: int) -> Batch | None:
+        """Look in the list for a batch that was not found by its id; one answer may be wrong."""
+        return self._listed({batch_id}, since, None).get(batch_id)
+
+    def _listed(
+        self, wanted: set[str], since: int, most_pages: int | None = _PAGES_OF_A_POLL
+    ) -> dict[str, Batch]:
+        """Those of the batches that the list tells of, as far as it is looked through."""
+        found: dict[str, Batch] = {}
+        try:
+            for value in self._newest(since, most_pages):
+                if value.get("id") in wanted:
+                    batch = batch_of(value)
+                    found[batch.batch_id] = batch
+                if len(found) == len(wanted):
+                    break
+        except UnreadableReplyError:
+            return found  # those that are lacking are asked for one by one
+        return found
+
+    def _newest(self, since: int, most_pages: int | None) -> Iterator[dict[str, Any]]:
+        """Yield the descriptions of batches created since then, newest first.
+
+        Raises UnreadableReplyError at the end of a page that holds others too.
+        """
+        after: str | None = None
+        seen: set[str | None] = {None}
+        for _ in range(most_pages or _MOST_PAGES):
+            query = {"limit": _PAGE} if after is None else {"limit": _PAGE, "after": after}
+            page = self._rest.ask("batches", "listing batches", **query)
+            entries = page.get("data")
+            if not isinstance(entries, list):
+                raise UnreadableReplyError("listing batches: it holds no list", kind="odd_reply")
+            readable = [value for value in entries if isinstance(value, dict) and is_id(value.get("id"))]
+            ages = [batch_of(value, created=True).created_at for value in readable]
+            yield from (
+                v for v, created in zip(readable, ages, strict=True) if not created or created >= since
+            )
+            if len(readable) < len(entries):
+                raise UnreadableReplyError("listing batches: an entry has no id", kind="odd_reply")
+            more = page.get("has_more")
+            if more is False or (more is None and len(entries) < _PAGE) or (ages and 0 < ages[-1] < since):
+                return
+            after = str(readable[-1]["id"]) if readable else None
+            if after in seen:
+                raise UnreadableReplyError("listing batches: its pages go round in circles", kind="odd_reply")
+            seen.add(after)
+        if most_pages is None:
+            raise ProviderUnavailableError(
+                f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than what is looked for",
+                kind="too_many_batches",
+            )
+
+
+def _is_made_of(value: dict[str, Any], upload: Upload) -> bool:
+    metadata = value.get("metadata")
+    mark = metadata.get(_MARK) if isinstance(metadata, dict) else None
+    return mark == upload.mark or bool(upload.handle and value.get("input_file_id") == upload.handle)

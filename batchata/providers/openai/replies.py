@@ -1,0 +1,121 @@
+"""What OpenAI's Batch API says of batches, read with doubt: states, counts, failures of whole batches."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from batchata.core.retry import QUEUE_FULL, SPENT
+from batchata.core.values import Counts, RequestError
+from batchata.errors import UnreadableReplyError
+from batchata.providers.port import Batch, Failure
+from batchata.text import kept
+
+__all__ = ["batch_of", "files_of", "is_id"]
+
+# A slash or a blank would make another path of it.
+_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:=+~@-]{0,511}")
+_ODD: Final = "odd_reply"
+_ENDED: Final = ("completed", "expired", "cancelled")
+_MOST_REQUESTS: Final = 10**9
+_LATEST: Final = 7_258_118_400  # seconds; 2200
+_LONGEST_MESSAGE: Final = 2_000
+_PASSING: Final = ("server_error", "internal_error", "rate_limit_exceeded")
+_SPENT: Final = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+
+
+def is_id(value: object) -> bool:
+    """Whether this can be an id of a batch or a file."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def files_of(value: dict[str, Any]) -> list[str]:
+    """Return the output and the error file of a batch, as far as there are any; none may be null or empty text."""
+    found = [value.get(name) for name in ("output_file_id", "error_file_id")]
+    return [str(file_id) for file_id in found if is_id(file_id)]
+
+
+def batch_of(value: object, *, created: bool = False) -> Batch:
+    """Read a batch from its description.
+
+    Counts are 0 while a batch is validated, and where they cannot be read. When a batch was `created`, its id
+    is all that matters.
+    """
+    if not isinstance(value, dict):
+        raise UnreadableReplyError("the provider described a batch by something that is no object", kind=_ODD)
+    batch_id, status = value.get("id"), value.get("status")
+    if not is_id(batch_id):
+        raise UnreadableReplyError(
+            "the provider described a batch without an id that could be one", kind=_ODD
+        )
+    if not isinstance(status, str) and not created:
+        raise UnreadableReplyError(
+            f"the provider described the batch {batch_id} without its status", kind=_ODD
+        )
+    status = status[:100].lower() if isinstance(status, str) else "unknown"
+    has_files = bool(files_of(value))
+    ended = status in _ENDED or (status == "failed" and has_files)
+    return Batch(
+        batch_id=str(batch_id),
+        ended=ended,
+        status="ended" if ended else status,
+        counts=_counts(value.get("request_counts"), status),
+        created_at=_micros(value.get("created_at")) or 0,
+        expires_at=_micros(value.get("expires_at")),
+        failure=None if has_files else _failure(value, status),
+    )
+
+
+def _failure(value: dict[str, Any], status: str) -> Failure | None:
+    """Why nothing of the batch ran. A batch that began and shows no results is not meant: they may come."""
+    if status == "failed":
+        return _validation(value.get("errors"))
+    if status not in ("expired", "cancelled") or value.get("in_progress_at") is not None:
+        return None
+    said = f"the batch was {status} before it began"
+    return Failure(RequestError(kind=f"batch_{status}", message=said), passing=True)
+
+
+def _validation(errors: object) -> Failure:
+    listed = errors.get("data") if isinstance(errors, dict) else None
+    entries = [entry for entry in listed or [] if isinstance(entry, dict)] if isinstance(listed, list) else []
+    found = [_error(entry) for entry in entries] or [
+        RequestError(kind="batch_failed", message="the provider gave no reason")
+    ]
+    lines = [
+        (entry["line"] - 1, error)
+        for entry, error in zip(entries, found, strict=False)
+        if type(entry.get("line")) is int and entry["line"] > 0
+    ]
+    is_passing = found[0].kind in (QUEUE_FULL, *_PASSING)
+    return Failure(found[0], is_passing, () if is_passing else tuple(lines))
+
+
+def _error(entry: dict[str, Any]) -> RequestError:
+    code, message = entry.get("code"), entry.get("message")
+    said = kept(message, _LONGEST_MESSAGE) if isinstance(message, str) and message else "no reason was given"
+    if code == "token_limit_exceeded" or "enqueued token limit" in said.lower():
+        return RequestError(kind=QUEUE_FULL, message=said)
+    if code in _SPENT:
+        return RequestError(kind=SPENT, message=said)
+    named = isinstance(code, str) and code.isidentifier()
+    return RequestError(kind=code[:100] if named and isinstance(code, str) else "batch_failed", message=said)
+
+
+def _counts(value: object, status: str) -> Counts:
+    """Count; what remains of the total is under way, or has the end that the batch has."""
+    given = value if isinstance(value, dict) else {}
+    total, done, failed = (_count(given.get(name)) for name in ("total", "completed", "failed"))
+    rest = max(total - done - failed, 0)
+    ends = {"expired": "expired", "cancelled": "canceled"}
+    parts = {"processing": 0, "canceled": 0, "expired": 0, ends.get(status, "processing"): rest}
+    return Counts(succeeded=done, errored=failed, **parts)
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int and 0 <= value <= _MOST_REQUESTS else 0
+
+
+def _micros(value: object) -> int | None:
+    is_time = type(value) in (int, float) and 0 < value < _LATEST  # type: ignore[operator]
+    return int(value * 1_000_000) if is_time else None  # type: ignore[operator]

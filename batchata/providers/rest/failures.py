@@ -1,0 +1,133 @@
+"""Judge what a failed HTTP call means, whichever provider it went to.
+
+Two questions decide about every error: may the request have had an effect, and may waiting cure it?
+`NO_REPLY` answers them for errors that brought no reply, `_BY_STATUS` for replies with a status. They are
+tables, so that no class and no status is decided in passing.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+import httpx2
+
+from batchata.providers.rest.replies import ReplyTooLargeError, asked_pause
+
+__all__ = ["NO_REPLY", "STATUS_WORDS", "Cure", "Effect", "NoReply", "effect_of", "refuses_tls", "verdict_of"]
+
+
+class Cure(Enum):
+    """What helps against an error."""
+
+    WAITING = auto()
+    SETUP = auto()  # the user's: a variable, a certificate, a proxy
+    NOBODY = auto()  # not known; whoever runs the address
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """What an error without a reply means: whether the request may have left this machine, and the cure."""
+
+    left: bool
+    cure: Cure
+
+
+# Looked up by the nearest class of the error's ancestry. Where it was seen that a request failed before it
+# was sent (`Sockets.never_left`), it did not leave, whatever stands here.
+NO_REPLY: Final[dict[type[BaseException], NoReply]] = {
+    httpx2.ConnectError: NoReply(left=False, cure=Cure.WAITING),
+    httpx2.ConnectTimeout: NoReply(left=False, cure=Cure.WAITING),
+    httpx2.PoolTimeout: NoReply(left=False, cure=Cure.WAITING),
+    httpx2.ProxyError: NoReply(left=False, cure=Cure.WAITING),  # but for what _PROXY_REFUSES
+    httpx2.UnsupportedProtocol: NoReply(left=False, cure=Cure.SETUP),
+    httpx2.InvalidURL: NoReply(left=False, cure=Cure.SETUP),
+    httpx2.TimeoutException: NoReply(left=True, cure=Cure.WAITING),
+    httpx2.NetworkError: NoReply(left=True, cure=Cure.WAITING),
+    httpx2.RemoteProtocolError: NoReply(left=True, cure=Cure.NOBODY),  # but for what _BREAKS_OFF
+    httpx2.LocalProtocolError: NoReply(left=True, cure=Cure.SETUP),  # mostly a header that cannot be sent
+    httpx2.DecodingError: NoReply(left=True, cure=Cure.NOBODY),
+    httpx2.TooManyRedirects: NoReply(left=True, cure=Cure.NOBODY),
+    httpx2.CookieConflict: NoReply(left=True, cure=Cure.NOBODY),
+    httpx2.StreamError: NoReply(left=True, cure=Cure.WAITING),  # the connection was closed under the call
+    httpx2.HTTPError: NoReply(left=True, cure=Cure.WAITING),
+    ReplyTooLargeError: NoReply(left=True, cure=Cure.NOBODY),
+    ssl.SSLCertVerificationError: NoReply(left=True, cure=Cure.SETUP),
+    UnicodeEncodeError: NoReply(left=False, cure=Cure.SETUP),  # a header that cannot be encoded
+    UnicodeError: NoReply(left=True, cure=Cure.SETUP),  # a host name that cannot be
+    OSError: NoReply(left=True, cure=Cure.WAITING),
+    RuntimeError: NoReply(left=True, cure=Cure.WAITING),  # "the client has been closed", by a run that ends
+    Exception: NoReply(left=True, cure=Cure.NOBODY),  # ValueError, TypeError, AttributeError … out of the SDK
+}
+_TLS_OF_NONE: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+_BREAKS_OFF: Final = ("Server disconnected", "peer closed connection", "<ConnectionTerminated")
+_PROXY_REFUSES: Final = ("400", "401", "403", "404", "405", "407", "451", "501")
+
+
+class Effect(Enum):
+    """What a status says about the effect of the request."""
+
+    REFUSED = auto()  # nothing happened, and nothing would the next time
+    PASSING = auto()  # nothing happened; later it may
+    OPEN = auto()  # it may have happened; later there may be an answer
+
+
+# Of what is not in it, 5xx is OPEN and all else is REFUSED.
+_BY_STATUS: Final = {
+    302: Effect.OPEN,  # what many a server answers after it has done what a POST asked for
+    303: Effect.OPEN,
+    408: Effect.OPEN,
+    409: Effect.OPEN,
+    425: Effect.PASSING,
+    429: Effect.PASSING,
+    499: Effect.OPEN,
+    501: Effect.REFUSED,
+    505: Effect.REFUSED,
+    506: Effect.REFUSED,
+    508: Effect.REFUSED,
+    510: Effect.REFUSED,
+    511: Effect.REFUSED,  # a network that wants a login first
+}
+STATUS_WORDS: Final = {
+    405: "nothing there takes this kind of call",
+    407: "the proxy wants a user and a password: https://user:password@host in HTTPS_PROXY",
+    426: "https is wanted there",
+    431: "the headers are too large: look at those that you add",
+    451: "it is withheld there for legal reasons",
+    501: "nothing there takes this kind of call",
+    511: "the network wants a login before anything goes out",
+}
+
+
+def verdict_of(cause: BaseException, table: Mapping[type[BaseException], NoReply] = NO_REPLY) -> NoReply:
+    """Judge whether a request that got no reply may have left, and what helps."""
+    if refuses_tls(cause) or (isinstance(cause, httpx2.ProxyError) and str(cause)[:3] in _PROXY_REFUSES):
+        return NoReply(left=False, cure=Cure.SETUP)
+    if isinstance(cause, httpx2.RemoteProtocolError) and str(cause).startswith(_BREAKS_OFF):
+        return NoReply(left=True, cure=Cure.WAITING)
+    return next(table[c] for c in type(cause).__mro__ if c in table)
+
+
+def effect_of(status: int, headers: Mapping[str, str]) -> Effect:
+    """Return what a reply of this status says about the effect of the request."""
+    effect = _BY_STATUS.get(status, Effect.OPEN if status // 100 == 5 else Effect.REFUSED)
+    retry = headers.get("x-should-retry")
+    if effect is Effect.REFUSED and retry == "true":
+        return Effect.PASSING
+    if effect is Effect.PASSING and retry == "false" and asked_pause(headers) is None:
+        return Effect.REFUSED
+    return effect
+
+
+def refuses_tls(cause: BaseException | None) -> bool:
+    """Whether a certificate was not trusted, or the other side speaks no TLS: neither passes with time."""
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        if isinstance(cause, ssl.SSLError) and str(cause.reason).upper() in _TLS_OF_NONE:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -1,0 +1,165 @@
+"""Read HTTP replies of any provider defensively: bounds, JSON, the date, and when to ask again.
+
+A reply that cannot be read is an UnreadableReplyError, never an error of Python's; no reply is read beyond
+a bound, however small it was when it was packed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx2
+import msgspec
+
+from batchata.clock import running
+from batchata.errors import UnreadableReplyError
+
+__all__ = ["RAW_STREAM", "Dates", "ReplyTooLargeError", "asked_pause", "bounded", "read_object"]
+
+RAW_STREAM = {"X-Stainless-Raw-Response": "stream"}  # the SDK's own header: hand over the reply unread
+_MOST_BYTES = 16_000_000  # of a reply; a page of a hundred batches has 60,000
+_MOST_ERROR_BYTES = 1_000_000  # what follows is not read: the status says what happened
+
+
+class ReplyTooLargeError(Exception):
+    """A reply is larger than any valid one."""
+
+
+def bounded(response: httpx2.Response) -> None:
+    """Unpack a body piece by piece, and only up to a bound: a response hook.
+
+    Results are left as they are, since their lines are bounded one by one. An error's body ends at its bound,
+    and where it breaks off: its status says enough.
+    """
+    is_stream = response.request.headers.get(next(iter(RAW_STREAM))) == "stream"
+    if is_stream and response.is_success:
+        return
+    whole = httpx2.Response(
+        response.status_code, headers=response.headers, stream=response.stream, request=response.request
+    )
+    response.stream = _Bounded(whole)
+    kept = [
+        (n, v) for n, v in response.headers.raw if n.lower() not in (b"content-encoding", b"content-length")
+    ]
+    response.headers = httpx2.Headers(kept)
+
+
+class _Bounded(httpx2.SyncByteStream):
+    """The unpacked body of a response, as far as it is wanted."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._response.is_success:
+            yield from self._up_to(_MOST_BYTES)
+            return
+        with suppress(ReplyTooLargeError, httpx2.TransportError, httpx2.DecodingError):
+            yield from self._up_to(_MOST_ERROR_BYTES)
+
+    def _up_to(self, most: int) -> Iterator[bytes]:
+        size = 0
+        for piece in self._response.iter_bytes():
+            size += len(piece)
+            if size > most:
+                raise ReplyTooLargeError(f"the reply has more than {most:,} bytes")
+            yield piece
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def read_object(response: httpx2.Response, what: str, hint: str) -> dict[str, Any]:
+    """Return the JSON object of a reply; `hint` is what to check when it is not one."""
+    try:
+        value = msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise UnreadableReplyError(f"{what} is not JSON: {hint}", kind="not_the_api") from exc
+    if not isinstance(value, dict):
+        raise UnreadableReplyError(f"{what} is no JSON object: {hint}", kind="not_the_api")
+    return value
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Dates:
+    """Notes the date of the last answer, by the clock of the server that gave it; exact to a second."""
+
+    def __init__(self) -> None:
+        self._noted: tuple[int, int] | None = None  # its date, and our running clock then
+
+    def note(self, response: httpx2.Response) -> None:
+        """Note the date: a response hook.
+
+        Refusals may come from a gateway with another clock, and a cached reply bears the date of its storing.
+        """
+        if not response.is_success or response.headers.get("age", "0").strip() != "0":
+            return
+        try:
+            said = parsedate_to_datetime(response.headers["date"])
+        except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+            return
+        if said.tzinfo is None:  # "-0000"
+            said = said.replace(tzinfo=UTC)
+        self._noted = (said - _EPOCH) // timedelta(microseconds=1), running()
+
+    @property
+    def now(self) -> int | None:
+        """Return what that clock shows now, in microseconds since 1970 UTC."""
+        if self._noted is None:
+            return None
+        date, then = self._noted
+        return date + running() - then
+
+
+_LONGEST = 86_400.0  # seconds; the life of a batch. A longer one is a mistake, or a number of another kind
+_LEAST_TIME = 1_000_000_000.0  # what is beyond is no number of seconds to wait, but a time
+
+
+def asked_pause(headers: Mapping[str, str]) -> float | None:
+    """Return seconds to wait, above 0 and up to a day; None where nothing sensible is asked for.
+
+    Read are `retry-after-ms`, and `retry-after` as seconds, as an HTTP date and, as some gateways give it,
+    as seconds since 1970. Times are compared with the reply's own `date`, since our clock may be wrong.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return _sensible(milliseconds / 1000)
+    asked = headers.get("retry-after")
+    seconds = _number(asked)
+    if seconds is not None and seconds < _LEAST_TIME:
+        return _sensible(seconds)
+    moment = seconds if seconds is not None else _moment(asked)
+    if moment is None:
+        return None
+    sent = _moment(headers.get("date"))
+    return _sensible(moment - (time.time() if sent is None else sent))
+
+
+def _sensible(seconds: float) -> float | None:
+    return seconds if 0 < seconds <= _LONGEST else None
+
+
+def _number(text: str | None) -> float | None:
+    """Read a finite number; "inf", "nan" and digits of other scripts are not numbers."""
+    try:
+        value = float(text) if text and text.isascii() else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _moment(text: str | None) -> float | None:
+    """Read an HTTP date as seconds since 1970."""
+    try:
+        found = parsedate_to_datetime(text or "")
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -1,0 +1,228 @@
+"""Which call of OpenAI's protocol is answered by what, and where the faults of calls strike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import msgspec
+
+from batchata.sandbox.faults import Download, Faults
+from batchata.sandbox.openai.answers import body_of, error_of, input_tokens
+from batchata.sandbox.openai.batches import FileBatches
+from batchata.sandbox.openai.requests import LineRequest, rejection
+from batchata.sandbox.protocol import Call, Dropped, Lines, Page, Refusal, Reply, read_object
+from batchata.sandbox.storage import Record
+from batchata.sandbox.values import Answering
+
+__all__ = ["FileRoutes", "is_ours"]
+
+_ROOMS = ("files", "batches", "responses", "chat")
+_NAME = re.compile(rb'name="([^"]*)"')
+_FILENAME = re.compile(rb'filename="([^"]*)"')
+_KINDS = {401: "invalid_request_error", 429: "rate_limit_exceeded", 403: "permission_error"}
+_USUAL = {
+    401: "Incorrect API key provided.",
+    404: "Not found",
+    429: "Rate limit reached for requests",
+    500: "The server had an error while processing your request. Sorry about that!",
+}
+
+
+def is_ours(call: Call) -> bool:
+    """Whether a call is one of this protocol; a model is asked for with a bearer token."""
+    parts = [part for part in call.path.split("/") if part]
+    return len(parts) > 1 and parts[0] == "v1" and parts[1] in _ROOMS
+
+
+class FileRoutes:
+    """Answers calls out of files and batches; `wait` sleeps until the sandbox stops at the latest."""
+
+    def __init__(
+        self,
+        batches: FileBatches,
+        answering: Answering,
+        clock: Callable[[], float],
+        wait: Callable[[float], object],
+    ) -> None:
+        self._batches, self._answering, self._clock, self._wait = batches, answering, clock, wait
+        self._lock = Lock()
+
+    @property
+    def faults(self) -> Faults:
+        return self._batches.faults
+
+    def reply(self, call: Call) -> Reply:
+        try:
+            return self._reply(call)
+        except Refusal as refusal:
+            refusal.page = _page(refusal)
+            raise
+
+    def _reply(self, call: Call) -> Reply:
+        if not call.headers.get("authorization", "").lower().startswith("bearer "):
+            raise Refusal(401, "You didn't provide an API key.")
+        parts = tuple(part for part in call.path.split("/") if part)[1:]
+        match call.method, parts:
+            case "POST", ("files",):
+                return self._upload(call)
+            case "GET", ("files",):
+                return {"object": "list", "data": [file.described() for file in self._batches.uploads()]}
+            case "GET", ("files", file_id):
+                return self._batches.file(file_id).described()
+            case "GET", ("files", file_id, "content"):
+                return self._content(file_id)
+            case "POST", ("responses",) | ("chat", "completions"):
+                return self._answer(call)
+            case "POST", ("responses", "input_tokens"):
+                self._inject("message_status")
+                counted = input_tokens(LineRequest("counted", read_object(call.body)))
+                return {"object": "response.input_tokens", "input_tokens": counted}
+        return self._of_batches(call, parts)
+
+    def _of_batches(self, call: Call, parts: tuple[str, ...]) -> Reply:
+        match call.method, parts:
+            case "POST", ("batches",):
+                return self._create(call)
+            case "GET", ("batches",):
+                return self._list(call)
+            case "GET", ("batches", batch_id):
+                return self._retrieve(batch_id)
+            case "POST", ("batches", batch_id, "cancel"):
+                self._inject("cancel_status")
+                return self._described(self._batches.cancel(batch_id))
+        raise Refusal(404, f"Invalid URL ({call.method} {call.path})")
+
+    def _upload(self, call: Call) -> Reply:
+        self._inject("upload_status")
+        fields = _multipart(call)
+        if fields.get("purpose", (b"", ""))[0] != b"batch":
+            raise Refusal(400, "Missing or invalid parameter: 'purpose'.")
+        if "file" not in fields:
+            raise Refusal(400, "Missing required parameter: 'file'.")
+        content, name = fields["file"]
+        file = self._batches.upload(name, content)
+        if self._strike("lost_uploads"):
+            raise Dropped
+        return file.described()
+
+    def _create(self, call: Call) -> Reply:
+        if self.faults.spend_limit:
+            raise Refusal(429, "You exceeded your current quota.", kind="insufficient_quota")
+        self._inject("create_status", self.faults.create_says)
+        given = read_object(call.body)
+        if self._strike("unfound_files"):
+            said = (
+                f"Cannot find file {given.get('input_file_id')}, or project proj_sandbox does not have access"
+            )
+            raise Refusal(400, f"{said} to it.")
+        if self._strike("created_twice"):
+            self._batches.create(given)
+        created = self._described(self._batches.create(given))
+        if hang := float(self._take("create_hang", 0.0)):
+            self._wait(hang)
+        if self._strike("lost_create_responses"):
+            raise Dropped
+        self._inject("create_status_after")
+        answer = self._take("created_as", None)
+        return answer if isinstance(answer, bytes | dict) else created
+
+    def _described(self, record: Record) -> dict[str, Any]:
+        odd = {} if self.faults.counts is None else {"request_counts": self.faults.counts}
+        return self._batches.described(record) | odd
+
+    def _list(self, call: Call) -> Reply:
+        self._inject("list_status")
+        limit = call.query.get("limit", "20")
+        if not limit.isdecimal() or not 1 <= int(limit) <= 100:
+            raise Refusal(400, f"Invalid 'limit': expected 1 to 100, got {limit}.")
+        records, more = self._batches.page(int(limit), call.query.get("after"), None)
+        batches = [self._described(record) for record in records]
+        return {
+            "object": "list",
+            "data": [*self.faults.entries, *batches],
+            "first_id": records[0].id if records else None,
+            "last_id": records[-1].id if records else None,
+            "has_more": more or self.faults.endless_list,
+        }
+
+    def _retrieve(self, batch_id: str) -> Reply:
+        if self._strike("not_found_after_create"):
+            raise Refusal(404, f"No batch found with id '{batch_id}'.")
+        self._inject("poll_status")
+        description = self._take("descriptions", None)
+        if isinstance(description, bytes | dict):
+            return description
+        return self._described(self._batches.retrieve(batch_id))
+
+    def _content(self, file_id: str) -> Reply:
+        self._inject("results_status")
+        content = self._batches.content(file_id)
+        if isinstance(content, bytes):
+            return Lines([content])
+        instead = self._take("results_instead", None)
+        if instead is not None:
+            return Lines([instead.encode()])
+        with self._lock:
+            download = Download.of(self.faults)
+        return Lines(download.pieces(content, self._wait))
+
+    def _answer(self, call: Call) -> Reply:
+        self._inject("message_status")
+        params = read_object(call.body)
+        refused = rejection(params, call.path)
+        if refused is not None:
+            raise Refusal(400, refused[0], details={"param": refused[1], "code": refused[2]})
+        request = LineRequest("message", params)
+        answer = self._answering.answer(request)
+        if answer.kind != "succeeded":
+            status, _ = error_of(answer.error_type, answer.error_message)
+            raise Refusal(status, answer.error_message, kind=answer.error_type)
+        return body_of(answer, request, call.path, 0, self._clock())
+
+    def _take(self, name: str, nothing: Any = 0) -> Any:
+        with self._lock:
+            return self.faults.take(name, nothing)
+
+    def _strike(self, name: str) -> bool:
+        with self._lock:
+            return self.faults.strike(name)
+
+    def _inject(self, name: str, says: str | None = None) -> None:
+        """Raise the answer that a list of statuses has next."""
+        status = int(self._take(name))
+        if status and status != 200:
+            wait = self.faults.retry_after
+            headers = {} if wait is None else {"retry-after": f"{wait:g}"}
+            raise Refusal(status, says, headers=headers | self.faults.headers)
+
+
+def _page(refusal: Refusal) -> Page:
+    usual = _USUAL.get(refusal.status, "The sandbox was told to refuse this request")
+    kind = refusal.kind or _KINDS.get(
+        refusal.status, "server_error" if refusal.status >= 500 else "invalid_request_error"
+    )
+    details = refusal.details or {}
+    error = {
+        "message": usual if refusal.message is None else refusal.message,
+        "type": kind,
+        "param": details.get("param"),
+        "code": details.get("code") or (kind if kind == "insufficient_quota" else None),
+    }
+    return Page("application/json", msgspec.json.encode({"error": error}))
+
+
+def _multipart(call: Call) -> dict[str, tuple[bytes, str]]:
+    """Read the fields of a form: content and file name of each."""
+    boundary = call.headers.get("content-type", "").partition("boundary=")[2].strip('"').encode()
+    if not boundary:
+        raise Refusal(400, "Expected multipart/form-data.")
+    fields: dict[str, tuple[bytes, str]] = {}
+    for part in (b"\r\n" + call.body).split(b"\r\n--" + boundary)[1:-1]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        name, file = _NAME.search(head), _FILENAME.search(head)
+        if name is not None:
+            fields[name[1].decode()] = (content, "" if file is None else file[1].decode())
+    return fields
