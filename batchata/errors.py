@@ -26,7 +26,7 @@ BatchataError
 └── CostLimitError                      raise max_cost, or give a price
 
 Warnings: BatchataWarning (UserWarning) ← RetiredModelWarning, UnknownModelWarning, ExpiringResultsWarning,
-HalfLogWarning, PendingRunWarning, UnsavedRunWarning.
+HalfLogWarning, PendingRunWarning, UnsavedRunWarning, UntriedProviderWarning.
 
 A request that failed is a result, not an exception: see `ItemResult.error`.
 """
@@ -68,6 +68,7 @@ __all__ = [
     "UnreadableReplyError",
     "UnsavedRunWarning",
     "UnsupportedModelError",
+    "UntriedProviderWarning",
 ]
 
 
@@ -258,3 +259,7 @@ class PendingRunWarning(BatchataWarning):
 
 class UnsavedRunWarning(BatchataWarning):
     """The run has no `state_path`: what this process does not collect before it ends is lost, though paid."""
+
+
+class UntriedProviderWarning(BatchataWarning):
+    """Batchata was never run against this provider's live service: begin with a few items."""

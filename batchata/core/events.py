@@ -171,8 +171,8 @@ class SubmissionFailed(Event, frozen=True, kw_only=True):
 class BatchFailed(Event, frozen=True, kw_only=True):
     """The provider gave up the batch before any request of it ran: nothing was answered, nothing is billed.
 
-    Its items may be sent again in another job from `not_before` on. With `passing` the same batch may be
-    taken later; without, it never would be.
+    `submission_failed` follows, which says from when on its items may be sent again. With `passing` the same
+    batch may be taken later; without, it never would be.
     """
 
     TYPE: ClassVar[str] = "batch_failed"
@@ -180,7 +180,6 @@ class BatchFailed(Event, frozen=True, kw_only=True):
     batch_id: str
     error: RequestError
     passing: bool
-    not_before: int
 
 
 class SubmittingStopped(Event, frozen=True, kw_only=True):

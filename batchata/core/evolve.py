@@ -174,13 +174,8 @@ def _input_uploaded(run: Run, at: int, event: e.InputUploaded, version: int) -> 
 def _batch_failed(run: Run, at: int, event: e.BatchFailed, version: int) -> None:
     job = run.jobs[event.job]
     run.failing.pop("poll", None)
-    _close(run, job, JobStatus.FAILED, at)
-    _take_back(run, job, event.not_before)
-    if not event.passing:
-        return
-    _fails(run, "submit", at, event.error, event.not_before)
-    alone = not run.open  # then nothing else of ours fills the queue: the job is more than it takes
-    if event.error.kind == QUEUE_FULL and alone:
+    alone = run.open.keys() == {job.number}  # nothing else of ours fills the queue
+    if event.passing and event.error.kind == QUEUE_FULL and alone:
         run.most_bytes = min(run.most_bytes or job.bytes, job.bytes) // 2
 
 

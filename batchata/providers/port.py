@@ -233,6 +233,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def is_tried(self) -> bool:
+        """Whether it was ever run against the live service, or its recorded batches."""
+        ...
+
+    @property
     def limits(self) -> Limits:
         """What batches may hold, how long results are kept, and what they cost."""
         ...

@@ -27,6 +27,7 @@ from batchata.errors import (
     RunClaimedError,
     RunMismatchError,
     UnsavedRunWarning,
+    UntriedProviderWarning,
 )
 from batchata.inputs import read_again
 from batchata.log.port import Log
@@ -311,6 +312,7 @@ class Engine:
                 return run
             self._check_before_anything_is_written(call)
         self._warn_if_unsaved(call)
+        self._warn_if_untried()
         with self.store.claimed(new_run_id()) as (log, journal):
             writer = self._begin(log, journal, call)
             try:
@@ -334,6 +336,15 @@ class Engine:
         if self.store.path is None and not self._warned and self._is_work_left(call):
             self._warned = True
             warn(unsaved(), UnsavedRunWarning)
+
+    def _warn_if_untried(self) -> None:
+        dialect = self.definition.dialect
+        if self.store.run.started is None and not dialect.is_tried:
+            warn(
+                f"Batchata was never run against the live service of {dialect.name}, only against its "
+                "recorded replies and the sandbox: begin with a few items, and compare the bill",
+                UntriedProviderWarning,
+            )
 
     def _wait(self, call: Call) -> float | None:
         return self.settings.max_wait_time if call.wait is None else call.wait

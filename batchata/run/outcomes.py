@@ -198,12 +198,11 @@ class Intake:
             pause = min(self._pause_seconds(1) * 2 ** min(self._full, _FULL_DOUBLINGS), _LONGEST_FULL)
             self.paused_until = max(self.paused_until, self._now() + int(pause * _SECOND))
         assert job.batch_id is not None
-        ended = events.BatchFailed(
-            job=job.number,
-            batch_id=job.batch_id,
-            error=error,
-            passing=failure.passing,
-            not_before=self._now() + int(pause * _SECOND),
+        ended = (
+            events.BatchFailed(job=job.number, batch_id=job.batch_id, error=error, passing=failure.passing),
+            events.SubmissionFailed(
+                job=job.number, error=error, not_before=self._now() + int(pause * _SECOND)
+            ),
         )
         named = {index: why for place, why in failure.refused if (index := _item_at(job, place)) is not None}
         if named and not failure.passing and self._given_up < _MOST_REFUSED:
@@ -212,9 +211,9 @@ class Intake:
                 self._recorder.refused(job.number, index, self._place(index), why)
                 for index, why in named.items()
             ]
-            self._journal.append(*refused, ended)
+            self._journal.append(*refused, *ended)
             return
-        self._journal.append(ended)
+        self._journal.append(*ended)
         if not failure.passing:
             refusal = SpendLimitError if error.kind == SPENT else RequestRefusedError
             self._give_up(refusal(f"job {job.number} ({job.batch_id}): {error.message}", kind=error.kind))

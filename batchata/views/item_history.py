@@ -163,7 +163,7 @@ def _follow(attempt: Attempt, at: int, event: e.Event) -> None:
             attempt.fate, attempt.error = "processing", None
         case e.SubmissionSettled():
             attempt.fate, attempt.answered_at = "never arrived", at
-        case e.SubmissionFailed():
+        case e.SubmissionFailed() if attempt.batch_id is None:
             attempt.fate, attempt.error, attempt.answered_at = "not sent", event.error, at
         case e.BatchFailed():
             attempt.fate, attempt.error, attempt.answered_at = "batch failed", event.error, at

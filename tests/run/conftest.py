@@ -55,8 +55,8 @@ def _imported() -> None:
 def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Runs]:
     """Runs against a sandbox that echoes."""
     with Sandbox(answers=echo) as sandbox:
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", sandbox.url)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", sandbox.api_key)
+        for name, value in sandbox.environment.items():
+            monkeypatch.setenv(name, value)
         yield Runs(sandbox, tmp_path)
 
 

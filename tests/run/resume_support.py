@@ -58,7 +58,7 @@ class Script:
         story: Callable[[Runs], object] | None = None,
         **given: Any,
     ) -> None:
-        environment = {"ANTHROPIC_BASE_URL": runs.sandbox.url, "ANTHROPIC_API_KEY": runs.sandbox.api_key}
+        environment = runs.sandbox.environment
         if story is None:
             story = partial(_run_to_its_end, count=count, given=given)
         start_zygote()
@@ -231,8 +231,8 @@ def fresh(folder: Path, **given: Any) -> Iterator[Runs]:
     """A sandbox, a log and a results_dir of their own; the environment points there meanwhile."""
     folder.mkdir(parents=True)
     with Sandbox(**({"answers": echo} | given)) as sandbox, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ANTHROPIC_BASE_URL", sandbox.url)
-        environment.setenv("ANTHROPIC_API_KEY", sandbox.api_key)
+        for name, value in sandbox.environment.items():
+            environment.setenv(name, value)
         yield Runs(sandbox, folder)
 
 

@@ -140,6 +140,7 @@ class AnthropicDialect:
     """Requests and result lines of the Message Batches API; see the port."""
 
     name = "anthropic"
+    is_tried = True
     limits = Limits()  # their defaults are Anthropic's
 
     def model(self, name: str, today: date) -> Claude:

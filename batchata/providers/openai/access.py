@@ -8,8 +8,7 @@ from typing import Final
 
 from batchata.errors import ConfigurationError
 from batchata.providers.address import read_address
-from batchata.providers.rest.access import Access
-from batchata.providers.rest.keys import Key, check_headers, checked
+from batchata.providers.rest.access import Access, Key, check_headers, checked
 
 __all__ = ["BASE_URL", "headers_of", "read_access"]
 
@@ -45,7 +44,7 @@ def no_key() -> ConfigurationError:
 
 
 def headers_of(access: Access) -> dict[str, str]:
-    """Return what goes with every call: the key, and the organisation and project that the environment names."""
+    """Return the headers of every call: the key, and the organisation and project of the environment."""
     headers = {header: os.environ[name] for name, header in _WHOSE.items() if os.environ.get(name)}
     check_headers(headers, "OPENAI_ORG_ID or OPENAI_PROJECT_ID")
     if access.key is not None:

@@ -157,6 +157,7 @@ class OpenAIDialect:
     """Request and result lines of OpenAI's Batch API; see the port."""
 
     name = "openai"
+    is_tried = False
     # By its guide (2026): 50,000 lines, 200 MB to the byte, files kept for 30 days, half of the list prices.
     limits = Limits(
         batch_requests=50_000,

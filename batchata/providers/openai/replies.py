@@ -30,7 +30,7 @@ def is_id(value: object) -> bool:
 
 
 def files_of(value: dict[str, Any]) -> list[str]:
-    """Return the output and the error file of a batch, as far as there are any; none may be null or empty text."""
+    """Return the output and the error file of a batch; either may be null or an empty text."""
     found = [value.get(name) for name in ("output_file_id", "error_file_id")]
     return [str(file_id) for file_id in found if is_id(file_id)]
 

@@ -27,10 +27,9 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.address import redacted
-from batchata.providers.rest.access import Access
+from batchata.providers.rest.access import Access, Sockets
 from batchata.providers.rest.failures import STATUS_WORDS, Cure, Effect, effect_of, refuses_tls, verdict_of
 from batchata.providers.rest.replies import RAW_STREAM, Dates, asked_pause, bounded, read_object
-from batchata.providers.rest.sockets import Sockets
 
 __all__ = ["Rest", "Said", "Service"]
 

@@ -1,0 +1,217 @@
+"""What every provider's client keeps, whatever its protocol: one create, proof, each line once, no guess."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from batchata.errors import (
+    IncompleteResultsError,
+    ProviderUnavailableError,
+    RateLimitedError,
+    RequestRefusedError,
+    SpendLimitError,
+    UnknownSubmissionError,
+)
+from batchata.providers.port import Batch, Client, Outcome, Upload
+from batchata.providers.registry import Access
+from batchata.sandbox import Faults, Sandbox
+
+COUNT = 6
+
+
+@dataclass
+class Door:
+    """One provider's client at a sandbox of its own, and how a job is sent through it."""
+
+    client: Client
+    sandbox: Sandbox
+
+    def body(self, count: int = COUNT) -> bytes:
+        """The requests of a job, as the provider's protocol has them."""
+        if self.client.name == "anthropic":
+            params = {"model": "claude-haiku-4-5", "max_tokens": 100}
+            asked = {**params, "messages": [{"role": "user", "content": "hello"}]}
+            return json.dumps(
+                {"requests": [{"custom_id": f"m-{n}", "params": asked} for n in range(count)]}
+            ).encode()
+        wanted = {"model": "gpt-5-nano", "input": [{"role": "user", "content": "hello"}], "store": False}
+        lines = [
+            {"custom_id": f"m-{n}", "method": "POST", "url": "/v1/responses", "body": wanted}
+            for n in range(count)
+        ]
+        return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
+
+    def send(self, mark: str = "m", count: int = COUNT) -> Batch:
+        """Upload where that comes first, and create."""
+        body = self.body(count)
+        return self.client.submit(self.client.stage(mark, body) if self.client.stages else body)
+
+    def found(self, mark: str = "m") -> list[Batch]:
+        """The batches that may be the job's, by its mark alone where there are marks."""
+        return list(self.client.find(0, COUNT, Upload("", mark)))
+
+    def results(self, batch: Batch) -> list[Outcome]:
+        """All outcomes, in the order that they come in."""
+        return [outcome for chunk in self.client.outcomes(batch.batch_id) for outcome in chunk]
+
+    def now(self, batch: Batch) -> Batch:
+        """The batch as it is described now."""
+        return self.client.poll([batch.batch_id], 0)[batch.batch_id]
+
+
+@pytest.fixture(params=["anthropic", "openai"])
+def door(request: pytest.FixtureRequest) -> Iterator[Callable[..., Door]]:
+    """Opens doors to one provider; sandboxes and clients end with the test."""
+    opened: list[Door] = []
+
+    def open_(**given: Any) -> Door:
+        sandbox = Sandbox("fine", **given).start()
+        base_url = sandbox.url if request.param == "anthropic" else f"{sandbox.url}/v1"
+        client = Access(sandbox.api_key, base_url).client(request.param)
+        opened.append(Door(client, sandbox))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        each.client.close()
+        each.sandbox.stop()
+
+
+def creates(door: Door) -> int:
+    """How many create calls arrived."""
+    paths = ("/v1/messages/batches", "/v1/batches")
+    return sum(method == "POST" and path in paths for method, path, _ in door.sandbox.exchanges)
+
+
+def test_each_request_comes_back_once_under_its_own_name(door: Callable[..., Door]) -> None:
+    """In whatever order, with the line as it was received."""
+    there = door()
+    batch = there.send()
+    found = there.results(batch)
+    assert sorted(outcome.custom_id for outcome in found) == [f"m-{n}" for n in range(COUNT)]
+    assert {outcome.kind for outcome in found} == {"succeeded"}
+    assert all(json.loads(outcome.line)["custom_id"] == outcome.custom_id for outcome in found)
+    assert all(outcome.usage is not None and outcome.usage.output_tokens for outcome in found)
+    assert (creates(there), there.now(batch).ended) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        Faults(lost_create_responses=1),
+        Faults(create_status_after=[500]),
+        Faults(create_status_after=[408]),
+        Faults(created_as=[b"<html>"]),
+    ],
+    ids=["lost", "500", "408", "html"],
+)
+def test_a_create_without_an_answer_is_unknown_made_once_and_found(
+    door: Callable[..., Door], faults: Faults
+) -> None:
+    """Exactly one call; where batches bear a mark, the list proves whose the batch is at once."""
+    there = door(faults=faults, delay=1000.0)
+    with pytest.raises(UnknownSubmissionError):
+        there.send()
+    assert creates(there) == len(there.sandbox.batches) == 1
+    (candidate,) = there.found()
+    assert candidate.batch_id == there.sandbox.batches[0].id
+    assert candidate.is_marked == there.client.stages
+    if there.client.stages:
+        assert there.found("another") == []
+
+
+def test_an_upload_that_is_lost_is_no_batch(door: Callable[..., Door]) -> None:
+    """It may be repeated, and nothing is to be looked for."""
+    there = door(faults=Faults(lost_uploads=1))
+    if not there.client.stages:
+        pytest.skip("this provider takes no file first")
+    with pytest.raises(ProviderUnavailableError):
+        there.send()
+    assert (creates(there), there.found()) == (0, [])
+    assert len(there.results(there.send())) == COUNT
+
+
+def test_a_file_that_is_not_visible_yet_is_tried_again(door: Callable[..., Door]) -> None:
+    """The refusal names the file: certainly no batch, and later there may be one."""
+    there = door(faults=Faults(unfound_files=1))
+    if not there.client.stages:
+        pytest.skip("this provider takes no file first")
+    with pytest.raises(ProviderUnavailableError, match="Cannot find file"):
+        there.send()
+    assert there.sandbox.batches == []
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, RequestRefusedError),
+        (429, RateLimitedError),
+        (402, SpendLimitError),
+        (500, UnknownSubmissionError),
+    ],
+)
+def test_a_refused_create_says_what_it_means(
+    door: Callable[..., Door], status: int, expected: type[Exception]
+) -> None:
+    """No batch, unless the status leaves that open; asked once in any case."""
+    there = door(faults=Faults(create_status=[status]))
+    with pytest.raises(expected):
+        there.send()
+    assert (creates(there), there.sandbox.batches) == (1, [])
+
+
+@pytest.mark.parametrize("how", ["expired", "canceled"])
+def test_what_was_done_before_the_end_is_kept(door: Callable[..., Door], how: str) -> None:
+    """A batch that ended early has the answers that it came to, and names the others."""
+    there = door(delay=1000.0, faults=Faults(processed=0.5, validation=0.0))
+    batch = there.send()
+    if how == "expired":
+        there.sandbox.expire(batch.batch_id)
+    else:
+        there.client.cancel(batch.batch_id)
+    ended = there.now(batch)
+    found = there.results(ended)
+    kinds = sorted(outcome.kind for outcome in found)
+    assert kinds == sorted([how] * 3 + ["succeeded"] * 3)
+    assert (ended.ended, ended.counts.succeeded, getattr(ended.counts, how)) == (True, 3, 3)
+    assert sum(there.sandbox.billed().values()) == 3
+
+
+def test_lines_are_told_by_their_names_alone(door: Callable[..., Door]) -> None:
+    """What is missing, repeated or foreign is handed over as it is: order and number prove nothing."""
+    there = door(faults=Faults(missing={0}, duplicated={1}, foreign=1, errored={2}))
+    found = [outcome.custom_id for outcome in there.results(there.send())]
+    assert sorted(found) == ["m-1", "m-1", "m-2", "m-3", "m-4", "m-5", "sandbox-foreign-0"]
+
+
+def test_a_download_that_breaks_off_may_be_repeated(door: Callable[..., Door]) -> None:
+    """The error says that there was more; the next download has all of it."""
+    there = door(faults=Faults(drop_results_after=[2]))
+    batch = there.send()
+    with pytest.raises((ProviderUnavailableError, IncompleteResultsError)):
+        there.results(batch)
+    assert len(there.results(batch)) == COUNT
+
+
+def test_a_line_cut_in_its_middle_is_no_result(door: Callable[..., Door]) -> None:
+    """What came before it is handed over."""
+    there = door(faults=Faults(cut_last_line=1))
+    batch = there.send()
+    with pytest.raises(IncompleteResultsError):
+        there.results(batch)
+
+
+def test_many_batches_are_asked_for_by_a_page(door: Callable[..., Door]) -> None:
+    """And an id that is not known is left out, whatever else is asked for."""
+    there = door()
+    batches = [there.send(f"job-{n}") for n in range(4)]
+    before = len(there.sandbox.exchanges)
+    known = there.client.poll([batch.batch_id for batch in batches], 0)
+    assert known.keys() == {batch.batch_id for batch in batches}
+    assert len(there.sandbox.exchanges) == before + 1
+    assert there.client.poll([f"{batches[0].batch_id}x"], 0) == {}
