@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         UnreadableReplyError,
         UnsavedRunWarning,
         UnsupportedModelError,
+        UntriedProviderWarning,
     )
     from batchata.job import BatchJob, batch
     from batchata.manager import BatchManager
@@ -93,6 +94,7 @@ __all__ = [
     "UnreadableReplyError",
     "UnsavedRunWarning",
     "UnsupportedModelError",
+    "UntriedProviderWarning",
     "batch",
     "load_results_from_disk",
     "pdf_to_document_block",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from batchata import BatchManager
 from batchata.answers.schema import NotNative, Route
@@ -184,18 +187,98 @@ def test_a_job_is_a_file_of_lines_within_its_bounds() -> None:
         assert len(text) <= inputs.request_size(index) + template.size + noted
 
 
+def test_citations_are_refused() -> None:
+    """The service gives none of documents; the error says so before anything is sent."""
+    with pytest.raises(UnsupportedModelError, match="gives no citations"):
+        read_inputs(messages=[], checks=MODEL.checks(True, {}))
+
+
+def encoded_png(width: int, height: int) -> bytes:
+    """A white picture."""
+    file = BytesIO()
+    Image.new("RGB", (width, height), "white").save(file, "PNG")
+    return file.getvalue()
+
+
+DOCUMENTS = Path(__file__).resolve().parents[2] / "examples/documents"
+
+
+@pytest.mark.parametrize("endpoint", ["/v1/responses", "/v1/chat/completions"])
+def test_files_go_as_the_endpoint_has_them_and_within_their_bounds(endpoint: str) -> None:
+    """A PDF as a file with its name, a picture as an image, a text as text; the prompt behind each."""
+    picture = encoded_png(30, 20)
+    files = [DOCUMENTS / "invoice-brightwater.pdf", picture, b"Vendor: Acme"]
+    params = MODEL.check_params({"max_tokens": 64, "endpoint": endpoint, "instructions": "Be brief."})
+    inputs = read_inputs(files=files, prompt="Extract.", checks=MODEL.checks(False, params))
+    route = Route("prompt", instructions="Answer in JSON.")
+    template = MODEL.template(params, route, "Extract.", False)
+    is_chat = endpoint.endswith("completions")
+    for index, kind in enumerate(["file" if is_chat else "input_file", "image", "text"]):
+        text = template.encode("r" * 64, inputs.source(index))
+        assert len(text) <= inputs.request_size(index) + template.size
+        line = json.loads(text)
+        *lead, message = line["body"]["messages" if is_chat else "input"]
+        assert line["url"] == endpoint
+        first, last = message["content"]
+        assert kind in first["type"]
+        assert last["text"] == "Extract."
+        said = lead[0]["content"] if is_chat else line["body"]["instructions"]
+        assert said == "Be brief.\n\nAnswer in JSON."
+        assert ("max_completion_tokens" in line["body"]) == is_chat
+        assert inputs.token_bound(index) >= inputs.expected_tokens(index) > 0
+
+
+def test_blocks_are_taken_as_either_provider_writes_them() -> None:
+    """The same document and picture make the same request."""
+    data = b64encode((DOCUMENTS / "invoice-brightwater.pdf").read_bytes()).decode()
+    png = b64encode(encoded_png(3, 2)).decode()
+    theirs = [
+        {"type": "text", "text": "Look."},
+        {
+            "type": "document",
+            "title": "a.pdf",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": data},
+        },
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}},
+    ]
+    own = [
+        {"type": "input_text", "text": "Look."},
+        {"type": "input_file", "filename": "a.pdf", "file_data": f"data:application/pdf;base64,{data}"},
+        {"type": "input_image", "image_url": f"data:image/png;base64,{png}"},
+    ]
+    template = MODEL.template({}, TEXT, None, False)
+    made = []
+    for blocks in (theirs, own):
+        conversation = [{"role": "user", "content": blocks}]
+        inputs = read_inputs(messages=[conversation], checks=MODEL.checks(False, {}))
+        made.append(template.encode("r", inputs.source(0)))
+        assert len(made[-1]) <= inputs.request_size(0) + template.size
+    assert made[0] == made[1]
+    assert json.loads(made[0])["body"]["input"][0]["content"] == own
+
+
 @pytest.mark.parametrize(
-    ("cited", "given"), [(True, {"messages": []}), (False, {"files": [b"x"], "prompt": "?"})]
+    ("block", "said"),
+    [
+        ({"type": "input_audio"}, "cannot be sent to this provider; known are text, image"),
+        ({"type": "input_image", "image_url": "a.png"}, "has to be at https"),
+        ({"type": "input_file"}, "needs file_data, file_url or file_id"),
+        ({"type": "text", "text": " "}, "has to be text, and not empty"),
+        ({"type": "input_file", "file_data": "data:application/pdf;base64,QUJD"}, "damaged PDF"),
+        ({"type": "input_image", "image_url": "data:image/png;base64,QUJD"}, "said to be 'image/png'"),
+    ],
 )
-def test_citations_and_files_are_refused(cited: bool, given: dict[str, Any]) -> None:
-    """The one the service does not have, the others are not written yet."""
-    with pytest.raises(UnsupportedModelError):
-        read_inputs(checks=MODEL.checks(cited, {}), **given)
+def test_a_block_that_would_fail_is_named(block: dict[str, Any], said: str) -> None:
+    """By its place in the conversation, and with what to give instead."""
+    conversation = [{"role": "user", "content": [block]}]
+    with pytest.raises(InvalidInputError, match=said) as caught:
+        read_inputs(messages=[conversation], checks=MODEL.checks(False, {}))
+    assert "messages[0][0].content" in str(caught.value)
 
 
 def test_what_the_draft_does_not_know_is_refused() -> None:
     """Parameters, and schemas whose meaning the strict format would change."""
-    for params in ({"logit_bias": {}}, {"max_tokens": 8}, {"text": {"format": {}}}):
+    for params in ({"logit_bias": {}}, {"max_tokens": 8}, {"text": {"format": {}}}, {"endpoint": "/v1/x"}):
         with pytest.raises(InvalidInputError):
             MODEL.check_params(params)
     with pytest.raises(NotNative, match="may be left out"):

@@ -115,7 +115,7 @@ def test_a_batch_that_nobody_knows_is_given_up_only_after_looks_over_minutes(
     left_running(runs, 1, items_per_job=COUNT)
     runs.sandbox.end_all()
     (batch,) = runs.sandbox.batches
-    runs.sandbox._batches.delete(batch.id)
+    runs.sandbox._kinds[0].delete(batch.id)
     delay[0] = 0.0
     made = manager(runs, items_per_job=COUNT, settle_delay=0.1)
     before, began = len(runs.sandbox.exchanges), time.monotonic()
@@ -142,7 +142,7 @@ def test_a_batch_that_nobody_knows_is_told_by_starts_that_may_not_wait(
                 manager(runs, **given).run()
             time.sleep(0.05)
 
-    hidden = runs.sandbox._batches
+    hidden = runs.sandbox._kinds[0]
     known, hidden._records = hidden._records, {}
     starts(4)
     hidden._records = known
@@ -235,7 +235,7 @@ def test_a_job_that_cannot_be_collected_does_not_keep_others_from_it(
     runs, delay = patient
     left_running(runs, 2, count=6)
     runs.sandbox.end_all()
-    runs.sandbox._batches.delete(runs.sandbox.batches[0].id)
+    runs.sandbox._kinds[0].delete(runs.sandbox.batches[0].id)
     delay[0] = 0.0
     made = manager(runs, 6)
     with pytest.raises(BatchNotFoundError):

@@ -1,17 +1,15 @@
-"""OpenAI's Batch API behind the dialect's port: conversations of texts to /v1/responses, and its results.
+"""Put OpenAI's Batch API behind the port of dialects: what its models take, its limits, and its results.
 
-A draft beside Anthropic's, so that the port fits two: no run can be started with it before there is a client.
-Files, images and citations are refused, as is every parameter whose effect on cost or answer is unknown here.
+Parameters whose effect on cost or answer is unknown here are refused, as are citations.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
@@ -23,14 +21,23 @@ from batchata.core.values import Limits
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs.files import FileInput, GivenFile
 from batchata.inputs.items import Measured
-from batchata.inputs.json_values import check_json, encode, encode_canonical
-from batchata.providers.openai.requests import LineTemplate, strict_format, template_of
+from batchata.inputs.json_values import check_json, encode
+from batchata.providers.openai.content import MOST_FILE_BYTES, Contents, measured_file
+from batchata.providers.openai.requests import (
+    CHAT,
+    RESPONSES,
+    LineTemplate,
+    endpoint_in,
+    strict_format,
+    template_of,
+)
 from batchata.providers.openai.results import blocks_of, outcome_of
 from batchata.providers.port import Outcome, PriceRules
 
 _PREFIX: Final = "openai/"
 _MODELS: Final = re.compile(r"(?:gpt-|o\d|chatgpt-)[\w.-]*")
 _PARAMS: Final = (
+    "endpoint",
     "instructions",
     "max_tokens",
     "metadata",
@@ -44,54 +51,32 @@ _PARAMS: Final = (
     "top_p",
 )
 _LEAST_OUTPUT: Final = 16  # tokens; less is refused
-_LINE_BYTES: Final = 250  # custom id, url and the rest around a body
-_TURN_TOKENS: Final = 16  # a bound of what frames a turn
-_CHARACTERS_A_TOKEN: Final = 4
 
 
-class TextChecks:
-    """What requests may hold so far: texts of three roles; see the port."""
+class ContentChecks:
+    """Check conversations and files for one model; see the port."""
 
-    most_bytes = 0
+    most_bytes = MOST_FILE_BYTES
 
-    def __init__(self, model: str, cited: bool) -> None:
-        self._model, self._cited = model, cited
+    def __init__(self, model: str, *, cited: bool, is_chat: bool) -> None:
+        self._model, self._cited, self._is_chat = model, cited, is_chat
 
     def check_kind(self, kind: Literal["messages", "files"]) -> None:
         """See the port."""
         if self._cited:
-            raise UnsupportedModelError(f"{self._model} gives no citations; leave enable_citations out")
-        if kind == "files":
-            raise UnsupportedModelError(f"files cannot be sent to {self._model} yet; give messages")
+            raise UnsupportedModelError(
+                f"{self._model} gives no citations of documents; leave enable_citations out, or use a model "
+                "of Anthropic's"
+            )
 
     def conversation(self, value: Any, place: str) -> Measured:
-        """See the port. A byte-level tokenizer makes no more tokens than there are bytes."""
-        if not isinstance(value, list | tuple) or not value:
-            raise InvalidInputError(f"{place} has to be a conversation, a list of messages")
-        for number, turn in enumerate(value):
-            _check_turn(turn, f"{place}[{number}]")
-        encoded = encode_canonical(value)
-        return Measured(
-            digest=sha256(encoded).digest(),
-            request_size=len(encoded) + _LINE_BYTES,
-            token_bound=len(encoded) + _TURN_TOKENS * len(value),
-            tokens=len(encoded) // _CHARACTERS_A_TOKEN,
-            prefilled=value[-1]["role"] == "assistant",
-        )
+        """See the port."""
+        return Contents(self._model, self._is_chat).conversation(value, place)
 
     def file(self, given: GivenFile) -> tuple[FileInput, Measured]:
         """See the port."""
-        raise UnsupportedModelError(f"{given.place} cannot be sent to {self._model} yet")
-
-
-def _check_turn(turn: Any, place: str) -> None:
-    if not isinstance(turn, dict) or turn.keys() != {"role", "content"}:
-        raise InvalidInputError(f"{place} has to be {{'role': 'user', 'content': '...'}}")
-    if turn["role"] not in ("user", "assistant", "system"):
-        raise InvalidInputError(f"{place}.role is {turn['role']!r}; it is user, assistant or system")
-    if not isinstance(turn["content"], str) or not turn["content"].strip():
-        raise InvalidInputError(f"{place}.content has to be text, and not empty")
-    check_json(turn["content"], f"{place}.content")
+        pages, measured = measured_file(given, self._model)
+        return replace(given.file, pages=pages), measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +99,8 @@ class OpenAIModel:
         self.check_max_tokens(given.get("max_tokens", _LEAST_OUTPUT))
         if "format" in (given.get("text") or {}):
             raise InvalidInputError("text.format is made from response_model; give that instead")
+        if (endpoint := given.get("endpoint", RESPONSES)) not in (RESPONSES, CHAT):
+            raise InvalidInputError(f"endpoint is {endpoint!r}; it is {RESPONSES!r} or {CHAT!r}")
         copy: dict[str, Any] = msgspec.json.decode(encode(given))
         return copy
 
@@ -132,9 +119,9 @@ class OpenAIModel:
         """See the port: they count as output, and nothing is known of how many there are."""
         return 0
 
-    def checks(self, cited: bool, params: Mapping[str, Any]) -> TextChecks:
+    def checks(self, cited: bool, params: Mapping[str, Any]) -> ContentChecks:
         """See the port."""
-        return TextChecks(self.id, cited)
+        return ContentChecks(self.id, cited=cited, is_chat=endpoint_in(params) == CHAT)
 
     def caches(self, params: Mapping[str, Any]) -> bool:
         """See the port: parameters do not ask for it."""
@@ -149,8 +136,8 @@ class OpenAIModel:
     def template(
         self, params: Mapping[str, Any], route: Route, prompt: str | None, cited: bool
     ) -> LineTemplate:
-        """See the port; a prompt goes with files, of which there are none."""
-        return template_of(self.id, params, route)
+        """See the port."""
+        return template_of(self.id, params, route, prompt)
 
 
 class OpenAIDialect:

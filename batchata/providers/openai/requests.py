@@ -1,27 +1,28 @@
-"""How an item becomes a line of the file that OpenAI's Batch API reads: POST /v1/responses."""
+"""Encode an item as a line of the file that OpenAI's Batch API reads, for either endpoint."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import IO, Any, ClassVar, Final
 
 from batchata.answers.schema import NotNative, Route
 from batchata.core.values import CachePlan
-from batchata.errors import InvalidInputError
 from batchata.inputs.files import FileInput
 from batchata.inputs.items import Inputs, Source
 from batchata.inputs.json_values import encode
+from batchata.providers.openai.content import Part, parts_of_file, turns_of, written
 from batchata.providers.port import Envelope, SharedBeginning
 
 RESPONSES: Final = "/v1/responses"
+CHAT: Final = "/v1/chat/completions"
 _URL: Final = re.compile(rb'"url":"(/v1/[a-z/]{1,40})"')
 _HEAD_BYTES: Final = 1_000
 HIDDEN_TOKENS: Final = 300  # what the service adds for tools and output formats; a guess
 _CHARACTERS_A_TOKEN: Final = 4
-_ROLES: Final = {"user": "user", "assistant": "assistant", "system": "system"}
+_OURS: Final = ("endpoint", "instructions")
 _NOTE_BYTES: Final = 48  # a message around a note
 _UNSUPPORTED: Final = ("patternProperties", "prefixItems", "allOf", "oneOf", "not", "if")
 
@@ -32,6 +33,7 @@ class LineTemplate:
 
     params: Mapping[str, Any]
     suffix: str | None = None
+    prompt: str | None = None
 
     envelope: ClassVar[Envelope] = Envelope(b"", b"\n", b"\n")
     cache: ClassVar[CachePlan | None] = None
@@ -40,18 +42,44 @@ class LineTemplate:
 
     def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
         """See the port: `{"custom_id": ..., "method": "POST", "url": ..., "body": {...}}`."""
-        if isinstance(source, FileInput):
-            raise InvalidInputError(f"file {source.name!r} cannot be sent to OpenAI yet")
-        turns = [{"role": _ROLES[turn["role"]], "content": turn["content"]} for turn in source]
+        is_chat = self.endpoint == CHAT
+        turns = list(self._turns(source))
         if note is not None:
-            turns.append({"role": "user", "content": note})
-        head = b'{"custom_id":' + encode(custom_id) + b',"method":"POST","url":"' + RESPONSES.encode()
-        return head + b'","body":{' + self._common + b',"input":' + encode(turns) + b"}}"
+            turns.append(("user", [Part("text", note)]))
+        lead = [("system", [Part("text", text)]) for text in self._instructions] if is_chat else []
+        made = [written(role, parts, is_chat=is_chat) for role, parts in (*lead, *turns)]
+        head = b'{"custom_id":' + encode(custom_id) + b',"method":"POST","url":"' + self.endpoint.encode()
+        name = b',"messages":' if is_chat else b',"input":'
+        return head + b'","body":{' + self._common + name + encode(made) + b"}}"
+
+    def _turns(self, source: Source) -> Iterator[tuple[str, list[Part]]]:
+        if not isinstance(source, FileInput):
+            yield from turns_of(source)
+            return
+        asked = [Part("text", self.prompt)] if self.prompt else []
+        yield "user", [*parts_of_file(source), *asked]
+
+    @property
+    def endpoint(self) -> str:
+        """Where the requests go."""
+        return endpoint_in(self.params)
+
+    @property
+    def _instructions(self) -> list[str]:
+        """What stands before every conversation: the caller's instructions, and the schema in words."""
+        texts = [text for text in (self.params.get("instructions"), self.suffix) if text]
+        return ["\n\n".join(texts)] if texts else []
 
     @property
     def size(self) -> int:
         """See the port."""
-        return len(self._common)
+        return len(self._common) + (len(encode(self.prompt)) + _NOTE_BYTES if self.prompt else 0) + self._lead
+
+    @property
+    def _lead(self) -> int:
+        """Count the bytes of instructions that are a message of their own."""
+        is_chat = self.endpoint == CHAT
+        return sum(len(encode(text)) + _NOTE_BYTES for text in self._instructions) if is_chat else 0
 
     @property
     def token_bound(self) -> int:
@@ -87,10 +115,30 @@ class LineTemplate:
 
     @cached_property
     def _common(self) -> bytes:
-        texts = [text for text in (self.params.get("instructions"), self.suffix) if text]
-        rest = {name: value for name, value in self.params.items() if name != "instructions"}
-        shared = {**rest, **({"instructions": "\n\n".join(texts)} if texts else {}), "store": False}
-        return encode(shared)[1:-1]
+        kept = {name: value for name, value in self.params.items() if name not in _OURS}
+        if self.endpoint == CHAT:
+            return encode(_as_chat(kept))[1:-1]
+        lead = {"instructions": self._instructions[0]} if self._instructions else {}
+        return encode({**kept, **lead, "store": False})[1:-1]
+
+
+def _as_chat(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Say in the words of chat completions what is given in those of responses."""
+    made = dict(params)
+    if (most := made.pop("max_output_tokens", None)) is not None:
+        made["max_completion_tokens"] = most
+    if effort := (made.pop("reasoning", None) or {}).get("effort"):
+        made["reasoning_effort"] = effort
+    found = (made.pop("text", None) or {}).get("format")
+    if found is not None:
+        named = {key: value for key, value in found.items() if key != "type"}
+        made["response_format"] = {"type": "json_schema", "json_schema": named}
+    return made
+
+
+def endpoint_in(params: Mapping[str, Any]) -> str:
+    """Return the endpoint that parameters choose."""
+    return str(params.get("endpoint") or RESPONSES)
 
 
 def endpoint_of(body: bytes | IO[bytes]) -> str:
@@ -102,14 +150,16 @@ def endpoint_of(body: bytes | IO[bytes]) -> str:
     return RESPONSES if found is None else found[1].decode()
 
 
-def template_of(model: str, params: Mapping[str, Any], route: Route) -> LineTemplate:
+def template_of(
+    model: str, params: Mapping[str, Any], route: Route, prompt: str | None = None
+) -> LineTemplate:
     """Return the template of a run; our `max_tokens` is called `max_output_tokens`."""
     whole = {"model": model, **params}
     if (most := whole.pop("max_tokens", None)) is not None:
         whole["max_output_tokens"] = most
     if route.output_format is not None:
         whole["text"] = {**whole.get("text", {}), "format": route.output_format}
-    return LineTemplate(whole, route.instructions)
+    return LineTemplate(whole, route.instructions, prompt)
 
 
 def strict_format(schema: dict[str, Any]) -> dict[str, Any]:
