@@ -143,7 +143,7 @@ def test_the_counts_add_up_after_every_event(runs: Runs) -> None:
     def moody(request: Request) -> Any:
         return Answer(text="no JSON") if request.text.startswith("message 3") else echo(request)
 
-    runs.sandbox._kinds[0]._answering = type(runs.sandbox._kinds[0]._answering)(moody)
+    runs.sandbox._kinds[0]._setup.answering._ask = moody
     runs.sandbox.faults = Faults(errored={0, 1}, missing={1}, duplicated={2}, foreign=2, only_batches={0, 2})
     manager(runs, 9).run()
     run = Run()
