@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from batchata.core.events import RunStarted
-from batchata.errors import ConfigurationError, InvalidInputError, LogVersionError
+from batchata.errors import ConfigurationError, InvalidInputError, LogVersionError, UnsupportedModelError
 from batchata.providers.anthropic.dialect import AnthropicDialect, pdf_to_document_block
 from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.port import Client, Dialect, PriceRules
@@ -14,12 +15,39 @@ __all__ = ["Access", "dialect_for", "dialect_of", "pdf_to_document_block", "pric
 
 _ANTHROPIC = AnthropicDialect()
 _OPENAI = OpenAIDialect()
-_DIALECTS: dict[str, Dialect] = {_ANTHROPIC.name: _ANTHROPIC, _OPENAI.name: _OPENAI}
+_CLOUDS = [AnthropicDialect("anthropic-aws"), AnthropicDialect("anthropic-google")]
+_ALL: tuple[Dialect, ...] = (_ANTHROPIC, *_CLOUDS, _OPENAI)
+_DIALECTS = {dialect.name: dialect for dialect in _ALL}
+# Places that have no batches like Anthropic's behind these names, and why.
+_REFUSED = {
+    "bedrock": "Amazon Bedrock runs batches out of S3 by jobs of its own, and the SDK's client has none",
+    "vertex": "Vertex AI runs batches out of Cloud Storage by jobs of its own, and the SDK's client has none",
+    "foundry": "the client of Microsoft Foundry has no batches",
+}
 
 
 def dialect_for(model: object) -> Dialect:
-    """Return the dialect of the provider that a run with this model goes to."""
-    return _OPENAI if isinstance(model, str) and _OPENAI.knows(model) else _ANTHROPIC
+    """Return the dialect of the provider that a run with this model goes to.
+
+    Raises UnsupportedModelError for a provider that there is not, and one that has no such batches.
+    """
+    if not isinstance(model, str):
+        return _ANTHROPIC
+    place, slash, _ = model.partition("/")
+    if slash and (why := _REFUSED.get(place.removeprefix("anthropic-"))) is not None:
+        raise UnsupportedModelError(
+            f"{model!r} cannot be run: {why}; there are {', '.join(sorted(_DIALECTS))} (anthropic-aws is the "
+            "Claude Platform on AWS, anthropic-google that on Google Cloud)"
+        )
+    if slash and place in _DIALECTS:
+        return _DIALECTS[place]
+    if slash and not model.startswith("claude-"):
+        near = get_close_matches(place, _DIALECTS, n=1)
+        hint = f"; did you mean {near[0]}/…?" if near else ""
+        raise UnsupportedModelError(
+            f"{model!r} names a provider that there is not: there are {', '.join(sorted(_DIALECTS))}{hint}"
+        )
+    return _OPENAI if _OPENAI.knows(model) else _ANTHROPIC
 
 
 def dialect_of(started: RunStarted) -> Dialect:
@@ -65,10 +93,10 @@ class Access:
         Raises ConfigurationError where there is none.
         """
         match provider:
-            case "anthropic":
+            case "anthropic" | "anthropic-aws" | "anthropic-google":
                 from batchata.providers.anthropic.client import AnthropicClient
 
-                return AnthropicClient(api_key=self.api_key, base_url=self.base_url)
+                return AnthropicClient(api_key=self.api_key, base_url=self.base_url, platform=provider)
             case "openai":
                 from batchata.providers.openai.client import OpenAIClient
 

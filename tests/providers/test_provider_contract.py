@@ -33,7 +33,7 @@ class Door:
 
     def body(self, count: int = COUNT) -> bytes:
         """The requests of a job, as the provider's protocol has them."""
-        if self.client.name == "anthropic":
+        if self.client.name.startswith("anthropic"):
             params = {"model": "claude-haiku-4-5", "max_tokens": 100}
             asked = {**params, "messages": [{"role": "user", "content": "hello"}]}
             return json.dumps(
@@ -64,14 +64,15 @@ class Door:
         return self.client.poll([batch.batch_id], 0)[batch.batch_id]
 
 
-@pytest.fixture(params=["anthropic", "openai"])
-def door(request: pytest.FixtureRequest) -> Iterator[Callable[..., Door]]:
+@pytest.fixture(params=["anthropic", "anthropic-aws", "openai"])
+def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Door]]:
     """Opens doors to one provider; sandboxes and clients end with the test."""
     opened: list[Door] = []
+    monkeypatch.setenv("ANTHROPIC_AWS_WORKSPACE_ID", "wrkspc_sandbox")
 
     def open_(**given: Any) -> Door:
         sandbox = Sandbox("fine", **given).start()
-        base_url = sandbox.url if request.param == "anthropic" else f"{sandbox.url}/v1"
+        base_url = sandbox.url if request.param.startswith("anthropic") else f"{sandbox.url}/v1"
         client = Access(sandbox.api_key, base_url).client(request.param)
         opened.append(Door(client, sandbox))
         return opened[-1]

@@ -14,7 +14,16 @@ from batchata.errors import ConfigurationError
 from batchata.providers.address import Address, read_address
 from batchata.providers.rest.access import Access, Key, check_headers, checked
 
-__all__ = ["BASE_URL", "CUSTOM_HEADERS", "custom_headers", "find_key", "no_key", "read_access"]
+__all__ = [
+    "BASE_URL",
+    "CUSTOM_HEADERS",
+    "PLATFORMS",
+    "custom_headers",
+    "find_key",
+    "no_key",
+    "read_access",
+    "read_platform",
+]
 
 
 CUSTOM_HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
@@ -24,6 +33,9 @@ _CREDENTIALS = ("x-api-key", "authorization")
 
 
 BASE_URL = "ANTHROPIC_BASE_URL"
+_AWS = "anthropic-aws"
+_AWS_KEY = "ANTHROPIC_AWS_API_KEY"
+PLATFORMS = {_AWS: "AWS", "anthropic-google": "GOOGLE_CLOUD"}  # and what their variables are called by
 
 
 def find_key(api_key: str | None) -> Key | None:
@@ -87,6 +99,29 @@ def read_access(api_key: str | None, base_url: str | None) -> Access:
     if access.address is not None and access.address.login is not None:
         _check_login(access.address, key)
     return access
+
+
+def read_platform(platform: str, api_key: str | None, base_url: str | None) -> Access:
+    """Return key and address of a cloud that serves the same API, as its client in the SDK finds them.
+
+    Raises ConfigurationError as `read_access` does, and for a key where there is none.
+    """
+    variable = f"ANTHROPIC_{PLATFORMS[platform]}_BASE_URL"
+    given, name = (base_url, "base_url") if base_url is not None else (os.environ.get(variable), variable)
+    address = None if given is None else read_address(given, name)
+    if address is not None and address.login is not None:
+        raise ConfigurationError(f"{name} holds a user and a password, which {platform} does not take")
+    if platform != _AWS:
+        if api_key is not None:
+            raise ConfigurationError(
+                f"{platform} takes no API key: calls go with Google's application default credentials "
+                "(gcloud auth application-default login); leave api_key out"
+            )
+        return Access(None, address, variable)
+    if api_key is not None:
+        return Access(checked(Key("api_key", api_key)), address, variable)
+    value = os.environ.get(_AWS_KEY)
+    return Access(checked(Key(_AWS_KEY, value)) if value else None, address, variable)
 
 
 def _find_address(base_url: str | None) -> Address | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from hashlib import sha256
 from typing import IO, Any
@@ -22,7 +22,7 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.address import read_address, redacted
-from batchata.providers.anthropic.access import no_key, read_access
+from batchata.providers.anthropic.access import no_key, read_access, read_platform
 from batchata.providers.anthropic.errors import Calls
 from batchata.providers.anthropic.replies import batch_of, page_of
 from batchata.providers.anthropic.results import decode_line
@@ -31,6 +31,12 @@ from batchata.providers.rest.access import Access, Sockets, check_headers
 from batchata.providers.rest.lines import chunks_of, lines_of
 from batchata.providers.rest.replies import RAW_STREAM, Dates, bounded, read_object
 
+_OWN = "anthropic"
+_CLASSES: dict[str, Callable[..., anthropic.Anthropic]] = {
+    _OWN: anthropic.Anthropic,
+    "anthropic-aws": anthropic.AnthropicAWS,
+    "anthropic-google": anthropic.AnthropicGoogleCloud,
+}
 _PATH = "/v1/messages/batches"
 _COUNT_PATH = "/v1/messages/count_tokens"
 _COUNTED = frozenset(
@@ -57,12 +63,17 @@ class AnthropicClient:
     created idempotently. Bodies and results pass as bytes, which is several times faster than its models.
     """
 
-    name = "anthropic"
     stages = False
 
     def __init__(
-        self, *, api_key: str | None = None, base_url: str | None = None, timeout: float | None = None
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        platform: str = _OWN,
     ) -> None:
+        self.name = platform  # Anthropic's own, or a cloud that serves the same API by another client class
         self._api_key, self._base_url = api_key, base_url
         self._timeout = timeout
         self._sockets = Sockets()
@@ -72,6 +83,8 @@ class AnthropicClient:
 
     @cached_property
     def _access(self) -> Access:
+        if self.name != _OWN:
+            return read_platform(self.name, self._api_key, self._base_url)
         return read_access(self._api_key, self._base_url)
 
     @cached_property
@@ -83,8 +96,8 @@ class AnthropicClient:
         if address is not None and address.login is not None and key is not None:
             headers["X-Api-Key"] = key.value  # the Authorization header is the login's
         try:
-            client = anthropic.Anthropic(
-                api_key=self._api_key,
+            client = _CLASSES[self.name](
+                **({} if self._api_key is None else {"api_key": self._api_key}),
                 base_url=None if address is None else address.url,
                 max_retries=0,
                 http_client=_http_client(self._access, self._sockets, self._dates),
@@ -126,7 +139,8 @@ class AnthropicClient:
         """See the port: check key and URL, and connect once; no byte is sent."""
         client = self._client
         headers = {name.lower() for name in client.default_headers}
-        if not headers & {"authorization", "x-api-key"} and client.credentials is None:
+        # The clients of the clouds have found their credentials by now, or do so with the first call.
+        if self.name == _OWN and not headers & {"authorization", "x-api-key"} and client.credentials is None:
             raise no_key()
         self._reach(client.base_url)
 

@@ -139,13 +139,16 @@ class Claude:
 class AnthropicDialect:
     """Requests and result lines of the Message Batches API; see the port."""
 
-    name = "anthropic"
-    is_tried = True
     limits = Limits()  # their defaults are Anthropic's
 
+    def __init__(self, name: str = "anthropic") -> None:
+        self.name = name  # or that of a cloud which serves the same API
+        self.is_tried = name == "anthropic"
+
     def model(self, name: str, today: date) -> Claude:
-        """See the port."""
-        return Claude(find_model(name, today))
+        """See the port; the name may be written with the provider in front."""
+        short = name.removeprefix(f"{self.name}/") if isinstance(name, str) else name
+        return Claude(find_model(short, today))
 
     def price_rules(self, model: str) -> PriceRules:
         """See the port; a model that is not in the table counts as new."""

@@ -1,0 +1,83 @@
+"""Which provider a model's name leads to, and what is said of those that there are not."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from batchata import BatchManager
+from batchata.errors import ConfigurationError, UnsupportedModelError
+from batchata.log import read_log
+from batchata.providers.registry import Access, dialect_for
+from batchata.sandbox import Sandbox
+
+TODAY = date(2026, 11, 26)
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "model"),
+    [
+        ("claude-sonnet-5-5", "anthropic", "claude-sonnet-5-5"),
+        ("anthropic/claude-sonnet-5-5", "anthropic", "claude-sonnet-5-5"),
+        ("anthropic-aws/claude-sonnet-5-5", "anthropic-aws", "claude-sonnet-5-5"),
+        ("anthropic-google/claude-sonnet-5-5", "anthropic-google", "claude-sonnet-5-5"),
+        ("gpt-5-nano", "openai", "gpt-5-nano"),
+        ("openai/gpt-5-nano", "openai", "gpt-5-nano"),
+        ("o3", "openai", "o3"),
+    ],
+)
+def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> None:
+    """The model itself is called alike in requests, whatever stands in front."""
+    dialect = dialect_for(name)
+    assert (dialect.name, dialect.model(name, TODAY).id) == (provider, model)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("bedrock/claude-sonnet-5-5", "Amazon Bedrock runs batches out of S3"),
+        ("anthropic-bedrock/claude-sonnet-5-5", "Amazon Bedrock runs batches out of S3"),
+        ("vertex/claude-sonnet-5-5", "Vertex AI runs batches out of Cloud Storage"),
+        ("foundry/claude-sonnet-5-5", "Microsoft Foundry has no batches"),
+        ("opnai/gpt-5-nano", "did you mean openai/"),
+        ("gemini/gemini-4-argon", "names a provider that there is not: there are anthropic"),
+    ],
+)
+def test_a_provider_that_there_is_not_is_refused_with_the_reason(name: str, said: str) -> None:
+    """Before anything is written or sent, and with those that there are."""
+    with pytest.raises(UnsupportedModelError, match=said):
+        BatchManager(model=name, messages=[[{"role": "user", "content": "hi"}]])
+
+
+def test_a_run_on_aws_is_one_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client class of the platform, with its variables; the log says where the run went."""
+    with Sandbox(lambda request: request.text) as sandbox:
+        monkeypatch.setenv("ANTHROPIC_AWS_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("ANTHROPIC_AWS_BASE_URL", sandbox.url)
+        monkeypatch.setenv("ANTHROPIC_AWS_WORKSPACE_ID", "wrkspc_sandbox")
+        manager = BatchManager(
+            model="anthropic-aws/claude-haiku-4-5",
+            messages=[[{"role": "user", "content": "hello"}]],
+            state_path=tmp_path / "run.db",
+            poll_interval=0.01,
+        )
+        assert manager.run()["completed_items"] == 1
+        assert manager.results()[0]["result"] == "hello"
+        log = read_log(tmp_path / "run.db")
+        (stream,) = log.streams()
+        started = next(iter(log.events(stream))).event
+        log.close()
+    assert started.TYPE == "run_started"
+    assert (started.provider, started.base_url) == ("anthropic-aws", sandbox.url)
+
+
+def test_what_a_cloud_lacks_is_said_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workspace on AWS, no key on Google Cloud: the error names what to set or to leave out."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigurationError, match="ANTHROPIC_AWS_WORKSPACE_ID"):
+        Access("key", "http://127.0.0.1:9").client("anthropic-aws").check()
+    with pytest.raises(ConfigurationError, match="takes no API key"):
+        Access("key").client("anthropic-google").check()
