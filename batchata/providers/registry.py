@@ -24,6 +24,7 @@ _REFUSED = {
     "vertex": "Vertex AI runs batches out of Cloud Storage by jobs of its own, and the SDK's client has none",
     "foundry": "the client of Microsoft Foundry has no batches",
 }
+_OTHERS = {"gemini-": "Google's", "mistral-": "Mistral's", "grok-": "xAI's"}
 
 
 def dialect_for(model: object) -> Dialect:
@@ -46,6 +47,11 @@ def dialect_for(model: object) -> Dialect:
         hint = f"; did you mean {near[0]}/…?" if near else ""
         raise UnsupportedModelError(
             f"{model!r} names a provider that there is not: there are {', '.join(sorted(_DIALECTS))}{hint}"
+        )
+    if (whose := next((who for start, who in _OTHERS.items() if model.startswith(start)), None)) is not None:
+        raise UnsupportedModelError(
+            f"{model!r} is a model of {whose}, which Batchata cannot reach yet; there are "
+            f"{', '.join(sorted(_DIALECTS))}"
         )
     return _OPENAI if _OPENAI.knows(model) else _ANTHROPIC
 

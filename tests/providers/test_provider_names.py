@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchata import BatchManager
+from batchata.core.events import RunStarted
 from batchata.errors import ConfigurationError, UnsupportedModelError
 from batchata.log import read_log
 from batchata.providers.registry import Access, dialect_for
@@ -42,6 +43,7 @@ def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> N
         ("vertex/claude-sonnet-5-5", "Vertex AI runs batches out of Cloud Storage"),
         ("foundry/claude-sonnet-5-5", "Microsoft Foundry has no batches"),
         ("opnai/gpt-5-nano", "did you mean openai/"),
+        ("grok-4.3", "a model of xAI's, which Batchata cannot reach yet; there are anthropic"),
         ("gemini/gemini-4-argon", "names a provider that there is not: there are anthropic"),
     ],
 )
@@ -69,7 +71,7 @@ def test_a_run_on_aws_is_one_of_its_own(tmp_path: Path, monkeypatch: pytest.Monk
         (stream,) = log.streams()
         started = next(iter(log.events(stream))).event
         log.close()
-    assert started.TYPE == "run_started"
+    assert isinstance(started, RunStarted)
     assert (started.provider, started.base_url) == ("anthropic-aws", sandbox.url)
 
 
