@@ -135,6 +135,26 @@ def instructions(schema: dict[str, Any], *, citations: bool) -> str:
     )
 
 
+def definition_of(reference: str) -> str:
+    """Return the name of the definition that a `$ref` points at."""
+    return reference.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+
+
+def parts(schema: object) -> Iterator[dict[str, Any]]:
+    """Yield every object in a schema, itself included, at any depth."""
+    if isinstance(schema, dict):
+        yield schema
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    for part in inner:
+        yield from parts(part)
+
+
+def references(schema: object) -> list[str]:
+    """Return the names of the definitions that the schema refers to, in order."""
+    found = (part.get("$ref") for part in parts(schema))
+    return [definition_of(reference) for reference in found if isinstance(reference, str)]
+
+
 # Characters of a value of each kind, as the recorded answers have them in the middle.
 _VALUES: Final = {"string": 24, "number": 6, "integer": 4, "boolean": 5, "null": 4}
 _FORMATS: Final = {"date": 12, "date-time": 24, "time": 10, "uuid": 38, "email": 26, "uri": 42}
@@ -151,7 +171,7 @@ def _length(schema: Any, named: dict[str, Any], depth: int) -> int:
     if not isinstance(schema, dict) or depth > _DEEPEST:
         return _VALUES["null"]
     if "$ref" in schema:
-        return _length(named.get(str(schema["$ref"]).rpartition("/")[2]), named, depth + 1)
+        return _length(named.get(definition_of(str(schema["$ref"]))), named, depth + 1)
     if "const" in schema:
         return len(str(schema["const"])) + 2
     if schema.get("enum"):

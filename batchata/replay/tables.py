@@ -13,7 +13,7 @@ import pydantic
 from batchata.answers.answer import Citation, is_with_calls
 from batchata.answers.field_paths import inside
 from batchata.answers.reader import Citations, Result
-from batchata.answers.schema import result_schema
+from batchata.answers.schema import definition_of, result_schema
 from batchata.core.state import Run
 from batchata.core.values import Usage
 from batchata.views.results import ItemResult, Support, result_values
@@ -82,7 +82,7 @@ class _Types:
     def of(self, schema: Schema) -> Type:
         """Return the type of a part of the schema."""
         if "$ref" in schema:
-            return self._referred(schema["$ref"].rsplit("/", 1)[-1])
+            return self._referred(definition_of(schema["$ref"]))
         options = [o for o in schema.get("anyOf") or [] if o.get("type") != "null"]
         if len(options) == 1:
             return self.of(options[0])

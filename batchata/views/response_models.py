@@ -21,7 +21,7 @@ import pydantic
 from pydantic_core import SchemaError
 
 from batchata.answers.reader import Reader
-from batchata.answers.schema import check_response_model
+from batchata.answers.schema import check_response_model, definition_of
 from batchata.core.events import RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
@@ -116,7 +116,7 @@ class _Builder:
         return pydantic.create_model(schema.get("title", name), __config__=config, **fields)
 
     def _definition(self, reference: str) -> Any:
-        name = reference.rsplit("/", 1)[-1]
+        name = definition_of(reference)
         if name in self._under_way:
             return ForwardRef(name)
         if name not in self._built:

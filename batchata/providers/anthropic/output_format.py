@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from batchata.answers.schema import NotNative
+from batchata.answers.schema import NotNative, definition_of, parts, references
 from batchata.providers.anthropic.models import Model
 
 # What output_config.format takes; anything else is refused by the API or answered with an empty object.
@@ -102,19 +102,19 @@ class _Conversion:
         said = _described(part)
         if not said:
             return {"$ref": part["$ref"]}
-        copied: dict[str, Any] = self._definitions[_name(part["$ref"])]
+        copied: dict[str, Any] = self._definitions[definition_of(part["$ref"])]
         both = [said["description"], *([copied["description"]] if copied.get("description") else [])]
         return self.convert({**copied, "description": " ".join(both)}, where)
 
     def add_definitions(self, converted: dict[str, Any]) -> None:
         """Add the definitions that are still referred to."""
         used: dict[str, Any] = {}
-        todo = _references(converted)
+        todo = references(converted)
         while todo:
             name = todo.pop()
             if name not in used:
                 used[name] = self.convert(self._definitions[name], name)
-                todo += _references(used[name])
+                todo += references(used[name])
         if used:
             converted["$defs"] = {name: used[name] for name in self._definitions if name in used}
 
@@ -129,7 +129,7 @@ def _described(part: dict[str, Any]) -> dict[str, str]:
 
 
 def _refuse_recursion(schema: dict[str, Any]) -> None:
-    uses = {name: set(_references(part)) for name, part in schema.get("$defs", {}).items()}
+    uses = {name: set(references(part)) for name, part in schema.get("$defs", {}).items()}
     for name, direct in uses.items():
         seen: set[str] = set()
         todo = set(direct)
@@ -142,36 +142,11 @@ def _refuse_recursion(schema: dict[str, Any]) -> None:
                 todo |= uses.get(used, set())
 
 
-def _references(part: object) -> list[str]:
-    if isinstance(part, list):
-        return [name for value in part for name in _references(value)]
-    if not isinstance(part, dict):
-        return []
-    own = [_name(part["$ref"])] if isinstance(part.get("$ref"), str) else []
-    return own + [name for value in part.values() for name in _references(value)]
-
-
-def _name(reference: str) -> str:
-    return reference.rsplit("/", 1)[-1].replace("~1", "/").replace("~0", "~")
-
-
-def _refuse_excess(schema: object) -> None:
-    optional, unions = _count(schema)
+def _refuse_excess(schema: dict[str, Any]) -> None:
+    objects = [part for part in parts(schema) if isinstance(part.get("properties"), dict)]
+    optional = sum(len(part["properties"]) - len(part.get("required", [])) for part in objects)
+    unions = sum("anyOf" in part or isinstance(part.get("type"), list) for part in parts(schema))
     if optional > _MOST_OPTIONAL:
         raise NotNative(f"{optional} optional fields, more than {_MOST_OPTIONAL}")
     if unions > _MOST_UNIONS:
         raise NotNative(f"{unions} union fields, more than {_MOST_UNIONS}")
-
-
-def _count(part: object) -> tuple[int, int]:
-    if isinstance(part, list):
-        totals = [_count(value) for value in part]
-    elif isinstance(part, dict):
-        totals = [_count(value) for value in part.values()]
-        if isinstance(part.get("properties"), dict):
-            totals.append((len(part["properties"]) - len(part.get("required", [])), 0))
-        if "anyOf" in part or isinstance(part.get("type"), list):
-            totals.append((0, 1))
-    else:
-        return 0, 0
-    return sum(o for o, _ in totals), sum(u for _, u in totals)
