@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 
 def now() -> int:
     """Return microseconds since 1970-01-01 UTC."""
     return time.time_ns() // 1000
+
+
+def utc() -> datetime:
+    """Return the date and time in UTC."""
+    return datetime.now(UTC)
 
 
 def running() -> int:

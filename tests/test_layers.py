@@ -37,7 +37,6 @@ SIDEWAYS = {
     ("batchata.providers", "batchata.inputs"),
     ("batchata.terminal", "batchata.views"),
     ("batchata.run.definition", "batchata.run.settings"),
-    ("batchata.run.definition", "batchata.run.settings"),
 }
 PURE = {
     "array",
@@ -174,6 +173,22 @@ def test_foreign_packages_enter_at_one_place(package: str) -> None:
     """The SDK in its provider, the database in the log: to replace one is to change one folder."""
     users = {name for name in modules() if package in foreign(name)}
     assert {name for name in users if not within(name, *GATES[package])} == set()
+
+
+CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+
+
+@pytest.mark.parametrize("module", [name for name in PACKAGE if name != "batchata.clock"])
+def test_one_clock_tells_the_time(module: str) -> None:
+    """Every other module asks `clock`, so that there is one place to look when a time is odd."""
+    read = {ast.unparse(node) for node in ast.walk(modules()[module]) if isinstance(node, ast.Attribute)}
+    assert not [name for name in read if ".".join(name.split(".")[-2:]) in CLOCKS]
+
+
+def test_what_drives_a_run_shows_it_at_one_place() -> None:
+    """The engine alone hands a run to the terminal; no step of a run prints."""
+    users = {name for name in PACKAGE if any(within(i, "batchata.terminal") for i in ours(name))}
+    assert {name for name in users if within(name, "batchata.run")} == {"batchata.run.engine"}
 
 
 LOG_FOR_ALL = {"batchata.log", "batchata.log.port", "batchata.log.verify"}

@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property, lru_cache, partial
 from importlib.metadata import version
@@ -17,6 +16,7 @@ import pydantic
 
 from batchata.answers.reader import Reader
 from batchata.answers.schema import Route, check_response_model, choose_route, json_schema, result_schema
+from batchata.clock import utc
 from batchata.core.events import RunStarted
 from batchata.core.money import plain
 from batchata.core.plan import Measures
@@ -111,7 +111,7 @@ class Definition:
     @cached_property
     def price(self) -> ModelPrice | None:
         """Return the price that the caller gave, or today's list price; None if no source knows the model."""
-        return self.given_price or find_price(self.model.id, datetime.now(UTC))
+        return self.given_price or find_price(self.model.id, utc())
 
     @cached_property
     def same_as(self) -> dict[int, int]:
@@ -258,7 +258,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     if not isinstance(dedupe, bool):
         raise InvalidInputError(f"dedupe must be True or False, not {dedupe!r}")
     dialect = dialect_for(model)
-    found = dialect.model(model, datetime.now(UTC).date())
+    found = dialect.model(model, utc().date())
     price = given_price(prices, found.id)
     checked_model = check_response_model(response_model)
     schema = None if checked_model is None else json_schema(checked_model)
@@ -270,23 +270,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
         checks=found.checks(bool(enable_citations), params),
         on_bad_file=on_bad_file,
     )
-    if not inputs.count:
-        raise InvalidInputError(
-            f"{inputs.kind} is empty, so there is nothing to send; look at the folder, the pattern or the "
-            "query that it was made from"
-        )
-    if check_cache(cache) and (inputs.caches or found.caches(params)):
-        raise InvalidInputError(
-            "cache='auto' decides what is cached, and cache_control in messages or parameters does too; "
-            "leave one of them out"
-        )
-    if checked_model is not None and inputs.first_prefilled is not None:
-        raise InvalidInputError(
-            f"messages[{inputs.first_prefilled}] ends with an assistant message, which the answer would "
-            "continue, and a response_model needs the whole answer; end with a user message, or leave "
-            "response_model out"
-        )
-    return Definition(
+    definition = Definition(
         dialect=dialect,
         model=found,
         inputs=inputs,
@@ -300,6 +284,29 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
         route=_route(schema, found, bool(enable_citations), structured_output),
         given_price=price,
     )
+    _check_together(definition)
+    return definition
+
+
+def _check_together(definition: Definition) -> None:
+    """Refuse what is fine by itself and does not go together."""
+    inputs = definition.inputs
+    if not inputs.count:
+        raise InvalidInputError(
+            f"{inputs.kind} is empty, so there is nothing to send; look at the folder, the pattern or the "
+            "query that it was made from"
+        )
+    if definition.cache and (inputs.caches or definition.model.caches(definition.params)):
+        raise InvalidInputError(
+            "cache='auto' decides what is cached, and cache_control in messages or parameters does too; "
+            "leave one of them out"
+        )
+    if definition.response_model is not None and inputs.first_prefilled is not None:
+        raise InvalidInputError(
+            f"messages[{inputs.first_prefilled}] ends with an assistant message, which the answer would "
+            "continue, and a response_model needs the whole answer; end with a user message, or leave "
+            "response_model out"
+        )
 
 
 def _route(schema: dict[str, Any] | None, model: Model, cited: bool, wanted: str) -> Route:

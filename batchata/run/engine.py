@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ import pydantic
 
 from batchata.answers.reader import Reader
 from batchata.answers.schema import check_response_model
-from batchata.clock import now
+from batchata.clock import now, utc
 from batchata.core.events import JobAbandoned
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
@@ -468,4 +467,4 @@ def not_open(run: Run, number: int) -> str:
 
 def new_run_id() -> str:
     """Make a name for a run: its start time, and enough randomness to be unique."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{utc():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

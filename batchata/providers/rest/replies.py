@@ -7,7 +7,6 @@ a bound, however small it was when it was packed.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from typing import Any
 import httpx2
 import msgspec
 
-from batchata.clock import running
+from batchata.clock import now, running
 from batchata.errors import UnreadableReplyError
 
 __all__ = ["RAW_STREAM", "Dates", "ReplyTooLargeError", "asked_pause", "bounded", "read_object"]
@@ -140,7 +139,7 @@ def asked_pause(headers: Mapping[str, str]) -> float | None:
     if moment is None:
         return None
     sent = _moment(headers.get("date"))
-    return _sensible(moment - (time.time() if sent is None else sent))
+    return _sensible(moment - (now() / 1e6 if sent is None else sent))
 
 
 def _sensible(seconds: float) -> float | None:
