@@ -9,6 +9,7 @@ from pathlib import Path
 
 import certifi
 import pytest
+from hypothesis import HealthCheck, settings
 
 from batchata.sandbox import Sandbox
 
@@ -31,6 +32,9 @@ def pytest_configure() -> None:
     """What a test's processes inherit is what a terminal would give them."""
     # Without bytecode each of some hundred processes would compile every module anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # How long a draw or an example takes says how busy the machine is, and nothing of the code.
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # started by `&` in a script
 
