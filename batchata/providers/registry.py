@@ -9,6 +9,7 @@ from batchata.core.events import RunStarted
 from batchata.errors import ConfigurationError, InvalidInputError, LogVersionError, UnsupportedModelError
 from batchata.providers.anthropic.dialect import AnthropicDialect, pdf_to_document_block
 from batchata.providers.openai.dialect import OpenAIDialect
+from batchata.providers.openai.services import SERVICES
 from batchata.providers.port import Client, Dialect, PriceRules
 
 __all__ = ["Access", "dialect_for", "dialect_of", "pdf_to_document_block", "price_rules"]
@@ -16,7 +17,8 @@ __all__ = ["Access", "dialect_for", "dialect_of", "pdf_to_document_block", "pric
 _ANTHROPIC = AnthropicDialect()
 _OPENAI = OpenAIDialect()
 _CLOUDS = [AnthropicDialect("anthropic-aws"), AnthropicDialect("anthropic-google")]
-_ALL: tuple[Dialect, ...] = (_ANTHROPIC, *_CLOUDS, _OPENAI)
+_ALIKE = [OpenAIDialect(name) for name in SERVICES if name != _OPENAI.name]
+_ALL: tuple[Dialect, ...] = (_ANTHROPIC, *_CLOUDS, _OPENAI, *_ALIKE)
 _DIALECTS = {dialect.name: dialect for dialect in _ALL}
 # Places that have no batches like Anthropic's behind these names, and why.
 _REFUSED = {
@@ -103,10 +105,10 @@ class Access:
                 from batchata.providers.anthropic.client import AnthropicClient
 
                 return AnthropicClient(api_key=self.api_key, base_url=self.base_url, platform=provider)
-            case "openai":
+            case service if service in SERVICES:
                 from batchata.providers.openai.client import OpenAIClient
 
-                return OpenAIClient(api_key=self.api_key, base_url=self.base_url)
+                return OpenAIClient(api_key=self.api_key, base_url=self.base_url, service=service)
             case _:
                 raise ConfigurationError(
                     f"there is no provider {provider!r}; there are {', '.join(sorted(_DIALECTS))}"

@@ -12,9 +12,16 @@ import pytest
 
 from batchata import BatchManager
 from batchata.core.values import Counts
-from batchata.errors import AuthenticationFailedError, SpendLimitError, UntriedProviderWarning
+from batchata.errors import (
+    AuthenticationFailedError,
+    ConfigurationError,
+    CostLimitError,
+    SpendLimitError,
+    UntriedProviderWarning,
+)
 from batchata.providers.openai.client import OpenAIClient
 from batchata.providers.openai.replies import batch_of
+from batchata.providers.port import Upload
 from batchata.sandbox import Answer, Faults, Sandbox
 
 ENDPOINT = "/v1/responses"
@@ -184,6 +191,51 @@ def test_the_first_start_says_that_the_provider_was_never_tried_live(tmp_path: P
         with warnings.catch_warnings():
             warnings.simplefilter("error", UntriedProviderWarning)
             assert BatchManager(**given).results()[0]["result"] == "hello"
+
+
+@pytest.mark.parametrize("model", ["groq/llama-4", "openai-compatible/meta/llama-4", "azure/my-deployment"])
+def test_services_of_its_shape_are_run_by_their_own_names(model: str, tmp_path: Path) -> None:
+    """With chat completions, the model's bare name, and a price that is unknown unless it is given."""
+    seen: list[Any] = []
+
+    def answer(request: Any) -> str:
+        seen.append(request.params)
+        return str(request.text)
+
+    with Sandbox(answer) as sandbox:
+        given: dict[str, Any] = {
+            "model": model,
+            "messages": [[{"role": "user", "content": "hello"}]],
+            "state_path": tmp_path / "run.db",
+            "base_url": f"{sandbox.url}/v1",
+            "api_key": sandbox.api_key,
+            "poll_interval": 0.01,
+        }
+        with pytest.raises(CostLimitError, match="no price is known"):
+            BatchManager(**given, max_cost=1).run()
+        summary = BatchManager(**given).run()
+    assert (summary["completed_items"], summary["total_cost"]) == (1, None)
+    (params,) = seen
+    assert params["model"] == model.partition("/")[2]
+    assert params["messages"] == [{"role": "user", "content": "hello"}]
+    assert ("max_tokens" in params) == model.startswith("openai-compatible")
+
+
+@pytest.mark.parametrize("model", ["openai-compatible/llama-4", "azure/my-deployment"])
+def test_a_service_without_an_address_needs_one(model: str) -> None:
+    """The error names the argument and the variable; the key of OpenAI goes to nobody else."""
+    manager = BatchManager(model=model, messages=[[{"role": "user", "content": "hi"}]], api_key="k")
+    with pytest.raises(ConfigurationError, match=r"give base_url, or set \w+_BASE_URL"):
+        manager.run()
+
+
+def test_a_batch_that_shows_no_mark_is_a_candidate_until_its_results_tell() -> None:
+    """A service that leaves out file and metadata must not make a lost batch look absent."""
+    nameless = {"id": "batch_nameless", "status": "in_progress", "created_at": 1_900_000_000}
+    with Sandbox("fine", faults=Faults(entries=[nameless])) as sandbox:
+        there = client(sandbox)
+        found = list(there.find(0, 1, Upload("", "m")))
+    assert [(batch.batch_id, batch.is_marked) for batch in found] == [("batch_nameless", False)]
 
 
 def test_the_official_sdk_cannot_tell_the_sandbox() -> None:

@@ -297,5 +297,5 @@ def test_its_models_are_told_by_their_names(model: str) -> None:
 
 def test_a_provider_that_there_is_none_of_is_named() -> None:
     """The error says which ones there are."""
-    with pytest.raises(ConfigurationError, match="there are anthropic, openai"):
+    with pytest.raises(ConfigurationError, match=r"there are anthropic, anthropic-aws.* openai"):
         Access().client("acme")

@@ -64,7 +64,7 @@ class Door:
         return self.client.poll([batch.batch_id], 0)[batch.batch_id]
 
 
-@pytest.fixture(params=["anthropic", "anthropic-aws", "openai"])
+@pytest.fixture(params=["anthropic", "anthropic-aws", "openai", "openai-compatible"])
 def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Door]]:
     """Opens doors to one provider; sandboxes and clients end with the test."""
     opened: list[Door] = []

@@ -181,7 +181,7 @@ def _failing_calls() -> dict[str, Any]:
     return {"answers": Replies(), "faults": faults}
 
 
-_OPENAI = "gpt-6-sol"  # its batch prices are those of the other stories' model
+OPENAI = "gpt-6-sol"  # its batch prices are those of the other stories' model
 _LIMIT = Decimal("0.115")  # fits two answers at their worst
 _story_at_the_limit = partial(_run, max_cost=_LIMIT, items_per_job=1, max_parallel_jobs=3)
 
@@ -209,7 +209,7 @@ SCENARIOS = {
             most=_LIMIT,
         ),
         Scenario("lost", _run, _losing_answers),
-        Scenario("uploads", partial(_run, model=_OPENAI), _losing_uploads, model=_OPENAI),
+        Scenario("uploads", partial(_run, model=OPENAI), _losing_uploads, model=OPENAI),
         Scenario("refused", _run_until_taken, _refusing),
         Scenario("without-credit", _run_until_taken, _without_credit),
         Scenario("faulty", _run, _failing_calls),

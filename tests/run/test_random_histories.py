@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from crash_boundaries import SEAMS, Boundary, watch
-from crash_support import bill, check_verified, make_manager
+from crash_support import OPENAI, bill, check_verified, make_manager
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from resume_support import Script, check_money, fresh, known_batches, paid_by_item, seen
-from run_support import Runs
+from run_support import MODEL, Runs
 
 from batchata import BatchManager
 from batchata.core.evolve import fold
@@ -64,6 +64,10 @@ _FAULTS = st.fixed_dictionaries(
         "foreign": st.integers(1, 2),
         "counts": st.just(dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)),
         "results_instead": st.lists(st.sampled_from([None, "", "<html>\n</html>\n"]), max_size=3),
+        "lost_uploads": st.integers(1, 2),
+        "unfound_files": st.integers(1, 2),
+        "queue_full": st.integers(1, 2),
+        "status_zero": _POSITIONS,
         "processed": st.sampled_from([0.0, 0.5, 1.0]),
     },
 )
@@ -83,9 +87,11 @@ class Histories(RuleBasedStateMachine):
         items_per_job=st.integers(1, 3),
         parallel=st.integers(1, 3),
         slow=st.sampled_from([0.0, 0.2]),
+        model=st.sampled_from([MODEL, OPENAI]),
     )
-    def begin(self, count: int, items_per_job: int, parallel: int, slow: float) -> None:
+    def begin(self, count: int, items_per_job: int, parallel: int, slow: float, model: str) -> None:
         self.given = {
+            "model": model,
             "count": count,
             "items_per_job": items_per_job,
             "max_parallel_jobs": parallel,

@@ -1,4 +1,4 @@
-"""With which key and to which address OpenAI is called: the arguments, else what its SDK reads, too."""
+"""Decide with which key and to which address calls go: the arguments, else the service's variables."""
 
 from __future__ import annotations
 
@@ -8,45 +8,51 @@ from typing import Final
 
 from batchata.errors import ConfigurationError
 from batchata.providers.address import read_address
+from batchata.providers.openai.services import SERVICES, Service
 from batchata.providers.rest.access import Access, Key, check_headers, checked
 
-__all__ = ["BASE_URL", "headers_of", "read_access"]
+__all__ = ["headers_of", "no_key", "read_access"]
 
-BASE_URL: Final = "https://api.openai.com/v1"
-_ADDRESS: Final = "OPENAI_BASE_URL"
-_KEY: Final = "OPENAI_API_KEY"
+_EXAMPLE: Final = "https://api.openai.com/v1"
 _WHOSE: Final = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
 _ENDPOINT: Final = re.compile(r"/+(batches|files|responses|chat(/+completions)?|models)/*$", re.IGNORECASE)
 
 
-def read_access(api_key: str | None, base_url: str | None) -> Access:
+def read_access(service: Service, api_key: str | None, base_url: str | None) -> Access:
     """Find the key and the address; raise ConfigurationError for what cannot be one."""
-    given, name = (base_url, "base_url") if base_url is not None else (os.environ.get(_ADDRESS), _ADDRESS)
-    address = None if given is None else read_address(given, name, BASE_URL, _ENDPOINT)
+    variable = service.address
+    given, name = (base_url, "base_url") if base_url is not None else (os.environ.get(variable), variable)
+    if given is None and service.base_url is None:
+        raise ConfigurationError(
+            f"{service.title} has no address of its own: give base_url, or set {variable}, such as {_EXAMPLE}"
+        )
+    address = None if given is None else read_address(given, name, service.base_url or _EXAMPLE, _ENDPOINT)
     if address is not None and address.login is not None:
         raise ConfigurationError(
             f"{name} holds a user and a password, which would take the place of the key in the Authorization "
             "header; take them out"
         )
     if api_key is not None:
-        return Access(checked(Key("api_key", api_key)), address, _ADDRESS)
-    value = os.environ.get(_KEY)
-    return Access(checked(Key(_KEY, value)) if value else None, address, _ADDRESS)
+        return Access(checked(Key("api_key", api_key)), address, variable)
+    value = os.environ.get(service.key)
+    return Access(checked(Key(service.key, value)) if value else None, address, variable)
 
 
-def no_key() -> ConfigurationError:
+def no_key(service: Service) -> ConfigurationError:
     """Say what to do when there is none."""
-    is_blank = f" ({_KEY} is blank)" if os.environ.get(_KEY) == "" else ""
+    is_blank = f" ({service.key} is blank)" if os.environ.get(service.key) == "" else ""
     return ConfigurationError(
-        f"no OpenAI API key{is_blank}: set the environment variable {_KEY} or give api_key "
+        f"no {service.title} API key{is_blank}: set the environment variable {service.key} or give api_key "
         "(or run against the sandbox: python -m batchata.sandbox)"
     )
 
 
-def headers_of(access: Access) -> dict[str, str]:
-    """Return the headers of every call: the key, and the organisation and project of the environment."""
-    headers = {header: os.environ[name] for name, header in _WHOSE.items() if os.environ.get(name)}
-    check_headers(headers, "OPENAI_ORG_ID or OPENAI_PROJECT_ID")
+def headers_of(service: Service, access: Access) -> dict[str, str]:
+    """Return the headers of every call: the key, and OpenAI's organisation and project by the environment."""
+    headers: dict[str, str] = {}
+    if service is SERVICES["openai"]:
+        headers = {header: os.environ[name] for name, header in _WHOSE.items() if os.environ.get(name)}
+        check_headers(headers, "OPENAI_ORG_ID or OPENAI_PROJECT_ID")
     if access.key is not None:
         headers["Authorization"] = f"Bearer {access.key.value}"
     return headers

@@ -17,10 +17,11 @@ from batchata.errors import (
     UnknownSubmissionError,
     UnreadableReplyError,
 )
-from batchata.providers.openai.access import BASE_URL, headers_of, no_key, read_access
+from batchata.providers.openai.access import headers_of, no_key, read_access
 from batchata.providers.openai.replies import batch_of, files_of, is_id
 from batchata.providers.openai.requests import endpoint_of
 from batchata.providers.openai.results import outcome_of
+from batchata.providers.openai.services import SERVICES
 from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access
 from batchata.providers.rest.client import Rest, Said
@@ -44,7 +45,8 @@ _MOST_TOKENS: Final = 10**12
 class Errors:
     """What OpenAI's error replies say: `{"error": {"message", "type", "param", "code"}}`."""
 
-    api = "the OpenAI API"
+    def __init__(self, title: str) -> None:
+        self.api = f"the API of {title}"
 
     def read(self, body: object) -> Said:
         """See the port of REST services."""
@@ -70,24 +72,30 @@ class OpenAIClient:
     the job's, however young it is.
     """
 
-    name = "openai"
     stages = True
 
     def __init__(
-        self, *, api_key: str | None = None, base_url: str | None = None, timeout: float | None = None
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        service: str = "openai",
     ) -> None:
+        self.name, self._service = service, SERVICES[service]
         self._api_key, self._base_url, self._timeout = api_key, base_url, timeout
         self._odd_creations = 0  # one after another
 
     @cached_property
     def _access(self) -> Access:
-        return read_access(self._api_key, self._base_url)
+        return read_access(self._service, self._api_key, self._base_url)
 
     @cached_property
     def _rest(self) -> Rest:
         access = self._access
-        base = BASE_URL if access.address is None else access.address.url
-        return Rest(Errors(), access, base, headers_of(access), self._timeout)
+        base = (self._service.base_url or "") if access.address is None else access.address.url
+        headers = headers_of(self._service, access)
+        return Rest(Errors(self._service.title), access, base, headers, self._timeout)
 
     @property
     def base_url(self) -> str:
@@ -107,8 +115,8 @@ class OpenAIClient:
 
     def check(self) -> None:
         """See the port."""
-        if self._access.key is None:
-            raise no_key()
+        if self._access.key is None and self._service.needs_key:
+            raise no_key(self._service)
         self._rest.reach()
 
     def count_tokens(self, request: bytes) -> int:
@@ -143,7 +151,7 @@ class OpenAIClient:
         assert isinstance(requests, Upload)
         wanted = {
             "input_file_id": requests.handle,
-            "endpoint": requests.endpoint,
+            "endpoint": self._service.create_endpoint or requests.endpoint,
             "completion_window": "24h",
             "metadata": {_MARK: requests.mark},
         }
@@ -197,9 +205,10 @@ class OpenAIClient:
     def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
         """See the port: by the mark and the file, which a batch shows from its first moment on."""
         for value in self._newest(since, None):
-            batch = batch_of(value, created=True)
             if upload is not None and _is_made_of(value, upload):
-                yield replace(batch, is_marked=True)
+                yield replace(batch_of(value, created=True), is_marked=True)
+            elif not _bears_marks(value):
+                yield batch_of(value, created=True)  # only its results will tell whose it is
 
     def _described(self, batch_id: str) -> dict[str, Any]:
         value = self._rest.ask(f"batches/{batch_id}", f"asking for {batch_id}")
@@ -267,6 +276,11 @@ class OpenAIClient:
                 f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than what is looked for",
                 kind="too_many_batches",
             )
+
+
+def _bears_marks(value: dict[str, Any]) -> bool:
+    """Whether a batch shows by which it could be known; a service of OpenAI's shape may leave both out."""
+    return is_id(value.get("input_file_id")) or isinstance(value.get("metadata"), dict)
 
 
 def _is_made_of(value: dict[str, Any], upload: Upload) -> bool:

@@ -17,7 +17,6 @@ import msgspec
 from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
 from batchata.answers.schema import NotNative, Route
-from batchata.core.values import Limits
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs.files import FileInput, GivenFile
 from batchata.inputs.items import Measured
@@ -32,6 +31,7 @@ from batchata.providers.openai.requests import (
     template_of,
 )
 from batchata.providers.openai.results import blocks_of, outcome_of
+from batchata.providers.openai.services import SERVICES, Service
 from batchata.providers.port import Outcome, PriceRules
 
 _PREFIX: Final = "openai/"
@@ -84,6 +84,7 @@ class OpenAIModel:
     """A model of OpenAI's behind the port; of its abilities nothing is known beyond what all have."""
 
     id: str
+    service: Service = SERVICES["openai"]
     text_factor: ClassVar[float] = 1.0
     cache_minimum: ClassVar[int] = 1_024
 
@@ -102,6 +103,12 @@ class OpenAIModel:
         if (endpoint := given.get("endpoint", RESPONSES)) not in (RESPONSES, CHAT):
             raise InvalidInputError(f"endpoint is {endpoint!r}; it is {RESPONSES!r} or {CHAT!r}")
         copy: dict[str, Any] = msgspec.json.decode(encode(given))
+        if self.service.chat_only:
+            if given.get("endpoint", CHAT) != CHAT:
+                raise InvalidInputError(
+                    f"batches of {self.service.title} are for {CHAT!r}; leave endpoint out"
+                )
+            copy["endpoint"] = CHAT
         return copy
 
     def check_max_tokens(self, value: object) -> None:
@@ -131,45 +138,47 @@ class OpenAIModel:
         """See the port."""
         if cited:
             raise NotNative("there are no citations")
+        if not self.service.strict:
+            raise NotNative(f"whether {self.service.title} takes strict schemas depends on the model")
         return strict_format(schema)
 
     def template(
         self, params: Mapping[str, Any], route: Route, prompt: str | None, cited: bool
     ) -> LineTemplate:
         """See the port."""
-        return template_of(self.id, params, route, prompt)
+        _, _, bare = self.id.rpartition("/") if self.service is SERVICES["openai"] else self.id.partition("/")
+        return template_of(bare, params, route, prompt, self.service.most_tokens)
 
 
 class OpenAIDialect:
     """Request and result lines of OpenAI's Batch API; see the port."""
 
-    name = "openai"
     is_tried = False
-    # By its guide (2026): 50,000 lines, 200 MB to the byte, files kept for 30 days, half of the list prices.
-    limits = Limits(
-        batch_requests=50_000,
-        batch_bytes=209_715_200,
-        results_days=30,
-        batch_factor="0.5",
-        final_errors=("invalid_request_error",),
-    )
+
+    def __init__(self, name: str = "openai") -> None:
+        self.name, self._service = name, SERVICES[name]
+        self.limits = self._service.limits
 
     def knows(self, model: str) -> bool:
         """Whether the name is one of OpenAI's models."""
         return model.startswith(_PREFIX) or _MODELS.fullmatch(model) is not None
 
     def model(self, name: str, today: date) -> OpenAIModel:
-        """See the port; the name may also be written openai/gpt-…."""
+        """See the port; elsewhere than at OpenAI the model keeps the name of its service in front."""
+        if self.name != "openai":
+            if not name.removeprefix(f"{self.name}/").strip():
+                raise UnsupportedModelError(f"{name!r} names no model; write {self.name}/MODEL")
+            return OpenAIModel(name, self._service)
         short = name.removeprefix(_PREFIX) if isinstance(name, str) else ""
         if not _MODELS.fullmatch(short):
             raise UnsupportedModelError(f"{name!r} is no model of OpenAI's, such as openai/gpt-6.1-terra")
         return OpenAIModel(short)
 
     def price_rules(self, model: str) -> PriceRules:
-        """See the port."""
+        """See the port; only OpenAI's own prices are listed for batches."""
         return PriceRules(
             provider="openai",
-            listed=model.removeprefix(_PREFIX),
+            listed=model.removeprefix(_PREFIX) if self.name == "openai" else None,
             has_tiers=True,
             batch_factor=Decimal(self.limits.batch_factor),
             us_factor=Decimal(1),

@@ -34,6 +34,7 @@ class LineTemplate:
     params: Mapping[str, Any]
     suffix: str | None = None
     prompt: str | None = None
+    most_tokens: str = "max_completion_tokens"  # what chat completions call the limit of an answer
 
     envelope: ClassVar[Envelope] = Envelope(b"", b"\n", b"\n")
     cache: ClassVar[CachePlan | None] = None
@@ -117,16 +118,16 @@ class LineTemplate:
     def _common(self) -> bytes:
         kept = {name: value for name, value in self.params.items() if name not in _OURS}
         if self.endpoint == CHAT:
-            return encode(_as_chat(kept))[1:-1]
+            return encode(_as_chat(kept, self.most_tokens))[1:-1]
         lead = {"instructions": self._instructions[0]} if self._instructions else {}
         return encode({**kept, **lead, "store": False})[1:-1]
 
 
-def _as_chat(params: Mapping[str, Any]) -> dict[str, Any]:
+def _as_chat(params: Mapping[str, Any], most_tokens: str) -> dict[str, Any]:
     """Say in the words of chat completions what is given in those of responses."""
     made = dict(params)
     if (most := made.pop("max_output_tokens", None)) is not None:
-        made["max_completion_tokens"] = most
+        made[most_tokens] = most
     if effort := (made.pop("reasoning", None) or {}).get("effort"):
         made["reasoning_effort"] = effort
     found = (made.pop("text", None) or {}).get("format")
@@ -151,7 +152,11 @@ def endpoint_of(body: bytes | IO[bytes]) -> str:
 
 
 def template_of(
-    model: str, params: Mapping[str, Any], route: Route, prompt: str | None = None
+    model: str,
+    params: Mapping[str, Any],
+    route: Route,
+    prompt: str | None = None,
+    most_tokens: str = "max_completion_tokens",
 ) -> LineTemplate:
     """Return the template of a run; our `max_tokens` is called `max_output_tokens`."""
     whole = {"model": model, **params}
@@ -159,7 +164,7 @@ def template_of(
         whole["max_output_tokens"] = most
     if route.output_format is not None:
         whole["text"] = {**whole.get("text", {}), "format": route.output_format}
-    return LineTemplate(whole, route.instructions, prompt)
+    return LineTemplate(whole, route.instructions, prompt, most_tokens)
 
 
 def strict_format(schema: dict[str, Any]) -> dict[str, Any]:
