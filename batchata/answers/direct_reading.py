@@ -19,6 +19,7 @@ import pydantic
 from batchata.answers.expected_shape import MOMENTS, Place, Record, place_of, places_below
 from batchata.answers.lenient_json import has_latex
 
+_FEW = 200  # values that do not fit
 _NUMERIC = {"int", "float", "decimal"}
 _NUMBER = r"-?(?:0|[1-9]\d*+)(?:\.\d++(?:[eE][+-]?\d++)?|[eE][+-]?\d++)(?![\w.+-])"
 _EXACT = re.compile(rf"(?<![\w.+-]){_NUMBER}", re.ASCII)
@@ -82,6 +83,8 @@ def _read_strictly(text: str, plan: _Plan) -> Any:
     except pydantic.ValidationError as exc:
         if len(pieces) == 1 and not is_json(exc):
             raise NotJson from exc
+        if exc.error_count() > _FEW:
+            raise Unsure from exc  # each look at it costs more than looking closer
         return _read_loosely(text, plan)
     if (
         not value.__pydantic_fields_set__

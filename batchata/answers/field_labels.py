@@ -123,6 +123,8 @@ class Labels:
         self, paths: dict[str, str], anchors: list[str | None], clauses: list[int], n: int
     ) -> str | None:
         """Return the one path whose record the nearest mention in the clause speaks of."""
+        if not paths:
+            return None
         around = [*range(n - 1, max(n - 1 - _NEIGHBOURS, -1), -1), *range(n + 1, n + 1 + _NEIGHBOURS)]
         for k in around:
             anchor = anchors[k] if k < len(anchors) and clauses[k] == clauses[n] else None

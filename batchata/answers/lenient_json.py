@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
 
 _HEX = r"[0-9a-fA-F]{2}"
 _ESCAPE = re.compile(
@@ -21,6 +22,7 @@ _ESCAPE = re.compile(
 )
 _TO_WRITE = re.compile(rf'{_ESCAPE.pattern}|["\x00-\x1f]', re.DOTALL)
 _MEANT = {'"': '"', "'": "'", "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_AS_THEY_ARE = frozenset("\"\\/'")
 # Commands whose first letter is an escape of JSON, and whose rest begins no word where one would stand.
 _COMMANDS = (
     r"b(?:eta|egin\{|inom\b|ar\{|mod\b|oldsymbol|ullet\b|ig(?:cup|cap|g?[lr]?[(\[{])|f\{|ot\b|ecause\b|ackslash)"
@@ -78,7 +80,7 @@ def decoded_with_places(inside: str) -> tuple[str, list[int]]:
     places: list[int] = []
     at = 0
     for found in _ESCAPE.finditer(inside):
-        said = _said(found)
+        said = one if (one := found["one"]) is not None and one in _AS_THEY_ARE else _said(found)
         parts += [inside[at : found.start()], said]
         places += [*range(at, found.start()), *[found.start()] * len(said)]
         at = found.end()
@@ -124,6 +126,7 @@ _USUAL_ITEM = re.compile(rf"{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP},", re.ASCII)
 _USUAL_PAIR = re.compile(rf"{_GAP}{_PLAIN}{_GAP}:{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP}(?:,|(?=\}}))", re.ASCII)
 _OTHER_ITEM, _OTHER_VALUE = 3, 5  # the groups of what is no string
 _BARE_KEY = re.compile(r"[A-Za-z_]\w*+(?=\s*+:)", re.ASCII)
+_CLOSING = {"{": "}", "[": "]"}
 _A_KEY = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:', re.DOTALL)
 _WORDS = {"True": "true", "False": "false", "None": "null"}
 
@@ -140,8 +143,7 @@ class CutOff(Exception):
     """The text ends before the value does."""
 
 
-@dataclass(slots=True)
-class Scalar:
+class Scalar(msgspec.Struct, gc=False):
     """A scalar as JSON writes it, and where it stands in the text: of a string without its quotes."""
 
     json: str
@@ -156,15 +158,13 @@ class Scalar:
         return str(json.loads(self.json)) if "\\" in self.json else self.json[1:-1]
 
 
-@dataclass(slots=True)
-class Array:
+class Array(msgspec.Struct, gc=False):
     """A list."""
 
     items: list[Node]
 
 
-@dataclass(slots=True)
-class Object:
+class Object(msgspec.Struct, gc=False):
     """An object with every pair that was written, also where a key comes twice."""
 
     pairs: list[tuple[str, Node]]
@@ -277,8 +277,11 @@ class _Mending:
         return at
 
     def _in_list(self, at: int) -> int:
-        at = self._space(self._usual_items(at))
-        if self._sign(at) == "]":
+        at = self._space(at)
+        if (sign := self._sign(at)) not in "{[]":
+            at = self._space(self._usual_items(at))
+            sign = self._sign(at)
+        if sign == "]":
             self.open.pop()
             return self._behind(at + 1)
         return self._value(at)
@@ -315,6 +318,8 @@ class _Mending:
                 raise NotNearJson(at)
             opened: Array | Object = Object([]) if sign == "{" else Array([])
             self._add(opened)
+            if self.text[at + 1 : at + 2] == _CLOSING[sign]:
+                return self._behind(at + 2)
             self.open.append(opened)
             return at + 1
         scalar, at = self._string(at) if sign in _STRINGS else self._scalar(at)

@@ -94,6 +94,8 @@ class _Fitting:
     # objects and lists
 
     def _array(self, node: Array, place: Place) -> Node:
+        if not node.items:
+            return node
         if place.records and not (place.is_list or place.is_open or place.mapping) and len(node.items) == 1:
             (alone,) = node.items
             return node if isinstance(alone, Scalar) else self.fit(alone, place)
@@ -120,6 +122,8 @@ class _Fitting:
         return self._free(node)
 
     def _free(self, node: Object) -> Node:
+        if not node.pairs:
+            return node
         pairs: dict[str, Node] = {}
         for key, value in node.pairs:
             self._put(pairs, key, key, self._inside(key[:_SHOWN], value, ANYWHERE))
@@ -382,11 +386,16 @@ def _is_other_tag(part: Field, value: Node) -> bool:
 
 
 def _is_same(one: Node, other: Node) -> bool:
+    first, second = written(one, 0).json, written(other, 0).json
+    if first == second:
+        return True
     try:
-        first, second = (json.loads(written(node, 0).json, parse_float=Decimal) for node in (one, other))
+        return bool(_exactly(first) == _exactly(second))
     except ValueError:  # an integer of thousands of digits
         return False
-    return bool(first == second)
+
+
+_exactly = json.JSONDecoder(parse_float=Decimal).decode
 
 
 def _is_nothing(node: Node) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 # Soft hyphens (U+0002 is how PDFium gives one at the end of a line), joiners and marks of direction.
@@ -17,8 +18,17 @@ _LIKE = str.maketrans({
 })  # fmt: skip
 _SPACES = re.compile(r"\s+")
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u1ab0-\u1aff"  # they join the letter in front of them
-# A run of ASCII stays as long as it is.
-_CLUSTER = re.compile(rf"(?P<plain>[!-~]+(?![{_MARKS}]))|\s+|[^\W\d_][{_MARKS}]+|.", re.DOTALL)
+# What is one character in normal form, too: of ASCII, the accented letters of Latin, Greek, Cyrillic, Hebrew,
+# Arabic, kana, Chinese and Korean.
+_ONE = (
+    "!-~\u00c0-\u00de\u00e0-\u00ff\u03b1-\u03c9\u0410-\u044f\u05d0-\u05ea\u0621-\u064a"
+    "\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
+)
+_OTHERS = rf"\s+|[^\W\d_][{_MARKS}]+|."
+# A run of these, with single spaces between them, stays as long as it is.
+_CLUSTER = re.compile(rf"([{_ONE}]++(?: [{_ONE}]++)*+)|{_OTHERS}", re.DOTALL)
+_MARKED_CLUSTER = re.compile(rf"([{_ONE}]+(?![{_MARKS}]))|{_OTHERS}", re.DOTALL)
+_A_MARK = re.compile(rf"[{_MARKS}]")
 
 
 _WORD = re.compile(r"[^\W_]+")
@@ -54,17 +64,21 @@ def fold_with_places(text: str) -> Folded:
     parts: list[str] = []
     places: list[int] = []
     breaks: list[int] = []
-    for found in _CLUSTER.finditer(text):
-        if found["plain"]:
-            parts.append(found[0].casefold())
-            places += range(found.start(), found.end())
+    for found in (_MARKED_CLUSTER if _A_MARK.search(text) else _CLUSTER).finditer(text):
+        cluster, (start, end) = found[0], found.span()
+        if found.lastindex:
+            parts.append(cluster.casefold())
+            places += range(start, end)
             continue
-        part = fold(found[0])
+        part = _folded(cluster) if end - start == 1 else fold(cluster)
         parts.append(part)
-        if "\n" in found[0]:
+        if "\n" in cluster:
             breaks.append(len(places))
-        places += [found.start()] * len(part)
+        places += [start] * len(part)
     return Folded("".join(parts), [*places, len(text)], breaks)
+
+
+_folded = lru_cache(maxsize=4_096)(fold)
 
 
 class Found(NamedTuple):

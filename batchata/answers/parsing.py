@@ -270,9 +270,8 @@ class _PlainSearch[M: pydantic.BaseModel](_Search[M]):
 
 def explain(exc: pydantic.ValidationError) -> str:
     """Describe what does not fit, field by field, on one line without the answer's own text."""
-    problems = [
-        f"{path_of(error['loc']) or 'the answer'}: {error['msg']}"
-        for error in exc.errors(include_url=False, include_input=False)
-    ]
-    shown = "; ".join(problems[:_SHOWN])
-    return shown if len(problems) <= _SHOWN else f"{shown}; and {len(problems) - _SHOWN} more"
+    errors = exc.errors(include_url=False, include_input=False)
+    shown = "; ".join(
+        [f"{path_of(error['loc']) or 'the answer'}: {error['msg']}" for error in errors[:_SHOWN]]
+    )
+    return shown if len(errors) <= _SHOWN else f"{shown}; and {len(errors) - _SHOWN} more"

@@ -22,7 +22,7 @@ from batchata.answers.numbers_and_dates import Meaning, figures, meanings
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # Looked at in one answer, and for what is longer; a text that is all numbers and names is no prose.
 _MENTIONS = 4_000
-_CHARACTERS_A_MENTION = 100
+_CHARACTERS_A_MENTION = 300
 _MOST_COMPARED = 150_000  # equal values that mentions may be of, in one answer
 
 

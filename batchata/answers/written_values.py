@@ -33,6 +33,7 @@ _UNIT_BEHIND = re.compile(
 _PERCENT = re.compile(r" ?(?:%|\u066a|percent|per cent|pct\.?|v\. ?h\.)$")
 _NO_CENTS = re.compile(r"[.,]-{1,2}$")  # "12,-"
 _USUAL = re.compile(r"(-?)[$€£]?([1-9]\d{0,2}(?:,\d{3})+)\.(\d++)", re.ASCII)
+_DIGIT = re.compile(r"\d")
 _PLAIN = re.compile(r"(\d*)(?:([.,])(\d*))?")
 _GROUPED = re.compile(
     r"[1-9]\d{0,2}(?P<group>[ ,.'])\d{3}(?:(?P=group)\d{3})*(?:(?!(?P=group))(?P<point>[.,])(?P<cents>\d+))?"
@@ -51,6 +52,8 @@ def number_in(text: str, *, percents: bool = False, whole: bool = False) -> str 
     """
     if found := _USUAL.fullmatch(text):
         return f"{found[1]}{found[2].replace(',', '')}.{found[3]}"
+    if _DIGIT.search(text) is None:
+        return None
     if not text.isascii() and any(unicodedata.category(sign) == "No" for sign in text):
         return None  # a footnote or a fraction
     said = _Said(text)
@@ -77,9 +80,9 @@ class _Said:
     """An amount apart from what stands around it; `signs` counts what makes it negative."""
 
     def __init__(self, text: str) -> None:
-        rest = unicodedata.normalize("NFKC", text.translate(_LIKE)).translate(_LIKE).casefold()
+        rest = text.replace("`", "'") if text.isascii() else _in_ascii_signs(text)
         self.signs = 0
-        rest = re.sub(r"\s+", " ", rest).strip()
+        rest = " ".join(rest.casefold().split())
         rest, self.is_percent = _without(_PERCENT, rest)
         rest = self._unbracketed(_NO_CENTS.sub("", _bare(rest)))
         if not self.is_percent:
@@ -110,14 +113,19 @@ class _Said:
 def _bare(rest: str) -> str:
     """Strip a currency before or behind the amount."""
     rest = rest.strip()
-    if found := _UNIT.match(rest):
+    if not rest[:1].isdigit() and (found := _UNIT.match(rest)):
         rest = rest[found.end() :]
-    return _UNIT_BEHIND.sub("", rest).strip()
+    return rest.strip() if rest[-1:].isdigit() else _UNIT_BEHIND.sub("", rest).strip()
 
 
 def _without(pattern: re.Pattern[str], rest: str) -> tuple[str, bool]:
-    found = pattern.search(rest)
+    found = None if rest[-1:].isdigit() else pattern.search(rest)
     return (rest[: found.start()].strip(), True) if found else (rest, False)
+
+
+def _in_ascii_signs(text: str) -> str:
+    """Write full-width characters, dashes and quotation marks as ASCII has them."""
+    return unicodedata.normalize("NFKC", text.translate(_LIKE)).translate(_LIKE)
 
 
 def _digits(amount: str, *, whole: bool) -> str | None:

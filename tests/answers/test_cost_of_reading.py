@@ -94,6 +94,34 @@ def equal_values_and_their_citations(n: int) -> list[Block]:
     return [*prose, said(json.dumps({"name": "x", "tags": ["value"] * n}))]
 
 
+def prose_in_chinese(n: int) -> list[Block]:
+    return [said("这是一个没有任何数值的句子。" * n, "x"), ORDER]
+
+
+def prose_in_full_width(n: int) -> list[Block]:
+    return [said("\uff11\uff12.\uff15\uff10 " * n, "x"), ORDER]
+
+
+def accents_without_letters(n: int) -> list[Block]:
+    return [said("a" + "\u0301" * n, "x"), ORDER]
+
+
+def lists_of_nothing(n: int) -> list[Block]:
+    return [said('{"name": "x", "tags": [' + "[], {}, " * n + "[]]}")]
+
+
+def lists_in_lists(n: int) -> list[Block]:
+    return [said('{"name": "x", "tags": [' + ("[" * 100 + "]" * 100 + ", ") * n + "[]]}")]
+
+
+def json_in_a_string(n: int) -> list[Block]:
+    return [said(json.dumps({"name": "x", "rows": "[" + ", ".join(['{"a": 1.50}'] * n) + "]"}))]
+
+
+def words_where_amounts_belong(n: int) -> list[Block]:
+    return [said(json.dumps({"name": "x", "rows": [{"a": "about ten"}] * n}))]
+
+
 READER = Reader(Order, enable_citations=True)
 
 
@@ -126,6 +154,13 @@ def seconds(blocks: list[Block]) -> float:
         (a_string_without_end, 20_000),
         (a_long_amount, 10_000),
         (equal_values_and_their_citations, 500),
+        (prose_in_chinese, 4_000),
+        (prose_in_full_width, 2_000),
+        (accents_without_letters, 10_000),
+        (lists_of_nothing, 1_000),
+        (lists_in_lists, 10),
+        (json_in_a_string, 1_000),
+        (words_where_amounts_belong, 500),
     ],
 )
 def test_the_time_grows_no_faster_than_the_answer(build: Callable[[int], list[Block]], size: int) -> None:

@@ -65,7 +65,7 @@ def patient(tmp_path: Path) -> Iterator[tuple[Runs, list[float]]]:
     """Runs whose batches take a minute, and that minute: batches created after it is set to 0 end at once."""
     delay = [60.0]
     # The clock is looked up at each call, so that freezegun moves the provider's time too.
-    with fresh(tmp_path / "patient", delay=lambda _: delay[0], clock=time.time) as runs:
+    with fresh(tmp_path / "patient", delay=lambda _: delay[0], clock=lambda: time.time()) as runs:  # noqa: PLW0108 - looked up anew, as tests stop the clock
         yield runs, delay
 
 

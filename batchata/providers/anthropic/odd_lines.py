@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -14,10 +15,24 @@ from batchata.core.values import Usage
 from batchata.providers.anthropic.pieces import NoPieceError, elements, members, value
 
 UNKNOWN_PLACE = "in a shape that is not known"
-_LISTS = {"citations": Citation}  # of a block: what is read element by element
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_decode_block = msgspec.json.Decoder(Block).decode
 _decode_blocks = msgspec.json.Decoder(list[Block]).decode
+
+
+class _AnyBlock(msgspec.Struct, gc=False):
+    """A block whose fields may be anything."""
+
+    type: Any = msgspec.UNSET
+    text: Any = msgspec.UNSET
+    citations: Any = msgspec.UNSET
+    id: Any = msgspec.UNSET
+    name: Any = msgspec.UNSET
+    input: Any = msgspec.UNSET
+
+
+type _Part = _AnyBlock | list[Any] | str | int | float | bool | None
+_decode_part = msgspec.json.Decoder(_Part).decode
+_decode_parts = msgspec.json.Decoder(list[_Part]).decode
 _DIGITS = re.compile(r"\d{1,9}(\.0*)?", re.ASCII)
 
 
@@ -132,67 +147,109 @@ def _blocks(piece: bytes) -> list[Block] | None:
     except UNDECODABLE:
         pass
     try:
-        parts = [piece] if piece[:1] == b"{" else elements(piece)
-    except NoPieceError:
-        return None
+        parts: list[Any] = [_decode_part(piece)] if piece[:1] == b"{" else _decode_parts(piece)
+    except UNDECODABLE:
+        try:
+            parts = [_part(part) for part in ([piece] if piece[:1] == b"{" else elements(piece))]
+        except NoPieceError:
+            return None
     blocks = [block for part in parts if (block := _block(part)) is not None]
     return blocks if blocks or not parts else None
 
 
-def _block(piece: bytes) -> Block | None:
-    """Read a block; a text without a type is a text.
-
-    Anything but texts and calls is skipped unread: millions of such blocks fit into a line.
-    """
+def _part(piece: bytes) -> _Part:
+    """Read one of the blocks; what names neither a text nor a call is nothing."""
     if b'"te' not in piece and b'"tool_use"' not in piece and b"\\" not in piece:
         return None
     try:
-        return _decode_block(piece)
+        found: _Part = _decode_part(piece)
     except UNDECODABLE:
-        pass
-    known = _known(piece, Block)
-    if known is None:
-        return None
-    kind = known.pop("type", "text" if known.get("text") else "unknown")
-    return Block(type=kind, **known)
+        return _pieced(piece)
+    return found
 
 
-def _citation(piece: bytes) -> Citation | None:
-    known = _known(piece, Citation)
-    return Citation(**known) if known and known.get("cited_text") else None
-
-
-def _known(piece: bytes, shape: type[msgspec.Struct]) -> dict[str, Any] | None:
-    """Return the fields of an object that are valid or have one reading; None if it is not an object."""
+def _pieced(piece: bytes) -> _AnyBlock | None:
+    """Read a block member by member."""
     try:
         given = members(piece)
     except NoPieceError:
         return None
-    found: dict[str, Any] = {}
-    for field in _fields(shape):
-        written = given.get(field.encode_name)
-        if written is None:
-            continue
-        try:
-            found[field.name] = _converted(field, written)
-        except (msgspec.ValidationError, NoPieceError):
-            continue
+    found = _AnyBlock()
+    for field in _fields(_AnyBlock):
+        if (written := given.get(field.encode_name)) is not None:
+            with suppress(NoPieceError):
+                setattr(found, field.name, _read(written))
     return found
+
+
+def _read(written: bytes) -> Any:
+    """Return the value; of a list with a part that cannot be read, the other parts."""
+    try:
+        return value(written)
+    except NoPieceError:
+        if written[:1] != b"[":
+            raise
+        return [found for part in elements(written) if (found := _members_of(part)) is not None]
+
+
+def _members_of(piece: bytes) -> dict[str, Any] | None:
+    """Return those members of an object that can be read."""
+    try:
+        given = members(piece)
+    except NoPieceError:
+        return None
+    return {key: found for key, written in given.items() if (found := _value(written)) is not None}
+
+
+def _block(part: _Part) -> Block | None:
+    """Make a block of what is as it should be, or has one reading. A text without a type is a text."""
+    if not isinstance(part, _AnyBlock):
+        return None
+    if part.text is msgspec.UNSET and part.type is msgspec.UNSET:
+        return None
+    text = part.text if isinstance(part.text, str) else _converted(part.text, str)
+    kind = part.type if isinstance(part.type, str) else "text" if text else "unknown"
+    if part.text is msgspec.UNSET and kind not in ("text", "tool_use"):
+        return None
+    given = part.citations if isinstance(part.citations, list) else None
+    cited = given and [found for each in given if (found := _citation(each)) is not None]
+    if kind != "tool_use":
+        return Block(kind, text, cited)
+    asked = None if part.input is msgspec.UNSET else part.input
+    return Block(kind, text, cited, _converted(part.id, str), _converted(part.name, str), asked)
+
+
+def _converted(found: Any, kind: type) -> Any:
+    """Return the value as it is asked for, where it has one reading; None where it has none."""
+    if found is None or found is msgspec.UNSET or isinstance(found, kind):
+        return None if found is msgspec.UNSET else found
+    try:
+        return msgspec.convert(found, kind, strict=False)
+    except msgspec.ValidationError:
+        return None
+
+
+def _citation(given: Any) -> Citation | None:
+    """Make a citation of what is as it should be, if that holds the cited text."""
+    if not isinstance(given, dict) or not given.get("cited_text"):
+        return None
+    try:
+        return msgspec.convert(given, Citation)
+    except msgspec.ValidationError:
+        pass
+    known = {}
+    for field in _fields(Citation):
+        if field.encode_name in given:
+            try:
+                known[field.name] = msgspec.convert(given[field.encode_name], field.type, strict=False)
+            except msgspec.ValidationError:
+                continue
+    return Citation(**known) if known.get("cited_text") else None
 
 
 @cache
 def _fields(shape: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
     return msgspec.structs.fields(shape)
-
-
-def _converted(field: msgspec.structs.FieldInfo, written: bytes) -> Any:
-    if field.name in _LISTS and written[:1] == b"[":
-        return [c for part in elements(written) if (c := _citation(part)) is not None]
-    found = value(written)
-    try:
-        return msgspec.convert(found, field.type)
-    except msgspec.ValidationError:
-        return msgspec.convert(found, field.type, strict=False)
 
 
 def _error(result: dict[str, bytes]) -> tuple[str | None, str | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import msgspec
@@ -16,6 +16,17 @@ _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _SIGN = re.compile(_TEXT + rb'|[{}\[\],:"]', re.DOTALL)
 _BRACKETS = re.compile(_TEXT + rb'|[{\[]++|[}\]]++|"', re.DOTALL)
 _OPENING, _CLOSING = b"{[", b"}]"
+# An entry as most are, with the comma behind it: a scalar, or an object or list without brackets inside.
+_FLAT = rb'[^{}\[\]"\\]*+(?:"[^"\\]*+"[^{}\[\]"\\]*+)*+'
+_USUAL = re.compile(
+    rb'[ \t\r\n]*+(?:("[^"\\]*+")[ \t\r\n]*+:[ \t\r\n]*+)?+'
+    rb'("[^"\\]*+"|[^ \t\r\n"{}\[\],:]++|\{' + _FLAT + rb"\}|\[" + _FLAT + rb"\])[ \t\r\n]*+,"
+)
+
+
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class NoPieceError(ValueError):
@@ -27,14 +38,23 @@ def members(raw: bytes) -> dict[str, bytes]:
 
     Raises NoPieceError for what is no whole object.
     """
+    try:
+        return {key: bytes(piece) for key, piece in _decode_members(raw).items()}
+    except _UNDECODABLE:
+        pass
     found: dict[str, bytes] = {}
     for key, piece in _pieces(raw, b"{"):
         if key is None:
             raise NoPieceError("an entry of the object has no key")
-        name = value(key)
+        name = _name(key)
         if isinstance(name, str):
             found[name] = piece
     return found
+
+
+def _name(key: bytes) -> Any:
+    is_plain = key[:1] == b'"' and key.count(b'"') == 2 and b"\\" not in key
+    return key[1:-1].decode(errors="replace") if is_plain else value(key)
 
 
 def elements(raw: bytes) -> list[bytes]:
@@ -42,7 +62,10 @@ def elements(raw: bytes) -> list[bytes]:
 
     Raises NoPieceError for what is no whole list.
     """
-    return [piece for _, piece in _pieces(raw, b"[")]
+    try:
+        return [bytes(piece) for piece in _decode_elements(raw)]
+    except _UNDECODABLE:
+        return [piece for _, piece in _pieces(raw, b"[")]
 
 
 def value(raw: bytes) -> Any:
@@ -52,7 +75,7 @@ def value(raw: bytes) -> Any:
     """
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNDECODABLE:
         pass
     try:
         found = json.loads(raw.decode(errors="replace"), strict=False)
@@ -67,7 +90,7 @@ def _pieces(raw: bytes, kind: bytes) -> Iterator[tuple[bytes | None, bytes]]:
     raw = raw.strip()
     if not raw.startswith(kind):
         raise NoPieceError(f"no {'object' if kind == b'{' else 'list'}")
-    begin = at = 1
+    begin = at = yield from _usual_pieces(raw, 1, kind)
     key: bytes | None = None
     while sign := _SIGN.search(raw, at):
         mark, start, at = sign[0], sign.start(), sign.end()
@@ -79,7 +102,8 @@ def _pieces(raw: bytes, kind: bytes) -> Iterator[tuple[bytes | None, bytes]]:
                 yield key, piece
             if mark != b",":
                 break
-            key, begin = None, at
+            key = None
+            begin = at = yield from _usual_pieces(raw, at, kind)
         elif mark == b":" and key is None and kind == b"{":
             key, begin = raw[begin:start].strip(), at
         elif mark == b'"':
@@ -88,6 +112,16 @@ def _pieces(raw: bytes, kind: bytes) -> Iterator[tuple[bytes | None, bytes]]:
         raise NoPieceError("it has no end")
     if raw[at:].strip():
         raise NoPieceError("something stands behind its end")
+
+
+def _usual_pieces(raw: bytes, at: int, kind: bytes) -> Generator[tuple[bytes | None, bytes], None, int]:
+    """Yield the entries that are as most are, and return where the others begin."""
+    while found := _USUAL.match(raw, at):
+        if (found[1] is None) == (kind == b"{"):
+            break
+        yield found[1], found[2]
+        at = found.end()
+    return at
 
 
 def _end(raw: bytes, start: int) -> int:
