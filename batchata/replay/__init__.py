@@ -16,18 +16,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from batchata.replay.comparison import compare
     from batchata.replay.log_reader import Archive, RecordedRun, open
 
-__all__ = ["Archive", "RecordedRun", "open"]
+__all__ = ["Archive", "RecordedRun", "compare", "open"]
 
 
 def __getattr__(name: str) -> Any:
     # Lazily, so that the command line's help need not wait for what it does not use.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from batchata.replay import log_reader
+    from batchata.replay import comparison, log_reader
 
-    return getattr(log_reader, name)
+    return getattr(comparison if name == "compare" else log_reader, name)
 
 
 def __dir__() -> list[str]:

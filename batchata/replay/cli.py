@@ -196,6 +196,38 @@ def diff(
 
 
 @app.command()
+def compare(
+    log: LogPath,
+    first: Annotated[str, typer.Argument(metavar="RUN_A", help="The id of a run.")],
+    second: Annotated[str | None, typer.Argument(metavar="RUN_B", help="The id of another.")] = None,
+    other: Annotated[
+        str | None, typer.Option("--with", metavar="LOG_B", help="The log of RUN_B, if it is another.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="FILE", help="Known values: CSV or JSONL, by index or file."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs over the same inputs, field by field.
+
+    Items are paired by what was sent. With --labels each run is also scored against known values, a single
+    run alone too: how many are right, wrong and missing, between which bounds the share lies (Wilson, 95 %),
+    and how often chance alone would part two runs so far (McNemar's exact test).
+
+    \b
+    compare runs.db sonnet haiku                         two runs of one log
+    compare runs.db sonnet haiku --with other.db         the second in another log
+    compare runs.db sonnet haiku --labels known.csv      which of them reads better
+    compare runs.db sonnet --labels known.jsonl --json   how well one reads
+    """
+    from batchata.replay.comparison import show_comparison
+
+    runs = [first] if second is None else [first, second]
+    show_comparison(log, runs, other=other, labels=labels, as_json=as_json)
+
+
+@app.command()
 def verify(
     log: LogPath,
     run: RunId = None,

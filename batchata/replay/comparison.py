@@ -1,0 +1,187 @@
+"""Print two runs side by side, and how they do against known values: `compare`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from batchata.core.money import plain
+from batchata.core.state import Run
+from batchata.errors import InvalidInputError
+from batchata.replay.console import Paper, aligned, print_json, reading, the_run
+from batchata.text import clean, number_of, short, span, usd
+from batchata.views.comparison import (
+    Comparison,
+    Side,
+    compare_sides,
+    read_side,
+    scores_by_field,
+    side_by_side,
+)
+from batchata.views.history import fold_events
+from batchata.views.known_values import Labels, Score, labels_of
+
+_MOST = 200  # characters of a value or a passage
+
+
+def compare(
+    first: str | os.PathLike[str],
+    second: str | os.PathLike[str] | None = None,
+    *,
+    runs: Sequence[str | None] = (),
+    labels: str | os.PathLike[str] | None = None,
+) -> Comparison:
+    """Compare two runs over the same inputs, field by field, and with known values where `labels` are given.
+
+    Args:
+        first: The log of the first run.
+        second: The log of the second run; without it, the first log holds both.
+        runs: The ids of the runs, needed where a log holds several. One id alone, or a log with one run
+            and no second, is scored by its labels.
+        labels: A CSV or JSONL file with a row for each labelled item: `index` or `file`, and its fields.
+
+    Raises LogError for what is no readable log or was purged, InvalidInputError for runs and labels that
+    do not fit.
+    """
+    wanted = [*runs] or ([None] if second is None else [None, None])
+    if len(wanted) > 2:
+        raise InvalidInputError(f"two runs can be compared, not {len(wanted)}")
+    paths = [os.fspath(first), os.fspath(first if second is None else second)]
+    with ExitStack() as stack:
+        sides: list[Side] = []
+        fields: list[list[str]] = []
+        for path, run_id in zip(paths, wanted, strict=False):
+            log = stack.enter_context(reading(path))
+            run = fold_events(log, the_run(log, path, run_id))
+            sides.append(read_side(log, run))
+            fields.append(_top_fields(run))
+    if len(sides) == 1 and labels is None:
+        raise InvalidInputError("one run alone is compared with known values: give --labels, or a second run")
+    rows = [] if labels is None else read_labels(Path(labels))
+    known: list[Labels] = [
+        labels_of(rows, side.items, names) for side, names in zip(sides, fields, strict=True) if labels
+    ]
+    return compare_sides(sides, known)
+
+
+def _top_fields(run: Run) -> list[str]:
+    schema = None if run.started is None else run.started.result_schema
+    return list((schema or {}).get("properties", {}))
+
+
+def read_labels(path: Path) -> list[Mapping[str, Any]]:
+    """Read the rows of a CSV file with a head, or of a file with a JSON object per line.
+
+    Raises InvalidInputError for a file that is neither.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as exc:
+        raise InvalidInputError(f"the labels in {path} cannot be read: {exc}") from exc
+    if path.suffix.lower() == ".csv":
+        return [
+            {key: value or "" for key, value in row.items() if key}
+            for row in csv.DictReader(io.StringIO(text))
+        ]
+    try:
+        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError as exc:
+        raise InvalidInputError(f"{path} is neither .csv nor a JSON object per line: {exc}") from exc
+    if not all(isinstance(row, dict) for row in rows):
+        raise InvalidInputError(f"{path} has lines that are no JSON object; give one per labelled item")
+    return rows
+
+
+def show_comparison(
+    log: str, runs: Sequence[str], *, other: str | None, labels: str | None, as_json: bool
+) -> None:
+    """Print the comparison; see `compare`."""
+    found = compare(log, other, runs=runs, labels=labels)
+    if as_json:
+        print_json(_json(found))
+    else:
+        _print(found)
+
+
+def _json(found: Comparison) -> dict[str, Any]:
+    said = asdict(found)
+    for side, whole in zip(said["sides"], found.sides, strict=True):
+        del side["items"]
+        side["cost"] = None if whole.cost is None else plain(whole.cost)
+    said["scores"] = [
+        [asdict(one) | {"low": one.low, "high": one.high} for one in side] for side in found.scores
+    ]
+    return said
+
+
+def _print(found: Comparison) -> None:
+    paper = Paper()
+    for label, side in zip(("first", "second"), found.sides, strict=False):
+        paper.field(label, clean(f"{side.run_id}, {side.model}, {number_of(side.total, 'item')}"), "bold")
+    if len(found.sides) == 2:
+        left = " and ".join(f"{count:,}" for count in found.unpaired)
+        paper.field("pairs", f"{number_of(found.pairs, 'input')} in both; {left} in one alone")
+    paper.line()
+    rows = [("", "first", "second")[: len(found.sides) + 1]]
+    rows += [(name, *values) for name, values in side_by_side(found.sides)]
+    rows.append(("cost", *[usd(side.cost) for side in found.sides]))
+    rows.append(("took", *[span(round(side.seconds * 1e6)) for side in found.sides]))
+    paper.columns(aligned(rows, right=(1, 2)))
+    if found.fields:
+        paper.line()
+        table = [("field", "agree", "differ", "only first", "only second")]
+        table += [
+            (short(f.path, _MOST), f"{f.agree:,}", f"{f.differ:,}", f"{f.only_first:,}", f"{f.only_second:,}")
+            for f in found.fields
+        ]
+        paper.columns(aligned(table, right=(1, 2, 3, 4)))
+    _print_scores(paper, found)
+    for item in found.items:
+        paper.line()
+        paper.field("item", clean(f"{item.first} and {item.second} {item.name}".rstrip()), "bold")
+        for path, mine, theirs, said, told in item.fields:
+            paper.field("", f"{short(path, _MOST)}: {_value(mine)} | {_value(theirs)}")
+            if said or told:
+                paper.field("", f"passages: {_passages(said)} | {_passages(told)}")
+
+
+def _value(text: str | None) -> str:
+    return "-" if text is None else short(text, _MOST)
+
+
+def _passages(found: Sequence[str]) -> str:
+    return "; ".join(short(text, _MOST) for text in found) or "-"
+
+
+def _print_scores(paper: Paper, found: Comparison) -> None:
+    if not found.scores:
+        return
+    paper.line()
+    heads = [
+        "field",
+        "labels",
+        *[f"{name} right (95 %)" for name in ("first", "second")[: len(found.scores)]],
+    ]
+    chance = {contest.path: f"{contest.p:.3f}" for contest in found.contests}
+    rows = [[*heads, "by chance"] if chance else heads]
+    for path, scores in scores_by_field(found.scores):
+        labels = max(one.labels for one in scores if one)
+        row = [short(path, _MOST), f"{labels:,}", *[_share(one) for one in scores]]
+        rows.append([*row, chance.get(path, "-")] if chance else row)
+    paper.columns(aligned(rows, right=(1,)))
+
+
+def _share(score: Score | None) -> str:
+    if score is None:
+        return "-"
+    bounds = f"{100 * score.low:.0f}-{100 * score.high:.0f} %"
+    return (
+        f"{score.right:,} ({bounds}), {score.exact:,} exact, {score.wrong:,} wrong, {score.missing:,} missing"
+    )
