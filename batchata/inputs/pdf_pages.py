@@ -1,8 +1,10 @@
-"""Read the text of a PDF's pages as the API reads it: with PDFium, exact in all recorded citations."""
+"""Read and draw a PDF's pages with PDFium, whose text is that of the API's recorded citations."""
 
 from __future__ import annotations
 
-from typing import Any
+import ctypes
+import io
+from typing import Any, NamedTuple
 
 from batchata.pdfium import PDFIUM
 
@@ -38,6 +40,22 @@ class PdfText:
             self._fill(numbers)
         filled = "".join([self._filled[number] for number in numbers])
         return None if not filled.strip() or filled == text else filled
+
+    def picture(self, number: int, passage: str) -> Picture | None:
+        """Return a picture of page `number`, counted from 0, with the passage marked.
+
+        A scan has no characters, and so no mark. None where there is no such page, or the PDF cannot be read.
+        """
+        import pypdfium2
+
+        with PDFIUM:
+            try:
+                document = pypdfium2.PdfDocument(self._data)
+                if document.get_formtype():
+                    document.init_forms()
+                return _drawn(document, number, passage) if 0 <= number < len(document) else None
+            except pypdfium2.PdfiumError:
+                return None
 
     def _fill(self, numbers: range) -> None:
         import pypdfium2
@@ -111,3 +129,82 @@ def _page_text(document: Any, number: int) -> str:
     text_page.close()
     page.close()
     return text
+
+
+class Picture(NamedTuple):
+    """A page as PNG, and in how many places a passage is marked on it."""
+
+    png: bytes
+    marks: int
+
+
+_POINTS = 72  # to the inch
+_DPI = 144
+_MOST_PIXELS = 2_000  # of the longer side
+_MARK = (255, 200, 0, 96)
+_FRAME = (214, 120, 0, 255)
+
+
+def _drawn(document: Any, number: int, passage: str) -> Picture:
+    """Draw the page, and a mark over each line of the passage that stands on it."""
+    from PIL import Image, ImageDraw
+
+    page = document[number]
+    scale = min(_DPI / _POINTS, _MOST_PIXELS / max(page.get_size()))
+    picture = page.render(scale=scale).to_pil().convert("RGBA")
+    layer = Image.new("RGBA", picture.size)
+    boxes = _boxes(page, passage, picture.size)
+    for box in boxes:
+        ImageDraw.Draw(layer).rectangle(box, fill=_MARK, outline=_FRAME, width=2)
+    written = io.BytesIO()
+    Image.alpha_composite(picture, layer).convert("RGB").save(written, "PNG", optimize=True)
+    page.close()
+    return Picture(written.getvalue(), len(boxes))
+
+
+def _boxes(page: Any, passage: str, size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Return the rectangles of the passage's characters in pixels, by PDFium's own places of them."""
+    text_page = page.get_textpage()
+    text = text_page.get_text_range()
+    found = []
+    for first, last in _places(text, passage):
+        for number in range(text_page.count_rects(first, last - first)):
+            left, bottom, right, top = text_page.get_rect(number)
+            corners = [_on_picture(page, size, left, top), _on_picture(page, size, right, bottom)]
+            (x, u), (y, v) = (sorted(way) for way in zip(*corners, strict=True))
+            found.append((x - 3, y - 3, u + 3, v + 3))
+    text_page.close()
+    return found
+
+
+def _on_picture(page: Any, size: tuple[int, int], x: float, y: float) -> tuple[int, int]:
+    """Return where a point of the page is on its picture, however the page is turned."""
+    from pypdfium2 import raw
+
+    across, down = ctypes.c_int(), ctypes.c_int()
+    raw.FPDF_PageToDevice(page, 0, 0, *size, 0, x, y, across, down)
+    return across.value, down.value
+
+
+def _bare(text: str) -> str:
+    """Return the text without white space, cases, and the hyphens that only the end of a line made."""
+    return "".join(text.replace("\x02", "").replace("\xad", "").casefold().split())
+
+
+def _places(text: str, passage: str) -> list[tuple[int, int]]:
+    """Return where a passage stands, but for white space and case: whole, or else its lines."""
+    squeezed, places = [], []
+    for place, sign in enumerate(text):
+        for part in _bare(sign):
+            squeezed.append(part)
+            places.append(place)
+    page = "".join(squeezed)
+    found = []
+    for wanted in (passage, *passage.splitlines()):
+        said = _bare(wanted)
+        at = page.find(said) if said else -1
+        if at >= 0:
+            found.append((places[at], places[at + len(said) - 1] + 1))
+            if wanted is passage:
+                break
+    return found

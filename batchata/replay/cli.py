@@ -117,6 +117,30 @@ def item(
 
 
 @app.command()
+def page(
+    log: LogPath,
+    index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Which item: 0 is the first.")],
+    field: Annotated[
+        str, typer.Argument(metavar="FIELD", help="The path of a value, such as lines[0].price.")
+    ],
+    out: Annotated[str, typer.Argument(metavar="OUT.png", help="The picture to write.")],
+    run: RunId = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="MODULE:CLASS", help=_MODEL)] = None,
+) -> None:
+    """Write a picture of the page that a value was read from, with the passage marked.
+
+    The document must still be where it was, unchanged, or in the log.
+
+    \b
+    page runs.db 7 total total.png
+    page runs.db 7 lines[2].price price.png
+    """
+    from batchata.replay.page import write_picture
+
+    write_picture(log, run, index, field, out, model=model)
+
+
+@app.command()
 def costs(
     log: LogPath,
     run: RunId = None,

@@ -137,7 +137,7 @@ def mcnemar(first: int, second: int) -> float:
     """Return how often chance alone splits what only one has right as unevenly as that, or more so."""
     total = first + second
     tail = sum(math.comb(total, k) for k in range(min(first, second) + 1))
-    return min(1.0, 2 * tail / 2**total)
+    return min(1.0, 2 * tail / (1 << total))
 
 
 _BY_INDEX = ("index", "item")

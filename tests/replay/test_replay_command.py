@@ -33,7 +33,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 EVERY: dict[str, tuple[str, ...]] = {
     **COMMANDS,
+    "compare": ("the-run", "the-run"),
     "export": ("nowhere",),
+    "page": ("0", "total", "nowhere.png"),
     "report": ("nowhere.html",),
     "purge": ("--run", "x"),
 }

@@ -45,7 +45,7 @@ def test_every_command_runs_as_written(
     shutil.copy(folder / "invoices.db", tmp_path)
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^python -m batchata\.replay (.*?)(?:\s+#.*)?$", SECTION, re.MULTILINE)
-    assert len(commands) == 9
+    assert len(commands) == 10
     run_id = replay("invoices.db", "--json").stdout.split('"run_id": "')[1].split('"')[0]
     for command in commands:
         result = replay(*command.replace("--run ID", f"--run {run_id}").split())
