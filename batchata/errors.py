@@ -10,7 +10,7 @@ BatchataError
 │   ├── LogVersionError                 … a newer Batchata wrote it
 │   ├── RunMismatchError                … its run was started with other inputs or another model
 │   ├── RunClaimedError                 … another process drives this run
-│   ├── LogConflictError                … somebody else appended to this run
+│   ├── LogConflictError                … another process appended to this run
 │   └── LogWriteError                   … it cannot be written (disk full, read-only, gone)
 ├── ProviderError                       look at the provider
 │   ├── RequestRefusedError             … it refused what was sent; sending it again will not help

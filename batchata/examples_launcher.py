@@ -23,6 +23,6 @@ def pdf_extraction() -> None:
 def _run(name: str) -> None:
     folder = next((place for place in _PLACES if (place / name).is_file()), None)
     if folder is None:
-        raise SystemExit(f"{name} is in none of {', '.join(map(str, _PLACES))}; install batchata again")
+        raise SystemExit(f"{name} is in none of {', '.join(map(str, _PLACES))}; reinstall batchata")
     sys.path.insert(0, str(folder))  # for the module that the examples share
     runpy.run_path(str(folder / name), run_name="__main__")

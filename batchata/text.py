@@ -198,7 +198,7 @@ def all_of(parts: Sequence[str]) -> str:
 def error_in_words(error: float | None) -> str:
     """Write how good an estimate was: "12% too high"."""
     if error is None:
-        return "not to be compared"
+        return "not comparable"
     if abs(error) < 0.005:
         return "exact to 1%"
     if error >= 1:

@@ -115,7 +115,7 @@ class _Fitting:
         if place.records:
             record, is_lost = _one_record(node, place.records)
             if is_lost:
-                self._refuse("this may be of several kinds, each of which leaves out something of it")
+                self._refuse("this fits several types, and each would drop a part of it")
             return self._free(node) if record is None else self._recorded(node, record, place)
         if place.is_list and not place.fixed and (place.element.records or place.element.mapping):
             return Array([self._inside(0, node, place.element)])
@@ -243,7 +243,7 @@ class _Fitting:
         if place.is_date:
             return self._digits_for_date(node, node.json, place)
         if place.is_moment:
-            self._refuse("a number may be of seconds, minutes or hours; use the schema's format")
+            self._refuse("a number may mean seconds, minutes or hours; use the schema's format")
         return node
 
     def _text(self, node: Scalar, said: str, place: Place) -> Node:

@@ -234,12 +234,12 @@ class _Search[M: pydantic.BaseModel]:
         if candidate.node is not None:
             return candidate.node, candidate.end
         if candidate.json is None:
-            raise _Misfit(_UNREADABLE, "what looks like the answer is no valid JSON")
+            raise _Misfit(_UNREADABLE, "what looks like the answer is not valid JSON")
         start = candidate.start + len(candidate.json) - len(candidate.json.lstrip())
         try:
             return read_value(self._text, start)
         except (NotNearJson, CutOff) as exc:
-            raise _Misfit(_UNREADABLE, "what looks like the answer is no valid JSON") from exc
+            raise _Misfit(_UNREADABLE, "what looks like the answer is not valid JSON") from exc
 
     def _checked(self, mended: Mended, node: Node) -> M:
         try:

@@ -175,9 +175,9 @@ class _Found(msgspec.Struct, frozen=True):
 
 def _raised(model: type[pydantic.BaseModel], error: Exception) -> str:
     return (
-        f"{model.__name__} raised {type(error).__name__}: {error}. A validator says by ValueError "
-        "that a value does not fit; with the model mended, results(response_model=…) reads the stored answer "
-        "again, for free"
+        f"{model.__name__} raised {type(error).__name__}: {error}. A validator must raise "
+        "ValueError for a value that does not fit; once the model is fixed, results(response_model=…) reads "
+        "the stored answer again for free"
     )
 
 

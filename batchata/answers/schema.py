@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, cast, get_args, get_origin
 
 import pydantic
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
@@ -69,9 +69,22 @@ def check_response_model(response_model: Any) -> type[pydantic.BaseModel] | None
     is_model = is_class and issubclass(response_model, pydantic.BaseModel)
     if is_model and not issubclass(response_model, pydantic.RootModel):
         return cast("type[pydantic.BaseModel]", response_model)
-    raise InvalidInputError(
-        "response_model must be a class derived from pydantic.BaseModel, with fields (a RootModel's value "
-        f"goes into a field of a model), not {response_model!r}"
+    raise InvalidInputError(f"response_model {_instead_of(response_model)}")
+
+
+def _instead_of(given: Any) -> str:
+    name = type(given).__name__
+    if isinstance(given, pydantic.BaseModel) and not isinstance(given, pydantic.RootModel):
+        return f"is an instance of {name}; give the class: response_model={name}"
+    if isinstance(given, dict):
+        return "is a dict; give a pydantic model (pydantic.create_model makes one)"
+    if get_origin(given) is list:
+        return (
+            f"is {given}; give a model that has the list as a field: class Found(BaseModel): items: {given}"
+        )
+    return (
+        "must be a class derived from pydantic.BaseModel, with fields (a RootModel's value goes into a field "
+        f"of a model), not {given!r}"
     )
 
 

@@ -45,7 +45,7 @@ def number_in(text: str, *, percents: bool = False, whole: bool = False) -> str 
     """Return the one number that a text means, as JSON writes it; None if it means none.
 
     Signs and names of currencies are left out; brackets around an amount and a minus behind it make it
-    negative, as in books. `percents`: percentages are asked for, and "15%" means 15. `whole`: it has to be
+    negative, as in books. `percents`: percentages are asked for, and "15%" means 15. `whole`: it must be
     a whole number.
 
     Raises TwoReadings when it may mean several numbers.
@@ -149,5 +149,7 @@ def _plain(found: re.Match[str], *, whole: bool) -> str | None:
         if whole and point == ",":
             return before + behind  # with decimals it would be no whole number
         sign = "point" if point == "." else "comma"
-        raise TwoReadings(f"a {sign} before three digits may part thousands or decimals; give a JSON number")
+        raise TwoReadings(
+            f"a {sign} before three digits may separate thousands or decimals; give a JSON number"
+        )
     return f"{number}.{behind}" if behind else number

@@ -70,7 +70,7 @@ class Audit:
     def _before(self, version: int, at: int, event: e.Event) -> Iterator[str]:
         """Check against the state before the event."""
         if at > self._latest:
-            yield "it is from the future: its time has not come yet"
+            yield "its time is in the future"
         if (version == 1) != isinstance(event, e.RunStarted):
             yield "a run begins with run_started, and only once"
         rule = _RULES.get(type(event))
@@ -134,7 +134,7 @@ class Audit:
         if shared:
             yield f"item {shared[0]} is sent although it shares a request" + _more(len(shared) - 1)
         if event.reserved is not None and amount_of(event.reserved) < 0:
-            yield f"${event.reserved} is reserved: no request costs less than nothing"
+            yield f"${event.reserved} is reserved: a reservation cannot be negative"
         if under_way:
             yield f"item {under_way[0]} is sent although it is under way or completed" + _more(
                 len(under_way) - 1
@@ -237,14 +237,14 @@ def _impossible(event: e.CostCharged) -> Iterator[str]:
     for kind in Usage.__struct_fields__:
         used, most = getattr(event, kind), MOST_SEARCHES if kind == "web_search_requests" else MOST_TOKENS
         if not 0 <= used <= most:
-            yield f"{used:,} {kind.replace('_', ' ')} are charged, which no request uses"
+            yield f"{used:,} {kind.replace('_', ' ')} are charged, more than any request uses"
     for kind, unit in event.unit_prices.items():
         if not _is_price(unit):
-            yield f"{kind.replace('_', ' ')} are charged at ${unit} per million, which no price is"
+            yield f"{kind.replace('_', ' ')} are charged at ${unit} per million, which is not a price"
     if event.amount is None:
         return
     if amount_of(event.amount) < 0:
-        yield f"${event.amount} is charged: no answer costs less than nothing"
+        yield f"${event.amount} is charged: a cost cannot be negative"
     without = [kind for kind, _ in quantities(event) if kind not in event.unit_prices]
     if without:
         yield f"${event.amount} is charged without a price of {', '.join(without).replace('_', ' ')}"

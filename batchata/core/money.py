@@ -68,7 +68,7 @@ def amount_of(text: str) -> Decimal:
     Raises ValueError for anything else.
     """
     if not _is_amount(text):
-        raise ValueError(f"{text[:60]!r} is no amount of money")
+        raise ValueError(f"{text[:60]!r} is not an amount of money")
     return Decimal(text)
 
 

@@ -159,8 +159,8 @@ def _given_bytes(item: Any, index: int) -> tuple[bytes, str | None]:
     content = _read_open(item, index)
     if not content:
         raise FileInputError(
-            f"files[{index}] ({name or type(item).__name__}) gave nothing; it is empty, or was read to its "
-            "end before: use file.seek(0)"
+            f"files[{index}] ({name or type(item).__name__}) is empty, or was already read to its end; "
+            "call file.seek(0) first"
         )
     return content, name
 
@@ -176,12 +176,12 @@ def _read_open(item: Any, index: int) -> bytes:
     try:
         content = item.read()
     except UnicodeDecodeError as exc:
-        raise FileInputError(f"files[{index}] is opened as text and is none; open it with 'rb'") from exc
+        raise FileInputError(f"files[{index}] is opened as text, but is not text; open it with 'rb'") from exc
     except (OSError, ValueError, io.UnsupportedOperation) as exc:
         raise FileInputError(f"files[{index}] cannot be read ({exc}); open it for reading") from exc
     if isinstance(content, str):
         check_text(content, f"files[{index}]")
         return content.encode()
     if not isinstance(content, bytes | bytearray):
-        raise InvalidInputError(f"files[{index}].read() gave a {type(content).__name__}, not bytes")
+        raise InvalidInputError(f"files[{index}].read() returned a {type(content).__name__}, not bytes")
     return bytes(content)

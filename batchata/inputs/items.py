@@ -132,7 +132,7 @@ class Inputs:
         return self._tokens[index]
 
     def largest(self) -> int:
-        """Return the index of the item with the most input tokens; there has to be one."""
+        """Return the index of the item with the most input tokens; there must be one."""
         return self._token_bounds.index(max(self._token_bounds))
 
     def digest(self, index: int) -> bytes:

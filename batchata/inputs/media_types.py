@@ -16,8 +16,8 @@ from batchata.inputs.images import image_type
 
 _IMAGE: Final = "image; save it as PNG or JPEG"
 _UNPACK: Final = "unpack it and give its files"
-_SOUND: Final = "sound, which is not taken; give a transcript as text"
-_FILM: Final = "a film, which is not taken; give single pictures as PNG or JPEG"
+_SOUND: Final = "audio, which is not accepted; give a transcript as text"
+_FILM: Final = "a video, which is not accepted; give single pictures as PNG or JPEG"
 _TABLE: Final = "save it as CSV text or PDF"
 
 _STARTS: Final = (
@@ -152,7 +152,7 @@ _SHEET: Final = "a spreadsheet; save it as PDF, or as CSV text"
 _SLIDES: Final = "a presentation; save it as PDF"
 _PACKED: Final = "an archive; unpack it and pass its files"
 _MAIL: Final = "a mail; save its text, and what is attached, as files of their own"
-_PICTURE: Final = "an image of a kind that is not taken; save it as PNG or JPEG"
+_PICTURE: Final = "an image format that is not accepted; save it as PNG or JPEG"
 _SUFFIXES: Final = {
     **dict.fromkeys([".doc", ".docx", ".docm", ".odt", ".rtf", ".pages"], _WORDS),
     **dict.fromkeys([".xls", ".xlsx", ".xlsm", ".xlsb", ".ods"], _SHEET),
@@ -169,7 +169,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
-_TAKEN: Final = "PDF, plain text, Markdown, PNG, JPEG, GIF and WebP are taken"
+_TAKEN: Final = "PDF, plain text, Markdown, PNG, JPEG, GIF and WebP are accepted"
 
 # Readers look for the header of a PDF in its first kilobyte.
 _PDF_HEADER: Final = b"%PDF-"
@@ -216,9 +216,9 @@ def _refused(data: bytes, suffix: str) -> str | None:
     if suffix == ".svg" or (not suffix and is_svg(data)):
         return "an SVG image; save it as PNG or JPEG, or as PDF"
     if suffix == ".pdf":
-        return f"no PDF, though its name says so: it begins with {data[:8]!r}"
+        return f"not a PDF, though its name says so: it begins with {data[:8]!r}"
     if suffix in _IMAGE_SUFFIXES:
-        return f"no PNG, JPEG, GIF or WebP image: it begins with {data[:8]!r}"
+        return f"not a PNG, JPEG, GIF or WebP image: it begins with {data[:8]!r}"
     return None
 
 
@@ -236,7 +236,7 @@ def decode_text(data: bytes, place: str, said: str | None = None) -> str:
         reason = said or f"not {encoding.upper()} text: {byte} does not fit{_cure(data)}"
         raise FileInputError(f"{place} is {reason} ({_TAKEN})") from exc
     if "\0" in text:
-        reason = said or f"no text: it has a NUL character at {text.index(chr(0))}{_cure(data)}"
+        reason = said or f"not text: it has a NUL character at {text.index(chr(0))}{_cure(data)}"
         raise FileInputError(f"{place} is {reason} ({_TAKEN})")
     if not text.strip():
         raise FileInputError(f"{place} has no text in it, only white space")

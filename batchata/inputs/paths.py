@@ -35,7 +35,7 @@ def too_large(place: str, size: int, most: int) -> str:
     """Describe a file whose request would be larger than the provider takes."""
     return (
         f"{place} makes a request of more than {size:,} bytes (a file grows by a third when it is encoded); "
-        f"at most {most:,} are taken: split it or make it smaller"
+        f"at most {most:,} are accepted: split it or make it smaller"
     )
 
 
@@ -59,7 +59,7 @@ def read_path(path: str, place: str, given: str, most: int, told: str | None = N
         with open(path, "rb") as file:
             return file.read()
     except PermissionError as exc:
-        raise FileInputError(f"{place} may not be read by this user; change its permissions") from exc
+        raise FileInputError(f"{place} cannot be read by this user; change its permissions") from exc
     except (OSError, UnicodeEncodeError) as exc:
         raise FileInputError(f"{place} {no_path(given) or _unreadable(path, exc)}") from exc
 
@@ -73,15 +73,15 @@ def no_path(text: str) -> str | None:
     if text.lstrip()[:20].replace("\n", "").startswith(_PDF_IN_BASE64):
         return "is the base64 text of a PDF, not a path; give its bytes: base64.b64decode(...)"
     if "\n" in text.strip() or len(text) > 4_096:
-        return "is a text of its own, not a path; the text itself is passed as bytes: text.encode()"
+        return "is text, not a path; pass the text itself as bytes: text.encode()"
     if text != text.strip() and os.path.exists(text.strip()):
         return f"has white space around it; give {text.strip()!r}"
     if os.sep == "/" and _WINDOWS.match(text):
-        return "is a path of Windows, which this machine is not; give the path that the file has here"
+        return "is a Windows path; give the path of the file on this machine"
     if _VARIABLE.search(text):
-        return "holds a variable, and none are filled in; use os.path.expandvars(...)"
+        return "contains a variable, which is not expanded; use os.path.expandvars(...)"
     if any(sign in text for sign in "*?["):
-        return "does not exist; a pattern is not looked up: list its files with Path.glob(...)"
+        return "does not exist; patterns are not expanded: list the files with Path.glob(...)"
     return None
 
 
@@ -91,14 +91,14 @@ def _url(scheme: str, text: str) -> str:
     cure = "download it and give its path or bytes"
     if scheme in ("http", "https"):
         cure += ", or use messages with a document of source type url"
-    return f"is a URL; Batchata reads no URLs: {cure}"
+    return f"is a URL; Batchata does not fetch URLs: {cure}"
 
 
 def _unreadable(path: str, exc: Exception) -> str:
     if os.path.islink(path) and isinstance(exc, FileNotFoundError):
-        return f"is a link to {os.readlink(path)!r}, which does not exist; mend or leave out the link"
+        return f"is a link to {os.readlink(path)!r}, which does not exist; fix the link or leave it out"
     if isinstance(exc, FileNotFoundError):
-        return "does not exist; check the path (the text itself is passed as bytes)"
+        return "does not exist; check the path (to send the text itself, give bytes)"
     if isinstance(exc, UnicodeEncodeError):
         return "is not a path: no file can have such a name"
     return f"cannot be read: {getattr(exc, 'strerror', None) or exc}"

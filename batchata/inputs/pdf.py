@@ -253,7 +253,7 @@ def _inflated_size(raw: bytes) -> int:
         return size
     if not inflate.eof:
         raise _DamagedError("has content that is cut off")
-    # Some writers cut the checksum short, and readers do not mind; a complete one has to be right.
+    # Some writers cut the checksum short, and readers do not mind; a complete one must be right.
     stored = inflate.unused_data[:4]
     if len(stored) == 4 and int.from_bytes(stored, "big") != checksum:
         raise _DamagedError("has content that does not match its checksum")

@@ -40,7 +40,7 @@ def read_inputs(
             raise _all_of(bad, inputs)
         return inputs
     if prompt is not None:
-        raise InvalidInputError("prompt goes with files; in messages it is a message of its own")
+        raise InvalidInputError("prompt is for files; in messages, add it as a message")
     return _read_messages(messages, checks)
 
 
@@ -48,7 +48,7 @@ def _read_messages(messages: Any, checks: Checks) -> Inputs:
     conversations = _listed(messages, "messages", "[[{'role': 'user', 'content': '...'}], ...]")
     if conversations and all(isinstance(item, dict) for item in conversations):
         raise InvalidInputError(
-            "messages is a single conversation; it has to be a list of conversations: messages=[[...], [...]]"
+            "messages is a single conversation; it must be a list of conversations: messages=[[...], [...]]"
         )
     inputs = Inputs("messages")
     for index, conversation in enumerate(conversations):
@@ -104,10 +104,10 @@ def _all_of(bad: list[BadFile], inputs: Inputs) -> FileInputError:
         return FileInputError(reasons[0], bad)
     listed = "".join(f"\n  {reason}" for reason in reasons[:_MOST_LISTED])
     more = len(reasons) - _MOST_LISTED
-    rest = f"\n  and {more:,} more, which are in the error's bad_files" if more > 0 else ""
+    rest = f"\n  and {more:,} more, all in the error's bad_files" if more > 0 else ""
     return FileInputError(
         f"{len(bad):,} of {inputs.count:,} files cannot be sent:{listed}{rest}\n"
-        "Mend them or leave them out; with on_bad_file='fail' they fail, and the others are sent.",
+        "Fix them or leave them out; with on_bad_file='fail' they fail, and the others are sent.",
         bad,
     )
 
@@ -121,5 +121,5 @@ def _check_prompt(prompt: Any) -> None:
 def _listed(value: Any, name: str, example: str) -> list[Any]:
     single = isinstance(value, str | bytes | bytearray | memoryview | os.PathLike | Mapping)
     if single or callable(getattr(value, "read", None)) or not isinstance(value, Iterable):
-        raise InvalidInputError(f"{name} is a {type(value).__name__}; it has to be a list: {name}={example}")
+        raise InvalidInputError(f"{name} is a {type(value).__name__}; it must be a list: {name}={example}")
     return list(value)

@@ -76,7 +76,7 @@ def _problems(log: Log, stream: str, purged: int) -> Iterator[Problem]:
     last = beginning(stream)
     for committed in log.commits(stream):
         if not all(type(value) is int for value in committed.commit[1:]):
-            yield Problem(None, f"commit {last.commit.number + 1} holds values of a kind that no log holds")
+            yield Problem(None, f"commit {last.commit.number + 1} has values of an unknown type")
             return
         yield from _gap(last.commit, committed.commit)
         yield from _commit_problems(log, committed, last, purged)

@@ -60,9 +60,9 @@ def _fault(text: str, example: str, ending: re.Pattern[str]) -> str | None:
     if text[0] in _QUOTES or text[-1] in _QUOTES:
         return f"is {named}, with quotes around it; take them off"
     if not _SCHEME.match(text):
-        return f"is {named!r}, which is no http(s) URL; {_with_a_scheme(named) or example}"
+        return f"is {named!r}, which is not an http(s) URL; {_with_a_scheme(named) or example}"
     if not _is_whole(text):
-        return f"is {named!r}, which is no http(s) URL; {example}"
+        return f"is {named!r}, which is not an http(s) URL; {example}"
     if _EXTRA.search(text):
         return (
             f"is {named!r}: a query or fragment cannot stand in a base URL, as a path comes behind it; leave "

@@ -155,7 +155,7 @@ def _chosen(prices: object, model: str, source: str, *, shared: bool) -> ModelPr
     """Choose between the argument and a file: a file may be shared by many scripts."""
     if not isinstance(prices, Mapping) or not all(isinstance(name, str) for name in prices):
         raise InvalidInputError(
-            f"{source}: has to map models to prices, such as {{{model!r}: {_EXAMPLE}}} ({_MEANING}), "
+            f"{source}: must map models to prices, such as {{{model!r}: {_EXAMPLE}}} ({_MEANING}), "
             f"not {prices!r}"
         )
     found = {name: _model_price(entry, name, source) for name, entry in prices.items()}
@@ -181,7 +181,7 @@ def _read(path: str) -> object:
             return json.loads(data, parse_float=Decimal)
     except (ValueError, RecursionError) as exc:
         raise InvalidInputError(f"prices file {path!r} is not valid {name[-4:].upper()}: {exc}") from exc
-    raise InvalidInputError(f"prices file {path!r} has to end in .json or .toml")
+    raise InvalidInputError(f"prices file {path!r} must end in .json or .toml")
 
 
 def _model_price(entry: object, model: str, source: str) -> ModelPrice:
@@ -191,7 +191,7 @@ def _model_price(entry: object, model: str, source: str) -> ModelPrice:
         raise InvalidInputError(_wrong(exc, f"{source}: {model}")) from exc
     thresholds = [tier.above for tier in given.tiers]
     if thresholds != sorted({*thresholds}):
-        raise InvalidInputError(f"{source}: {model}.tiers have to ascend by 'above', each with another one")
+        raise InvalidInputError(f"{source}: {model}.tiers must ascend by 'above', each with another one")
     rules = price_rules(model)
     further = (PriceTier(tier.above, tier.units(rules)) for tier in given.tiers)
     return ModelPrice(source, [PriceTier(-1, given.units(rules)), *further], rules.us_factor)
@@ -204,7 +204,7 @@ def _amount(value: object) -> Decimal:
     except InvalidOperation:
         price = Decimal("NaN")
     if isinstance(value, bool) or not price.is_finite() or not 0 <= price < _MOST:
-        raise ValueError("has to be an amount in USD, 0 or more, not")
+        raise ValueError("must be an amount in USD, 0 or more, not")
     if price != price.quantize(_LAST, context=EXACT):
         raise ValueError("has more than 8 digits after the point:")
     return EXACT.add(price, 0)
@@ -230,7 +230,7 @@ class _Given(pydantic.BaseModel):
     @classmethod
     def _by_short_names(cls, entry: object) -> dict[str, Any]:
         if not isinstance(entry, Mapping):
-            raise ValueError(f"has to be prices, such as {_EXAMPLE} ({_MEANING}), not")  # noqa: TRY004 - pydantic takes ValueError alone
+            raise ValueError(f"must be prices, such as {_EXAMPLE} ({_MEANING}), not")  # noqa: TRY004 - pydantic takes ValueError alone
         found: dict[str, Any] = {}
         for name, value in entry.items():
             short = str(name).removesuffix("_tokens")
@@ -275,10 +275,10 @@ def _wrong(exc: pydantic.ValidationError, place: str) -> str:
         case "value_error":
             return f"{_place(place, error['loc'])} {error['ctx']['error']} {value!r}"
         case "list_type":
-            return f"{at}.{name} has to be a list of prices, each with 'above': {value!r}"
+            return f"{at}.{name} must be a list of prices, each with 'above': {value!r}"
         case kind if name == "above":
             given = None if kind == "missing" else value
-            return f"{at}.above has to be a number of prompt tokens, 1 or more, not {given!r}"
+            return f"{at}.above must be a number of prompt tokens, 1 or more, not {given!r}"
     lacking = [str(e["loc"][-1]) for e in exc.errors() if e["type"] == "missing"]
     return f"{at} lacks {' and '.join(dict.fromkeys(lacking))} ({_MEANING})"
 

@@ -93,7 +93,7 @@ class Access:
         for name in ("api_key", "base_url"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
-                raise InvalidInputError(f"{name} must be a text, or None, not a {type(value).__name__}")
+                raise InvalidInputError(f"{name} must be a string, or None, not a {type(value).__name__}")
 
     def client(self, provider: str) -> Client:
         """Return a client of the provider of that name; its SDK is imported only now, which takes a second.

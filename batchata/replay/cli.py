@@ -29,8 +29,8 @@ RunId = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 _MODEL = "Read the answers with this response model instead of the run's own."
-_MOMENT = "A version (120), a time in UTC (2026-11-22T10:00), or so long ago (-1h)."
-_AT = "As it was then: after a version (120), at a time in UTC (2026-11-22T10:00), or so long ago (-1h)."
+_MOMENT = "A version (120), a time in UTC (2026-11-22T10:00), or how long ago (-1h)."
+_AT = "As it was then: after a version (120), at a time in UTC (2026-11-22T10:00), or how long ago (-1h)."
 
 
 @app.command()
@@ -38,7 +38,9 @@ def show(
     log: LogPath,
     run: RunId = None,
     at: Annotated[str | None, typer.Option("--at", metavar="MOMENT", help=_AT)] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again as it changes, to its end.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show every change until the run is complete.")
+    ] = False,
     every_job: Annotated[bool, typer.Option("--all", help="Show all jobs of a long list.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -68,14 +70,14 @@ def events(
     run: RunId = None,
     types: Annotated[
         list[str] | None,
-        typer.Option("--type", metavar="TYPE", help="Only events of this type; may be given again."),
+        typer.Option("--type", metavar="TYPE", help="Only events of this type; may be repeated."),
     ] = None,
     job: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only events about this job.")] = None,
     item: Annotated[
         int | None, typer.Option(min=0, metavar="INDEX", help="Only events that name this item.")
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on with what happens, until the run is complete.")
+        bool, typer.Option("--follow", help="Follow new events until the run is complete.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
@@ -98,7 +100,7 @@ def item(
     index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Which item: 0 is the first.")],
     run: RunId = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODULE:CLASS", help=_MODEL)] = None,
-    full: Annotated[bool, typer.Option("--full", help="Cut no text short.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show whole texts.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one item's history, from the request to the cited answer.
@@ -165,7 +167,7 @@ def costs(
 @app.command()
 def export(
     log: LogPath,
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where to; made if it is not there.")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder to write to; created if missing.")],
     run: RunId = None,
     format: Annotated[
         str,
@@ -192,7 +194,7 @@ def export(
     from batchata.replay.export import Format, export_run
 
     if format not in [*Format]:
-        raise typer.BadParameter(f"{format!r} is none of {', '.join(Format)}", param_hint="--format")
+        raise typer.BadParameter(f"{format!r} is not one of {', '.join(Format)}", param_hint="--format")
     if not export_run(log, folder, run, format=Format(format), model=model, force=force, json=as_json):
         raise typer.Exit(1)
 
@@ -202,7 +204,9 @@ def export(
 def diff(
     log: LogPath,
     first: Annotated[str, typer.Argument(metavar="FROM", help=_MOMENT)],
-    second: Annotated[str | None, typer.Argument(metavar="TO", help="The same; by default now.")] = None,
+    second: Annotated[
+        str | None, typer.Argument(metavar="TO", help="The later moment (default: now).")
+    ] = None,
     run: RunId = None,
     every_job: Annotated[bool, typer.Option("--all", help="Show all jobs of a long list.")] = False,
     as_json: AsJson = False,
@@ -257,7 +261,7 @@ def verify(
     run: RunId = None,
     head: Annotated[
         str | None,
-        typer.Option("--head", metavar="HASH", help="What a run named as its log head when it ended."),
+        typer.Option("--head", metavar="HASH", help="A log head that the run printed when it ended."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -280,7 +284,7 @@ def verify(
 @app.command()
 def purge(
     log: LogPath,
-    run: Annotated[str, typer.Option("--run", metavar="ID", help="Which run; it has to be named.")],
+    run: Annotated[str, typer.Option("--run", metavar="ID", help="Which run; required.")],
     as_json: AsJson = False,
 ) -> None:
     """Remove the inputs and answers of a completed run for good.

@@ -117,7 +117,7 @@ def _print(stream: str, ledger: Ledger, every_job: bool) -> None:
     paper.field("spent", _spent(ledger))
     paper.field("reserved", _reserved(ledger))
     if run.withheld:
-        why = "kept back for requests that may have cost something unknown, at worst"
+        why = "reserved for requests whose cost the provider did not report"
         paper.field("withheld", f"{usd(run.withheld)}, {why}")
     if ledger.unused.charges:
         answers = number_of(ledger.unused.charges, "answer")

@@ -47,7 +47,7 @@ def _item_refused(event: e.ItemRefused) -> str:
 
 def _item_mended(event: e.ItemMended) -> str:
     shared = "" if event.same_as is None else f", the same as that of item {event.same_as}"
-    return f"item {event.index}: its file is another one since, and is read again{shared}"
+    return f"item {event.index}: its file has changed and is read again{shared}"
 
 
 def _run_resumed(event: e.RunResumed) -> str:
@@ -80,7 +80,9 @@ def _batch_failed(event: e.BatchFailed) -> str:
 
 
 def _schema_route_changed(event: e.SchemaRouteChanged) -> str:
-    where = "goes into the prompt" if event.route == "prompt" else f"goes the {short(event.route)} way"
+    where = {"prompt": "goes into the prompt", "native": "is sent as an output format"}.get(
+        event.route, f"is sent by {short(event.route)}"
+    )
     why = "as asked" if event.error is None else f"job {event.job}: {_error(event.error)}"
     return f"the schema {where} from now on; {why}"
 

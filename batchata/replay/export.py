@@ -77,7 +77,7 @@ def _check(folder: Path, format: str, force: bool) -> None:
     older = [path for name in _OURS for path in sorted((folder / name).glob("*"))]
     foreign = [path for path in older if not _OURS[path.parent.name].fullmatch(path.name)]
     if foreign:
-        raise InvalidInputError(f"{foreign[0]} is none of our files; give another folder")
+        raise InvalidInputError(f"{foreign[0]} was not written by Batchata; give another folder")
     if older and not force:
         raise InvalidInputError(
             f"{folder} holds results already ({older[0].name}, …); "
@@ -243,6 +243,6 @@ def _say(found: Exported, json: bool) -> None:
         own = found.response_model or "module:Class"
         typer.echo(
             f"batchata.replay: {number_of(found.misread, 'answer')} could not be read with the model as the "
-            f"log describes it, and stand there as null; give the model itself with --model {own}",
+            f"log describes it, and are null in the files; give the model itself with --model {own}",
             err=True,
         )

@@ -194,7 +194,7 @@ def _at(moment: Moment | None) -> At | None:
             return None
         case bool():
             raise InvalidInputError(
-                f"{moment!r} is not a moment of a run; give a version, a datetime or a text"
+                f"{moment!r} is not a time; give an event number, a datetime or a text such as -1h"
             )
         case int() | str():
             return parse_at(str(moment), now())
@@ -202,5 +202,5 @@ def _at(moment: Moment | None) -> At | None:
             return At(str(moment), time=microseconds(moment))
         case _:
             raise InvalidInputError(
-                f"{moment!r} is not a moment of a run; give a version, a datetime or a text"
+                f"{moment!r} is not a time; give an event number, a datetime or a text such as -1h"
             )

@@ -115,7 +115,7 @@ def _identity(paper: Paper, history: History, started: RunStarted, now: int) -> 
     if history.starts > 1:
         times = f"{history.starts:,}, the last at {moment(run.resumed_at)}"
         gone = number_of(history.killed, "process", "processes")
-        killed = f"; {gone} before ended without a word (killed?)" if history.killed else ""
+        killed = f"; {gone} before ended without closing the run (killed?)" if history.killed else ""
         paper.field("starts", times + killed)
     took = span(run.updated_at - run.started_at)
     paper.field(

@@ -184,8 +184,8 @@ class Definition:
             )
         if (tool := self.template.unbounded) is not None:
             raise CostLimitError(
-                f"max_cost cannot be held with the tool {tool}: the service runs it as it likes, "
-                "so a request has no worst case; leave max_cost or the tool out"
+                f"max_cost cannot be kept with the tool {tool}: the service decides how often it "
+                "runs, so a request has no worst case; leave max_cost or the tool out"
             )
 
     def check_fits(self, settings: Settings) -> None:

@@ -370,7 +370,7 @@ class Runner:
         if isinstance(report, calls.Staged):
             self._staged[report.job] = report.upload
         if self.run.route != route:
-            self._take_back_unsent("the schema goes another way from now on")
+            self._take_back_unsent("the schema is sent in another way from now on")
             self.requests, self._awaiting = self.again(self.run.route), None
         if not isinstance(report, calls.Arrived):
             ended = self.run.jobs_with(JobStatus.ENDED) if isinstance(report, calls.Polled) else ()

@@ -48,13 +48,13 @@ def unsettled(job: Job, candidates: Sequence[str]) -> str:
     sent = f"job {job.number} ({job.request_count} requests, sent {moment(job.started_at)})"
     if candidates:
         return (
-            f"nobody can tell whether {sent} became a batch: {', '.join(candidates)} may be it, and the "
-            "results cannot be read any more. Look at it in the Console; if the job is to be sent again, "
+            f"it is unknown whether {sent} created a batch. Candidates: {', '.join(candidates)}; their "
+            "results cannot be read any more. Look at them in the Console; if the job is to be sent again, "
             f"call manager.abandon({job.number})"
         )
     return (
-        f"nobody can tell whether {sent} became a batch: it was sent with another API key, and none of the "
-        "run's batches can be seen with this one. Use a key of the workspace in which the run was started; "
+        f"it is unknown whether {sent} created a batch: it was sent with another API key, and this key sees "
+        "none of the run's batches. Use a key of the workspace in which the run was started; "
         f"if there is none any more and the job is to be sent again, call manager.abandon({job.number})"
     )
 

@@ -158,7 +158,7 @@ class Intake:
 
     def _look_again(self, job: Job, report: calls.Sought, kind: str) -> None:
         candidates = [*report.running, *report.unreadable]
-        said = f"may be {', '.join(candidates)}" if candidates else "no such batch yet"
+        said = f"candidates: {', '.join(candidates)}" if candidates else "no such batch yet"
         if report.running:
             self.undecided.add(job.number)
         error = RequestError(kind=kind, message=said)

@@ -16,7 +16,7 @@ from batchata.providers.port import Outcome
 
 _MOST_STRAYS = 1_000  # lines kept of a download that is full of things never asked for
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
-_MISSING = RequestError(kind="missing", message="the provider's results hold nothing for this request")
+_MISSING = RequestError(kind="missing", message="the provider's results have no line for this request")
 
 
 @dataclass(slots=True)

@@ -57,7 +57,7 @@ def moved(log: Log, stream: str, added: Iterable[ItemsAdded], inputs: Inputs) ->
     lines = [f"missing now: {missing}"] if missing else []
     lines += [f"new, or changed: {new}"] if new else []
     if not missing and before != after[: len(before)]:
-        lines.append("the items of the run are all there, but in another order; give them in theirs")
+        lines.append("the items of the run are all there, but in another order; give them in the run's order")
     return lines
 
 
@@ -313,7 +313,7 @@ def _input_differences(recorded: Recorded, definition: Definition) -> Iterator[s
             return
     # A start that was killed before it had written all its items has said which they are.
     if inputs.fingerprint(started.input_count) != started.input_fingerprint:
-        yield "items: some that the first start was given, and had not written yet, are not the same"
+        yield "items: some that the first start was given, but did not record, are different"
 
 
 def _first_difference(recorded: Recorded, event: ItemsAdded, definition: Definition) -> str:

@@ -153,14 +153,12 @@ def plan_cache(
         return _nothing(
             "the requests begin with nothing that could be cached: no system prompt, tools or blocks"
         )
-    begun = f"the requests begin with the same {tokens:,} tokens or so"
+    begun = f"the requests share their first {tokens:,} tokens or so"
     if tokens < model.cache_minimum:
         return _nothing(f"{begun}; {model.id} caches from {model.cache_minimum:,} on")
     costs = None if price is None else costs_of_prefix(price, tokens, requests)
     if costs is None:
-        return _nothing(
-            f"{begun}; without a price for each kind of token nobody can tell whether caching pays"
-        )
+        return _nothing(f"{begun}; without a price for each kind of token it is unknown whether caching pays")
     plain, cached = costs
     if cached >= plain:
         many = number_of(requests, "request")

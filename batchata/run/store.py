@@ -35,7 +35,7 @@ class RunStore:
         ):
             raise InvalidInputError(f"state_path must be the path of a file, or None; it is {state_path!r}")
         if run_id is not None and (not isinstance(run_id, str) or not run_id.strip()):
-            raise InvalidInputError(f"run_id must be a text, or None; it is {run_id!r}")
+            raise InvalidInputError(f"run_id must be a string, or None; it is {run_id!r}")
         self._path = None if state_path is None else Path(state_path)
         self._given, self._run_id = run_id, run_id
         # Says which run of several is meant where no run_id does.
@@ -194,6 +194,6 @@ class RunStore:
 def _torn(stream: str, why: str) -> str:
     """Return the error for a file copied while it was written: half of one state, half of another."""
     return (
-        f"the run {stream!r} in the log is not whole: {why}. Going on with it could pay for things twice; "
+        f"the run {stream!r} in the log is not whole: {why}. Continuing could pay for things twice; "
         "restore the log from another copy, with its -wal file if there is one"
     )

@@ -96,7 +96,7 @@ class Request(ABC):
     @property
     @abstractmethod
     def forced_tool(self) -> str | None:
-        """The name of the tool that has to be called."""
+        """The name of the tool that must be called."""
 
     @property
     @abstractmethod

@@ -53,7 +53,7 @@ def _total(run: Run) -> Iterator[str]:
     each = f", {rounded(quotient(run.spent, done))} an item" if done else ""
     yield f"cost      {usd(run.spent)} for {done:,} of {run.total:,} items with {model}{each}"
     if run.spent:
-        yield f"          without the batch discount it would be {usd(batch_saving(run))} more"
+        yield f"          the batch discount saved {usd(batch_saving(run))}"
 
 
 def _kinds(run: Run) -> Iterator[str]:
@@ -85,8 +85,8 @@ def _limit(run: Run) -> Iterator[str]:
     held = "".join(
         f", {usd(amount)} {why}"
         for amount, why in (
-            (run.reserved, "held back for open jobs"),
-            (run.withheld, "held back for requests whose cost the provider did not report"),
+            (run.reserved, "reserved for open jobs"),
+            (run.withheld, "reserved for requests whose cost the provider did not report"),
         )
         if amount
     )
@@ -94,7 +94,7 @@ def _limit(run: Run) -> Iterator[str]:
         yield f"limit     {limit}: {usd(run.spent)} spent{held}, {usd(left)} left"
         return
     if left < 0:
-        owed = f"what is spent{' or held back' if held else ''}"
+        owed = f"what is spent{' or reserved' if held else ''}"
         yield f"limit     {limit} is {usd(left.copy_negate())} less than {owed}"
         yield f"          {_remedy(run)}"
         return
@@ -143,7 +143,7 @@ def cache_in_words(run: Run) -> Iterator[str]:
     if written or usage["cache_read_tokens"]:
         saved = saved_by_cache(run)
         amount = "an unknown amount" if saved is None else usd(saved.copy_abs())
-        did = "cost, beyond what it saved" if saved is not None and saved < 0 else "saved"
+        did = "cost more than it saved, by" if saved is not None and saved < 0 else "saved"
         tokens = f"{written:,} tokens written, {usage['cache_read_tokens']:,} read"
         yield f"caching {did} {amount}: {tokens}"
 
@@ -163,7 +163,7 @@ def _overruns(run: Run) -> Iterator[str]:
     for job in overruns(run):
         yield (
             f"warning   job {job.number} cost {usd(job.cost)}, more than the {usd(job.reserved)} that "
-            "were held back for it; please report this"
+            "were reserved for it; please report this"
         )
 
 
@@ -250,7 +250,7 @@ def _open(run: Run) -> Iterator[str]:
 
 def _unsure(run: Run) -> Iterator[str]:
     if unsure := len(run.open) - len(_batches(run)):
-        yield f"Whether {number_of(unsure, 'submission')} became a batch shows at the next start."
+        yield f"Whether {number_of(unsure, 'submission')} became a batch is seen at the next start."
 
 
 def _batches(run: Run) -> list[Job]:

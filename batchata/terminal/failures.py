@@ -18,8 +18,8 @@ _logger = get_logger()
 _MOST = 90  # characters of an error
 _LONG = 60_000_000  # microseconds after which it is worth saying since when
 _LEADS = {
-    "rate_limit_error": "the provider takes no more calls for now",
-    "not_found_error": "the provider does not find what it had",
+    "rate_limit_error": "the provider refuses further calls for now",
+    "not_found_error": "the provider does not find a batch",
     "incomplete_results": "results come back incomplete",
 }
 

@@ -60,8 +60,7 @@ def parse_at(text: str, now: int) -> At:
         when = datetime.fromisoformat(text)
     except ValueError as exc:
         raise InvalidInputError(
-            f"{text!r} is not a moment of a run; give a version (120), a time in UTC (2026-11-22T10:00) "
-            "or how long ago (-1h, -90s, -2d)"
+            f"{text!r} is not a time; give one like 2026-11-26T10:00 (UTC), -1h or an event number"
         ) from exc
     return At(text, time=microseconds(when))
 

@@ -263,9 +263,9 @@ def _check_one_run(folder: Path) -> None:
     runs = tags_in(folder / "raw") | (set() if owner is None else {owner.tag})
     if len(runs) > 1:
         raise InvalidInputError(
-            f"{folder} holds files of {len(runs)} runs, with ids from {', '.join(sorted(runs))}: which "
-            "result is whose cannot be told. `python -m batchata.replay export LOG DIR` writes those of each "
-            "run anew, from its log"
+            f"{folder} holds files of {len(runs)} runs, with ids from {', '.join(sorted(runs))}: it is "
+            "unknown which result belongs to which run. `python -m batchata.replay export LOG DIR` writes "
+            "those of each run anew, from its log"
         )
 
 

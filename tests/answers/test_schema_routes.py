@@ -226,7 +226,6 @@ NOT_MODELS = [
     dict,
     int,
     "Invoice",
-    Line(text="a", price=Decimal(1)),
     pydantic.BaseModel,
     pydantic.RootModel,
     Lines,
@@ -240,6 +239,23 @@ def test_only_a_model_class_with_fields_is_a_response_model(wrong: Any) -> None:
         InvalidInputError, match=r"response_model must be a class derived from pydantic.BaseModel"
     ):
         check_response_model(wrong)
+
+
+NEARLY: dict[str, tuple[Any, str]] = {
+    "an instance": (
+        Line(text="a", price=Decimal(1)),
+        "instance of Line; give the class: response_model=Line",
+    ),
+    "a schema": ({"type": "object"}, "a dict; give a pydantic model"),
+    "a list of models": (list[Line], "give a model that has the list as a field"),
+}
+
+
+@pytest.mark.parametrize(("nearly", "cure"), NEARLY.values(), ids=NEARLY)
+def test_what_is_nearly_a_response_model_is_told_how_to_become_one(nearly: Any, cure: str) -> None:
+    """An instance, a schema and a list of models are what is given by mistake."""
+    with pytest.raises(InvalidInputError, match=f"^response_model is .*{cure}"):
+        check_response_model(nearly)
 
 
 def test_a_response_model_is_taken_as_it_is() -> None:

@@ -69,8 +69,8 @@ def test_the_content_decides_what_a_file_is(
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.pdf", b"Hello, I am text", r"is no PDF, though its name says so: it begins with b'Hello, I'"),
-        ("a.png", b"Hello", r"is no PNG, JPEG, GIF or WebP image"),
+        ("a.pdf", b"Hello, I am text", r"is not a PDF, though its name says so: it begins with b'Hello, I'"),
+        ("a.png", b"Hello", r"is not a PNG, JPEG, GIF or WebP image"),
         ("a.txt", b"", r"is empty \(0 bytes\)"),
         ("a.txt", b"  \n ", r"has no text in it"),
         (
@@ -79,7 +79,7 @@ def test_the_content_decides_what_a_file_is(
             r"is not UTF-8 text: byte 2 \(0xfc\) does not fit; save it as UTF-8",
         ),
         ("a.txt", b"\xff\xfea", r"is not UTF-16 text"),
-        ("a.txt", b"a\0b", r"is no text: it has a NUL character at 1"),
+        ("a.txt", b"a\0b", r"is not text: it has a NUL character at 1"),
         ("a.docx", b"PK\x03\x04rest", r"is a word processor's file; save it as PDF"),
         ("a.xlsx", b"PK\x03\x04rest", r"is a spreadsheet; save it as PDF"),
         ("a.zip", b"PK\x03\x04rest", r"is an archive; unpack it"),

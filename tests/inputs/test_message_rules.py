@@ -40,8 +40,9 @@ LOOP.append(LOOP)
 TEXT = {"type": "text", "text": "Hello"}
 
 REFUSED: dict[str, tuple[Any, str]] = {
-    "no dict": (["Hello"], r"messages\[1\]\[0\] has to be a dict"),
-    "no conversation": ("Hello", r"messages\[1\] has to be a conversation"),
+    "no dict": (["Hello"], r"messages\[1\]\[0\] must be a dict"),
+    "no conversation": ("Hello", r"messages\[1\] is a text; .*'content': text}\] for text in texts"),
+    "a number": (7, r"messages\[1\] must be a conversation"),
     "no list": (USER, r"messages\[1\] is a single message; wrap it"),
     "nothing": ([], r"messages\[1\] has no user message"),
     "no role": ([{"content": "x"}], r"messages\[1\]\[0\] lacks 'role'"),
@@ -52,14 +53,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "empty text": ([{"role": "user", "content": ""}], r"\[0\]\.content is empty"),
     "white space": ([{"role": "user", "content": " \n\t"}], r"\[0\]\.content is only white space"),
     "no blocks": ([user()], r"\[0\]\.content is empty"),
-    "None": ([{"role": "user", "content": None}], r"has to be text or a list of blocks, not a NoneType"),
+    "None": ([{"role": "user", "content": None}], r"must be text or a list of blocks, not a NoneType"),
     "text as bytes": ([{"role": "user", "content": b"x"}], r"not a bytes"),
     "block no dict": ([user("Hello")], r"content\[0\] is not a content block"),
     "block no type": ([user({"text": "Hello"})], r"content\[0\] is not a content block"),
     "empty text block": ([user(TEXT, {"type": "text", "text": ""})], r"content\[1\]\.text is empty"),
-    "text block no text": ([user({"type": "text"})], r"content\[0\]\.text has to be text, not a NoneType"),
+    "text block no text": ([user({"type": "text"})], r"content\[0\]\.text must be text, not a NoneType"),
     "only system": ([{"role": "system", "content": "Be brief."}], r"no user message"),
-    "system with image": ([{"role": "system", "content": [{"type": "image"}]}, USER], r"to be a text block"),
+    "system with image": ([{"role": "system", "content": [{"type": "image"}]}, USER], "must be a text block"),
     "prefill": ([USER, {"role": "assistant", "content": "{"}], r"claude-sonnet-5-5 does not continue one"),
     "prefill, then system": (
         [USER, {"role": "assistant", "content": "{"}, {"role": "system", "content": "x"}],
@@ -86,10 +87,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         [user({"type": "search_result", "content": [{**TEXT, "citations": [{}]}]})],
         r"content\[0\]\.content\[0\] has citations in a user message",
     ),
-    "document no source": ([user({"type": "document"})], r"content\[0\]\.source has to be a dict"),
+    "document no source": ([user({"type": "document"})], r"content\[0\]\.source must be a dict"),
     "document wrong type": ([user(document(source={**PDF_SOURCE, "media_type": "text/csv"}))], "be 'appl"),
     "document no base64": ([user(document(source={**PDF_SOURCE, "data": "%%"}))], r"not valid base64"),
-    "document no PDF": ([user(pdf_block(b"hello"))], r"source\.data is no PDF"),
+    "document no PDF": ([user(pdf_block(b"hello"))], r"source\.data is not a PDF"),
     "document a broken PDF": ([user(pdf_block(b"%PDF-1.4 hello"))], r"source\.data is a damaged PDF"),
     "document empty text": (
         [user(document(source={"type": "text", "media_type": "text/plain", "data": ""}))],
@@ -116,8 +117,8 @@ def test_what_the_api_would_refuse_is_refused_at_once(case: str) -> None:
         ({"type": "file", "file": {"file_data": "x"}}, "give {'type': 'document'"),
         ({"type": "input_audio", "input_audio": {}}, "give a transcript"),
         ({"type": "image", "source": {"type": "path", "path": "a.png"}}, "it is one of base64, url, file"),
-        ({"type": "image", "source": {"type": "url"}}, "url is None; it has to be 'https://...'"),
-        ({"type": "document", "source": {"type": "url", "url": "a.pdf"}}, "url is 'a.pdf'; it has to be"),
+        ({"type": "image", "source": {"type": "url"}}, "url is None; it must be 'https://...'"),
+        ({"type": "document", "source": {"type": "url", "url": "a.pdf"}}, "url is 'a.pdf'; it must be"),
         ({"type": "document", "source": {"type": "file"}}, "file_id is None"),
         ({"type": "document", "source": {"type": "bytes"}}, "it is one of base64, text, content, url, file"),
     ],
@@ -225,7 +226,7 @@ def test_citations_without_a_document_are_no_error() -> None:
 
 
 def test_images_in_messages_are_looked_at() -> None:
-    """An image's data has to be what its media type says."""
+    """An image's data must be what its media type says."""
     source = {"type": "base64", "media_type": "image/gif", "data": base64.b64encode(GIF).decode()}
     assert read_inputs(messages=[[user({"type": "image", "source": source})]], model=MODEL).count == 1
     source["media_type"] = "image/png"

@@ -127,12 +127,18 @@ def test_an_unknown_claude_model_is_allowed_everything() -> None:
     "name", ["gpt-5", "", "claude-", "claude", "Claude-sonnet-5-5", " claude-sonnet-5-5", None, 5]
 )
 def test_other_names_are_refused_with_a_list(name: object) -> None:
-    """What is no Claude model's name is refused, and the models that can be called are listed first."""
+    """What is not a Claude model's name is refused, and the models that are not retired are listed."""
     with pytest.raises(UnsupportedModelError) as caught:
         find_model(name, TODAY)  # type: ignore[arg-type]
     listed = str(caught.value)
-    assert listed.index("claude-sonnet-5-5") < listed.index("claude-haiku-4-5") < listed.index("(retired)")
+    assert listed.index("claude-sonnet-5-5") < listed.rindex("claude-haiku-4-5")
     assert "claude-3-5-haiku-20240307" not in listed
+
+
+def test_a_part_of_a_models_name_finds_the_newest_of_that_name() -> None:
+    """`sonnet` is how people speak of it."""
+    with pytest.raises(UnsupportedModelError, match=r"did you mean claude-sonnet-5-5\? Supported are"):
+        find_model("sonnet", TODAY)
 
 
 def test_pages_and_images_follow_the_context_window() -> None:

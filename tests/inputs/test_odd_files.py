@@ -48,15 +48,15 @@ def ftyp(*brands: bytes) -> bytes:
     return (len(content) + 4).to_bytes(4, "big") + content + bytes(range(128, 250))
 
 
-MISSING = "does not exist; check the path (the text itself is passed as bytes)"
+MISSING = "does not exist; check the path (to send the text itself, give bytes)"
 IMAGE = "image; save it as PNG or JPEG"
 KINDS: dict[str, tuple[bytes, str]] = {
     "heic": (ftyp(b"heic", b"\0\0\0\0", b"mif1"), f"is a HEIC {IMAGE}"),
     "heif": (ftyp(b"mif1", b"\0\0\0\0", b"heix"), f"is a HEIC {IMAGE}"),
     "avif": (ftyp(b"avif", b"\0\0\0\0", b"mif1"), f"is an AVIF {IMAGE}"),
     "avif by its second brand": (ftyp(b"mif1", b"\0\0\0\0", b"avif"), f"is an AVIF {IMAGE}"),
-    "mp4": (ftyp(b"isom", b"\0\0\0\0"), "is a film"),
-    "m4a": (ftyp(b"M4A ", b"\0\0\0\0"), "is sound"),
+    "mp4": (ftyp(b"isom", b"\0\0\0\0"), "is a video"),
+    "m4a": (ftyp(b"M4A ", b"\0\0\0\0"), "is audio"),
     "ico": (b"\0\0\1\0\1\0" + b"\x20" * 40, f"is an ICO {IMAGE}"),
     "tiff": (b"MM\0*\0\0\0\x08" + b"\xff" * 20, f"is a TIFF {IMAGE}"),
     "big tiff": (b"II+\0\x08\0" + b"\xff" * 20, f"is a TIFF {IMAGE}"),
@@ -90,10 +90,10 @@ KINDS: dict[str, tuple[bytes, str]] = {
     "7z": (b"7z\xbc\xaf\x27\x1c\0", "is a 7z archive; unpack it"),
     "tar": (b"a.txt".ljust(257, b"\0") + b"ustar\x0000", "is a tar archive; unpack it"),
     "sqlite": (b"SQLite format 3\0" + b"\1" * 30, "is an SQLite database; save it as CSV"),
-    "mp3": (b"ID3\x04\0\0\0" + b"\xff" * 20, "is sound, which is not taken; give a transcript"),
-    "wav": (b"RIFF\x24\0\0\0WAVEfmt ", "is sound"),
-    "avi": (b"RIFF\x24\0\0\0AVI LIST", "is a film"),
-    "ogg": (b"OggS\0\2" + b"\0" * 20, "is sound"),
+    "mp3": (b"ID3\x04\0\0\0" + b"\xff" * 20, "is audio, which is not accepted; give a transcript"),
+    "wav": (b"RIFF\x24\0\0\0WAVEfmt ", "is audio"),
+    "avi": (b"RIFF\x24\0\0\0AVI LIST", "is a video"),
+    "ogg": (b"OggS\0\2" + b"\0" * 20, "is audio"),
     "program": (b"MZ\x90\0\3\0", "is a program"),
     "UTF-16 without its mark": (
         "Rechnung Nr. 5".encode("utf-16-le"),
@@ -205,24 +205,24 @@ def test_printed_bytes_and_hexadecimal_are_named(blank_pdf: bytes) -> None:
 
 
 TEXTS: dict[str, str] = {
-    "http://example.com/a.pdf": "is a URL; Batchata reads no URLs: download it",
+    "http://example.com/a.pdf": "is a URL; Batchata does not fetch URLs: download it",
     "https://example.com/a.pdf?x=1": "or use messages with a document of source type url",
     "HTTPS://EXAMPLE.COM/A.PDF": "is a URL",
     "ftp://example.com/a.pdf": "is a URL",
-    "s3://bucket/a.pdf": "is a URL; Batchata reads no URLs: download it and give its path or bytes",
+    "s3://bucket/a.pdf": "is a URL; Batchata does not fetch URLs: download it and give its path or bytes",
     "gs://bucket/a.pdf": "is a URL",
     "abfss://box@account/a.pdf": "is a URL",
     "file:///srv/a.txt": "is a file: URL; give its path: '/srv/a.txt'",
     "data:application/pdf;base64,JVBERi0xLjQK": "is a data: URL; give the bytes in it",
     "JVBERi0xLjQKJcOkw7zDtsOf" * 500: "is the base64 text of a PDF, not a path",
-    "Dear Sir,\nplease find enclosed": "is a text of its own, not a path; the text itself is passed as bytes",
-    "word " * 2_000: "is a text of its own, not a path",
-    "C:\\Users\\me\\a.pdf": "is a path of Windows",
-    "\\\\server\\share\\a.pdf": "is a path of Windows",
-    "$HOME/a.pdf": "holds a variable, and none are filled in",
-    "${HOME}/a.pdf": "holds a variable",
-    "%USERPROFILE%/a.pdf": "holds a variable",
-    "invoices/*.pdf": "a pattern is not looked up",
+    "Dear Sir,\nplease find enclosed": "is text, not a path; pass the text itself as bytes",
+    "word " * 2_000: "is text, not a path",
+    "C:\\Users\\me\\a.pdf": "is a Windows path",
+    "\\\\server\\share\\a.pdf": "is a Windows path",
+    "$HOME/a.pdf": "contains a variable, which is not expanded",
+    "${HOME}/a.pdf": "contains a variable",
+    "%USERPROFILE%/a.pdf": "contains a variable",
+    "invoices/*.pdf": "patterns are not expanded",
     "no-such.pdf": "does not exist; check the path",
 }
 
@@ -275,11 +275,11 @@ def test_open_files_that_give_nothing(tmp_path: Path, blank_pdf: bytes) -> None:
     (tmp_path / "a.pdf").write_bytes(blank_pdf + b"\xff")
     used = io.BytesIO(blank_pdf)
     used.read()
-    with pytest.raises(FileInputError, match=r"gave nothing; .* use file.seek\(0\)"):
+    with pytest.raises(FileInputError, match=r"is empty, or was already .* call file.seek\(0\) first"):
         read(used)
     with (
         (tmp_path / "a.pdf").open(encoding="utf-8") as opened,
-        pytest.raises(FileInputError, match="is opened as text and is none; open it with 'rb'"),
+        pytest.raises(FileInputError, match="is opened as text, but is not text; open it with 'rb'"),
     ):
         read(opened)
 
@@ -321,7 +321,7 @@ def test_one_error_lists_every_bad_file(tmp_path: Path, make_pdf: Callable[..., 
     assert "on_bad_file='fail'" in message
     assert caught.value.bad_files == (
         BadFile(
-            1, f"{tmp_path}/gone.pdf", "does not exist; check the path (the text itself is passed as bytes)"
+            1, f"{tmp_path}/gone.pdf", "does not exist; check the path (to send the text itself, give bytes)"
         ),
         BadFile(2, None, "is empty (0 bytes); there is nothing to send"),
         BadFile(3, None, "is a NoneType; give a path, bytes or a file opened for reading"),
@@ -335,7 +335,7 @@ def test_one_error_lists_every_bad_file(tmp_path: Path, make_pdf: Callable[..., 
         read(*([b""] * 500), JPEG)
     assert len(caught.value.bad_files) == 500
     assert len(str(caught.value)) < 3_000
-    assert "and 480 more, which are in the error's bad_files" in str(caught.value)
+    assert "and 480 more, all in the error's bad_files" in str(caught.value)
     assert pickle.loads(pickle.dumps(caught.value)).bad_files == caught.value.bad_files
 
 

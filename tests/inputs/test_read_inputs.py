@@ -38,14 +38,14 @@ def of_texts(texts: list[str]) -> Inputs:
         ({"files": [], "prompt": "  "}, "files need a prompt"),
         ({"files": [], "prompt": 5}, "files need a prompt"),
         ({"files": [], "prompt": "\ud800"}, "prompt cannot be encoded"),
-        ({"messages": [], "prompt": "x"}, "prompt goes with files"),
-        ({"messages": "Hello"}, "messages is a str; it has to be a list"),
-        ({"messages": {"role": "user"}}, "messages is a dict; it has to be a list"),
+        ({"messages": [], "prompt": "x"}, "prompt is for files"),
+        ({"messages": "Hello"}, "messages is a str; it must be a list"),
+        ({"messages": {"role": "user"}}, "messages is a dict; it must be a list"),
         ({"messages": conversation("Hello")}, "messages is a single conversation; .* list of conversations"),
         ({"messages": 5}, "messages is a int"),
         ({"files": "a.pdf", "prompt": "x"}, "files is a str; .* files="),
         ({"files": b"%PDF-", "prompt": "x"}, "files is a bytes"),
-        ({"files": Path("a.pdf"), "prompt": "x"}, "files is a .*Path; it has to be a list"),
+        ({"files": Path("a.pdf"), "prompt": "x"}, "files is a .*Path; it must be a list"),
     ],
 )
 def test_the_classic_mistakes_have_their_own_errors(arguments: dict[str, Any], words: str) -> None:

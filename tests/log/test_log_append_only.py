@@ -125,7 +125,7 @@ def test_a_second_writer_gets_a_conflict_never_a_lost_event(path: Path, count: i
     claim = log.claim("run", s.OWNER)
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO events VALUES ('run', 604, 'x', 1, 1, NULL, NULL, '{}')")
-    with pytest.raises(LogConflictError, match=r"somebody else appended .*log\.db"):
+    with pytest.raises(LogConflictError, match=r"another process appended .*log\.db"):
         claim.append(s.AT, [s.submitted(n) for n in range(count)], [b"body"])
     assert claim.version == 603
     with sqlite3.connect(path) as connection:

@@ -118,16 +118,16 @@ ODD: dict[str, tuple[Any, tuple[str, ...]]] = {
     ),
     "one model too many": ({MODEL: WHOLE, "gpt": WHOLE}, ("prices for 'gpt'", f"the run uses '{MODEL}'")),
     "nothing": ({}, ("no model", f"the run uses '{MODEL}'")),
-    "a list": ([1], ("has to map models to prices", "[1]")),
-    "keys that are no names": ({1: WHOLE}, ("has to map models to prices",)),
-    "tiers": ({MODEL: {"input": 1, "output": 1, "tiers": {"above": 1}}}, ("tiers has to be a list",)),
+    "a list": ([1], ("must map models to prices", "[1]")),
+    "keys that are no names": ({1: WHOLE}, ("must map models to prices",)),
+    "tiers": ({MODEL: {"input": 1, "output": 1, "tiers": {"above": 1}}}, ("tiers must be a list",)),
     "tier without above": (
         {MODEL: {"input": 1, "output": 1, "tiers": [{"input": 1, "output": 1}]}},
         ("tiers[0].above", "None"),
     ),
     "tiers that descend": (
         {MODEL: WHOLE | {"tiers": [WHOLE | {"above": 9}, WHOLE | {"above": 8}]}},
-        ("have to ascend",),
+        ("must ascend",),
     ),
     "tier in part": (
         {MODEL: {"input": 1, "output": 1, "tiers": [{"above": 5, "input": 1}]}},
@@ -152,8 +152,8 @@ def test_odd_prices_are_refused_with_what_to_change(name: str) -> None:
         ("prices.toml", "[claude", "is not valid TOML"),
         ("prices.json", "{", "is not valid JSON"),
         ("prices.json", "\xff", "is not valid JSON"),
-        ("prices.json", "[]", "has to map models to prices"),
-        ("prices.yaml", "", "has to end in .json or .toml"),
+        ("prices.json", "[]", "must map models to prices"),
+        ("prices.yaml", "", "must end in .json or .toml"),
         ("prices.toml", "[another]\ninput = 1\noutput = 1", "prices for 'another', but the run uses"),
     ],
 )

@@ -154,7 +154,7 @@ def test_an_unknown_place_of_inference_is_no_known_one() -> None:
     """The price depends on the place: an unreadable one is not that of everywhere."""
     assert read(line({**USED, "inference_geo": None})).inference_geo is None
     for odd in ({"country": "us"}, 5, ["us"]):
-        assert read(line({**USED, "inference_geo": odd})).inference_geo == "in a shape that is not known"
+        assert read(line({**USED, "inference_geo": odd})).inference_geo == "in an unknown shape"
 
 
 def test_of_odd_citations_the_readable_ones_are_kept() -> None:

@@ -276,8 +276,8 @@ def _shake_hands(server: socket.socket, context: Any) -> None:
 @pytest.mark.parametrize(
     ("said", "expected", "words"),
     [
-        (b"407 Proxy Authentication Required", ConfigurationError, "look at the proxy that HTTPS_PROXY"),
-        (b"403 Forbidden", ConfigurationError, "look at the proxy that HTTPS_PROXY"),
+        (b"407 Proxy Authentication Required", ConfigurationError, "check the proxy that HTTPS_PROXY"),
+        (b"403 Forbidden", ConfigurationError, "check the proxy that HTTPS_PROXY"),
         (b"502 Bad Gateway", ProviderUnavailableError, "502 Bad Gateway"),
         (b"503 Busy", ProviderUnavailableError, "503 Busy"),
     ],

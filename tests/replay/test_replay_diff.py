@@ -111,7 +111,7 @@ def test_the_text_says_it_in_words(troubled: Path, replay: Replay) -> None:
         (("9", "4"), "version 4 is before version 9; give the earlier moment first"),
         (("1", "99999"), "events; give a version from 1 to"),
         (("1999-01-01",), "began only at"),
-        (("soon",), "not a moment"),
+        (("soon",), "is not a time"),
         ((), "FROM"),
     ],
 )

@@ -417,7 +417,7 @@ def test_nothing_foreign_is_overwritten(done: Path, tmp_path: Path, replay: Repl
     assert len(load_results_from_disk(tmp_path)) == 12
     (tmp_path / "raw" / "notes.txt").write_text("mine")
     result = replay("export", done, tmp_path, "--force")
-    assert "none of our files" in result.stderr
+    assert "was not written by Batchata" in result.stderr
     assert (tmp_path / "raw" / "notes.txt").read_text() == "mine"
 
 

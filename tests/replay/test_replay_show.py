@@ -302,5 +302,5 @@ def test_a_kill_in_the_past_is_told(write_log: Write, started: Started, replay: 
     shown = json.loads(replay(log, "--json").stdout)
     assert (shown["starts"], shown["killed_starts"]) == (3, 1)
     assert "starts      3, the last at" in replay(log).stdout
-    assert "1 process before ended without a word (killed?)" in replay(log).stdout
+    assert "1 process before ended without closing the run (killed?)" in replay(log).stdout
     assert json.loads(replay(log, "--at", "2", "--json").stdout)["starts"] == 1

@@ -223,7 +223,7 @@ def test_an_event_from_the_future_is_found(
     """Its time is later than the clock of the one who looks."""
     in_an_hour = time.time_ns() // 1000 + 3_600_000_000
     said = verdict(replay, forged(tmp_path / "log.db", [started()], at=in_an_hour))
-    assert said["problems"] == ["version 1 (run_started): it is from the future: its time has not come yet"]
+    assert said["problems"] == ["version 1 (run_started): its time is in the future"]
 
 
 def test_an_answer_under_another_item_is_found(done: Path, tmp_path: Path) -> None:

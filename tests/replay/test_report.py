@@ -236,7 +236,7 @@ def test_a_budget_gives_each_chunk_its_share(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda out: out.write_text("<html>mine</html>"), "exists and is no report of ours"),
+        (lambda out: out.write_text("<html>mine</html>"), "exists and is not a report of ours"),
         (lambda out: out.mkdir(), "is a directory"),
         (os.mkfifo, "is not a regular file"),
     ],

@@ -96,7 +96,7 @@ def test_a_computed_column_is_no_column(
         write_log([started()]),
         "ALTER TABLE events ADD COLUMN more TEXT GENERATED ALWAYS AS (hex(zeroblob(100000000))) VIRTUAL",
     )
-    assert "'events' is no table of its kind" in refused(replay("show", path))
+    assert "'events' is not a table of a log" in refused(replay("show", path))
 
 
 def test_a_virtual_table_is_no_table(
@@ -179,7 +179,7 @@ def test_what_a_segment_says_of_its_size_is_not_believed(
 def test_amounts_are_not_believed(
     write_log: Write, started: Callable[..., RunStarted], replay: Replay, amount: str
 ) -> None:
-    """Of charges, reservations and limits: what is no amount of money is damage, told in one line."""
+    """Of charges, reservations and limits: what is not an amount of money is damage, told in one line."""
     one = e.ItemsAdded(first=0, count=1, digest="d", first_body=0)
     sent = e.SubmissionStarted(
         job=0, items=[(0, 0)], request_count=1, bytes=1, custom_ids="t-{index}", reserved="1"

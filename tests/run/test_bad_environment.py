@@ -101,7 +101,7 @@ def test_a_base_url_where_nobody_listens_is_told(
 ) -> None:
     """Nothing is written for a run that could not begin."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", SILENT)
-    with refused(runs, ProviderUnavailableError, f"nobody answers at {SILENT}", "check ANTHROPIC_BASE_URL"):
+    with refused(runs, ProviderUnavailableError, f"no answer from {SILENT}", "check ANTHROPIC_BASE_URL"):
         start(**given(runs))
 
 

@@ -43,9 +43,9 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "neither": ({"messages": ...}, ("give either messages or files", "neither")),
     "no prompt": ({"messages": ..., "files": [b"x"]}, ("files need a prompt: prompt='what to do",)),
     "blank prompt": ({"messages": ..., "files": [b"x"], "prompt": " "}, ("files need a prompt",)),
-    "prompt with messages": ({"prompt": "Read."}, ("prompt goes with files",)),
+    "prompt with messages": ({"prompt": "Read."}, ("prompt is for files",)),
     "one conversation": ({"messages": ONE}, ("a list of conversations: messages=[[...], [...]]",)),
-    "one text": ({"messages": "hello"}, ("messages is a str; it has to be a list",)),
+    "one text": ({"messages": "hello"}, ("messages is a str; it must be a list",)),
     "one file": ({"messages": ..., "files": "a.pdf", "prompt": "Read."}, ("files is a str", "['a.pdf'")),
     "no role": ({"messages": [[{"content": "x"}]]}, ("messages[0][0] lacks 'role'",)),
     "no content": ({"messages": [ONE, [{"role": "user"}]]}, ("messages[1][0] lacks 'content'",)),
@@ -108,12 +108,15 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "settle_delay": ({"settle_delay": float("inf")}, ("settle_delay", "inf")),
     "on_interrupt": ({"on_interrupt": "die"}, ("on_interrupt must be 'detach' or 'cancel', not 'die'",)),
     "on_interrupt list": ({"on_interrupt": ["detach"]}, ("on_interrupt must be 'detach' or 'cancel'",)),
-    "run_id": ({"run_id": ""}, ("run_id must be a text",)),
+    "run_id": ({"run_id": ""}, ("run_id must be a string",)),
     "model instance": (
         {"response_model": Echo(said="x", length=1)},
-        ("response_model must be a class derived from pydantic.BaseModel",),
+        ("response_model is an instance of Echo; give the class: response_model=Echo",),
     ),
-    "model dict": ({"response_model": {"type": "object"}}, ("response_model must be a class", "'object'")),
+    "model dict": (
+        {"response_model": {"type": "object"}},
+        ("response_model is a dict; give a pydantic model",),
+    ),
     "BaseModel": ({"response_model": BaseModel}, ("response_model must be a class", "with fields")),
     "RootModel": ({"response_model": Root}, ("a RootModel's value goes into a field of a model",)),
     "int": ({"response_model": int}, ("response_model must be a class", "int")),
@@ -197,7 +200,7 @@ def test_a_file_that_may_not_be_read_is_named(runs: Runs, start: Callable[..., N
     path = runs.log.parent / "mine.txt"
     path.write_text("mine")
     path.chmod(0)
-    with refused(runs, FileInputError, "may not be read by this user; change its permissions"):
+    with refused(runs, FileInputError, "cannot be read by this user; change its permissions"):
         start(**given(runs, messages=..., files=[path], prompt="Read."))
 
 

@@ -45,7 +45,7 @@ def test_a_create_call_that_fails_is_in_the_line_too(runs: Runs, capsys: pytest.
     """The run waits for room at the provider, and says so."""
     runs.sandbox.faults = Faults(create_status=[429, 429], retry_after=2)
     runs.manager(2).run(print_progress=True)
-    assert "the provider takes no more calls for now (" in capsys.readouterr().err
+    assert "the provider refuses further calls for now (" in capsys.readouterr().err
 
 
 def test_a_run_that_ends_with_failures_says_why_and_what_to_do(

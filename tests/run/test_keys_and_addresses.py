@@ -82,8 +82,8 @@ def test_an_empty_variable_is_no_key(
     [
         ("anthropic-beta", "line 1 of ANTHROPIC_CUSTOM_HEADERS has no colon"),
         ("a: b\nBearer of a secret", "line 2 of ANTHROPIC_CUSTOM_HEADERS has no colon"),
-        ("x y: b", "begins with no header's name"),
-        (": b", "begins with no header's name"),
+        ("x y: b", "does not begin with a header's name"),
+        (": b", "does not begin with a header's name"),
         ("x-team: a\x01b", "the header x-team of ANTHROPIC_CUSTOM_HEADERS holds U+0001 as its 2. character"),
         ("x-team: a\rb", "the header x-team of ANTHROPIC_CUSTOM_HEADERS holds U+000D"),
     ],
@@ -121,18 +121,18 @@ BAD_URLS = {
     "no scheme": ("gateway.example.org/claude", "did you mean https://gateway.example.org/claude?"),
     "local, no scheme": ("localhost:8080", "did you mean http://localhost:8080?"),
     "address, no scheme": ("127.0.0.1:8080", "did you mean http://127.0.0.1:8080?"),
-    "one slash": ("http:/127.0.0.1:1", "is no http(s) URL"),
-    "backslashes": ("http:\\\\127.0.0.1", "is no http(s) URL"),
+    "one slash": ("http:/127.0.0.1:1", "is not an http(s) URL"),
+    "backslashes": ("http:\\\\127.0.0.1", "is not an http(s) URL"),
     "v1": ("http://127.0.0.1:1/v1", "give http://127.0.0.1:1"),
     "v1 and a slash": ("http://127.0.0.1:1/v1//", "give http://127.0.0.1:1"),
     "endpoint": ("http://127.0.0.1:1/team/v1/messages/batches", "give http://127.0.0.1:1/team"),
     "messages": ("http://127.0.0.1:1/v1/messages", "give http://127.0.0.1:1"),
     "query": ("http://127.0.0.1:1/x?token=hush-hush", "a query or fragment cannot stand in a base URL"),
     "fragment": ("http://127.0.0.1:1/#hush-hush", "a query or fragment cannot stand in a base URL"),
-    "secret and port": ("http://user:hush-hush@127.0.0.1:99999", "is no http(s) URL"),
-    "secret with a slash": ("http://user:hush-hush/x@127.0.0.1:1", "is no http(s) URL"),
+    "secret and port": ("http://user:hush-hush@127.0.0.1:99999", "is not an http(s) URL"),
+    "secret with a slash": ("http://user:hush-hush/x@127.0.0.1:1", "is not an http(s) URL"),
     "secret with a hash": ("http://user:12#hush-hush@127.0.0.1:1", "fragment"),
-    "secret, no scheme": ("user:hush-hush@127.0.0.1:1", "is no http(s) URL"),
+    "secret, no scheme": ("user:hush-hush@127.0.0.1:1", "is not an http(s) URL"),
     "secret, v1": ("http://user:hush-hush@127.0.0.1:1/v1", "give http://127.0.0.1:1"),
 }
 
@@ -258,7 +258,7 @@ def test_a_run_goes_on_with_its_key_from_elsewhere(runs: Runs, monkeypatch: pyte
 @pytest.mark.parametrize("name", ["api_key", "base_url"])
 def test_key_and_address_are_texts(runs: Runs, start: Callable[..., None], name: str) -> None:
     """Anything else is refused without being shown."""
-    with refused(runs, InvalidInputError, f"{name} must be a text, or None, not a bytes"):
+    with refused(runs, InvalidInputError, f"{name} must be a string, or None, not a bytes"):
         start(**given(runs, **{name: b"hush"}))
 
 

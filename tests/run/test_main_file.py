@@ -85,7 +85,7 @@ def test_nothing_is_sent_while_a_reader_keeps_the_intent_out_of_the_main_file(
 
 
 def test_a_reader_that_never_goes_is_an_error_that_says_so(patient: tuple[Runs, list[float]]) -> None:
-    """Nothing was sent, so nothing has to be looked for; the next start goes on."""
+    """Nothing was sent, so nothing must be looked for; the next start goes on."""
     runs, delay = patient
     left_running(runs, 1, max_parallel_jobs=1)
     delay[0] = 0.0

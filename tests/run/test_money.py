@@ -194,7 +194,7 @@ def test_the_dearest_item_decides_wherever_it_stands(runs: Runs) -> None:
         ),
         (
             {"prices": {MODEL: {"input": 1, "output": 1}}, "cache_control": {"type": "ephemeral"}},
-            ("no price is known of cache_write_5m, cache_write_1h, cache_read (prices argument)",),
+            ("no price is known for cache_write_5m, cache_write_1h, cache_read (prices argument)",),
         ),
     ],
 )
@@ -262,7 +262,7 @@ def test_a_run_ends_with_its_account(costly: Runs, capsys: pytest.CaptureFixture
     said = capsys.readouterr().err
     for words in (
         f"cost      $0.009022 for 2 of 3 items with {MODEL}, $0.004511 an item",
-        "without the batch discount it would be $0.009022 more",
+        "the batch discount saved $0.009022",
         "22 input tokens at $1.00 per million (genai-prices 0.2.3): $0.000022",
         "1,800 output tokens at $5.00 per million (genai-prices 0.2.3): $0.009",
         "job 0: $0.009022",

@@ -145,7 +145,7 @@ def test_a_candidate_that_still_runs_is_waited_for(patient: tuple[Runs, list[flo
     assert verdicts(runs) == []
     looks = [r.event.error.message for r in runs.events() if r.event.TYPE == "call_failed"]
     (batch,) = runs.sandbox.batches
-    assert set(looks) == {f"may be {batch.id}"}
+    assert set(looks) == {f"candidates: {batch.id}"}
     runs.sandbox.end_all()
     check_complete(runs, **given)
     assert verdicts(runs) == ["adopted"]

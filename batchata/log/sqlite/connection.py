@@ -77,12 +77,12 @@ _MEANINGS: tuple[tuple[str, type[LogError], str], ...] = (
     (
         "SQLITE_CONSTRAINT",
         LogConflictError,
-        "somebody else appended to this run in {path}; this append was not written",
+        "another process appended to this run in {path}; this append was not written",
     ),
     (
         "SQLITE_NOTADB",
         NotALogError,
-        "{path} is no Batchata log: it is not a SQLite database; give another path",
+        "{path} is not a Batchata log: it is not a SQLite database; give another path",
     ),
     ("SQLITE_CORRUPT", LogError, f"{{path}} is damaged ({{error}}); {_RESTORE}"),
     ("SQLITE_BUSY", LogWriteError, "{path} is locked by another program; close that and start again"),

@@ -123,9 +123,9 @@ def refuse_other_files(path: str) -> None:
             f"{path} is a JSON state file of an older version; Batchata now keeps an event log: "
             "give another state_path (the JSON file is left as it is)"
         )
-    # After a power cut SQLite makes a file whole from its journal, which has to be left to it.
+    # After a power cut SQLite makes a file whole from its journal, which must be left to it.
     if start and not start.startswith(_SQLITE_MAGIC) and not os.path.exists(f"{path}-journal"):
-        raise NotALogError(f"{path} is no Batchata log: it is not a SQLite database; give another path")
+        raise NotALogError(f"{path} is not a Batchata log: it is not a SQLite database; give another path")
 
 
 def identity(path: str) -> tuple[int, int] | None:

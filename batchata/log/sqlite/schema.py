@@ -67,11 +67,11 @@ def _check_tables(connection: sqlite3.Connection, path: str) -> None:
     kinds = dict(connection.execute(_KINDS, (json.dumps(TABLES),)).fetchall())
     for name in TABLES:
         if kinds.get(name) != "table":
-            raise NotALogError(f"{path} is no Batchata log: it has no table {name!r}; give another path")
+            raise NotALogError(f"{path} is not a Batchata log: it has no table {name!r}; give another path")
         columns = connection.execute("SELECT hidden FROM pragma_table_xinfo(?)", (name,))
         if any(hidden for (hidden,) in columns):
             raise NotALogError(
-                f"{path} is no Batchata log: {name!r} is no table of its kind; give another path"
+                f"{path} is not a Batchata log: {name!r} is not a table of a log; give another path"
             )
 
 

@@ -83,7 +83,7 @@ def custom_headers() -> dict[str, str]:
         if not colon:
             raise ConfigurationError(f"line {number} of {CUSTOM_HEADERS} has no colon; write 'Name: value'")
         if not _HEADER_NAME.fullmatch(name.strip()):
-            raise ConfigurationError(f"line {number} of {CUSTOM_HEADERS} begins with no header's name")
+            raise ConfigurationError(f"line {number} of {CUSTOM_HEADERS} does not begin with a header's name")
         found[name.strip().lower()] = value.strip()
     check_headers(found, CUSTOM_HEADERS)
     return found

@@ -152,8 +152,7 @@ class AnthropicClient:
             socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
         except (OSError, UnicodeError) as exc:  # a label of a host name may be too long to be encoded
             raise ProviderUnavailableError(
-                f"nobody answers at {self.base_url} ({exc}); "
-                f"check {self._access.address_name} and the network"
+                f"no answer from {self.base_url} ({exc}); check {self._access.address_name} and the network"
             ) from exc
 
     def count_tokens(self, request: bytes) -> int:
@@ -169,7 +168,7 @@ class AnthropicClient:
             )
         tokens = self._object(response, "the count of tokens").get("input_tokens")
         if type(tokens) is not int or not 0 <= tokens < _MOST_TOKENS:
-            raise ProviderUnavailableError("counting tokens: the answer holds no count", kind="no_count")
+            raise ProviderUnavailableError("counting tokens: the answer has no count", kind="no_count")
         return tokens
 
     def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
@@ -308,11 +307,11 @@ class AnthropicClient:
             if page.after is None or (page.batches and 0 < page.batches[-1].created_at < since):
                 return
             if page.after in seen:
-                raise UnreadableReplyError("listing batches: its pages go round in circles", kind="odd_reply")
+                raise UnreadableReplyError("listing batches: its pages repeat", kind="odd_reply")
             seen.add(after := page.after)
         if most_pages is None:
             raise ProviderUnavailableError(
-                f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than what is looked for",
+                f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than the one looked for",
                 kind="too_many_batches",
             )
 
@@ -330,10 +329,11 @@ def _http_client(access: Access, sockets: Sockets, dates: Dates) -> httpx2.Clien
             event_hooks={"request": [sockets.watch], "response": [dates.note, bounded]},
         )
     except (httpx2.InvalidURL, ValueError, ImportError) as exc:  # may quote the proxy's password
-        what = (
-            "needs a package: pip install socksio" if isinstance(exc, ImportError) else "is no URL of a proxy"
-        )
-        raise ConfigurationError(f"what HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY says {what}") from exc
+        needed = "needs a package: pip install socksio"
+        what = needed if isinstance(exc, ImportError) else "is not the URL of a proxy"
+        raise ConfigurationError(
+            f"the value of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY {what}"
+        ) from exc
     except (OSError, ssl.SSLError) as exc:
         raise ConfigurationError(
             f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({exc.strerror or exc})"
@@ -343,6 +343,6 @@ def _http_client(access: Access, sockets: Sockets, dates: Dates) -> httpx2.Clien
 def _check_what_the_sdk_found(client: anthropic.Anthropic, access: Access) -> None:
     """Check URL and headers that a profile of the SDK may have added."""
     if access.address is None and read_address(str(client.base_url), "base_url of the SDK's profile").login:
-        raise ConfigurationError("base_url of the SDK's profile holds a user or password; take it out")
+        raise ConfigurationError("base_url of the SDK's profile contains a user or a password; remove it")
     given = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
     check_headers(given, "the SDK")

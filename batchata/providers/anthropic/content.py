@@ -90,7 +90,7 @@ class Contents:
 
     def _add_block(self, block: Any, role: str, place: str) -> None:
         if not isinstance(block, dict) or not isinstance(block.get("type"), str):
-            raise InvalidInputError(f"{place} is not a content block: it has to be a dict with a 'type'")
+            raise InvalidInputError(f"{place} is not a content block: it must be a dict with a 'type'")
         match block["type"]:
             case "text":
                 _check_text_block(block, role, place)
@@ -143,9 +143,7 @@ class Contents:
         if citations is None:
             return
         if not isinstance(citations, dict) or not isinstance(citations.get("enabled", False), bool):
-            raise InvalidInputError(
-                f"{place}.citations has to be {{'enabled': True}} or {{'enabled': False}}"
-            )
+            raise InvalidInputError(f"{place}.citations must be {{'enabled': True}} or {{'enabled': False}}")
         if citations.get("enabled", False) != self.enable_citations:
             raise InvalidInputError(
                 f"{place}.citations contradicts enable_citations={self.enable_citations}: citations are on "
@@ -159,7 +157,7 @@ class Contents:
             case "text":
                 if source.get("media_type") != TEXT:
                     raise InvalidInputError(
-                        f"{place}.media_type has to be {TEXT!r}, not {source.get('media_type')!r}"
+                        f"{place}.media_type must be {TEXT!r}, not {source.get('media_type')!r}"
                     )
                 _check_filled(source.get("data"), f"{place}.data")
                 self.text_estimate += text_tokens(source["data"])
@@ -173,10 +171,10 @@ class Contents:
 
     def _add_pdf(self, source: dict[str, Any], place: str) -> None:
         if source.get("media_type") != PDF:
-            raise InvalidInputError(f"{place}.media_type has to be {PDF!r}, not {source.get('media_type')!r}")
+            raise InvalidInputError(f"{place}.media_type must be {PDF!r}, not {source.get('media_type')!r}")
         data = self._decoded(source, place)
         if b"%PDF-" not in data[:1024]:
-            raise InvalidInputError(f"{place}.data is no PDF: it begins with {data[:8]!r}")
+            raise InvalidInputError(f"{place}.data is not a PDF: it begins with {data[:8]!r}")
         model = self.model
         pdf = read_pdf(data, f"{place}.data", page_rules(model))
         self.pages += pdf.pages
@@ -213,7 +211,7 @@ class Contents:
     def _decoded(self, source: dict[str, Any], place: str) -> bytes:
         text = source.get("data")
         if not isinstance(text, str) or not text:
-            raise InvalidInputError(f"{place}.data has to be base64 text, and not empty")
+            raise InvalidInputError(f"{place}.data must be base64 text, and not empty")
         self.base64_bytes += len(text)
         try:
             return b64decode(text, validate=True)
@@ -229,9 +227,9 @@ def _check_reference(source: dict[str, Any], kinds: tuple[str, ...], place: str)
         case {"type": "file", "file_id": str(file)} if file:
             return
         case {"type": "url"}:
-            raise InvalidInputError(f"{place}.url is {source.get('url')!r}; it has to be 'https://...'")
+            raise InvalidInputError(f"{place}.url is {source.get('url')!r}; it must be 'https://...'")
         case {"type": "file"}:
-            raise InvalidInputError(f"{place}.file_id is {source.get('file_id')!r}; it has to be a file's id")
+            raise InvalidInputError(f"{place}.file_id is {source.get('file_id')!r}; it must be a file's id")
     raise InvalidInputError(f"{place}.type is {source['type']!r}; it is one of {', '.join(kinds)}")
 
 
@@ -257,12 +255,10 @@ def check_system(content: Any, place: str) -> None:
         _check_filled(content, place)
         return
     if not isinstance(content, list | tuple) or not content:
-        raise InvalidInputError(f"{place} has to be text or a list of text blocks, and not empty")
+        raise InvalidInputError(f"{place} must be text or a list of text blocks, and not empty")
     for n, block in enumerate(content):
         if not isinstance(block, dict) or block.get("type") != "text":
-            raise InvalidInputError(
-                f"{place}[{n}] has to be a text block: a system prompt holds nothing else"
-            )
+            raise InvalidInputError(f"{place}[{n}] must be a text block: a system prompt holds nothing else")
         _check_filled(block.get("text"), f"{place}[{n}].text")
 
 
@@ -282,16 +278,16 @@ def _check_text_block(block: dict[str, Any], role: str, place: str) -> None:
 def _check_search_result(block: dict[str, Any], place: str) -> None:
     content = block.get("content")
     if not isinstance(content, list | tuple) or not content:
-        raise InvalidInputError(f"{place}.content has to be a list of text blocks, and not empty")
+        raise InvalidInputError(f"{place}.content must be a list of text blocks, and not empty")
     for n, inner in enumerate(content):
         if not isinstance(inner, dict) or inner.get("type") != "text":
-            raise InvalidInputError(f"{place}.content[{n}] has to be a text block")
+            raise InvalidInputError(f"{place}.content[{n}] must be a text block")
         _check_text_block(inner, "user", f"{place}.content[{n}]")
 
 
 def _check_filled(text: Any, place: str) -> None:
     if not isinstance(text, str):
-        raise InvalidInputError(f"{place} has to be text, not a {type(text).__name__}")
+        raise InvalidInputError(f"{place} must be text, not a {type(text).__name__}")
     if not text or text.isspace():
         raise InvalidInputError(
             f"{place} is {'only white space' if text else 'empty'}, which the API refuses; give some text"
@@ -301,5 +297,5 @@ def _check_filled(text: Any, place: str) -> None:
 def _source(block: dict[str, Any], place: str) -> dict[str, Any]:
     source = block.get("source")
     if not isinstance(source, dict) or not isinstance(source.get("type"), str):
-        raise InvalidInputError(f"{place}.source has to be a dict with a 'type', such as 'base64' or 'text'")
+        raise InvalidInputError(f"{place}.source must be a dict with a 'type', such as 'base64' or 'text'")
     return source

@@ -118,10 +118,10 @@ class Calls:
 
     def _advice(self, cause: BaseException) -> str:
         if isinstance(cause, httpx2.ProxyError):
-            return "look at the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names"
+            return "check the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names"
         if isinstance(cause, httpx2.LocalProtocolError | UnicodeError):
             suspects = f"the key, ANTHROPIC_CUSTOM_HEADERS and {self.access.address_name}"
-            return f"no request can carry it: look at {suspects}"
+            return f"no request can carry it: check {suspects}"
         if isinstance(cause, anthropic.CredentialsError | WorkloadIdentityError):
             return "look at the SDK's profile or identity token"
         if refuses_tls(cause):
@@ -191,7 +191,7 @@ class Calls:
         place = self.access.said(redacted(exc.response.headers.get("location", ""))) or "nowhere"
         text = (
             f"{doing}: HTTP {status}: redirected to {place}, which is not followed. If the API has moved "
-            f"there, {self.access.address_name}, which is {self.url}, has to name its new base"
+            f"there, {self.access.address_name}, which is {self.url}, must name its new base"
         )
         if creating and effect_of(status, {}) is Effect.OPEN:
             return UnknownSubmissionError(text, kind="redirected", status=status, final=True)

@@ -95,7 +95,7 @@ def _measure_text(data: bytes, place: str, model: Model, cited: bool) -> _Conten
     encoded = text.encode()
     if (size := len(encoded)) > MAX_TEXT_BYTES:
         raise FileInputError(
-            f"{place} is {size:,} bytes of text; at most {MAX_TEXT_BYTES:,} are taken: split it"
+            f"{place} is {size:,} bytes of text; at most {MAX_TEXT_BYTES:,} are accepted: split it"
         )
     marks = sentences(encoded) if cited else 0
     expected = (text_tokens(encoded) + mark_tokens(marks)) * model.text_factor

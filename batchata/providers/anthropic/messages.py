@@ -75,7 +75,7 @@ def _ttl(control: Any, place: str) -> str:
         ttl = "5m"
     if not isinstance(control, dict) or control.get("type") != "ephemeral" or ttl not in _TTLS:
         raise InvalidInputError(
-            f"{place} is {control!r}; it has to be {{'type': 'ephemeral'}}, with 'ttl' '5m' or '1h' if any"
+            f"{place} is {control!r}; it must be {{'type': 'ephemeral'}}, with 'ttl' '5m' or '1h' if any"
         )
     return str(ttl)
 
@@ -101,9 +101,14 @@ def check_conversation(
     """Check one conversation; raises InvalidInputError or UnsupportedModelError, naming the place."""
     if isinstance(value, dict):
         raise InvalidInputError(f"{place} is a single message; wrap it: messages=[[{{...}}], [{{...}}]]")
+    if isinstance(value, str):
+        raise InvalidInputError(
+            f"{place} is a text; a conversation is a list of messages: "
+            "messages=[[{'role': 'user', 'content': text}] for text in texts]"
+        )
     if not isinstance(value, list | tuple):
         raise InvalidInputError(
-            f"{place} has to be a conversation, a list of messages, not a {type(value).__name__}"
+            f"{place} must be a conversation, a list of messages, not a {type(value).__name__}"
         )
     contents = Contents(model, enable_citations)
     roles = [_check_message(message, f"{place}[{n}]", contents) for n, message in enumerate(value)]
@@ -126,13 +131,13 @@ def _marks(value: Conversation, place: str) -> Iterator[str]:
 def _check_message(message: Any, place: str, contents: Contents) -> str:
     if not isinstance(message, dict):
         raise InvalidInputError(
-            f"{place} has to be a dict with 'role' and 'content', not a {type(message).__name__}"
+            f"{place} must be a dict with 'role' and 'content', not a {type(message).__name__}"
         )
     if message.keys() != _KEYS:
         raise InvalidInputError(f"{place} {_wrong_keys(message)}")
     role, content = message["role"], message["content"]
     if type(role) is not str or role not in _ROLES:
-        raise InvalidInputError(f"{place}.role is {role!r}; it has to be one of {', '.join(_ROLES)}")
+        raise InvalidInputError(f"{place}.role is {role!r}; it must be one of {', '.join(_ROLES)}")
     if type(content) is str and content and not content.isspace():
         contents.text_estimate += text_tokens(content)
         return role
@@ -143,7 +148,7 @@ def _check_message(message: Any, place: str, contents: Contents) -> str:
         contents.add_blocks(content, role, f"{place}.content")
     else:
         raise InvalidInputError(
-            f"{place}.content has to be text or a list of blocks, not a {type(content).__name__}"
+            f"{place}.content must be text or a list of blocks, not a {type(content).__name__}"
         )
     check_json(content, f"{place}.content")
     return role

@@ -196,15 +196,16 @@ def find_model(name: str, today: date) -> Model:
         return model
     if isinstance(name, str) and name.startswith("claude-") and name.strip() == name != "claude-":
         return _unknown(name, today)
-    raise UnsupportedModelError(
-        f"model {name!r} is not a Claude model; supported are {', '.join(_supported(today))}"
-    )
+    current = _current(today)
+    part = str(name).lower()
+    near = [id_ for id_ in current if part in id_] if part else []
+    near = near or get_close_matches(part, current, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? Supported" if near else "supported"
+    raise UnsupportedModelError(f"model {name!r} is not a Claude model; {hint} are {', '.join(current)}")
 
 
-def _supported(today: date) -> list[str]:
-    current = [model.id for model in _TABLE if not model.is_retired(today)]
-    retired = [model.id for model in _TABLE if model.is_retired(today) and model.exists]
-    return [*current, *(f"{name} (retired)" for name in retired)]
+def _current(today: date) -> list[str]:
+    return [model.id for model in _TABLE if not model.is_retired(today)]
 
 
 def _warn_of_the_end(model: Model, today: date) -> None:
@@ -227,7 +228,7 @@ def _instead(model: Model) -> str:
 
 
 def _unknown(name: str, today: date) -> Model:
-    near = get_close_matches(name, [model.id for model in _TABLE if not model.is_retired(today)], n=1)
+    near = get_close_matches(name, _current(today), n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     _warn(
         f"{name} is not in Batchata's model table: its abilities are guesses.{hint}",

@@ -14,7 +14,7 @@ from batchata.core.pricing import MOST_SEARCHES, MOST_TOKENS
 from batchata.core.values import Usage
 from batchata.providers.anthropic.pieces import NoPieceError, elements, members, value
 
-UNKNOWN_PLACE = "in a shape that is not known"
+UNKNOWN_PLACE = "in an unknown shape"
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_blocks = msgspec.json.Decoder(list[Block]).decode
 

@@ -24,7 +24,7 @@ def check_tools(given: Mapping[str, Any], model: Model) -> None:
     """Raise InvalidInputError for `tools` and a `tool_choice` that every request would fail for."""
     tools = given.get("tools", [])
     if not isinstance(tools, list | tuple) or not all(isinstance(tool, dict) for tool in tools):
-        raise InvalidInputError("tools has to be a list of dicts")
+        raise InvalidInputError("tools must be a list of dicts")
     names = [_name_of(tool, f"tools[{number}]") for number, tool in enumerate(tools)]
     twice = next((name for name in names if name is not None and names.count(name) > 1), None)
     if twice is not None:
@@ -33,7 +33,7 @@ def check_tools(given: Mapping[str, Any], model: Model) -> None:
     if choice is None:
         return
     if not isinstance(choice, dict) or "type" not in choice:
-        raise InvalidInputError("tool_choice has to be a dict with a 'type', such as {'type': 'auto'}")
+        raise InvalidInputError("tool_choice must be a dict with a 'type', such as {'type': 'auto'}")
     _check_choice(choice, names, model)
     _check_thinking_apart(choice, given.get("thinking"))
 
@@ -41,14 +41,14 @@ def check_tools(given: Mapping[str, Any], model: Model) -> None:
 def _name_of(tool: dict[str, Any], place: str) -> str | None:
     if tool.get("type") == "function" and isinstance(tool.get("function"), dict):
         raise InvalidInputError(
-            f"{place} is a tool as OpenAI has it; give {{'name': ..., 'description': ..., 'input_schema': "
+            f"{place} is a tool in OpenAI's form; give {{'name': ..., 'description': ..., 'input_schema': "
             "...}}, with its 'parameters' as 'input_schema'"
         )
     name = tool.get("name")
     is_ours = tool.get("type") in (None, "custom")
     if is_ours and (not isinstance(name, str) or not _NAME.fullmatch(name)):
         raise InvalidInputError(
-            f"{place}.name is {name!r}; it has to be 1 to 128 letters (A to z), digits, '_' or '-'"
+            f"{place}.name is {name!r}; it must be 1 to 128 letters (A to z), digits, '_' or '-'"
         )
     return name if isinstance(name, str) else None
 
@@ -186,7 +186,7 @@ def check_max_tokens(value: object, model: Model) -> None:
     """Raise InvalidInputError for an invalid output limit for this model."""
     if type(value) is not int or not 1 <= value <= model.max_output_tokens:
         raise InvalidInputError(
-            f"max_tokens is {value!r}; it has to be an integer from 1 to {model.max_output_tokens:,}, "
+            f"max_tokens is {value!r}; it must be an integer from 1 to {model.max_output_tokens:,}, "
             f"the most that {model.id} gives"
         )
 
@@ -196,9 +196,9 @@ def _check_texts(given: Mapping[str, Any]) -> None:
         check_system(given["system"], "system")
     stops = given.get("stop_sequences", [])
     if not isinstance(stops, list | tuple) or not all(isinstance(stop, str) and stop for stop in stops):
-        raise InvalidInputError("stop_sequences has to be a list of texts, none of them empty")
+        raise InvalidInputError("stop_sequences must be a list of texts, none of them empty")
     if any(stop.isspace() for stop in stops):
-        raise InvalidInputError("stop_sequences has one of white space alone, which the API refuses")
+        raise InvalidInputError("stop_sequences has an entry of white space alone, which the API refuses")
 
 
 def _check_thinking(given: Mapping[str, Any], model: Model) -> None:
@@ -206,7 +206,7 @@ def _check_thinking(given: Mapping[str, Any], model: Model) -> None:
     if thinking is None:
         return
     if not isinstance(thinking, dict) or "type" not in thinking:
-        raise InvalidInputError("thinking has to be a dict with a 'type', such as {'type': 'adaptive'}")
+        raise InvalidInputError("thinking must be a dict with a 'type', such as {'type': 'adaptive'}")
     if thinking["type"] in ("enabled", "disabled") and model.always_thinks:
         raise InvalidInputError(
             f"thinking {thinking['type']!r} is refused by {model.id}, which always thinks; leave it out and "
@@ -219,20 +219,18 @@ def _check_thinking(given: Mapping[str, Any], model: Model) -> None:
 def _check_budget(budget: object, most: object) -> None:
     if type(budget) is not int or budget < _LEAST_BUDGET:
         raise InvalidInputError(
-            f"thinking.budget_tokens is {budget!r}; it has to be an integer from {_LEAST_BUDGET:,} on, and "
+            f"thinking.budget_tokens is {budget!r}; it must be an integer from {_LEAST_BUDGET:,} on, and "
             "below max_tokens"
         )
     if isinstance(most, int) and budget >= most:
-        raise InvalidInputError(
-            f"max_tokens ({most}) has to be more than thinking's budget_tokens ({budget})"
-        )
+        raise InvalidInputError(f"max_tokens ({most}) must be more than thinking's budget_tokens ({budget})")
 
 
 def _check_rest(given: Mapping[str, Any]) -> None:
     metadata = given.get("metadata", {})
     user = metadata.get("user_id") if isinstance(metadata, dict) else None
     if not isinstance(metadata, dict) or metadata.keys() - {"user_id"} or not isinstance(user, str | None):
-        raise InvalidInputError("metadata has to be {'user_id': '...'}; the API takes nothing else in it")
+        raise InvalidInputError("metadata must be {'user_id': '...'}; the API takes nothing else in it")
     if user is not None and len(user) > _LONGEST_USER_ID:
         raise InvalidInputError(f"metadata.user_id is longer than {_LONGEST_USER_ID} characters; shorten it")
     if given.get("service_tier", "auto") not in _SERVICE_TIERS:
@@ -246,6 +244,6 @@ def _check_output_config(given: Mapping[str, Any]) -> None:
     if config is None:
         return
     if not isinstance(config, dict):
-        raise InvalidInputError("output_config has to be a dict, such as {'effort': 'low'}")
+        raise InvalidInputError("output_config must be a dict, such as {'effort': 'low'}")
     if config.get("format") is not None:
         raise InvalidInputError("output_config.format is made from response_model; give that instead")

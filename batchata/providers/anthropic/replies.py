@@ -42,12 +42,10 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
     its id is all that matters.
     """
     if not isinstance(value, dict):
-        raise UnreadableReplyError("the provider described a batch by something that is no object", kind=_ODD)
+        raise UnreadableReplyError("the provider's description of a batch is not an object", kind=_ODD)
     batch_id = value.get("id")
     if not isinstance(batch_id, str) or not _ID.fullmatch(batch_id):
-        raise UnreadableReplyError(
-            "the provider described a batch without an id that could be one", kind=_ODD
-        )
+        raise UnreadableReplyError("the provider described a batch without a usable id", kind=_ODD)
     status = value.get("processing_status")
     if not isinstance(status, str) and not created:
         raise UnreadableReplyError(

@@ -20,7 +20,7 @@ from batchata.text import kept, short
 _LONGEST_NAME = 200  # characters of what a line calls a thing
 _LONGEST_MESSAGE = 2_000  # … and of what it says about an error; the line itself is kept as received
 _UNKNOWN_SHAPE = (
-    "the answer came in a shape that is not known; it is in the log as received, and a later version of "
+    "the answer has an unknown shape; it is in the log as received, and a later version of "
     "Batchata may read it"
 )
 

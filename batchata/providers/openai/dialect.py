@@ -114,9 +114,7 @@ class OpenAIModel:
     def check_max_tokens(self, value: object) -> None:
         """See the port."""
         if type(value) is not int or value < _LEAST_OUTPUT:
-            raise InvalidInputError(
-                f"max_tokens is {value!r}; it has to be an integer from {_LEAST_OUTPUT} on"
-            )
+            raise InvalidInputError(f"max_tokens is {value!r}; it must be an integer from {_LEAST_OUTPUT} on")
 
     def place(self, params: Mapping[str, Any]) -> str | None:
         """See the port: no parameter says so."""
@@ -171,7 +169,7 @@ class OpenAIDialect:
             return OpenAIModel(name, self._service)
         short = name.removeprefix(_PREFIX) if isinstance(name, str) else ""
         if not _MODELS.fullmatch(short):
-            raise UnsupportedModelError(f"{name!r} is no model of OpenAI's, such as openai/gpt-6.1-terra")
+            raise UnsupportedModelError(f"{name!r} is not an OpenAI model, such as openai/gpt-6.1-terra")
         return OpenAIModel(short)
 
     def price_rules(self, model: str) -> PriceRules:

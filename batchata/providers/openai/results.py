@@ -47,7 +47,7 @@ def outcome_of(line: bytes) -> Outcome:
     body = _object(_object(whole, "response"), "body")
     blocks = _blocks(body) if answered else []
     if answered and not blocks:
-        shown = "the answer came in a shape that is not known; it is in the log as received"
+        shown = "the answer has an unknown shape; it is in the log as received"
         error = RequestError(kind="unknown_shape", message=shown)
     return Outcome(
         custom_id=_name(custom_id),

@@ -168,7 +168,7 @@ def _check(target: Path, out: str) -> None:
             raise InvalidInputError(f"{out} is not a regular file; name one that ends in .html")
         if found.st_size and not _is_ours(target):
             raise InvalidInputError(
-                f"{out} exists and is no report of ours; give another name, or remove it first"
+                f"{out} exists and is not a report of ours; give another name, or remove it first"
             )
     except FileNotFoundError:
         if not target.parent.is_dir():

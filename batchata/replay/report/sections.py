@@ -54,7 +54,7 @@ def totals(history: History) -> dict[str, Any]:
     if run.reserved:
         money.append(f"{usd(run.reserved)} reserved for open jobs")
     if run.withheld:
-        money.append(f"{usd(run.withheld)} withheld for requests whose cost is not known")
+        money.append(f"{usd(run.withheld)} reserved for requests whose cost the provider did not report")
     states = Counter(JOB_STATUS[job.status] for job in run.jobs.values())
     cards = [
         ("Items", f"{run.total:,}", ", ".join(f"{count:,} {word}" for _, word, count in counts)),
