@@ -84,7 +84,7 @@ def pico_of(text: str) -> int | None:
     Raises ValueError as `amount_of` does.
     """
     if not _is_amount(text):
-        raise ValueError(f"{text[:60]!r} is no amount of money")
+        raise ValueError(f"{text[:60]!r} is not an amount of money")
     whole, _, part = text.partition(".")
     if len(part) > PICO_DIGITS:
         part = part.rstrip("0")

@@ -53,7 +53,7 @@ def test_a_moment_is_a_version_a_time_or_so_long_ago(text: str, version: int | N
 )
 def test_what_is_no_moment_is_refused(text: str) -> None:
     """Each with what can be given instead."""
-    with pytest.raises(InvalidInputError, match="version|event number"):
+    with pytest.raises(InvalidInputError, match=r"version|event number"):
         parse_at(text, NOW)
 
 
