@@ -178,9 +178,10 @@ class Definition:
             )
         if unknown := self.price.unknown_kinds(caching=self.inputs.caches or self.template.caches):
             raise CostLimitError(
-                f"max_cost is set and requests use prompt caching, but for {self.model.id} no price is known "
-                f"of {', '.join(kind.removesuffix('_tokens') for kind in unknown)} ({self.price.source}); "
-                "give all prices with prices={…}, or leave max_cost or cache_control out"
+                f"max_cost is set and requests use prompt caching, but for {self.model.id} no price is "
+                f"known for {', '.join(kind.removesuffix('_tokens') for kind in unknown)} "
+                f"({self.price.source}); give all prices with prices={{…}}, or leave max_cost or "
+                "cache_control out"
             )
         if (tool := self.template.unbounded) is not None:
             raise CostLimitError(
