@@ -1,4 +1,4 @@
-"""Return the input's file."""
+"""Hold one input file: where its bytes are, and what is known of it."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class Calls:
             suspects = f"the key, ANTHROPIC_CUSTOM_HEADERS and {self.access.address_name}"
             return f"no request can carry it: check {suspects}"
         if isinstance(cause, anthropic.CredentialsError | WorkloadIdentityError):
-            return "look at the SDK's profile or identity token"
+            return "check the SDK's profile or identity token"
         if refuses_tls(cause):
             return (
                 f"{self.url} cannot be trusted or speaks no TLS: is {self.access.address_name} right, and "

@@ -126,7 +126,7 @@ class OpenAIClient:
         answer = self._rest.tell("responses/input_tokens", "counting tokens", counted)
         tokens = answer.get("input_tokens")
         if type(tokens) is not int or not 0 <= tokens < _MOST_TOKENS:
-            raise ProviderUnavailableError("counting tokens: the answer holds no count", kind="no_count")
+            raise ProviderUnavailableError("counting tokens: the answer has no count", kind="no_count")
         return tokens
 
     def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
@@ -269,11 +269,11 @@ class OpenAIClient:
                 return
             after = str(readable[-1]["id"]) if readable else None
             if after in seen:
-                raise UnreadableReplyError("listing batches: its pages go round in circles", kind="odd_reply")
+                raise UnreadableReplyError("listing batches: its pages repeat", kind="odd_reply")
             seen.add(after)
         if most_pages is None:
             raise ProviderUnavailableError(
-                f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than what is looked for",
+                f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than the one looked for",
                 kind="too_many_batches",
             )
 

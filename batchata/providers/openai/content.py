@@ -76,7 +76,7 @@ class Contents:
     def conversation(self, value: Any, place: str) -> Measured:
         """Check one conversation. A byte-level tokenizer makes no more tokens than there are bytes."""
         if not isinstance(value, list | tuple) or not value:
-            raise InvalidInputError(f"{place} has to be a conversation, a list of messages")
+            raise InvalidInputError(f"{place} must be a conversation, a list of messages")
         for number, turn in enumerate(value):
             self._turn(turn, f"{place}[{number}]")
         encoded = encode_canonical(value)
@@ -91,7 +91,7 @@ class Contents:
 
     def _turn(self, turn: Any, place: str) -> None:
         if not isinstance(turn, dict) or turn.keys() != {"role", "content"}:
-            raise InvalidInputError(f"{place} has to be {{'role': 'user', 'content': '...'}}")
+            raise InvalidInputError(f"{place} must be {{'role': 'user', 'content': '...'}}")
         if turn["role"] not in _ROLES:
             raise InvalidInputError(f"{place}.role is {turn['role']!r}; it is one of {', '.join(_ROLES)}")
         content = turn["content"]
@@ -199,12 +199,12 @@ def _chat_part(part: Part, role: str) -> dict[str, Any]:  # noqa: ARG001 - the o
 
 def _part(block: Any, place: str) -> Part:
     if not isinstance(block, dict) or not isinstance(block.get("type"), str):
-        raise InvalidInputError(f"{place} is not a content block: it has to be a dict with a 'type'")
+        raise InvalidInputError(f"{place} is not a content block: it must be a dict with a 'type'")
     match block:
         case {"type": str(kind), "text": str(text)} if kind in _TEXTS and text.strip():
             return Part("text", text)
         case {"type": str(kind)} if kind in _TEXTS:
-            raise InvalidInputError(f"{place} has to be text, and not empty")
+            raise InvalidInputError(f"{place} must be text, and not empty")
         case {"type": "image", "source": dict(source)}:
             return _of_source("image", source, None, place)
         case {"type": "document", "source": dict(source)}:
@@ -248,7 +248,7 @@ def _of_file(file: dict[str, Any], place: str) -> Part:
 
 def _checked(part: Part, place: str) -> Part:
     if not part.value.startswith(("https://", "http://", "data:")):
-        raise InvalidInputError(f"{place} has to be at https://… or in a data: URL")
+        raise InvalidInputError(f"{place} must be at https://… or in a data: URL")
     return part
 
 
@@ -262,7 +262,7 @@ def _data_in(part: Part, place: str) -> bytes | None:
         return None
     head, comma, text = part.value.partition(",")
     if not comma or not head.endswith(";base64"):
-        raise InvalidInputError(f"{place} has to be a data URL in base64: data:application/pdf;base64,…")
+        raise InvalidInputError(f"{place} must be a data URL in base64: data:application/pdf;base64,…")
     try:
         data = b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:

@@ -42,12 +42,12 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
     is all that matters.
     """
     if not isinstance(value, dict):
-        raise UnreadableReplyError("the provider described a batch by something that is no object", kind=_ODD)
+        raise UnreadableReplyError(
+            "the provider's description of a batch is not an object", kind=_ODD
+        )
     batch_id, status = value.get("id"), value.get("status")
     if not is_id(batch_id):
-        raise UnreadableReplyError(
-            "the provider described a batch without an id that could be one", kind=_ODD
-        )
+        raise UnreadableReplyError("the provider described a batch without a usable id", kind=_ODD)
     if not isinstance(status, str) and not created:
         raise UnreadableReplyError(
             f"the provider described the batch {batch_id} without its status", kind=_ODD

@@ -42,7 +42,9 @@ def check_headers(headers: dict[str, str], source: str) -> None:
     """Raise ConfigurationError for a value with a control character, naming the header."""
     for name, value in headers.items():
         if bad := _first(value, _is_control):
-            raise ConfigurationError(f"the header {name} of {source} holds {bad}, which no header can carry")
+            raise ConfigurationError(
+                f"the header {name} of {source} holds {bad}, which an HTTP header cannot carry"
+            )
 
 
 def checked(key: Key) -> Key:

@@ -165,9 +165,11 @@ class Rest:
                 event_hooks={"request": [self._sockets.watch], "response": [self.dates.note, bounded]},
             )
         except (httpx2.InvalidURL, ValueError, ImportError) as exc:  # may quote the proxy's password
-            what = "needs pip install socksio" if isinstance(exc, ImportError) else "is no URL of a proxy"
+            what = (
+                "needs pip install socksio" if isinstance(exc, ImportError) else "is not the URL of a proxy"
+            )
             raise ConfigurationError(
-                f"what HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY says {what}"
+                f"the value of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY {what}"
             ) from exc
         except (OSError, ssl.SSLError) as exc:
             raise ConfigurationError(
@@ -217,9 +219,9 @@ class Rest:
 
     def _advice(self, cause: Exception) -> str:
         if isinstance(cause, httpx2.ProxyError):
-            return "look at the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names"
+            return "check the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names"
         if isinstance(cause, httpx2.LocalProtocolError | UnicodeError):
-            return f"no request can carry it: look at the key and {self.access.address_name}"
+            return f"no request can carry it: check the key and {self.access.address_name}"
         if refuses_tls(cause):
             return (
                 f"{self.url} cannot be trusted or speaks no TLS: is {self.access.address_name} right, and "
@@ -280,7 +282,7 @@ class Rest:
         place = self.access.said(redacted(response.headers.get("location", ""))) or "nowhere"
         text = (
             f"{doing}: HTTP {status}: redirected to {place}, which is not followed. If the API has moved "
-            f"there, {self.access.address_name}, which is {self.url}, has to name its new base"
+            f"there, {self.access.address_name}, which is {self.url}, must name its new base"
         )
         if creating and effect_of(status, {}) is Effect.OPEN:
             return UnknownSubmissionError(text, kind="redirected", status=status, final=True)

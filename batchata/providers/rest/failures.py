@@ -92,13 +92,13 @@ _BY_STATUS: Final = {
     511: Effect.REFUSED,  # a network that wants a login first
 }
 STATUS_WORDS: Final = {
-    405: "nothing there takes this kind of call",
-    407: "the proxy wants a user and a password: https://user:password@host in HTTPS_PROXY",
-    426: "https is wanted there",
-    431: "the headers are too large: look at those that you add",
+    405: "nothing there accepts this kind of call",
+    407: "the proxy asks for a user and a password: https://user:password@host in HTTPS_PROXY",
+    426: "it requires https",
+    431: "the headers are too large: check those that you add",
     451: "it is withheld there for legal reasons",
-    501: "nothing there takes this kind of call",
-    511: "the network wants a login before anything goes out",
+    501: "nothing there accepts this kind of call",
+    511: "the network asks for a login first",
 }
 
 

@@ -17,7 +17,7 @@ _MOST_LINE_BYTES = 256_000_000  # of one result line: as much as a whole batch m
 
 def unreadable(line: bytes) -> Outcome:
     """Return the outcome of a complete line that is not a result: it belongs to no request."""
-    error = RequestError(kind="unreadable", message="a line of the results is no result")
+    error = RequestError(kind="unreadable", message="a line of the results is not a result")
     return Outcome("", "unreadable", None, error, None, [], line)
 
 

@@ -81,7 +81,7 @@ def read_object(response: httpx2.Response, what: str, hint: str) -> dict[str, An
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UnreadableReplyError(f"{what} is not JSON: {hint}", kind="not_the_api") from exc
     if not isinstance(value, dict):
-        raise UnreadableReplyError(f"{what} is no JSON object: {hint}", kind="not_the_api")
+        raise UnreadableReplyError(f"{what} is not a JSON object: {hint}", kind="not_the_api")
     return value
 
 
