@@ -352,3 +352,19 @@ def test_every_error_and_warning_is_public_and_explained() -> None:
     assert all(cls.__doc__ for cls in classes.values())
     warned = [name for name, cls in classes.items() if issubclass(cls, Warning)]
     assert all(name in (errors.__doc__ or "") for name in warned)
+
+
+def test_the_map_names_every_room_and_nothing_that_is_not_there() -> None:
+    """CONTRIBUTING.md: each package is in its tree, and each path and file that it names exists."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = text.split("```")[1]
+    rooms = {line.split()[0] for line in tree.splitlines() if line.startswith(("batchata/", "tests/"))}
+    packages = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "batchata").rglob("__init__.py")}
+    assert packages - rooms - {"batchata/examples/", "batchata/migrations/"} == set()
+    room = ROOT
+    for line in tree.splitlines():
+        room = ROOT / line.split()[0] if line[:1].strip() else room
+        missing = [name for name in re.findall(r"[a-z_]+\.py\b", line) if not (room / name).is_file()]
+        assert (room.is_dir(), missing) == (True, []), line
+    for path in re.findall(r"`((?:batchata|tests|examples|migrations)/[\w./]*)`", text):
+        assert (ROOT / path).exists(), path

@@ -42,9 +42,7 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
     is all that matters.
     """
     if not isinstance(value, dict):
-        raise UnreadableReplyError(
-            "the provider's description of a batch is not an object", kind=_ODD
-        )
+        raise UnreadableReplyError("the provider's description of a batch is not an object", kind=_ODD)
     batch_id, status = value.get("id"), value.get("status")
     if not is_id(batch_id):
         raise UnreadableReplyError("the provider described a batch without a usable id", kind=_ODD)
