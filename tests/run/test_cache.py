@@ -212,7 +212,7 @@ def test_replay_tells_what_was_decided_and_saved(runs: Runs) -> None:
     cached(runs).run()
     command = CliRunner()
     shown = command.invoke(app, ["show", str(runs.log)]).stdout
-    assert "the requests begin with the same" in " ".join(shown.split())
+    assert "the requests share their first" in " ".join(shown.split())
     assert "caching saved $" in shown
     assert command.invoke(app, ["verify", str(runs.log)]).exit_code == 0
     events = command.invoke(app, ["events", str(runs.log), "--json", "--type", "run_started"]).stdout
