@@ -21,7 +21,7 @@ class Service(NamedTuple):
     title: str
     key: str  # the variable of the API key
     address: str  # the variable of the base URL
-    base_url: str | None  # None: it has to be given
+    base_url: str | None  # None: it must be given
     limits: Limits
     needs_key: bool = True
     chat_only: bool = False  # else the Responses API, too
