@@ -259,3 +259,12 @@ def test_more_items_take_a_completed_run_up_again() -> None:
     run = given(items_added(0, 1), *submitted(0, (0, 0)), polled(0, "ended"), outcome(0, 0), job_completed(0))
     when(run, e.RunCompleted(completed_items=1, failed_items=0, total_cost="0"), items_added(1, 2))
     assert (run.status, run.total, run.pending, run.next_fresh) == ("running", 3, 2, 1)
+
+
+def test_what_another_start_was_sending_is_unknown() -> None:
+    """Nobody waits for the answer any more: it is looked for, and not sent again before it is settled."""
+    run = given(items_added(0, 1), submission_started(0, (0, 0)))
+    assert run.jobs[0].status is JobStatus.STARTED
+    when(run, e.RunResumed(process=PROCESS, library_version="1", changed={}), at=START + SECOND)
+    assert (run.jobs[0].status, run.jobs[0].alone_since) == (JobStatus.UNKNOWN, START + SECOND)
+    assert statuses(run) == [SENT]

@@ -13,11 +13,15 @@ from core_given import (
     job_completed,
     measures,
     outcome,
+    settled,
+    submission_started,
+    submission_unknown,
     submitted,
     when,
 )
 from hypothesis import given as drawn
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from batchata.core.accounts import batch_saving, cost_by_kind, ledger_lines, overruns, owed, room
 from batchata.core.events import CostLimitReached, JobAbandoned, RunResumed
@@ -85,6 +89,14 @@ def test_what_may_have_been_billed_unseen_is_no_room() -> None:
     assert (owed(run), room(run)) == (D("0.75"), D("0.25"))
     assert isinstance(plan_job(run, START, measures(worst_cost="0.25")), Plan)
     assert plan_job(run, START, measures(worst_cost="0.26")) == OverBudget(D("0.26"))
+
+
+def test_every_further_batch_of_a_lost_job_may_be_billed() -> None:
+    """Three proven batches: one is the job's, and the worst case of the two others is withheld."""
+    run = given(items_added(0, 9), submission_started(0, (0, 0), reserved="0.25"), max_cost="1")
+    when(run, submission_unknown(0), replace(settled(0, "adopted"), surplus=["msgbatch_1", "msgbatch_2"]))
+    assert (run.spent, run.reserved, run.withheld) == (0, D("0.25"), D("0.5"))
+    assert room(run) == D("0.25")
 
 
 def test_a_job_that_was_dearer_than_its_worst_case_is_told() -> None:

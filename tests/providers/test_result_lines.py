@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,16 @@ def test_half_a_character_in_an_answer_costs_only_that_character(half: bytes) ->
     outcome = decode_line(raw)
     assert joined_text(outcome.blocks) == joined_text(answer_blocks(raw)) == "good\ufffd"
     assert (outcome.error, outcome.line) == (None, raw)
+
+
+def test_numbers_of_a_call_keep_their_digits() -> None:
+    """While a run is going on as when its log is read: more digits than a float has."""
+    digits = "1234567890123.45678901234567890"
+    call = {"type": "tool_use", "id": "t", "name": "book", "input": {"amount": 0}}
+    raw = line(type="succeeded", message={**MESSAGE, "content": [call]})
+    raw = raw.replace(b'"amount": 0', f'"amount": {digits}'.encode())
+    for blocks in (decode_line(raw).blocks, answer_blocks(raw)):
+        assert [block.input for block in blocks] == [{"amount": Decimal(digits)}]
 
 
 def test_line_separators_inside_strings_are_text() -> None:
