@@ -1,0 +1,65 @@
+"""Runs at a provider that takes a file first: what is sent again, and what fails, when a batch is given up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crash_support import OPENAI
+from resume_support import fresh
+from run_support import Runs
+
+from batchata.errors import RequestRefusedError
+from batchata.sandbox import Faults
+
+
+def manager(runs: Runs, **given: Any) -> Any:
+    """A manager whose run goes to the provider with uploads."""
+    return runs.manager(model=OPENAI, **given)
+
+
+def test_a_file_is_in_the_log_before_its_batch_is_created(runs: Runs) -> None:
+    """Intent, file, batch: for each job in this order, and one create call a job."""
+    assert manager(runs).run()["completed_items"] == 7
+    steps: dict[int, list[str]] = {}
+    for recorded in runs.events():
+        if recorded.event.TYPE in ("submission_started", "input_uploaded", "batch_submitted"):
+            steps.setdefault(recorded.event.job, []).append(recorded.event.TYPE)
+    assert list(steps.values()) == [["submission_started", "input_uploaded", "batch_submitted"]] * 3
+    posts = [path for method, path, _ in runs.sandbox.exchanges if method == "POST"]
+    assert (posts.count("/v1/files"), posts.count("/v1/batches")) == (3, 3)
+
+
+def test_a_full_queue_costs_no_attempt_and_fails_no_item(runs: Runs) -> None:
+    """What was put off is sent again later, even where items may be tried only once."""
+    runs.sandbox.faults = Faults(queue_full=3)
+    made = manager(runs, max_attempts=1)
+    assert made.run()["completed_items"] == 7
+    failed = [r.event for r in runs.events() if r.event.TYPE == "batch_failed"]
+    assert [(event.error.kind, event.passing) for event in failed] == [("queue_full", True)] * 3
+    assert {item.attempts for item in made.items()} == {1}
+    assert set(runs.sandbox.billed().values()) == {1}
+
+
+def test_a_line_that_the_provider_refuses_fails_its_own_item_alone(runs: Runs) -> None:
+    """By its place in the file; the others of its job are sent without it, and nothing is paid for it."""
+    runs.sandbox.faults = Faults(refused=lambda custom_id, _: custom_id.endswith("-4"))
+    made = manager(runs)
+    summary = made.run()
+    assert (summary["completed_items"], summary["failed_items"]) == (6, 1)
+    (item,) = (item for item in made.items() if item.status == "failed")
+    assert item.error is not None
+    assert (item.index, item.cost, item.error.kind) == (4, 0, "invalid_request")
+    assert sum(runs.sandbox.billed().values()) == 6
+
+
+def test_a_batch_that_fails_for_good_ends_sending(tmp_path: Path) -> None:
+    """No line is named, so the same would happen to every job: it is said, and all items stay pending."""
+    with fresh(tmp_path / "small", max_requests=2) as runs:
+        made = manager(runs)
+        with pytest.raises(RequestRefusedError, match="the maximum is 2"):
+            made.run()
+        assert {item.status for item in list(made.items())[:6]} == {"pending"}
+        assert sum(runs.sandbox.billed().values()) <= 1  # the last job holds a single item
+        assert "submitting_stopped" in runs.types()
