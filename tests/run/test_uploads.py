@@ -1,4 +1,4 @@
-"""Runs at a provider that takes a file first: what is sent again, and what fails, when a batch is given up."""
+"""Runs at a provider that takes a file first: what is sent again, and what fails, after a batch failed."""
 
 from __future__ import annotations
 
