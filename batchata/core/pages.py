@@ -115,6 +115,13 @@ def length_of(entry: Entry) -> int:
     return entry.length if type(entry) is Page else 1
 
 
+def types_of(entry: Entry) -> dict[str, int]:
+    """Count the events of an entry by their types."""
+    if not isinstance(entry, Page):
+        return {entry.TYPE: 1}
+    return {OutcomeRecorded.TYPE: len(entry.index), CostCharged.TYPE: len(entry.index)}
+
+
 def expanded(entries: Iterable[Entry]) -> Iterator[Event]:
     """Yield every event of these entries."""
     for entry in entries:

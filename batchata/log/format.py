@@ -25,6 +25,7 @@ import zstandard
 
 from batchata.core.codec import encode, hot_columns
 from batchata.core.pages import Entry, length_of
+from batchata.core.pages import pack as pages_of
 from batchata.errors import LogError
 
 START = bytes(32)
@@ -76,7 +77,7 @@ def follow(
     """
     stream, version = last.commit.stream, last.commit.last_version
     rows: list[EventTuple] = []
-    for entry in entries:
+    for entry in pages_of(entries):
         rows.append((stream, version + 1, entry.TYPE, entry.SCHEMA, at, *hot_columns(entry), encode(entry)))
         version += length_of(entry)
     segments = pack(bodies, last.commit.next_body)

@@ -50,9 +50,9 @@ class Claim(Protocol):
     def append(self, at: int, entries: Sequence[Entry], bodies: Sequence[bytes | Segment] = ()) -> None:
         """Write events and bodies in one transaction, durable when this returns; all or nothing.
 
-        Events may come as pages. Bodies get the numbers `next_body`, `next_body + 1`, …, by which events
-        refer to them. A body is bytes without a newline; a segment made by `format.pack` stands for all
-        bodies in it, and gets its number here.
+        Events may come as pages, and like events become some. Bodies get the numbers `next_body`,
+        `next_body + 1`, …, by which events refer to them. A body is bytes without a newline; a segment made
+        by `format.pack` stands for all bodies in it, and gets its number here.
 
         Raises LogConflictError when somebody else appended or took the claim over, LogWriteError when the
         log cannot be written; in both cases nothing of it is in the log.

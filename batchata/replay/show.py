@@ -211,7 +211,7 @@ def watch_log(path: str, run_id: str | None, *, every_job: bool) -> None:
         stream = the_run(log, path, run_id)
         history, shown = History(), -1
         while True:
-            for version, at, event in log.events(stream, after=history.run.version):
+            for version, at, event in log.entries(stream, after=history.run.version):
                 history.advance(stream, version, at, event)
             if console.is_terminal:
                 console.clear()

@@ -216,7 +216,7 @@ def which_run(definition: Definition, log: Log, streams: Sequence[str]) -> str:
 
 
 def _how_different(recorded: Recorded, definition: Definition) -> str:
-    run = fold(recorded.log.events(recorded.started.run_id))
+    run = fold(recorded.log.entries(recorded.started.run_id))
     waits = f"; {waiting(run)}" if run.open else ""
     return f"  - {recorded.started.run_id}: {next(_differences(recorded, definition), '')}{waits}"
 

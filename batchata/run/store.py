@@ -163,10 +163,10 @@ class RunStore:
         self._run_id = stream
         with self._lock:
             run = self.run
-            for recorded in log.events(stream, after=run.version):
-                if recorded.version != run.version + 1:
+            for written in log.entries(stream, after=run.version):
+                if written.version != run.version + 1:
                     raise LogError(_torn(stream, f"event {run.version + 1} is missing"))
-                evolve(run, *recorded)
+                evolve(run, *written)
 
     def _is_still_there(self, log: Log, started: RunStarted) -> bool:
         """Whether the log is the one read before: run ids may be the user's, tags are unique."""

@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
+from batchata.core.pages import types_of
 from batchata.core.ranges import extend
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Ranges
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
-from batchata.views.history import At, History, read_history, read_on
+from batchata.views.history import At, History, read_history, read_on, up_to
 from batchata.views.run_summary import overview
 
 # Of these the versions and times at the top speak already, or the jobs and items below.
@@ -68,10 +69,11 @@ def read_changes(log: Log, stream: str, first: At, second: At | None) -> Changes
         if found := _different(jobs_before.get(number, {}), job):
             changes.jobs[number] = found
     changes.items = _item_changes(history, statuses, outcomes)
-    for version, _, event in log.events(stream, after=changes.from_version):
+    upto = At("its end", version=changes.to_version)
+    for version, _, entry in up_to(log.entries(stream, after=changes.from_version), upto):
         if version > changes.to_version:
             break
-        changes.events[event.TYPE] += 1
+        changes.events.update(types_of(entry))
     return changes
 
 

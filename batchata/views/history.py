@@ -6,16 +6,19 @@ import os
 import re
 import socket
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 
 from batchata.core import events as e
 from batchata.core.evolve import MISFITS, evolve, fold
+from batchata.core.pages import Entry, Page
 from batchata.core.ranges import count
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Process, RequestError
 from batchata.errors import InvalidInputError, LogError
-from batchata.log.port import Log
+from batchata.log.port import Log, Written
 from batchata.text import moment
 
 _BACK = re.compile(r"-(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)(?:m|min))?(?:(\d+)s)?")
@@ -100,8 +103,8 @@ class History:
     errors: dict[int, str] = field(default_factory=dict)  # item -> why its last answer is no good
     refusals: dict[int, RequestError] = field(default_factory=dict)  # job -> why it became no batch
 
-    def advance(self, stream: str, version: int, at: int, event: e.Event) -> None:
-        """Take one more event.
+    def advance(self, stream: str, version: int, at: int, event: Entry) -> None:
+        """Take one more event, or a page of them.
 
         Raises LogError when it does not fit those before it.
         """
@@ -117,12 +120,13 @@ class History:
             ) from exc
         self._take(event)
 
-    def _take(self, event: e.Event) -> None:
+    def _take(self, event: Entry) -> None:
         """Note what the state will not keep."""
         match event:
             case e.OutcomeRecorded(error=None):
-                for index in self.run.family(event.index):
-                    self.errors.pop(index, None)
+                self._forgive(event.index)
+            case Page():
+                self._forgive(*event.index)
             case e.ItemMended():
                 self.errors.pop(event.index, None)
             case e.OutcomeRecorded(error=RequestError() as error) | e.ItemRefused(error=error):
@@ -139,6 +143,12 @@ class History:
                 self.process = event.process
             case _:
                 pass
+
+    def _forgive(self, *answered: int) -> None:
+        """Drop the errors of items that have an answer now, and of those that share their requests."""
+        if self.errors:
+            for index in chain.from_iterable(map(self.run.family, answered)):
+                self.errors.pop(index, None)
 
     def failures(self) -> dict[str, list[int]]:
         """Return the failed items, by why their last answer is unusable."""
@@ -166,14 +176,24 @@ def fold_events(log: Log, stream: str) -> Run:
     Raises LogError when they contradict each other.
     """
     try:
-        return fold(log.events(stream))
+        return fold(log.entries(stream))
     except MISFITS as exc:
         raise LogError(f"the events of {stream!r} do not fit each other; `verify` says where") from exc
 
 
+def up_to(entries: Iterable[Written], at: At | None) -> Iterator[Written]:
+    """Yield the entries, and a page that the moment cuts event by event."""
+    for written in entries:
+        version, when, entry = written
+        if at is None or not isinstance(entry, Page) or at.includes(version + entry.length - 1, when):
+            yield written
+        else:
+            yield from (Written(place, when, event) for place, event in enumerate(entry.expand(), version))
+
+
 def read_on(history: History, log: Log, stream: str, at: At | None) -> None:
     """Take what follows in the stream, up to a moment if one is given; raises as `read_history` does."""
-    for version, when, event in log.events(stream, after=history.run.version):
+    for version, when, event in up_to(log.entries(stream, after=history.run.version), at):
         if at is not None and not at.includes(version, when):
             if version == 1:
                 raise InvalidInputError(

@@ -53,21 +53,26 @@ KINDS = (
 )
 _PICO = "max(iif(c.key = 'amount', v.value, NULL))"
 _USD = f"printf('%d.%012d', {_PICO} / 1000000000000, {_PICO} % 1000000000000)"
-# The arrays of a page are its columns; what stands at one place in them belongs to one answer.
+# The arrays of a page are its columns; what stands at one place in them belongs to one answer. MATERIALIZED:
+# else SQLite would carry the whole page along with each number in it.
 ANSWERS = f"""
     CREATE VIEW v_answers AS
+    WITH pages AS MATERIALIZED (
+        SELECT stream, version, at, job, data, json_extract(data, '$.first_body') AS first_body,
+            json_extract(data, '$.stop_reason') AS stop_reason,
+            json_extract(data, '$.unit_prices') AS unit_prices,
+            json_extract(data, '$.price_source') AS price_source
+        FROM events WHERE type = 'page_of_answers'
+    )
     SELECT
-        e.stream AS run_id, e.version + 2 * v.key AS version, e.at AS at, e.job AS job,
-        max(iif(c.key = 'index', v.value, NULL)) AS item,
-        json_extract(e.data, '$.first_body') + v.key AS body,
-        json_extract(e.data, '$.stop_reason') AS stop_reason,
-        rtrim(rtrim({_USD}, '0'), '.') AS amount,
+        p.stream AS run_id, p.version + 2 * v.key AS version, p.at AS at, p.job AS job,
+        max(iif(c.key = 'index', v.value, NULL)) AS item, p.first_body + v.key AS body,
+        p.stop_reason AS stop_reason, rtrim(rtrim({_USD}, '0'), '.') AS amount,
         {", ".join(f"coalesce(max(iif(c.key = '{kind}', v.value, NULL)), 0) AS {kind}" for kind in KINDS)},
-        json_extract(e.data, '$.unit_prices') AS unit_prices,
-        json_extract(e.data, '$.price_source') AS price_source
-    FROM events e, json_each(e.data) c, json_each(c.value) v
-    WHERE e.type = 'page_of_answers' AND c.type = 'array'
-    GROUP BY e.stream, e.version, v.key
+        p.unit_prices AS unit_prices, p.price_source AS price_source
+    FROM pages p, json_each(p.data) c, json_each(c.value) v
+    WHERE c.type = 'array'
+    GROUP BY p.stream, p.version, v.key
 """
 
 
@@ -103,7 +108,8 @@ COSTS = (
     SELECT run_id, version + 1, {_time("at")}, job, item, amount, input_tokens, output_tokens,
         cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens, web_search_requests,
         unit_prices, price_source
-    FROM v_answers""",
+    FROM v_answers
+    ORDER BY run_id, version""",
     ),
 )
 ITEMS = (
