@@ -44,7 +44,7 @@ def test_the_pragmas_that_keep_what_is_paid_for(path: Path) -> None:
     assert writer
     with writer.transaction() as connection:
         values = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in (
                 "journal_mode",
                 "synchronous",
@@ -56,9 +56,9 @@ def test_the_pragmas_that_keep_what_is_paid_for(path: Path) -> None:
         ]
     assert values == ["wal", 2, 16384, 1, 1, 1500]
     with writer.transaction() as connection:
-        connection.exec_driver_sql("PRAGMA writable_schema = ON")
+        connection.execute("PRAGMA writable_schema = ON")
         with pytest.raises(Exception, match="may not be modified"):
-            connection.exec_driver_sql("DELETE FROM sqlite_schema")
+            connection.execute("DELETE FROM sqlite_schema")
 
 
 def test_two_names_of_one_file_are_one_log(path: Path) -> None:

@@ -8,66 +8,50 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from sqlalchemy.dialects.sqlite import dialect, insert
 
 from batchata.clock import now
 from batchata.core.pages import Entry
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
-from batchata.log.format import Commit, Committed, Segment, beginning, follow
+from batchata.log.format import Commit, Committed, EventTuple, Segment, beginning, follow
 from batchata.log.sqlite import files
 from batchata.log.sqlite.reader import Reader
-from batchata.log.sqlite.schema import driver
-from batchata.log.sqlite.tables import ClaimRow, CommitRow, EventRow, SegmentRow
 from batchata.log.sqlite.writer import Writer
 from batchata.text import moment
 
-
-def _insert(model: Any) -> str:
-    # OR ROLLBACK: with the default, ABORT, SQLite copies each page aside for each row; see the migrations.
-    statement = sa.insert(model).prefix_with("OR ROLLBACK")
-    return str(statement.compile(dialect=dialect(paramstyle="qmark")))
-
-
+# Columns as in the tables. OR ROLLBACK: with the default, ABORT, SQLite copies each page aside for each row;
+# see the migrations.
+_INSERT_SEGMENT = "INSERT OR ROLLBACK INTO segments VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_EVENT = "INSERT OR ROLLBACK INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_COMMIT = "INSERT OR ROLLBACK INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _TOGETHER = 50  # rows in one INSERT
 _MANY = 500  # rows from which changing the connection's configuration pays
-_INSERT_SEGMENT, _INSERT_EVENT, _INSERT_COMMIT = map(_insert, (SegmentRow, EventRow, CommitRow))
 _INSERT_EVENTS = _INSERT_EVENT + ", (?, ?, ?, ?, ?, ?, ?, ?)" * (_TOGETHER - 1)
 
 
-def insert_segments(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows of segments; columns as in the table."""
-    if rows:
-        connection.exec_driver_sql(_INSERT_SEGMENT, list(rows))
-
-
-def insert_commit(connection: sa.Connection, row: tuple[Any, ...]) -> None:
-    """Insert one row of commits; columns as in the table."""
-    connection.exec_driver_sql(_INSERT_COMMIT, row)
-
-
-def insert_events(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows of events; columns as in the table."""
+def _insert_events(connection: sqlite3.Connection, rows: list[EventTuple]) -> None:
     if len(rows) < _MANY:
-        if rows:
-            connection.exec_driver_sql(_INSERT_EVENT, list(rows))
+        connection.executemany(_INSERT_EVENT, rows)
         return
     # The trigger that refuses REPLACE is for other programs: this INSERT cannot replace, and entering a
     # trigger for every row costs as much as the insert.
-    driver(connection).setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)  # noqa: FBT003 - sqlite3's
+    connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)  # noqa: FBT003 - sqlite3's
     try:
         whole = len(rows) - len(rows) % _TOGETHER
         groups = (rows[first : first + _TOGETHER] for first in range(0, whole, _TOGETHER))
-        connection.exec_driver_sql(_INSERT_EVENTS, [tuple(chain.from_iterable(group)) for group in groups])
-        if whole < len(rows):
-            connection.exec_driver_sql(_INSERT_EVENT, list(rows[whole:]))
+        connection.executemany(_INSERT_EVENTS, (tuple(chain.from_iterable(group)) for group in groups))
+        connection.executemany(_INSERT_EVENT, rows[whole:])
     finally:
-        driver(connection).setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)  # noqa: FBT003 - sqlite3's
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)  # noqa: FBT003 - sqlite3's
 
 
 _SELECT_EPOCH = "SELECT epoch FROM claims WHERE stream = ?"
+_CLAIM = """
+    INSERT INTO claims (stream, epoch, pid, host, since) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (stream) DO UPDATE SET epoch = excluded.epoch, pid = excluded.pid, host = excluded.host,
+        since = excluded.since
+"""
 _LAST_COMMIT = """
     SELECT stream, number, first_version, last_version, next_body, epoch, at, hash
     FROM commits WHERE stream = ? ORDER BY number DESC LIMIT 1
@@ -122,9 +106,9 @@ class SqliteClaim:
         new = follow(self._last, self._epoch, at, entries, bodies)
         with self._writer.transaction() as connection:
             self._must_be_newest(connection)
-            insert_segments(connection, [(self.stream, *segment) for segment in new.segments])
-            insert_events(connection, new.rows)
-            insert_commit(connection, (*new.committed.commit, new.committed.hash))
+            connection.executemany(_INSERT_SEGMENT, [(self.stream, *segment) for segment in new.segments])
+            _insert_events(connection, new.rows)
+            connection.execute(_INSERT_COMMIT, (*new.committed.commit, new.committed.hash))
         self._last = new.committed
 
     def secure(self) -> bool:
@@ -146,9 +130,9 @@ class SqliteClaim:
                 "Put the file back and start again"
             )
 
-    def _must_be_newest(self, connection: sa.Connection) -> None:
+    def _must_be_newest(self, connection: sqlite3.Connection) -> None:
         # The OS lock does not reach a suspended machine or another host; the epoch does.
-        if connection.exec_driver_sql(_SELECT_EPOCH, (self.stream,)).scalar() != self._epoch:
+        if _epoch(connection, self.stream) != self._epoch:
             raise LogConflictError(
                 f"another process took over {self.stream!r} in {self._writer.path}; "
                 "this append was not written"
@@ -162,16 +146,19 @@ def _lock(path: str, stream: str) -> Any:
     return FileLock(f"{path}.{name}.lock", mode=0o600, thread_local=False, fallback_to_soft=False)
 
 
-def _next_epoch(connection: sa.Connection, stream: str, owner: Process) -> int:
-    epoch = (connection.exec_driver_sql(_SELECT_EPOCH, (stream,)).scalar() or 0) + 1
-    row = {"epoch": epoch, "pid": owner.pid, "host": owner.host, "since": now()}
-    statement = insert(ClaimRow).values(stream=stream, **row)
-    connection.execute(statement.on_conflict_do_update(index_elements=["stream"], set_=row))
+def _epoch(connection: sqlite3.Connection, stream: str) -> int:
+    found = connection.execute(_SELECT_EPOCH, (stream,)).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def _next_epoch(connection: sqlite3.Connection, stream: str, owner: Process) -> int:
+    epoch = _epoch(connection, stream) + 1
+    connection.execute(_CLAIM, (stream, epoch, owner.pid, owner.host, now()))
     return epoch
 
 
-def _last_commit(connection: sa.Connection, stream: str) -> Committed | None:
-    found = connection.exec_driver_sql(_LAST_COMMIT, (stream,)).one_or_none()
+def _last_commit(connection: sqlite3.Connection, stream: str) -> Committed | None:
+    found = connection.execute(_LAST_COMMIT, (stream,)).fetchone()
     if found is None:
         return None
     *values, digest = found

@@ -50,6 +50,23 @@ def for_reading(path: str, busy_timeout: float) -> sqlite3.Connection:
         return _connect(path, "mode=ro&immutable=1", busy_timeout, _READER_PRAGMAS)
 
 
+@contextmanager
+def immediate(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run a transaction that holds the write lock from its start; rolled back when the block raises.
+
+    A deferred BEGIN that reads first and writes later fails at once when another process wrote in between,
+    whatever the busy timeout.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # else SQLite has rolled it back
+            connection.execute("ROLLBACK")
+        raise
+
+
 def _connect(path: str, how: str, busy_timeout: float, pragmas: tuple[str, ...]) -> sqlite3.Connection:
     # Only one thread uses a connection at a time, but a run may be made in one thread and driven in another.
     connection = sqlite3.connect(

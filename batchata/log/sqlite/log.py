@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from batchata.core.values import Process
 from batchata.errors import LogWriteError, NotALogError
@@ -16,9 +16,7 @@ from batchata.log.sqlite.connection import translated
 from batchata.log.sqlite.files import warn_if_networked
 from batchata.log.sqlite.reader import Reader
 from batchata.log.sqlite.schema import Form, form
-
-if TYPE_CHECKING:
-    from batchata.log.sqlite.writer import Writer
+from batchata.log.sqlite.writer import Writer
 
 _PURGE = "UPDATE segments SET data = NULL WHERE stream = ? AND first + count <= ? AND data IS NOT NULL"
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
@@ -34,9 +32,6 @@ class SqliteLog:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = BUSY_TIMEOUT) -> None:
-        # Here, since readers do without: importing SQLAlchemy and SQLModel takes half a second.
-        from batchata.log.sqlite.writer import Writer
-
         # One name for one file, so that two names for it cannot be claimed twice; and no later chdir matters.
         self.path = os.path.realpath(path)
         files.make_ready(self.path)
@@ -141,7 +136,7 @@ class SqliteLog:
         if self._writer is None:
             raise LogWriteError(f"{self.path} was opened for reading only")
         with self._writer.transaction() as connection:
-            purged = connection.exec_driver_sql(_PURGE, (stream, below)).rowcount
+            purged = connection.execute(_PURGE, (stream, below)).rowcount
         self.reader.forget_bodies()
         return purged
 

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchata.errors import LogVersionError, NotALogError
+from batchata.log.sqlite.connection import for_writing, immediate, meaning
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
 APPLICATION_ID = 0x42746368  # "Btch", in the file's header: tells our files from other SQLite databases
 HEAD = "0007"  # the newest revision in migrations/versions; a constant, so that opening needs no Alembic
 NUMBER = 7  # of revisions; the file's user_version
 
+PLAIN_SQL = Path(__file__).with_name("schema.sql")
 TABLES = ("alembic_version", "events", "segments", "commits", "claims")
 # Virtual and shadow tables are no tables of ours, either.
 _KINDS = """
@@ -75,17 +79,59 @@ def _check_tables(connection: sqlite3.Connection, path: str) -> None:
             )
 
 
-def bring_up_to_date(engine: Engine, path: str) -> None:
+def bring_up_to_date(connection: sqlite3.Connection, path: str, busy_timeout: float) -> None:
     """Give the log today's tables, in one transaction; nothing to do costs three look-ups.
 
-    Raises NotALogError or LogVersionError.
+    A new log is made by plain SQL, which is what all migrations together make; only an older one needs
+    Alembic. Raises NotALogError or LogVersionError.
     """
-    with engine.connect() as connection:
-        if form(driver(connection), path) is Form.CURRENT:
-            return
-    # Where another process did it while this one waited for the transaction, Alembic finds nothing to do.
-    with engine.begin() as connection:
-        upgrade(connection, path)
+    found = form(connection, path)
+    if found is Form.FRESH:
+        with immediate(connection):
+            found = form(connection, path)  # another process may have made it meanwhile
+            if found is Form.FRESH:
+                _create(connection)
+                return
+    if found is Form.OLDER:
+        _migrate(path, busy_timeout)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in statements(PLAIN_SQL.read_text()):
+        connection.execute(statement)
+    connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+    connection.execute(f"PRAGMA user_version = {NUMBER}")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script, each of which ends at the end of a line."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _migrate(path: str, busy_timeout: float) -> None:
+    # Here, since a log of today's form does without: importing SQLAlchemy and Alembic takes half a second.
+    import sqlalchemy as sa
+
+    # Errors never print parameters: they are users' prompts.
+    engine = sa.create_engine(
+        "sqlite+pysqlite://",
+        creator=lambda: for_writing(path, busy_timeout),
+        poolclass=sa.NullPool,
+        hide_parameters=True,
+    )
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        # Where another process did it while this one waited for the transaction, Alembic finds nothing to do.
+        with engine.begin() as connection:
+            upgrade(connection, path)
+    except sa.exc.DBAPIError as exc:
+        raise meaning(exc.orig, path) from exc
 
 
 def upgrade(connection: Connection, path: str, revision: str = "head") -> None:
@@ -112,13 +158,6 @@ def script_folder() -> Path:
     package = Path(__file__).resolve().parents[2]
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"
-
-
-def driver(connection: Connection) -> sqlite3.Connection:
-    """Return the connection of sqlite3 behind one of SQLAlchemy."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
 
 
 def _newer(path: str, revision: str) -> LogVersionError:

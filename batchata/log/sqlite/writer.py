@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import sqlalchemy as sa
-from sqlalchemy.pool import QueuePool
-
 from batchata.errors import LogWriteError
-from batchata.log.sqlite.connection import WRITER_CACHE, for_writing, meaning
-from batchata.log.sqlite.schema import bring_up_to_date, driver
+from batchata.log.sqlite.connection import WRITER_CACHE, for_writing, immediate, translated
+from batchata.log.sqlite.schema import bring_up_to_date
 
 _PATIENCE = 3_000  # milliseconds to wait for readers when the file is rebuilt
+
+# Connections that a forked process found open. Closing one there would disturb the parent's files.
+_inherited: list[sqlite3.Connection] = []
 
 
 class Writer:
@@ -25,29 +26,30 @@ class Writer:
         self.path = path
         self._busy_timeout = busy_timeout
         self._pid = os.getpid()
-        self._engine = _engine(path, busy_timeout)
-        try:
-            with self._translated():
-                bring_up_to_date(self._engine, path)
+        self._lock = threading.Lock()  # one thread at a time
+        with translated(path):
+            self._connection = for_writing(path, busy_timeout)
+            try:
+                bring_up_to_date(self._connection, path, busy_timeout)
                 self._switch_to_wal(busy_timeout)
-        except BaseException:
-            self._engine.dispose()
-            raise
+            except BaseException:
+                self._connection.close()
+                raise
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """Run a transaction that holds the write lock from its start; rolled back when the block raises."""
         if self._pid != os.getpid():
             raise LogWriteError(
                 f"{self.path} was opened before this process was forked; open it again in here"
             )
-        with self._translated(), self._engine.begin() as connection:
+        with translated(self.path), self._lock, immediate(self._connection) as connection:
             yield connection
 
     def compact(self) -> bool:
         """See `SqliteLog.compact`. The pages that were freed and the -wal file held what was removed."""
-        with self._translated(), self._engine.connect() as connection:
-            database = driver(connection)
+        with translated(self.path), self._lock:
+            database = self._connection
             try:
                 database.execute(f"PRAGMA busy_timeout = {_PATIENCE}")
                 database.execute("PRAGMA cache_size = -8192")  # VACUUM fills all there is, twice
@@ -68,52 +70,29 @@ class Writer:
 
         False when some of it had to stay: a reader needs the file as it was before.
         """
-        with self._translated(), self._engine.connect() as connection:
+        with translated(self.path), self._lock:
             # Passive: it moves what it can, and makes neither readers nor writers wait.
-            row = driver(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            row = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             busy, pages, moved = row
             return not busy and pages == moved
 
     def close(self) -> None:
         """Close the connection; the last one to close empties the -wal file."""
-        self._engine.dispose(close=self._pid == os.getpid())
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.DBAPIError as exc:
-            raise meaning(exc.orig, self.path) from exc
-        except sqlite3.Error as exc:
-            raise meaning(exc, self.path) from exc
+        if self._pid == os.getpid():
+            self._connection.close()
+        else:
+            _inherited.append(self._connection)
 
     def _switch_to_wal(self, patience: float) -> None:
         # Only now: a file that appears with its tables and header in place is never half a log. SQLite does
         # not wait here for others who are opening the same new file.
         end = time.monotonic() + patience
-        with self._engine.connect() as connection:
-            while True:
-                try:
-                    driver(connection).execute("PRAGMA journal_mode = WAL")
-                except sqlite3.OperationalError as exc:
-                    if exc.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
-                        raise
-                else:
-                    return
-                time.sleep(0.01)
-
-
-def _engine(path: str, busy_timeout: float) -> sa.Engine:
-    """Create an engine with one connection. Errors never print parameters: they are users' prompts."""
-    engine = sa.create_engine(
-        "sqlite+pysqlite://",
-        creator=lambda: for_writing(path, busy_timeout),
-        poolclass=QueuePool,
-        pool_size=1,
-        max_overflow=0,
-        hide_parameters=True,
-    )
-    # A deferred BEGIN that reads first and writes later fails at once when another process wrote in between,
-    # whatever the busy timeout.
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
+                    raise
+            else:
+                return
+            time.sleep(0.01)
