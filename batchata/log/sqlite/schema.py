@@ -46,6 +46,16 @@ def form(connection: sqlite3.Connection, path: str) -> Form:
 
     Raises NotALogError for another program's database and LogVersionError for a newer Batchata's log.
     """
+    if connection.in_transaction:
+        return _form(connection, path)
+    connection.execute("BEGIN")  # else another process may make the log between two of these looks
+    try:
+        return _form(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _form(connection: sqlite3.Connection, path: str) -> Form:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:
         if application == 0 and connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
