@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,6 +17,7 @@ type Conversation = list[Message] | tuple[Message, ...]
 type Source = Conversation | FileInput
 
 _DIGEST_SIZE = 32
+_ROLLED_EVERY = 1_000  # items; where the log's events about new items end, too
 
 
 class Measured(NamedTuple):
@@ -68,6 +70,8 @@ class Inputs:
     _request_sizes: array[int] = field(default_factory=lambda: array("Q"))
     _token_bounds: array[int] = field(default_factory=lambda: array("Q"))
     _tokens: array[int] = field(default_factory=lambda: array("Q"))
+    _rolled: dict[int, bytes] = field(default_factory=dict)  # number of first items -> what identifies them
+    _rolled_at: list[int] = field(default_factory=list)  # these numbers, ascending
 
     def add(self, source: Source, digest: bytes, request_size: int, token_bound: int, tokens: int) -> None:
         """Add one item after all others."""
@@ -84,6 +88,7 @@ class Inputs:
 
     def replace(self, index: int, file: FileInput, sizes: Sequence[int], why: str | None) -> None:
         """Replace an item whose file was read again; `why` says why it still cannot be used, if so."""
+        self._rolled, self._rolled_at = {}, []
         self._sources[index] = file
         self._digests[index * _DIGEST_SIZE : (index + 1) * _DIGEST_SIZE] = file.digest()
         self._request_sizes[index], self._token_bounds[index], self._tokens[index] = sizes
@@ -93,6 +98,7 @@ class Inputs:
 
     def follow(self, digests: Mapping[int, bytes]) -> None:
         """Identify these items as the log does, whose files were different then."""
+        self._rolled, self._rolled_at = {}, []
         self._logged = {n: digest for n, digest in digests.items() if digest != self.digest_now(n)}
 
     @property
@@ -140,7 +146,7 @@ class Inputs:
 
         A file that cannot be used is identified by its name alone.
         """
-        return self._logged.get(index) or self.digest_now(index)
+        return (self._logged and self._logged.get(index)) or self.digest_now(index)
 
     def digest_now(self, index: int) -> bytes:
         """Return the digest of what would be sent now, whatever digest the log has."""
@@ -164,13 +170,22 @@ class Inputs:
         return self.fingerprints([self.count if upto is None else upto])[0]
 
     def fingerprints(self, cuts: Sequence[int]) -> list[str]:
-        """Return `fingerprint(cut)` for each of the cuts, in one pass."""
-        found: dict[int, str] = {}
-        rolling, at = b"", 0
-        for cut in sorted(set(cuts)):
-            if not 0 <= cut <= self.count:
-                raise IndexError(f"there are {self.count} items, not {cut}")
-            for index in range(at, cut):
-                rolling = sha256(rolling + self.digest(index)).digest()
-            found[cut], at = rolling.hex() or sha256(b"").hexdigest(), cut
+        """Return `fingerprint(cut)` for each of the cuts, in one pass at most."""
+        found = {cut: self._rolled_to(cut).hex() or sha256(b"").hexdigest() for cut in sorted(set(cuts))}
         return [found[cut] for cut in cuts]
+
+    def _rolled_to(self, cut: int) -> bytes:
+        """Return the hash of the first items, going on from the nearest place where it is known."""
+        if not 0 <= cut <= self.count:
+            raise IndexError(f"there are {self.count} items, not {cut}")
+        at = bisect_right(self._rolled_at, cut) - 1
+        if at >= 0 and self._rolled_at[at] == cut:
+            return self._rolled[cut]
+        known = self._rolled_at[at] if at >= 0 else 0
+        rolling = self._rolled.get(known, b"")
+        for index in range(known, cut):
+            rolling = sha256(rolling + self.digest(index)).digest()
+            if (index + 1) % _ROLLED_EVERY == 0 or index + 1 == cut:
+                self._rolled[index + 1] = rolling
+        self._rolled_at = sorted(self._rolled)
+        return rolling

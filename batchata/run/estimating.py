@@ -46,10 +46,13 @@ class Expectation:
         """Return what one request for each of these items uses and costs."""
         tokens, count, cost = 0, 0, Decimal(0)
         known = self.price is not None
+        amounts: dict[int, Decimal | None] = {}  # by tokens: many items are of one size
         for index in indexes:
             one = self.input_tokens(index)
             tokens, count = tokens + one, count + 1
-            amount = self._cost(one)
+            if one not in amounts:
+                amounts[one] = self._cost(one)
+            amount = amounts[one]
             known = known and amount is not None
             cost = cost if amount is None else EXACT.add(cost, amount)
         return Expected(
