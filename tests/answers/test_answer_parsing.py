@@ -184,7 +184,7 @@ def test_an_empty_object_alone_is_an_answer(text: str) -> None:
         ("I cannot help with that.", "no JSON object"),
         ('{"name": "Ann"}', "age: Field required"),
         ('{"name": "Ann", "age": "many"}', "age: Input should be a valid integer"),
-        ('{"name": "Ann", "age": 30,000}', "no valid JSON"),
+        ('{"name": "Ann", "age": 30,000}', "not valid JSON"),
         ('{"name": "Ann", "age": NaN}', "age: Input should be a finite number"),
         ('{"name": "Ann", "age": 3', "cut off"),
         ("null", "Input should be an object"),

@@ -126,7 +126,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path.chmod(0)
     if os.access(path, os.R_OK):
         pytest.skip("this user may read everything")
-    with pytest.raises(FileInputError, match="may not be read"):
+    with pytest.raises(FileInputError, match="cannot be read"):
         read(path)
 
 
