@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from batchata.answers.normalize import fold
+from batchata.answers.number_notations import may_be_meant, parted
 from batchata.answers.numbers_and_dates import Day, Figure, figures, meanings
 
 _KEPT = 256  # passages; many values are cited to the same few
@@ -71,12 +72,12 @@ _COMMA_DECIMALS = re.compile(r"(?<!\d)\d[\d.]*,\d{1,2}(?![\d,])")
 _DIGITS = re.compile(r"\d[\d.,' ]*\d|\d")
 _ONE_OF_THREE = re.compile(r"[1-9]\d{0,2}([.,])\d{3}")
 _LOOSE = re.compile(r"(?<![\d.,])\d+(?:[,.']\d+)*")
-_UNIT_BEHIND = re.compile(r"(?!(?:st|nd|rd|th|k|m|mn|mio|bn)\b)[^\W\d_]")
+_UNIT_BEHIND = re.compile(r"(?!(?:st|nd|rd|th|k|m|mn|mio|bn|b|t|tn)\b|e[+-]?\d|[^\W\d_]\d)[^\W\d_]")
 _TWO_WAYS = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
 _GROUPS = re.compile(r"\d+")
 _NUMBER_WORD = re.compile(
     r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty"
-    r"|seventy|eighty|ninety|hundred|thousand|million|billion|dozen|half|hundert|tausend|zwei|drei|vier|fünf|cent"
+    r"|seventy|eighty|ninety|hundred|thousand|million|billion|dozen|half|\w*hundert\w*|\w*tausend\w*|zwei|drei|vier|fünf|cent"
     r"|mille|deux|trois|quatre|cinq|ciento|cien|mil|dos|tres|cuatro|cinco|duizend|twee|drie)\b"
 )
 
@@ -91,7 +92,7 @@ class Passage(NamedTuple):
 @lru_cache(maxsize=_KEPT)
 def passage_of(text: str) -> Passage:
     """Return the passage with digits, months and eras of other scripts as the reader of numbers has them."""
-    folded = fold(text if text.isascii() else _digits_of_scripts(text))
+    folded = fold(text if text.isascii() else _digits_of_scripts(parted(text)))
     if not folded.isascii():
         folded = _months_of_scripts(folded)
     for pattern, instead in _CLEARED:
@@ -115,7 +116,8 @@ def states_number(value: Decimal, text: str) -> bool | None:
     if is_weak:
         return None
     is_seen = any(isinstance(meaning, Decimal) for figure in passage.found for meaning in figure.meanings)
-    return _loosely(value, _without_figures(passage), seen=is_seen)
+    said = _loosely(value, _without_figures(passage), seen=is_seen)
+    return None if said is False and may_be_meant(value, text) else said
 
 
 def _is_year(value: Decimal, figure: Figure) -> bool:
@@ -127,6 +129,8 @@ def _is_certain(value: Decimal, figure: Figure, text: str) -> bool:
     said = text[figure.start : figure.end]
     digits = _DIGITS.search(said)
     assert digits is not None
+    if text.startswith(("^", "**"), figure.end):
+        return False  # the base of a power
     unscaled = value in _both_signs(meanings(digits[0])) or value == _plain(digits[0])
     if unscaled and _SCALED.search(_UNITS.sub(" ", said)):
         return False  # 1.2 of "1.2 million", unless the field counts millions

@@ -53,6 +53,7 @@ class Invoice(pydantic.BaseModel):
         (Decimal("1.2"), "1.2 million", None),
         (15, "a share of 0.15", False),
         (16, "iPad 16GB", True),
+        (120, "Total 120¹", True),
         (20, "10-20", None),
         (2024, "on March 4, 2024", True),
         (4, "on March 4, 2024", None),
@@ -114,6 +115,35 @@ def _read(*blocks: tuple[str, list[str]]) -> Any:
         Block("text", text, [Citation("char_location", cites) for cites in c] or None) for text, c in blocks
     ]
     return Reader(Invoice, enable_citations=True).read(said, "end_turn").checked_in(None)
+
+
+@pytest.mark.parametrize(
+    ("value", "passage"),
+    [
+        (1000, "1k"), (1500, "1.5K users"), (2_500_000, "2.5M"), (16_000_000_000, "16GB"), (4700, "4k7"),
+        (1e-9, "1e-9"), (123_000, "1.23E5"), (6.02e23, "6.02 x 10^23"), (1000, "1\u00d710³"), (8, "2³"),
+        (0.5, "1/2"), (12.5, "12½ of 30"), (0.333, "1/3"), (33.33, "1/3"), (0.2, "1 in 5"), (0.0005, "5 bps"),
+        (14, "Chapter XIV, page 3"), (2024, "MMXXIV"), (1, "Phase I, 12 patients"), (3, "the third of 12"),
+        (10, "10-20"), (255, "0xFF"), (14, "2 weeks"), (3600, "1 hour"), (500, "fünfhundert"), (10, "10⁹"),
+        (0, "free, not 12.00"), (1e-320, "1e-320"), (1, "1e5"),
+    ],
+)  # fmt: skip
+def test_a_number_in_another_notation_is_not_contradicted(value: float, passage: str) -> None:
+    """Only a passage that gives another number contradicts; in which unit or notation cannot be told."""
+    assert supports(value, passage) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "passage"),
+    [
+        (2000, "1k"), (1e-8, "1e-9"), (0.6, "1/2"), (15, "10-20"), (109, "10⁹"), (121, "12½"), (1000, "12k"),
+        (1201, "Total 120¹"), (4, "Chapter XIV, page 3"), (1, "I paid 60"), (1000, "Total: $1.00"),
+        (1000, "5 apples"),
+    ],
+)  # fmt: skip
+def test_another_number_in_such_a_notation_contradicts(value: float, passage: str) -> None:
+    """No notation makes a passage agree with any number."""
+    assert supports(value, passage) is False
 
 
 def test_each_citation_of_a_field_says_whether_it_supports_it() -> None:

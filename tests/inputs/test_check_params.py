@@ -119,7 +119,7 @@ def test_what_would_fail_every_request_is_refused(params: dict[str, Any], words:
 
 def test_forced_tools_are_allowed_where_the_model_takes_them() -> None:
     """Only some models refuse them."""
-    params = {"tool_choice": {"type": "any"}, "tools": [{"name": "f"}]}
+    params = {"tool_choice": {"type": "any"}, "tools": [TOOL]}
     assert check_params(params, MODELS["claude-haiku-5-5"]) == params
 
 
@@ -137,6 +137,45 @@ def test_the_most_tokens_are_the_models() -> None:
     assert check_params({"max_tokens": 64_000}, MODELS["claude-haiku-4-5"]) == {"max_tokens": 64_000}
     with pytest.raises(InvalidInputError, match="to 64,000, the most that claude-haiku-4-5 gives"):
         check_params({"max_tokens": 64_001}, MODELS["claude-haiku-4-5"])
+
+
+OLDER: list[tuple[dict[str, Any], str]] = [
+    ({"thinking": {"type": "adaptive"}}, "thinking 'adaptive' is refused by claude-haiku-4-5"),
+    ({"thinking": {"type": "on"}}, "thinking.type is 'on'; it is one of adaptive"),
+    ({"thinking": {"type": "disabled", "budget_tokens": 2_000}}, "thinking has 'budget_tokens'"),
+    ({"output_config": {"effort": "low"}}, "output_config.effort is refused by claude-haiku-4-5"),
+    ({"output_config": {"effort": "extreme"}}, "output_config.effort is 'extreme'; it is one of low"),
+    ({"tools": [{"name": "f"}]}, r"tools\[0\].input_schema must be a JSON schema of an object"),
+    ({"tools": [{"name": "f", "input_schema": {"type": "array"}}]}, r"tools\[0\].input_schema must be"),
+    (
+        {"tools": [{"name": "f", "input_schema": {"type": "object", "anyOf": []}}]},
+        r"tools\[0\].input_schema has anyOf at its top level",
+    ),
+    ({"tools": [TOOL | {"parameters": {}}]}, r"tools\[0\] has keys that the API refuses: 'parameters'"),
+    ({"tools": [TOOL | {"description": 5}]}, r"tools\[0\].description is 5; it must be text"),
+    ({"tools": [TOOL | {"strict": "yes"}]}, r"tools\[0\].strict is 'yes'; it must be True or False"),
+    ({"tools": [TOOL | {"defer_loading": True}]}, "every tool has defer_loading"),
+    ({"tool_choice": {"type": "auto"}}, "tool_choice 'auto' needs tools"),
+    ({"tools": [TOOL], "tool_choice": {"type": "auto", "name": "f"}}, "tool_choice has 'name'"),
+    (
+        {"tools": [TOOL], "tool_choice": {"type": "any", "disable_parallel_tool_use": "yes"}},
+        "tool_choice.disable_parallel_tool_use must be True or False",
+    ),
+    ({"inference_geo": 5}, "inference_geo is 5; it must be text"),
+]
+
+
+@pytest.mark.parametrize(("params", "words"), OLDER)
+def test_what_an_older_model_refuses_in_every_request(params: dict[str, Any], words: str) -> None:
+    """Each says what to change, before anything is sent."""
+    with pytest.raises(InvalidInputError, match=words):
+        check_params(params, MODELS["claude-haiku-4-5"])
+
+
+def test_effort_came_before_adaptive_thinking() -> None:
+    """One model of that generation has it."""
+    given = {"output_config": {"effort": "low"}, "thinking": {"type": "enabled", "budget_tokens": 1_024}}
+    assert check_params(given, MODELS["claude-opus-4-5"]) == given
 
 
 FORCED = {"type": "tool", "name": "f"}

@@ -35,6 +35,16 @@ def pdf_block(data: bytes) -> dict[str, Any]:
     return document(source={**PDF_SOURCE, "data": base64.b64encode(data).decode()})
 
 
+def called(*ids: str) -> dict[str, Any]:
+    """A turn of the model that calls tools."""
+    blocks = [{"type": "tool_use", "id": id, "name": "f", "input": {}} for id in ids]
+    return {"role": "assistant", "content": blocks}
+
+
+def result(id: str) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": id, "content": "x"}
+
+
 LOOP: list[Any] = []
 LOOP.append(LOOP)
 TEXT = {"type": "text", "text": "Hello"}
@@ -87,6 +97,16 @@ REFUSED: dict[str, tuple[Any, str]] = {
         [user({"type": "search_result", "content": [{**TEXT, "citations": [{}]}]})],
         r"content\[0\]\.content\[0\] has citations in a user message",
     ),
+    "an unknown key": ([user({**TEXT, "name": "Jo"})], r"content\[0\] has keys that the API refuses: 'name'"),
+    "a title of a number": ([user(document(title=5))], r"content\[0\]\.title must be text, not a int"),
+    "cached thinking": (
+        [USER, {"role": "assistant", "content": [{"type": "thinking", "cache_control": {}}]}, USER],
+        r"\[1\]\.content\[0\] has a cache_control, which the API refuses on thinking",
+    ),
+    "a result of no call": ([user(result("a"))], r"\[0\]\.content has a tool_result of 'a', and the message"),
+    "a call without a result": ([USER, called("a", "b"), user(result("a"))], r"\[2\]\.content lacks .*'b'"),
+    "a call answered in words": ([USER, called("a"), USER], r"\[2\]\.content lacks the tool_result of .*'a'"),
+    "one id for two calls": ([USER, called("a", "a"), user(result("a"))], r"two calls of the id 'a'"),
     "document no source": ([user({"type": "document"})], r"content\[0\]\.source must be a dict"),
     "document wrong type": ([user(document(source={**PDF_SOURCE, "media_type": "text/csv"}))], "be 'appl"),
     "document no base64": ([user(document(source={**PDF_SOURCE, "data": "%%"}))], r"not valid base64"),
@@ -172,6 +192,12 @@ def test_marks_of_messages_and_parameters_count_together(
         read_inputs(messages=[[user(*caching(*lengths))]], model=MODEL, params=params)
     good = read_inputs(messages=[[user(*caching("1h", "5m"))]], model=MODEL, params={"system": caching("1h")})
     assert good.count == 1
+
+
+def test_calls_that_are_answered_at_once_are_taken() -> None:
+    """Over several turns, and in any order."""
+    turns = [USER, called("a", "b"), user(result("b"), result("a"), TEXT), called("a"), user(result("a"))]
+    read_inputs(messages=[turns], model=MODEL)
 
 
 def test_all_roles_and_kinds_of_content_are_accepted() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs.images import check_image, image_type
-from batchata.inputs.json_values import encode
+from batchata.inputs.json_values import check_json, encode
 from batchata.inputs.media_types import PDF, TEXT
 from batchata.inputs.pdf import read_pdf
 from batchata.providers.anthropic.models import (
@@ -43,6 +43,9 @@ _FOREIGN: Final = {
 }
 
 
+_TEXT_KEYS: Final = frozenset({"type", "text", "cache_control", "citations"})
+
+
 @dataclass(slots=True)
 class Contents:
     """What the blocks of one conversation hold, counted while they are checked.
@@ -63,6 +66,7 @@ class Contents:
     text_estimate: float = 0.0
     image_estimate: int = 0
     marks: int = 0
+    calls: int = 0  # of tools, and their results
 
     def add_blocks(self, blocks: list[Any] | tuple[Any, ...], role: str, place: str) -> None:
         """Check the blocks of one message. Raises InvalidInputError, naming the place."""
@@ -91,6 +95,7 @@ class Contents:
     def _add_block(self, block: Any, role: str, place: str) -> None:
         if not isinstance(block, dict) or not isinstance(block.get("type"), str):
             raise InvalidInputError(f"{place} is not a content block: it must be a dict with a 'type'")
+        self.calls += block["type"] in ("tool_use", "tool_result")
         match block["type"]:
             case "text":
                 _check_text_block(block, role, place)
@@ -102,6 +107,10 @@ class Contents:
                 self._add_image(block, place)
             case "tool_result" if isinstance(block.get("content"), list) and block["content"]:
                 self._add_tool_content(block["content"], f"{place}.content")
+            case "thinking" | "redacted_thinking" if block.get("cache_control") is not None:
+                raise InvalidInputError(
+                    f"{place} has a cache_control, which the API refuses on thinking; mark another block"
+                )
             case str(kind) if kind in _FOREIGN:
                 raise InvalidInputError(
                     f"{place} is a block {kind!r}, which the Messages API does not have; "
@@ -133,6 +142,9 @@ class Contents:
         self.citable += 1
         if block["type"] == "document":
             self._needs_files(place)
+            for key in ("title", "context"):
+                if not isinstance(block.get(key), str | None):
+                    raise InvalidInputError(f"{place}.{key} must be text, not a {type(block[key]).__name__}")
             self._add_document(_source(block, place), f"{place}.source")
         else:
             _check_search_result(block, place)
@@ -269,6 +281,10 @@ def system_text(content: str | Sequence[Mapping[str, Any]]) -> str:
 
 def _check_text_block(block: dict[str, Any], role: str, place: str) -> None:
     _check_filled(block.get("text"), f"{place}.text")
+    if not block.keys() <= _TEXT_KEYS:
+        check_json(block, place)
+        unknown = ", ".join(sorted(repr(key) for key in block.keys() - _TEXT_KEYS))
+        raise InvalidInputError(f"{place} has keys that the API refuses: {unknown}; leave them out")
     if role == "user" and block.get("citations"):
         raise InvalidInputError(
             f"{place} has citations in a user message, which the API refuses; send the text without them"

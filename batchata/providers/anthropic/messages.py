@@ -18,6 +18,7 @@ from batchata.providers.anthropic.models import (
     Model,
 )
 from batchata.providers.anthropic.tokens import FRAME, TURN, mark_bound, mark_tokens, text_tokens
+from batchata.providers.anthropic.tool_turns import check_tool_turns
 
 # In the JSON of what asks for prompt caching; a text's quotes are escaped.
 CACHE_MARK: Final = b'"cache_control"'
@@ -114,6 +115,8 @@ def check_conversation(
     roles = [_check_message(message, f"{place}[{n}]", contents) for n, message in enumerate(value)]
     prefilled = _check_turns(roles, place, model)
     contents.check_totals(place)
+    if contents.calls:
+        check_tool_turns(value, place)
     checked = _measured(value, place, contents, prefilled)
     if checked.caches:
         check_marks([*marks.before, *_marks(value, place), *marks.behind], place)

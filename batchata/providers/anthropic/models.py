@@ -73,6 +73,8 @@ class Model:
     structured_output: bool = True
     forced_tools: bool = True
     prefill: bool = False
+    adaptive_thinking: bool = True
+    effort: bool = True
     thinks_by_default: bool = False
     always_thinks: bool = False
     us_surcharge: bool = True
@@ -127,9 +129,15 @@ _STRICT = replace(_CURRENT, forced_tools=False)
 _ALWAYS_THINKING = replace(_STRICT, always_thinks=True)
 _GEN_4_7 = Model(id="")
 _GEN_4_6 = replace(_GEN_4_7, image_tokens=1_568, text_factor=1.0)
-_GEN_4_5 = replace(
-    _GEN_4_6, prefill=True, us_surcharge=False, context_window=200_000, max_output_tokens=64_000
+_OPUS_4_5 = replace(
+    _GEN_4_6,
+    prefill=True,
+    adaptive_thinking=False,
+    us_surcharge=False,
+    context_window=200_000,
+    max_output_tokens=64_000,
 )
+_GEN_4_5 = replace(_OPUS_4_5, effort=False)
 _GEN_4 = replace(_GEN_4_5, structured_output=False)
 _OPUS_4 = replace(_GEN_4, max_output_tokens=32_000)
 _GEN_3_5 = replace(_GEN_4, max_output_tokens=8_192)
@@ -147,7 +155,7 @@ _TABLE: list[Model] = [
     *_named(_GEN_4_7, "claude-opus-4-8", "claude-opus-4-7"),
     *_named(_GEN_4_6, "claude-opus-4-6", "claude-sonnet-4-6"),
     *_named(_GEN_4_5, "claude-haiku-4-5", "claude-haiku-4-5-20251001"),
-    *_named(_GEN_4_5, "claude-opus-4-5", "claude-opus-4-5-20251101"),
+    *_named(_OPUS_4_5, "claude-opus-4-5", "claude-opus-4-5-20251101"),
     *_ended(_GEN_4_5, "2026-11-30", "sonnet", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929"),
     *_ended(_OPUS_4, "2026-08-05", "opus", "claude-opus-4-1", "claude-opus-4-1-20250805"),
     *_ended(_ALWAYS_THINKING, "2026-06-30", "mythos", "claude-mythos-preview"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final
@@ -14,70 +13,7 @@ from batchata.inputs.json_values import check_json, encode
 from batchata.providers.anthropic.content import check_system
 from batchata.providers.anthropic.messages import automatic_mark, check_marks, param_marks
 from batchata.providers.anthropic.models import Model
-
-_FORCING: Final = ("any", "tool")
-_CHOICES: Final = ("auto", "any", "tool", "none")
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
-
-
-def check_tools(given: Mapping[str, Any], model: Model) -> None:
-    """Raise InvalidInputError for `tools` and a `tool_choice` that every request would fail for."""
-    tools = given.get("tools", [])
-    if not isinstance(tools, list | tuple) or not all(isinstance(tool, dict) for tool in tools):
-        raise InvalidInputError("tools must be a list of dicts")
-    names = [_name_of(tool, f"tools[{number}]") for number, tool in enumerate(tools)]
-    twice = next((name for name in names if name is not None and names.count(name) > 1), None)
-    if twice is not None:
-        raise InvalidInputError(f"two tools are called {twice!r}; each needs a name of its own")
-    choice = given.get("tool_choice")
-    if choice is None:
-        return
-    if not isinstance(choice, dict) or "type" not in choice:
-        raise InvalidInputError("tool_choice must be a dict with a 'type', such as {'type': 'auto'}")
-    _check_choice(choice, names, model)
-    _check_thinking_apart(choice, given.get("thinking"))
-
-
-def _name_of(tool: dict[str, Any], place: str) -> str | None:
-    if tool.get("type") == "function" and isinstance(tool.get("function"), dict):
-        raise InvalidInputError(
-            f"{place} is a tool in OpenAI's form; give {{'name': ..., 'description': ..., 'input_schema': "
-            "...}}, with its 'parameters' as 'input_schema'"
-        )
-    name = tool.get("name")
-    is_ours = tool.get("type") in (None, "custom")
-    if is_ours and (not isinstance(name, str) or not _NAME.fullmatch(name)):
-        raise InvalidInputError(
-            f"{place}.name is {name!r}; it must be 1 to 128 letters (A to z), digits, '_' or '-'"
-        )
-    return name if isinstance(name, str) else None
-
-
-def _check_choice(choice: dict[str, Any], names: list[str | None], model: Model) -> None:
-    kind, name = choice["type"], choice.get("name")
-    if kind not in _CHOICES:
-        raise InvalidInputError(f"tool_choice {kind!r} is not known; it is one of {', '.join(_CHOICES)}")
-    if kind in _FORCING and not model.forced_tools:
-        raise InvalidInputError(
-            f"tool_choice {kind!r} is refused by {model.id}; use {{'type': 'auto'}} and say in the "
-            "prompt that the tool is to be used, or give response_model"
-        )
-    if kind in _FORCING and not names:
-        raise InvalidInputError(f"tool_choice {kind!r} needs tools, and there are none; give tools=[...]")
-    if kind == "tool" and name not in names:
-        raise InvalidInputError(
-            f"tool_choice names the tool {name!r}, and there is none; tools are "
-            f"{', '.join(str(known) for known in names)}"
-        )
-
-
-def _check_thinking_apart(choice: dict[str, Any], thinking: Any) -> None:
-    if choice["type"] in _FORCING and isinstance(thinking, dict) and thinking.get("type") == "enabled":
-        raise InvalidInputError(
-            f"tool_choice {choice['type']!r} is refused with thinking; leave thinking out, or use "
-            "{'type': 'auto'}"
-        )
-
+from batchata.providers.anthropic.tools import check_tools
 
 _ALLOWED: Final = (
     "cache_control",
@@ -145,6 +81,15 @@ _REFUSED: Final = {
     "betas": "it is a header; set ANTHROPIC_CUSTOM_HEADERS='anthropic-beta: ...'",
 }
 _LEAST_BUDGET: Final = 1_024
+# The kinds of thinking, and what may stand beside each.
+_THINKING: Final = {
+    "adaptive": {"type", "display"},
+    "between_tools": {"type"},
+    "disabled": {"type"},
+    "enabled": {"type", "budget_tokens", "display"},
+}
+_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+_TEXTS: Final = ("inference_geo", "user_profile_id")
 _SERVICE_TIERS: Final = ("auto", "standard_only")
 _LONGEST_USER_ID: Final = 256
 
@@ -162,7 +107,7 @@ def check_params(message_params: Mapping[str, Any], model: Model) -> dict[str, A
     _check_texts(given)
     check_tools(given, model)
     _check_thinking(given, model)
-    _check_output_config(given)
+    _check_output_config(given, model)
     _check_rest(given)
     check_marks([*param_marks(given), *automatic_mark(given)], "the request")
     copy: dict[str, Any] = msgspec.json.decode(encode(given))
@@ -207,12 +152,24 @@ def _check_thinking(given: Mapping[str, Any], model: Model) -> None:
         return
     if not isinstance(thinking, dict) or "type" not in thinking:
         raise InvalidInputError("thinking must be a dict with a 'type', such as {'type': 'adaptive'}")
-    if thinking["type"] in ("enabled", "disabled") and model.always_thinks:
+    kind = thinking["type"]
+    if kind not in _THINKING:
+        raise InvalidInputError(f"thinking.type is {kind!r}; it is one of {', '.join(_THINKING)}")
+    if kind == "adaptive" and not model.adaptive_thinking:
         raise InvalidInputError(
-            f"thinking {thinking['type']!r} is refused by {model.id}, which always thinks; leave it out and "
+            f"thinking 'adaptive' is refused by {model.id}; give {{'type': 'enabled', 'budget_tokens': ...}}"
+        )
+    if unknown := thinking.keys() - _THINKING[kind]:
+        raise InvalidInputError(
+            f"thinking has {', '.join(map(repr, sorted(map(str, unknown))))}, which the API refuses beside "
+            f"'type' {kind!r}; leave it out"
+        )
+    if kind in ("enabled", "disabled") and model.always_thinks:
+        raise InvalidInputError(
+            f"thinking {kind!r} is refused by {model.id}, which always thinks; leave it out and "
             "set output_config={'effort': ...}"
         )
-    if thinking["type"] == "enabled":
+    if kind == "enabled":
         _check_budget(thinking.get("budget_tokens"), given.get("max_tokens"))
 
 
@@ -233,13 +190,16 @@ def _check_rest(given: Mapping[str, Any]) -> None:
         raise InvalidInputError("metadata must be {'user_id': '...'}; the API takes nothing else in it")
     if user is not None and len(user) > _LONGEST_USER_ID:
         raise InvalidInputError(f"metadata.user_id is longer than {_LONGEST_USER_ID} characters; shorten it")
+    for name in _TEXTS:
+        if not isinstance(given.get(name, ""), str):
+            raise InvalidInputError(f"{name} is {given[name]!r}; it must be text")
     if given.get("service_tier", "auto") not in _SERVICE_TIERS:
         raise InvalidInputError(
             f"service_tier is {given['service_tier']!r}; it is 'auto' or 'standard_only', or left out"
         )
 
 
-def _check_output_config(given: Mapping[str, Any]) -> None:
+def _check_output_config(given: Mapping[str, Any], model: Model) -> None:
     config = given.get("output_config")
     if config is None:
         return
@@ -247,3 +207,10 @@ def _check_output_config(given: Mapping[str, Any]) -> None:
         raise InvalidInputError("output_config must be a dict, such as {'effort': 'low'}")
     if config.get("format") is not None:
         raise InvalidInputError("output_config.format is made from response_model; give that instead")
+    effort = config.get("effort")
+    if effort is not None and effort not in _EFFORTS:
+        raise InvalidInputError(
+            f"output_config.effort is {effort!r}; it is one of {', '.join(_EFFORTS)}, or left out"
+        )
+    if effort is not None and not model.effort:
+        raise InvalidInputError(f"output_config.effort is refused by {model.id}; leave it out")
