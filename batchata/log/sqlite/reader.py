@@ -22,7 +22,7 @@ from batchata.log.sqlite.connection import for_reading, translated
 
 type Row = tuple[Any, ...]
 
-_PAGE = 2_000  # events per read: an open read would keep the -wal file from being emptied
+_PAGE = 200  # rows per read, with pages of 40 KB; an open read would keep the -wal file from being emptied
 _SEGMENTS_PAGE = 20  # a segment has a megabyte at most, or one body
 _NO_END = (1 << 63) - 1
 _HARMLESS = 100_000  # items that are believed to be there
