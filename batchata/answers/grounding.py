@@ -10,10 +10,12 @@ from typing import Protocol
 
 from batchata.answers.answer import Citation
 from batchata.answers.normalize import fold
+from batchata.answers.number_notations import parted
 
 _KEPT = 8  # texts of pages
 _BROKEN = re.compile(r"[\x02\u00ad]\s+")  # a hyphen that only the end of a line made
 _BLANK = re.compile(r" (?!\d)|(?<!\d) ")
+_HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u2010][^\S\n]*+\n\s*+(?=[^\W\d_])")
 _DIGITS = re.compile(r"\d[^\d\w]*\d")
 
 
@@ -127,9 +129,21 @@ def _stands_in(citation: Citation, found: str) -> bool:
         return same and (_is_unparted(cited) or _parted(found) == _parted(cited))
     if cited in found:
         return True
-    if _squeezed(cited) not in _squeezed(found):
+    if _squeezed(cited) not in _squeezed(found) and _joined(cited) not in _joined(found):
         return False
-    return _is_unparted(cited) or _parted(cited) in _parted(found)
+    return _is_unparted(cited) or any(way(cited) in way(found) for way in (_parted, _without_marks))
+
+
+@lru_cache(maxsize=_KEPT)
+def _joined(text: str) -> str:
+    """Join words that the end of a line broke with a hyphen."""
+    return _squeezed(_HYPHENATED.sub("", text))
+
+
+@lru_cache(maxsize=_KEPT)
+def _without_marks(text: str) -> str:
+    """Part a number from the raised mark of a footnote behind it, and join broken words."""
+    return _parted(parted(_HYPHENATED.sub("", text)))
 
 
 @lru_cache(maxsize=_KEPT)  # many citations name one page

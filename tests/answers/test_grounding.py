@@ -315,6 +315,13 @@ def test_marks_of_direction_do_not_count(mark: str) -> None:
         ("2021-22", "in 2021-\n22", True),
         ("covenant", "the cove\x02\r\nnant", True),
         ("No. 5 of 7", "No.5 of7", True),
+        ("Total 120", "Total 120\u00b9", True),
+        ("Total 120\u00b9", "Total 120 1", True),
+        ("Total 120\u00b9", "Total 1201", True),
+        ("invoice 12", "in-\nvoice 12", True),
+        ("invoice", "in-\r\nvoice", True),
+        ("x-ray", "x-\nray", True),
+        ("office 1", "of\ufb01ce 1", True),
     ],
 )
 def test_white_space_between_digits_parts_numbers(cited: str, page: str, found: bool) -> None:
