@@ -59,6 +59,18 @@ def test_an_error_instead_of_a_batch_is_sent_again(runs: Runs, status: int) -> N
     assert set(verdicts(runs)) <= {"absent"}
 
 
+def test_an_open_batch_of_another_job_does_not_keep_a_lost_one_waiting(
+    patient: tuple[Runs, list[float]],
+) -> None:
+    """Our own batches are no candidates, though they are of the same size and still tell no custom ids."""
+    runs, delay = patient
+    left_running(runs, 1, max_parallel_jobs=1)
+    delay[0] = 0.0
+    runs.sandbox.faults = Faults(create_status=[500])
+    manager(runs, max_wait_time=5, max_parallel_jobs=2).run()
+    assert (runs.creates(), len(runs.sandbox.batches), verdicts(runs)) == (3, 2, ["absent"])
+
+
 def test_a_read_timeout_is_no_proof_of_anything(runs: Runs) -> None:
     """The batch was made, the client stopped waiting for the answer."""
     runs.sandbox.faults = Faults(create_hang=[1.0])
