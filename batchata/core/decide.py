@@ -12,6 +12,7 @@ SECOND = 1_000_000
 DEFAULT_SETTLE_DELAY = 30.0
 SHORTEST_POLL, LONGEST_POLL = 2.0, 60.0
 _DAY = 24 * 3600 * SECOND
+ROUND_SHARE = 0.003  # seconds for each batch that is open: 2,000 of them are polled every six seconds
 POLL_SHARE = 0.1  # a batch that has run for ten minutes may as well be asked a minute later
 
 
@@ -114,16 +115,21 @@ def _cancels(free: list[Job], now: int, situation: Situation) -> list[Step]:
 def _polls(run: Run, now: int, free: list[Job], situation: Situation) -> list[Step]:
     submitted = [job for job in free if job.status is JobStatus.SUBMITTED]
     waiting = [job for job in submitted if situation.check_now or job.not_before <= now]
-    if not any(situation.check_now or poll_due(run, job) <= now for job in waiting):
+    due = [job for job in waiting if situation.check_now or poll_due(run, job) <= now]
+    if not due:
         return []
-    # Whoever is due within half his interval comes along in the same call; a young batch, asked often, must
-    # not drag those along that are asked once a minute.
-    soon = [
-        job
-        for job in waiting
-        if situation.check_now or poll_due(run, job) - poll_interval(run, job) // 2 <= now
-    ]
+    # Batches that are due soon come along in the same call, so that one round an interval answers for all:
+    # those that are polled as often from a quarter of their interval on, which makes two rounds one, and
+    # others from half of theirs. A young batch must not drag those along that are polled once a minute.
+    pace = max(poll_interval(run, job) for job in due)
+    soon = [job for job in waiting if situation.check_now or _is_soon(run, job, now, pace)]
     return [Poll(tuple(job.number for job in soon))]
+
+
+def _is_soon(run: Run, job: Job, now: int, pace: int) -> bool:
+    interval = poll_interval(run, job)
+    early = interval - interval // 4 if interval <= pace else interval // 2
+    return poll_due(run, job) - early <= now
 
 
 def _submissions(run: Run, now: int, measures: Measures, situation: Situation) -> list[Step]:
@@ -154,12 +160,16 @@ def poll_due(run: Run, job: Job) -> int:
 
 
 def poll_interval(run: Run, job: Job) -> int:
-    """Return microseconds between two polls of a batch: short for young ones, within 2 to 60 seconds."""
+    """Return microseconds between two polls of a batch: short for young ones, within 2 to 60 seconds.
+
+    Where hundreds are open, a round takes a call for each hundred of them, and may take its time.
+    """
     assert run.settings is not None
     chosen = run.settings.poll_interval
     if chosen is None:
         age = (job.polled_at or job.started_at) - (job.submitted_at or job.started_at)
-        chosen = min(max(age / SECOND * POLL_SHARE, SHORTEST_POLL), LONGEST_POLL)
+        shortest = max(SHORTEST_POLL, len(run.open) * ROUND_SHARE)
+        chosen = min(max(age / SECOND * POLL_SHARE, shortest), LONGEST_POLL)
     return int(chosen * SECOND)
 
 

@@ -131,6 +131,32 @@ def test_polls_are_grouped() -> None:
     assert Poll((0, 1)) in steps(run, now=START + 2 * SECOND)
 
 
+def test_one_round_an_interval_answers_for_all() -> None:
+    """However scattered the batches were created, after two intervals all are polled in one call."""
+    count = 9
+    run = given(items_added(0, count), items_per_job=1, max_parallel_jobs=count)
+    for number in range(count):
+        when(run, *submitted(number, (number, number)), at=START + number * SECOND // 4)
+    rounds = []
+    for tick in range(1, 60):
+        now = START + 2 * SECOND + tick * SECOND // 10
+        for step in steps(run, now=now, submitting=False):
+            when(run, *(polled(job) for job in step.jobs), at=now)
+            rounds.append((tick, len(step.jobs)))
+    assert [size for _, size in rounds][-2:] == [count, count]
+    assert rounds[-1][0] - rounds[-2][0] >= 20
+
+
+def test_many_open_batches_are_polled_less_often() -> None:
+    """A round takes a call for each hundred of them; an interval that the user gave is kept."""
+    count = 2_000
+    run = given(items_added(0, count), items_per_job=1, max_parallel_jobs=count)
+    for number in range(count):
+        when(run, *submitted(number, (number, number)))
+    assert steps(run, now=START + 6 * SECOND - 1, submitting=False) == []
+    assert len(steps(run, now=START + 6 * SECOND, submitting=False)[0].jobs) == count
+
+
 def test_nobody_is_asked_before_it_is_due() -> None:
     """A poll that just happened is not repeated."""
     run = given(items_added(0, 1), *submitted(0, (0, 0)), polled(0))

@@ -43,7 +43,6 @@ _COUNTED = frozenset(
     {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"}
 )
 _PAGE = 100
-_PAGES_OF_A_POLL = 5
 _MOST_PAGES = 1_000
 _FEW = 2  # up to so many batches are asked for one by one
 _UNREADABLE = "unreadable"  # the status of a batch whose description is
@@ -202,7 +201,9 @@ class AnthropicClient:
         A description that cannot be read is an error only when none can be read: as long as there are others,
         its batch counts as one that goes on, so that what can be collected comes first.
         """
-        found = self._listed(set(batch_ids), since) if len(batch_ids) > _FEW else {}
+        # As many pages as hold them all, and one more: others' batches stand between ours.
+        most_pages = -(-len(batch_ids) // _PAGE) + 1
+        found = self._listed(set(batch_ids), since, most_pages) if len(batch_ids) > _FEW else {}
         doubt: UnreadableReplyError | None = None
         for batch_id in batch_ids:
             try:
@@ -220,9 +221,7 @@ class AnthropicClient:
         """Return a batch that was not found by its id, from the list; one answer may be wrong."""
         return self._listed({batch_id}, since, None).get(batch_id)
 
-    def _listed(
-        self, wanted: set[str], since: int, most_pages: int | None = _PAGES_OF_A_POLL
-    ) -> dict[str, Batch]:
+    def _listed(self, wanted: set[str], since: int, most_pages: int | None) -> dict[str, Batch]:
         """Return those of the batches that the list shows, as far as it is read."""
         found: dict[str, Batch] = {}
         try:
