@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from batchata.clock import now, running
-from batchata.core.events import Event, OutcomeRecorded
+from batchata.core.events import OutcomeRecorded
 from batchata.core.evolve import evolve
+from batchata.core.pages import Entry, Page, length_of
 from batchata.core.retry import note_on
 from batchata.core.state import Run
 from batchata.log.port import Claim, Log
@@ -14,7 +16,7 @@ from batchata.logs import get_logger
 
 _logger = get_logger()
 _QUIET = frozenset(
-    {"outcome_recorded", "cost_charged", "items_added"}
+    {"outcome_recorded", "cost_charged", Page.TYPE, "items_added"}
 )  # one per item: far too many for a log
 
 
@@ -25,6 +27,10 @@ class Journal:
         self.run = run
         self.claim = claim
         self._began = now(), running()
+        self._at = 0  # when the first of the unwritten events was appended
+        self._is_together = False
+        self._events: list[Entry] = []  # of the block that writes them together, not yet written
+        self._bodies: list[bytes] = []
 
     def now(self) -> int:
         """Return microseconds since 1970-01-01 UTC, by this start's own steady clock.
@@ -34,19 +40,62 @@ class Journal:
         wall, began = self._began
         return wall + running() - began
 
-    def append(self, *events: Event, bodies: Sequence[bytes] = ()) -> None:
-        """Write the events in one transaction, then let the state know: it never knows more than the log."""
+    @property
+    def next_body(self) -> int:
+        """The number that the next appended body gets."""
+        return self.claim.next_body + len(self._bodies)
+
+    def append(self, *events: Entry, bodies: Sequence[bytes] = ()) -> None:
+        """Write the events in one transaction, then let the state know: it never knows more than the log.
+
+        Inside `together` all is written at its end.
+        """
         if not events:
             return
-        at = self.now()
-        self.claim.append(at, events, bodies)
-        for version, event in enumerate(events, self.run.version + 1):
-            evolve(self.run, version, at, event)
+        if not self._events:
+            self._at = self.now()  # not when the block began: it may have waited since
+        if not self._is_together:
+            self.claim.append(self._at, events, bodies)
+        for event in events:
+            evolve(self.run, self.run.version + 1, self._at, event)
+        if self._is_together:
+            self._events += events
+            self._bodies += bodies
+        else:
+            self._tell(events)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what is appended inside the block in one transaction at its end, also when it raises.
+
+        Each transaction waits for the disk. Once something is appended, the state is ahead of the log until
+        then, so nothing may act on it: no call is made, no file written, nothing shown.
+        """
+        self._is_together = True
+        try:
+            yield
+        finally:
+            self._is_together = False
+            if self._events:
+                self.claim.append(self._at, self._events, self._bodies)
+                events, self._events, self._bodies = self._events, [], []
+                self._tell(events)
+
+    @property
+    def unwritten(self) -> Sequence[Entry]:
+        """What the state knows and the log does not: nothing outside `together`, unless its write failed."""
+        return self._events
+
+    def _tell(self, events: Sequence[Entry]) -> None:
+        """Name the events, which are durable now, in the log tree."""
+        version = self.run.version - sum(map(length_of, events))
+        for event in events:
+            version += length_of(event)
             if event.TYPE not in _QUIET:
                 _logger.info(event.TYPE, run=self.claim.stream, version=version, **_keys(event))
 
 
-def _keys(event: Event) -> dict[str, object]:
+def _keys(event: Entry) -> dict[str, object]:
     return {
         k: v for k in ("job", "batch_id", "reason", "status") if (v := getattr(event, k, None)) is not None
     }

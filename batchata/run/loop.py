@@ -46,8 +46,13 @@ from batchata.run.trouble import as_error
 from batchata.run.workers import Workers, jobs_of
 
 _logger = get_logger()
-_MOST_WORKERS = 16
+# Calls wait for the provider, and what they do besides shares one interpreter: more threads bring nothing but
+# an arena of memory each.
+_MOST_WORKERS = 4
+_MOST_TOGETHER = 64  # reports recorded in one append
+_MANY = 1_000  # outcomes, after which no more is recorded in the same append: they wait for it in memory
 _LOOK_UP = 0.2  # seconds; the loop looks this often whether it is to stop
+_LONGEST_WAIT = 5.0  # seconds until all that may be due is looked through again
 _SHORT_READ = 2.0  # seconds that a program may read the log without a word from us
 _HELD = (
     "another program reads the log and keeps what was written since in its -wal file (a database browser "
@@ -239,10 +244,11 @@ class Runner:
     def _submit(self, step: Submit) -> None:
         """Write the intents of all jobs that may be sent now: they are secured together."""
         again: Submit | None = step
-        while again is not None:
-            self._written.append(self._intend(again))
-            steps = self._steps(check_now=False)
-            again = next((each for each in steps if isinstance(each, Submit)), None)
+        with self.journal.together():
+            while again is not None:
+                self._written.append(self._intend(again))
+                steps = self._steps(check_now=False)
+                again = next((each for each in steps if isinstance(each, Submit)), None)
 
     def _intend(self, step: Submit) -> calls.JobDescription:
         self._pass.note(step)
@@ -359,9 +365,36 @@ class Runner:
         return batch_id
 
     def _take_reports(self, patience: float) -> None:
-        report = self._workers.report(patience)
-        if report is None:
-            return
+        """Record all reports that have come, waiting for the first; then write the files of finished jobs."""
+        finished: list[int] = []
+        reports = outcomes = 0
+        with self.journal.together():
+            report = self._first_report(patience)
+            while report is not None:
+                if self._take(report):
+                    finished += jobs_of(report)[:1]
+                reports += 1
+                outcomes += len(report.outcomes) if isinstance(report, calls.Arrived) else 0
+                is_enough = reports >= _MOST_TOGETHER or outcomes >= _MANY
+                report = None if is_enough else self._workers.report(0.0)
+        for number in finished:
+            self.job_done(number)
+
+    def _first_report(self, patience: float) -> calls.Report | None:
+        """Wait until there is a report, or until the run is told to stop; what is shown goes on meanwhile."""
+        until = time.monotonic() + patience
+        while (left := until - time.monotonic()) > _LOOK_UP and not self._is_to_stop():
+            report = self._workers.report(_LOOK_UP)
+            if report is not None:
+                return report
+            self.tell(self.run)
+        return self._workers.report(min(max(left, 0.0), _LOOK_UP))
+
+    def _is_to_stop(self) -> bool:
+        return self.stop.reason is not None or self._main_thread.was_interrupted()
+
+    def _take(self, report: calls.Report) -> bool:
+        """Record one report; return whether files are to be written for its job."""
         self._pass.take(report)
         completed_before, route = self._completed(report), self.run.route
         theirs = None if self.provider is None else self.provider.clock
@@ -375,8 +408,7 @@ class Runner:
         if not isinstance(report, calls.Arrived):
             ended = self.run.jobs_with(JobStatus.ENDED) if isinstance(report, calls.Polled) else ()
             self._found -= set(jobs_of(report)) - {job.number for job in ended}
-        if self._completed(report) != completed_before:
-            self.job_done(jobs_of(report)[0])
+        return self._completed(report) != completed_before
 
     def _completed(self, report: calls.Report) -> bool:
         """Whether there are results of the report's job to write; an item may also have been refused."""
@@ -386,9 +418,13 @@ class Runner:
         return isinstance(report, calls.Exhausted) and report.job not in self.run.open
 
     def _patience(self) -> float:
+        """Return for how many seconds nothing is due."""
         moment = self.journal.now()
-        due = decide.wake_at(self.run, self._calls.keys(), moment)
-        wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LOOK_UP)
+        times = [decide.wake_at(self.run, self._calls.keys(), moment), self.intake.paused_until]
+        due = min((time for time in times if time is not None and time > moment), default=None)
+        wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LONGEST_WAIT)
+        if self._written or self._staged:  # readers keep them from being sent
+            wait = min(wait, _LOOK_UP)
         if self._deadline is not None and not self._time_is_up():
             wait = min(wait, self._deadline - time.monotonic())
         return max(wait, 0.001)
@@ -400,12 +436,17 @@ class Runner:
             report = self._workers.report(_LOOK_UP)
             if isinstance(report, calls.Submitted):
                 self.intake.created[report.job] = report.batch.batch_id
+        unwritten = {
+            each.job
+            for each in self.journal.unwritten
+            if isinstance(each, events.BatchSubmitted | events.SubmissionSettled)
+        }
         known = {job.number: job.batch_id for job in self.run.open.values() if job.batch_id is not None}
-        named = [f"{batch_id} (job {number})" for number, batch_id in known.items()]
-        named += [
-            f"{batch_id} (job {number}, not in the log)"
-            for number, batch_id in self.intake.created.items()
-            if number not in known and number in self.run.open
+        created = {n: batch_id for n, batch_id in self.intake.created.items() if n in self.run.open}
+        in_log = known.keys() - unwritten
+        named = [
+            f"{batch_id} (job {number}{'' if number in in_log else ', not in the log'})"
+            for number, batch_id in (known | created).items()
         ]
         if not named:
             return ""

@@ -10,6 +10,7 @@ from typing import assert_never
 from batchata.core import decide, events
 from batchata.core.events import Event
 from batchata.core.evolve import UNREADABLE
+from batchata.core.pages import Entry
 from batchata.core.retry import SPENT, schedule_retries
 from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
@@ -232,12 +233,12 @@ class Intake:
         if collection is None:
             collection = self._collections[job.number] = Collection.of(self._run, job)
         recorded, bodies = self._recorder.outcomes(
-            collection, report.outcomes, self._journal.claim.next_body, schema_route.meaning(self._run, job)
+            collection, report.outcomes, self._journal.next_body, schema_route.meaning(self._run, job)
         )
         decided = schema_route.decided_by_results(self._run, job, recorded)
         self._journal.append(*recorded, *decided, *self._no_credit(job, recorded), bodies=bodies)
 
-    def _no_credit(self, job: Job, recorded: Sequence[Event]) -> Sequence[Event]:
+    def _no_credit(self, job: Job, recorded: Sequence[Entry]) -> Sequence[Event]:
         """Return the spending error that shows only in the results of an accepted batch."""
         for event in recorded:
             if isinstance(event, events.OutcomeRecorded) and event.error and event.error.kind == SPENT:
@@ -272,9 +273,7 @@ class Intake:
 
     def _complete(self, job: Job, collection: Collection) -> None:
         missing = self._recorder.missing(collection)
-        completion, bodies = self._recorder.completion(
-            job, collection, len(missing), self._journal.claim.next_body
-        )
+        completion, bodies = self._recorder.completion(job, collection, len(missing), self._journal.next_body)
         undecided = job.undecided | dict.fromkeys(collection.expected.values(), "missing")
         retries = schedule_retries(self._run, job, undecided, self._now(), self._random)
         # At once: what is missing is decided together with the end of the job, or read again.

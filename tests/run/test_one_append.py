@@ -1,0 +1,79 @@
+"""A round of the loop waits for the disk once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from run_support import Runs
+
+from batchata.core.events import RunInterrupted, SubmissionStarted
+from batchata.core.state import Run
+from batchata.core.values import Process
+from batchata.errors import LogError
+from batchata.log import open_log, read_log
+from batchata.log.port import Log
+from batchata.run.journal import Journal
+
+STOPPED = RunInterrupted(reason="detached", error=None, pending_items=0)
+
+
+def test_the_intents_of_all_jobs_of_a_round_are_one_append(runs: Runs) -> None:
+    """Five jobs that may be sent at once are secured together, before the first of them is sent."""
+    runs.manager(count=10, items_per_job=2, max_parallel_jobs=5).run()
+    log = read_log(runs.log)
+    stream = log.streams()[0]
+    intents = {r.version for r in log.events(stream) if isinstance(r.event, SubmissionStarted)}
+    appends = [c.commit for c in log.commits(stream)]
+    log.close()
+    assert len(intents) == 5
+    assert any(intents <= set(range(c.first_version, c.last_version + 1)) for c in appends)
+
+
+@contextmanager
+def journal_of_a_new_run() -> Iterator[tuple[Log, Journal]]:
+    """A journal of a run that nothing drives, in memory."""
+    log = open_log(None)
+    claim = log.claim("r", Process(pid=1, host="here"))
+    yield log, Journal(Run(), claim)
+    claim.release()
+
+
+def test_what_is_written_together_bears_the_time_at_which_it_came() -> None:
+    """A block may wait for minutes before anything is appended; the time is not that of its beginning."""
+    with journal_of_a_new_run() as (log, journal):
+        with journal.together():
+            began = journal.now()
+            journal.append(STOPPED)
+        (written,) = log.entries("r")
+    assert written.at >= began
+
+
+def stop_and_then(journal: Journal, fail: Callable[[], None]) -> None:
+    """Record that the run stopped, in a block in which something fails afterwards."""
+    with journal.together():
+        journal.append(STOPPED)
+        fail()
+
+
+def test_what_was_recorded_before_an_error_is_written() -> None:
+    """A report that came before the one that raised is in the log."""
+
+    def fail() -> None:
+        raise RecursionError
+
+    with journal_of_a_new_run() as (log, journal):
+        with pytest.raises(RecursionError):
+            stop_and_then(journal, fail)
+        assert [each.event for each in log.events("r")] == [STOPPED]
+        assert journal.unwritten == []
+
+
+def test_events_whose_append_failed_are_known_as_unwritten() -> None:
+    """The state has them and the log has not: what a message says of the log leaves them out."""
+    with journal_of_a_new_run() as (log, journal):
+        with pytest.raises(LogError):
+            stop_and_then(journal, journal.claim.release)
+        assert journal.unwritten == [STOPPED]
+        assert not list(log.events("r"))
