@@ -44,6 +44,7 @@ from batchata.run.estimating import (
     remaining,
     sampled_basis,
 )
+from batchata.run.garbage import out_of_collections
 from batchata.run.interrupts import Asked, Stop, stop_on_signals
 from batchata.run.journal import Journal, Notes
 from batchata.run.loop import Requests, Runner
@@ -185,7 +186,7 @@ class Engine:
         """Yield the items in the shape of `results()`."""
         if response_model is not None:
             return [entry(item) for item in self.items(response_model)]
-        with self.reading() as (log, run):
+        with out_of_collections(), self.reading() as (log, run):
             refuse_purged(run)
             entries: list[Entry[Any]] = []
             if log is not None and run.started is not None:
@@ -312,7 +313,7 @@ class Engine:
             self._check_before_anything_is_written(call)
         self._warn_if_unsaved(call)
         self._warn_if_untried()
-        with self.store.claimed(new_run_id()) as (log, journal):
+        with out_of_collections(), self.store.claimed(new_run_id()) as (log, journal):
             writer = self._begin(log, journal, call)
             try:
                 if journal.run.status != "completed":
