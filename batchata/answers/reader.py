@@ -83,11 +83,12 @@ class Reader:
     response_model: type[pydantic.BaseModel] | None
     enable_citations: bool
 
-    def judge(self, blocks: list[Block], stop_reason: str | None) -> RequestError | None:
-        """Return why there is no result, None when there is one; as `read`, without reading citations."""
+    def judge(self, blocks: list[Block], stop_reason: str | None) -> Reading:
+        """Read as `read` does, but for citations outside of tool calls."""
         if has_calls(blocks):
-            return self._read_calls(blocks, stop_reason).error
-        return self._read(joined_text(blocks), stop_reason).error
+            return self._read_calls(blocks, stop_reason)
+        found = self._read(joined_text(blocks), stop_reason)
+        return Reading(found.result, None, found.error)
 
     def read(self, blocks: list[Block], stop_reason: str | None) -> Reading:
         """Read the content blocks of a succeeded request.

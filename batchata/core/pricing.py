@@ -52,6 +52,12 @@ class UnitPrices:
         }
         return {kind: (price, plain(price)) for kind, price in reduced.items()}
 
+    @cached_property
+    def picos(self) -> dict[str, int]:
+        """The prices of one token or search in a batch that are whole picodollars."""
+        each = {kind: EXACT.multiply(price, MILLION) for kind, (price, _) in self.in_batch.items()}
+        return {kind: int(price) for kind, price in each.items() if price == int(price)}
+
     def times(self, factor: Decimal) -> UnitPrices:
         """Multiply the price of every kind of token by a factor."""
         listed = {kind: getattr(self, kind) for kind in TOKEN_KINDS}

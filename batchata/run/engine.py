@@ -62,7 +62,7 @@ from batchata.views.results import (
     SupportCounts,
     entry,
     never_started,
-    read_entries,
+    read_all,
     read_items,
     refuse_purged,
 )
@@ -115,6 +115,8 @@ class Engine:
         self._expiring = starting.ExpiringResults()
         self._warned = False  # that nothing of the run is kept on disk
         self._left_at = 0  # the run's version when our last call of drive ended
+        # Results that our last call of drive has read, and the state of the log in which they are these.
+        self._fresh: tuple[tuple[str, int, str | None] | None, dict[int, Any]] = None, {}
         self._ours: tuple[str, int] | None = None  # tag and size of the run that was found to be ours
 
     @contextmanager
@@ -190,10 +192,16 @@ class Engine:
             refuse_purged(run)
             entries: list[Entry[Any]] = []
             if log is not None and run.started is not None:
-                known = read_entries(log, run, range(run.total), self.definition.reader)
-                entries = [entry(reading) for reading in known]
+                mark, known = self._fresh
+                known = known if mark == self._mark(log, run) else {}
+                entries = read_all(log, run, self.definition.reader, known)
         missing = never_started(self.definition.inputs.count - len(entries))
         return entries + [entry(item) for item in missing]
+
+    def _mark(self, log: Log, run: Run) -> tuple[str, int, str | None]:
+        """Return what no other state of any run has in common with this one."""
+        assert run.started is not None
+        return run.started.tag, run.version, log.head(run.started.run_id)
 
     def head(self) -> str | None:
         """See `Log.head`."""
@@ -319,7 +327,9 @@ class Engine:
                 if journal.run.status != "completed":
                     self._run_loop(log, journal, writer, call)
                 writer.rest()
+                self._fresh = self._mark(log, journal.run), writer.arrivals.values()
             finally:
+                writer.arrivals.close()
                 if self.store.in_memory and not journal.run.open:
                     writer.release()  # the run may be gone for good, and its folders hold nothing
             self._left_at = journal.run.version
@@ -413,7 +423,9 @@ class Engine:
         assert self._provider is not None or not (journal.run.pending or journal.run.open)
         if call.cancel:
             self.stop.ask("cancelled", cancel=True)
-        recorder = Recorder(self.definition.reader, self.definition.price, self.definition.geo)
+        recorder = Recorder(
+            self.definition.reader, self.definition.price, writer.arrivals, self.definition.geo
+        )
         notes = Notes(log, journal.claim.stream, journal.run)
         watch = Watch()
         with progress_for(call.show_progress, every=call.every) as progress:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from batchata.answers.reader import Reader
 from batchata.core.events import Event, JobCompleted, OutcomeRecorded, StrayOutcomeRecorded
+from batchata.core.pages import Entry
 from batchata.core.pricing import ModelPrice, charge
 from batchata.core.state import ItemStatus, Job, Run
 from batchata.core.values import RequestError
 from batchata.providers.port import Outcome
+from batchata.run.columns import Columns
+from batchata.views.arrivals import Arrivals
 
 _MOST_STRAYS = 1_000  # lines kept of a download that is full of things never asked for
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
@@ -83,6 +86,7 @@ class Recorder:
 
     reader: Reader
     price: ModelPrice | None
+    arrived: Arrivals
     geo: str | None = None  # where inference was asked for, for answers that do not say where it was
 
     def outcomes(
@@ -91,12 +95,12 @@ class Recorder:
         outcomes: Sequence[Outcome],
         next_body: int,
         schema_refused: Callable[[RequestError], RequestError] = lambda error: error,
-    ) -> tuple[list[Event], list[bytes]]:
-        """Return the events and bodies of some outcomes; bodies are numbered from `next_body` on.
+    ) -> tuple[list[Entry], list[bytes]]:
+        """Return the entries and bodies of some outcomes; bodies are numbered from `next_body` on.
 
         `schema_refused` says what an error means that is one of the schema.
         """
-        events: list[Event] = []
+        columns = Columns(collection.job, self.price)
         bodies: list[bytes] = []
         answered = {outcome.custom_id for outcome in outcomes if outcome.kind == "succeeded"}
         for outcome in outcomes:
@@ -107,25 +111,35 @@ class Recorder:
             if index is not None:
                 if outcome.schema_refused and outcome.error is not None:
                     outcome.error = schema_refused(outcome.error)
-                events.extend(self._events(collection.job, index, outcome, next_body + len(bodies)))
+                self._record(columns, index, outcome, next_body + len(bodies))
                 bodies.append(outcome.line)
-        return events, bodies
+        self.arrived.take_lines(collection.job, next_body, bodies)
+        return columns.finished(), bodies
 
-    def _events(self, job: int, index: int, outcome: Outcome, body: int) -> Iterable[Event]:
-        error = outcome.error
+    def _record(self, columns: Columns, index: int, outcome: Outcome, body: int) -> None:
+        """Judge the answer; one that is accepted is kept for the results as it was read."""
+        error, usage, geo = outcome.error, outcome.usage, outcome.inference_geo or self.geo
         if error is None:
-            error = self.reader.judge(outcome.blocks, outcome.stop_reason)
-        yield OutcomeRecorded(
-            job=job,
+            reading = self.reader.judge(outcome.blocks, outcome.stop_reason)
+            error = reading.error
+            if error is None:
+                self.arrived.take(body, reading.result, len(outcome.line))
+        is_answer = outcome.kind == "succeeded"
+        accepted = usage if error is None and is_answer else None
+        if accepted is not None and columns.accept(index, body, outcome.stop_reason, accepted, geo):
+            return
+        recorded = OutcomeRecorded(
+            job=columns.job,
             index=index,
             kind=outcome.kind,
             stop_reason=outcome.stop_reason,
             error=error,
-            usage=outcome.usage,
+            usage=usage,
             body=body,
         )
-        if outcome.kind == "succeeded":  # the only kind that is billed
-            yield charge(job, index, outcome.usage, self.price, outcome.inference_geo or self.geo)
+        # Answers are the only kind that is billed.
+        charges = [charge(columns.job, index, usage, self.price, geo)] if is_answer else []
+        columns.add([recorded, *charges])
 
     def refused(self, job: int, index: int, place: str, error: RequestError) -> OutcomeRecorded:
         """Record an item for which the provider refused the batch: it fails, and costs nothing."""

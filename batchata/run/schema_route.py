@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from batchata.core.events import Event, OutcomeRecorded, SchemaRouteChanged
+from batchata.core.pages import Entry
 from batchata.core.retry import SCHEMA_REFUSED
 from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
@@ -32,7 +33,7 @@ def meaning(run: Run, job: Job) -> Callable[[RequestError], RequestError]:
     return lambda error: RequestError(kind=SCHEMA_REFUSED, message=error.message)
 
 
-def decided_by_results(run: Run, job: Job, recorded: Iterable[Event]) -> list[Event]:
+def decided_by_results(run: Run, job: Job, recorded: Iterable[Entry]) -> list[Event]:
     """Return the decision, where one of these outcomes asks for it and it was not taken yet."""
     refusals = (event.error for event in recorded if isinstance(event, OutcomeRecorded))
     error = next((error for error in refusals if error is not None and error.kind == SCHEMA_REFUSED), None)

@@ -190,6 +190,32 @@ def read_entries(log: Log, run: Run, indexes: Iterable[int], reader: Reader) -> 
             yield _grounded(log, run, index, reading, dialect) if reading.citations else reading
 
 
+def read_all(log: Log, run: Run, reader: Reader, known: dict[int, Any]) -> list[Entry[Any]]:
+    """Return the results of all items, in their order; they are read in the order of the log.
+
+    `known` has results that need not be read, by body; each is handed out once.
+    """
+    assert run.started is not None
+    items, dialect = run.items, dialect_of(run.started)
+    entries: list[Entry[Any]] = [{"result": None, "citations": None} for _ in range(run.total)]
+    to_read: list[tuple[int, int]] = []
+    for index, (status, body) in enumerate(zip(items.status, items.body, strict=True)):
+        if status == ItemStatus.COMPLETED and body in known:
+            entries[index]["result"] = known.pop(body)
+        elif status == ItemStatus.COMPLETED and body >= 0:
+            to_read.append((body, index))
+    for window in batched(sorted(to_read), _WINDOW):
+        lines = _lines(log, run, (body for body, _ in window))
+        for body, index in window:
+            line = lines[body]
+            if line is not None:
+                reading = reader.read_taken(dialect.blocks(line))
+                entries[index] = entry(
+                    _grounded(log, run, index, reading, dialect) if reading.citations else reading
+                )
+    return entries
+
+
 def read_items(
     log: Log, run: Run, indexes: Iterable[int], reader: Reader, *, again: bool
 ) -> Iterator[ItemResult]:

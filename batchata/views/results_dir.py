@@ -10,25 +10,25 @@ import os
 import re
 import tempfile
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import msgspec
 import pydantic
 
 from batchata.answers.answer import is_with_calls
 from batchata.answers.citations import Citation, from_dict
 from batchata.answers.parsing import explain
-from batchata.answers.reader import Reader, Reading, Result
+from batchata.answers.reader import Reader, Reading
 from batchata.answers.schema import check_response_model
 from batchata.core.ranges import iterate
-from batchata.core.state import Run
+from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Process, Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.run.settings import PathLike
+from batchata.views.arrivals import Arrivals, encode_json, result_json
 from batchata.views.results import Support, citation_values, read_entries
 from batchata.views.results_folder import Folders, Owner, owner_in, tags_in
 
@@ -52,6 +52,9 @@ class ResultsWriter:
         self._owner = owner_of(run, memory)
         self._folders = Folders.of(run.settings)
         self._processed, self._raw = self._folders.processed, self._folders.raw
+        self.arrivals = Arrivals(
+            raw=self._raw, files=self._processed is not None, cited=reader.enable_citations
+        )
 
     def claim(self) -> None:
         """Make the folders this run's; see `Folders.claim`."""
@@ -114,13 +117,23 @@ class ResultsWriter:
             return
         with _written(self._path(number), self.durable) as file:
             looked: list[dict[str, Any]] = []
-            write_entries(file, _looked_at(self._readings(range(first, last + 1)), first, looked))
+            known = self.arrivals.json_of(self._taken(first, last))
+            if known is None:
+                write_entries(file, _looked_at(self._readings(range(first, last + 1)), first, looked))
+            else:
+                write_results(file, known)
         beside = self._processed / f"job_{number}_support.json"
         if looked:
             with _written(beside, self.durable) as file:
-                file.write(_encode(looked) + b"\n")
+                file.write(encode_json(looked) + b"\n")
         else:
             beside.unlink(missing_ok=True)
+
+    def _taken(self, first: int, last: int) -> list[int]:
+        """Return the bodies that hold the results of these items, -1 for those without one."""
+        items, completed = self._run.items, ItemStatus.COMPLETED
+        taken = zip(items.status[first : last + 1], items.body[first : last + 1], strict=True)
+        return [body if status == completed else -1 for status, body in taken]
 
     def _is_purged(self, bodies: Iterable[int]) -> bool:
         """Whether the answers were purged: their files stay as they are."""
@@ -136,8 +149,9 @@ class ResultsWriter:
         assert self._run.started is not None
         self._folders.keep_lines(number, self._owner)
         with _written(self._raw / f"job_{number}_raw.jsonl", self.durable) as file:
-            for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
-                file.write((line or b"") + b"\n")
+            if not self.arrivals.copy_lines(number, job.bodies, file):
+                for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
+                    file.write((line or b"") + b"\n")
         self._folders.lines_written()
 
 
@@ -216,19 +230,19 @@ def write_entries(file: IO[bytes], readings: Iterable[Reading]) -> None:
     separator = b"[\n"
     for reading in readings:
         file.write(separator)
-        file.write(b'{"result":' + _result_json(reading.result) + b',"citations":')
-        file.write(_encode(citation_values(reading.citations)) + b"}")
+        file.write(b'{"result":' + result_json(reading.result) + b',"citations":')
+        file.write(encode_json(citation_values(reading.citations)) + b"}")
         separator = b",\n"
     file.write(b"\n]\n" if separator == b",\n" else b"[]\n")
 
 
-def _result_json(result: Result) -> bytes:
-    if isinstance(result, pydantic.BaseModel):
-        return result.model_dump_json().encode()  # by field name, as load_results reads it
-    return _encode(result)
-
-
-_encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+def write_results(file: IO[bytes], results: Sequence[bytes]) -> None:
+    """Write the same list for results without citations, which are JSON already."""
+    if results:
+        between = b',"citations":null},\n{"result":'
+        file.write(b'[\n{"result":' + between.join(results) + b',"citations":null}\n]\n')
+    else:
+        file.write(b"[]\n")
 
 
 _NAME = re.compile(r"job_(\d+)_results\.json")

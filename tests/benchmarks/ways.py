@@ -206,7 +206,6 @@ _OURS = [
     "batchata.manager",
     "batchata.log.sqlite.writer",
     "batchata.log.sqlite.claim",
-    "alembic.command",
     "genai_prices.data",
 ]
 IMPORTS = {

@@ -1,0 +1,133 @@
+"""Keep what has just arrived, so that files and `results()` need not read it from the log again.
+
+All of it is bounded, and whatever is lacking here is read from the log.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import pydantic
+
+from batchata.answers.reader import Result
+from batchata.core import ranges
+from batchata.core.values import Ranges
+
+_MOST_JSON = 16_000_000  # bytes of results that wait for their files
+_BESIDE = 200  # bytes that each of these takes beside its text
+_MOST_VALUES = 24_000_000  # … of values for `results()`, about
+_OBJECT = 500  # bytes that a value takes beside its text
+_MOST_FILES = 16  # of lines that are open at once
+_BLOCK = 1 << 20
+
+encode_json = msgspec.json.Encoder().encode
+
+
+def result_json(result: Result) -> bytes:
+    """Return a result as files have it: by field name, as they are loaded again."""
+    if not isinstance(result, pydantic.BaseModel):
+        return encode_json(result)
+    if type(result).model_dump_json is pydantic.BaseModel.model_dump_json:
+        return result.__pydantic_serializer__.to_json(result)  # the same, without a detour through text
+    return result.model_dump_json().encode()
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Result lines of one job, in a file without a name, and the bodies that they are in the log."""
+
+    file: IO[bytes]
+    bodies: Ranges = field(default_factory=list)
+
+
+class Arrivals:
+    """What one start of a run has collected: by the numbers that answers have as bodies of the log.
+
+    `raw` is the folder for lines, None where they are not wanted; `files` says whether results are written to
+    files. Nothing is kept with `cited`: what a citation points at is in the log.
+    """
+
+    def __init__(self, *, raw: Path | None, files: bool, cited: bool) -> None:
+        self._raw = raw
+        # By body, the oldest first.
+        self._json: OrderedDict[int, bytes] | None = OrderedDict() if files and not cited else None
+        self._json_size = 0
+        self._values: dict[int, Result] | None = None if cited else {}
+        self._values_size = 0
+        self._lines: dict[int, _Lines] = {}
+
+    def take(self, body: int, result: Result, size: int) -> None:
+        """Keep an accepted result; `size` is that of its line."""
+        if self._values is not None:
+            self._values[body] = result
+            self._values_size += size + _OBJECT
+            if self._values_size > _MOST_VALUES:
+                self._values = None
+        if self._json is not None:
+            try:
+                self._json[body] = written = result_json(result)
+            except Exception:  # noqa: BLE001 - serializers are the caller's code; the file's writer will say it
+                self._json = None
+                return
+            self._json_size += len(written) + _BESIDE
+            while self._json_size > _MOST_JSON:
+                self._json_size -= len(self._json.popitem(last=False)[1]) + _BESIDE
+
+    def take_lines(self, job: int, first_body: int, lines: Sequence[bytes]) -> None:
+        """Keep lines of a job as they were received; a full disk is met when their file is written."""
+        if self._raw is None or not lines or (job not in self._lines and len(self._lines) >= _MOST_FILES):
+            return
+        try:
+            if job not in self._lines:
+                self._lines[job] = _Lines(tempfile.TemporaryFile(dir=self._raw))  # noqa: SIM115 - closed below
+            kept = self._lines[job]
+            kept.file.write(b"\n".join(lines) + b"\n")
+        except OSError:
+            self._raw = None
+            return
+        ranges.extend(kept.bodies, first_body)
+        kept.bodies[-1] = (kept.bodies[-1][0], first_body + len(lines) - 1)
+
+    def json_of(self, bodies: Iterable[int]) -> list[bytes] | None:
+        """Return the results in these bodies as JSON, null for -1; None where any of them is not here."""
+        known = self._json
+        if known is None:
+            return None
+        try:
+            return [b"null" if body < 0 else known[body] for body in bodies]
+        except KeyError:
+            return None
+
+    def copy_lines(self, job: int, bodies: Ranges, file: IO[bytes]) -> bool:
+        """Write the lines of a job that has these bodies; return False where they are not all here."""
+        kept = self._lines.pop(job, None)
+        if kept is None:
+            return False
+        with kept.file as source:
+            if kept.bodies != bodies:
+                return False
+            source.seek(0, os.SEEK_SET)
+            shutil.copyfileobj(source, file, _BLOCK)
+        return True
+
+    def values(self) -> dict[int, Any]:
+        """Return the kept values by their bodies, once: they are the user's from then on."""
+        values, self._values = self._values, None
+        return {} if values is None else values
+
+    def close(self) -> None:
+        """Let go of all but the values."""
+        for kept in self._lines.values():
+            with suppress(OSError):  # of a full disk; what it held is in the log
+                kept.file.close()
+        self._lines.clear()
+        self._json = None

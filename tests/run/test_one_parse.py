@@ -1,0 +1,117 @@
+"""An answer is read once, when it arrives; files and `results()` are what reading the log would give."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from run_support import Runs, conversations
+
+from batchata.core.events import CostCharged, OutcomeRecorded
+from batchata.core.pages import Page, length_of
+from batchata.log import read_log
+from batchata.replay.export import Format, write_results
+from batchata.sandbox import Faults
+from batchata.views.arrivals import Arrivals
+from batchata.views.history import fold_events
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        f"{path.parent.name}/{path.name}": path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.parent.name in ("processed", "raw")
+    }
+
+
+def exported(runs: Runs, folder: Path) -> dict[str, bytes]:
+    """The files that the log alone gives."""
+    log = read_log(runs.log)
+    write_results(log, fold_events(log, log.streams()[0]), folder, Format.JSON, None, force=False)
+    log.close()
+    return files(folder)
+
+
+def test_results_and_files_are_those_that_the_log_gives(runs: Runs, tmp_path: Path) -> None:
+    """With errors, retries and repeated lines between the answers, which break pages up."""
+    runs.sandbox.faults = Faults(
+        errored=lambda custom_id, number: number % 5 == 3, error_type="overloaded_error", duplicated=[1]
+    )
+    manager = runs.manager(count=23, items_per_job=10, results_dir=runs.out, max_attempts=2)
+    manager.run()
+    first, second = manager.results(), manager.results()
+    again = runs.manager(count=23, items_per_job=10, results_dir=runs.out, max_attempts=2).results()
+    assert first == second == again
+    assert sum(one["result"] is not None for one in first) > 15
+    assert files(runs.out) == exported(runs, tmp_path / "exported")
+
+
+def test_what_results_hands_out_is_the_users(runs: Runs) -> None:
+    """Changed, it does not change what a later call gives; and items that share a request share no object."""
+    manager = runs.manager(messages=[*conversations(3), *conversations(3)], dedupe=True)
+    manager.run()
+    found = manager.results()
+    assert found[0]["result"] == found[3]["result"]
+    found[0]["result"].said = "changed"
+    assert found[3]["result"].said == "message 0"
+    assert manager.results()[0]["result"].said == "message 0"
+
+
+def test_another_start_makes_what_was_kept_old(runs: Runs) -> None:
+    """Results kept by one manager are not shown after another has gone on with the run."""
+    runs.sandbox.faults = Faults(errored=[1], error_type="invalid_request_error")
+    manager = runs.manager(count=3, max_attempts=1)
+    manager.run()
+    runs.sandbox.faults = Faults()
+    runs.manager(count=3, max_attempts=1).retry_failed()
+    assert [one["result"].said for one in manager.results()] == [f"message {n}" for n in range(3)]
+
+
+def test_accepted_answers_lie_in_pages_and_read_as_events(runs: Runs) -> None:
+    """One row holds those of a job; every completion and charge is an event with a version all the same."""
+    runs.manager(count=6, items_per_job=6).run()
+    log = read_log(runs.log)
+    stream = log.streams()[0]
+    pages = [row for row in log.rows(stream, 1) if row[2] == Page.TYPE]
+    events = list(log.events(stream))
+    log.close()
+    assert len(pages) == 1
+    assert [recorded.version for recorded in events] == list(range(1, len(events) + 1))
+    answers = [r.event for r in events if isinstance(r.event, OutcomeRecorded | CostCharged)]
+    assert sorted(event.index for event in answers) == sorted([*range(6), *range(6)])
+    assert all(length_of(event) == 1 for event in answers)
+
+
+def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
+    """Beyond the bounds the log is read: for files the oldest results, for `results()` all of them."""
+    kept = Arrivals(raw=tmp_path, files=True, cited=False)
+    for body in range(3):
+        kept.take(body, "x" * 7_000_000, 7_000_000)
+    assert kept.json_of([0]) is None
+    assert kept.json_of([1, -1]) == [b'"' + b"x" * 7_000_000 + b'"', b"null"]
+    assert kept.values().keys() == {0, 1, 2}
+    kept.take(3, "x", 30_000_000)
+    assert kept.values() == {}
+
+
+def test_lines_are_copied_only_where_all_of_a_job_are_there(tmp_path: Path) -> None:
+    """A job that was begun by another start, or has lines that belong nowhere, is written from the log."""
+    kept = Arrivals(raw=tmp_path, files=False, cited=True)
+    kept.take_lines(0, 5, [b"a", b"b"])
+    kept.take_lines(0, 7, [b"c"])
+    kept.take_lines(1, 8, [b"d"])
+    whole, part = io.BytesIO(), io.BytesIO()
+    assert kept.copy_lines(0, [(5, 7)], whole)
+    assert not kept.copy_lines(1, [(4, 4), (8, 8)], part)
+    assert (whole.getvalue(), part.getvalue()) == (b"a\nb\nc\n", b"")
+    assert not list(tmp_path.iterdir())
+
+
+def test_few_files_of_lines_are_open_at_once(tmp_path: Path) -> None:
+    """Jobs whose downloads wait to be repeated keep theirs open; the lines of further ones lie in the log."""
+    kept = Arrivals(raw=tmp_path, files=False, cited=True)
+    for job in range(40):
+        kept.take_lines(job, job, [b"a"])
+    written = [kept.copy_lines(job, [(job, job)], io.BytesIO()) for job in range(40)]
+    assert 0 < sum(written) <= 16
+    kept.close()
