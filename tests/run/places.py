@@ -12,9 +12,8 @@ SWITCH_TO_WAL = "batchata.log.sqlite.writer:Writer._switch_to_wal"
 TRANSACTION = "batchata.log.sqlite.writer:Writer.transaction"
 UPGRADE = "batchata.log.sqlite.schema:upgrade"
 
-OUTCOME_RECORDED = "batchata.core.evolve:_outcome_recorded"
+JOB_COMPLETED = "batchata.core.evolve:_job_completed"
 RUN_COMPLETED = "batchata.core.evolve:_run_completed"
-SCHEMA_ROUTE_CHANGED = "batchata.core.evolve:_schema_route_changed"
 
 SUBMIT = "batchata.providers.anthropic.client:AnthropicClient.submit"
 
