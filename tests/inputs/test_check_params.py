@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
 
+from batchata import BatchManager
 from batchata.errors import InvalidInputError
 from batchata.providers.anthropic.models import MODELS
 from batchata.providers.anthropic.params import check_params
@@ -115,6 +117,17 @@ def test_what_would_fail_every_request_is_refused(params: dict[str, Any], words:
     """A batch with a wrong parameter is accepted and fails hours later; so it is refused here."""
     with pytest.raises(InvalidInputError, match=words):
         check_params(params, MODEL)
+
+
+def test_arguments_of_a_manager_are_all_named_to_whoever_misspells_one() -> None:
+    """The list beside an unknown parameter is that of the signature, and a near one is proposed."""
+    with pytest.raises(InvalidInputError) as unknown:
+        check_params({"xyzzy": 1}, MODEL)
+    own = str(unknown.value).partition("Batchata's own are ")[2].partition(";")[0].split(", ")
+    _self, *arguments, _message_params = inspect.signature(BatchManager.__init__).parameters
+    assert own == sorted(set(arguments) - {"max_tokens"})
+    with pytest.raises(InvalidInputError, match="did you mean on_bad_file"):
+        check_params({"on_bad_files": "fail"}, MODEL)
 
 
 def test_forced_tools_are_allowed_where_the_model_takes_them() -> None:

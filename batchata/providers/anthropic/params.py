@@ -46,6 +46,7 @@ _OURS: Final = (
     "max_wait_time",
     "messages",
     "model",
+    "on_bad_file",
     "on_interrupt",
     "poll_interval",
     "prices",
@@ -57,6 +58,7 @@ _OURS: Final = (
     "run_id",
     "settle_delay",
     "state_path",
+    "structured_output",
 )
 _SAMPLING: Final = (
     "the API refuses it on every model since version 2026-10-21, in a batch only after hours; leave it out"
