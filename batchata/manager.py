@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, Unpack, overload
 
 import pydantic
 import typing_extensions
@@ -15,14 +15,17 @@ from batchata.providers.registry import Access, dialect_for
 from batchata.run.definition import define
 from batchata.run.engine import Call, Engine
 from batchata.run.estimate import Estimate
+from batchata.run.from_log import open_run
 from batchata.run.interrupts import in_a_thread
 from batchata.run.settings import (
     Caching,
+    Changes,
     Money,
     OnBadFile,
     OnInterrupt,
     PathLike,
     StructuredOutput,
+    changed_settings,
     check_settings,
 )
 from batchata.run.store import RunStore
@@ -157,6 +160,87 @@ class BatchManager(Generic[T]):
             message_params=message_params,
         )
         self._engine = Engine(definition, settings, store, partial(access.client, definition.dialect.name))
+
+    @overload
+    @classmethod
+    def open(
+        cls,
+        state_path: PathLike,
+        run_id: str | None = None,
+        *,
+        response_model: None = None,
+        files: Iterable[Any] | PathLike | None = None,
+        prices: Prices | PathLike | None = None,
+        max_tokens: int | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        **settings: Unpack[Changes],
+    ) -> BatchManager[Any]: ...
+    @overload
+    @classmethod
+    def open(
+        cls,
+        state_path: PathLike,
+        run_id: str | None = None,
+        *,
+        response_model: type[Other],
+        files: Iterable[Any] | PathLike | None = None,
+        prices: Prices | PathLike | None = None,
+        max_tokens: int | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        **settings: Unpack[Changes],
+    ) -> BatchManager[Other]: ...
+    @classmethod
+    def open(
+        cls,
+        state_path: PathLike,
+        run_id: str | None = None,
+        *,
+        response_model: type[pydantic.BaseModel] | None = None,
+        files: Iterable[Any] | PathLike | None = None,
+        prices: Prices | PathLike | None = None,
+        max_tokens: int | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        **settings: Unpack[Changes],
+    ) -> BatchManager[Any]:
+        """Open a run that was started before, to continue it from its log alone.
+
+            BatchManager.open("night.db").collect()
+
+        The log knows prompt, model, parameters, schema and messages, and where files are. A file that was not
+        sent yet is read again; one that is gone fails by name, at no cost, and the others go on.
+
+        Args:
+            state_path: the event log.
+            run_id: which run, if the log holds several.
+            response_model: the class that the run was started with. Without it, results are read with one
+                that is made again from its JSON Schema, which knows none of the class's own validators.
+            files: where files are that were moved since: paths or folders. They are known by their content,
+                under whatever name.
+            prices: as for `BatchManager`; the log does not keep prices that were given.
+            max_tokens: another limit for what is sent from now on.
+            api_key: the key to call with; None: that of the environment.
+            base_url: where the API is; None: that of the environment. It is never taken from the log, which
+                could then send your key to any place.
+            **settings: `max_cost`, `max_wait_time`, `results_dir` and the other settings that may change
+                between starts; without them, those of the last start.
+
+        Raises NotALogError without a log, LogError when it holds no run or several, RunMismatchError for
+        another response model.
+        """
+        access = Access(api_key, base_url)
+        store = RunStore(state_path, run_id)
+        definition = open_run(
+            store, response_model=response_model, files=files, prices=prices, max_tokens=max_tokens
+        )
+        assert store.run.settings is not None
+        changed = changed_settings(store.run.settings, settings, definition.dialect.limits)
+        manager = cls.__new__(cls)
+        connect = partial(access.client, definition.dialect.name)
+        manager._engine = Engine(definition, changed, store, connect)  # noqa: SLF001 - its own
+        return manager
 
     @property
     def run_id(self) -> str | None:

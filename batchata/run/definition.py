@@ -47,6 +47,7 @@ class Definition:
     dedupe: bool = False
     cache: str | None = None
     given_price: ModelPrice | None = None
+    opened: tuple[str, int] | None = None  # tag and size of the run, if its own log defines it
     _planned: CachePlan | None = None
     _decided: bool = False
 
@@ -87,7 +88,7 @@ class Definition:
         self.__dict__.pop("template", None)
 
     def _route(self, wanted: str) -> Route:
-        return _route(self.schema, self.model, self.enable_citations, wanted)
+        return route_of(self.schema, self.model, self.enable_citations, wanted)
 
     def follow(self, plan: CachePlan | None) -> None:
         """Cache what a run in the log has been caching since it began, whatever would pay today."""
@@ -282,7 +283,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
         enable_citations=bool(enable_citations),
         dedupe=dedupe,
         cache=check_cache(cache),
-        route=_route(schema, found, bool(enable_citations), structured_output),
+        route=route_of(schema, found, bool(enable_citations), structured_output),
         given_price=price,
     )
     _check_together(definition)
@@ -310,7 +311,11 @@ def _check_together(definition: Definition) -> None:
         )
 
 
-def _route(schema: dict[str, Any] | None, model: Model, cited: bool, wanted: str) -> Route:
+def route_of(schema: dict[str, Any] | None, model: Model, cited: bool, wanted: str) -> Route:
+    """Choose how the shape of answers is asked for.
+
+    Raises InvalidInputError when the native format is wanted and cannot be had.
+    """
     native = partial(model.output_format, cited=cited)
     return choose_route(schema, native, citations=cited, wanted=wanted)
 

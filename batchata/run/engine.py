@@ -44,6 +44,7 @@ from batchata.run.estimating import (
     remaining,
     sampled_basis,
 )
+from batchata.run.from_log import check_unchanged
 from batchata.run.garbage import out_of_collections
 from batchata.run.interrupts import Asked, Stop, stop_on_signals
 from batchata.run.journal import Journal, Notes
@@ -141,7 +142,10 @@ class Engine:
             self.definition.take_route(self._route_of(run))
             return
         try:
-            check_same_run(log, run, self.definition)
+            if self.definition.opened is None:
+                check_same_run(log, run, self.definition)
+            else:
+                check_unchanged(run, self.definition.opened)
         except RunMismatchError:
             self.store.forget()
             raise

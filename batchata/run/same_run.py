@@ -116,9 +116,10 @@ def advice(run: Run) -> str:
             f"items anew (of this run {run.completed:,} of {run.total:,} items are completed)."
         )
     return (
-        f"{waiting(run)}. Collect first: start the run as it was, with all its items in their order (a file "
-        "is known by its name and content, not by its folder). Another state_path or run_id begins a new "
-        "run, which would pay for these items once more."
+        f"{waiting(run)}. Collect first, from the log alone: BatchManager.open(state_path).collect() needs "
+        "no inputs. Or start the run as it was, with all items in their order (a file is known by its name "
+        "and content, not by its folder). Another state_path or run_id begins a new run, which would pay for "
+        "these items once more."
     )
 
 

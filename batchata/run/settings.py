@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import Any, Literal, TypedDict
+
+from msgspec.structs import asdict
 
 from batchata.core.caching import costs_of_prefix
 from batchata.core.money import amount_of, plain
@@ -74,6 +76,40 @@ def check_settings(  # noqa: PLR0913 - the settings that a user may give
         on_bad_file=on_bad_file,
         structured_output=None if structured_output == "auto" else structured_output,
     )
+
+
+class Changes(TypedDict, total=False):
+    """The settings of a run that may be given anew when its log is opened."""
+
+    items_per_job: int
+    max_parallel_jobs: int
+    max_attempts: int
+    max_cost: Money | None
+    max_wait_time: float | None
+    poll_interval: float | None
+    retry_delay: float | None
+    settle_delay: float | None
+    results_dir: PathLike | None
+    raw_results_dir: PathLike | None
+    on_interrupt: OnInterrupt
+    structured_output: StructuredOutput
+
+
+def changed_settings(last: Settings, changes: Changes, limits: Limits) -> Settings:
+    """Return the settings of a run's last start with these in their place; files that are gone fail.
+
+    Raises InvalidInputError as `check_settings` does, and for a name that is none of theirs.
+    """
+    if unknown := sorted(changes.keys() - Changes.__annotations__.keys()):
+        known = ", ".join(Changes.__annotations__)
+        raise InvalidInputError(
+            f"{unknown[0]} is no setting that can be given here: the run's log defines what is sent; there "
+            f"are {known}"
+        )
+    before = asdict(last)
+    route = last.structured_output or "auto"
+    settings: dict[str, Any] = {**before, "structured_output": route, **changes, "on_bad_file": "fail"}
+    return check_settings(**settings, limits=limits)
 
 
 def _whole(name: str, value: object, most: int) -> int:

@@ -182,6 +182,10 @@ class RunStore:
         streams = log.streams()
         return self.choose(log, streams) if streams else None
 
+    def settle(self) -> None:
+        """Mean the run that was found, whatever else the log comes to hold."""
+        self._given = self._run_id
+
     def forget(self) -> None:
         """Forget a run that is another script's: the next look begins anew."""
         with self._lock:

@@ -64,6 +64,13 @@ def inferred() -> None:
     assert_type(job.results()[0]["result"], Invoice | None)
 
 
+def from_the_log() -> None:
+    """Typed by the class that is given, and settings by their names."""
+    assert_type(BatchManager.open("night.db", response_model=Invoice), BatchManager[Invoice])
+    assert_type(BatchManager.open("night.db", max_cost=5, on_interrupt="cancel"), BatchManager[Any])
+    BatchManager.open("night.db", prompt="Read.")  # type: ignore[call-overload]
+
+
 def summaries(manager: BatchManager[Invoice]) -> None:
     """The keys of summaries are known, and a misspelt one is an error."""
     summary = manager.run()

@@ -1,0 +1,255 @@
+"""Define a run by its log alone: what it sends, how it reads answers, and its inputs where they are now."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from batchata.answers.schema import check_response_model, json_schema
+from batchata.clock import utc
+from batchata.core.events import RunStarted
+from batchata.core.state import ItemStatus, Run
+from batchata.errors import (
+    BatchataWarning,
+    FileInputError,
+    InvalidInputError,
+    LogError,
+    NotALogError,
+    RunMismatchError,
+)
+from batchata.inputs import FileInput, Inputs
+from batchata.inputs.files import read_file
+from batchata.inputs.items import Checks
+from batchata.inputs.paths import shown
+from batchata.log.port import Log
+from batchata.logs import warn
+from batchata.providers.prices import Prices, given_price
+from batchata.providers.registry import dialect_of
+from batchata.run.definition import Definition, route_of
+from batchata.run.settings import PathLike
+from batchata.run.store import RunStore
+from batchata.text import number_of
+from batchata.views.response_models import own_model
+
+_TOKENS_A_PAGE = 10_000  # more than any page or image has
+
+
+def open_run(
+    store: RunStore,
+    *,
+    response_model: object = None,
+    files: Iterable[Any] | PathLike | None = None,
+    prices: Prices | PathLike | None = None,
+    max_tokens: int | None = None,
+) -> Definition:
+    """Read the run's definition from its log, and look for the files of its items that are not done.
+
+    Raises NotALogError without a log, LogError when it holds no run or several, RunMismatchError for another
+    response model, LogVersionError for a provider that is not known here.
+    """
+    store.choose = _only(store.path)
+    with store.reading() as log:
+        if log is None:
+            raise NotALogError(f"there is no log at {store.path}; give the path of the run's state_path")
+        run = store.run
+        if run.started is None:
+            raise LogError(log.no_run_yet())
+        store.settle()
+        return _defined(log, run, check_response_model(response_model), Moved(files), prices, max_tokens)
+
+
+def _only(path: Path | None) -> Any:
+    def choose(_log: Log, streams: Sequence[str]) -> str:
+        if len(streams) == 1:
+            return streams[0]
+        raise LogError(
+            f"{path} holds {len(streams)} runs; say which is meant with run_id=…: {', '.join(streams)}"
+        )
+
+    return choose
+
+
+def _defined(
+    log: Log,
+    run: Run,
+    model: type[pydantic.BaseModel] | None,
+    moved: Moved,
+    prices: Prices | PathLike | None,
+    max_tokens: int | None,
+) -> Definition:
+    started = run.started
+    assert started is not None
+    dialect = dialect_of(started)
+    found = dialect.model(started.model, utc().date())
+    if max_tokens is not None:
+        found.check_max_tokens(max_tokens)
+    params = {**started.params, "max_tokens": max_tokens or run.max_tokens}
+    cited = started.enable_citations
+    definition = Definition(
+        dialect=dialect,
+        model=found,
+        inputs=_inputs(log, run, found.checks(cited, params), moved),
+        params=params,
+        prompt=started.prompt,
+        response_model=_same_model(model, started) if model else own_model(started),
+        schema=started.response_schema,
+        enable_citations=cited,
+        route=route_of(started.response_schema, found, cited, "auto"),
+        dedupe=started.dedupe,
+        cache=None if started.cache is None else "auto",
+        given_price=given_price(prices, found.id),
+        opened=(started.tag, run.total),
+    )
+    definition.same_as = dict(run.items.same_as)
+    definition.follow(started.cache)
+    definition.take_route(run.route)
+    if (missing := started.input_count - run.total) > 0:
+        warn(
+            f"the first start of run {started.run_id} was killed before it had recorded its last "
+            f"{number_of(missing, 'item')}: the log does not know them; the script that began it adds them",
+            BatchataWarning,
+        )
+    return definition
+
+
+def _same_model(model: type[pydantic.BaseModel], started: RunStarted) -> type[pydantic.BaseModel]:
+    if json_schema(model) != started.response_schema:
+        raise RunMismatchError(
+            f"run {started.run_id} asked for {started.response_model or 'texts'}, and {model.__name__} has "
+            "another JSON Schema; leave response_model out to continue, and read its answers with another "
+            "model by items(OtherModel)"
+        )
+    return model
+
+
+def check_unchanged(run: Run, opened: tuple[str, int]) -> None:
+    """Check that the log still holds the run as it was opened.
+
+    Raises RunMismatchError when another lies there now, or when items were added since.
+    """
+    assert run.started is not None
+    if (run.started.tag, run.total) != opened:
+        raise RunMismatchError(
+            f"the log was changed after it was opened: it holds run {run.started.run_id} with "
+            f"{number_of(run.total, 'item')}; open it again"
+        )
+
+
+def _inputs(log: Log, run: Run, checks: Checks, moved: Moved) -> Inputs:
+    started = run.started
+    assert started is not None
+    inputs = Inputs("files" if started.input_kind == "files" else "messages")
+    numbers = map(run.input_body, range(run.total))
+    for index, body in enumerate(log.bodies(started.run_id, numbers)):
+        status = run.items.status[index]
+        value = {} if body is None else json.loads(body)  # purged: the run is completed
+        if "file" in value:
+            _add_file(inputs, logged_file(value["file"]), status, checks, moved)
+        else:
+            _add_conversation(inputs, value.get("messages", []), body or b"", status, checks)
+    return inputs
+
+
+def _add_conversation(inputs: Inputs, turns: Any, body: bytes, status: int, checks: Checks) -> None:
+    """Add an item whose conversation was found good when it was added; only what may be sent is measured."""
+    digest, sizes = sha256(body).digest(), (0, 0, 0)
+    if status != ItemStatus.COMPLETED and body:
+        try:
+            checked = checks.conversation(turns, f"messages[{inputs.count}]")
+        except InvalidInputError:  # by rules that are newer than the run, which must not keep it from ending
+            sizes = 2 * len(body), len(body), len(body)
+        else:
+            inputs.caches = inputs.caches or checked.caches
+            digest, *_ = checked
+            sizes = checked.request_size, checked.token_bound, checked.tokens
+    inputs.add(turns, digest, *sizes)
+
+
+def _add_file(inputs: Inputs, file: FileInput, status: int, checks: Checks, moved: Moved) -> None:
+    """Add an item with its file where it is now; one that is gone is not sent any more, and fails by name."""
+    if status == ItemStatus.COMPLETED:
+        inputs.add(file, file.digest(), 0, 0, 0)
+        return
+    found = moved.found(file)
+    try:
+        sizes = _measured(found, inputs.count, checks)
+    except InvalidInputError as exc:
+        if status not in (ItemStatus.SENT, ItemStatus.FAILED):
+            inputs.refuse(found, str(exc))
+            return
+        # It may never be sent again; if it is, the file is looked for once more.
+        tokens = max(file.size, _TOKENS_A_PAGE * (file.pages or 1))
+        sizes = 2 * file.size, tokens, tokens
+    inputs.add(found, file.digest(), *sizes)
+
+
+def _measured(file: FileInput, index: int, checks: Checks) -> tuple[int, int, int]:
+    if not file.is_usable:
+        raise FileInputError(f"{file.name} could not be used when it was added")
+    if file.path is not None and not os.path.exists(file.path):
+        raise FileInputError(
+            f"{shown(file.path)} is gone, and was not sent before; say where it is now with files=…, and "
+            "retry_failed() sends it"
+        )
+    given = read_file(file.read(), index, checks.most_bytes)
+    _, measured = checks.file(given._replace(file=file))
+    return measured.request_size, measured.token_bound, measured.tokens
+
+
+def logged_file(facts: dict[str, Any]) -> FileInput:
+    """Return the file that an item's input in the log describes."""
+    data, path = facts.get("data"), facts.get("path")
+    if "path_bytes" in facts:
+        path = os.fsdecode(b64decode(facts["path_bytes"]))
+    return FileInput(
+        name=facts["name"],
+        media_type=facts["media_type"],
+        size=facts["size"],
+        sha256=bytes.fromhex(facts["sha256"]),
+        pages=facts["pages"],
+        path=path,
+        data=None if data is None else b64decode(data),
+    )
+
+
+class Moved:
+    """Files that may be those of a run under another name or in another folder: known by their content."""
+
+    def __init__(self, files: Iterable[Any] | PathLike | None) -> None:
+        self._given = [] if files is None else list(_paths(files))
+
+    def found(self, file: FileInput) -> FileInput:
+        """Return the file with the path of one of those given that has the same bytes, if there is one."""
+        is_elsewhere = file.path is not None and file.is_usable and file.sha256 in self._by_content
+        return replace(file, path=self._by_content[file.sha256]) if is_elsewhere else file
+
+    @cached_property
+    def _by_content(self) -> dict[bytes, str]:
+        found: dict[bytes, str] = {}
+        for path in self._given:
+            try:
+                found.setdefault(sha256(path.read_bytes()).digest(), str(path))
+            except OSError:
+                continue  # it is none of them, as far as can be seen
+        return found
+
+
+def _paths(files: Iterable[Any] | PathLike) -> Iterator[Path]:
+    """Yield the paths of all files; those in a folder at any depth."""
+    several = [files] if isinstance(files, str | os.PathLike) else files
+    for one in several:
+        if not isinstance(one, str | os.PathLike):
+            raise InvalidInputError(f"files are paths of files or folders, not a {type(one).__name__}")
+        path = Path(one).expanduser().absolute()
+        if not path.exists():
+            raise FileInputError(f"{str(path)!r} does not exist; give the folder in which the files are now")
+        yield from sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
