@@ -17,6 +17,7 @@ from batchata.run.engine import Call, Engine
 from batchata.run.estimate import Estimate
 from batchata.run.from_log import open_run
 from batchata.run.interrupts import in_a_thread
+from batchata.run.pilot import Choice
 from batchata.run.settings import (
     Caching,
     Changes,
@@ -247,8 +248,22 @@ class BatchManager(Generic[T]):
         """The run's name in the log; None before its first start."""
         return self._engine.store.run_id
 
-    def run(self, print_progress: bool = False, progress_interval: float = EVERY) -> Summary:
+    def run(
+        self,
+        print_progress: bool = False,
+        progress_interval: float = EVERY,
+        *,
+        limit: int | None = None,
+        sample: int | None = None,
+        seed: int | None = None,
+    ) -> Summary:
         """Drive the run until every item is completed or failed, and return the summary.
+
+        With `limit` it is a pilot of the first items, with `sample` one of so many items spread over the
+        input: from the middle of each of so many parts, or with `seed` drawn at random from each. Nothing
+        else is sent; the rest stays pending, and a later call without them goes on with it. The choice is in
+        the log: the same call after a kill sends the same items. `collect()` and `retry_failed()` keep to it.
+        What the rest will cost is said at the pilot's end, and `estimate()` speaks from its answers.
 
         It also ends when `max_wait_time` has passed or `max_cost` leaves no room; what is pending then
         stays pending, and another call continues. A finished run returns its summary and calls no API.
@@ -263,18 +278,29 @@ class BatchManager(Generic[T]):
         Returns a dict of total_items, completed_items, failed_items, pending_items, total_cost (Decimal
         USD, None when no price is known), jobs_completed and cost_limit_reached.
 
-        Raises ConfigurationError without a key, ProviderError when the provider definitely refuses,
-        LogError when the log cannot be used, KeyboardInterrupt on Ctrl-C.
+        Raises InvalidInputError for a pilot that makes no sense, ConfigurationError without a key,
+        ProviderError when the provider definitely refuses, LogError when the log cannot be used,
+        KeyboardInterrupt on Ctrl-C.
         """
-        return summary(self._engine.drive(Call(show_progress=print_progress, every=progress_interval)))
+        choice = Choice.of(limit, sample, seed)
+        call = Call(show_progress=print_progress, every=progress_interval, choice=choice)
+        return summary(self._engine.drive(call))
 
-    async def run_async(self, print_progress: bool = False) -> Summary:
+    async def run_async(
+        self,
+        print_progress: bool = False,
+        *,
+        limit: int | None = None,
+        sample: int | None = None,
+        seed: int | None = None,
+    ) -> Summary:
         """Run like `run()`, for a coroutine: the event loop stays free meanwhile.
 
         When it is cancelled (by Ctrl-C, `task.cancel()`, `asyncio.wait_for`, a TaskGroup) the run is left as
         by `detach()`: its batches go on at the provider, and another call collects them.
         """
-        return await in_a_thread(lambda: self.run(print_progress), self.detach, self._engine.left)
+        run = partial(self.run, print_progress, limit=limit, sample=sample, seed=seed)
+        return await in_a_thread(run, self.detach, self._engine.left)
 
     def submit(self, print_progress: bool = False) -> Summary:
         """Send what may be sent now, and return without waiting; `collect()` or `run()` goes on, any day.
@@ -282,14 +308,18 @@ class BatchManager(Generic[T]):
         It is `run()` with a `max_wait_time` of 0 and without its warning: one pass over everything. With more
         jobs than `max_parallel_jobs` the rest is sent by later calls, as jobs come to their end.
         """
-        return summary(self._engine.drive(Call(show_progress=print_progress, wait=0.0)))
+        return self._pass(print_progress, Choice())
+
+    def _pass(self, print_progress: bool, choice: Choice | None) -> Summary:
+        return summary(self._engine.drive(Call(show_progress=print_progress, wait=0.0, choice=choice)))
 
     def collect(self, print_progress: bool = False) -> Summary:
         """Collect what has ended since, send what may be sent now, and return without waiting.
 
-        The same pass as that of `submit()`: `pending_items` in the summary says whether to come again.
+        The same pass as that of `submit()`, except that after a pilot nothing but its items is sent:
+        `pending_items` in the summary says whether to come again.
         """
-        return self.submit(print_progress)
+        return self._pass(print_progress, None)
 
     def estimate(self, exact: bool = False, output_tokens: int | None = None) -> Estimate:
         """Estimate what the run will use and cost; of a run that has begun, what remains of it.

@@ -42,7 +42,9 @@ def awaits_room(run: Run) -> bool:
     settings = run.settings
     if settings is None or settings.max_cost is None or run.sending_ended is not None:
         return False
-    return 0 < len(run.open) < settings.max_parallel_jobs and run.next_fresh < run.total
+    return (
+        0 < len(run.open) < settings.max_parallel_jobs and run.next_fresh < run.total and run.chosen is None
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,20 @@ class ItemMended(Event, frozen=True, kw_only=True):
     same_as: int | None = None
 
 
+class ItemsChosen(Event, frozen=True, kw_only=True):
+    """The decision to send no other items than these until the next such decision; None: all of them again.
+
+    It was asked for as the first `limit` items, or as `sample` items spread over the input: the middle of
+    each of so many parts, or with a `seed` a place drawn at random in each.
+    """
+
+    TYPE: ClassVar[str] = "items_chosen"
+    items: Ranges | None
+    limit: int | None = None
+    sample: int | None = None
+    seed: int | None = None
+
+
 class RunResumed(Event, frozen=True, kw_only=True):
     """Another start of the same script took the run up; `changed` maps a setting to its old and new value.
 
@@ -379,7 +393,8 @@ class BodiesPurged(Event, frozen=True, kw_only=True):
 class RunInterrupted(Event, frozen=True, kw_only=True):
     """A start of the run ended before all items were done; the next start continues.
 
-    `reason` is "keyboard", "terminated", "detached", "cancelled", "max_wait_time", "cost_limit" or "error".
+    `reason` is "keyboard", "terminated", "detached", "cancelled", "max_wait_time", "cost_limit", "pilot" (all
+    that were chosen are done) or "error".
     """
 
     TYPE: ClassVar[str] = "run_interrupted"

@@ -110,6 +110,13 @@ def _item_mended(run: Run, at: int, event: e.ItemMended, version: int) -> None:
         items.share(index, event.same_as)
 
 
+def _items_chosen(run: Run, at: int, event: e.ItemsChosen, version: int) -> None:
+    for first, last in event.items or ():
+        if not 0 <= first <= last < run.total:
+            raise ValueError(f"items {first} to {last} are chosen of {run.total}")
+    run.choice = event
+
+
 def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     assert run.settings is not None
     changed = {name: new for name, (_, new) in event.changed.items()}
@@ -146,6 +153,7 @@ def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: 
     items = run.items
     first, last = job.items[0][0], job.items[-1][1]
     is_fresh = items.status[first] == ItemStatus.FRESH
+    is_next = is_fresh and first >= run.next_fresh and _leaves_out_none(run, last, event.request_count)
     for index in job.indexes():
         items.status[index] = ItemStatus.SENT
         items.attempts[index] += 1
@@ -153,10 +161,21 @@ def _submission_started(run: Run, at: int, event: e.SubmissionStarted, version: 
         items.job[index] = job.number
         items.mirror(index)
         run.requeued.discard(index)
-    if is_fresh and first >= run.next_fresh:
-        begin = run.next_fresh if items.same_as or run.refused else first
+    if is_next:
+        begin = run.next_fresh if items.same_as or run.refused or run.choice else first
         run.next_fresh = _not_sent(run, last + 1)
         run.chunks[job.number] = (begin, run.next_fresh - 1)
+
+
+def _leaves_out_none(run: Run, last: int, count: int) -> bool:
+    """Whether a job of so many items up to `last` holds every item until there that was not sent yet.
+
+    A sample leaves some out; what it holds belongs to the jobs that carry those around it later.
+    """
+    if run.choice is None:
+        return True
+    status, same_as, coming = run.items.status, run.items.same_as, range(run.next_fresh, last + 1)
+    return sum(status[i] == ItemStatus.FRESH and i not in same_as for i in coming) == count
 
 
 def _batch_submitted(run: Run, at: int, event: e.BatchSubmitted, version: int) -> None:
@@ -490,9 +509,14 @@ def _fail_undecided(run: Run, job: Job) -> None:
 
 def _not_sent(run: Run, index: int) -> int:
     """Return the first item from `index` on that has its own request and was neither sent nor refused."""
-    while index in run.items.same_as or index in run.refused:
+    while index in run.items.same_as or index in run.refused or _is_sampled(run, index):
         index += 1
     return index
+
+
+def _is_sampled(run: Run, index: int) -> bool:
+    """Whether a sample has sent the item before its turn."""
+    return run.choice is not None and index < run.total and run.items.status[index] != ItemStatus.FRESH
 
 
 _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
@@ -500,6 +524,7 @@ _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
     e.ItemsAdded: _items_added,
     e.ItemRefused: _item_refused,
     e.ItemMended: _item_mended,
+    e.ItemsChosen: _items_chosen,
     e.RunResumed: _run_resumed,
     e.SubmissionStarted: _submission_started,
     e.BatchSubmitted: _batch_submitted,

@@ -135,6 +135,9 @@ class Audit:
             yield f"item {shared[0]} is sent although it shares a request" + _more(len(shared) - 1)
         if event.reserved is not None and amount_of(event.reserved) < 0:
             yield f"${event.reserved} is reserved: a reservation cannot be negative"
+        others = [index for index in ranges.iterate(event.items) if not self.run.may_send(index)]
+        if others:
+            yield f"item {others[0]} is sent although others were chosen" + _more(len(others) - 1)
         if under_way:
             yield f"item {under_way[0]} is sent although it is under way or completed" + _more(
                 len(under_way) - 1

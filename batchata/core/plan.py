@@ -12,8 +12,9 @@ from itertools import accumulate
 from batchata.core.accounts import room
 from batchata.core.caching import must_prime
 from batchata.core.money import EXACT
+from batchata.core.ranges import within
 from batchata.core.state import ItemStatus, JobStatus, Run
-from batchata.core.values import Limits
+from batchata.core.values import Limits, Ranges
 
 ENVELOPE_BYTES = 64  # around the requests of a batch
 
@@ -69,9 +70,11 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBu
     """
     assert run.settings is not None
     same_as = run.items.same_as
-    coming = range(run.next_fresh, run.total)
-    fresh = (i for i in coming if i not in same_as and run.items.status[i] == ItemStatus.FRESH)
-    due = _of_one_limit(run, run.requeued.due(now)) if run.items.raised else run.requeued.due(now)
+    chosen, status = run.chosen, run.items.status
+    coming = range(run.next_fresh, run.total) if chosen is None else _coming(run, chosen)
+    fresh = (i for i in coming if i not in same_as and status[i] == ItemStatus.FRESH)
+    due: Iterator[int] = filter(run.may_send, run.requeued.due(now))
+    due = _of_one_limit(run, due) if run.items.raised else due
     budget = room(run)
     most = min(run.settings.items_per_job, run.limits.batch_requests)
     limit = run.limits.batch_bytes
@@ -90,6 +93,13 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBu
     if isinstance(again, OverBudget) and isinstance(first, OverBudget):
         return min(again, first, key=lambda over: over.needed)
     return again
+
+
+def _coming(run: Run, chosen: Ranges) -> Iterable[int]:
+    """Return the chosen items that may not have been sent yet, each as the one whose request it shares."""
+    coming = within(chosen, 0 if run.items.same_as else run.next_fresh, run.total)
+    same_as = run.items.same_as
+    return sorted({same_as.get(index, index) for index in coming}) if same_as else coming
 
 
 def _of_one_limit(run: Run, candidates: Iterable[int]) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from batchata.core.values import Ranges
@@ -36,4 +37,15 @@ def count(ranges: Ranges) -> int:
 
 def holds(ranges: Ranges, index: int) -> bool:
     """Whether the index is in one of the ranges."""
-    return any(first <= index <= last for first, last in ranges)
+    place = bisect_right(ranges, index, key=_first)
+    return place > 0 and index <= ranges[place - 1][1]
+
+
+def _first(span: tuple[int, int]) -> int:
+    return span[0]
+
+
+def within(ranges: Ranges, first: int, end: int) -> Iterator[int]:
+    """Yield every index in the ranges from `first` on, the end excluded."""
+    for low, high in ranges:
+        yield from range(max(low, first), min(high + 1, end))

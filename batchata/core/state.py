@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 
 from batchata.core import ranges
 from batchata.core.accuracy import Accuracy
-from batchata.core.events import RunStarted
+from batchata.core.events import ItemsChosen, RunStarted
 from batchata.core.money import EXACT, PICO_DIGITS, Sum, sum_of
 from batchata.core.values import Counts, Expected, Limits, Ranges, RequestError, Settings, Usage, known
 
@@ -323,6 +323,7 @@ class Run:
         self.cached_at = 0  # when the cached beginning was last known to be used
         self.cold_jobs = 0  # completed jobs with answers none of which used a cache
         self.strays: dict[str, int] = {}
+        self.choice: ItemsChosen | None = None  # the last decision to send some of the items, or all again
         self.limit_reached = False
         self.needed: Decimal | None = None  # the limit with which the next item would have been sent
         self.needed_for_all: Decimal | None = None  # … and with which all that were pending
@@ -382,6 +383,24 @@ class Run:
     def is_anything_out(self) -> bool:
         """Whether one of its jobs is, or may be, a batch at the provider."""
         return any(job.batch_id or job.status is not JobStatus.FAILED for job in self.jobs.values())
+
+    @property
+    def chosen(self) -> Ranges | None:
+        """The items beside which nothing is sent; None where all may be."""
+        return None if self.choice is None else self.choice.items
+
+    @property
+    def is_pilot_done(self) -> bool:
+        """Whether all chosen items have their results or have failed, nothing is open, and others wait."""
+        if self.chosen is None or self.open or not self.pending:
+            return False
+        done = (ItemStatus.COMPLETED, ItemStatus.FAILED)
+        return all(self.items.status[index] in done for index in ranges.iterate(self.chosen))
+
+    def may_send(self, index: int) -> bool:
+        """Whether the item, or one that shares its request, is one of those that may be sent."""
+        chosen = self.chosen
+        return chosen is None or any(ranges.holds(chosen, each) for each in self.family(index))
 
     def jobs_with(self, *statuses: JobStatus) -> list[Job]:
         """Return the open jobs with one of these statuses."""

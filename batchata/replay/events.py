@@ -50,6 +50,14 @@ def _item_mended(event: e.ItemMended) -> str:
     return f"item {event.index}: its file has changed and is read again{shared}"
 
 
+def _items_chosen(event: e.ItemsChosen) -> str:
+    if event.items is None:
+        return "all items may be sent again"
+    drawn = "" if event.seed is None else f" drawn with seed {event.seed}"
+    how = f"the first {event.limit:,}" if event.sample is None else f"a sample of {event.sample:,}{drawn}"
+    return f"only {_items(event.items)} may be sent for now: {how}"
+
+
 def _run_resumed(event: e.RunResumed) -> str:
     changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in event.changed.items())
     return f"{_who(event.process)}, batchata {event.library_version}; {changed or 'same settings'}"
@@ -187,6 +195,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     e.ItemsAdded: _items_added,
     e.ItemRefused: _item_refused,
     e.ItemMended: _item_mended,
+    e.ItemsChosen: _items_chosen,
     e.RunResumed: _run_resumed,
     e.SubmissionStarted: _submission_started,
     e.BatchSubmitted: _batch_submitted,

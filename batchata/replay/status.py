@@ -30,6 +30,7 @@ from batchata.views.history import History
 _INTERRUPTIONS = {
     "max_wait_time": "max_wait_time had passed",
     "cost_limit": "max_cost left no room for more",
+    "pilot": "the items chosen for a pilot are done",
     "cancelled": "it was cancelled",
     "detached": "it was detached",
     "keyboard": "Ctrl-C",
@@ -89,15 +90,20 @@ def what_next(run: Run, alive: bool | None, now: int) -> str:
     todo = all_of(_remaining(run, now, sends=not (goes_on and run.sending_ended))) + _kept_until(run, now)
     if goes_on:
         return f"its process goes on: it {todo}"
-    again = (
-        "run the same script again"
-        if run.status == "interrupted" or alive is False
-        else ("if its process has ended, run the same script again")
-    )
+    again = _again(run, alive)
     if run.limit_reached and run.settings is not None and not run.open:
         enough = _enough(run)
         return f"raise max_cost (now {usd(run.settings.max_cost)}{enough}) and {again}: it {todo}"
     return f"{again}: it {todo}"
+
+
+def _again(run: Run, alive: bool | None) -> str:
+    """Say which start goes on."""
+    if run.status == "interrupted" and run.interrupted_by == "pilot":
+        return "run() without the choice of the pilot"
+    if run.status == "interrupted" or alive is False:
+        return "run the same script again"
+    return "if its process has ended, run the same script again"
 
 
 def _enough(run: Run) -> str:

@@ -50,13 +50,14 @@ from batchata.run.interrupts import Asked, Stop, stop_on_signals
 from batchata.run.journal import Journal, Notes
 from batchata.run.loop import Requests, Runner
 from batchata.run.outcomes import Intake
+from batchata.run.pilot import Choice, of_the_rest
 from batchata.run.record import Recorder
 from batchata.run.same_run import changes, check_same_place, check_same_run, which_run
 from batchata.run.starting import check_raised, retry_failed
 from batchata.run.store import RunStore
 from batchata.terminal.account import left, out_of_time, unsaved
 from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
-from batchata.terminal.progress import EVERY, name_head, progress_for, report_costs
+from batchata.terminal.progress import EVERY, name_head, progress_for, report_costs, say_if_possible
 from batchata.views.results import (
     Entry,
     ItemResult,
@@ -78,8 +79,9 @@ class Call:
 
     With `once` each batch is polled only once. With `retry_failed` failed items get a fresh set of attempts
     first, and longer answers with `max_tokens`. With `cancel` nothing is sent, open batches are cancelled,
-    and what they finished is collected. `wait` replaces `max_wait_time` for this call. `every` is the number
-    of seconds between signs of life without a terminal.
+    and what they finished is collected. `choice` says which items may be sent from now on; None leaves that
+    as the last start decided it. `wait` replaces `max_wait_time` for this call. `every` is the number of
+    seconds between signs of life without a terminal.
     """
 
     once: bool = False
@@ -87,6 +89,7 @@ class Call:
     retry_failed: bool = False
     max_tokens: int | None = None
     cancel: bool = False
+    choice: Choice | None = None
     wait: float | None = None
     every: float = EVERY
 
@@ -216,12 +219,17 @@ class Engine:
         """Estimate what the rest of the run will use and cost; nothing is written."""
         definition = self.definition
         with self.reading() as (_, run):
-            left = remaining(run, definition.inputs, definition.same_as)
             basis = offline_basis(definition, run, output_tokens)
             if exact:
+                left = remaining(run, definition.inputs, definition.same_as)
                 basis = self._counted(basis, left.requests)
             self._expectation = basis.expectation
-            return make_estimate(definition, self.settings, run, left, basis)
+            return self._rest(run, basis)
+
+    def _rest(self, run: Run, basis: Basis) -> Estimate:
+        """Estimate the items without a result."""
+        left = remaining(run, self.definition.inputs, self.definition.same_as)
+        return make_estimate(self.definition, self.settings, run, left, basis)
 
     def _counted(self, basis: Basis, items: list[int]) -> Basis:
         """Estimate with counts of a sample by the provider."""
@@ -251,6 +259,7 @@ class Engine:
         self._tell_what_is_open(run, call, asked)
         if not call.once:
             report_costs(run, call.show_progress, self._failures(run))
+            self._tell_of_the_rest(run, call.show_progress)
             name_head(self.head(), self.store.run_id, call.show_progress)
         return run
 
@@ -268,6 +277,13 @@ class Engine:
             warn(self.left(), PendingRunWarning)
         if asked.signal == signal.SIGTERM:
             raise SystemExit(128 + signal.SIGTERM)
+
+    def _tell_of_the_rest(self, run: Run, shown: bool) -> None:
+        """Say after a pilot what its answers let expect of the items that are left."""
+        if run.status == "interrupted" and run.interrupted_by == "pilot":
+            rest = self._rest(run, offline_basis(self.definition, run, None))
+            if shown:
+                say_if_possible(of_the_rest(run, rest))
 
     def _note_what_is_open(self, exc: BatchataError) -> None:
         """Add the open batches to an error: with a log in memory nothing else names them."""
@@ -366,8 +382,18 @@ class Engine:
     def _nothing_to_do(self, call: Call) -> bool:
         run = self.store.run
         assert run.settings is not None
-        same = not changes(run, self.settings, self.definition.max_tokens)
-        return same and run.status == "completed" and not self._is_work_left(call)
+        if changes(run, self.settings, self.definition.max_tokens):
+            return False
+        if run.status == "completed":
+            return not self._is_work_left(call)
+        return self._is_pilot_done(call)
+
+    def _is_pilot_done(self, call: Call) -> bool:
+        """Whether the call asks for the same pilot as the last start, which has ended well."""
+        run = self.store.run
+        if call.choice is None or call.retry_failed or self.definition.inputs.count > run.total:
+            return False
+        return run.interrupted_by == "pilot" and run.is_pilot_done and call.choice.of_run(run) == run.choice
 
     def _is_work_left(self, call: Call) -> bool:
         run = self.store.run
@@ -419,6 +445,8 @@ class Engine:
         starting.refuse_items(journal, self.definition.inputs)
         if begun and run.total > known and self.definition.same_as:
             writer.all()  # new items may share requests that were answered long ago
+        if call.choice is not None:
+            starting.choose(journal, call.choice)
         if call.retry_failed:
             self.retried = retry_failed(journal, log, self.definition.inputs, call.max_tokens)
         return writer

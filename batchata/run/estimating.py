@@ -121,7 +121,8 @@ def offline_basis(definition: Definition, run: Run, output_tokens: int | None) -
     guess = "by the fields of the response model" if definition.schema else "the length of usual free text"
     guessed = f"{expectation.output_tokens:,} an item, {guess}; output_tokens=… if you know better"
     basis = Basis(expectation, counted, guessed)
-    if run.accuracy.answers >= _ENOUGH_ANSWERS:
+    enough = _ENOUGH_ANSWERS if run.choice is None else 1  # that is what a pilot was for
+    if run.accuracy.answers >= enough:
         basis = _learned(basis, run)
     return basis if output_tokens is None else _given(basis, definition, output_tokens)
 

@@ -205,6 +205,9 @@ class Runner:
         if self.run.limit_reached and not self.run.open:
             self._end_early("cost_limit")
             return True
+        if self.run.is_pilot_done:
+            self._end_early("pilot")
+            return True
         return False
 
     def _start(self, step: Step) -> None:

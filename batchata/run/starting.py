@@ -25,6 +25,7 @@ from batchata.providers.port import Client
 from batchata.run.bad_files import mend, refusals
 from batchata.run.definition import Definition, this_process
 from batchata.run.journal import Journal
+from batchata.run.pilot import Choice
 from batchata.run.same_run import changes
 from batchata.text import day, usd
 
@@ -57,6 +58,13 @@ def take_route(journal: Journal, definition: Definition) -> None:
     """Record that the caller asks for another route of the schema than the run has taken so far."""
     if journal.run.route != definition.route.kind:
         journal.append(SchemaRouteChanged(route=definition.route.kind, job=None, error=None))
+
+
+def choose(journal: Journal, choice: Choice) -> None:
+    """Record which items may be sent from now on, where that is not what was decided last."""
+    decision, before = choice.of_run(journal.run), journal.run.choice
+    if decision != before and (before is not None or decision.items is not None):
+        journal.append(decision)
 
 
 @dataclass(slots=True)

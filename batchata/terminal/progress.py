@@ -17,6 +17,7 @@ from batchata.clock import now
 from batchata.core import decide
 from batchata.core.accounts import awaits_room
 from batchata.core.caching import is_priming
+from batchata.core.ranges import count, iterate
 from batchata.core.state import ItemStatus, JobStatus, Run
 from batchata.logs import get_logger
 from batchata.terminal.account import cost_lines
@@ -188,8 +189,8 @@ def say(text: str, stream: TextIO) -> None:
         print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
 
 
-def _say_if_possible(text: str, stream: TextIO | None) -> None:
-    """Say the summary at the end of a run, if the stream still takes it."""
+def say_if_possible(text: str, stream: TextIO | None = None) -> None:
+    """Say something at the end of a run, if the stream (standard error if none is given) still takes it."""
     stream = stream or sys.stderr
     if stream is not None:
         with suppress(Exception):
@@ -209,7 +210,7 @@ def name_head(head: str | None, run_id: str | None, shown: bool, stream: TextIO 
         return
     _logger.info("log_head", run=run_id, head=head)
     if shown:
-        _say_if_possible(f"log head {head}", stream)
+        say_if_possible(f"log head {head}", stream)
 
 
 def report_costs(run: Run, shown: bool, failed: Iterable[str] = (), stream: TextIO | None = None) -> None:
@@ -227,7 +228,7 @@ def report_costs(run: Run, shown: bool, failed: Iterable[str] = (), stream: Text
             needed_for_all=None if run.needed_for_all is None else str(run.needed_for_all),
         )
     if shown and run.started is not None:
-        _say_if_possible("\n".join([*failed, *cost_lines(run)]), stream)
+        say_if_possible("\n".join([*failed, *cost_lines(run)]), stream)
 
 
 def line(run: Run) -> str:
@@ -243,6 +244,8 @@ def details(run: Run) -> str:
 def _details(run: Run) -> Iterator[str]:
     if run.failed:
         yield f"{run.failed:,} failed"
+    if run.chosen is not None:
+        yield f"a pilot of {number_of(count(run.chosen), 'item')}"
     yield f"jobs {run.jobs_completed:,}/{planned_jobs(run):,}"
     limit = run.settings.max_cost if run.settings else None
     cost = "cost unknown" if run.total_cost is None else rounded(run.total_cost)
@@ -260,7 +263,10 @@ def planned_jobs(run: Run) -> int:
     if run.settings is None or run.status == "completed":
         return made
     status, each = run.items.status, run.settings.items_per_job
-    fresh = status.count(ItemStatus.FRESH) - sum(status[i] == ItemStatus.FRESH for i in run.items.same_as)
+    if run.chosen is not None:
+        fresh = sum(status[i] == ItemStatus.FRESH for i in iterate(run.chosen) if i not in run.items.same_as)
+    else:
+        fresh = status.count(ItemStatus.FRESH) - sum(status[i] == ItemStatus.FRESH for i in run.items.same_as)
     return made + -(-fresh // each) + -(-len(run.requeued) // each)
 
 
@@ -269,8 +275,7 @@ def waiting_for(run: Run) -> str:
     if run.status == "completed":
         return "done"
     if run.status == "interrupted":
-        until = decide.kept_until(run)
-        return f"stopped ({run.interrupted_by})" + (f"; collect by {day(until)}" if until else "")
+        return _stopped(run)
     if failing_now := failing_in_words(run):
         return failing_now
     if len(run.jobs_with(JobStatus.ENDED)):
@@ -285,6 +290,13 @@ def waiting_for(run: Run) -> str:
         then = "; then max_cost has room for more" if awaits_room(run) else ""
         return f"waiting for {number_of(running, 'batch', 'batches')}{then}"
     return resending(run) if len(run.requeued) else "planning"
+
+
+def _stopped(run: Run) -> str:
+    if run.interrupted_by == "pilot":
+        return "the pilot is done"
+    until = decide.kept_until(run)
+    return f"stopped ({run.interrupted_by})" + (f"; collect by {day(until)}" if until else "")
 
 
 def resending(run: Run) -> str:

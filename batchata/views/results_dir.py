@@ -100,6 +100,8 @@ class ResultsWriter:
         firsts = [first for first, _ in self._run.chunks.values()]
         homes: set[int] = set()
         for first, last in self._run.jobs[number].items:
+            if first >= run.next_fresh:
+                continue  # sent as part of a sample: they follow in the last file until their turn comes
             homes.update(numbers[bisect_right(firsts, first) - 1 : bisect_right(firsts, last)])
         if run.items.copies:
             shared = (

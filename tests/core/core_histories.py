@@ -122,6 +122,13 @@ class History:
         more = old is not None and self.run.limit_reached and self.chance.random() < 0.5
         changed = {"max_cost": (old, plain(Decimal(old or 0) + WORST))} if more else {}
         self.append(e.RunResumed(process=PROCESS, library_version="1", changed=changed))
+        if self.chance.random() < 0.3:
+            self._choose()
+
+    def _choose(self) -> None:
+        """That start is a pilot of some items, or one of all again."""
+        some = [index for index in range(self.run.total) if self.chance.random() < 0.4]
+        self.append(e.ItemsChosen(items=to_ranges(some) if self.chance.random() < 0.5 else None))
 
     def _retry_failed(self) -> None:
         items = self.run.items
@@ -279,6 +286,7 @@ class History:
         """Whether the run comes to an end without more crashes, additions or bad answers."""
         self.cancelling = False
         self.busy.clear()
+        self.append(e.ItemsChosen(items=None))
         for _ in range(turns):
             self.now += 3600 * SECOND
             self._start_steps()

@@ -149,6 +149,16 @@ def test_a_refused_schema_went_another_way_at_no_cost() -> None:
     assert run.items.attempts[2] == 1
 
 
+def test_pilots_mean_what_they_meant() -> None:
+    """A sample, then the first three, then all: what the sample sent belongs to the jobs around it."""
+    path = Path(__file__).parent / "fixtures/schema_1_chosen.jsonl"
+    sampled = fold((version, at, event) for version, at, event in recorded(path) if version <= 12)
+    assert (sampled.chosen, sampled.is_pilot_done, sampled.next_fresh) == ([(1, 1), (5, 5)], True, 0)
+    run = fold(recorded(path))
+    assert (run.completed, run.chosen, run.next_fresh) == (6, None, 6)
+    assert run.chunks == {1: (0, 2), 2: (3, 5)}
+
+
 def test_a_log_that_says_no_limits_has_those_of_anthropic() -> None:
     """There was no other provider; what a log says of its own provider holds whatever is known today."""
     folder = Path(__file__).parent / "fixtures"

@@ -75,6 +75,8 @@ def summaries(manager: BatchManager[Invoice]) -> None:
     """The keys of summaries are known, and a misspelt one is an error."""
     summary = manager.run()
     assert_type(summary, Summary)
+    assert_type(manager.run(limit=20), Summary)
+    assert_type(manager.run(sample=20, seed=7), Summary)
     assert_type(summary["total_cost"], Decimal | None)
     stats = manager.stats()
     assert_type(stats, Stats)
