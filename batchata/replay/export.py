@@ -28,8 +28,9 @@ from batchata.text import number_of
 from batchata.views.history import fold_events
 from batchata.views.response_models import RunReader
 from batchata.views.results import ItemResult, Support, read_items, refuse_purged, result_values
-from batchata.views.results_dir import ResultsWriter, make_folders, owner_of, whole_file
+from batchata.views.results_dir import ResultsWriter, make_folders, owner_of
 from batchata.views.results_folder import Folders
+from batchata.views.whole_files import whole_file
 
 _OURS = {
     "processed": re.compile(r"job_\d+_(?:results|support)\.json"),

@@ -17,7 +17,7 @@ from batchata.replay.console import reading, the_run
 from batchata.text import clean, number_of, short, size
 from batchata.views.cited_answer import place_of
 from batchata.views.item_history import Life, read_life
-from batchata.views.results_dir import whole_file
+from batchata.views.whole_files import whole_file
 
 _MOST = 200  # characters of a passage
 

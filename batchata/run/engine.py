@@ -349,7 +349,7 @@ class Engine:
                 writer.rest()
                 self._fresh = self._mark(log, journal.run), writer.arrivals.values()
             finally:
-                writer.arrivals.close()
+                writer.close()
                 if self.store.in_memory and not journal.run.open:
                     writer.release()  # the run may be gone for good, and its folders hold nothing
             self._left_at = journal.run.version
@@ -465,6 +465,7 @@ class Engine:
             def tell(run: Run) -> None:
                 watch.update(run)
                 progress.update(run)
+                writer.look()
                 self._expiring.look(run, None if self._provider is None else self._provider.clock)
 
             runner = Runner(

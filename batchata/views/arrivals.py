@@ -26,7 +26,8 @@ _MOST_JSON = 16_000_000  # bytes of results that wait for their files
 _BESIDE = 200  # bytes that each of these takes beside its text
 _MOST_VALUES = 24_000_000  # … of values for `results()`, about
 _OBJECT = 500  # bytes that a value takes beside its text
-_MOST_FILES = 16  # of lines that are open at once
+_MOST_JOBS = 64  # whose lines are kept at once
+_IN_MEMORY = 1 << 16  # bytes of lines of one job; more of them are in a file
 _BLOCK = 1 << 20
 
 encode_json = msgspec.json.Encoder().encode
@@ -43,7 +44,7 @@ def result_json(result: Result) -> bytes:
 
 @dataclass(slots=True)
 class _Lines:
-    """Result lines of one job, in a file without a name, and the bodies that they are in the log."""
+    """Result lines of one job, in a file without a name if they are many, and their bodies in the log."""
 
     file: IO[bytes]
     bodies: Ranges = field(default_factory=list)
@@ -84,11 +85,12 @@ class Arrivals:
 
     def take_lines(self, job: int, first_body: int, lines: Sequence[bytes]) -> None:
         """Keep lines of a job as they were received; a full disk is met when their file is written."""
-        if self._raw is None or not lines or (job not in self._lines and len(self._lines) >= _MOST_FILES):
+        if self._raw is None or not lines or (job not in self._lines and len(self._lines) >= _MOST_JOBS):
             return
         try:
             if job not in self._lines:
-                self._lines[job] = _Lines(tempfile.TemporaryFile(dir=self._raw))  # noqa: SIM115 - closed below
+                spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self._raw))  # noqa: SIM115 - closed below
+                self._lines[job] = _Lines(spooled)
             kept = self._lines[job]
             kept.file.write(b"\n".join(lines) + b"\n")
         except OSError:

@@ -6,12 +6,11 @@ Files are a projection of the log: each is written whole or not at all, and may 
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +30,7 @@ from batchata.run.settings import PathLike
 from batchata.views.arrivals import Arrivals, encode_json, result_json
 from batchata.views.results import Support, citation_values, read_entries
 from batchata.views.results_folder import Folders, Owner, owner_in, tags_in
+from batchata.views.whole_files import WholeFiles
 
 
 class ResultsWriter:
@@ -42,7 +42,7 @@ class ResultsWriter:
     `job_<n>_support.json` names the fields of these items that no passage supports, if there are any.
     """
 
-    durable = True  # survives a power cut; costs 4 ms a file
+    durable = True  # files survive a power cut
 
     def __init__(self, log: Log, run: Run, reader: Reader, memory: Process | None = None) -> None:
         assert run.settings is not None
@@ -52,6 +52,7 @@ class ResultsWriter:
         self._owner = owner_of(run, memory)
         self._folders = Folders.of(run.settings)
         self._processed, self._raw = self._folders.processed, self._folders.raw
+        self._files = WholeFiles(durable=self.durable)
         self.arrivals = Arrivals(
             raw=self._raw, files=self._processed is not None, cited=reader.enable_citations
         )
@@ -65,11 +66,17 @@ class ResultsWriter:
         self._folders.release(self._owner)
 
     def job_done(self, number: int) -> None:
-        """Write what this job brought."""
-        self._folders.keep(self._owner)
+        """Write what this job brought; its files get their names by `look` or `rest`."""
+        if self._files.is_empty:
+            self._folders.keep(self._owner)
         self._write_raw(number)
         for home in self._homes(number):
             self._write_processed(home, *self._run.chunks[home])
+
+    def look(self) -> None:
+        """Give complete files their names when it is time to."""
+        if self._files.is_due():
+            self._name_all()
 
     def all(self) -> None:
         """Write every file anew."""
@@ -81,7 +88,11 @@ class ResultsWriter:
         self.rest()
 
     def rest(self) -> None:
-        """Write an empty list for each job that only repeated others, and one more file for what waits."""
+        """Write an empty list for each job that only repeated others, and one more file for what waits.
+
+        All files have their names then.
+        """
+        self._name_all()
         if self._processed is None:
             return
         for number in self._run.jobs.keys() - self._run.chunks.keys():
@@ -90,6 +101,14 @@ class ResultsWriter:
         waits = self._run.next_fresh < self._run.total
         if waits or self._path(following).exists():
             self._write_processed(following, self._run.next_fresh, self._run.total - 1)
+        self._name_all()
+
+    def close(self) -> None:
+        """Let go of what was kept of this start, and name what is complete where the disk allows it."""
+        self.arrivals.close()
+        with suppress(InvalidInputError):  # the next start writes it anew
+            self._name_all()
+        self._files.drop()
 
     def _homes(self, number: int) -> list[int]:
         """Return the jobs that first carried this job's items and those that share their requests."""
@@ -117,7 +136,7 @@ class ResultsWriter:
     def _write_processed(self, number: int, first: int, last: int) -> None:
         if self._processed is None or self._is_purged(self._run.items.body[first : last + 1]):
             return
-        with _written(self._path(number), self.durable) as file:
+        with self._written(self._path(number)) as file:
             looked: list[dict[str, Any]] = []
             known = self.arrivals.json_of(self._taken(first, last))
             if known is None:
@@ -126,10 +145,10 @@ class ResultsWriter:
                 write_results(file, known)
         beside = self._processed / f"job_{number}_support.json"
         if looked:
-            with _written(beside, self.durable) as file:
+            with self._written(beside) as file:
                 file.write(encode_json(looked) + b"\n")
         else:
-            beside.unlink(missing_ok=True)
+            self._files.remove(beside)
 
     def _taken(self, first: int, last: int) -> list[int]:
         """Return the bodies that hold the results of these items, -1 for those without one."""
@@ -150,11 +169,23 @@ class ResultsWriter:
             return
         assert self._run.started is not None
         self._folders.keep_lines(number, self._owner)
-        with _written(self._raw / f"job_{number}_raw.jsonl", self.durable) as file:
+        path = self._raw / f"job_{number}_raw.jsonl"
+        with self._written(path, self._folders.lines_written) as file:
             if not self.arrivals.copy_lines(number, job.bodies, file):
                 for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
                     file.write((line or b"") + b"\n")
-        self._folders.lines_written()
+
+    @contextmanager
+    def _written(self, path: Path, then: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
+        with _disk_allows(path), self._files.written(path, then) as file:
+            yield file
+        self.look()
+
+    def _name_all(self) -> None:
+        folder = self._processed or self._raw
+        if folder is not None:
+            with _disk_allows(folder):
+                self._files.name_all()
 
 
 def owner_of(run: Run, memory: Process | None = None) -> Owner:
@@ -190,31 +221,14 @@ def make_folders(folders: Folders) -> None:
 
 
 @contextmanager
-def whole_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
-    """Write a file that appears under its name when it is complete, and not at all when writing fails."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def _disk_allows(path: Path) -> Iterator[None]:
+    """Make a full disk an error of ours, after which the run goes on at its next start."""
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _written(path: Path, durable: bool) -> Iterator[IO[bytes]]:
-    """Write a whole file; a full disk is an error of ours, after which the run goes on at its next start."""
-    try:
-        with whole_file(path, durable=durable) as file:
-            yield file
+        yield
     except OSError as exc:
         raise InvalidInputError(
-            f"results cannot be written to {path} ({exc.strerror}); nothing is lost: the log holds them. "
-            "Make room or give another directory, and start again"
+            f"results cannot be written to {exc.filename2 or path} ({exc.strerror}); nothing is lost: the "
+            "log holds them. Make room or give another directory, and start again"
         ) from exc
 
 

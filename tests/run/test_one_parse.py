@@ -107,11 +107,11 @@ def test_lines_are_copied_only_where_all_of_a_job_are_there(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-def test_few_files_of_lines_are_open_at_once(tmp_path: Path) -> None:
+def test_the_lines_of_few_jobs_are_kept_at_once(tmp_path: Path) -> None:
     """Jobs whose downloads wait to be repeated keep theirs open; the lines of further ones lie in the log."""
     kept = Arrivals(raw=tmp_path, files=False, cited=True)
-    for job in range(40):
+    for job in range(100):
         kept.take_lines(job, job, [b"a"])
-    written = [kept.copy_lines(job, [(job, job)], io.BytesIO()) for job in range(40)]
-    assert 0 < sum(written) <= 16
+    written = [kept.copy_lines(job, [(job, job)], io.BytesIO()) for job in range(100)]
+    assert 0 < sum(written) <= 64
     kept.close()

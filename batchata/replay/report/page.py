@@ -30,7 +30,7 @@ from batchata.replay.report.timeline import Chronicle, chart, read_chronicle
 from batchata.text import clean, iso, moment, number_of, short, size
 from batchata.views.history import parse_at
 from batchata.views.response_models import RunReader
-from batchata.views.results_dir import whole_file
+from batchata.views.whole_files import whole_file
 
 GENERATOR = "batchata.replay report"
 _SCRIPTS = ("data.js", "table.js", "jobs.js", "items.js", "main.js")

@@ -1,0 +1,104 @@
+"""Write files that are there when they are complete: whole under their names, or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+_MOST_WAITING = 64  # files, each with a descriptor
+_LONGEST = 2.0  # seconds that a complete file waits for others
+
+
+type _Waiting = tuple[IO[bytes], str, Path, Callable[[], None] | None]  # with its name until then
+
+
+@contextmanager
+def whole_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
+    """Write a file that appears under its name when it is complete, and not at all when writing fails."""
+    files = WholeFiles(durable=durable)
+    try:
+        with files.written(path) as file:
+            yield file
+        files.name_all()
+    finally:
+        files.drop()
+
+
+@dataclass(slots=True)
+class WholeFiles:
+    """Complete files that wait for their names, so that the disk is waited for once for many of them.
+
+    A file gets its name only when the disk has its content: else a power cut would leave an empty one under a
+    name that says it is whole. The disk syncs files that were written together in a fraction of the time.
+    """
+
+    durable: bool = True  # survives a power cut
+    _waiting: list[_Waiting] = field(default_factory=list)
+    _since: float = 0.0  # monotonic
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no file waits for its name."""
+        return not self._waiting
+
+    @contextmanager
+    def written(self, path: Path, then: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
+        """Write a file; it gets its name with the next `name_all`, after which `then` is called."""
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        file = os.fdopen(descriptor, "wb")
+        try:
+            yield file
+            file.flush()
+        except BaseException:
+            with suppress(OSError):  # of a full disk, once more
+                file.close()
+            Path(name).unlink(missing_ok=True)
+            raise
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append((file, name, path, then))
+
+    def is_due(self) -> bool:
+        """Whether so many files wait, or for so long, that they are to be named."""
+        if not self._waiting:
+            return False
+        is_enough = not self.durable or len(self._waiting) >= _MOST_WAITING
+        return is_enough or time.monotonic() - self._since >= _LONGEST
+
+    def name_all(self) -> None:
+        """Give all complete files their names, in the order in which they were written.
+
+        Raises OSError; what has no name then still waits.
+        """
+        if self.durable:
+            for file, *_ in self._waiting:
+                os.fsync(file.fileno())
+        while self._waiting:
+            file, name, path, then = self._waiting[0]
+            file.close()
+            Path(name).replace(path)
+            del self._waiting[0]
+            if then is not None:
+                then()
+
+    def remove(self, path: Path) -> None:
+        """Remove the file of this name, and what was to replace it."""
+        self._drop([waiting for waiting in self._waiting if waiting[2] == path])
+        path.unlink(missing_ok=True)
+
+    def drop(self) -> None:
+        """Remove the files that have no name yet."""
+        self._drop(self._waiting)
+
+    def _drop(self, dropped: list[_Waiting]) -> None:
+        for file, name, *_ in dropped:
+            with suppress(OSError):
+                file.close()
+            Path(name).unlink(missing_ok=True)
+        self._waiting = [waiting for waiting in self._waiting if waiting not in dropped]
