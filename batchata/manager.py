@@ -408,6 +408,9 @@ class BatchManager(Generic[T]):
     def retry_failed(self, print_progress: bool = False, *, max_tokens: int | None = None) -> Summary:
         """Give the failed items a fresh set of attempts and run; return the summary, plus `retry_count`.
 
+        What they were answered is read again first: an item that has an answer which is accepted today, by a
+        newer Batchata or a mended validator, is completed at no cost. `retry_count` are the others.
+
         Files of failed items are read again: what was mended since is sent as it is now.
 
         With `max_tokens` the answers to all of them, for whatever reason they failed, may have so many

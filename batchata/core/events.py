@@ -295,6 +295,20 @@ class OutcomeRecorded(Event, frozen=True, kw_only=True):
     body: int | None
 
 
+class AnswerAccepted(Event, frozen=True, kw_only=True):
+    """A stored answer of a failed item is its result: it was refused once, and today's reading accepts it.
+
+    The user asked for failed items again, and their answers are read again before another is paid for.
+    `outcome` is the version of the `outcome_recorded` that has the answer, `body` its line.
+    """
+
+    TYPE: ClassVar[str] = "answer_accepted"
+    job: int
+    index: int
+    outcome: int
+    body: int
+
+
 class StrayOutcomeRecorded(Event, frozen=True, kw_only=True):
     """A result line that belongs to no open request of its job.
 

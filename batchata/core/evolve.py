@@ -308,6 +308,18 @@ def _outcome_recorded(run: Run, at: int, event: e.OutcomeRecorded, version: int)
             job.unanswered[event.index] = event.kind
 
 
+def _answer_accepted(run: Run, at: int, event: e.AnswerAccepted, version: int) -> None:
+    items, index = run.items, event.index
+    assert items.status[index] == _FAILED
+    assert index not in items.same_as
+    items.status[index] = _COMPLETED
+    items.outcome[index], items.body[index] = event.outcome, event.body
+    count = items.mirror(index)
+    run.failed -= count
+    run.completed += count
+    run.status = "running" if run.status == "completed" else run.status
+
+
 def _drop_unanswered(job: Job, index: int) -> None:
     """Forget an outcome that was no answer: another line of the results says more of the request."""
     before = job.unanswered.pop(index, None)
@@ -539,6 +551,7 @@ _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
     e.CallFailed: _call_failed,
     e.SchemaRouteChanged: _schema_route_changed,
     e.OutcomeRecorded: _outcome_recorded,
+    e.AnswerAccepted: _answer_accepted,
     e.StrayOutcomeRecorded: _stray_outcome_recorded,
     e.CostCharged: _cost_charged,
     e.JobCompleted: _job_completed,

@@ -30,6 +30,8 @@ class Audit:
         self._latest = now + _CLOCK_MARGIN
         self._batches: dict[str, int] = {}  # batch id -> job
         self._uncharged: dict[tuple[int, int], Usage | None] = {}  # answered requests: (job, item)
+        self._refused: set[tuple[int, int, int, int | None]] = set()  # answers: (version, job, item, body)
+        self._version = 0
         self._broken = False
 
     def take(self, version: int, at: int, event: e.Event) -> list[str]:
@@ -73,6 +75,7 @@ class Audit:
             yield "its time is in the future"
         if (version == 1) != isinstance(event, e.RunStarted):
             yield "a run begins with run_started, and only once"
+        self._version = version
         rule = _RULES.get(type(event))
         if rule is not None:
             yield from rule(self, event)
@@ -167,6 +170,12 @@ class Audit:
             yield f"item {event.index} has no open request in job {event.job}"
         if event.kind == "succeeded":
             self._uncharged[event.job, event.index] = event.usage
+            if event.error is not None:
+                self._refused.add((self._version, event.job, event.index, event.body))
+
+    def _answer_accepted(self, event: e.AnswerAccepted) -> Iterator[str]:
+        if (event.outcome, event.job, event.index, event.body) not in self._refused:
+            yield f"an answer of item {event.index} is accepted that event {event.outcome} does not have"
 
     def _is_awaited(self, event: e.OutcomeRecorded) -> bool:
         """Whether the request has no outcome yet, or one that is no answer and this is one."""
@@ -273,6 +282,7 @@ _RULES: dict[type[e.Event], Callable[[Audit, Any], Iterator[str]]] = {
     e.SubmissionSettled: Audit._batch_known,
     e.BatchFailed: Audit._batch_failed,
     e.OutcomeRecorded: Audit._outcome_recorded,
+    e.AnswerAccepted: Audit._answer_accepted,
     e.CostCharged: Audit._cost_charged,
     e.JobCompleted: Audit._job_completed,
     e.CostLimitReached: Audit._cost_limit_reached,

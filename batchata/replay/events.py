@@ -58,6 +58,13 @@ def _items_chosen(event: e.ItemsChosen) -> str:
     return f"only {_items(event.items)} may be sent for now: {how}"
 
 
+def _answer_accepted(event: e.AnswerAccepted) -> str:
+    return (
+        f"item {event.index} in job {event.job}: its answer (event {event.outcome}) was read again and is "
+        "accepted, at no cost"
+    )
+
+
 def _run_resumed(event: e.RunResumed) -> str:
     changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in event.changed.items())
     return f"{_who(event.process)}, batchata {event.library_version}; {changed or 'same settings'}"
@@ -196,6 +203,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     e.ItemRefused: _item_refused,
     e.ItemMended: _item_mended,
     e.ItemsChosen: _items_chosen,
+    e.AnswerAccepted: _answer_accepted,
     e.RunResumed: _run_resumed,
     e.SubmissionStarted: _submission_started,
     e.BatchSubmitted: _batch_submitted,

@@ -73,6 +73,7 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
         "fate": attempt.fate,
         "stop_reason": None if attempt.outcome is None else attempt.outcome.stop_reason,
         "error": attempt.error,
+        "accepted_at": iso(attempt.accepted_at),
         "usage": None if attempt.outcome is None else attempt.outcome.usage,
         "cost": None if charge is None else charge.amount,
         "unit_prices": None if charge is None else charge.unit_prices,
@@ -178,6 +179,9 @@ def _attempt(paper: Paper, attempt: Attempt, most: int) -> None:
     paper.field("", _fate(attempt, most), "" if attempt.error is None else "yellow")
     if attempt.charge is not None:
         paper.field("", _price(attempt.charge))
+    if attempt.accepted_at is not None:
+        when = moment(attempt.accepted_at)
+        paper.field("", f"refused at first; read again and accepted on {when}, at no cost", "green")
     if attempt.retry is not None:
         retry = attempt.retry
         begins = "a fresh set of attempts" if retry.attempt == 1 else f"attempt {retry.attempt}"

@@ -448,7 +448,10 @@ class Engine:
         if call.choice is not None:
             starting.choose(journal, call.choice)
         if call.retry_failed:
-            self.retried = retry_failed(journal, log, self.definition.inputs, call.max_tokens)
+            retried = retry_failed(journal, log, self.definition, call.max_tokens)
+            self.retried = retried.sent
+            for number in retried.jobs:
+                writer.job_done(number)
         return writer
 
     def _run_loop(self, log: Log, journal: Journal, writer: ResultsWriter, call: Call) -> None:

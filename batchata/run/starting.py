@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.metadata import version
+from typing import NamedTuple
 
 import msgspec
 
 from batchata.core import decide
 from batchata.core.accounts import together
-from batchata.core.events import Event, ItemsAdded, RetryScheduled, RunResumed, SchemaRouteChanged
+from batchata.core.events import Event, ItemMended, ItemsAdded, RetryScheduled, RunResumed, SchemaRouteChanged
 from batchata.core.money import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.state import ItemStatus, Run
@@ -27,6 +28,7 @@ from batchata.run.definition import Definition, this_process
 from batchata.run.journal import Journal
 from batchata.run.pilot import Choice
 from batchata.run.same_run import changes
+from batchata.run.stored_answers import accepted_now
 from batchata.text import day, usd
 
 _SOON = 3 * 24 * 3600 * 1_000_000  # from so long before the end on, expiring results are worth a warning
@@ -133,18 +135,29 @@ def refuse_items(journal: Journal, inputs: Inputs) -> None:
         journal.append(*refused)
 
 
-def retry_failed(journal: Journal, log: Log, inputs: Inputs, max_tokens: int | None) -> int:
-    """Give failed items a fresh set of attempts, with their files as they are now; return how many.
+class Retried(NamedTuple):
+    """What became of failed items: how many are sent again, and the jobs whose answers are accepted now."""
 
-    All of them get `max_tokens` where that is given.
+    sent: int
+    jobs: list[int]
+
+
+def retry_failed(journal: Journal, log: Log, definition: Definition, max_tokens: int | None) -> Retried:
+    """Accept the stored answers that fit today, and give the other failed items a fresh set of attempts.
+
+    These are sent with their files as they are now, and all of them get `max_tokens` where that is given.
     """
-    mended = mend(log, journal.run, inputs, journal.claim.next_body)
-    decisions: list[Event] = [*mended.events]
-    if mended.again:
+    mended = mend(log, journal.run, definition.inputs, journal.claim.next_body)
+    changed = {event.index for event in mended.events if isinstance(event, ItemMended)}
+    same = [index for index in mended.again if index not in changed]
+    accepted = accepted_now(log, journal.run, definition.reader, same)
+    again = sorted({*mended.again}.difference(event.index for event in accepted))
+    decisions: list[Event] = [*mended.events, *accepted]
+    if again:
         decisions.append(
             RetryScheduled(
                 job=None,
-                items=to_ranges(mended.again),
+                items=to_ranges(again),
                 attempt=1,
                 not_before=journal.now(),
                 reason="requested",
@@ -153,7 +166,8 @@ def retry_failed(journal: Journal, log: Log, inputs: Inputs, max_tokens: int | N
         )
     if decisions:
         journal.append(*decisions, bodies=mended.bodies)
-    return sum(len(journal.run.family(index)) for index in mended.again)
+    sent = sum(len(journal.run.family(index)) for index in again)
+    return Retried(sent, sorted({event.job for event in accepted}))
 
 
 def check_raised(run: Run, definition: Definition, settings: Settings, max_tokens: int) -> None:

@@ -123,7 +123,7 @@ class History:
     def _take(self, event: Entry) -> None:
         """Note what the state will not keep."""
         match event:
-            case e.OutcomeRecorded(error=None):
+            case e.OutcomeRecorded(error=None) | e.AnswerAccepted():
                 self._forgive(event.index)
             case Page():
                 self._forgive(*event.index)

@@ -46,6 +46,7 @@ class Attempt:
     outcome: e.OutcomeRecorded | None = None
     charge: e.CostCharged | None = None
     retry: e.RetryScheduled | None = None
+    accepted_at: int | None = None  # when the answer, refused before, was read again and accepted
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ class Attempts:
                 self._mended_after = len(self.all)
             case e.RetryScheduled() if self.all and holds(event.items, self.index):
                 self.all[-1].retry = event
-            case e.OutcomeRecorded() | e.CostCharged():
+            case e.OutcomeRecorded() | e.CostCharged() | e.AnswerAccepted():
                 if attempt is not None and event.index == self.index:
                     _answer(attempt, at, event)
             case _ if attempt is not None and attempt.outcome is None:
@@ -133,11 +134,12 @@ def read_answered(
 ) -> dict[int, list[Attempt]]:
     """Read the answered attempts at several items, by the versions of what is told of each.
 
-    These are its outcomes, charges and mendings; what came of a job without an answer is not among them.
+    These are its outcomes, charges, mendings and acceptances; what came of a job without an answer is not
+    among them.
     """
     found = {index: Attempts(index) for index in versions}
     for _, at, event in log.events_at(stream, sorted(chain.from_iterable(versions.values()))):
-        if isinstance(event, e.OutcomeRecorded | e.CostCharged | e.ItemMended):
+        if isinstance(event, e.OutcomeRecorded | e.CostCharged | e.ItemMended | e.AnswerAccepted):
             item = found[event.index]
             if isinstance(event, e.OutcomeRecorded):
                 item.begin(run, run.jobs[event.job])
@@ -145,9 +147,11 @@ def read_answered(
     return {index: item.all for index, item in found.items()}
 
 
-def _answer(attempt: Attempt, at: int, event: e.OutcomeRecorded | e.CostCharged) -> None:
+def _answer(attempt: Attempt, at: int, event: e.OutcomeRecorded | e.CostCharged | e.AnswerAccepted) -> None:
     if isinstance(event, e.CostCharged):
         attempt.charge = event
+    elif isinstance(event, e.AnswerAccepted):
+        attempt.accepted_at, attempt.error = at, None
     else:
         attempt.outcome, attempt.answered_at = event, at
         attempt.fate, attempt.error = event.kind, event.error

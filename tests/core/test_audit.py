@@ -128,6 +128,10 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
             inserted(9, e.CostLimitReached(limit="1", spent="0.9", reserved="0", withheld="0", needed=None)),
             "10: it says that $0.9 is spent",
         ),
+        (
+            inserted(9, e.AnswerAccepted(job=0, index=1, outcome=8, body=1)),
+            "10: an answer of item 1 is accepted that event 8 does not have",
+        ),
         (inserted(3, g.job_completed(7)), "4: it does not fit the events before it"),
     ],
 )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from batchata.core.codec import EVENT_TYPES, decoder, encode
-from batchata.core.events import Event, OutcomeRecorded
+from batchata.core.events import AnswerAccepted, Event, OutcomeRecorded
 from batchata.core.evolve import fold
 from batchata.core.retry import noted_in
 from batchata.core.values import Limits, RequestError
@@ -138,6 +138,19 @@ def test_the_first_refused_items_mean_what_they_meant() -> None:
     assert (run.total, run.completed, run.failed, run.pending) == (3, 0, 0, 3)
     assert run.items.same_as == {1: 0}
     assert [run.input_body(index) for index in range(3)] == [3, 4, 2]
+
+
+def test_an_answer_accepted_later_is_the_items_result() -> None:
+    """One of two items failed, was read again and is completed: nothing was sent or charged for that."""
+    run = fold(recorded(Path(__file__).parent / "fixtures/schema_1_accepted.jsonl"))
+    assert (run.completed, run.failed, run.pending, len(run.jobs)) == (2, 0, 0, 1)
+    (accepted,) = [
+        e
+        for _, _, e in recorded(Path(__file__).parent / "fixtures/schema_1_accepted.jsonl")
+        if isinstance(e, AnswerAccepted)
+    ]
+    assert (run.items.outcome[0], run.items.body[0]) == (accepted.outcome, accepted.body)
+    assert run.status == "completed"
 
 
 def test_a_refused_schema_went_another_way_at_no_cost() -> None:

@@ -34,6 +34,7 @@ AFTER = {
     "0005": (TRIGGERS, VIEWS),
     "0006": (TRIGGERS, VIEWS),
     "0007": (TRIGGERS, VIEWS | {"v_answers"}),
+    "0008": (TRIGGERS, VIEWS | {"v_answers"}),
 }
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 APPLICATION_ID = 0x42746368  # "Btch", in the file's header: tells our files from other SQLite databases
-HEAD = "0007"  # the newest revision in migrations/versions; a constant, so that opening needs no Alembic
-NUMBER = 7  # of revisions; the file's user_version
+HEAD = "0008"  # the newest revision in migrations/versions; a constant, so that opening needs no Alembic
+NUMBER = 8  # of revisions; the file's user_version
 
 PLAIN_SQL = Path(__file__).with_name("schema.sql")
 TABLES = ("alembic_version", "events", "segments", "commits", "claims")

@@ -59,42 +59,6 @@ CREATE TRIGGER segments_only_purge BEFORE UPDATE ON segments
 CREATE TRIGGER segments_no_replace BEFORE INSERT ON segments
     WHEN EXISTS (SELECT 1 FROM segments WHERE stream = NEW.stream AND first = NEW.first)
     BEGIN SELECT RAISE(ROLLBACK, 'segments is append-only: the first is taken'); END;
-CREATE VIEW v_runs AS
-    WITH
-    turns AS (
-        SELECT stream, max(version) AS version, type FROM events
-        WHERE type IN ('run_started', 'items_added', 'run_interrupted', 'run_completed') GROUP BY stream
-    ),
-    revivals AS (
-        SELECT stream, max(iif(type = 'run_resumed', version, 0)) AS resumed,
-            max(iif(type = 'retry_scheduled', version, 0)) AS retried
-        FROM events WHERE type IN ('run_resumed', 'retry_scheduled') GROUP BY stream
-    ),
-    counts AS (
-        SELECT run_id, count(*) AS total, sum(status = 'completed') AS completed,
-            sum(status = 'failed') AS failed, sum(status = 'pending') AS pending
-        FROM v_items GROUP BY run_id
-    ),
-    charges AS (
-        SELECT run_id, CASE WHEN count(*) = count(amount) THEN sum(CAST(round(CAST(amount AS REAL) * 1e12) AS INTEGER)) / 1e12 END AS cost FROM v_costs GROUP BY run_id
-    )
-    SELECT
-        e.stream AS run_id, json_extract(e.data, '$.model') AS model, strftime('%Y-%m-%dT%H:%M:%S', e.at / 1000000, 'unixepoch') || printf('.%06dZ', e.at % 1000000) AS started_at,
-        coalesce(n.total, 0) AS total_items, coalesce(n.completed, 0) AS completed_items,
-        coalesce(n.failed, 0) AS failed_items, coalesce(n.pending, 0) AS pending_items,
-        CASE WHEN c.run_id IS NULL THEN 0.0 ELSE c.cost END AS total_cost,
-        CASE
-            WHEN t.type = 'run_completed' AND coalesce(v.retried, 0) < t.version THEN 'completed'
-            WHEN t.type = 'run_interrupted' AND coalesce(v.resumed, 0) < t.version THEN 'interrupted'
-            ELSE 'running'
-        END AS status
-    FROM events e
-    JOIN turns t ON t.stream = e.stream
-    LEFT JOIN revivals v ON v.stream = e.stream
-    LEFT JOIN counts n ON n.run_id = e.stream
-    LEFT JOIN charges c ON c.run_id = e.stream
-    WHERE e.type = 'run_started'
-    ORDER BY e.rowid;
 CREATE VIEW v_jobs AS
     WITH steps AS (
         SELECT stream, job, version, at, data, type,
@@ -269,6 +233,12 @@ CREATE VIEW v_items AS
             SELECT e.stream, v.value, e.job, e.version + 2 * v.key, 'succeeded',
                 json_extract(e.data, '$.stop_reason'), NULL, NULL
             FROM events e, json_each(e.data, '$.index') v WHERE e.type = 'page_of_answers'
+            UNION ALL
+            SELECT e.stream, e.item, e.job, e.version, 'succeeded', json_extract(o.data, '$.stop_reason'),
+                NULL, NULL
+            FROM events e JOIN events o
+                ON o.stream = e.stream AND o.version = json_extract(e.data, '$.outcome')
+            WHERE e.type = 'answer_accepted'
         ) GROUP BY stream, item
     ),
     charges AS (
@@ -294,3 +264,39 @@ CREATE VIEW v_items AS
     LEFT JOIN sends s ON s.stream = a.stream AND s.item = coalesce(h.original, a.item)
     LEFT JOIN charges c ON c.run_id = a.stream AND c.item = a.item
     ORDER BY a.stream, a.item;
+CREATE VIEW v_runs AS
+    WITH
+    turns AS (
+        SELECT stream, max(version) AS version, type FROM events
+        WHERE type IN ('run_started', 'items_added', 'run_interrupted', 'run_completed') GROUP BY stream
+    ),
+    revivals AS (
+        SELECT stream, max(iif(type = 'run_resumed', version, 0)) AS resumed,
+            max(iif(type <> 'run_resumed', version, 0)) AS retried
+        FROM events WHERE type IN ('run_resumed', 'retry_scheduled', 'answer_accepted') GROUP BY stream
+    ),
+    counts AS (
+        SELECT run_id, count(*) AS total, sum(status = 'completed') AS completed,
+            sum(status = 'failed') AS failed, sum(status = 'pending') AS pending
+        FROM v_items GROUP BY run_id
+    ),
+    charges AS (
+        SELECT run_id, CASE WHEN count(*) = count(amount) THEN sum(CAST(round(CAST(amount AS REAL) * 1e12) AS INTEGER)) / 1e12 END AS cost FROM v_costs GROUP BY run_id
+    )
+    SELECT
+        e.stream AS run_id, json_extract(e.data, '$.model') AS model, strftime('%Y-%m-%dT%H:%M:%S', e.at / 1000000, 'unixepoch') || printf('.%06dZ', e.at % 1000000) AS started_at,
+        coalesce(n.total, 0) AS total_items, coalesce(n.completed, 0) AS completed_items,
+        coalesce(n.failed, 0) AS failed_items, coalesce(n.pending, 0) AS pending_items,
+        CASE WHEN c.run_id IS NULL THEN 0.0 ELSE c.cost END AS total_cost,
+        CASE
+            WHEN t.type = 'run_completed' AND coalesce(v.retried, 0) < t.version THEN 'completed'
+            WHEN t.type = 'run_interrupted' AND coalesce(v.resumed, 0) < t.version THEN 'interrupted'
+            ELSE 'running'
+        END AS status
+    FROM events e
+    JOIN turns t ON t.stream = e.stream
+    LEFT JOIN revivals v ON v.stream = e.stream
+    LEFT JOIN counts n ON n.run_id = e.stream
+    LEFT JOIN charges c ON c.run_id = e.stream
+    WHERE e.type = 'run_started'
+    ORDER BY e.rowid;

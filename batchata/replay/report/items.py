@@ -86,13 +86,14 @@ def _answered(attempt: Attempt) -> Answered:
     outcome, charge = attempt.outcome, attempt.charge
     assert outcome is not None
     free = _UNCHARGED if outcome.kind in SETTLED_KINDS else "not known"
+    later = " (read again and accepted)" if attempt.accepted_at is not None else ""
     used = {} if charge is None else {kind: getattr(charge, kind) for kind in Usage.__struct_fields__}
     return Answered(
         job=attempt.job,
         batch=attempt.batch_id,
         at=(attempt.answered_at or 0) // 1000,
         outcome=outcome.kind if outcome.stop_reason is None else f"{outcome.kind} ({outcome.stop_reason})",
-        error="" if outcome.error is None else f"{outcome.error.kind}: {outcome.error.message}",
+        error="" if outcome.error is None else f"{outcome.error.kind}: {outcome.error.message}{later}",
         cost=free if charge is None else usd(charge.amount),
         used=usage_in_words(used),
         told=attempt.note or "",

@@ -29,6 +29,7 @@ _ROUTINE = (
     e.BatchSubmitted,
     e.BatchPolled,
     e.OutcomeRecorded,
+    e.AnswerAccepted,
     e.CostCharged,
     e.JobCompleted,
 )
@@ -76,7 +77,7 @@ class Chronicle:
     turns: int = 0
     _held: dict[int, Decimal] = field(default_factory=dict)
     _all_held: Decimal = Decimal(0)
-    # Outcomes, charges and mendings of each item as a chain, the newest first: 16 bytes for each.
+    # What is told of each item as a chain, the newest first: 16 bytes for each outcome, charge and such.
     _newest: array[int] = field(default_factory=lambda: array("q"))
     _versions: array[int] = field(default_factory=lambda: array("q"))
     _before: array[int] = field(default_factory=lambda: array("q"))
@@ -89,7 +90,7 @@ class Chronicle:
         match event:
             case e.ItemsAdded():
                 self._newest.extend([-1] * event.count)
-            case e.OutcomeRecorded() | e.CostCharged() | e.ItemMended():
+            case e.OutcomeRecorded() | e.CostCharged() | e.ItemMended() | e.AnswerAccepted():
                 self._before.append(self._newest[event.index])
                 self._newest[event.index] = len(self._versions)
                 self._versions.append(version)
@@ -102,7 +103,7 @@ class Chronicle:
         self._count(at, event)
 
     def attempts_of(self, index: int) -> list[int]:
-        """Return the versions of the outcomes, charges and mendings of an item, oldest first."""
+        """Return the versions of the outcomes, charges, mendings and acceptances of an item, oldest first."""
         found: list[int] = []
         node = self._newest[index]
         while node >= 0:
