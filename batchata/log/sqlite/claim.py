@@ -14,11 +14,11 @@ from batchata.clock import now
 from batchata.core.pages import Entry
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
-from batchata.log.format import Commit, Committed, EventTuple, Segment, beginning, follow
+from batchata.log.format import Committed, EventTuple, Segment, beginning, follow
+from batchata.log.sql import EPOCH, LAST_COMMIT, TAKE_OVER, committed
 from batchata.log.sqlite import files
 from batchata.log.sqlite.reader import Reader
 from batchata.log.sqlite.writer import Writer
-from batchata.text import moment
 
 # Columns as in the tables. OR ROLLBACK: with the default, ABORT, SQLite copies each page aside for each row;
 # see the migrations.
@@ -46,25 +46,13 @@ def _insert_events(connection: sqlite3.Connection, rows: list[EventTuple]) -> No
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)  # noqa: FBT003 - sqlite3's
 
 
-_SELECT_EPOCH = "SELECT epoch FROM claims WHERE stream = ?"
-_CLAIM = """
-    INSERT INTO claims (stream, epoch, pid, host, since) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (stream) DO UPDATE SET epoch = excluded.epoch, pid = excluded.pid, host = excluded.host,
-        since = excluded.since
-"""
-_LAST_COMMIT = """
-    SELECT stream, number, first_version, last_version, next_body, epoch, at, hash
-    FROM commits WHERE stream = ? ORDER BY number DESC LIMIT 1
-"""
-
-
 def claim(writer: Writer, reader: Reader, stream: str, owner: Process) -> SqliteClaim:
     """Take the stream for this process; see `Log.claim`."""
     lock = _lock(writer.path, stream)
     try:
         lock.acquire(blocking=False)
     except Timeout as exc:
-        raise RunClaimedError(_who_has_it(reader, stream)) from exc
+        raise RunClaimedError(reader.driven_by(stream)) from exc
     except OSError as exc:
         raise LogWriteError(f"{lock.lock_file} cannot be locked: {exc.strerror}") from exc
     try:
@@ -147,30 +135,16 @@ def _lock(path: str, stream: str) -> Any:
 
 
 def _epoch(connection: sqlite3.Connection, stream: str) -> int:
-    found = connection.execute(_SELECT_EPOCH, (stream,)).fetchone()
+    found = connection.execute(EPOCH, (stream,)).fetchone()
     return 0 if found is None else int(found[0])
 
 
 def _next_epoch(connection: sqlite3.Connection, stream: str, owner: Process) -> int:
     epoch = _epoch(connection, stream) + 1
-    connection.execute(_CLAIM, (stream, epoch, owner.pid, owner.host, now()))
+    connection.execute(TAKE_OVER, (stream, epoch, owner.pid, owner.host, now()))
     return epoch
 
 
 def _last_commit(connection: sqlite3.Connection, stream: str) -> Committed | None:
-    found = connection.execute(_LAST_COMMIT, (stream,)).fetchone()
-    if found is None:
-        return None
-    *values, digest = found
-    return Committed(Commit(*values), digest)
-
-
-def _who_has_it(reader: Reader, stream: str) -> str:
-    rows = reader.rows("SELECT pid, host, since FROM claims WHERE stream = ?", (stream,))
-    if not rows:
-        return f"another process has just started the run {stream!r} in {reader.path}"
-    pid, host, since = rows[0]
-    return (
-        f"the run {stream!r} in {reader.path} is driven by process {pid} on {host} "
-        f"since {moment(since)}; wait for it or stop it first"
-    )
+    found = connection.execute(LAST_COMMIT, (stream,)).fetchone()
+    return None if found is None else committed(found)

@@ -11,6 +11,7 @@ from batchata.core.values import Process
 from batchata.errors import LogWriteError, NotALogError
 from batchata.log.format import Committed, EventTuple, Segment
 from batchata.log.port import Claim, Recorded, Written
+from batchata.log.sql import PURGE
 from batchata.log.sqlite import files
 from batchata.log.sqlite.connection import translated
 from batchata.log.sqlite.files import warn_if_networked
@@ -18,7 +19,6 @@ from batchata.log.sqlite.reader import Reader
 from batchata.log.sqlite.schema import Form, form
 from batchata.log.sqlite.writer import Writer
 
-_PURGE = "UPDATE segments SET data = NULL WHERE stream = ? AND first + count <= ? AND data IS NOT NULL"
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
 
 
@@ -136,7 +136,7 @@ class SqliteLog:
         if self._writer is None:
             raise LogWriteError(f"{self.path} was opened for reading only")
         with self._writer.transaction() as connection:
-            purged = connection.execute(_PURGE, (stream, below)).rowcount
+            purged = connection.execute(PURGE, (stream, below)).rowcount
         self.reader.forget_bodies()
         return purged
 
