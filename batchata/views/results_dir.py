@@ -30,7 +30,9 @@ from batchata.run.settings import PathLike
 from batchata.views.arrivals import Arrivals, encode_json, result_json
 from batchata.views.results import Support, citation_values, read_entries
 from batchata.views.results_folder import Folders, Owner, owner_in, tags_in
-from batchata.views.whole_files import WholeFiles
+from batchata.views.whole_files import WholeFiles, remove_unnamed
+
+_OURS = re.compile(r"job_\d+_(?:results\.json|support\.json|raw\.jsonl)")
 
 
 class ResultsWriter:
@@ -58,8 +60,11 @@ class ResultsWriter:
         )
 
     def claim(self) -> None:
-        """Make the folders this run's; see `Folders.claim`."""
+        """Make the folders this run's, as `Folders.claim` does, and free of what a kill left there."""
         self._folders.claim(self._owner)
+        for folder in (self._processed, self._raw):
+            if folder is not None:
+                remove_unnamed(folder, _OURS)
 
     def release(self) -> None:
         """Release folders that hold nothing; see `Folders.release`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import IO
 
 _MOST_WAITING = 64  # files, each with a descriptor
 _LONGEST = 2.0  # seconds that a complete file waits for others
+_RANDOM = 8  # characters that tempfile puts behind the prefix
 
 
 type _Waiting = tuple[IO[bytes], str, Path, Callable[[], None] | None]  # with its name until then
@@ -28,6 +30,14 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
         files.name_all()
     finally:
         files.drop()
+
+
+def remove_unnamed(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove what a killed process left of files that had no name yet; `names` are those they were to get."""
+    for path in folder.glob(".*.*"):
+        name, _, random = path.name[1:].rpartition(".")
+        if len(random) == _RANDOM and names.fullmatch(name):
+            path.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)

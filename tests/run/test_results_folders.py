@@ -164,6 +164,24 @@ def test_the_same_run_comes_back_to_its_folder(runs: Runs) -> None:
     assert load_results_from_disk(runs.out, Echo) == last.results()
 
 
+def test_what_a_kill_left_without_a_name_is_removed_and_nothing_else(runs: Runs) -> None:
+    """A killed process leaves files that had no name yet; a file of the user's stays."""
+    runs.manager(4, results_dir=runs.out).run()
+    left = [f"processed/.job_0_{kind}.json.ab12_xyz" for kind in ("results", "support")]
+    left.append("raw/.job_11_raw.jsonl.00000000")
+    kept = [
+        "processed/.job_0_results.json.bak",
+        "processed/.mine.json.ab12_xyz",
+        "raw/job_0_raw.jsonl.ab12_xyz",
+    ]
+    for name in left + kept:
+        (runs.out / name).write_bytes(b"half")
+    runs.manager(5, results_dir=runs.out).run()
+    there = files(runs.out)
+    assert [name for name in left if name in there] == []
+    assert [name for name in kept if there.get(name) != b"half"] == []
+
+
 def test_a_refused_key_leaves_the_folder_free(runs: Runs) -> None:
     """A run in memory that could not begin left nothing: the next cell of a notebook takes the folder."""
     runs.sandbox.faults = Faults(create_status=[401])
