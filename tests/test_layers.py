@@ -27,7 +27,8 @@ LAYERS = [
     ["batchata.views", "batchata.terminal"],
     ["batchata.run"],
     ["batchata.manager", "batchata.job", "batchata.replay"],
-    ["batchata"],
+    ["batchata.cli"],
+    ["batchata", "batchata.__main__"],
 ]
 # Between neighbours of one layer only these.
 SIDEWAYS = {

@@ -49,11 +49,11 @@ def show(
     When the log holds several runs and none is chosen, a list of them.
 
     \b
-    show runs.db                           as it is now
-    show runs.db --at 120                  as it was after event 120
-    show runs.db --at 2026-11-22T10:00     as it was at that time (UTC)
-    show runs.db --at -1h                  as it was an hour ago
-    show runs.db --watch                   as it changes
+    batchata show runs.db                           as it is now
+    batchata show runs.db --at 120                  as it was after event 120
+    batchata show runs.db --at 2026-11-22T10:00     as it was at that time (UTC)
+    batchata show runs.db --at -1h                  as it was an hour ago
+    batchata show runs.db --watch                   as it changes
     """
     from batchata.replay.show import refuse_watching, show_log, watch_log
 
@@ -84,10 +84,10 @@ def events(
     """Print the timeline: one line per event, oldest first.
 
     \b
-    events runs.db                         everything
-    events runs.db --follow                … and what happens from now on
-    events runs.db --item 7                what happened to item 7
-    events runs.db --type retry_scheduled --type job_completed --json
+    batchata events runs.db                         everything
+    batchata events runs.db --follow                … and what happens from now on
+    batchata events runs.db --item 7                what happened to item 7
+    batchata events runs.db --type retry_scheduled --type job_completed --json
     """
     from batchata.replay.events import Wanted, print_timeline
 
@@ -108,10 +108,10 @@ def item(
     In the answer, what is cited stands between angle quotes: «52.00»[1] rests on citation 1.
 
     \b
-    item runs.db 7                         at a glance
-    item runs.db 7 --full                  with whole texts
-    item runs.db 7 --json | jq .result
-    item runs.db 7 --model shop:Invoice    the stored answer read with another model
+    batchata item runs.db 7                         at a glance
+    batchata item runs.db 7 --full                  with whole texts
+    batchata item runs.db 7 --json | jq .result
+    batchata item runs.db 7 --model shop:Invoice    the stored answer read with another model
     """
     from batchata.replay.item import show_item
 
@@ -134,8 +134,8 @@ def page(
     The document must still be where it was, unchanged, or in the log.
 
     \b
-    page runs.db 7 total total.png
-    page runs.db 7 lines[2].price price.png
+    batchata page runs.db 7 total total.png
+    batchata page runs.db 7 lines[2].price price.png
     """
     from batchata.replay.page import write_picture
 
@@ -155,9 +155,9 @@ def costs(
     When the log holds several runs and none is chosen, what each has cost, and each model.
 
     \b
-    costs runs.db                          the ledger of the only run
-    costs runs.db --run nightly-7          of one of several
-    costs runs.db --json | jq .total_cost
+    batchata costs runs.db                          the ledger of the only run
+    batchata costs runs.db --run nightly-7          of one of several
+    batchata costs runs.db --json | jq .total_cost
     """
     from batchata.replay.costs import show_costs
 
@@ -186,10 +186,10 @@ def export(
     cannot be read without the class of the response model.
 
     \b
-    export runs.db out/                          processed/ and raw/
-    export runs.db out/ --format parquet         for pandas or Hugging Face datasets
-    export runs.db out/ --format xlsx            for Excel: the sheets Items and Citations
-    export runs.db out/ --format csv --model shop:Invoice
+    batchata export runs.db out/                          processed/ and raw/
+    batchata export runs.db out/ --format parquet         for pandas or Hugging Face datasets
+    batchata export runs.db out/ --format xlsx            for Excel: the sheets Items and Citations
+    batchata export runs.db out/ --format csv --model shop:Invoice
     """
     from batchata.replay.export import Format, export_run
 
@@ -214,9 +214,9 @@ def diff(
     """Show what changed in the run between two moments.
 
     \b
-    diff runs.db 120 240                   between two versions
-    diff runs.db -1h                       in the last hour
-    diff runs.db 2026-11-22T10:00 2026-11-22T10:05 --json
+    batchata diff runs.db 120 240                   between two versions
+    batchata diff runs.db -1h                       in the last hour
+    batchata diff runs.db 2026-11-22T10:00 2026-11-22T10:05 --json
     """
     from batchata.replay.diff import show_changes
 
@@ -244,10 +244,10 @@ def compare(
     and how often chance alone would part two runs so far (McNemar's exact test).
 
     \b
-    compare runs.db sonnet haiku                         two runs of one log
-    compare runs.db sonnet haiku --with other.db         the second in another log
-    compare runs.db sonnet haiku --labels known.csv      which of them reads better
-    compare runs.db sonnet --labels known.jsonl --json   how well one reads
+    batchata compare runs.db sonnet haiku                         two runs of one log
+    batchata compare runs.db sonnet haiku --with other.db         the second in another log
+    batchata compare runs.db sonnet haiku --labels known.csv      which of them reads better
+    batchata compare runs.db sonnet --labels known.jsonl --json   how well one reads
     """
     from batchata.replay.comparison import show_comparison
 
@@ -272,8 +272,8 @@ def verify(
     the future. That whole commits were cut off from the end shows only against a hash noted elsewhere.
 
     \b
-    verify runs.db                         every run
-    verify runs.db --head 3f9c21…          and nothing since that hash was cut off
+    batchata verify runs.db                         every run
+    batchata verify runs.db --head 3f9c21…          and nothing since that hash was cut off
     """
     from batchata.replay.verify import verify_log
 
@@ -294,7 +294,7 @@ def purge(
     touched. No process may drive the run.
 
     \b
-    purge runs.db --run nightly-7
+    batchata purge runs.db --run nightly-7
     """
     from batchata.replay.purge import purge_run
 
@@ -316,8 +316,8 @@ def report(
     nothing, and is readable by its owner alone. The same log gives the same file.
 
     \b
-    report runs.db run.html
-    report runs.db then.html --at 2026-11-22T10:00
+    batchata report runs.db run.html
+    batchata report runs.db then.html --at 2026-11-22T10:00
     """
     from batchata.replay.report.page import write_report
 
@@ -326,16 +326,21 @@ def report(
 
 def main() -> None:
     """Run the command line and end the process: 0, or 2 when what was asked for does not exist."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
-    _load_env_file()
+    prepare_streams("batchata.replay")
     app(prog_name="python -m batchata.replay")
 
 
-def _load_env_file() -> None:
-    """Take NO_COLOR, COLUMNS and the like from the `.env` of the working directory or one above it."""
+def prepare_streams(speaker: str) -> None:
+    """Let every text be printed, and take the environment from a `.env` file."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
+    _load_env_file(speaker)
+
+
+def _load_env_file(speaker: str) -> None:
+    """Take keys, NO_COLOR, COLUMNS and the like from the `.env` of the working directory or one above it."""
     try:
         dotenv.load_dotenv(dotenv.find_dotenv(usecwd=True))
     except (OSError, ValueError) as exc:
-        typer.echo(f"batchata.replay: the .env file is not used: {exc}", err=True)
+        typer.echo(f"{speaker}: the .env file is not used: {exc}", err=True)

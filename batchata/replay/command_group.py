@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import typer
@@ -43,43 +44,59 @@ def damaged(arguments: Iterable[str]) -> str | None:
 _UsageError: Any = typer.BadParameter.__bases__[0]
 _DEFAULT = "show"
 _INTERRUPTED = 130  # as shells count it: 128 and the signal's number
-_OF_THE_GROUP = ("--help",)
+_OF_THE_GROUP = ("--help", "--version", "--install-completion", "--show-completion")
 
 
 class ReplayGroup(TyperGroup):
     """Commands that may be left out (`LOG`) or stand behind the log (`LOG events`)."""
 
+    speaker = "batchata.replay"  # whose messages these are
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command first; a file named like a command is written as ./show."""
         if args and args[0] not in (*self.commands, *_OF_THE_GROUP):
+            self._refuse_misspelt(args[0])
             follows = args[1:2] and args[1] in self.commands and not args[0].startswith("-")
             args = [args[1], args[0], *args[2:]] if follows else [_DEFAULT, *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_misspelt(self, word: str) -> None:
+        """Ask whether a word that is no file is meant as a command.
+
+        Raises typer.Exit.
+        """
+        near = get_close_matches(word, self.commands, n=1)
+        if near and not {".", "/", os.sep}.intersection(word) and not os.path.lexists(word):
+            raise self._ended(f"there is no command {word!r}; did you mean {near[0]!r}?")
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an expected error is one line and exit code 2."""
         arguments = [*ctx.args]  # invoking takes them away
         try:
             result = super().invoke(ctx)
-        except KeyboardInterrupt as exc:  # how --watch and --follow are ended
+        except KeyboardInterrupt as exc:  # how --watch and --follow are ended, and runs are left
             sys.stdout.flush()
+            if str(exc):
+                typer.echo(f"{self.speaker}: {exc}", err=True)
             raise typer.Exit(_INTERRUPTED) from exc
         except BatchataError as exc:
-            raise _ended(str(exc)) from exc
+            raise self._ended("\n".join([str(exc), *getattr(exc, "__notes__", [])])) from exc
         except _UsageError as exc:
-            raise _ended(f"{exc.format_message()} See --help.") from exc
+            raise self._ended(f"{exc.format_message()} See --help.") from exc
         except (LookupError, ArithmeticError, AssertionError, AttributeError, TypeError, ValueError) as exc:
             # A changed byte can turn an event into another valid one. In a whole log it is a mistake of ours.
             told = damaged(arguments)
             if told is None:
                 raise
-            raise _ended(told) from exc
+            raise self._ended(told) from exc
         # Here and not when the interpreter ends: only here a closed pipe (`| head`) ends quietly.
         sys.stdout.flush()
         return result
 
+    def _ended(self, message: str) -> typer.Exit:
+        sys.stdout.flush()
+        typer.echo(f"{self.speaker}: {self._written(message)}", err=True)
+        return typer.Exit(2)
 
-def _ended(message: str) -> typer.Exit:
-    sys.stdout.flush()
-    typer.echo(f"batchata.replay: {clean(message)}", err=True)
-    return typer.Exit(2)
+    def _written(self, message: str) -> str:
+        return clean(message)

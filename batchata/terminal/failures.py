@@ -128,9 +128,9 @@ def failure_lines(
         yield f"          {each.kind}: {place(each.index)}{more}: {short(each.message)}"
     if len(found) > _MOST_KINDS:
         yield f"          and {number_of(len(found) - _MOST_KINDS, 'other kind')} of error"
-    look = "" if path is None else f"     look: {_command(path, found[0].index)}"
-    yield f"          again: manager.retry_failed(){look}"
-
-
-def _command(path: Path, index: int) -> str:
-    return f"python -m batchata.replay item {shlex.quote(str(path))} {index}"
+    if path is None:
+        yield "          again: manager.retry_failed()"
+        return
+    log = shlex.quote(str(path))
+    yield f"          again: manager.retry_failed(), or: batchata resume {log} --retry-failed"
+    yield f"          look:  batchata item {log} {found[0].index}"

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from batchata.answers.schema import json_schema, result_schema
-from batchata.views.response_models import model_from_schema
+from batchata.views.rebuilt_models import model_from_schema
 
 
 class Color(enum.Enum):

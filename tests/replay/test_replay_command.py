@@ -224,4 +224,4 @@ def test_help_lists_every_command(replay: Replay) -> None:
     listed = re.findall(r"^  (\w+)  ", replay("--help").stdout.split("Commands:")[1], re.MULTILINE)
     assert sorted(listed) == sorted(EVERY)
     for name in EVERY:
-        assert f"\n  {name} runs.db" in replay(name, "--help").stdout
+        assert f"\n  batchata {name} runs.db" in replay(name, "--help").stdout

@@ -1,0 +1,161 @@
+"""The options of the commands that drive a run, each group said once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+_SCHEMA = "What each answer must fit: module:Class (a pydantic model), or the file of a JSON Schema."
+_OUT = "Write the results there when the command ends: .csv, .jsonl, .xlsx or .parquet, or a folder."
+_WAIT = "Seconds to wait at most; the batches then go on. Without it, until all is done."
+
+
+_POLL = "Seconds between two looks at the batches; without it 2 to 60, by their age."
+
+
+@dataclass(kw_only=True)
+class Ending:
+    """What every command that drives a run says and writes at its end."""
+
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="OUT", help=_OUT)] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no account.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False
+
+
+@dataclass(kw_only=True)
+class Inputs(Ending):
+    """What a run sends, and how."""
+
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, or patterns in quotes.")]
+    model: Annotated[
+        str, typer.Option("--model", metavar="MODEL", help="Such as claude-sonnet-5-5; decides the provider.")
+    ]
+    prompt: Annotated[
+        str, typer.Option("--prompt", metavar="TEXT", help="What to do with each input; @FILE reads it.")
+    ]
+    log: Annotated[
+        str, typer.Option("--log", metavar="LOG", help="The file that keeps the run, made if missing.")
+    ]
+    schema: Annotated[str | None, typer.Option("--schema", metavar="SCHEMA", help=_SCHEMA)] = None
+    citations: Annotated[bool, typer.Option("--citations", help="Have values cite their documents.")] = False
+    system: Annotated[
+        str | None, typer.Option("--system", metavar="TEXT", help="The system prompt; @FILE reads it.")
+    ] = None
+    max_cost: Annotated[
+        str | None, typer.Option("--max-cost", metavar="USD", help="What the run may cost at most.")
+    ] = None
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", metavar="N", help="Tokens of one answer at most.")
+    ] = 4096
+    items_per_job: Annotated[
+        int, typer.Option("--items-per-job", metavar="N", help="Items in one batch at most.")
+    ] = 50
+    max_parallel_jobs: Annotated[
+        int, typer.Option("--max-parallel-jobs", metavar="N", help="Batches open at the same time.")
+    ] = 10
+    max_attempts: Annotated[
+        int, typer.Option("--max-attempts", metavar="N", help="How often an item is sent at most.")
+    ] = 3
+    dedupe: Annotated[bool, typer.Option("--dedupe", help="Let identical items share one request.")] = False
+    cache: Annotated[
+        bool, typer.Option("--cache", help="Cache what all requests begin with, where it pays.")
+    ] = False
+    skip_bad_files: Annotated[
+        bool,
+        typer.Option("--skip-bad-files", help="Let files that cannot be used fail, and send the others."),
+    ] = False
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", metavar="NAME=JSON", help="A parameter of the API; may be repeated."),
+    ] = None
+    results_dir: Annotated[
+        str | None,
+        typer.Option("--results-dir", metavar="DIR", help="Also write results there as they come."),
+    ] = None
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="The run's name, if the log holds several.")
+    ] = None
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", metavar="URL", help="Where the API is, if elsewhere.")
+    ] = None
+
+
+@dataclass(kw_only=True)
+class Waiting(Inputs):
+    """The same, and how long to wait."""
+
+    max_wait: Annotated[float | None, typer.Option("--max-wait", metavar="SECONDS", help=_WAIT)] = None
+    poll_interval: Annotated[float | None, typer.Option("--poll-interval", metavar="SECONDS", help=_POLL)] = (
+        None
+    )
+
+
+@dataclass(kw_only=True)
+class Logged(Ending):
+    """Which run in a log is taken up, and what changes for it."""
+
+    log: Annotated[str, typer.Argument(metavar="LOG", help="The file that keeps the run.")]
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")
+    ] = None
+    files: Annotated[
+        list[str] | None,
+        typer.Option("--files", metavar="DIR", help="Where files are that were moved; may be repeated."),
+    ] = None
+    schema: Annotated[
+        str | None, typer.Option("--schema", metavar="SCHEMA", help="As when it began, for its validators.")
+    ] = None
+    max_cost: Annotated[
+        str | None, typer.Option("--max-cost", metavar="USD", help="Another limit for the whole run.")
+    ] = None
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", metavar="URL", help="Where the API is, if elsewhere.")
+    ] = None
+
+
+@dataclass(kw_only=True)
+class Resuming(Logged):
+    """The same, how long to wait, and whether failed items are tried again."""
+
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Send failed items again, with their files as they are now."),
+    ] = False
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", metavar="N", help="With --retry-failed: a higher limit of the answers."),
+    ] = None
+    max_wait: Annotated[float | None, typer.Option("--max-wait", metavar="SECONDS", help=_WAIT)] = None
+    poll_interval: Annotated[float | None, typer.Option("--poll-interval", metavar="SECONDS", help=_POLL)] = (
+        None
+    )
+
+
+def taking[T: Ending](group: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:
+    """Give a command the options of a group, as typer reads them, and call it with one object of it."""
+    hints = get_type_hints(group, include_extras=True)
+    parameters = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]
+    parameters.sort(key=lambda one: one.default is not inspect.Parameter.empty)
+
+    def of(command: Callable[[T], None]) -> Callable[..., None]:
+        def called(**given: Any) -> None:
+            command(group(**given))
+
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        called.__annotations__ = hints
+        called.__dict__["__signature__"] = inspect.Signature(parameters)
+        return called
+
+    return of

@@ -1,0 +1,73 @@
+"""Write the results of a run to the file that the user names."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Final
+
+from batchata.errors import ConfigurationError, InvalidInputError
+from batchata.manager import BatchManager
+from batchata.replay.export import Format, write_results
+from batchata.views.history import fold_events
+
+_NEEDS: Final = {"parquet": "pyarrow", "xlsx": "openpyxl"}
+_TABLES: Final = ("csv", "jsonl", "xlsx", "parquet")
+
+
+class Output:
+    """A place for results, checked before anything is paid for. What is there is replaced.
+
+    Raises InvalidInputError for a place that cannot be written, ConfigurationError without what writes it.
+    """
+
+    def __init__(self, out: str | None) -> None:
+        self._path = None if out is None else Path(out)
+        if self._path is not None:
+            self._format = _format_of(self._path)
+            _check(self._path, self._format)
+
+    def write(self, manager: BatchManager[Any]) -> list[Path]:
+        """Write the results that there are so far; return the files, or the folder."""
+        if self._path is None:
+            return []
+        log, run_id = manager.open_log(), manager.run_id
+        assert run_id is not None
+        work = Path(mkdtemp(prefix=".batchata-", dir=self._path.parent))
+        try:
+            run = fold_events(log, run_id)
+            folder = self._path if self._format is Format.JSON else work
+            write_results(log, run, folder, self._format, None, force=True)
+            return [self._path] if self._format is Format.JSON else _moved(work, self._path)
+        finally:
+            shutil.rmtree(work)
+            log.close()
+
+
+def _moved(work: Path, out: Path) -> list[Path]:
+    """Move `results.…` to where the user wants it, and what belongs to it beside it."""
+    return [
+        each.replace(out.with_name(each.name.replace("results", out.stem, 1)))
+        for each in sorted(work.iterdir())
+    ]
+
+
+def _format_of(path: Path) -> Format:
+    ending = path.suffix.lower().removeprefix(".")
+    if ending in _TABLES:
+        return Format(ending)
+    if ending:
+        raise InvalidInputError(f"-o {path}: results are written as {', '.join(_TABLES)}, or to a folder")
+    return Format.JSON
+
+
+def _check(path: Path, format: Format) -> None:
+    if not path.parent.is_dir():
+        raise InvalidInputError(f"-o {path}: there is no folder {path.parent}; make it, or name another")
+    if format is not Format.JSON and path.is_dir():
+        raise InvalidInputError(f"-o {path} is a folder; name a file")
+    package = _NEEDS.get(format)
+    if package is not None and find_spec(package) is None:
+        raise ConfigurationError(f"-o {path} needs {package}: pip install 'batchata[{format}]'")

@@ -1,0 +1,196 @@
+"""Start, continue and end runs from the command line."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import typer
+
+from batchata.cli.options import Ending, Inputs, Logged, Resuming, Waiting
+from batchata.cli.output import Output
+from batchata.core.money import plain
+from batchata.errors import InvalidInputError
+from batchata.manager import BatchManager
+from batchata.replay.console import print_json
+from batchata.run.settings import Changes
+from batchata.text import number_of
+from batchata.views.json_schemas import model_of_file
+from batchata.views.response_models import load_response_model
+from batchata.views.run_summary import Summary
+
+_FAILED, _PENDING = 1, 3  # exit codes
+
+
+def run_inputs(given: Waiting) -> None:
+    """Run to the end; see `batchata run`."""
+    _drive(
+        given,
+        _manager(given, given.max_wait, given.poll_interval),
+        lambda manager: manager.run(not given.quiet),
+    )
+
+
+def submit_inputs(given: Inputs) -> None:
+    """Send, and do not wait; that items are pending is what was asked for."""
+    _drive(given, _manager(given), lambda manager: manager.submit(not given.quiet), pending=0)
+
+
+def estimate_inputs(given: Inputs) -> None:
+    """Print an estimate."""
+    found = _manager(given).estimate()
+    if given.as_json:
+        values = {name: getattr(found, name) for name in found.__dataclass_fields__}
+        print_json({name: str(v) if _is_amount(v) else v for name, v in values.items()})
+    else:
+        typer.echo(str(found))
+
+
+def collect_log(given: Logged) -> None:
+    """Take one pass over the run in a log."""
+    _drive(given, _opened(given), lambda manager: manager.collect(not given.quiet))
+
+
+def cancel_log(given: Logged) -> None:
+    """Cancel what is open."""
+    _drive(given, _opened(given), lambda manager: manager.cancel())
+
+
+def resume_log(given: Resuming) -> None:
+    """Go on to the end, or give failed items a fresh set of attempts."""
+    if given.max_tokens is not None and not given.retry_failed:
+        raise InvalidInputError("--max-tokens is for failed items: give --retry-failed too")
+    manager = _opened(given, max_wait_time=given.max_wait, poll_interval=given.poll_interval)
+
+    def drive(manager: BatchManager[Any]) -> Summary:
+        if given.retry_failed:
+            return manager.retry_failed(not given.quiet, max_tokens=given.max_tokens)
+        return manager.run(not given.quiet)
+
+    _drive(given, manager, drive)
+
+
+def _drive(
+    given: Ending,
+    manager: BatchManager[Any],
+    call: Callable[[BatchManager[Any]], Summary],
+    pending: int = _PENDING,
+) -> None:
+    """Make the call, write the results and the summary, and end with what became of the items."""
+    output = Output(given.out)
+    summary = call(manager)
+    written = output.write(manager)
+    if given.as_json:
+        print_json({**summary, "total_cost": _text(summary["total_cost"])})
+    elif not given.quiet:
+        for path in written:
+            typer.echo(f"results   {path}", err=True)
+    if summary["pending_items"]:
+        _say_pending(given, summary)
+        raise typer.Exit(pending)
+    if summary["failed_items"]:
+        raise typer.Exit(_FAILED)
+
+
+def _say_pending(given: Ending, summary: Summary) -> None:
+    log = getattr(given, "log", "")
+    if not given.quiet:
+        items = number_of(summary["pending_items"], "item")
+        typer.echo(f"pending   {items}; go on with: batchata resume {log}", err=True)
+
+
+def _manager(
+    given: Inputs, max_wait: float | None = None, poll_interval: float | None = None
+) -> BatchManager[Any]:
+    return BatchManager(
+        files=_files(given.inputs),
+        prompt=_text_of(given.prompt),
+        model=given.model,
+        response_model=_response_model(given.schema),
+        enable_citations=given.citations,
+        items_per_job=given.items_per_job,
+        max_parallel_jobs=given.max_parallel_jobs,
+        max_cost=given.max_cost,
+        max_wait_time=max_wait,
+        poll_interval=poll_interval,
+        state_path=given.log,
+        run_id=given.run_id,
+        results_dir=given.results_dir,
+        max_attempts=given.max_attempts,
+        max_tokens=given.max_tokens,
+        dedupe=given.dedupe,
+        cache="auto" if given.cache else None,
+        base_url=given.base_url,
+        on_bad_file="fail" if given.skip_bad_files else "raise",
+        **_params(given),
+    )
+
+
+def _opened(given: Logged, **settings: Any) -> BatchManager[Any]:
+    changes: Changes = {**settings} if given.max_cost is None else {**settings, "max_cost": given.max_cost}  # type: ignore[typeddict-item]
+    model = _response_model(given.schema)
+    beside: dict[str, Any] = {} if model is None else {"response_model": model}
+    files = given.files or None
+    return BatchManager.open(
+        given.log, given.run_id, files=files, base_url=given.base_url, **beside, **changes
+    )
+
+
+def _files(inputs: list[str]) -> list[str]:
+    """Return the files; a pattern that the shell did not expand is expanded here."""
+    found: list[str] = []
+    for one in inputs:
+        path = Path(one)
+        matches = sorted(glob.glob(one, recursive=True)) if glob.has_magic(one) and not path.exists() else []
+        if path.is_dir():
+            raise InvalidInputError(f"{one} is a folder; name its files: {one.rstrip('/')}/*.pdf")
+        if glob.has_magic(one) and not path.exists() and not matches:
+            raise InvalidInputError(f"no file is called like {one}; look at the folder and the pattern")
+        found += matches or [one]
+    return found
+
+
+def _response_model(schema: str | None) -> type[pydantic.BaseModel] | None:
+    if schema is None:
+        return None
+    path = Path(schema)
+    return model_of_file(path) if path.is_file() or path.suffix == ".json" else load_response_model(schema)
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, Decimal)
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
+
+
+def _params(given: Inputs) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for one in given.param or []:
+        name, is_there, value = one.partition("=")
+        if not is_there or not name.isidentifier():
+            raise InvalidInputError(f"--param {one} is not of the form NAME=JSON, such as top_k=5")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value  # a mere text needs no quotes
+    if given.system is not None:
+        found["system"] = _text_of(given.system)
+    return found
+
+
+def _text_of(given: str) -> str:
+    """Return the text, or that of the file which `@FILE` names."""
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text(encoding="utf-8")
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        raise InvalidInputError(f"{given[1:]} cannot be read ({reason})") from exc
