@@ -290,7 +290,7 @@ def _plan(model: type[pydantic.BaseModel]) -> _Plan:
         amounts=any(place.kinds & _NUMERIC and not place.is_strict for place in places),
         exact=exact,
         strict=exact and not _chooses_by_order(records) and (quotable or not decimals),
-        flags=_flags(records) if any(place.is_numeric for place in places) else None,
+        flags=_flags(records) if any(place.takes_numbers for place in places) else None,
         validate=_validate(model),
         count=_counter(model),
     )
@@ -314,7 +314,7 @@ def _chooses_by_order(records: list[Record]) -> bool:
 def _flags(records: list[Record]) -> frozenset[str]:
     """Collect the keys under which a bare number is not allowed."""
     parts = [part for record in records for part in record.fields]
-    misled = {key for part in parts if part.place.is_numeric for key in part.keys}
+    misled = {key for part in parts if part.place.takes_numbers for key in part.keys}
     return frozenset({key for part in parts if "bool" in part.place.kinds for key in part.keys} - misled)
 
 

@@ -28,8 +28,8 @@ _KINDS: dict[Any, str] = {
 # Told by name: what reads answers imports nothing that knows the time.
 MOMENTS = frozenset({"date", "datetime", "time", "timedelta"})
 _UNIONS = (Union, types.UnionType)
-# The backslash and stars are of Markdown, and the rest takes no room.
-_IGNORED = re.compile(r"[\s_\-\\*\u00ad\u200b-\u200f\u2060\ufeff]+")
+# Models write "**total:**" and "`total`", too; the last of these signs take no room.
+_IGNORED = re.compile(r"[\s_\-\\*.:`'\"\u00ad\u200b-\u200f\u2060\ufeff]+")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[^\W_A-Z\d][^\W_A-Z]*|[A-Z][^\W_A-Z]*|\d+")
 _SHORT_WORD = 2  # characters, as of "of" and "id", which say nothing
 _PERCENT = re.compile(
@@ -47,7 +47,7 @@ _HARMLESS = (
 
 
 def folded(key: str) -> str:
-    """Reduce a key to what models write alike: no case, white space, `_`, `-` or Markdown signs."""
+    """Reduce a key to what models write alike: no case, white space, joints or signs of quoting."""
     return _IGNORED.sub("", key).casefold()
 
 
@@ -115,6 +115,11 @@ class Place:
             "decimal",
             "null",
         }
+
+    @property
+    def takes_numbers(self) -> bool:
+        """A number may stand here, among others."""
+        return bool(self.kinds & {"int", "float", "decimal"})
 
     @property
     def is_textual(self) -> bool:
@@ -223,6 +228,16 @@ class Field:
         """Only one word may stand there, and it does without an answer."""
         place = self.place
         return not self.required and len(place.words) == 1 and not (place.kinds or place.is_open)
+
+    @cached_property
+    def may_be_left_out(self) -> bool:
+        """Whether null is no value here, and the field is an empty list or dict without one."""
+        info, place = self._info, self.place
+        if info is None or "null" in place.kinds or place.is_open or place.is_strict:
+            return False
+        if not (place.is_list or place.mapping):
+            return False
+        return info.default_factory in (list, dict, set) or info.default in ([], {}, (), set())
 
     def _asks_for_percents(self) -> bool:
         info = self._info

@@ -26,8 +26,10 @@ from batchata.answers.lenient_json import (
     read_value,
     written,
 )
-from batchata.answers.written_values import TwoReadings, date_in, number_in
+from batchata.answers.written_moments import date_in, moment_in, time_in
+from batchata.answers.written_values import TwoReadings, number_in
 
+_WRAPPER = "value"  # the one key that says nothing of what stands under it
 _NOTHING = frozenset({"", "null", "n/a"})
 _NUMBER = re.compile(r"-?\d[\d.eE+-]*")
 _DIGITS = re.compile(r"[+-]?(\d+)(?:\.\d*)?(?:[eE][+-]?\d+)?")
@@ -35,6 +37,7 @@ _SECONDS = (9, 10, 12, 13)  # digits of a moment from 1973 on, in seconds or mil
 _COMPACT = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])(?:[0-5]\d)?")
 _CLOCK = re.compile(r"\d:\d\d|\d[tT]\d")
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_ISO_LENGTH = 10
 _SHOWN = 60  # characters of a key in a message
 _MOST_SHOWN = 5
 
@@ -96,9 +99,10 @@ class _Fitting:
     def _array(self, node: Array, place: Place) -> Node:
         if not node.items:
             return node
-        if place.records and not (place.is_list or place.is_open or place.mapping) and len(node.items) == 1:
+        if len(node.items) == 1 and not (place.is_list or place.is_open or place.mapping or place.is_strict):
             (alone,) = node.items
-            return node if isinstance(alone, Scalar) else self.fit(alone, place)
+            if isinstance(alone, Scalar) != bool(place.records):
+                return self.fit(alone, place)
         if place.is_list and not (place.fixed or place.is_open) and place.element.takes_texts:
             return Array([self._text_item(n, item, place.element) for n, item in enumerate(node.items)])
         return Array([self._inside(n, item, _item(place, n)) for n, item in enumerate(node.items)])
@@ -119,6 +123,10 @@ class _Fitting:
             return self._free(node) if record is None else self._recorded(node, record, place)
         if place.is_list and not place.fixed and (place.element.records or place.element.mapping):
             return Array([self._inside(0, node, place.element)])
+        if not (place.holds or place.is_strict) and len(node.pairs) == 1:
+            key, value = node.pairs[0]
+            if folded(key) == _WRAPPER and isinstance(value, Scalar):
+                return self._scalar(value, place)
         return self._free(node)
 
     def _free(self, node: Object) -> Node:
@@ -162,6 +170,8 @@ class _Fitting:
             match record.meant(key):
                 case []:
                     self._put(given.unknown, key, key, value)
+                case [known] if isinstance(value, Scalar) and value.json == "null" and known.may_be_left_out:
+                    pass  # the list or dict is empty, as it is without the key
                 case [known]:
                     self._put(given.fields, known.name, key, self._inside(known.name, value, known.place))
                     if key in record.by_key or known.name not in given.keys:
@@ -216,12 +226,14 @@ class _Fitting:
         if said is None:
             if _NUMBER.fullmatch(node.json):
                 return self._number(node, place)
-            if place.is_numeric and node.json in ("true", "false"):
+            if place.takes_numbers and "bool" not in place.kinds and node.json in ("true", "false"):
                 self._refuse(f"a number is asked for, and the answer has {node.json}")
             return node
         if place.words and "text" not in place.kinds and (word := _word(said, place)) is not None:
             return _text_at(node, word)
-        if place.kinds or place.words:
+        if place.holds and "null" in place.kinds and said.strip().casefold() in _NOTHING:
+            return node if "text" in place.kinds else Scalar("null", node.start, node.end)
+        if (place.kinds - {"null"} or place.words) or not place.holds:
             return self._text(node, said, place)
         opened = self._opened(node)
         return node if isinstance(opened, Scalar) else self.fit(opened, place)
@@ -256,13 +268,18 @@ class _Fitting:
         if place.is_numeric:
             return self._amount(node, said, place)
         if place.is_date:
-            if _ISO_DAY.fullmatch(said) or ("datetime" in place.kinds and _CLOCK.search(said)):
-                return node
-            if _DIGITS.fullmatch(said.strip()):
-                return self._digits_for_date(node, said.strip(), place)
-            day = date_in(said)
-            return node if day is None else _text_at(node, day)
+            return self._date(node, said, place)
+        if place.kinds <= {"time", "null"} and (clock := time_in(said)) is not None:
+            return _text_at(node, clock)
         return node
+
+    def _date(self, node: Scalar, said: str, place: Place) -> Node:
+        if _ISO_DAY.match(said) and (len(said) == _ISO_LENGTH or "datetime" in place.kinds):
+            return node
+        if _DIGITS.fullmatch(said.strip()):
+            return self._digits_for_date(node, said.strip(), place)
+        found = moment_in(said) if "datetime" in place.kinds and _CLOCK.search(said) else date_in(said)
+        return node if found is None else _text_at(node, found)
 
     def _amount(self, node: Scalar, said: str, place: Place) -> Node:
         is_whole = place.kinds <= {"int", "null"}

@@ -18,7 +18,8 @@ from batchata.answers.normalize import fold
 from batchata.answers.numbers_and_dates import meanings
 from batchata.answers.stated_numbers import states_date, states_number
 from batchata.answers.stated_texts import states_text
-from batchata.answers.written_values import TwoReadings, date_in, number_in
+from batchata.answers.written_moments import date_in
+from batchata.answers.written_values import TwoReadings, number_in
 
 _STEP_BEGINS = re.compile(r"[.\[]")
 _SINGLE = frozenset({str, int, float, bool, Decimal, type(None)})

@@ -1,12 +1,11 @@
-"""Read texts that mean exactly one number or one date, in the notations of many countries."""
+"""Read texts that mean exactly one number, in the notations of many countries."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-from batchata.answers.normalize import DIRECTIONS, fold
-from batchata.answers.numbers_and_dates import meanings
+from batchata.answers.normalize import DIRECTIONS
 
 
 class TwoReadings(Exception):
@@ -63,17 +62,6 @@ def number_in(text: str, *, percents: bool = False, whole: bool = False) -> str 
     if digits is None or said.signs > 1:
         return None
     return f"-{digits}" if said.signs else digits
-
-
-def date_in(text: str) -> str | None:
-    """Return the one day that a text means, as YYYY-MM-DD; None where it means none, or several."""
-    if not any(year.isdigit() and len(year) >= 4 for year in re.findall(r"\d+", text)):
-        return None  # of which century is not said
-    days = [found for found in meanings(fold(text)) if isinstance(found, tuple)]
-    if len(days) != 1:
-        return None
-    year, month, day = days[0]
-    return f"{year:04d}-{month:02d}-{day:02d}"
 
 
 class _Said:

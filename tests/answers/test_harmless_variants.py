@@ -97,6 +97,14 @@ class Moment(pydantic.BaseModel):
     t: datetime.datetime | None = None
 
 
+class Clock(pydantic.BaseModel):
+    at: datetime.time
+
+
+class Either(pydantic.BaseModel):
+    v: int | str
+
+
 class More(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="allow")
     a: int | None = None
@@ -144,6 +152,17 @@ READ = [
     ('{"date": "31 December 2024"}', Order(date=datetime.date(2024, 12, 31))),
     ('{"date": "31.12.2024"}', Order(date=datetime.date(2024, 12, 31))),
     ('{"date": 20241231}', Order(date=datetime.date(2024, 12, 31))),
+    ('{"date": "Tuesday, 31 December 2024", "Vendor:": "a"}',
+     Order(vendor="a", date=datetime.date(2024, 12, 31))),
+    ('{"date": "Do. 05/06/2025"}', Order(date=datetime.date(2025, 6, 5))),
+    ('{"`vendor`": "a", "total": ["12.50"]}', Order(vendor="a", total=Decimal("12.50"))),
+    ('{"vendor": {"value": "a"}, "total": 12.50}', Order(vendor="a", total=Decimal("12.50"))),
+    ('{"number": "1", "lines": null, "fees": null}', Bill(number="1")),
+    ('{"number": "1", "buyer": ""}', Bill(number="1")),
+    ('{"number": "1", "buyer": "{\\"vendor\\": \\"z\\"}"}', Bill(number="1", buyer=Order(vendor="z"))),
+    ('{"t": "31.12.2024 17:30"}', Moment(t=datetime.datetime(2024, 12, 31, 17, 30))),  # noqa: DTZ001
+    ('{"t": "Dec 31, 2024, 5:30 PM UTC"}', Moment.model_validate_json('{"t": "2024-12-31T17:30:00Z"}')),
+    ('{"at": "12:05 a.m."}', Clock(at=datetime.time(0, 5))),
     ('{"vendor": 12}', Order(vendor="12")),
     ('{"vendor": 1.50}', Order(vendor="1.50")),
     ('{"vendor": 12345678901234567890.10}', Order(vendor="12345678901234567890.10")),
@@ -196,6 +215,14 @@ REFUSED = [
     (Order, '{"date": "31.12.24"}', "date: "),
     (Order, '{"properties": {"vendor": {"type": "string"}}, "type": "object"}', "none of the fields"),
     (Order, '{"vendor": "a"} {"Vendor": "b"}', "several different values"),
+    (Order, '{"date": "Monday, 31 December 2024"}', "date: "),
+    (Order, '{"date": "31.12.2024 17:30"}', "date: "),
+    (Order, '{"vendor": ["a", "b"]}', "vendor: "),
+    (Order, '{"total": {"net": 1}}', "total: "),
+    (Bill, '{"number": "1", "lines": null, "items": [{"desc": "x", "price": 1}]}', '"items".*"lines"'),
+    (Moment, '{"t": "05/06/2024 17:30"}', "t: "),
+    (Clock, '{"at": "25:00 PM"}', "at: "),
+    (Either, '{"v": true}', "v: a number is asked for"),
     (Count, '{"n": "1.234"}', "n: a point before three digits"),
     (Count, '{"n": "12.5"}', "n: "),
     (Text, '{"f": true}', "f: "),
@@ -240,7 +267,6 @@ AMOUNTS = {
     ".5": "0.5", "R$ 1.200,00": "1200.00", "1,200.00 USD": "1200.00", "+5": "5",
     "1 234 567,89 zł": "1234567.89", "1.234": None, "1,234": None, "-1.234": None, "$1,234": None,
     "(1.234)": None, "15%": None, "15 percent": None, "5²": None, "½": None, "12 kg": None,
-    "1.2 million": None, "1.2.3": None, "1,23,45": None, "": None, "abc": None, "12 34": None,
     "1,234,56": None, "1.234,567.8": None, "--5": None, "(-5)": None, "NaN": None, "Infinity": None,
     "1.234e": None, "5 or 6": None, "5-6": None, "1/2": None, "2024-12-31": None,
 }  # fmt: skip

@@ -1,0 +1,74 @@
+"""Read texts that mean exactly one day, moment or time of day, in the notations of many countries."""
+
+from __future__ import annotations
+
+import re
+
+from batchata.answers.normalize import fold
+from batchata.answers.numbers_and_dates import meanings
+
+# From Monday on: English, German, French, Spanish, Italian, Portuguese, Dutch.
+_WEEKDAYS = (
+    "monday mon montag mo lundi lunes lunedì segunda-feira maandag",
+    "tuesday tue tues dienstag di mardi martes martedì terça-feira dinsdag",
+    "wednesday wed mittwoch mi mercredi miércoles mercoledì quarta-feira woensdag",
+    "thursday thu thur thurs donnerstag do jeudi jueves giovedì quinta-feira donderdag",
+    "friday fri freitag fr vendredi viernes venerdì sexta-feira vrijdag",
+    "saturday sat samstag sonnabend sa samedi sábado sabato zaterdag",
+    "sunday sun sonntag so dimanche domingo domenica zondag",
+)
+_WEEKDAY = {name: number for number, names in enumerate(_WEEKDAYS) for name in names.split()}
+_BEFORE_DAY = re.compile(r"([^\W\d_]+(?:-feira)?)\.?,? ")
+_CLOCK = re.compile(
+    r"(?P<hour>\d{1,2})(?::(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?)?"
+    r"(?: ?(?P<half>[ap])\.?m\.?)?(?P<zone> ?(?:z|utc|gmt))?",
+    re.ASCII,
+)
+_DAY_AND_CLOCK = re.compile(r"(.*[^\s,]),? (?:at |um )?(\d{1,2}:[^,]*|\d{1,2} ?[ap]\.?m\.?)")
+_SUNDAY_OFFSETS = (0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4)  # Sakamoto's, for the weekday of a day
+
+
+def date_in(text: str) -> str | None:
+    """Return the one day that a text means, as YYYY-MM-DD; None where it means none, or several."""
+    if not any(year.isdigit() and len(year) >= 4 for year in re.findall(r"\d+", text)):
+        return None  # of which century is not said
+    said = fold(text).strip()
+    named = _BEFORE_DAY.match(said)
+    weekday = _WEEKDAY.get(named[1]) if named else None
+    days = [
+        found
+        for found in meanings(said if weekday is None or named is None else said[named.end() :])
+        if isinstance(found, tuple) and (weekday is None or weekday == _weekday(*found))
+    ]
+    if len(days) != 1:
+        return None
+    year, month, day = days[0]
+    return f"{year:04d}-{month:02d}-{day:02d}"
+
+
+def _weekday(year: int, month: int, day: int) -> int:
+    """Return 0 for a Monday, 6 for a Sunday."""
+    year -= month < 3
+    return (year + year // 4 - year // 100 + year // 400 + _SUNDAY_OFFSETS[month - 1] + day - 1) % 7
+
+
+def moment_in(text: str) -> str | None:
+    """Return the one moment that a day with a time of day means, as YYYY-MM-DDTHH:MM:SS."""
+    parts = _DAY_AND_CLOCK.fullmatch(fold(text).strip())
+    day = None if parts is None else date_in(parts[1])
+    clock = None if parts is None else time_in(parts[2])
+    return None if day is None or clock is None else f"{day}T{clock}"
+
+
+def time_in(text: str) -> str | None:
+    """Return the time of day that a text means, as HH:MM:SS, with a Z where it is said to be UTC."""
+    found = _CLOCK.fullmatch(fold(text).strip())
+    if found is None or not (found["minute"] or found["half"]):
+        return None
+    hour, most = int(found["hour"]), 12 if found["half"] else 23
+    if hour > most or (found["half"] and not hour):
+        return None
+    if found["half"]:
+        hour = hour % 12 + (12 if found["half"] == "p" else 0)
+    zone = "Z" if found["zone"] else ""
+    return f"{hour:02d}:{found['minute'] or '00'}:{found['second'] or '00'}{zone}"
