@@ -21,6 +21,7 @@ from batchata.run.settings import (
     OnBadFile,
     OnInterrupt,
     PathLike,
+    Rows,
     StructuredOutput,
     check_settings,
 )
@@ -98,7 +99,9 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     model: str,
     messages: Iterable[Any] | None = None,
     files: Iterable[Any] | None = None,
+    rows: Rows | None = None,
     prompt: str | None = None,
+    keys: Iterable[str | int] | str | None = None,
     response_model: type[T] | None = None,
     enable_citations: bool = False,
     max_cost: Money | None = None,
@@ -132,7 +135,9 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     definition = define(
         messages=messages,
         files=files,
+        rows=rows,
         prompt=prompt,
+        keys=keys,
         model=model,
         response_model=response_model,
         enable_citations=enable_citations,

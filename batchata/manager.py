@@ -25,6 +25,7 @@ from batchata.run.settings import (
     OnBadFile,
     OnInterrupt,
     PathLike,
+    Rows,
     StructuredOutput,
     changed_settings,
     check_settings,
@@ -45,9 +46,15 @@ class BatchManager(Generic[T]):
     `state_path`; the same script, started again, continues where the last one ended.
 
     Args:
-        messages: conversations, each a list of `{"role": …, "content": …}`; system turns become `system`.
+        messages: conversations, each a list of `{"role": …, "content": …}`, or texts, each one turn of the
+            user; system turns become `system`.
         files: paths, bytes or open files: PDF, plain text, markdown, PNG, JPEG, GIF or WebP.
-        prompt: what to do with each file; required with files. Exactly one of messages and files is given.
+        rows: a data frame, the path of a CSV or JSONL file, or a list of dicts: an item for each row, which
+            is put into the prompt. `item.row` and the tables of results have its columns. Exactly one of
+            messages, files and rows is given.
+        prompt: what to do with each file, or with each row: "Classify: {text}" has its column `text`.
+        keys: your own ids, one for each item, no two alike; with rows also the name of a column. `item.name`
+            is the key, or else the file's name. They stay in the log, and cannot change within a run.
         model: a Claude model id.
         response_model: a pydantic model that each answer must fit; without it results are strings.
         enable_citations: let the model cite the documents it is given.
@@ -101,7 +108,9 @@ class BatchManager(Generic[T]):
         model: str,
         messages: Iterable[Any] | None = None,
         files: Iterable[Any] | None = None,
+        rows: Rows | None = None,
         prompt: str | None = None,
+        keys: Iterable[str | int] | str | None = None,
         response_model: type[T] | None = None,
         enable_citations: bool = False,
         items_per_job: int = 50,
@@ -148,7 +157,9 @@ class BatchManager(Generic[T]):
         definition = define(
             messages=messages,
             files=files,
+            rows=rows,
             prompt=prompt,
+            keys=keys,
             model=model,
             response_model=response_model,
             enable_citations=enable_citations,

@@ -69,6 +69,7 @@ class ItemsAdded(Event, frozen=True, kw_only=True):
 
     `digest` is the fingerprint of all items up to the last of these. `same_as` has (item, earlier item) for
     each of these that shares the request of an earlier one, the first of its kind, which bears the cost.
+    `keys` is a digest of the user's own ids of these items, which are in the bodies; unset without such ids.
     """
 
     TYPE: ClassVar[str] = "items_added"
@@ -77,6 +78,7 @@ class ItemsAdded(Event, frozen=True, kw_only=True):
     digest: str
     first_body: int
     same_as: list[tuple[int, int]] = []
+    keys: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ItemRefused(Event, frozen=True, kw_only=True):

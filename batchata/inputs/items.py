@@ -34,6 +34,17 @@ class Measured(NamedTuple):
     caches: bool = False
 
 
+class Called(NamedTuple):
+    """What a person calls an item: its key, the file's name, or "item 3".
+
+    `source` is the path of its file, `row` what stood beside it in the rows it came from.
+    """
+
+    name: str
+    source: str | None = None
+    row: dict[str, Any] | None = None
+
+
 class Checks(Protocol):
     """What a model takes, and how much it makes of it. All raise InvalidInputError or one of its kinds."""
 
@@ -57,13 +68,16 @@ class Inputs:
     """Checked inputs, by index. Beside the caller's own objects it holds about 70 bytes an item.
 
     `first_prefilled` is the first conversation that ends with an assistant turn, None when there is none.
-    `caches` says whether any conversation asks for prompt caching.
+    `caches` says whether any conversation asks for prompt caching. `keys` are the user's own ids, `rows` what
+    the items came from, one for each; both may be empty.
     """
 
     kind: Literal["messages", "files"]
     refused: dict[int, str] = field(default_factory=dict)  # files that cannot be used, and why
     first_prefilled: int | None = None
     caches: bool = False
+    keys: Sequence[str] = ()
+    rows: Sequence[dict[str, Any]] = ()
     _logged: dict[int, bytes] = field(default_factory=dict)
     _sources: list[Source] = field(default_factory=list)
     _digests: bytearray = field(default_factory=bytearray)
@@ -112,13 +126,27 @@ class Inputs:
 
     def place(self, index: int) -> str:
         """Return how messages name the item."""
-        source = self._sources[index]
-        return f"item {index} ({source.name!r})" if isinstance(source, FileInput) else f"item {index}"
+        name = self.called(index).name
+        return f"item {index} ({name!r})" if self.keys or self.kind == "files" else name
+
+    def called(self, index: int) -> Called:
+        """Return what a person calls the item, and what it came from."""
+        source, name, path = self._sources[index], f"item {index}", None
+        if isinstance(source, FileInput):
+            name, path = source.name, source.path
+        row = self.rows[index] if self.rows else None
+        return Called(self.keys[index] if self.keys else name, path, row)
 
     def body(self, index: int) -> bytes:
         """Return the item as one JSON object for the log, without a newline."""
         source = self._sources[index]
-        return source.body() if isinstance(source, FileInput) else encode({"messages": source})
+        body = source.body() if isinstance(source, FileInput) else encode({"messages": source})
+        beside = {name: column[index] for name, column in (("key", self.keys), ("row", self.rows)) if column}
+        return body if not beside else body[:-1] + b"," + encode(beside)[1:]
+
+    def keys_digest(self, first: int, end: int) -> str:
+        """Identify the keys of these items; empty when the items have none."""
+        return sha256(encode(list(self.keys[first:end]))).hexdigest() if self.keys else ""
 
     def request_size(self, index: int) -> int:
         """Return an upper bound of the bytes of the item's encoded request, without the template's part."""

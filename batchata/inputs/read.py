@@ -10,6 +10,9 @@ from batchata.errors import BadFile, FileInputError, InvalidInputError
 from batchata.inputs.files import FileInput, bad_file, read_file, unusable_file
 from batchata.inputs.items import Checks, Inputs
 from batchata.inputs.json_values import check_text
+from batchata.inputs.keys import check_keys
+from batchata.inputs.rows import ask_rows
+from batchata.text import all_of
 
 _MOST_LISTED = 20  # bad files in a message
 
@@ -18,34 +21,56 @@ def read_inputs(
     *,
     messages: Iterable[Any] | None = None,
     files: Iterable[Any] | None = None,
+    rows: Any = None,
     prompt: str | None = None,
+    keys: Any = None,
     checks: Checks,
     on_bad_file: str = "raise",
 ) -> Inputs:
     """Check all inputs of a run; nothing is written or sent.
 
-    `messages` are conversations, each a list of messages. `files` are paths, bytes or files opened for
-    reading, each sent with the prompt. Exactly one of the two is given, as anything that can be iterated.
+    `messages` are conversations, each a list of messages, or texts, each one turn of the user. `files` are
+    paths, bytes or files opened for reading, each sent with the prompt. `rows` are put into the prompt, which
+    names their columns. Exactly one of the three is given. `keys` are the user's own ids, one for each item.
 
     Raises InvalidInputError or UnsupportedModelError for the first conversation that cannot be sent, and one
     FileInputError for all files; with `on_bad_file="fail"` those are `Inputs.refused` instead.
     """
-    if (messages is None) == (files is None):
-        given = "both" if messages is not None else "neither"
-        raise InvalidInputError(f"give either messages or files (with a prompt); {given} were given")
-    checks.check_kind("files" if messages is None else "messages")
+    _check_one_given(messages, files, rows)
+    checks.check_kind("messages" if files is None else "files")
     if files is not None:
         inputs, bad = _read_files(files, prompt, checks)
         if bad and on_bad_file == "raise":
             raise _all_of(bad, inputs)
-        return inputs
-    if prompt is not None:
-        raise InvalidInputError("prompt is for files; in messages, add it as a message")
-    return _read_messages(messages, checks)
+    elif rows is not None:
+        asked = ask_rows(rows, prompt, keys)
+        inputs, keys = _read_messages(asked.texts, checks), asked.keys
+        inputs.rows = asked.rows
+    elif prompt is not None:
+        raise InvalidInputError("prompt is for files and rows; in messages, add it as a message")
+    else:
+        inputs = _read_messages(messages, checks)
+    if keys is not None:
+        inputs.keys = check_keys(keys, inputs.count)
+    return inputs
+
+
+def _check_one_given(messages: Any, files: Any, rows: Any) -> None:
+    given = {"messages": messages, "files": files, "rows": rows}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) == 1:
+        return
+    if rows is not None:
+        raise InvalidInputError(f"give one of messages, files and rows; {all_of(named)} were given")
+    raise InvalidInputError(
+        f"give either messages or files (with a prompt); {'both' if named else 'neither'} were given "
+        "(rows with a prompt that names their columns are the third way)"
+    )
 
 
 def _read_messages(messages: Any, checks: Checks) -> Inputs:
-    conversations = _listed(messages, "messages", "[[{'role': 'user', 'content': '...'}], ...]")
+    listed = _listed(messages, "messages", "[[{'role': 'user', 'content': '...'}], ...]")
+    conversations = [[{"role": "user", "content": c}] if isinstance(c, str) else c for c in listed]
     if conversations and all(isinstance(item, dict) for item in conversations):
         raise InvalidInputError(
             "messages is a single conversation; it must be a list of conversations: messages=[[...], [...]]"

@@ -28,6 +28,9 @@ RunId = Annotated[
     str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+WhichItem = Annotated[
+    str, typer.Argument(metavar="ITEM", help="Its index (0 is the first), key, or file's name.")
+]
 _MODEL = "Read the answers with this response model instead of the run's own."
 _MOMENT = "A version (120), a time in UTC (2026-11-22T10:00), or how long ago (-1h)."
 _AT = "As it was then: after a version (120), at a time in UTC (2026-11-22T10:00), or how long ago (-1h)."
@@ -97,7 +100,7 @@ def events(
 @app.command()
 def item(
     log: LogPath,
-    index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Which item: 0 is the first.")],
+    which: WhichItem,
     run: RunId = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODULE:CLASS", help=_MODEL)] = None,
     full: Annotated[bool, typer.Option("--full", help="Show whole texts.")] = False,
@@ -109,19 +112,20 @@ def item(
 
     \b
     batchata item runs.db 7                         at a glance
+    batchata item runs.db invoice-17.pdf            by the name of its file, or by your own key
     batchata item runs.db 7 --full                  with whole texts
     batchata item runs.db 7 --json | jq .result
     batchata item runs.db 7 --model shop:Invoice    the stored answer read with another model
     """
     from batchata.replay.item import show_item
 
-    show_item(log, run, index, model=model, full=full, json=as_json)
+    show_item(log, run, which, model=model, full=full, json=as_json)
 
 
 @app.command()
 def page(
     log: LogPath,
-    index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Which item: 0 is the first.")],
+    which: WhichItem,
     field: Annotated[
         str, typer.Argument(metavar="FIELD", help="The path of a value, such as lines[0].price.")
     ],
@@ -139,7 +143,7 @@ def page(
     """
     from batchata.replay.page import write_picture
 
-    write_picture(log, run, index, field, out, model=model)
+    write_picture(log, run, which, field, out, model=model)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from batchata.replay.console import Paper, aligned, print_json, reading, the_run
 from batchata.text import clean, iso, moment, number_of, short, short_kind, span, usage_in_words, usd
 from batchata.views.cited_answer import Answer, found_there, place_of, read_answer
 from batchata.views.item_history import Attempt, Life, read_life
-from batchata.views.item_inputs import documents, shortened, turns
+from batchata.views.item_inputs import documents, find_item, shortened, turns
 from batchata.views.results import ItemResult, Support, citation_values, flat, result_values
 
 
@@ -34,6 +34,9 @@ def item_json(life: Life, answer: Answer) -> dict[str, Any]:
     return {
         "run_id": started.run_id,
         "index": life.index,
+        "name": item.name,
+        "source": item.source,
+        "row": item.row,
         "status": item.status,
         "same_as": item.same_as,
         "error": item.error,
@@ -100,14 +103,15 @@ _PURGED = "its body was purged from the log; the history stays"
 
 
 def show_item(
-    path: str, run_id: str | None, index: int, *, model: str | None, full: bool, json: bool
+    path: str, run_id: str | None, which: str, *, model: str | None, full: bool, json: bool
 ) -> None:
     """Print the item's history; see `read_life` for `model`.
 
     Raises LogError when the file is no readable log, InvalidInputError when it holds no such run or item.
     """
     with reading(path) as log:
-        life = read_life(log, the_run(log, path, run_id), index, model)
+        stream = the_run(log, path, run_id)
+        life = read_life(log, stream, find_item(log, stream, which), model)
     started = life.history.run.started
     assert started is not None
     answer = read_answer(life.result.raw, life.result.citations, dialect_of(started))
@@ -121,7 +125,8 @@ def _print(life: Life, answer: Answer, most: int) -> None:
     paper, run, item = Paper(), life.history.run, life.result
     assert run.started is not None
     paper.field("run", clean(run.started.run_id), "bold")
-    which = f"{life.index} (of 0 to {run.total - 1}): {item.status}"
+    called = "" if item.name == f"item {life.index}" else f"{clean(item.name)}, "
+    which = f"{called}{life.index} (of 0 to {run.total - 1}): {item.status}"
     if item.status == "completed" or item.error is None:
         paper.field("item", which, _STYLES[item.status])
     else:

@@ -17,13 +17,14 @@ from batchata.replay.console import reading, the_run
 from batchata.text import clean, number_of, short, size
 from batchata.views.cited_answer import place_of
 from batchata.views.item_history import Life, read_life
+from batchata.views.item_inputs import find_item
 from batchata.views.whole_files import whole_file
 
 _MOST = 200  # characters of a passage
 
 
 def write_picture(
-    path: str, run_id: str | None, index: int, field: str, out: str, *, model: str | None
+    path: str, run_id: str | None, which: str, field: str, out: str, *, model: str | None
 ) -> None:
     """Write the first page that a citation of the field names, and say what is marked on it.
 
@@ -34,7 +35,7 @@ def write_picture(
         raise InvalidInputError(f"{out} is no .png; pictures are written as PNG")
     with reading(path) as log:
         stream = the_run(log, path, run_id)
-        life = read_life(log, stream, index, model)
+        life = read_life(log, stream, find_item(log, stream, which), model)
         citation = _cited(life, field)
         picture = _drawn(citation, _source(log, stream, life, citation))
     target = Path(out)

@@ -241,7 +241,9 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     *,
     messages: Iterable[Any] | None,
     files: Iterable[Any] | None,
+    rows: Any = None,
     prompt: str | None,
+    keys: Any = None,
     model: str,
     response_model: object,
     enable_citations: bool,
@@ -268,7 +270,9 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     inputs = read_inputs(
         messages=messages,
         files=files,
+        rows=rows,
         prompt=prompt,
+        keys=keys,
         checks=found.checks(bool(enable_citations), params),
         on_bad_file=on_bad_file,
     )
@@ -277,7 +281,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
         model=found,
         inputs=inputs,
         params=params,
-        prompt=prompt,
+        prompt=None if rows is not None else prompt,  # it is in the messages
         response_model=checked_model,
         schema=schema,
         enable_citations=bool(enable_citations),

@@ -189,7 +189,7 @@ class Engine:
             if log is not None and run.started is not None:
                 known = run.total
                 yield from read_items(log, run, range(known), reader, again=again)
-        yield from never_started(self.definition.inputs.count - known, known)
+        yield from never_started(self.definition.inputs, known)
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[Entry[Any]]:
         """Yield the items in the shape of `results()`."""
@@ -202,7 +202,7 @@ class Engine:
                 mark, known = self._fresh
                 known = known if mark == self._mark(log, run) else {}
                 entries = read_all(log, run, self.definition.reader, known)
-        missing = never_started(self.definition.inputs.count - len(entries))
+        missing = never_started(self.definition.inputs, len(entries))
         return entries + [entry(item) for item in missing]
 
     def _mark(self, log: Log, run: Run) -> tuple[str, int, str | None]:

@@ -148,6 +148,8 @@ def _inputs(log: Log, run: Run, checks: Checks, moved: Moved) -> Inputs:
     started = run.started
     assert started is not None
     inputs = Inputs("files" if started.input_kind == "files" else "messages")
+    keys: list[str] = []
+    rows: list[dict[str, Any]] = []
     numbers = map(run.input_body, range(run.total))
     for index, body in enumerate(log.bodies(started.run_id, numbers)):
         status = run.items.status[index]
@@ -156,6 +158,12 @@ def _inputs(log: Log, run: Run, checks: Checks, moved: Moved) -> Inputs:
             _add_file(inputs, logged_file(value["file"]), status, checks, moved)
         else:
             _add_conversation(inputs, value.get("messages", []), body or b"", status, checks)
+        keys += [value["key"]] if "key" in value else []
+        rows += [value["row"]] if "row" in value else []
+    if len(keys) == inputs.count:  # else some were purged
+        inputs.keys = keys
+    if len(rows) == inputs.count:
+        inputs.rows = rows
     return inputs
 
 

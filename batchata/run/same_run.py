@@ -15,7 +15,7 @@ from batchata.core import decide
 from batchata.core.events import ItemsAdded, RunStarted
 from batchata.core.evolve import fold
 from batchata.core.state import ItemStatus, Run
-from batchata.core.values import Settings
+from batchata.core.values import Settings, known
 from batchata.errors import LogError, RunMismatchError
 from batchata.inputs import Inputs
 from batchata.log.port import Log
@@ -31,7 +31,9 @@ _QUOTED = 40  # characters of a message that stand for it
 def input_body(body: bytes) -> Any:
     """Return what identifies an item: of a file its name, type and content, not where it lies."""
     value = json.loads(body)
-    return {k: value["file"][k] for k in ("name", "media_type", "sha256")} if "file" in value else value
+    if "file" in value:
+        return {k: value["file"][k] for k in ("name", "media_type", "sha256")}
+    return {"messages": value["messages"]}
 
 
 def readable(body: bytes) -> Any:
@@ -312,9 +314,26 @@ def _input_differences(recorded: Recorded, definition: Definition) -> Iterator[s
         if event.digest != digest:
             yield _first_difference(recorded, event, definition)
             return
+    yield from _key_differences(recorded, inputs)
     # A start that was killed before it had written all its items has said which they are.
     if inputs.fingerprint(started.input_count) != started.input_fingerprint:
         yield "items: some that the first start was given, but did not record, are different"
+
+
+def _key_differences(recorded: Recorded, inputs: Inputs) -> Iterator[str]:
+    """Yield the first key that was another one: results would come under a foreign name."""
+    for event in recorded.added:
+        if (known(event.keys) or "") == inputs.keys_digest(event.first, event.first + event.count):
+            continue
+        numbers = range(event.first_body, event.first_body + event.count)
+        for index, body in enumerate(recorded.log.bodies(recorded.started.run_id, numbers), event.first):
+            before = None if body is None else json.loads(body).get("key")
+            now = inputs.keys[index] if inputs.keys else None
+            if body is not None and before != now:
+                yield f"key of item {index}: {_was_is(before, now)}"
+                return
+        yield f"keys of items {event.first} to {event.first + event.count - 1} are not the same"
+        return
 
 
 def _first_difference(recorded: Recorded, event: ItemsAdded, definition: Definition) -> str:

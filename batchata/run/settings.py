@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 from msgspec.structs import asdict
 
@@ -18,8 +19,19 @@ from batchata.inputs import Inputs
 from batchata.providers.port import Model, Template
 from batchata.text import number_of, rounded
 
+
+class HasRows(Protocol):
+    """A data frame of pandas, Polars or Arrow, or what gives its rows as one of them does."""
+
+    @property
+    def columns(self) -> Any:
+        """The columns."""
+        ...
+
+
 type Money = Decimal | float | int | str
 type PathLike = str | os.PathLike[str]
+type Rows = PathLike | Iterable[Mapping[str, Any]] | HasRows
 type OnInterrupt = Literal["detach", "cancel"]
 type OnBadFile = Literal["raise", "fail"]
 type StructuredOutput = Literal["auto", "native", "prompt"]

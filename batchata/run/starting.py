@@ -113,6 +113,7 @@ def add_items(journal: Journal, inputs: Inputs, same_as: Mapping[int, int]) -> N
             digest=digest,
             first_body=journal.claim.next_body,
             same_as=[(index, same_as[index]) for index in range(first, end) if index in same_as],
+            keys=inputs.keys_digest(first, end) or msgspec.UNSET,
         )
         # At once: an item whose file cannot be used is never seen as one that waits.
         journal.append(added, *refusals(inputs, journal.run, first, end), bodies=bodies)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from difflib import get_close_matches
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from batchata.core.events import ItemsAdded
+from batchata.core.values import known
+from batchata.errors import InvalidInputError
+from batchata.inputs.items import Called
+from batchata.log.port import Log
 from batchata.text import number_of
 
 _MOST_DATA = 200  # characters of a text in JSON beyond which base64 is only counted
+_MOST_ITEMS = 10  # that a message lists
 _NAME = 300  # characters; a table shows fewer
 
 
@@ -42,6 +49,73 @@ class Input(msgspec.Struct, array_like=True):
     text: str
 
 
+class _Labelled(msgspec.Struct):
+    """What a body says of what its item is called; messages and bytes of files are skipped."""
+
+    file: _Place | None = None
+    key: str | None = None
+    row: dict[str, Any] | None = None
+
+
+class _Place(msgspec.Struct):
+    name: str = ""
+    path: str | None = None
+
+
+_labelled = msgspec.json.Decoder(_Labelled).decode
+
+
+def called(body: bytes | None, index: int) -> Called:
+    """Return what the item with this input in the log is called; by its index where the body was purged."""
+    try:
+        found = _Labelled() if body is None else _labelled(body)
+    except (msgspec.MsgspecError, UnicodeError):
+        found = _Labelled()
+    file = found.file or _Place()
+    return Called(found.key or file.name or f"item {index}", file.path, found.row)
+
+
+def find_item(log: Log, stream: str, which: str) -> int:
+    """Return the index of the item with this key, file name or path; a number is an index without keys.
+
+    Raises InvalidInputError when there is none, or several.
+    """
+    added = [cast("ItemsAdded", r.event) for r in log.events(stream, types=[ItemsAdded.TYPE])]
+    has_keys = any(known(event.keys) for event in added)
+    if which.isascii() and which.isdigit() and not has_keys:
+        return int(which)
+    ways: dict[str, list[int]] = {}
+    for event in added:
+        numbers = range(event.first_body, event.first_body + event.count)
+        for index, body in enumerate(log.bodies(stream, numbers), event.first):
+            for name in _names(body):
+                ways.setdefault(name, []).append(index)
+    found = ways.get(which, [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(map(str, found[:_MOST_ITEMS])) + (", …" if len(found) > _MOST_ITEMS else "")
+        raise InvalidInputError(
+            f"{len(found)} items of the run are called {which!r}: {listed}; give one of these"
+        )
+    if which.isascii() and which.isdigit():
+        return int(which)
+    near = get_close_matches(which, ways, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "give its index, its key or the name of its file"
+    raise InvalidInputError(f"the run {stream!r} has no item {which!r}; {hint}")
+
+
+def _names(body: bytes | None) -> set[str]:
+    """Return all that an item may be called by."""
+    try:
+        found = _Labelled() if body is None else _labelled(body)
+    except (msgspec.MsgspecError, UnicodeError):
+        return set()
+    if found.key is not None:
+        return {found.key}
+    return set() if found.file is None else {found.file.name, found.file.path or found.file.name}
+
+
 class _File(msgspec.Struct):
     name: str = ""
     media_type: str = ""
@@ -62,6 +136,7 @@ class _Message(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     file: _File | None = None
+    key: str | None = None
     messages: list[_Message] = []
 
 
@@ -91,11 +166,12 @@ def describe(body: bytes | None) -> Input:
     except (msgspec.MsgspecError, UnicodeError):  # a shape of message that we do not know
         return Input("", "messages", body.decode(errors="replace"))
     if found.file is not None:
-        return _file(found.file)
+        return msgspec.structs.replace(_file(found.file), name=found.key or found.file.name)
     said = _turns(found.messages)
     last = next((text for role, text in reversed(said) if role == "user"), "")
     text = said[0][1] if len(said) == 1 else "\n\n".join(f"{role}: {text}" for role, text in said)
-    return Input(" ".join(last[: 2 * _NAME].split())[:_NAME], number_of(len(said), "message"), text)
+    name = found.key or " ".join(last[: 2 * _NAME].split())[:_NAME]
+    return Input(name, number_of(len(said), "message"), text)
 
 
 def shortened(value: Any) -> Any:

@@ -20,9 +20,11 @@ from batchata.core.events import ItemRefused, OutcomeRecorded
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import RequestError, Usage
 from batchata.errors import LogError
+from batchata.inputs import Inputs
 from batchata.log.port import Log
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
+from batchata.views.item_inputs import called
 
 
 def result_values(result: object) -> Any:
@@ -83,6 +85,9 @@ class ItemResult(Generic[R]):
     of the last attempt, as received. With `dedupe`, `same_as` is the index of the earlier item whose request
     the item shares; that one has the usage and the cost, and this one none.
 
+    `name` is the item's key, or its file's name, or "item 3" where it has neither; `source` the path of its
+    file, as it was given; `row` what stood in the row it was made from, by column.
+
     `unsupported` has the paths of the fields that a cited passage contradicts and none supports, `uncited`
     those of the fields that have a value and no citation; both are empty without citations of fields.
     """
@@ -96,8 +101,11 @@ class ItemResult(Generic[R]):
     cost: Decimal | None
     attempts: int
     stop_reason: str | None
-    raw: bytes | None
+    raw: bytes | None = field(repr=False)
     same_as: int | None = None
+    name: str = ""
+    source: str | None = None
+    row: dict[str, Any] | None = None
 
     @property
     def unsupported(self) -> list[str]:
@@ -228,10 +236,11 @@ def read_items(
     for window in batched(indexes, _WINDOW):
         outcomes = _last_outcomes(log, run, window)
         lines = _lines(log, run, (run.items.body[index] for index in window))
-        for index in window:
+        inputs = log.bodies(run.started.run_id, [run.input_body(index) for index in window])
+        for index, body in zip(window, inputs, strict=True):
             line = lines.get(run.items.body[index])
             outcome = outcomes.get(run.items.outcome[index])
-            yield _item(log, run, index, outcome, line, dialect, reader, again)
+            yield _item(run, index, body, outcome, line, dialect, reader, again)
 
 
 def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, OutcomeRecorded | ItemRefused]:
@@ -248,9 +257,9 @@ def _lines(log: Log, run: Run, bodies: Iterable[int]) -> dict[int, bytes | None]
 
 
 def _item(
-    log: Log,
     run: Run,
     index: int,
+    body: bytes | None,
     outcome: OutcomeRecorded | ItemRefused | None,
     line: bytes | None,
     dialect: Dialect,
@@ -263,7 +272,7 @@ def _item(
     if line is not None and isinstance(outcome, OutcomeRecorded) and (again or status == "completed"):
         reading = _read(outcome, line, dialect, reader) if again else reader.read_taken(dialect.blocks(line))
         if reading.citations:
-            reading = _grounded(log, run, index, reading, dialect)
+            reading = reading.checked_in(None if body is None else dialect.sources(body))
         if again and status != "pending":
             status = "failed" if reading.error else "completed"
     return ItemResult(
@@ -278,6 +287,7 @@ def _item(
         stop_reason=outcome.stop_reason if isinstance(outcome, OutcomeRecorded) else None,
         raw=line,
         same_as=same_as,
+        **called(body, index)._asdict(),
     )
 
 
@@ -304,10 +314,11 @@ def _status(run: Run, index: int) -> Status:
             return "pending"
 
 
-def never_started(count: int, first: int = 0) -> Iterator[ItemResult]:
-    """Yield items that no log knows yet."""
-    for index in range(first, first + count):
-        yield ItemResult(index, "pending", None, None, None, None, Decimal(0), 0, None, None)
+def never_started(inputs: Inputs, first: int = 0) -> Iterator[ItemResult]:
+    """Yield the items from this one on, which no log knows yet."""
+    for index in range(first, inputs.count):
+        known = inputs.called(index)._asdict()
+        yield ItemResult(index, "pending", None, None, None, None, Decimal(0), 0, None, None, **known)
 
 
 def entry(reading: Reading | ItemResult) -> Entry[Any]:

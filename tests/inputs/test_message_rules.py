@@ -51,8 +51,8 @@ TEXT = {"type": "text", "text": "Hello"}
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "no dict": (["Hello"], r"messages\[1\]\[0\] must be a dict"),
-    "no conversation": ("Hello", r"messages\[1\] is a text; .*'content': text}\] for text in texts"),
-    "a number": (7, r"messages\[1\] must be a conversation"),
+    "a number": (7, r"messages\[1\] must be a text or a conversation"),
+    "an empty text": ("", r"messages\[1\].*empty"),
     "no list": (USER, r"messages\[1\] is a single message; wrap it"),
     "nothing": ([], r"messages\[1\] has no user message"),
     "no role": ([{"content": "x"}], r"messages\[1\]\[0\] lacks 'role'"),

@@ -218,7 +218,7 @@ def test_long_texts_are_cut_unless_asked_for(
 
 def test_an_item_that_does_not_exist(done: Path, replay: Replay) -> None:
     """One line that says which there are, and exit code 2."""
-    for index, said in ((12, "has no item 12: it has 12, 0 to 11"), ("x", "INDEX")):
+    for index, said in ((12, "has no item 12: it has 12, 0 to 11"), ("x", "has no item 'x'; give its index")):
         result = replay("item", done, index)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
         assert said in result.stderr

@@ -71,6 +71,18 @@ def from_the_log() -> None:
     BatchManager.open("night.db", prompt="Read.")  # type: ignore[call-overload]
 
 
+def named_by_the_caller() -> None:
+    """Rows and keys are given as people have them, and come back with each item."""
+    rows: list[dict[str, Any]] = [{"id": 1, "text": "Hello"}]
+    texts = BatchManager(model="claude-sonnet-5-5", rows=rows, prompt="Classify: {text}", keys="id")
+    BatchManager(model="claude-sonnet-5-5", rows="reviews.csv", prompt="Classify: {text}")
+    batch(model="claude-sonnet-5-5", messages=["Hello"], keys=[1])
+    item = next(texts.items())
+    assert_type(item.name, str)
+    assert_type(item.source, str | None)
+    assert_type(item.row, dict[str, Any] | None)
+
+
 def summaries(manager: BatchManager[Invoice]) -> None:
     """The keys of summaries are known, and a misspelt one is an error."""
     summary = manager.run()

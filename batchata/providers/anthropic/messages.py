@@ -102,14 +102,9 @@ def check_conversation(
     """Check one conversation; raises InvalidInputError or UnsupportedModelError, naming the place."""
     if isinstance(value, dict):
         raise InvalidInputError(f"{place} is a single message; wrap it: messages=[[{{...}}], [{{...}}]]")
-    if isinstance(value, str):
-        raise InvalidInputError(
-            f"{place} is a text; a conversation is a list of messages: "
-            "messages=[[{'role': 'user', 'content': text}] for text in texts]"
-        )
     if not isinstance(value, list | tuple):
         raise InvalidInputError(
-            f"{place} must be a conversation, a list of messages, not a {type(value).__name__}"
+            f"{place} must be a text or a conversation, a list of messages, not a {type(value).__name__}"
         )
     contents = Contents(model, enable_citations)
     roles = [_check_message(message, f"{place}[{n}]", contents) for n, message in enumerate(value)]
