@@ -17,6 +17,7 @@ from batchata.providers.registry import Access
 from batchata.run.definition import Definition, define
 from batchata.run.engine import Call, Engine
 from batchata.run.settings import (
+    CheckSupport,
     Money,
     OnBadFile,
     OnInterrupt,
@@ -122,6 +123,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     on_interrupt: OnInterrupt = "detach",
     on_bad_file: OnBadFile = "raise",
     structured_output: StructuredOutput = "auto",
+    check_support: CheckSupport = "report",
     **message_params: Any,
 ) -> BatchJob[T]:
     """Send all items as one job, now, and return it. The arguments are those of `BatchManager`.
@@ -163,6 +165,8 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
         on_interrupt=on_interrupt,
         on_bad_file=on_bad_file,
         structured_output=structured_output,
+        check_support=check_support,
+        has_cited_fields=response_model is not None and enable_citations,
         limits=definition.dialect.limits,
     )
     connect = partial(access.client, definition.dialect.name)

@@ -21,6 +21,7 @@ from batchata.run.pilot import Choice
 from batchata.run.settings import (
     Caching,
     Changes,
+    CheckSupport,
     Money,
     OnBadFile,
     OnInterrupt,
@@ -95,6 +96,10 @@ class BatchManager(Generic[T]):
             in the system prompt, "auto" natively where model and schema allow it. With "auto" a schema that
             the provider refuses goes into the prompt from then on, and what was refused is sent again at
             once; the log says so. It may change between starts.
+        check_support: what becomes of an answer with a field that its passages contradict (see
+            `ItemResult.unsupported`): "report" marks it, "retry" asks for another one as long as the item has
+            attempts left, paid like any, with a note that names field, value and passage. What was answered
+            stays the result if nothing better comes. It may change between starts.
         **message_params: parameters of the Messages API for every request, such as `system` or `thinking`.
 
     Raises:
@@ -134,6 +139,7 @@ class BatchManager(Generic[T]):
         on_interrupt: OnInterrupt = "detach",
         on_bad_file: OnBadFile = "raise",
         structured_output: StructuredOutput = "auto",
+        check_support: CheckSupport = "report",
         **message_params: Any,
     ) -> None:
         settings = check_settings(
@@ -150,6 +156,8 @@ class BatchManager(Generic[T]):
             on_interrupt=on_interrupt,
             on_bad_file=on_bad_file,
             structured_output=structured_output,
+            check_support=check_support,
+            has_cited_fields=response_model is not None and enable_citations,
             limits=dialect_for(model).limits,
         )
         access = Access(api_key, base_url)

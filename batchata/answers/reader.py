@@ -34,8 +34,9 @@ from batchata.answers.field_paths import shape_of
 from batchata.answers.grounding import Sources, is_grounded
 from batchata.answers.parsing import Parsed, UnreadableAnswer, parse, parse_taken
 from batchata.answers.prose_citations import by_mention
-from batchata.answers.supports import Verdict, Verdicts
+from batchata.answers.supports import Verdict, Verdicts, unsupported, value_at
 from batchata.core.values import RequestError
+from batchata.text import cut
 
 type Result = pydantic.BaseModel | dict[str, Any] | str | None
 type Citations = list[Citation] | dict[str, list[Citation]] | None
@@ -117,6 +118,15 @@ class Reader:
             return found
         return self._cited(said, cited, text, _Found(parsed.value, parsed))
 
+    def contradicted(self, blocks: list[Block]) -> str | None:
+        """Name the values of an answer that its own passages contradict, a line each; None without any."""
+        reading = self.read(blocks, None).checked_in(None)
+        if not isinstance(reading.citations, dict) or reading.error is not None:
+            return None
+        wrong = unsupported(reading.citations)
+        lines = [_contradiction(path, reading.result, reading.citations[path]) for path in wrong]
+        return "\n".join(lines) or None
+
     def _read_calls(self, blocks: list[Block], stop_reason: str | None) -> Reading:
         """Read an answer that calls tools; it is a result whatever it calls, since a retry would call again.
 
@@ -172,6 +182,15 @@ class _Found(msgspec.Struct, frozen=True):
     result: Result
     parsed: Parsed[pydantic.BaseModel] | None = None
     error: RequestError | None = None
+
+
+_MOST_VALUE, _MOST_PASSAGE, _MOST_PASSAGES = 200, 300, 3  # characters, and passages of a value
+
+
+def _contradiction(path: str, result: Result, citations: list[Citation]) -> str:
+    passages = dict.fromkeys(cut(" ".join(c.cited_text.split()), _MOST_PASSAGE) for c in citations)
+    said = ", ".join(f'"{passage}"' for passage in [*passages][:_MOST_PASSAGES])
+    return f"{path} is {cut(str(value_at(result, path)), _MOST_VALUE)}, and what is cited for it says {said}"
 
 
 def _raised(model: type[pydantic.BaseModel], error: Exception) -> str:

@@ -300,7 +300,8 @@ class OutcomeRecorded(Event, frozen=True, kw_only=True):
 class AnswerAccepted(Event, frozen=True, kw_only=True):
     """A stored answer of a failed item is its result: it was refused once, and today's reading accepts it.
 
-    The user asked for failed items again, and their answers are read again before another is paid for.
+    The user asked for failed items again, and their answers are read again before another is paid for. Or its
+    own passages contradict it, another one was asked for, and none was better.
     `outcome` is the version of the `outcome_recorded` that has the answer, `body` its line.
     """
 

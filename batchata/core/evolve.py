@@ -14,7 +14,7 @@ from batchata.core.accounts import together
 from batchata.core.money import EXACT, INPUT_KINDS, amount_of, pico_of
 from batchata.core.pages import ACCEPTED, Entry, Page
 from batchata.core.pricing import prompt_tokens, quantities
-from batchata.core.retry import QUEUE_FULL
+from batchata.core.retry import QUEUE_FULL, UNSUPPORTED
 from batchata.core.state import OPEN, UNSETTLED, Failing, ItemStatus, Job, JobStatus, Run
 from batchata.core.values import RequestError, Settings, known
 
@@ -105,6 +105,7 @@ def _item_mended(run: Run, at: int, event: e.ItemMended, version: int) -> None:
     assert items.status[index] == _FAILED
     items.part(index)
     items.outcome[index], items.body[index] = 0, -1
+    items.kept.pop(index, None)
     run.mended[index] = event.body
     if event.same_as is not None:
         items.share(index, event.same_as)
@@ -298,9 +299,12 @@ def _outcome_recorded(run: Run, at: int, event: e.OutcomeRecorded, version: int)
     items.outcome[event.index] = version
     items.body[event.index] = -1 if event.body is None else event.body
     if event.error is None:
+        items.kept.pop(event.index, None)
         items.status[event.index] = _COMPLETED
         run.completed += items.mirror(event.index)
     else:
+        if event.error.kind == UNSUPPORTED and event.kind == ACCEPTED and event.body is not None:
+            items.kept[event.index] = (event.job, version, event.body)
         items.status[event.index] = ItemStatus.UNDECIDED
         items.mirror(event.index)
         job.undecided[event.index] = event.error.kind
@@ -312,6 +316,7 @@ def _answer_accepted(run: Run, at: int, event: e.AnswerAccepted, version: int) -
     items, index = run.items, event.index
     assert items.status[index] == _FAILED
     assert index not in items.same_as
+    items.kept.pop(index, None)
     items.status[index] = _COMPLETED
     items.outcome[index], items.body[index] = event.outcome, event.body
     count = items.mirror(index)
@@ -396,6 +401,8 @@ def _page(run: Run, version: int, page: Page) -> None:
     job.outcomes[ACCEPTED] = job.outcomes.get(ACCEPTED, 0) + count
     run.completed += count
     status, outcome, bodies, copies = items.status, items.outcome, items.body, items.copies
+    for index in indexes if items.kept else ():
+        items.kept.pop(index, None)
     for index in indexes:
         status[index] = _COMPLETED
         outcome[index] = version

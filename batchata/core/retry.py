@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from batchata.core.events import OutcomeRecorded, RetryScheduled
+from batchata.core.events import AnswerAccepted, OutcomeRecorded, RetryScheduled
 from batchata.core.ranges import to_ranges
-from batchata.core.state import Job, Run
+from batchata.core.state import ItemStatus, Job, Run
 
 DEFAULT_RETRY_DELAY = 30.0  # seconds, doubled with every attempt
 LONGEST_DELAY = 3600.0
 CANCELED = "canceled"
 SCHEMA_REFUSED = "schema_refused"  # … by the native way, which the run does not take any more
+UNSUPPORTED = "unsupported_field"  # the answer fits, and what it cites says another value than it gives
 QUEUE_FULL = "queue_full"  # the provider has no room for a batch at present
 SPENT = "billing_error"  # the account may not spend any more
 
@@ -77,6 +78,15 @@ def schedule_retries(
     return decisions
 
 
+def accepted_after_all(run: Run) -> list[AnswerAccepted]:
+    """Complete failed items with an answer that fits, where another was asked for and none was better."""
+    return [
+        AnswerAccepted(job=job, index=index, outcome=version, body=body)
+        for index, (job, version, body) in run.items.kept.items()
+        if run.items.status[index] == ItemStatus.FAILED
+    ]
+
+
 _LONGEST = 2_000  # characters of what was wrong
 _TOO_LONG = (
     "Your previous answer to this was cut off because it was longer than {limit:,} tokens. "
@@ -85,6 +95,10 @@ _TOO_LONG = (
 _WRONG = (
     "Your previous answer to this could not be used:\n{why}\n"
     "Answer again, and see to it that this is not the case."
+)
+_CONTRADICTED = (
+    "Your previous answer to this gives values that the passages cited for them do not say:\n{why}\n"
+    "Answer again with the values that the document gives, each cited by the passage that says it."
 )
 _OUR_OWN = ("pause_turn", "model_context_window_exceeded", "max_tokens")  # not of the model's making
 
@@ -98,8 +112,8 @@ def note_on(outcome: OutcomeRecorded | None) -> str | None:
         return None
     if outcome.error.kind in _OUR_OWN:
         return None
-    why = outcome.error.message
-    return _WRONG.format(why=why if len(why) <= _LONGEST else f"{why[:_LONGEST]}…")
+    why, words = outcome.error.message, _CONTRADICTED if outcome.error.kind == UNSUPPORTED else _WRONG
+    return words.format(why=why if len(why) <= _LONGEST else f"{why[:_LONGEST]}…")
 
 
 def noted_in(outcome: OutcomeRecorded | None, run: Run, job: int) -> str | None:

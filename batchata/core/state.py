@@ -160,6 +160,9 @@ class Items:
         self.body = array("q")  # the body that holds its last result line, -1 for none
         self.same_as: dict[int, int] = {}  # item -> the earlier one whose request it shares
         self.copies: dict[int, list[int]] = {}  # the other way around
+        # Item -> job, version and body of an answer that fits, and that was asked for again because its
+        # passages say something else: it is the item's result if no better one comes.
+        self.kept: dict[int, tuple[int, int, int]] = {}
         self.raised: dict[int, int] = {}  # item -> what its answer may have at least, by the user's word
         self._cost = array("q")
         self._odd_costs: dict[int, Decimal | None] = {}

@@ -102,6 +102,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What may change between two starts of a run. Durations in seconds, `max_cost` a decimal string.
 
+    `check_support` is what becomes of an answer that its own passages contradict: "report" or "retry".
     `structured_output` is how the caller wants the schema sent, "native" or "prompt"; None leaves it to us.
     """
 
@@ -118,3 +119,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_interrupt: str
     on_bad_file: str = "raise"
     structured_output: str | None = None
+    check_support: str = "report"

@@ -459,7 +459,11 @@ class Engine:
         if call.cancel:
             self.stop.ask("cancelled", cancel=True)
         recorder = Recorder(
-            self.definition.reader, self.definition.price, writer.arrivals, self.definition.geo
+            self.definition.reader,
+            self.definition.price,
+            writer.arrivals,
+            _asks_again(journal.run),
+            self.definition.geo,
         )
         notes = Notes(log, journal.claim.stream, journal.run)
         watch = Watch()
@@ -506,6 +510,14 @@ class Engine:
         self.definition.take_route(route)
         self._expectation = None
         return self._requests(notes)
+
+
+def _asks_again(run: Run) -> Callable[[int], bool] | None:
+    """Return whether an item whose passages contradict its answer has an attempt left; None: never mind."""
+    settings = run.settings
+    if settings is None or settings.check_support != "retry":
+        return None
+    return lambda index: run.items.attempts[index] < settings.max_attempts
 
 
 def not_open(run: Run, number: int) -> str:

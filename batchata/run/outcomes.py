@@ -11,7 +11,7 @@ from batchata.core import decide, events
 from batchata.core.events import Event
 from batchata.core.evolve import UNREADABLE
 from batchata.core.pages import Entry
-from batchata.core.retry import SPENT, schedule_retries
+from batchata.core.retry import SPENT, accepted_after_all, schedule_retries
 from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
 from batchata.errors import (
@@ -93,6 +93,12 @@ class Intake:
 
     def take(self, report: calls.Report) -> None:
         """Append what the report says; an error that waiting cannot cure goes to `trouble`."""
+        open_before = len(self._run.open)
+        self._take(report)
+        if self._run.items.kept and len(self._run.open) < open_before:
+            self._journal.append(*accepted_after_all(self._run))
+
+    def _take(self, report: calls.Report) -> None:
         if not isinstance(report, calls.CallFailed):
             self._failures, self._is_known = 0, True
             self._odd.clear()

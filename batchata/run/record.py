@@ -11,6 +11,7 @@ from batchata.answers.reader import Reader
 from batchata.core.events import Event, JobCompleted, OutcomeRecorded, StrayOutcomeRecorded
 from batchata.core.pages import Entry
 from batchata.core.pricing import ModelPrice, charge
+from batchata.core.retry import UNSUPPORTED
 from batchata.core.state import ItemStatus, Job, Run
 from batchata.core.values import RequestError
 from batchata.providers.port import Outcome
@@ -87,6 +88,9 @@ class Recorder:
     reader: Reader
     price: ModelPrice | None
     arrived: Arrivals
+    asks_again: Callable[[int], bool] | None = (
+        None  # whether an answer that its passages contradict is no end
+    )
     geo: str | None = None  # where inference was asked for, for answers that do not say where it was
 
     def outcomes(
@@ -121,7 +125,7 @@ class Recorder:
         error, usage, geo = outcome.error, outcome.usage, outcome.inference_geo or self.geo
         if error is None:
             reading = self.reader.judge(outcome.blocks, outcome.stop_reason)
-            error = reading.error
+            error = reading.error or self._contradiction(index, outcome)
             if error is None:
                 self.arrived.take(body, reading.result, len(outcome.line))
         is_answer = outcome.kind == "succeeded"
@@ -140,6 +144,13 @@ class Recorder:
         # Answers are the only kind that is billed.
         charges = [charge(columns.job, index, usage, self.price, geo)] if is_answer else []
         columns.add([recorded, *charges])
+
+    def _contradiction(self, index: int, outcome: Outcome) -> RequestError | None:
+        """Return what is wrong with an answer that fits, where that is a reason to ask again."""
+        if self.asks_again is None or not self.asks_again(index):
+            return None
+        said = self.reader.contradicted(outcome.blocks)
+        return None if said is None else RequestError(kind=UNSUPPORTED, message=said)
 
     def refused(self, job: int, index: int, place: str, error: RequestError) -> OutcomeRecorded:
         """Record an item for which the provider refused the batch: it fails, and costs nothing."""

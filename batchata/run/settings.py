@@ -35,10 +35,12 @@ type Rows = PathLike | Iterable[Mapping[str, Any]] | HasRows
 type OnInterrupt = Literal["detach", "cancel"]
 type OnBadFile = Literal["raise", "fail"]
 type StructuredOutput = Literal["auto", "native", "prompt"]
+type CheckSupport = Literal["report", "retry"]
 type Caching = Literal["auto"]
 
 _ON_INTERRUPT = ("detach", "cancel")
 _ON_BAD_FILE = ("raise", "fail")
+_CHECK_SUPPORT = ("report", "retry")
 _STRUCTURED = ("auto", "native", "prompt")
 _MOST_JOBS = 1_000
 _MOST_ATTEMPTS = 100
@@ -59,6 +61,8 @@ def check_settings(  # noqa: PLR0913 - the settings that a user may give
     on_interrupt: str,
     on_bad_file: str = "raise",
     structured_output: str = "auto",
+    check_support: str = "report",
+    has_cited_fields: bool = True,
     limits: Limits,
 ) -> Settings:
     """Return the settings as they enter the log; `limits` are those of the run's provider.
@@ -73,6 +77,13 @@ def check_settings(  # noqa: PLR0913 - the settings that a user may give
         raise InvalidInputError(
             f"structured_output must be 'auto', 'native' or 'prompt', not {structured_output!r}"
         )
+    if check_support not in _CHECK_SUPPORT:
+        raise InvalidInputError(f"check_support must be 'report' or 'retry', not {check_support!r}")
+    if check_support == "retry" and not has_cited_fields:
+        raise InvalidInputError(
+            "check_support='retry' compares the fields of a response_model with what is cited for them; give "
+            "a response_model and enable_citations=True with it, or leave it out"
+        )
     return Settings(
         items_per_job=_whole("items_per_job", items_per_job, limits.batch_requests),
         max_parallel_jobs=_whole("max_parallel_jobs", max_parallel_jobs, _MOST_JOBS),
@@ -86,6 +97,7 @@ def check_settings(  # noqa: PLR0913 - the settings that a user may give
         raw_results_dir=_directory("raw_results_dir", raw_results_dir),
         on_interrupt=on_interrupt,
         on_bad_file=on_bad_file,
+        check_support=check_support,
         structured_output=None if structured_output == "auto" else structured_output,
     )
 
@@ -105,6 +117,7 @@ class Changes(TypedDict, total=False):
     raw_results_dir: PathLike | None
     on_interrupt: OnInterrupt
     structured_output: StructuredOutput
+    check_support: CheckSupport
 
 
 def changed_settings(last: Settings, changes: Changes, limits: Limits) -> Settings:

@@ -16,6 +16,7 @@ from batchata.core.accounts import together
 from batchata.core.events import Event, ItemMended, ItemsAdded, RetryScheduled, RunResumed, SchemaRouteChanged
 from batchata.core.money import plain
 from batchata.core.ranges import to_ranges
+from batchata.core.retry import accepted_after_all
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
 from batchata.errors import CostLimitError, ExpiringResultsWarning, InvalidInputError
@@ -134,6 +135,7 @@ def refuse_items(journal: Journal, inputs: Inputs) -> None:
     """Fail waiting items whose files cannot be used any more."""
     if refused := refusals(inputs, journal.run, 0, journal.run.total):
         journal.append(*refused)
+        journal.append(*accepted_after_all(journal.run))
 
 
 class Retried(NamedTuple):

@@ -195,3 +195,15 @@ def test_items_of_a_failed_submission_travel_again() -> None:
 def test_packed_counts_the_jobs_that_plan_job_makes(sizes: list[int], items_per_job: int, jobs: int) -> None:
     """By count and by bytes, as the plan does where money is no matter."""
     assert packed(sizes, items_per_job, Limits()) == (jobs, sum(sizes) + jobs * ENVELOPE_BYTES)
+
+
+def test_a_pilot_keeps_others_from_being_sent_again_and_ends_with_its_last_job() -> None:
+    """What is not chosen waits, whatever it waits for; the pilot is done when nothing is open any more."""
+    again = retry_scheduled((0, 1))
+    run = given(items_added(0, 6), *submitted(0, (0, 1)), *failing(0, 1), again)
+    when(run, e.ItemsChosen(items=[(1, 2)]))
+    assert planned(run) == [1]
+    when(run, *submitted(1, (1, 1)), outcome(1, 1), *submitted(2, (2, 2)), outcome(2, 2))
+    assert not run.is_pilot_done
+    when(run, job_completed(1), job_completed(2))
+    assert run.is_pilot_done

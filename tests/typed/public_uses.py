@@ -99,6 +99,7 @@ def summaries(manager: BatchManager[Invoice]) -> None:
 def misspelt_choices() -> None:
     """A word that is none of those allowed is an error before anything runs."""
     BatchManager(model="claude-sonnet-5-5", messages=[], on_interrupt="stop")  # type: ignore[arg-type]
+    BatchManager(model="claude-sonnet-5-5", messages=[], check_support="ask")  # type: ignore[arg-type]
     BatchManager(model="claude-sonnet-5-5", messages=[], cache="always")  # type: ignore[arg-type]
     BatchManager(model="claude-sonnet-5-5", messages=[], structured_output="no")  # type: ignore[arg-type]
 

@@ -36,6 +36,7 @@ _OURS: Final = (
     "api_key",
     "base_url",
     "cache",
+    "check_support",
     "dedupe",
     "enable_citations",
     "files",
