@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,23 @@ logging.getLogger("batchata").addHandler(logging.NullHandler())
 _OURS = str(Path(__file__).parent)
 
 
-def _to_record(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> tuple[Any, ...]:
-    """Render the event's name and keys as the message, and set the keys as attributes for JSON formatters."""
-    name = event.pop("event")
-    message = " ".join([name, *(f"{key}={value}" for key, value in event.items())])
-    return (message,), {"extra": dict(event)}
+class _Said(dict[str, Any]):
+    """An event's name, as "event", and its keys: a text to a plain formatter, a dict to those of JSON."""
+
+    def __str__(self) -> str:
+        """Return the name, and the keys with their values."""
+        keys = (f"{key}={value}" for key, value in self.items() if key != "event")
+        return " ".join([self["event"], *keys])
+
+
+def _to_record(logger: Any, method: str, event: MutableMapping[str, Any]) -> tuple[Any, ...]:
+    """Return what the standard logger takes; keys are also the record's attributes.
+
+    structlog's ProcessorFormatter takes the message as its own events by `_logger` and `_name`, and
+    python-json-logger any message that is a dict.
+    """
+    keys = {key: value for key, value in event.items() if key != "event"}
+    return (_Said(event),), {"extra": {**keys, "_logger": logger, "_name": method}}
 
 
 def _guarded(level: str) -> Callable[..., None]:
@@ -60,6 +73,18 @@ def get_logger(name: str = "batchata") -> structlog.stdlib.BoundLogger:
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     return logger
+
+
+@contextmanager
+def hushed(name: str) -> Iterator[None]:
+    """Let only warnings of another library's logger through."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def warn(message: str, category: type[BatchataWarning]) -> None:

@@ -49,7 +49,8 @@ def show_changes(
 def _print(stream: str, changes: Changes, every_job: bool) -> None:
     paper = Paper()
     paper.field("run", clean(stream), "bold")
-    paper.field("from", f"{moment(changes.from_at)}, after event {changes.from_version:,}")
+    asked = "" if changes.before is None else f", the beginning ({clean(changes.before)} is before it)"
+    paper.field("from", f"{moment(changes.from_at)}, after event {changes.from_version:,}{asked}")
     took = span(changes.to_at - changes.from_at)
     paper.field("to", f"{moment(changes.to_at)}, after event {changes.to_version:,}, {took} later")
     if not changes.events:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from batchata.clock import now, running
-from batchata.core.events import OutcomeRecorded
+from batchata.core.events import JobCompleted, OutcomeRecorded, RunCompleted
 from batchata.core.evolve import evolve
+from batchata.core.money import plain
 from batchata.core.pages import Entry, Page, length_of
 from batchata.core.retry import note_on
 from batchata.core.state import Run
@@ -15,6 +16,7 @@ from batchata.log.port import Claim, Log
 from batchata.logs import get_logger
 
 _logger = get_logger()
+_KEYS = ("job", "batch_id", "reason", "status", "completed_items", "failed_items", "pending_items")
 _QUIET = frozenset(
     {"outcome_recorded", "cost_charged", Page.TYPE, "items_added"}
 )  # one per item: far too many for a log
@@ -92,13 +94,17 @@ class Journal:
         for event in events:
             version += length_of(event)
             if event.TYPE not in _QUIET:
-                _logger.info(event.TYPE, run=self.claim.stream, version=version, **_keys(event))
+                _logger.info(event.TYPE, run=self.claim.stream, version=version, **self._keys(event))
 
-
-def _keys(event: Entry) -> dict[str, object]:
-    return {
-        k: v for k in ("job", "batch_id", "reason", "status") if (v := getattr(event, k, None)) is not None
-    }
+    def _keys(self, event: Entry) -> dict[str, object]:
+        found = {name: value for name in _KEYS if (value := getattr(event, name, None)) is not None}
+        if isinstance(event, JobCompleted):
+            job = self.run.jobs[event.job]
+            cost = None if job.known_cost is None else plain(job.known_cost)
+            found |= {"items": job.request_count, **event.outcomes, "cost": cost}
+        if isinstance(event, RunCompleted):
+            found["total_cost"] = event.total_cost  # also where it is unknown
+        return found
 
 
 class Notes:

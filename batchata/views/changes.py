@@ -33,12 +33,16 @@ class ItemChange:
 
 @dataclass(slots=True)
 class Changes:
-    """From one version of a run to a later one; a change is the value before and the value after."""
+    """From one version of a run to a later one; a change is the value before and the value after.
+
+    `before` is the moment that was asked for, where the run began only later.
+    """
 
     from_version: int
     from_at: int
     to_version: int = 0
     to_at: int = 0
+    before: str | None = None
     run: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     settings: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     jobs: dict[int, dict[str, tuple[Any, Any]]] = field(default_factory=dict)
@@ -49,11 +53,15 @@ class Changes:
 def read_changes(log: Log, stream: str, first: At, second: At | None) -> Changes:
     """Return what changed from the first moment to the second, or to the last event.
 
+    A first moment before the run is its beginning.
+
     Raises InvalidInputError for moments that the run does not have, and when the second is the earlier one.
     """
-    history = read_history(log, stream, first)
+    (began,) = log.events_at(stream, [1])
+    is_before = first.time is not None and first.time < began.at
+    history = read_history(log, stream, At(first.text, version=1) if is_before else first)
     run = history.run
-    changes = Changes(run.version, run.updated_at)
+    changes = Changes(run.version, run.updated_at, before=first.text if is_before else None)
     before = _values(history)
     settings = _settings(run)
     statuses, outcomes = bytes(run.items.status), list(run.items.outcome)

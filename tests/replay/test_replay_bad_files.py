@@ -131,7 +131,6 @@ def test_a_file_that_may_not_be_read(done: Path, replay: Replay, name: str, tmp_
     ("command", "options"),
     [
         ("show", ("--at", "1999-01-01")),
-        ("diff", ("1999-01-01",)),
         ("report", ("x.html", "--at", "1999-01-01")),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import pty
@@ -10,8 +11,12 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
+import structlog
+from resume_support import fresh
 from run_support import Runs
 
 from batchata.core.evolve import fold
@@ -33,6 +38,34 @@ def test_events_go_to_the_standard_logging_tree(runs: Runs, caplog: pytest.LogCa
         if record.getMessage().startswith("batch_submitted ") and vars(record)["job"] == 0
     )
     assert str(submitted["batch_id"]).startswith("msgbatch_")
+
+
+def test_records_become_json_by_the_event_and_its_keys(tmp_path: Path) -> None:
+    """To structlog's formatter the event is the name alone, and its keys are keys to group by."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer()))
+    logger = logging.getLogger("batchata")
+    logger.addHandler(handler)
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        faults = Faults(errored=lambda custom_id, _: custom_id.endswith("-1"))
+        with fresh(tmp_path / "run", faults=faults) as runs:
+            runs.manager(4, max_attempts=1).run()
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+    records = [json.loads(line) for line in written.getvalue().splitlines()]
+    done = [record for record in records if record["event"] == "job_completed"]
+    first = next(record for record in done if record["job"] == 0)
+    assert (first["items"], first["succeeded"], first["errored"]) == (3, 2, 1)
+    assert Decimal(first["cost"]) > 0
+    (completed,) = [record for record in records if record["event"] == "run_completed"]
+    assert (completed["completed_items"], completed["failed_items"]) == (3, 1)
+    assert Decimal(completed["total_cost"]) == sum(Decimal(record["cost"]) for record in done)
+    (failed,) = [record for record in records if record["event"] == "items_failed"]
+    assert failed["items"] == 1
 
 
 def test_a_run_ends_by_naming_the_head_of_its_log(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchata.errors import LogVersionError, NotALogError
 from batchata.log.sqlite.connection import for_writing, immediate, meaning
+from batchata.logs import hushed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,6 +147,14 @@ def _migrate(path: str, busy_timeout: float) -> None:
 
 def upgrade(connection: Connection, path: str, revision: str = "head") -> None:
     """Run the migrations up to a revision, inside the connection's transaction."""
+    with hushed("alembic"):  # it tells a program that logs what it does, line by line, from its import on
+        _upgrade(connection, path, revision)
+    number = NUMBER if revision == "head" else int(revision)
+    connection.exec_driver_sql(f"PRAGMA user_version = {number}")
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _upgrade(connection: Connection, path: str, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -158,9 +167,6 @@ def upgrade(connection: Connection, path: str, revision: str = "head") -> None:
             command.upgrade(config, revision)
     except CommandError as exc:
         raise _newer(path, "unknown") from exc
-    number = NUMBER if revision == "head" else int(revision)
-    connection.exec_driver_sql(f"PRAGMA user_version = {number}")
-    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def script_folder() -> Path:
