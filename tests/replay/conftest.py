@@ -138,7 +138,7 @@ def settings(**changes: Any) -> Settings:
     """Settings with anything changed."""
     fields = dict.fromkeys(Settings.__struct_fields__)
     fields |= {"items_per_job": 5, "max_parallel_jobs": 3, "max_attempts": 3, "on_interrupt": "detach"}
-    fields["on_bad_file"] = "raise"
+    fields |= {"on_bad_file": "raise", "check_support": "report"}
     return Settings(**{**fields, **changes})
 
 
