@@ -49,7 +49,10 @@ def write_big_log(path: Path, items: int, **started: Any) -> Path:
 
 
 def _started(items: int, **changes: Any) -> e.RunStarted:
-    settings = dict.fromkeys(values.Settings.__struct_fields__) | {"on_bad_file": "raise", "check_support": "report"}
+    settings = dict.fromkeys(values.Settings.__struct_fields__) | {
+        "on_bad_file": "raise",
+        "check_support": "report",
+    }
     settings |= {
         "items_per_job": PER_JOB,
         "max_parallel_jobs": 10,
