@@ -81,10 +81,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         reporter.write_line(f"FAILED {nodeid}")
 
 
+_ACCOUNTS = ("ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "MISTRAL_", "XAI_", "TOGETHER_")
+
+
 @pytest.fixture(autouse=True)
 def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a real account: only what a test sets up is there to be used."""
-    for name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "OPENAI_"))]:
+    for name in [name for name in os.environ if name.startswith(_ACCOUNTS)]:
         monkeypatch.delenv(name)
 
 

@@ -35,6 +35,7 @@ class Upload(NamedTuple):
     handle: str
     mark: str
     endpoint: str = ""  # that the requests are for, where there are several
+    model: str = ""  # that they are for, where a batch names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,10 @@ class PriceRules(NamedTuple):
     us_factor: Decimal  # … and where inference is kept in the United States
     web_searches: Decimal | None  # USD a million
     caches_unasked: bool = False  # then cached tokens without a price of their own cost what fresh ones do
+    # Prices of batches are listed by themselves, as what is cached may cost the full price: the factor is
+    # only for a model that has none, and for its fresh input and its output alone.
+    batch_listed: bool = False
+    always_discounted: bool = True  # whether the factor holds for every model; else only listed prices do
 
 
 class Template(Protocol):

@@ -32,6 +32,8 @@ _GENAI_FIELDS = {
     "cache_write_1h_tokens": "cache_write_1h_mtok",
     "cache_read_tokens": "cache_read_mtok",
 }
+_BATCH = {"processing": "batch"}
+_REDUCED = ("input_tokens", "output_tokens")  # by the general discount, where no prices of batches are listed
 _TOKENCOST_FIELDS = {
     "input_tokens": "input_cost_per_token",
     "output_tokens": "output_cost_per_token",
@@ -45,7 +47,8 @@ def find_price(model: str, at: datetime) -> ModelPrice | None:
     rules = price_rules(model)
     if rules.listed is None:
         return None
-    return _from_genai_prices(model, rules.listed, rules, at) or _from_tokencost(model, rules)
+    found = _from_genai_prices(model, rules.listed, rules, at)
+    return _from_tokencost(model, rules) if found is None and rules.always_discounted else found
 
 
 def _from_genai_prices(model: str, listed: str, rules: PriceRules, at: datetime) -> ModelPrice | None:
@@ -55,22 +58,46 @@ def _from_genai_prices(model: str, listed: str, rules: PriceRules, at: datetime)
         _, info = get_snapshot().find_provider_model(listed, None, rules.provider, None)
     except LookupError:
         return None
-    prices = info.get_prices(at)
-    thresholds = sorted({tier.start for name in _GENAI_FIELDS.values() for tier in _tiers(prices, name)})
+    prices, in_batch = info.get_prices(at), _in_batch(info, rules, at)
+    if in_batch is None and not rules.always_discounted:
+        return None
+    thresholds = sorted(
+        {
+            tier.start
+            for table in (prices, in_batch)
+            for name in _GENAI_FIELDS.values()
+            for tier in _tiers(table, name)
+        }
+    )
     above_which = (-1, *(thresholds if rules.has_tiers else ()))
     return ModelPrice(
         source=f"genai-prices {version('genai-prices')}" + ("" if listed == model else f" ({listed})"),
-        tiers=[PriceTier(above, _unit_prices(prices, above, rules)) for above in above_which],
+        tiers=[PriceTier(above, _unit_prices(prices, in_batch, above, rules)) for above in above_which],
         us_factor=rules.us_factor,
     )
 
 
+def _in_batch(info: Any, rules: PriceRules, at: datetime) -> Any:
+    """Return the table's own prices of batches, where they count and the model has some; else None."""
+    variants = (info.price_variants or ()) if rules.batch_listed else ()
+    known = [v for v in variants if v.when == _BATCH and (v.constraint is None or v.constraint.active(at))]
+    return info.get_prices(at, _BATCH) if known else None
+
+
 def _tiers(prices: Any, name: str) -> list[Any]:
-    return list(getattr(getattr(prices, name), "tiers", ()))
+    return list(getattr(getattr(prices, name, None), "tiers", ()))
 
 
-def _unit_prices(prices: Any, above: int, rules: PriceRules) -> UnitPrices:
-    units = {kind: _at(getattr(prices, name), above) for kind, name in _GENAI_FIELDS.items()}
+def _unit_prices(prices: Any, in_batch: Any, above: int, rules: PriceRules) -> UnitPrices:
+    """Return list prices such that the factor makes those of a batch of them."""
+    table = prices if in_batch is None else in_batch
+    units = {kind: _at(getattr(table, name), above) for kind, name in _GENAI_FIELDS.items()}
+    if rules.batch_listed:
+        reduced = _REDUCED if in_batch is None else ()
+        units = {
+            kind: price if price is None or kind in reduced else EXACT.divide(price, rules.batch_factor)
+            for kind, price in units.items()
+        }
     return _filled(
         UnitPrices(**units, web_search_requests=rules.web_searches, batch_factor=rules.batch_factor), rules
     )

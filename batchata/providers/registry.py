@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from batchata.core.events import RunStarted
 from batchata.errors import ConfigurationError, InvalidInputError, LogVersionError, UnsupportedModelError
 from batchata.providers.anthropic.dialect import AnthropicDialect, pdf_to_document_block
+from batchata.providers.gemini.dialect import GeminiDialect
 from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.openai.services import SERVICES
 from batchata.providers.port import Client, Dialect, PriceRules
@@ -15,10 +16,10 @@ from batchata.providers.port import Client, Dialect, PriceRules
 __all__ = ["Access", "dialect_for", "dialect_of", "pdf_to_document_block", "price_rules"]
 
 _ANTHROPIC = AnthropicDialect()
-_OPENAI = OpenAIDialect()
+_GEMINI = GeminiDialect()
 _CLOUDS = [AnthropicDialect("anthropic-aws"), AnthropicDialect("anthropic-google")]
-_ALIKE = [OpenAIDialect(name) for name in SERVICES if name != _OPENAI.name]
-_ALL: tuple[Dialect, ...] = (_ANTHROPIC, *_CLOUDS, _OPENAI, *_ALIKE)
+_ALIKE = [OpenAIDialect(name) for name in SERVICES]
+_ALL: tuple[Dialect, ...] = (_ANTHROPIC, *_CLOUDS, _GEMINI, *_ALIKE)
 _DIALECTS = {dialect.name: dialect for dialect in _ALL}
 # Places that have no batches like Anthropic's behind these names, and why.
 _REFUSED = {
@@ -26,7 +27,6 @@ _REFUSED = {
     "vertex": "Vertex AI runs batches out of Cloud Storage by jobs of its own, and the SDK's client has none",
     "foundry": "the client of Microsoft Foundry has no batches",
 }
-_OTHERS = {"gemini-": "Google's", "mistral-": "Mistral's", "grok-": "xAI's"}
 
 
 def dialect_for(model: object) -> Dialect:
@@ -50,12 +50,8 @@ def dialect_for(model: object) -> Dialect:
         raise UnsupportedModelError(
             f"{model!r} names a provider that there is not: there are {', '.join(sorted(_DIALECTS))}{hint}"
         )
-    if (whose := next((who for start, who in _OTHERS.items() if model.startswith(start)), None)) is not None:
-        raise UnsupportedModelError(
-            f"{model!r} is a model of {whose}, which Batchata cannot reach yet; there are "
-            f"{', '.join(sorted(_DIALECTS))}"
-        )
-    return _OPENAI if _OPENAI.knows(model) else _ANTHROPIC
+    others: tuple[GeminiDialect | OpenAIDialect, ...] = (_GEMINI, *_ALIKE)
+    return next((dialect for dialect in others if dialect.knows(model)), _ANTHROPIC)
 
 
 def dialect_of(started: RunStarted) -> Dialect:
@@ -105,6 +101,10 @@ class Access:
                 from batchata.providers.anthropic.client import AnthropicClient
 
                 return AnthropicClient(api_key=self.api_key, base_url=self.base_url, platform=provider)
+            case "gemini":
+                from batchata.providers.gemini.client import GeminiClient
+
+                return GeminiClient(api_key=self.api_key, base_url=self.base_url)
             case service if service in SERVICES:
                 from batchata.providers.openai.client import OpenAIClient
 

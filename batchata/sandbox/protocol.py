@@ -14,6 +14,7 @@ __all__ = [
     "Application",
     "Call",
     "Dropped",
+    "Headed",
     "Lines",
     "Page",
     "Refusal",
@@ -50,7 +51,14 @@ class Page(msgspec.Struct):
     body: bytes
 
 
-type Reply = dict[str, Any] | bytes | Lines
+class Headed(msgspec.Struct):
+    """A JSON answer with headers of its own."""
+
+    value: dict[str, Any]
+    headers: dict[str, str]
+
+
+type Reply = dict[str, Any] | bytes | Lines | Headed
 
 
 class Refusal(Exception):

@@ -18,8 +18,12 @@ from batchata.sandbox.anthropic.batches import MessageBatches
 from batchata.sandbox.anthropic.routes import Routes, error_page
 from batchata.sandbox.batches import Batches, Delay, Setup
 from batchata.sandbox.faults import Faults
+from batchata.sandbox.gemini.batches import OperationBatches
+from batchata.sandbox.gemini.routes import OperationRoutes
+from batchata.sandbox.gemini.routes import is_ours as is_of_gemini
 from batchata.sandbox.openai.batches import FileBatches
-from batchata.sandbox.openai.routes import FileRoutes, is_ours
+from batchata.sandbox.openai.routes import FileRoutes
+from batchata.sandbox.openai.routes import is_ours as is_of_openai
 from batchata.sandbox.protocol import Call, Page, Refusal, Reply, read_object, rfc3339
 from batchata.sandbox.server import Server, is_loopback
 from batchata.sandbox.storage import DirectoryShelf, MemoryShelf, Record
@@ -27,6 +31,7 @@ from batchata.sandbox.values import Answer, Answering, BatchView, Request, as_an
 
 __all__ = ["Sandbox"]
 
+type _Other = tuple[Callable[[Call], bool], FileRoutes | OperationRoutes]
 type Answers = Callable[[Request], Any] | Mapping[str, Any] | str | Answer | Any | None
 
 logger = logging.getLogger("batchata.sandbox")
@@ -34,7 +39,7 @@ logger.addHandler(logging.NullHandler())
 
 
 class Sandbox:
-    """An offline server that speaks the batch protocols of Anthropic and of OpenAI.
+    """An offline server with the batch protocols of Anthropic, OpenAI, Gemini, Mistral, xAI and Together.
 
     - `answers`: None reads the documents sent; else a function of a `Request`, a mapping by custom id, or
       one answer for all. An answer is an `Answer`, a text, a pydantic model, or any JSON value.
@@ -77,13 +82,16 @@ class Sandbox:
         clock = clock or time.time
         answering = Answering(_asking(answers, style))
         setup = Setup(self._directory or MemoryShelf(), answering, clock, delay, seed, shuffle, max_requests)
-        messages, files = MessageBatches(setup), FileBatches(setup)
-        self._kinds: tuple[Batches, ...] = (messages, files)
+        messages, files, operations = MessageBatches(setup), FileBatches(setup), OperationBatches(setup)
+        self._kinds: tuple[Batches, ...] = (messages, files, operations)
         self.faults = faults or Faults()
         self._front = _Front(
             self._kinds,
             Routes(messages, answering, clock, self._wait),
-            FileRoutes(files, answering, clock, self._wait),
+            [
+                (is_of_openai, FileRoutes(files, answering, clock, self._wait)),
+                (is_of_gemini, OperationRoutes(operations, answering, clock, self._wait)),
+            ],
             clock,
         )
         self._host, self._port, self._max_body = host, port, max_body
@@ -130,6 +138,14 @@ class Sandbox:
             "ANTHROPIC_API_KEY": self.api_key,
             "OPENAI_BASE_URL": f"{self.url}/v1",
             "OPENAI_API_KEY": self.api_key,
+            "MISTRAL_BASE_URL": f"{self.url}/mistral/v1",
+            "MISTRAL_API_KEY": self.api_key,
+            "XAI_BASE_URL": f"{self.url}/xai/v1",
+            "XAI_API_KEY": self.api_key,
+            "TOGETHER_BASE_URL": f"{self.url}/together/v1",
+            "TOGETHER_API_KEY": self.api_key,
+            "GOOGLE_GEMINI_BASE_URL": self.url,
+            "GEMINI_API_KEY": self.api_key,
         }
 
     @property
@@ -205,11 +221,11 @@ class _Front:
     """Answers every call: about the sandbox itself, or by its routes about the protocol."""
 
     def __init__(
-        self, kinds: Sequence[Batches], routes: Routes, files: FileRoutes, clock: Callable[[], float]
+        self, kinds: Sequence[Batches], routes: Routes, others: Sequence[_Other], clock: Callable[[], float]
     ) -> None:
         self._kinds = kinds
         self._routes = routes
-        self._files = files
+        self._others = others
         self._clock = clock
         self._lock = Lock()
         self._exchanges: list[tuple[str, str, int]] = []
@@ -235,7 +251,7 @@ class _Front:
                 return self._state()
             case "POST", "/sandbox/faults":
                 return self._set_faults(call)
-        return self._files.reply(call) if is_ours(call) else self._routes.reply(call)
+        return next((each for is_its, each in self._others if is_its(call)), self._routes).reply(call)
 
     def _state(self) -> dict[str, Any]:
         """Answer what a test in another process asks for."""

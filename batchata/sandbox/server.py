@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 import h11
 import msgspec
 
-from batchata.sandbox.protocol import Application, Call, Dropped, Lines, Refusal, Reply, new_id
+from batchata.sandbox.protocol import Application, Call, Dropped, Headed, Lines, Refusal, Reply, new_id
 
 __all__ = ["Server", "is_loopback"]
 
@@ -177,8 +177,11 @@ class _Connection(BaseRequestHandler):
         if isinstance(reply, Lines):
             self._stream(reply)
             return
-        body = reply if isinstance(reply, bytes) else msgspec.json.encode(reply)
-        head = self._head(200, new_id("req"), "application/json", {"content-length": str(len(body))})
+        headers = reply.headers if isinstance(reply, Headed) else {}
+        value = reply.value if isinstance(reply, Headed) else reply
+        body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+        sized = {"content-length": str(len(body)), **headers}
+        head = self._head(200, new_id("req"), "application/json", sized)
         self._send(head, body)
 
     def _refuse(self, method: str, path: str, refusal: Refusal) -> None:

@@ -30,3 +30,9 @@ def creates(sandbox: Any) -> int:
 
 def results(provider: Any, batch_id: str) -> list[Any]:
     return [outcome for chunk in provider.outcomes(batch_id) for outcome in chunk]
+
+
+def json_bodies(recorded: dict[str, Any]) -> list[dict[str, Any]]:
+    """The bodies of recorded replies that are JSON objects."""
+    texts = [str(call["raw_body"]) for call in recorded.get("interactions", ())]
+    return [json.loads(text) for text in texts if text.lstrip().startswith("{")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from batchata.providers.registry import Access
 from batchata.sandbox import Faults, Sandbox
 
 COUNT = 6
+FLAVORS = ["mistral", "xai", "together"]  # OpenAI's shape, in words of their own
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Door:
 
     client: Client
     sandbox: Sandbox
+    handles: dict[str, str] = field(default_factory=dict)  # of uploads, by their marks
 
     def body(self, count: int = COUNT) -> bytes:
         """The requests of a job, as the provider's protocol has them."""
@@ -39,21 +41,35 @@ class Door:
             return json.dumps(
                 {"requests": [{"custom_id": f"m-{n}", "params": asked} for n in range(count)]}
             ).encode()
-        wanted = {"model": "gpt-5-nano", "input": [{"role": "user", "content": "hello"}], "store": False}
-        lines = [
-            {"custom_id": f"m-{n}", "method": "POST", "url": "/v1/responses", "body": wanted}
-            for n in range(count)
-        ]
-        return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
+        if self.client.name == "gemini":
+            contents = [{"role": "user", "parts": [{"text": "hello"}]}]
+            asked = {"model": "models/gemini-2.5-flash", "contents": contents}
+            return joined([{"key": f"m-{n}", "request": asked} for n in range(count)])
+        if self.client.name == "openai":
+            wanted = {"model": "gpt-5-nano", "input": [{"role": "user", "content": "hello"}], "store": False}
+            url = "/v1/responses"
+        else:
+            wanted = {"model": "small", "messages": [{"role": "user", "content": "hello"}]}
+            url = "/v1/chat/completions"
+        where = {} if self.client.name == "mistral" else {"method": "POST", "url": url}
+        lines = [{"custom_id": f"m-{n}", **where, "body": wanted} for n in range(count)]
+        return joined(lines)
 
     def send(self, mark: str = "m", count: int = COUNT) -> Batch:
         """Upload where that comes first, and create."""
         body = self.body(count)
-        return self.client.submit(self.client.stage(mark, body) if self.client.stages else body)
+        if not self.client.stages:
+            return self.client.submit(body)
+        upload = self.client.stage(mark, body)
+        self.handles[mark] = upload.handle
+        return self.client.submit(upload)
 
     def found(self, mark: str = "m") -> list[Batch]:
-        """The batches that may be the job's, by its mark alone where there are marks."""
-        return list(self.client.find(0, COUNT, Upload("", mark)))
+        """The batches that may be the job's, by its mark and its file where there are any."""
+        handle = (
+            self.handles.get(mark, "") if self.client.name == "together" else ""
+        )  # else the mark is enough
+        return list(self.client.find(0, COUNT, Upload(handle, mark)))
 
     def results(self, batch: Batch) -> list[Outcome]:
         """All outcomes, in the order that they come in."""
@@ -64,7 +80,12 @@ class Door:
         return self.client.poll([batch.batch_id], 0)[batch.batch_id]
 
 
-@pytest.fixture(params=["anthropic", "anthropic-aws", "openai", "openai-compatible"])
+def joined(lines: list[dict[str, Any]]) -> bytes:
+    """A file of lines."""
+    return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
+
+
+@pytest.fixture(params=["anthropic", "anthropic-aws", "openai", "openai-compatible", *FLAVORS, "gemini"])
 def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Door]]:
     """Opens doors to one provider; sandboxes and clients end with the test."""
     opened: list[Door] = []
@@ -72,7 +93,8 @@ def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
     def open_(**given: Any) -> Door:
         sandbox = Sandbox("fine", **given).start()
-        base_url = sandbox.url if request.param.startswith("anthropic") else f"{sandbox.url}/v1"
+        places = {name: f"/{name}/v1" for name in FLAVORS} | {"openai": "/v1", "openai-compatible": "/v1"}
+        base_url = sandbox.url + places.get(request.param, "")
         client = Access(sandbox.api_key, base_url).client(request.param)
         opened.append(Door(client, sandbox))
         return opened[-1]
@@ -83,10 +105,16 @@ def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         each.sandbox.stop()
 
 
+def named(outcome: Outcome) -> str:
+    """What the line that was received calls its request."""
+    line = json.loads(outcome.line)
+    return str(next(line[key] for key in ("custom_id", "key", "batch_request_id") if key in line))
+
+
 def creates(door: Door) -> int:
     """How many create calls arrived."""
-    paths = ("/v1/messages/batches", "/v1/batches")
-    return sum(method == "POST" and path in paths for method, path, _ in door.sandbox.exchanges)
+    paths = ("/v1/messages/batches", "/v1/batches", "/v1/batch/jobs", ":batchGenerateContent")
+    return sum(method == "POST" and path.endswith(paths) for method, path, _ in door.sandbox.exchanges)
 
 
 def test_each_request_comes_back_once_under_its_own_name(door: Callable[..., Door]) -> None:
@@ -96,7 +124,7 @@ def test_each_request_comes_back_once_under_its_own_name(door: Callable[..., Doo
     found = there.results(batch)
     assert sorted(outcome.custom_id for outcome in found) == [f"m-{n}" for n in range(COUNT)]
     assert {outcome.kind for outcome in found} == {"succeeded"}
-    assert all(json.loads(outcome.line)["custom_id"] == outcome.custom_id for outcome in found)
+    assert all(named(outcome) == outcome.custom_id for outcome in found)
     assert all(outcome.usage is not None and outcome.usage.output_tokens for outcome in found)
     assert (creates(there), there.now(batch).ended) == (1, True)
 
@@ -142,7 +170,7 @@ def test_a_file_that_is_not_visible_yet_is_tried_again(door: Callable[..., Door]
     there = door(faults=Faults(unfound_files=1))
     if not there.client.stages:
         pytest.skip("this provider takes no file first")
-    with pytest.raises(ProviderUnavailableError, match="Cannot find file"):
+    with pytest.raises(ProviderUnavailableError, match=r"Cannot find file|access the File"):
         there.send()
     assert there.sandbox.batches == []
 
@@ -171,6 +199,8 @@ def test_what_was_done_before_the_end_is_kept(door: Callable[..., Door], how: st
     """A batch that ended early has the answers that it came to, and names the others."""
     there = door(delay=1000.0, faults=Faults(processed=0.5, validation=0.0))
     batch = there.send()
+    if there.client.name in ("gemini", "xai") and how == "expired":
+        pytest.skip("there an expired batch has no results, or none expires")
     if how == "expired":
         there.sandbox.expire(batch.batch_id)
     else:
@@ -179,7 +209,8 @@ def test_what_was_done_before_the_end_is_kept(door: Callable[..., Door], how: st
     found = there.results(ended)
     kinds = sorted(outcome.kind for outcome in found)
     assert kinds == sorted([how] * 3 + ["succeeded"] * 3)
-    assert (ended.ended, ended.counts.succeeded, getattr(ended.counts, how)) == (True, 3, 3)
+    counted = (3, 3) if ended.size else (0, 0)  # not every service counts
+    assert (ended.ended, ended.counts.succeeded, getattr(ended.counts, how)) == (True, *counted)
     assert sum(there.sandbox.billed().values()) == 3
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from batchata import BatchManager
 from batchata.core.events import RunStarted
-from batchata.errors import ConfigurationError, UnsupportedModelError
+from batchata.errors import ConfigurationError, UnknownModelWarning, UnsupportedModelError
 from batchata.log import read_log
 from batchata.providers.registry import Access, dialect_for
 from batchata.sandbox import Sandbox
@@ -27,6 +27,11 @@ TODAY = date(2026, 11, 26)
         ("gpt-5-nano", "openai", "gpt-5-nano"),
         ("openai/gpt-5-nano", "openai", "gpt-5-nano"),
         ("o3", "openai", "o3"),
+        ("mistral-large-4", "mistral", "mistral-large-4"),
+        ("xai/grok-4.3", "xai", "grok-4.3"),
+        ("together/meta/llama-4", "together", "together/meta/llama-4"),
+        ("gemini-4-argon", "gemini", "gemini-4-argon"),
+        ("gemini/gemini-2.5-pro", "gemini", "gemini-2.5-pro"),
     ],
 )
 def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> None:
@@ -43,14 +48,28 @@ def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> N
         ("vertex/claude-sonnet-5-5", "Vertex AI runs batches out of Cloud Storage"),
         ("foundry/claude-sonnet-5-5", "Microsoft Foundry has no batches"),
         ("opnai/gpt-5-nano", "did you mean openai/"),
-        ("grok-4.3", "a model of xAI's, which Batchata cannot reach yet; there are anthropic"),
-        ("gemini/gemini-4-argon", "names a provider that there is not: there are anthropic"),
+        ("acme/gemini-4-argon", "names a provider that there is not: there are anthropic"),
     ],
 )
 def test_a_provider_that_there_is_not_is_refused_with_the_reason(name: str, said: str) -> None:
     """Before anything is written or sent, and with those that there are."""
     with pytest.raises(UnsupportedModelError, match=said):
         BatchManager(model=name, messages=[[{"role": "user", "content": "hi"}]])
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("gpt-6.1-tera", "gpt-6.1-terra"),
+        ("openai/gpt-4o-minni", "gpt-4o-mini"),
+        ("gemini-2.5-flsh", "gemini-2.5-flash"),
+        ("mistral-lage-4", "mistral-large-4"),
+    ],
+)
+def test_a_misspelt_model_is_warned_of_with_the_nearest(name: str, near: str) -> None:
+    """It may be newer than the tables, so it is not refused."""
+    with pytest.warns(UnknownModelWarning, match=f"Did you mean {near}"):
+        dialect_for(name).model(name, TODAY)
 
 
 def test_a_run_on_aws_is_one_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from batchata.errors import (
     BatchNotFoundError,
+    IncompleteResultsError,
     ProviderUnavailableError,
     RequestRefusedError,
     UnknownSubmissionError,
@@ -19,9 +20,10 @@ from batchata.errors import (
 )
 from batchata.providers.openai.access import headers_of, no_key, read_access
 from batchata.providers.openai.replies import batch_of, files_of, is_id
-from batchata.providers.openai.requests import endpoint_of
+from batchata.providers.openai.requests import target_of
 from batchata.providers.openai.results import outcome_of
 from batchata.providers.openai.services import SERVICES
+from batchata.providers.openai.wires import MARK, Wire
 from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access
 from batchata.providers.rest.client import Rest, Said
@@ -29,8 +31,8 @@ from batchata.providers.rest.lines import chunks_of, lines_of
 
 __all__ = ["OpenAIClient"]
 
-_MARK: Final = "batchata_job"  # the key of the mark in a batch's metadata
 _PAGE: Final = 100
+_RESULTS_A_PAGE: Final = 100
 _MOST_PAGES: Final = 1_000
 _PAGES_OF_A_POLL: Final = 5
 _FEW: Final = 2  # up to so many batches are asked for one by one
@@ -40,6 +42,16 @@ _COUNTED: Final = frozenset(
 )
 _SPENT: Final = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _MOST_TOKENS: Final = 10**12
+
+
+class _Results(msgspec.Struct):
+    """A page of results."""
+
+    results: list[msgspec.Raw]
+    pagination_token: str | None = None
+
+
+_decode_results: Final = msgspec.json.Decoder(_Results).decode
 
 
 class Errors:
@@ -63,6 +75,10 @@ class Errors:
     def is_passing(self, status: int, said: Said) -> bool:
         """Know a file that is not visible everywhere yet: a create that misses it certainly made no batch."""
         return status in (400, 404) and (said.message or "").startswith("Cannot find file")
+
+    def is_about_key(self, status: int, said: Said) -> bool:
+        """See the port of REST services."""
+        return status in (401, 403)
 
 
 class OpenAIClient:
@@ -96,6 +112,10 @@ class OpenAIClient:
         base = (self._service.base_url or "") if access.address is None else access.address.url
         headers = headers_of(self._service, access)
         return Rest(Errors(self._service.title), access, base, headers, self._timeout)
+
+    @property
+    def _wire(self) -> Wire:
+        return self._service.wire
 
     @property
     def base_url(self) -> str:
@@ -132,11 +152,10 @@ class OpenAIClient:
     def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
         """See the port: the file bears the mark in its name, by which a lost one can be found."""
         file = (f"{mark}.jsonl", body, "application/jsonl")
-        endpoint = endpoint_of(body)
+        endpoint, model = target_of(body)
+        form = self._service.wire.form
         try:
-            answer = self._rest.upload(
-                "files", "uploading a job", data={"purpose": "batch"}, files={"file": file}
-            )
+            answer = self._rest.upload("files", "uploading a job", data=form, files={"file": file})
         except RequestRefusedError as exc:
             if "too large" in str(exc).lower():
                 exc.kind = "request_too_large"
@@ -144,20 +163,16 @@ class OpenAIClient:
         handle = answer.get("id")
         if not is_id(handle):
             raise ProviderUnavailableError("uploading a job: the answer names no file", kind="odd_reply")
-        return Upload(str(handle), mark, endpoint)
+        return Upload(str(handle), mark, endpoint, model)
 
     def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
         """See the port."""
         assert isinstance(requests, Upload)
-        wanted = {
-            "input_file_id": requests.handle,
-            "endpoint": self._service.create_endpoint or requests.endpoint,
-            "completion_window": "24h",
-            "metadata": {_MARK: requests.mark},
-        }
-        response = self._rest.create("batches", "creating a batch", wanted)
+        wanted = self._wire.wanted(requests, self._service.create_endpoint or requests.endpoint)
+        response = self._rest.create(self._wire.batches, "creating a batch", wanted)
         try:
-            batch = batch_of(self._rest.object_of(response, "creating a batch"), created=True)
+            made = self._wire.described(self._rest.object_of(response, "creating a batch"))
+            batch = batch_of(made, created=True)
         except UnreadableReplyError as exc:
             # It said yes, so a batch may exist, and only looking for it can tell.
             self._odd_creations += 1
@@ -186,6 +201,9 @@ class OpenAIClient:
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
         """See the port: out of the output file and the error file, whatever the counts say of either."""
         doing = f"fetching the results of {batch_id}"
+        if self._wire.pages_results:
+            yield from self._paged(batch_id, doing)
+            return
         for file_id in files_of(self._described(batch_id)):
             with self._rest.download(f"files/{file_id}/content", doing) as pieces:
                 yield from chunks_of(lines_of(pieces), outcome_of)
@@ -193,7 +211,7 @@ class OpenAIClient:
     def cancel(self, batch_id: str) -> None:
         """See the port. A batch that has ended already cannot be cancelled, which is no error."""
         try:
-            self._rest.tell(f"batches/{batch_id}/cancel", f"cancelling {batch_id}", {})
+            self._rest.tell(self._wire.cancelling(batch_id), f"cancelling {batch_id}", {})
         except RequestRefusedError as exc:
             if exc.status not in (400, 409):
                 raise
@@ -211,12 +229,29 @@ class OpenAIClient:
                 yield batch_of(value, created=True)  # only its results will tell whose it is
 
     def _described(self, batch_id: str) -> dict[str, Any]:
-        value = self._rest.ask(f"batches/{batch_id}", f"asking for {batch_id}")
+        answer = self._rest.ask(f"{self._wire.batches}/{batch_id}", f"asking for {batch_id}")
+        value = self._wire.described(answer)
         if value.get("id") != batch_id:
             raise UnreadableReplyError(
                 f"asking for {batch_id}: the answer does not describe this batch", kind="odd_reply"
             )
+        assert isinstance(value, dict)
         return value
+
+    def _paged(self, batch_id: str, doing: str) -> Iterator[list[Outcome]]:
+        """Yield results that come by the page, each as it was received."""
+        query: dict[str, Any] = {"limit": _RESULTS_A_PAGE}
+        for _ in range(_MOST_PAGES):
+            with self._rest.download(f"{self._wire.batches}/{batch_id}/results", doing, **query) as pieces:
+                body = b"".join(pieces)
+            try:
+                page = _decode_results(body)
+            except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+                raise IncompleteResultsError(f"{doing}: a page of them is not whole ({exc})") from exc
+            yield from chunks_of(((bytes(entry), True) for entry in page.results), outcome_of)
+            if not page.pagination_token:
+                return
+            query["pagination_token"] = page.pagination_token
 
     def _retrieve(self, batch_id: str) -> Batch | None:
         try:
@@ -249,14 +284,14 @@ class OpenAIClient:
 
         Raises UnreadableReplyError at the end of a page that holds others too.
         """
-        after: str | None = None
-        seen: set[str | None] = {None}
-        for _ in range(most_pages or _MOST_PAGES):
-            query = {"limit": _PAGE} if after is None else {"limit": _PAGE, "after": after}
-            page = self._rest.ask("batches", "listing batches", **query)
-            entries = page.get("data")
+        query = self._wire.first()
+        seen: set[str] = set()
+        for number in range(most_pages or _MOST_PAGES):
+            page = self._rest.ask_for(self._wire.batches, "listing batches", **query)
+            entries = self._wire.entries(page)
             if not isinstance(entries, list):
                 raise UnreadableReplyError("listing batches: it holds no list", kind="odd_reply")
+            entries = [self._wire.described(value) for value in entries]
             readable = [value for value in entries if isinstance(value, dict) and is_id(value.get("id"))]
             ages = [batch_of(value, created=True).created_at for value in readable]
             yield from (
@@ -264,13 +299,14 @@ class OpenAIClient:
             )
             if len(readable) < len(entries):
                 raise UnreadableReplyError("listing batches: an entry has no id", kind="odd_reply")
-            more = page.get("has_more")
-            if more is False or (more is None and len(entries) < _PAGE) or (ages and 0 < ages[-1] < since):
+            last = str(readable[-1]["id"]) if readable else ""
+            following = self._wire.following(page, len(entries), last, number)
+            if following is None or (ages and 0 < ages[-1] < since):
                 return
-            after = str(readable[-1]["id"]) if readable else None
-            if after in seen:
+            if last in seen:
                 raise UnreadableReplyError("listing batches: its pages repeat", kind="odd_reply")
-            seen.add(after)
+            seen.add(last)
+            query = following
         if most_pages is None:
             raise ProviderUnavailableError(
                 f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than the one looked for",
@@ -285,5 +321,5 @@ def _bears_marks(value: dict[str, Any]) -> bool:
 
 def _is_made_of(value: dict[str, Any], upload: Upload) -> bool:
     metadata = value.get("metadata")
-    mark = metadata.get(_MARK) if isinstance(metadata, dict) else None
+    mark = metadata.get(MARK) if isinstance(metadata, dict) else None
     return mark == upload.mark or bool(upload.handle and value.get("input_file_id") == upload.handle)

@@ -1,31 +1,15 @@
-"""Read the content of messages and files, check it, and write it as either endpoint has it.
-
-Blocks are taken as OpenAI writes them and as Anthropic does, so that the same inputs can go to both.
-"""
+"""Say what OpenAI makes of images and files, and write messages as either endpoint has them."""
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode, b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
-from batchata.errors import FileInputError, InvalidInputError
-from batchata.inputs.files import FileInput, GivenFile
-from batchata.inputs.images import ImageRules, check_image, image_type
-from batchata.inputs.items import Measured
-from batchata.inputs.json_values import base64_size, check_json, encode, encode_canonical
-from batchata.inputs.media_types import PDF, TEXT, decode_text
-from batchata.inputs.pdf import PageRules, read_pdf
+from batchata.inputs.images import ImageRules
+from batchata.inputs.pdf import PageRules
+from batchata.providers.message_parts import MediaRules, Part
 
-__all__ = ["MOST_FILE_BYTES", "Contents", "Part", "measured_file", "parts_of_file", "turns_of", "written"]
+__all__ = ["media_rules", "written"]
 
-MOST_FILE_BYTES: Final = 32 * 1024 * 1024  # of one file; the service says 50 MB, and base64 adds a third
-_LINE_BYTES: Final = 300  # custom id, url and the rest around a body
-_TURN_TOKENS: Final = 16  # a bound of what frames a turn
-_CHARACTERS_A_TOKEN: Final = 4
 # Documented are 1,536 patches times at most 2.46, and more for models that see originals: a bound of them.
 # Models of the name gpt-4o-mini count an image thirty-three times as dear.
 _IMAGE_TOKENS: Final = 6_200
@@ -43,124 +27,31 @@ _PAGES: Final = PageRules(
     text_tokens=lambda size: min(max(_PAGE_TEXT_TOKENS, size // 3), _DENSE_PAGE_TOKENS),
     composite=1.4,
 )
-_TEXTS: Final = ("text", "input_text", "output_text")
-_ROLES: Final = ("user", "assistant", "system", "developer")
 
 
-class Part(NamedTuple):
-    """A piece of a message: a text, or an image or file by its place (a URL, a data URL, or a file's id)."""
-
-    kind: Literal["text", "image", "file"]
-    value: str
-    name: str | None = None  # of a file
-    by_id: bool = False
-    detail: str | None = None
-
-
-def image_tokens(model: str) -> int:
-    """Bound the tokens of one image, or of the picture of one page."""
-    return _DEAR_IMAGE_TOKENS if model.startswith(_DEAR) else _IMAGE_TOKENS
-
-
-@dataclass(slots=True)
-class Contents:
-    """What the parts of one conversation hold, counted while they are checked."""
-
-    model: str
-    is_chat: bool
-    media_tokens: int = 0  # a bound, beside the texts
-    media_bytes: int = 0  # of encoded files, which are no text
-    expected: int = 0
-    parts: list[Part] = field(default_factory=list)
-
-    def conversation(self, value: Any, place: str) -> Measured:
-        """Check one conversation. A byte-level tokenizer makes no more tokens than there are bytes."""
-        if not isinstance(value, list | tuple) or not value:
-            raise InvalidInputError(f"{place} must be a conversation, a list of messages")
-        for number, turn in enumerate(value):
-            self._turn(turn, f"{place}[{number}]")
-        encoded = encode_canonical(value)
-        text = max(len(encoded) - self.media_bytes, 0)
-        return Measured(
-            digest=sha256(encoded).digest(),
-            request_size=len(encoded) + _LINE_BYTES + 40 * len(self.parts),
-            token_bound=text + self.media_tokens + _TURN_TOKENS * len(value),
-            tokens=text // _CHARACTERS_A_TOKEN + self.expected,
-            prefilled=value[-1]["role"] == "assistant",
-        )
-
-    def _turn(self, turn: Any, place: str) -> None:
-        if not isinstance(turn, dict) or turn.keys() != {"role", "content"}:
-            raise InvalidInputError(f"{place} must be {{'role': 'user', 'content': '...'}}")
-        if turn["role"] not in _ROLES:
-            raise InvalidInputError(f"{place}.role is {turn['role']!r}; it is one of {', '.join(_ROLES)}")
-        content = turn["content"]
-        blocks = content if isinstance(content, list | tuple) else [{"type": "text", "text": content}]
-        if not blocks:
-            raise InvalidInputError(f"{place}.content is empty; give text or at least one block")
-        for number, block in enumerate(blocks):
-            inner = f"{place}.content" if blocks is not content else f"{place}.content[{number}]"
-            part = _part(block, inner)
-            self._count(part, inner)
-            self.parts.append(part)
-        check_json(content, f"{place}.content")
-
-    def _count(self, part: Part, place: str) -> None:
-        if part.kind == "text":
-            return
-        data = _data_in(part, place)
-        if data is None:
-            if self.is_chat and part.kind == "file" and not part.by_id:
-                raise InvalidInputError(f"{place} is a file by URL, which only /v1/responses takes")
-            self.media_tokens += _UNSIZED if part.kind == "file" else image_tokens(self.model)
-            self.expected += _EXPECTED_IMAGE_TOKENS
-            return
-        self.media_bytes += len(part.value)
-        bound, expected = _measure(data, _media_type(part), place, self.model)
-        self.media_tokens += bound
-        self.expected += expected
+def media_rules(model: str, *, is_chat: bool, documents: bool) -> MediaRules:
+    """Return what the model makes of images and PDFs; the picture of a page counts like an image."""
+    tokens = _DEAR_IMAGE_TOKENS if model.startswith(_DEAR) else _IMAGE_TOKENS
+    return MediaRules(
+        images=_IMAGES,
+        pages=_PAGES,
+        image=tokens,
+        page=tokens,
+        expected_image=_EXPECTED_IMAGE_TOKENS,
+        expected_page=_EXPECTED_IMAGE_TOKENS,
+        unsized=_UNSIZED,
+        refusal=_no_document if not documents else _not_in_chat if is_chat else lambda _: None,
+    )
 
 
-def measured_file(given: GivenFile, model: str) -> tuple[int | None, Measured]:
-    """Measure a file that is sent; its pages are None except for a PDF."""
-    data, kind, file = given.data, given.file.media_type, given.file
-    if kind == TEXT:
-        text = decode_text(data, given.place).encode()
-        size, bound, expected = len(encode(text.decode())), len(text), len(text) // _CHARACTERS_A_TOKEN
-        pages = None
-    else:
-        size = base64_size(len(data))
-        pages = read_pdf(data, given.place, _PAGES).pages if kind == PDF else None
-        bound, expected = _measure(data, kind, given.place, model)
-    name = 2 * len(encode(file.name))
-    return pages, Measured(file.digest(), size + name + 2 * _LINE_BYTES, bound + name + 64, expected + 16)
+def _no_document(part: Part) -> str | None:
+    said = "is a document, which cannot be sent to this provider; give its text, or images"
+    return said if part.kind == "file" else None
 
 
-def _measure(data: bytes, media_type: str, place: str, model: str) -> tuple[int, int]:
-    """Bound the tokens of an image or a PDF, and tell how many are expected."""
-    if media_type != PDF:
-        check_image(data, media_type, place, _IMAGES)
-        return image_tokens(model), _EXPECTED_IMAGE_TOKENS
-    pdf = read_pdf(data, place, _PAGES)
-    bound = pdf.text_tokens + pdf.pages * image_tokens(model)
-    return bound, pdf.characters // _CHARACTERS_A_TOKEN + pdf.pages * _EXPECTED_IMAGE_TOKENS
-
-
-def parts_of_file(file: FileInput) -> list[Part]:
-    """Read a file again, as the parts of a message."""
-    data = file.read()
-    if file.media_type == TEXT:
-        return [Part("text", f"{file.name}:\n\n{decode_text(data, file.name)}")]
-    url = f"data:{file.media_type};base64,{b64encode(data).decode()}"
-    return [Part("file", url, file.name) if file.media_type == PDF else Part("image", url)]
-
-
-def turns_of(conversation: Any) -> Iterator[tuple[str, list[Part]]]:
-    """Yield role and parts of each message of a conversation that was checked."""
-    for turn in conversation:
-        content = turn["content"]
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        yield turn["role"], [_part(block, "content") for block in blocks]
+def _not_in_chat(part: Part) -> str | None:
+    is_url = part.kind == "file" and not part.by_id and not part.value.startswith("data:")
+    return "is a file by URL, which only /v1/responses takes" if is_url else None
 
 
 def written(role: str, parts: list[Part], *, is_chat: bool) -> dict[str, Any]:
@@ -195,79 +86,3 @@ def _chat_part(part: Part, role: str) -> dict[str, Any]:  # noqa: ARG001 - the o
     if part.by_id:
         return {"type": "file", "file": {"file_id": part.value}}
     return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": part.value}}
-
-
-def _part(block: Any, place: str) -> Part:
-    if not isinstance(block, dict) or not isinstance(block.get("type"), str):
-        raise InvalidInputError(f"{place} is not a content block: it must be a dict with a 'type'")
-    match block:
-        case {"type": str(kind), "text": str(text)} if kind in _TEXTS and text.strip():
-            return Part("text", text)
-        case {"type": str(kind)} if kind in _TEXTS:
-            raise InvalidInputError(f"{place} must be text, and not empty")
-        case {"type": "image", "source": dict(source)}:
-            return _of_source("image", source, None, place)
-        case {"type": "document", "source": dict(source)}:
-            return _of_source("file", source, block.get("title"), place)
-        case {"type": "input_image", "image_url": str(url)}:
-            return _checked(Part("image", url, detail=block.get("detail")), place)
-        case {"type": "image_url", "image_url": {"url": str(url)}}:
-            return _checked(Part("image", url, detail=block["image_url"].get("detail")), place)
-        case {"type": "input_image", "file_id": str(file)}:
-            return Part("image", file, by_id=True)
-        case {"type": "input_file"}:
-            return _of_file(block, place)
-        case {"type": "file", "file": dict(file)}:
-            return _of_file(file, place)
-    raise InvalidInputError(
-        f"{place} is a block {block['type']!r}, which cannot be sent to this provider; known are text, image "
-        "(input_image, image_url) and document (input_file, file)"
-    )
-
-
-def _of_source(kind: Literal["image", "file"], source: dict[str, Any], title: Any, place: str) -> Part:
-    name = title if isinstance(title, str) and title else None
-    match source:
-        case {"type": "base64", "media_type": str(media_type), "data": str(data)}:
-            return _checked(Part(kind, f"data:{media_type};base64,{data}", name), place)
-        case {"type": "url", "url": str(url)}:
-            return _checked(Part(kind, url, name), place)
-        case {"type": "text", "data": str(text)} if text.strip():
-            return Part("text", f"{name}:\n\n{text}" if name else text)
-    raise InvalidInputError(f"{place}.source is {source.get('type')!r}; give base64, a url, or a text")
-
-
-def _of_file(file: dict[str, Any], place: str) -> Part:
-    match file:
-        case {"file_id": str(value)}:
-            return Part("file", value, by_id=True)
-        case {"file_data": str(value)} | {"file_url": str(value)}:
-            return _checked(Part("file", value, file.get("filename")), place)
-    raise InvalidInputError(f"{place} needs file_data, file_url or file_id")
-
-
-def _checked(part: Part, place: str) -> Part:
-    if not part.value.startswith(("https://", "http://", "data:")):
-        raise InvalidInputError(f"{place} must be at https://… or in a data: URL")
-    return part
-
-
-def _media_type(part: Part) -> str:
-    return part.value[5:].partition(";")[0]
-
-
-def _data_in(part: Part, place: str) -> bytes | None:
-    """Decode the bytes of a data URL; None where only the service can see them."""
-    if part.by_id or not part.value.startswith("data:"):
-        return None
-    head, comma, text = part.value.partition(",")
-    if not comma or not head.endswith(";base64"):
-        raise InvalidInputError(f"{place} must be a data URL in base64: data:application/pdf;base64,…")
-    try:
-        data = b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise InvalidInputError(f"{place} is not valid base64 ({exc})") from exc
-    stated, wanted = _media_type(part), PDF if part.kind == "file" else image_type(data)
-    if wanted is None or stated != wanted:
-        raise FileInputError(f"{place} is said to be {stated!r}; its data are {wanted or 'no known image'}")
-    return data

@@ -5,12 +5,11 @@ Parameters whose effect on cost or answer is unknown here are refused, as are ci
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -18,10 +17,10 @@ from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
 from batchata.answers.schema import NotNative, Route
 from batchata.errors import InvalidInputError, UnsupportedModelError
-from batchata.inputs.files import FileInput, GivenFile
-from batchata.inputs.items import Measured
 from batchata.inputs.json_values import check_json, encode
-from batchata.providers.openai.content import MOST_FILE_BYTES, Contents, measured_file
+from batchata.providers.known_models import warn_of_unknown
+from batchata.providers.message_parts import ContentChecks
+from batchata.providers.openai.content import media_rules
 from batchata.providers.openai.requests import (
     CHAT,
     RESPONSES,
@@ -34,8 +33,11 @@ from batchata.providers.openai.results import blocks_of, outcome_of
 from batchata.providers.openai.services import SERVICES, Service
 from batchata.providers.port import Outcome, PriceRules
 
-_PREFIX: Final = "openai/"
-_MODELS: Final = re.compile(r"(?:gpt-|o\d|chatgpt-)[\w.-]*")
+_EXAMPLES: Final = {
+    "openai": "openai/gpt-6.1-terra",
+    "mistral": "mistral-large-4",
+    "xai": "grok-4.3",
+}
 _PARAMS: Final = (
     "endpoint",
     "instructions",
@@ -51,32 +53,6 @@ _PARAMS: Final = (
     "top_p",
 )
 _LEAST_OUTPUT: Final = 16  # tokens; less is refused
-
-
-class ContentChecks:
-    """Check conversations and files for one model; see the port."""
-
-    most_bytes = MOST_FILE_BYTES
-
-    def __init__(self, model: str, *, cited: bool, is_chat: bool) -> None:
-        self._model, self._cited, self._is_chat = model, cited, is_chat
-
-    def check_kind(self, kind: Literal["messages", "files"]) -> None:
-        """See the port."""
-        if self._cited:
-            raise UnsupportedModelError(
-                f"{self._model} gives no citations of documents; leave enable_citations out, or use a model "
-                "of Anthropic's"
-            )
-
-    def conversation(self, value: Any, place: str) -> Measured:
-        """See the port."""
-        return Contents(self._model, self._is_chat).conversation(value, place)
-
-    def file(self, given: GivenFile) -> tuple[FileInput, Measured]:
-        """See the port."""
-        pages, measured = measured_file(given, self._model)
-        return replace(given.file, pages=pages), measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +102,8 @@ class OpenAIModel:
 
     def checks(self, cited: bool, params: Mapping[str, Any]) -> ContentChecks:
         """See the port."""
-        return ContentChecks(self.id, cited=cited, is_chat=endpoint_in(params) == CHAT)
+        rules = media_rules(self.id, is_chat=endpoint_in(params) == CHAT, documents=self.service.documents)
+        return ContentChecks(self.id, rules, cited=cited)
 
     def caches(self, params: Mapping[str, Any]) -> bool:
         """See the port: parameters do not ask for it."""
@@ -144,8 +121,9 @@ class OpenAIModel:
         self, params: Mapping[str, Any], route: Route, prompt: str | None, cited: bool
     ) -> LineTemplate:
         """See the port."""
-        _, _, bare = self.id.rpartition("/") if self.service is SERVICES["openai"] else self.id.partition("/")
-        return template_of(bare, params, route, prompt, self.service.most_tokens)
+        bare = self.id if self.service.models else self.id.partition("/")[2]
+        service = self.service
+        return template_of(bare, params, route, prompt, service.most_tokens, bare=service.bare_lines)
 
 
 class OpenAIDialect:
@@ -159,29 +137,36 @@ class OpenAIDialect:
 
     def knows(self, model: str) -> bool:
         """Whether the name is one of OpenAI's models."""
-        return model.startswith(_PREFIX) or _MODELS.fullmatch(model) is not None
+        models = self._service.models
+        return models is not None and models.fullmatch(model.removeprefix(f"{self.name}/")) is not None
 
     def model(self, name: str, today: date) -> OpenAIModel:
         """See the port; elsewhere than at OpenAI the model keeps the name of its service in front."""
-        if self.name != "openai":
-            if not name.removeprefix(f"{self.name}/").strip():
-                raise UnsupportedModelError(f"{name!r} names no model; write {self.name}/MODEL")
+        short = name.removeprefix(f"{self.name}/") if isinstance(name, str) else ""
+        if not short.strip():
+            raise UnsupportedModelError(f"{name!r} names no model; write {self.name}/MODEL")
+        if self._service.models is None:
             return OpenAIModel(name, self._service)
-        short = name.removeprefix(_PREFIX) if isinstance(name, str) else ""
-        if not _MODELS.fullmatch(short):
-            raise UnsupportedModelError(f"{name!r} is not an OpenAI model, such as openai/gpt-6.1-terra")
-        return OpenAIModel(short)
+        if not self._service.models.fullmatch(short):
+            raise UnsupportedModelError(
+                f"{name!r} is not a model of {self._service.title}, such as {_EXAMPLES[self.name]}"
+            )
+        warn_of_unknown(short, self._service.prices or self.name, self._service.title)
+        return OpenAIModel(short, self._service)
 
     def price_rules(self, model: str) -> PriceRules:
-        """See the port; only OpenAI's own prices are listed for batches."""
+        """See the port; the prices of few services are listed for batches."""
+        prices = self._service.prices
         return PriceRules(
-            provider="openai",
-            listed=model.removeprefix(_PREFIX) if self.name == "openai" else None,
+            provider=prices or self.name,
+            listed=model.removeprefix(f"{self.name}/") if prices else None,
             has_tiers=True,
             batch_factor=Decimal(self.limits.batch_factor),
             us_factor=Decimal(1),
             web_searches=None,
             caches_unasked=True,
+            batch_listed=self.name != "openai",
+            always_discounted=self._service.always_discounted,
         )
 
     def outcome(self, line: bytes) -> Outcome:

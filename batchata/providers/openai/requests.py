@@ -13,12 +13,14 @@ from batchata.core.values import CachePlan
 from batchata.inputs.files import FileInput
 from batchata.inputs.items import Inputs, Source
 from batchata.inputs.json_values import encode
-from batchata.providers.openai.content import Part, parts_of_file, turns_of, written
+from batchata.providers.message_parts import Part, parts_of_file, turns_of
+from batchata.providers.openai.content import written
 from batchata.providers.port import Envelope, SharedBeginning
 
 RESPONSES: Final = "/v1/responses"
 CHAT: Final = "/v1/chat/completions"
 _URL: Final = re.compile(rb'"url":"(/v1/[a-z/]{1,40})"')
+_MODEL: Final = re.compile(rb'"body":\{"model":"([^"\\]{1,200})"')
 _HEAD_BYTES: Final = 1_000
 HIDDEN_TOKENS: Final = 300  # what the service adds for tools and output formats; a guess
 _CHARACTERS_A_TOKEN: Final = 4
@@ -35,6 +37,7 @@ class LineTemplate:
     suffix: str | None = None
     prompt: str | None = None
     most_tokens: str = "max_completion_tokens"  # what chat completions call the limit of an answer
+    bare: bool = False  # whether a line is a custom id and a body alone
 
     envelope: ClassVar[Envelope] = Envelope(b"", b"\n", b"\n")
     cache: ClassVar[CachePlan | None] = None
@@ -49,9 +52,10 @@ class LineTemplate:
             turns.append(("user", [Part("text", note)]))
         lead = [("system", [Part("text", text)]) for text in self._instructions] if is_chat else []
         made = [written(role, parts, is_chat=is_chat) for role, parts in (*lead, *turns)]
-        head = b'{"custom_id":' + encode(custom_id) + b',"method":"POST","url":"' + self.endpoint.encode()
+        sent = b"" if self.bare else b'"method":"POST","url":' + encode(self.endpoint) + b","
+        head = b'{"custom_id":' + encode(custom_id) + b"," + sent
         name = b',"messages":' if is_chat else b',"input":'
-        return head + b'","body":{' + self._common + name + encode(made) + b"}}"
+        return head + b'"body":{' + self._common + name + encode(made) + b"}}"
 
     def _turns(self, source: Source) -> Iterator[tuple[str, list[Part]]]:
         if not isinstance(source, FileInput):
@@ -142,13 +146,13 @@ def endpoint_in(params: Mapping[str, Any]) -> str:
     return str(params.get("endpoint") or RESPONSES)
 
 
-def endpoint_of(body: bytes | IO[bytes]) -> str:
-    """Return the endpoint that the requests of a file are for: that of its first line."""
+def target_of(body: bytes | IO[bytes]) -> tuple[str, str]:
+    """Return the endpoint and the model that the requests of a file are for: those of its first line."""
     head = body[:_HEAD_BYTES] if isinstance(body, bytes) else body.read(_HEAD_BYTES)
     if not isinstance(body, bytes):
         body.seek(0)
-    found = _URL.search(head)
-    return RESPONSES if found is None else found[1].decode()
+    url, model = _URL.search(head), _MODEL.search(head)
+    return RESPONSES if url is None else url[1].decode(), "" if model is None else model[1].decode()
 
 
 def template_of(
@@ -157,6 +161,8 @@ def template_of(
     route: Route,
     prompt: str | None = None,
     most_tokens: str = "max_completion_tokens",
+    *,
+    bare: bool = False,
 ) -> LineTemplate:
     """Return the template of a run; our `max_tokens` is called `max_output_tokens`."""
     whole = {"model": model, **params}
@@ -164,7 +170,7 @@ def template_of(
         whole["max_output_tokens"] = most
     if route.output_format is not None:
         whole["text"] = {**whole.get("text", {}), "format": route.output_format}
-    return LineTemplate(whole, route.instructions, prompt, most_tokens)
+    return LineTemplate(whole, route.instructions, prompt, most_tokens, bare)
 
 
 def strict_format(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """List the services that speak OpenAI's Batch API, and how each differs from it.
 
-What a row says is from the services' guides (2026); none was run live. Prices of the others are not in the
-tables for batches, so theirs are unknown unless they are given, as they are billed in a batch.
+What a row says is from the services' guides (2026); none was run live. Where no table lists prices of
+batches, they are unknown unless they are given, as they are billed in a batch.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from batchata.core.values import Limits
+from batchata.providers.openai.wires import MistralWire, TogetherWire, Wire, XaiWire
 
 __all__ = ["SERVICES", "Service"]
 
@@ -28,6 +30,12 @@ class Service(NamedTuple):
     strict: bool = False  # whether strict schemas are known to be taken
     most_tokens: str = "max_completion_tokens"  # what chat completions call the limit of an answer
     create_endpoint: str | None = None  # what a create call names, whatever the lines are for
+    wire: Wire = Wire()  # how its calls differ
+    bare_lines: bool = False  # whether a line is a custom id and a body alone
+    documents: bool = True  # whether PDFs are taken
+    models: re.Pattern[str] | None = None  # names that lead here without the service's in front
+    prices: str | None = None  # as genai-prices calls it; None where it lists none of batches
+    always_discounted: bool = False  # whether a model without a listed price of batches has the general one
 
 
 def _limits(batch_bytes: int, days: int = 30, factor: str = "1") -> Limits:
@@ -49,6 +57,9 @@ SERVICES: Final = {
         base_url="https://api.openai.com/v1",
         limits=_limits(209_715_200, factor="0.5"),
         strict=True,
+        models=re.compile(r"(?:gpt-|o\d|chatgpt-)[\w.-]*"),
+        prices="openai",
+        always_discounted=True,
     ),
     "azure": Service(
         title="Azure OpenAI",
@@ -65,8 +76,58 @@ SERVICES: Final = {
         key="GROQ_API_KEY",
         address="GROQ_BASE_URL",
         base_url="https://api.groq.com/openai/v1",
+        limits=_limits(100_000_000, factor="0.5"),
+        chat_only=True,
+        prices="groq",
+    ),
+    # By its guide (2026): 512 MB a file, and results for a day after the batch has ended.
+    "mistral": Service(
+        title="Mistral",
+        key="MISTRAL_API_KEY",
+        address="MISTRAL_BASE_URL",
+        base_url="https://api.mistral.ai/v1",
+        limits=_limits(512_000_000, days=1, factor="0.5"),
+        chat_only=True,
+        most_tokens="max_tokens",
+        create_endpoint="/v1/chat/completions",
+        wire=MistralWire(),
+        bare_lines=True,
+        documents=False,
+        models=re.compile(r"(?:open-)?(?:mistral|ministral|magistral|codestral|devstral|pixtral)-[\w.-]*"),
+        prices="mistral",
+        always_discounted=True,
+    ),
+    # What a file may have is not said; 25 MB is what one call may add to a batch.
+    "xai": Service(
+        title="xAI",
+        key="XAI_API_KEY",
+        address="XAI_BASE_URL",
+        base_url="https://api.x.ai/v1",
+        limits=_limits(25_000_000, factor="0.8"),
+        chat_only=True,
+        wire=XaiWire(),
+        documents=False,
+        models=re.compile(r"grok-[\w.-]*"),
+        prices="x-ai",
+    ),
+    "together": Service(
+        title="Together",
+        key="TOGETHER_API_KEY",
+        address="TOGETHER_BASE_URL",
+        base_url="https://api.together.ai/v1",
         limits=_limits(100_000_000),
         chat_only=True,
+        most_tokens="max_tokens",
+        wire=TogetherWire(),
+    ),
+    "deepinfra": Service(
+        title="DeepInfra",
+        key="DEEPINFRA_API_KEY",
+        address="DEEPINFRA_BASE_URL",
+        base_url="https://api.deepinfra.com/v1/openai",
+        limits=_limits(100_000_000),
+        chat_only=True,
+        most_tokens="max_tokens",
     ),
     "doubleword": Service(
         title="Doubleword",

@@ -29,7 +29,7 @@ from batchata.errors import (
 from batchata.providers.address import redacted
 from batchata.providers.rest.access import Access, Sockets
 from batchata.providers.rest.failures import STATUS_WORDS, Cure, Effect, effect_of, refuses_tls, verdict_of
-from batchata.providers.rest.replies import RAW_STREAM, Dates, asked_pause, bounded, read_object
+from batchata.providers.rest.replies import RAW_STREAM, Dates, asked_pause, bounded, read_object, read_value
 
 __all__ = ["Rest", "Said", "Service"]
 
@@ -62,6 +62,10 @@ class Service(Protocol):
 
     def is_passing(self, status: int, said: Said) -> bool:
         """Whether the same call may be taken later, although its status does not say so."""
+        ...
+
+    def is_about_key(self, status: int, said: Said) -> bool:
+        """Whether the key is refused."""
         ...
 
 
@@ -104,8 +108,14 @@ class Rest:
 
     def ask(self, path: str, doing: str, **query: Any) -> dict[str, Any]:
         """Return the JSON object of a GET."""
-        response = self._send("GET", path, doing, _ANSWER_SECONDS, params=query or None)
-        return self.object_of(response, doing)
+        return self.object_of(self._get(path, doing, query), doing)
+
+    def ask_for(self, path: str, doing: str, **query: Any) -> Any:
+        """Return the JSON value of a GET, of whatever kind."""
+        return read_value(self._get(path, doing, query), f"the answer to {doing}", self.hint)
+
+    def _get(self, path: str, doing: str, query: dict[str, Any]) -> httpx2.Response:
+        return self._send("GET", path, doing, _ANSWER_SECONDS, params=query or None)
 
     def tell(self, path: str, doing: str, value: object) -> dict[str, Any]:
         """Return the JSON object that answers a POST which may be repeated."""
@@ -114,7 +124,11 @@ class Rest:
 
     def upload(self, path: str, doing: str, **given: Any) -> dict[str, Any]:
         """Return the JSON object that answers an upload, which may be repeated."""
-        return self.object_of(self._send("POST", path, doing, _SENDING_SECONDS, **given), doing)
+        return self.object_of(self.post(path, doing, **given), doing)
+
+    def post(self, path: str, doing: str, **given: Any) -> httpx2.Response:
+        """Return the reply to a POST that may be repeated."""
+        return self._send("POST", path, doing, _SENDING_SECONDS, **given)
 
     def create(self, path: str, doing: str, value: object) -> httpx2.Response:
         """Return the reply to a POST that may cost money: UnknownSubmissionError where its effect is open."""
@@ -240,7 +254,7 @@ class Rest:
             return SpendLimitError(text, kind="billing_error", status=status)
         if self.service.is_passing(status, said):
             return ProviderUnavailableError(text, kind=said.code or kind, status=status)
-        if status in (401, 403):
+        if self.service.is_about_key(status, said):
             return self._refused_key(text, said, status, kind, creating)
         if status == 404:
             return self._not_found(said, text, kind, creating)

@@ -19,7 +19,7 @@ import msgspec
 from batchata.clock import now, running
 from batchata.errors import UnreadableReplyError
 
-__all__ = ["RAW_STREAM", "Dates", "ReplyTooLargeError", "asked_pause", "bounded", "read_object"]
+__all__ = ["RAW_STREAM", "Dates", "ReplyTooLargeError", "asked_pause", "bounded", "read_object", "read_value"]
 
 RAW_STREAM = {"X-Stainless-Raw-Response": "stream"}  # the SDK's own header: hand over the reply unread
 _MOST_BYTES = 16_000_000  # of a reply; a page of a hundred batches has 60,000
@@ -74,12 +74,17 @@ class _Bounded(httpx2.SyncByteStream):
         self._response.close()
 
 
-def read_object(response: httpx2.Response, what: str, hint: str) -> dict[str, Any]:
-    """Return the JSON object of a reply; `hint` is what to check when it is not one."""
+def read_value(response: httpx2.Response, what: str, hint: str) -> Any:
+    """Return the JSON value of a reply; `hint` is what to check when it is none."""
     try:
-        value = msgspec.json.decode(response.content)
+        return msgspec.json.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UnreadableReplyError(f"{what} is not JSON: {hint}", kind="not_the_api") from exc
+
+
+def read_object(response: httpx2.Response, what: str, hint: str) -> dict[str, Any]:
+    """Return the JSON object of a reply; `hint` is what to check when it is not one."""
+    value = read_value(response, what, hint)
     if not isinstance(value, dict):
         raise UnreadableReplyError(f"{what} is not a JSON object: {hint}", kind="not_the_api")
     return value

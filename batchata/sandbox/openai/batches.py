@@ -10,8 +10,9 @@ import msgspec
 
 from batchata.sandbox.batches import Batches, Setup
 from batchata.sandbox.faults import chosen
+from batchata.sandbox.openai.flavors import Flavor
 from batchata.sandbox.openai.requests import ENDPOINTS, problems_in, read_lines
-from batchata.sandbox.openai.results import render
+from batchata.sandbox.openai.results import LineWriter
 from batchata.sandbox.protocol import Refusal, new_id
 from batchata.sandbox.storage import DAY, Record
 
@@ -95,7 +96,16 @@ class FileBatches(Batches):
         self.file(file_id)
         return self._uploads.contents[file_id]
 
-    def create(self, given: dict[str, Any]) -> Record:
+    def result_lines(self, file_id: str) -> list[bytes]:
+        """Return the lines of a file of results."""
+        content = self.content(file_id)
+        return read_lines(content if isinstance(content, bytes) else content.read())
+
+    def ids(self) -> list[str]:
+        """Return the ids of all batches, newest first."""
+        return [record.id for record in self.settled()[::-1]]
+
+    def create(self, given: dict[str, Any], flavor: Flavor) -> Record:
         """Create a batch of a file; what is wrong with the file shows only when it is validated."""
         file_id, endpoint = str(given.get("input_file_id")), given.get("endpoint")
         if file_id not in self._uploads.files:
@@ -107,9 +117,9 @@ class FileBatches(Batches):
             raise Refusal(
                 400, f"Invalid value: '{given.get('completion_window')}'. Supported values are: '24h'"
             )
-        content = self._uploads.contents[file_id]
-        lines = read_lines(content)
-        problems = self._problems(lines, str(endpoint))
+        lines = [flavor.line(line) for line in read_lines(self._uploads.contents[file_id])]
+        content = b"\n".join(lines)
+        problems = self._problems(lines, str(endpoint)) if flavor.validates else []
         about = {"given": given, "problems": problems}
         ids = [] if problems else [_custom_id(line) for line in lines]
         now = self._clock()
@@ -199,11 +209,12 @@ class FileBatches(Batches):
             ended.kinds = "c" * len(ended.custom_ids)
             return
         setup = self._setup
-        lines = read_lines(self._shelf.body(ended.id))
-        output, errors = render(ended, lines, setup.answering, self.faults, setup.seed, shuffle=setup.shuffle)
-        self._shelf.put_results(ended.id, output)
-        self._shelf.put_results(f"{ended.id}-{_ERRORS}", errors)
-        ended.about["files"] = [name for name, held in ((_OUTPUT, output), (_ERRORS, errors)) if held]
+        writer = LineWriter(ended, setup.answering, self.faults, setup.seed)
+        writer.write(read_lines(self._shelf.body(ended.id)), shuffle=setup.shuffle)
+        self._shelf.put_results(ended.id, writer.output)
+        self._shelf.put_results(f"{ended.id}-{_ERRORS}", writer.errors)
+        files = ((_OUTPUT, writer.output), (_ERRORS, writer.errors))
+        ended.about["files"] = [name for name, held in files if held]
 
 
 def _custom_id(line: bytes) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from io import BytesIO
+from itertools import chain
 from threading import Lock
 from typing import Any
 
@@ -12,6 +14,7 @@ import msgspec
 from batchata.sandbox.faults import Download, Faults
 from batchata.sandbox.openai.answers import body_of, error_of, input_tokens
 from batchata.sandbox.openai.batches import FileBatches
+from batchata.sandbox.openai.flavors import FLAVORS, Flavor, XaiFlavor
 from batchata.sandbox.openai.requests import LineRequest, rejection
 from batchata.sandbox.protocol import Call, Dropped, Lines, Page, Refusal, Reply, read_object
 from batchata.sandbox.storage import Record
@@ -19,6 +22,7 @@ from batchata.sandbox.values import Answering
 
 __all__ = ["FileRoutes", "is_ours"]
 
+_ITSELF = Flavor()
 _ROOMS = ("files", "batches", "responses", "chat")
 _NAME = re.compile(rb'name="([^"]*)"')
 _FILENAME = re.compile(rb'filename="([^"]*)"')
@@ -34,6 +38,8 @@ _USUAL = {
 def is_ours(call: Call) -> bool:
     """Whether a call is one of this protocol; a model is asked for with a bearer token."""
     parts = [part for part in call.path.split("/") if part]
+    if parts and parts[0] in FLAVORS:
+        return True
     return len(parts) > 1 and parts[0] == "v1" and parts[1] in _ROOMS
 
 
@@ -64,10 +70,12 @@ class FileRoutes:
     def _reply(self, call: Call) -> Reply:
         if not call.headers.get("authorization", "").lower().startswith("bearer "):
             raise Refusal(401, "You didn't provide an API key.")
-        parts = tuple(part for part in call.path.split("/") if part)[1:]
+        parts = tuple(part for part in call.path.split("/") if part)
+        flavor = FLAVORS.get(parts[0], _ITSELF)
+        parts = parts[1:] if flavor is _ITSELF else parts[2:]
         match call.method, parts:
             case "POST", ("files",):
-                return self._upload(call)
+                return self._upload(call, flavor)
             case "GET", ("files",):
                 return {"object": "list", "data": [file.described() for file in self._batches.uploads()]}
             case "GET", ("files", file_id):
@@ -80,25 +88,31 @@ class FileRoutes:
                 self._inject("message_status")
                 counted = input_tokens(LineRequest("counted", read_object(call.body)))
                 return {"object": "response.input_tokens", "input_tokens": counted}
-        return self._of_batches(call, parts)
-
-    def _of_batches(self, call: Call, parts: tuple[str, ...]) -> Reply:
-        match call.method, parts:
-            case "POST", ("batches",):
-                return self._create(call)
-            case "GET", ("batches",):
-                return self._list(call)
-            case "GET", ("batches", batch_id):
-                return self._retrieve(batch_id)
-            case "POST", ("batches", batch_id, "cancel"):
-                self._inject("cancel_status")
-                return self._described(self._batches.cancel(batch_id))
+        if parts[: len(flavor.room)] == flavor.room:
+            return self._of_batches(call, parts[len(flavor.room) :], flavor)
         raise Refusal(404, f"Invalid URL ({call.method} {call.path})")
 
-    def _upload(self, call: Call) -> Reply:
+    def _of_batches(self, call: Call, parts: tuple[str, ...], flavor: Flavor) -> Reply:
+        if len(parts) == 1 and parts[0].endswith(":cancel"):
+            parts = (parts[0].removesuffix(":cancel"), "cancel")
+        match call.method, parts:
+            case "POST", ():
+                return self._create(call, flavor)
+            case "GET", ():
+                return self._list(call, flavor)
+            case "GET", (batch_id,):
+                return self._retrieve(batch_id, flavor)
+            case "POST", (batch_id, "cancel"):
+                self._inject("cancel_status")
+                return self._described(self._batches.cancel(batch_id), flavor)
+            case "GET", (batch_id, "results") if isinstance(flavor, XaiFlavor):
+                return self._results(batch_id, flavor)
+        raise Refusal(404, f"Invalid URL ({call.method} {call.path})")
+
+    def _upload(self, call: Call, flavor: Flavor) -> Reply:
         self._inject("upload_status")
         fields = _multipart(call)
-        if fields.get("purpose", (b"", ""))[0] != b"batch":
+        if fields.get("purpose", (b"", ""))[0].decode() != (flavor.purpose or ""):
             raise Refusal(400, "Missing or invalid parameter: 'purpose'.")
         if "file" not in fields:
             raise Refusal(400, "Missing required parameter: 'file'.")
@@ -108,19 +122,19 @@ class FileRoutes:
             raise Dropped
         return file.described()
 
-    def _create(self, call: Call) -> Reply:
+    def _create(self, call: Call, flavor: Flavor) -> Reply:
         if self.faults.spend_limit:
             raise Refusal(429, "You exceeded your current quota.", kind="insufficient_quota")
         self._inject("create_status", self.faults.create_says)
-        given = read_object(call.body)
+        given = flavor.taken(read_object(call.body))
         if self._strike("unfound_files"):
             said = (
                 f"Cannot find file {given.get('input_file_id')}, or project proj_sandbox does not have access"
             )
             raise Refusal(400, f"{said} to it.")
         if self._strike("created_twice"):
-            self._batches.create(given)
-        created = self._described(self._batches.create(given))
+            self._batches.create(given, flavor)
+        created = self._described(self._batches.create(given, flavor), flavor, created=True)
         if hang := float(self._take("create_hang", 0.0)):
             self._wait(hang)
         if self._strike("lost_create_responses"):
@@ -129,33 +143,45 @@ class FileRoutes:
         answer = self._take("created_as", None)
         return answer if isinstance(answer, bytes | dict) else created
 
-    def _described(self, record: Record) -> dict[str, Any]:
+    def _described(self, record: Record, flavor: Flavor, *, created: bool = False) -> dict[str, Any]:
         odd = {} if self.faults.counts is None else {"request_counts": self.faults.counts}
-        return self._batches.described(record) | odd
+        return flavor.described(self._batches.described(record) | odd, created=created)
 
-    def _list(self, call: Call) -> Reply:
+    def _list(self, call: Call, flavor: Flavor) -> Reply:
         self._inject("list_status")
-        limit = call.query.get("limit", "20")
+        limit, after = flavor.asked(call.query, self._batches.ids())
         if not limit.isdecimal() or not 1 <= int(limit) <= 100:
             raise Refusal(400, f"Invalid 'limit': expected 1 to 100, got {limit}.")
-        records, more = self._batches.page(int(limit), call.query.get("after"), None)
-        batches = [self._described(record) for record in records]
-        return {
-            "object": "list",
-            "data": [*self.faults.entries, *batches],
-            "first_id": records[0].id if records else None,
-            "last_id": records[-1].id if records else None,
-            "has_more": more or self.faults.endless_list,
-        }
+        records, more = self._batches.page(int(limit), after, None)
+        batches = [self._described(record, flavor) for record in records]
+        last = records[-1].id if records else None
+        page: Reply = flavor.page(
+            [*self.faults.entries, *batches], more=more or self.faults.endless_list, last=last
+        )
+        return page
 
-    def _retrieve(self, batch_id: str) -> Reply:
+    def _results(self, batch_id: str, flavor: XaiFlavor) -> Reply:
+        """Answer all results as one page, which may break off as a file does."""
+        self._inject("results_status")
+        files = self._batches.result_files(self._batches.retrieve(batch_id))
+        lines = [line for file in files for line in self._batches.result_lines(file)]
+        entries = [flavor.result(line) + b",\n" for line in lines]
+        if entries:
+            entries[-1] = entries[-1][:-2] + b"\n"
+        with self._lock:
+            download = Download.of(self.faults)
+        return Lines(
+            chain([b'{"results":['], download.pieces(BytesIO(b"".join(entries)), self._wait), [b"]}"])
+        )
+
+    def _retrieve(self, batch_id: str, flavor: Flavor) -> Reply:
         if self._strike("not_found_after_create"):
             raise Refusal(404, f"No batch found with id '{batch_id}'.")
         self._inject("poll_status")
         description = self._take("descriptions", None)
         if isinstance(description, bytes | dict):
             return description
-        return self._described(self._batches.retrieve(batch_id))
+        return self._described(self._batches.retrieve(batch_id), flavor)
 
     def _content(self, file_id: str) -> Reply:
         self._inject("results_status")

@@ -1,0 +1,151 @@
+"""Put Gemini's Batch API behind the port of dialects: what its models take, its limits, and its results.
+
+Parameters whose effect on cost or answer is unknown here are refused, as are citations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from batchata.answers.answer import Block
+from batchata.answers.grounding import Sources
+from batchata.answers.schema import NotNative, Route
+from batchata.core.values import Limits
+from batchata.errors import InvalidInputError, UnsupportedModelError
+from batchata.inputs.json_values import check_json, encode
+from batchata.providers.gemini.content import MEDIA
+from batchata.providers.gemini.requests import PARAMS, RequestTemplate, template_of
+from batchata.providers.gemini.results import blocks_of, outcome_of
+from batchata.providers.gemini.schema import response_schema
+from batchata.providers.known_models import warn_of_unknown
+from batchata.providers.message_parts import ContentChecks
+from batchata.providers.port import Outcome, PriceRules
+
+__all__ = ["GeminiDialect"]
+
+_PREFIX: Final = "gemini/"
+_MODELS: Final = re.compile(r"(?:gemini|gemma)-[\w.-]*")
+_LEAST_OUTPUT: Final = 1
+_THOUGHT: Final = 80  # tokens before an answer of one word, in the middle of the recorded ones
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiModel:
+    """A model of Google's behind the port; of its abilities nothing is known beyond what all have."""
+
+    id: str
+    text_factor: ClassVar[float] = 1.0
+    cache_minimum: ClassVar[int] = 2_048
+
+    def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """See the port."""
+        given = {name: value for name, value in params.items() if value is not None}
+        for name, value in given.items():
+            if name not in PARAMS:
+                raise InvalidInputError(
+                    f"{name} cannot be given for {self.id}; known are {', '.join(PARAMS)}"
+                )
+            check_json(value, name)
+        self.check_max_tokens(given.get("max_tokens", _LEAST_OUTPUT))
+        if not isinstance(given.get("system", ""), str):
+            raise InvalidInputError("system must be a text for this provider")
+        for name in ("tools", "safety_settings"):
+            entries = given.get(name, [])
+            if not isinstance(entries, list | tuple) or not all(isinstance(e, dict) for e in entries):
+                raise InvalidInputError(f"{name} must be a list of dicts, as the Gemini API has them")
+        copy: dict[str, Any] = msgspec.json.decode(encode(given))
+        return copy
+
+    def check_max_tokens(self, value: object) -> None:
+        """See the port."""
+        if type(value) is not int or value < _LEAST_OUTPUT:
+            raise InvalidInputError(f"max_tokens is {value!r}; it must be an integer from {_LEAST_OUTPUT} on")
+
+    def place(self, params: Mapping[str, Any]) -> str | None:
+        """See the port: no parameter says so."""
+        return None
+
+    def thinking_tokens(self, params: Mapping[str, Any]) -> int:
+        """See the port: they count as output and against max_tokens."""
+        config = params.get("thinking_config") or {}
+        budget = config.get("thinkingBudget", config.get("thinking_budget"))
+        return min(budget, _THOUGHT) if type(budget) is int and budget >= 0 else _THOUGHT
+
+    def checks(self, cited: bool, params: Mapping[str, Any]) -> ContentChecks:
+        """See the port."""
+        return ContentChecks(self.id, MEDIA, cited=cited)
+
+    def caches(self, params: Mapping[str, Any]) -> bool:
+        """See the port: parameters do not ask for it."""
+        return False
+
+    def output_format(self, schema: dict[str, Any], cited: bool) -> dict[str, Any]:
+        """See the port."""
+        if cited:
+            raise NotNative("there are no citations")
+        return response_schema(schema)
+
+    def template(
+        self, params: Mapping[str, Any], route: Route, prompt: str | None, cited: bool
+    ) -> RequestTemplate:
+        """See the port."""
+        return template_of(self.id, params, route, prompt)
+
+
+class GeminiDialect:
+    """Request and result lines of Gemini's Batch API; see the port."""
+
+    name = "gemini"
+    is_tried = False
+    # By Google's guide (2026): a file of 2 GB, results for six weeks, half of the list prices. How many
+    # requests a batch may have is not said.
+    limits = Limits(
+        batch_requests=50_000,
+        batch_bytes=2_000_000_000,
+        results_days=42,
+        batch_factor="0.5",
+    )
+
+    def knows(self, model: str) -> bool:
+        """Whether the name is one of Google's models."""
+        return model.startswith(_PREFIX) or _MODELS.fullmatch(model) is not None
+
+    def model(self, name: str, today: date) -> GeminiModel:
+        """See the port."""
+        short = name.removeprefix(_PREFIX) if isinstance(name, str) else ""
+        if not _MODELS.fullmatch(short):
+            raise UnsupportedModelError(f"{name!r} is not a Gemini model, such as gemini-4-argon")
+        warn_of_unknown(short, "google", "Google")
+        return GeminiModel(short)
+
+    def price_rules(self, model: str) -> PriceRules:
+        """See the port."""
+        return PriceRules(
+            provider="google",
+            listed=model.removeprefix(_PREFIX),
+            has_tiers=True,
+            batch_factor=Decimal(self.limits.batch_factor),
+            us_factor=Decimal(1),
+            web_searches=None,
+            caches_unasked=True,
+            batch_listed=True,
+        )
+
+    def outcome(self, line: bytes) -> Outcome:
+        """See the port."""
+        return outcome_of(line)
+
+    def blocks(self, line: bytes) -> list[Block]:
+        """See the port."""
+        return blocks_of(line)
+
+    def sources(self, body: bytes) -> Sources:
+        """See the port: nothing is cited."""
+        return Sources()

@@ -1,0 +1,144 @@
+"""What the Gemini API says of batches, read with doubt: operations, their states, counts and failures.
+
+A batch is a long-running operation: its state and counts are in `metadata`, numbers of it are strings. States
+are `BATCH_STATE_…` on the wire and `JOB_STATE_…` in the guides, so only what follows is compared.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from batchata.core.retry import QUEUE_FULL
+from batchata.core.values import Counts, RequestError
+from batchata.errors import UnreadableReplyError
+from batchata.providers.port import Batch, Failure
+from batchata.providers.result_fields import object_in, rpc_kind, text_in
+from batchata.text import kept
+
+__all__ = ["batch_id_of", "batch_of", "file_id_of", "is_made_of", "is_nameless", "responses_file"]
+
+_BATCH: Final = re.compile(r"batches/([A-Za-z0-9_-]{1,200})")
+_FILE: Final = re.compile(r"files/[A-Za-z0-9_-]{1,200}")
+_STATE: Final = re.compile(r"(?:BATCH|JOB)_STATE_([A-Z_]{1,50})")
+_ODD: Final = "odd_reply"
+_LIFE: Final = 48 * 3_600 * 1_000_000  # microseconds; what has not ended then expires without any result
+_OVER: Final = ("succeeded", "partially_succeeded", "failed", "cancelled", "expired")
+_MOST_REQUESTS: Final = 10**9
+_LONGEST_MESSAGE: Final = 2_000
+_PASSING: Final = ("rate_limit_error", "api_error", "overloaded_error", "timeout_error")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def batch_id_of(value: object) -> str | None:
+    """Return the id in the name of an operation; None where it can be none of a batch."""
+    name = value.get("name") if isinstance(value, dict) else None
+    found = _BATCH.fullmatch(name) if isinstance(name, str) else None
+    return None if found is None else found[1]
+
+
+def file_id_of(value: object) -> str | None:
+    """Return the name of a file, `files/…`; None for what can be none."""
+    return value if isinstance(value, str) and _FILE.fullmatch(value) else None
+
+
+def responses_file(value: dict[str, Any]) -> str | None:
+    """Return the file that holds the results of a batch; it is named at two places."""
+    places = (object_in(value, "response"), object_in(object_in(value, "metadata"), "output"))
+    return next((found for place in places if (found := file_id_of(place.get("responsesFile")))), None)
+
+
+def is_made_of(value: dict[str, Any], mark: str, handle: str) -> bool:
+    """Whether a batch bears the mark as its display name, or was made of the file."""
+    about = object_in(value, "metadata")
+    file = object_in(about, "inputConfig").get("fileName")
+    return about.get("displayName") == mark or bool(handle and file == handle)
+
+
+def is_nameless(value: dict[str, Any]) -> bool:
+    """Whether a batch shows nothing by which ours could be known; each of ours was given a name."""
+    about = object_in(value, "metadata")
+    return not (text_in(about, "displayName") or object_in(about, "inputConfig").get("fileName"))
+
+
+def batch_of(value: object, *, created: bool = False) -> Batch:
+    """Read a batch from its operation. When it was `created`, its id is all that matters."""
+    batch_id = batch_id_of(value)
+    if batch_id is None or not isinstance(value, dict):
+        raise UnreadableReplyError("the provider described a batch without a usable name", kind=_ODD)
+    about = object_in(value, "metadata")
+    state = _state(about, value)
+    if state is None and not created:
+        raise UnreadableReplyError(
+            f"the provider described the batch {batch_id} without its state", kind=_ODD
+        )
+    counts = _counts(object_in(about, "batchStats"), state)
+    failure = _failure(value, state, counts)
+    ended = state in _OVER and failure is None
+    began = _micros(about.get("createTime"))
+    return Batch(
+        batch_id=batch_id,
+        ended=ended,
+        status="ended" if ended else state or "unknown",
+        counts=counts,
+        created_at=began or 0,
+        expires_at=began + _LIFE if began else None,
+        failure=failure,
+    )
+
+
+def _state(about: dict[str, Any], value: dict[str, Any]) -> str | None:
+    """Return the state without its prefix; an operation that is done has ended, whatever its state."""
+    found = _STATE.fullmatch(text_in(about, "state") or "")
+    state = None if found is None else found[1].lower()
+    if value.get("done") is True and state not in _OVER:
+        return "failed" if object_in(value, "error") else "succeeded"
+    return state
+
+
+def _failure(value: dict[str, Any], state: str | None, counts: Counts) -> Failure | None:
+    """Why nothing of the batch can be had. Where a file of results is named, that is collected."""
+    if state not in ("failed", "cancelled", "expired") or responses_file(value) is not None:
+        return None
+    if state == "expired":
+        said = "the batch expired after 48 hours without results; a lower items_per_job makes smaller ones"
+        return Failure(RequestError(kind="batch_expired", message=said), passing=True)
+    if state == "cancelled":
+        if counts.succeeded:
+            return None  # there are answers, so results may still come
+        said = "the batch was cancelled before it had an answer"
+        return Failure(RequestError(kind="batch_cancelled", message=said), passing=True)
+    error = object_in(value, "error")
+    kind = rpc_kind(error.get("code"))
+    message = kept(text_in(error, "message") or "no reason was given", _LONGEST_MESSAGE)
+    if kind == "rate_limit_error":
+        return Failure(RequestError(kind=QUEUE_FULL, message=message), passing=True)
+    return Failure(RequestError(kind=kind, message=message), passing=kind in _PASSING)
+
+
+def _counts(stats: dict[str, Any], state: str | None) -> Counts:
+    """Count; a number that is 0 is left out, and what remains of a batch has the end that it has."""
+    total, done, failed = (
+        _count(stats.get(name)) for name in ("requestCount", "successfulRequestCount", "failedRequestCount")
+    )
+    rest = max(total - done - failed, 0)
+    ends = {"expired": "expired", "cancelled": "canceled"}
+    parts = {"processing": 0, "canceled": 0, "expired": 0, ends.get(state or "", "processing"): rest}
+    return Counts(succeeded=done, errored=failed, **parts)
+
+
+def _count(value: object) -> int:
+    text = str(value) if type(value) in (int, str) else ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def _micros(value: object) -> int | None:
+    """Read a time of RFC 3339, which has nanoseconds."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if found is None or found.tzinfo is None or found.year < 2000 or found.year > 2200:
+        return None
+    return round((found - _EPOCH).total_seconds() * 1_000_000)

@@ -1,0 +1,142 @@
+"""Encode an item as a line of the file that Gemini's Batch API reads: `{"key": ..., "request": {...}}`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import IO, Any, ClassVar, Final
+
+from batchata.answers.schema import Route
+from batchata.core.values import CachePlan
+from batchata.inputs.files import FileInput
+from batchata.inputs.items import Inputs, Source
+from batchata.inputs.json_values import encode
+from batchata.providers.gemini.content import contents_of
+from batchata.providers.message_parts import Part, parts_of_file, turns_of
+from batchata.providers.port import Envelope, SharedBeginning
+
+__all__ = ["PARAMS", "RequestTemplate", "model_in", "template_of"]
+
+# Our names of what goes into generationConfig, and of what stands beside it.
+_CONFIG: Final = {
+    "max_tokens": "maxOutputTokens",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+    "seed": "seed",
+    "stop_sequences": "stopSequences",
+    "temperature": "temperature",
+    "thinking_config": "thinkingConfig",
+    "top_k": "topK",
+    "top_p": "topP",
+}
+_BESIDE: Final = {"safety_settings": "safetySettings", "tool_config": "toolConfig", "tools": "tools"}
+PARAMS: Final = tuple(sorted([*_CONFIG, *_BESIDE, "system"]))
+_MODEL: Final = re.compile(rb'"request":\{"model":"models/([A-Za-z0-9._-]{1,200})"')
+_HEAD_BYTES: Final = 1_000
+_HIDDEN_TOKENS: Final = 300  # what the service adds for tools and schemas; a guess
+_CHARACTERS_A_TOKEN: Final = 4
+_NOTE_BYTES: Final = 60  # a turn around a note
+_FRAME_BYTES: Final = 120  # what stands around the system's text
+_FUNCTIONS: Final = ("functionDeclarations", "function_declarations")
+
+
+@dataclass(frozen=True)
+class RequestTemplate:
+    """What all lines of a run have in common; `params` are ours, without those that are None."""
+
+    model: str
+    params: Mapping[str, Any]
+    output_format: Mapping[str, Any] | None = None
+    suffix: str | None = None
+    prompt: str | None = None
+
+    envelope: ClassVar[Envelope] = Envelope(b"", b"\n", b"\n")
+    cache: ClassVar[CachePlan | None] = None
+    caches: ClassVar[bool] = True  # the service does so by itself
+
+    def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
+        """See the port."""
+        turns = self._turns(source)
+        if note is not None:
+            turns.append(("user", [Part("text", note)]))
+        head = b'{"key":' + encode(custom_id) + b',"request":{"model":' + encode(f"models/{self.model}")
+        said = [part.value for role, parts in turns if role in ("system", "developer") for part in parts]
+        system = self._system([self.params.get("system"), *said, self.suffix])
+        made = b',"contents":' + encode(contents_of(turns))
+        return head + system + self._common + made + b"}}"
+
+    def _turns(self, source: Source) -> list[tuple[str, list[Part]]]:
+        if not isinstance(source, FileInput):
+            return list(turns_of(source))
+        asked = [Part("text", self.prompt)] if self.prompt else []
+        return [("user", [*parts_of_file(source), *asked])]
+
+    def _system(self, texts: list[str | None]) -> bytes:
+        """Write what stands before the conversation: the caller's words, and the schema in words."""
+        given = "\n\n".join(text for text in texts if text)
+        return b',"systemInstruction":' + encode({"parts": [{"text": given}]}) if given else b""
+
+    @property
+    def size(self) -> int:
+        """See the port."""
+        prompt = len(encode(self.prompt)) + _NOTE_BYTES if self.prompt else 0
+        lead = self._system([self.params.get("system"), self.suffix])
+        return len(self._common) + prompt + len(lead) + len(self.model) + _FRAME_BYTES
+
+    @property
+    def token_bound(self) -> int:
+        """See the port."""
+        return self.size + _HIDDEN_TOKENS
+
+    @property
+    def expected_tokens(self) -> int:
+        """See the port."""
+        return self.size // _CHARACTERS_A_TOKEN
+
+    @property
+    def unbounded(self) -> str | None:
+        """See the port: any tool but functions is run by the service."""
+        tools = self.params.get("tools") or ()
+        return next((str(name) for tool in tools for name in tool if name not in _FUNCTIONS), None)
+
+    def note_size(self, note: str) -> int:
+        """See the port."""
+        return len(encode(note)) + _NOTE_BYTES
+
+    def limited_to(self, max_tokens: int) -> RequestTemplate:
+        """See the port."""
+        return replace(self, params={**self.params, "max_tokens": max_tokens})
+
+    def caching(self, plan: CachePlan) -> RequestTemplate:
+        """See the port: nothing can be marked."""
+        return self
+
+    def shared_beginning(self, inputs: Inputs) -> SharedBeginning:
+        """See the port: nothing can be marked."""
+        return SharedBeginning(None, 0, "", 0)
+
+    @cached_property
+    def _common(self) -> bytes:
+        config = {_CONFIG[name]: value for name, value in self.params.items() if name in _CONFIG}
+        if self.output_format is not None:
+            config |= {"responseMimeType": "application/json", "responseSchema": self.output_format}
+        beside = {_BESIDE[name]: value for name, value in self.params.items() if name in _BESIDE}
+        return b"," + encode({"generationConfig": config, **beside})[1:-1]
+
+
+def model_in(body: bytes | IO[bytes]) -> str | None:
+    """Return the model that the requests of a file are for: that of its first line."""
+    head = body[:_HEAD_BYTES] if isinstance(body, bytes) else body.read(_HEAD_BYTES)
+    if not isinstance(body, bytes):
+        body.seek(0)
+    found = _MODEL.search(head)
+    return None if found is None else found[1].decode()
+
+
+def template_of(
+    model: str, params: Mapping[str, Any], route: Route, prompt: str | None = None
+) -> RequestTemplate:
+    """Return the template of a run."""
+    return RequestTemplate(model, params, route.output_format, route.instructions, prompt)

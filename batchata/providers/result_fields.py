@@ -1,0 +1,99 @@
+"""Read the fields of a result line with doubt: what is missing or of another type is absent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from batchata.core.pricing import MOST_TOKENS
+from batchata.errors import IncompleteResultsError
+from batchata.text import short
+
+__all__ = [
+    "count_in",
+    "decode",
+    "name_of",
+    "object_in",
+    "objects_in",
+    "part_in",
+    "rpc_kind",
+    "text_in",
+    "whole_line",
+]
+
+_LONGEST_NAME: Final = 200
+# The codes of errors, of google.rpc.Code and of HTTP, by the names that the runner knows.
+_KINDS: Final = {
+    3: "invalid_request_error",
+    4: "timeout_error",
+    5: "not_found_error",
+    7: "permission_error",
+    8: "rate_limit_error",
+    9: "invalid_request_error",
+    11: "invalid_request_error",
+    13: "api_error",
+    14: "overloaded_error",
+    16: "authentication_error",
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def whole_line(line: bytes) -> dict[str, Any]:
+    """Return the JSON object of a line, an empty one for JSON of another kind.
+
+    Raises IncompleteResultsError for a line that is no whole JSON.
+    """
+    try:
+        value = decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
+    return value if isinstance(value, dict) else {}
+
+
+def object_in(holder: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the object under a name; an empty one where there is none."""
+    found = holder.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def objects_in(holder: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of the list under a name."""
+    found = holder.get(name)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def text_in(holder: dict[str, Any], name: str) -> str | None:
+    """Return the text under a name; None for an empty one."""
+    found = holder.get(name)
+    return found if isinstance(found, str) and found else None
+
+
+def count_in(holder: dict[str, Any], name: str) -> int | None:
+    """Return a number of tokens; None where there is none, or it cannot be true."""
+    found = holder.get(name)
+    return found if type(found) is int and 0 <= found <= MOST_TOKENS else None
+
+
+def part_in(holder: dict[str, Any], name: str) -> int | None:
+    """Return a number of tokens that may be left out: 0 where it is not mentioned."""
+    return 0 if holder.get(name) is None else count_in(holder, name)
+
+
+def name_of(text: str) -> str:
+    """Return a name that another party gave, as it may be stored and shown."""
+    return text if len(text) <= _LONGEST_NAME and text.isprintable() else short(text, _LONGEST_NAME)
+
+
+def rpc_kind(code: object) -> str:
+    """Return the kind of an error by its code."""
+    return _KINDS.get(code, "api_error") if type(code) is int else "api_error"

@@ -1,0 +1,173 @@
+"""Services of OpenAI's shape in their own words (Mistral, xAI, Together): recordings and the sandbox."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from provider_given import json_bodies
+
+from batchata import BatchManager
+from batchata.core.pricing import charge
+from batchata.errors import CostLimitError, InvalidInputError, UnsupportedModelError, UntriedProviderWarning
+from batchata.inputs import read_inputs
+from batchata.providers.openai.dialect import OpenAIDialect
+from batchata.providers.openai.replies import batch_of
+from batchata.providers.openai.wires import MARK, MistralWire, TogetherWire, XaiWire
+from batchata.providers.prices import find_price
+from batchata.sandbox import Sandbox
+
+TODAY = datetime(2026, 11, 26, tzinfo=UTC)
+DOCUMENTS = Path(__file__).resolve().parents[2] / "examples/documents"
+
+
+def recorded(shared: Path, name: str) -> list[dict[str, Any]]:
+    """The replies of a recorded flow, in order."""
+    return json_bodies(json.loads((shared / "providers" / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def test_recorded_jobs_of_mistral_are_read(shared: Path) -> None:
+    """Queued without a size, running, ended with an output file; the outputs are lines of OpenAI's form."""
+    replies = recorded(shared, "mistral/ruby_llm__inline")
+    batches = [batch_of(MistralWire().described(reply)) for reply in replies]
+    assert [(b.status, b.size, b.ended) for b in batches][:3] == [
+        ("validating", 0, False),
+        ("in_progress", 2, False),
+        ("ended", 2, True),
+    ]
+    found = [OpenAIDialect("mistral").outcome(json.dumps(line).encode()) for line in replies[-1]["outputs"]]
+    assert [(o.custom_id, o.kind, [b.text for b in o.blocks]) for o in found] == [
+        ("0", "succeeded", ["4"]),
+        ("1", "succeeded", ["Jupiter"]),
+    ]
+    usage = found[0].usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens) == (27, 2)
+
+
+def test_recorded_batches_of_xai_are_read_and_cost_what_was_charged(shared: Path) -> None:
+    """By counts alone; thoughts stand beside the answer, and the table's price is the charge to the digit."""
+    replies = recorded(shared, "xai/ruby_llm__batch")
+    batches = [batch_of(XaiWire().described(reply)) for reply in replies if "state" in reply]
+    assert [(b.size, b.ended) for b in batches] == [(0, False), (2, False), (2, True)]
+    assert {b.created_at for b in batches} == {0}
+    price = find_price("grok-4.3", TODAY)
+    for entry in replies[-1]["results"]:
+        outcome = OpenAIDialect("xai").outcome(json.dumps(entry).encode())
+        assert (outcome.custom_id, outcome.kind) == (entry["batch_request_id"], "succeeded")
+        ticks = entry["batch_result"]["response"]["chat_get_completion"]["usage"]["cost_in_usd_ticks"]
+        charged = charge(0, 0, outcome.usage, price).amount
+        assert Decimal(str(charged)) == Decimal(ticks) / 10**10
+
+
+@pytest.mark.parametrize(
+    ("result", "kind", "named"),
+    [
+        ({"error": {"code": 3, "message": "Invalid request."}}, "errored", "invalid_request_error"),
+        ({"error": {"code": 1, "message": "Cancelled."}}, "canceled", "canceled"),
+        ({"response": {"chat_get_completion": {"error": "busy", "code": "x"}}}, "errored", "x"),
+        ({"response": {}}, "errored", "api_error"),
+        ({"response": {"chat_get_completion": {"choices": "?"}}}, "succeeded", "unknown_shape"),
+    ],
+)
+def test_an_entry_of_xai_that_is_no_answer_says_why(result: dict[str, Any], kind: str, named: str) -> None:
+    """Whether the error stands beside the response or inside it."""
+    line = json.dumps({"batch_request_id": "r", "batch_result": result}).encode()
+    outcome = OpenAIDialect("xai").outcome(line)
+    assert outcome.error is not None
+    assert (outcome.kind, outcome.error.kind, outcome.line) == (kind, named, line)
+
+
+@pytest.mark.parametrize(
+    ("state", "cancelled", "ended", "canceled"),
+    [
+        ({"num_requests": 0, "num_pending": 0}, None, False, 0),
+        ({"num_requests": 3, "num_pending": 1, "num_success": 2}, None, False, 0),
+        ({"num_requests": 3, "num_pending": 0, "num_success": 3}, None, True, 0),
+        ({"num_requests": 3, "num_pending": 0, "num_success": 1}, "2026-08-10", True, 2),
+    ],
+)
+def test_a_batch_of_xai_has_ended_when_nothing_of_it_is_pending(
+    state: dict[str, int], cancelled: str | None, ended: bool, canceled: int
+) -> None:
+    """An empty one has not begun; its name is the mark."""
+    given = {"batch_id": "b", "name": "m", "state": state, "cancel_time": cancelled}
+    value = XaiWire().described(given)
+    batch = batch_of(value)
+    assert (batch.ended, batch.counts.canceled, batch.failure) == (ended, canceled, None)
+    assert value["metadata"] == {MARK: "m"}
+
+
+def test_a_batch_of_together_comes_wrapped_in_capitals_and_without_counts() -> None:
+    """In the answer to its creation, as in the list."""
+    job = {
+        "id": "b-1",
+        "status": "COMPLETED",
+        "created_at": "2026-08-19T14:34:12.5Z",
+        "input_file_id": "file-1",
+        "output_file_id": "file-2",
+    }
+    for value in (job, {"job": job, "warning": "slow"}):
+        batch = batch_of(TogetherWire().described(value))
+        assert (batch.ended, batch.size, batch.created_at) == (True, 0, 1_787_150_052_500_000)
+    failed = {**job, "status": "FAILED", "output_file_id": None, "error": "bad file"}
+    failure = batch_of(TogetherWire().described(failed)).failure
+    assert failure is not None
+    assert (failure.error.message, failure.passing) == ("bad file", False)
+
+
+@pytest.mark.parametrize("model", ["mistral-small-latest", "grok-4.3", "together/meta/llama-4"])
+def test_a_run_goes_through_by_the_service_s_own_variables(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One create a job, chat completions under the model's bare name, and prices where a table has them."""
+    seen: list[Any] = []
+
+    def reply(request: Any) -> str:
+        seen.append(request.params)
+        return str(request.text)
+
+    with Sandbox(reply) as sandbox:
+        for name, value in sandbox.environment.items():
+            monkeypatch.setenv(name, value)
+        given: dict[str, Any] = {
+            "model": model,
+            "messages": [[{"role": "user", "content": text}] for text in ("one", "two", "three")],
+            "state_path": tmp_path / "run.db",
+            "items_per_job": 2,
+            "max_tokens": 50,
+            "poll_interval": 0.01,
+        }
+        if model.startswith("together/"):
+            with pytest.raises(CostLimitError, match="no price is known"):
+                BatchManager(**given, max_cost=1).run()
+            given["prices"] = {model: {"input": 1, "output": 1}}
+        with pytest.warns(UntriedProviderWarning):
+            summary = BatchManager(**given, max_cost=1).run()
+        posts = [path for method, path, _ in sandbox.exchanges if method == "POST" and "batch" in path]
+    assert [entry["result"] for entry in BatchManager(**given).results()] == ["one", "two", "three"]
+    assert summary["total_cost"]
+    assert len(posts) == 2
+    assert {params["model"] for params in seen} == {model.removeprefix("together/")}
+    names = {"max_tokens", "max_completion_tokens"}
+    assert names & seen[0].keys() == {"max_completion_tokens" if model.startswith("grok") else "max_tokens"}
+
+
+def test_what_a_service_does_not_take_is_said_before_anything_is_sent() -> None:
+    """PDFs of Mistral and xAI; names that are not theirs; models that no table has a batch price for."""
+    for service, name in (("mistral", "mistral-small-latest"), ("xai", "grok-4.3")):
+        model = OpenAIDialect(service).model(name, TODAY.date())
+        pdf = DOCUMENTS / "invoice-brightwater.pdf"
+        with pytest.raises(InvalidInputError, match="is a document, which cannot be sent"):
+            read_inputs(files=[pdf], prompt="Read.", checks=model.checks(False, {}))
+        with pytest.raises(UnsupportedModelError, match="is not a model of"):
+            OpenAIDialect(service).model(f"{service}/gpt-5", TODAY.date())
+    assert find_price("grok-4.7", TODAY) is None
+    assert find_price("groq/unknown-model", TODAY) is None
+    large = find_price("mistral-large-4", TODAY)
+    assert large is not None
+    assert large.for_prompt(10).in_batch["input_tokens"][0] == Decimal("0.35")
