@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from batchata.errors import BadFile, FileInputError, InvalidInputError
 from batchata.inputs.json_values import check_text, encode
 from batchata.inputs.media_types import EXTENSIONS, media_type_of
-from batchata.inputs.paths import no_path, read_path, shown, title_of, whole_path
+from batchata.inputs.paths import no_path, path_in_bytes, read_path, shown, title_of, whole_path
 
 _SIZE = re.compile(r"^\(\d+ bytes\) ")  # names what has no name
 _LONGEST_PATH = 4_096  # kept of a text that is no path
@@ -100,6 +100,8 @@ def read_file(item: Any, index: int, most: int) -> GivenFile:
         data = read_path(path, place, given, most)
         return _given(data, title_of(os.path.basename(path)), place, path, index)
     data, name = _given_bytes(item, index)
+    if name is None and (told := path_in_bytes(data)) is not None:
+        raise FileInputError(f"files[{index}] ({len(data)} bytes) {told}")
     place = f"files[{index}] ({name!r})" if name else f"files[{index}] ({len(data)} bytes)"
     return _given(data, name or "", place, None, index)
 

@@ -215,6 +215,9 @@ def _refused(data: bytes, suffix: str) -> str | None:
         return wrapped
     if suffix == ".svg" or (not suffix and is_svg(data)):
         return "an SVG image; save it as PNG or JPEG, or as PDF"
+    at = data.find(_PDF_HEADER, _PDF_HEAD)
+    if at >= 0 and data.rfind(b"%%EOF") > at and _PDF_OBJECT.search(data, at) and _opens(data[at:]):
+        return f"a PDF behind {at:,} bytes of something else, where no reader looks for it; cut these off"
     if suffix == ".pdf":
         return f"not a PDF, though its name says so: it begins with {data[:8]!r}"
     if suffix in _IMAGE_SUFFIXES:

@@ -14,6 +14,10 @@ _LONGEST_SHOWN: Final = 120
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")  # pathlib makes one slash of two
 _WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _VARIABLE: Final = re.compile(r"\$\w+|\$\{\w+\}|%\w+%")
+_FILE_NAME: Final = re.compile(
+    r"\.(?:pdf|txt|md|markdown|csv|json|html?|png|jpe?g|gif|webp|docx?)$", re.IGNORECASE
+)
+_LONGEST_IN_BYTES: Final = 1_024
 _PDF_IN_BASE64: Final = "JVBERi"
 _KINDS: Final = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -82,6 +86,20 @@ def no_path(text: str) -> str | None:
         return "contains a variable, which is not expanded; use os.path.expandvars(...)"
     if any(sign in text for sign in "*?["):
         return "does not exist; patterns are not expanded: list the files with Path.glob(...)"
+    return None
+
+
+def path_in_bytes(data: bytes) -> str | None:
+    """Say that bytes are a path or a URL, and what to give instead; None for what may be a document."""
+    if len(data) > _LONGEST_IN_BYTES or b"\n" in data.strip() or b"\0" in data:
+        return None
+    text = os.fsdecode(data).strip()
+    is_word = not any(map(str.isspace, text))
+    if is_word and (_URL.match(text) or text.startswith("data:")):
+        return no_path(text)
+    is_named = _FILE_NAME.search(text) is not None
+    if (is_word and is_named) or ((is_named or os.sep in text) and os.path.isfile(os.path.expanduser(text))):
+        return "is a path given as bytes, which are taken for a document's content; give the path as str"
     return None
 
 

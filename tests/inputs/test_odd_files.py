@@ -155,6 +155,24 @@ def test_a_pdf_is_known_wherever_its_header_stands_in_the_first_kilobyte(
 
 
 @pytest.mark.parametrize(
+    "text", ["scan.pdf", "/data/my_scan.PDF", "C:\\\\data\\\\scan.txt", "https://e.com/a", "{here}"]
+)
+def test_a_path_given_as_bytes_is_no_document(tmp_path: Path, text: str) -> None:
+    """Its few characters would be sent and billed as the content."""
+    (tmp_path / "two words").write_text("x")
+    with pytest.raises(FileInputError, match=r"given as bytes|is a URL"):
+        read(text.replace("{here}", str(tmp_path / "two words")).encode())
+    for document in ("See scan.pdf", "yes/no", "scan.pdf\n2 pages", "https://e.com is down"):
+        assert file(read(document.encode())).media_type == "text/plain"
+
+
+def test_a_pdf_far_behind_something_else_is_no_text(blank_pdf: bytes) -> None:
+    """Its source would be sent and billed as a text."""
+    with pytest.raises(FileInputError, match="is a PDF behind 2,000 bytes of something else"):
+        read(b"x" * 2_000 + blank_pdf)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Every PDF begins with %PDF-1.4.",

@@ -60,6 +60,7 @@ class Model:
     page of a PDF as an image, can cost. `text_factor` is how many tokens a text makes, relative to the models
     up to the 4.6 generation (the tokenizer changed with 4.7). `cache_minimum` is how many tokens the
     beginning of a request must have to be cached; where that is not known, the most of all models.
+    `manual_thinking` says that a budget may be set for thinking: models from 4.7 on refuse that.
     `thinks_by_default` says that answers begin
     with thinking, which counts against `max_tokens`; `always_thinks` that it cannot be turned off either.
     `us_surcharge` says that every token costs more where inference is kept in the United States.
@@ -74,6 +75,7 @@ class Model:
     forced_tools: bool = True
     prefill: bool = False
     adaptive_thinking: bool = True
+    manual_thinking: bool = False
     effort: bool = True
     thinks_by_default: bool = False
     always_thinks: bool = False
@@ -128,7 +130,7 @@ _CURRENT = Model(id="", thinks_by_default=True)
 _STRICT = replace(_CURRENT, forced_tools=False)
 _ALWAYS_THINKING = replace(_STRICT, always_thinks=True)
 _GEN_4_7 = Model(id="")
-_GEN_4_6 = replace(_GEN_4_7, image_tokens=1_568, text_factor=1.0)
+_GEN_4_6 = replace(_GEN_4_7, manual_thinking=True, image_tokens=1_568, text_factor=1.0)
 _OPUS_4_5 = replace(
     _GEN_4_6,
     prefill=True,
@@ -242,7 +244,7 @@ def _unknown(name: str, today: date) -> Model:
         f"{name} is not in Batchata's model table: its abilities are guesses.{hint}",
         UnknownModelWarning,
     )
-    return Model(id=name, prefill=True, thinks_by_default=True, known=False)
+    return Model(id=name, prefill=True, manual_thinking=True, thinks_by_default=True, known=False)
 
 
 def _warn(message: str, category: type[BatchataWarning]) -> None:

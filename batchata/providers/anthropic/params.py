@@ -176,6 +176,11 @@ def _check_thinking(given: Mapping[str, Any], model: Model) -> None:
         )
     if kind == "enabled":
         _check_budget(thinking.get("budget_tokens"), given.get("max_tokens"))
+    if kind == "enabled" and not model.manual_thinking:
+        raise InvalidInputError(
+            f"thinking 'enabled' is refused by {model.id}, which thinks as much as it finds right; give "
+            "{'type': 'adaptive'}, and output_config={'effort': ...} for more or less of it"
+        )
 
 
 def _check_budget(budget: object, most: object) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 from batchata.errors import InvalidInputError
@@ -23,6 +25,15 @@ _TOOL_KEYS: Final = frozenset({
     "allowed_callers", "cache_control", "defer_loading", "description", "eager_input_streaming",
     "input_examples", "input_schema", "name", "strict", "type",
 })  # fmt: skip
+# Those of the Messages API, as anthropic 2.12.0 knows them; a beta may have others.
+_TYPES: Final = (
+    "bash_20250124", "browser_toolset_20260801", "code_execution_20250522", "code_execution_20250825",
+    "code_execution_20260120", "code_execution_20260521", "computer_toolset_20260801", "memory_20250818",
+    "text_editor_20250124", "text_editor_20250429", "text_editor_20250728", "tool_search_tool_bm25",
+    "tool_search_tool_bm25_20251119", "tool_search_tool_regex", "tool_search_tool_regex_20251119",
+    "web_fetch_20250910", "web_fetch_20260209", "web_fetch_20260309", "web_fetch_20260318",
+    "web_search_20250305", "web_search_20260209", "web_search_20260318",
+)  # fmt: skip
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -62,7 +73,20 @@ def _name_of(tool: dict[str, Any], place: str) -> str | None:
         )
     if is_ours:
         _check_definition(tool, place)
+    else:
+        _check_type(tool["type"], place)
     return name if isinstance(name, str) else None
+
+
+def _check_type(kind: Any, place: str) -> None:
+    if kind in _TYPES or "anthropic-beta" in os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").lower():
+        return
+    near = get_close_matches(str(kind), _TYPES, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise InvalidInputError(
+        f"{place}.type is {kind!r}, which the API does not know; {hint}A tool of your own has no type, "
+        "and one of a beta needs ANTHROPIC_CUSTOM_HEADERS='anthropic-beta: ...'"
+    )
 
 
 def _check_definition(tool: dict[str, Any], place: str) -> None:
