@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from batchata.pdfium import PDFIUM
@@ -46,6 +47,27 @@ class PdfText:
 
         A scan has no characters, and so no mark. None where there is no such page, or the PDF cannot be read.
         """
+        sheet = self._sheet(number, [passage], _MOST_PIXELS)
+        return None if sheet is None else _marked(*sheet)
+
+    def sheet(self, number: int, passages: Sequence[str]) -> Sheet | None:
+        """Return page `number` as a small picture, and where each of the passages stands on it.
+
+        None as for `picture`.
+        """
+        drawn = self._sheet(number, passages, _FEW_PIXELS)
+        if drawn is None:
+            return None
+        picture, marks = drawn
+        written = io.BytesIO()
+        picture.convert("RGB").save(written, "WEBP", quality=_QUALITY, method=2)
+        width, height = picture.size
+        return Sheet(written.getvalue(), width, height, marks)
+
+    def _sheet(
+        self, number: int, passages: Sequence[str], most_pixels: int
+    ) -> tuple[Any, list[list[Box]]] | None:
+        """Draw the page as a Pillow image, and find the places of the passages on it in pixels."""
         import pypdfium2
 
         with PDFIUM:
@@ -53,7 +75,9 @@ class PdfText:
                 document = pypdfium2.PdfDocument(self._data)
                 if document.get_formtype():
                     document.init_forms()
-                return _drawn(document, number, passage) if 0 <= number < len(document) else None
+                return (
+                    _drawn(document, number, passages, most_pixels) if 0 <= number < len(document) else None
+                )
             except pypdfium2.PdfiumError:
                 return None
 
@@ -131,6 +155,18 @@ def _page_text(document: Any, number: int) -> str:
     return text
 
 
+type Box = tuple[int, int, int, int]  # left, top, right and bottom in pixels
+
+
+class Sheet(NamedTuple):
+    """A page as WebP of this size in pixels, and for each passage its places on it, a line each."""
+
+    webp: bytes
+    width: int
+    height: int
+    marks: list[list[Box]]
+
+
 class Picture(NamedTuple):
     """A page as PNG, and in how many places a passage is marked on it."""
 
@@ -140,29 +176,37 @@ class Picture(NamedTuple):
 
 _POINTS = 72  # to the inch
 _DPI = 144
-_MOST_PIXELS = 2_000  # of the longer side
+_MOST_PIXELS, _FEW_PIXELS = 2_000, 1_150  # of the longer side
+_QUALITY = 55  # of WebP: print stays sharp, and a page of text has 40 KB
 _MARK = (255, 200, 0, 96)
 _FRAME = (214, 120, 0, 255)
 
 
-def _drawn(document: Any, number: int, passage: str) -> Picture:
-    """Draw the page, and a mark over each line of the passage that stands on it."""
+def _drawn(
+    document: Any, number: int, passages: Sequence[str], most_pixels: int
+) -> tuple[Any, list[list[Box]]]:
+    page = document[number]
+    scale = min(_DPI / _POINTS, most_pixels / max(page.get_size()))
+    picture = page.render(scale=scale).to_pil()
+    marks = [_boxes(page, passage, picture.size) for passage in passages]
+    page.close()
+    return picture, marks
+
+
+def _marked(picture: Any, marks: list[list[Box]]) -> Picture:
+    """Draw a mark over each line of the passages."""
     from PIL import Image, ImageDraw
 
-    page = document[number]
-    scale = min(_DPI / _POINTS, _MOST_PIXELS / max(page.get_size()))
-    picture = page.render(scale=scale).to_pil().convert("RGBA")
     layer = Image.new("RGBA", picture.size)
-    boxes = _boxes(page, passage, picture.size)
+    boxes = [box for found in marks for box in found]
     for box in boxes:
         ImageDraw.Draw(layer).rectangle(box, fill=_MARK, outline=_FRAME, width=2)
     written = io.BytesIO()
-    Image.alpha_composite(picture, layer).convert("RGB").save(written, "PNG", optimize=True)
-    page.close()
+    Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB").save(written, "PNG", optimize=True)
     return Picture(written.getvalue(), len(boxes))
 
 
-def _boxes(page: Any, passage: str, size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+def _boxes(page: Any, passage: str, size: tuple[int, int]) -> list[Box]:
     """Return the rectangles of the passage's characters in pixels, by PDFium's own places of them."""
     text_page = page.get_textpage()
     text = text_page.get_text_range()

@@ -10,13 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from report_support import BREAKOUT, ERROR, FILE, SCRIPT
 from typer.testing import CliRunner
 
+from batchata import BatchManager
 from batchata.core.events import ItemsAdded
 from batchata.core.values import Process
 from batchata.log import open_log
 from batchata.replay.cli import app
+from batchata.sandbox import Sandbox
+
+DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "documents"
+
+
+class Invoice(BaseModel):
+    """What is read from a document."""
+
+    vendor: str
+    total: float
+
 
 _FLAGS = (
     "--headless=new",
@@ -263,6 +276,46 @@ def test_it_fits_a_phone(troubled: Path, opened: Callable[..., Any]) -> None:
     assert browser.execute_script("return document.documentElement.scrollWidth") == 360
     wide = "return document.querySelector('#items tr.row').getBoundingClientRect().right"
     assert browser.execute_script(wide) <= 360
+
+
+def test_a_passage_is_shown_on_its_page_and_the_page_is_a_click_away(
+    pictured: Path, opened: Callable[..., Any]
+) -> None:
+    """The part around the marks at first; a button, also by keyboard, shows the whole page and back."""
+    browser = opened(pictured, width=360, hash_="#item-0")
+    until(lambda: len(texts(browser, "#items .sheet")) > 0)
+    looks = "return document.querySelector('#items .sheet svg').getAttribute('viewBox')"
+    marks = "return document.querySelectorAll('#items .sheet rect.passage').length"
+    part = browser.execute_script(looks)
+    assert browser.execute_script(marks) >= 1
+    source = "document.querySelector('.sheet image').getAttribute('href')"
+    browser.execute_script(f"window.i = new Image(); window.i.src = {source}")
+    until(lambda: browser.execute_script("return window.i.naturalWidth") > 0)
+    focus(browser, "#items .sheet")
+    press(browser, "\ue007")
+    assert browser.execute_script(looks).startswith("0 0 ")
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 360
+    press(browser, "\ue007")
+    assert browser.execute_script(looks) == part
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.fixture
+def pictured(tmp_path: Path) -> Path:
+    """A run over one PDF, read with citations."""
+    with Sandbox() as served:
+        BatchManager(
+            files=[DOCUMENTS / "invoice-brightwater.pdf"],
+            prompt="Extract the invoice.",
+            model="claude-sonnet-5-5",
+            response_model=Invoice,
+            enable_citations=True,
+            state_path=tmp_path / "run.db",
+            poll_interval=0.01,
+            api_key="k",
+            base_url=served.url,
+        ).run()
+    return tmp_path / "run.db"
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from batchata.errors import IncompleteResultsError
 from batchata.log.port import Log
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
+from batchata.replay.report.pictures import has_places
 from batchata.replay.report.timeline import Chronicle
 from batchata.text import ITEM_STATUS, cut, number_of, usage_in_words, usd
 from batchata.views.cited_answer import place_of
@@ -126,9 +127,9 @@ class Record(msgspec.Struct, array_like=True):
 
 
 def read_records(
-    log: Log, stream: str, chronicle: Chronicle, indexes: Sequence[int], reader: Reader
+    log: Log, stream: str, chronicle: Chronicle, indexes: Sequence[int], reader: Reader, placed: list[int]
 ) -> Iterator[Record]:
-    """Read the items at these indexes, in this order."""
+    """Read the items at these indexes, in this order; those whose citations name places go into `placed`."""
     run = chronicle.history.run
     assert run.started is not None
     dialect = dialect_of(run.started)
@@ -138,6 +139,8 @@ def read_records(
     attempts = read_answered(log, stream, run, versions)
     found = read_items(log, run, indexes, reader, again=False)
     for item, shown, original in zip(found, inputs, originals, strict=True):
+        if has_places(item.citations):
+            placed.append(item.index)
         yield _record(run, dialect, item, shown, attempts[original])
 
 

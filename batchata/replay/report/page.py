@@ -24,6 +24,7 @@ from batchata.errors import InvalidInputError, LogError
 from batchata.log.port import Log
 from batchata.replay.console import reading, the_run
 from batchata.replay.report.items import Record, columns, encode, names_block, read_records, shortened
+from batchata.replay.report.pictures import in_order, write_pictures
 from batchata.replay.report.sections import heading, identity, job_rows, story, totals, what_came_back
 from batchata.replay.report.size_budget import Budget, Detail, block
 from batchata.replay.report.timeline import Chronicle, chart, read_chronicle
@@ -53,10 +54,11 @@ def write_page(
     budget.write(block("jobs", job_rows(chronicle)))
     reader = RunReader.of(history.run, None).reader
     look: dict[str, list[int]] = {"unsupported": [], "uncited": []}
+    placed: list[int] = []
     for window in batched(range(history.run.total), _WINDOW):
         names: list[str] = []
         place = window[0]
-        for chunk in batched(read_records(log, stream, chronicle, window, reader), _CHUNK):
+        for chunk in batched(read_records(log, stream, chronicle, window, reader, placed), _CHUNK):
             for index, record in enumerate(chunk, place + len(names)):
                 if record.unsupported:
                     look["unsupported"].append(index)
@@ -65,6 +67,7 @@ def write_page(
             names += [record.input.name for record in chunk]
             budget.write_items("items", len(chunk), partial(_lines, chunk))
         budget.write(block("names", names_block(names, history.run.total)))
+    write_pictures(budget, log, history.run, reader, in_order(placed, look))
     budget.write(block("look", json.dumps(look, separators=(",", ":")).encode()))
     budget.write(block("cut", str(budget.cut).encode()))
     budget.write(f'<script type="module">{script}</script>\n</body></html>\n'.encode())
@@ -86,7 +89,7 @@ def _hash(source: str) -> str:
 def _policy(style: str, script: str) -> str:
     """Return the page's content security policy: only our own script and style, nothing loaded."""
     return (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+        f"default-src 'none'; script-src {_hash(script)}; img-src data:; style-src {_hash(style)}; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 

@@ -51,6 +51,11 @@ class Budget:
         self._ratio = _MOST_RATIO  # of the items compressed last
         self.cut = 0  # items written in less than full
 
+    @property
+    def left(self) -> int:
+        """The bytes that the file may still grow by."""
+        return self._left
+
     def write(self, data: bytes) -> None:
         """Write what is mandatory."""
         self._left -= len(data)

@@ -5,6 +5,42 @@ const AHEAD = 6; // blocks that are unpacked while those before them are searche
 
 const LOOK = { unsupported: "a passage says something else", uncited: "values without a passage" };
 
+const MARGIN = 36; // pixels around a passage in its picture
+
+// What a picture shows at first: the passages on it with some of the page around them.
+function cropped([width, height], boxes) {
+  if (!boxes.length) return [0, 0, width, height];
+  const [left, top] = [0, 1].map((at) => Math.min(...boxes.map((box) => box[at])) - MARGIN);
+  const [right, bottom] = [2, 3].map((at) => Math.max(...boxes.map((box) => box[at])) + MARGIN);
+  const wide = Math.min(Math.max(right - left, 460), width);
+  const high = Math.min(Math.max(bottom - top, 110), height);
+  const x = Math.min(Math.max((left + right - wide) / 2, 0), width - wide);
+  return [x, Math.min(Math.max((top + bottom - high) / 2, 0), height - high), wide, high];
+}
+
+// A part of the page with the passage marked; the whole page is one click away.
+function pictureNode(number, size, boxes) {
+  const source = document.querySelector(`script[data-kind="picture"][data-number="${number}"]`).textContent;
+  const [width, height] = size;
+  const page = svg("image", { href: `data:image/webp;base64,${source}`, width, height });
+  const marks = boxes.map(([x, y, right, bottom]) =>
+    svg("rect", { class: "passage", x, y, width: right - x, height: bottom - y }),
+  );
+  const part = cropped(size, boxes);
+  const drawing = svg("svg", { viewBox: part.join(" "), "aria-hidden": "true" }, page, ...marks);
+  const button = el("button", { type: "button", class: "sheet", "aria-expanded": "false" }, drawing);
+  const show = (whole) => {
+    drawing.setAttribute("viewBox", (whole ? [0, 0, width, height] : part).join(" "));
+    drawing.style.width = `${whole ? width : Math.min(part[2] * 1.15, width)}px`;
+    button.setAttribute("aria-expanded", String(whole));
+    button.setAttribute("aria-label", whole ? "the whole page; show the passage alone" : "the passage on its page; show the whole page");
+  };
+  button.addEventListener("click", () => show(button.getAttribute("aria-expanded") !== "true"));
+  show(false);
+  const note = boxes.length ? null : el("div", { class: "soft" }, "The passage is not in the page's own text, so it is not marked.");
+  return el("div", { class: "place" }, button, note);
+}
+
 function valueNodes(path, text, literal, citations, mark) {
   const value = el("div", { class: literal ? "value literal" : "value", dir: "auto" }, text);
   const name = el("th", { scope: "row" }, path);
@@ -16,7 +52,7 @@ function valueNodes(path, text, literal, citations, mark) {
   );
 }
 
-function citedNode([text, place, grounded, supports]) {
+function citedNode([text, place, grounded, supports, picture, where]) {
   const found =
     { true: " · found in the source", false: " · not found at that place in the source" }[grounded] ?? "";
   const says =
@@ -25,8 +61,10 @@ function citedNode([text, place, grounded, supports]) {
       : supports
         ? " · says the value"
         : "";
-  const quote = el("blockquote", { dir: "auto" }, el("span", {}, text));
-  return el("div", { class: "cited" }, quote, el("bdi", {}, place), found, says);
+  const [before, behind] = Array.isArray(where) && picture === null ? where : ["", ""];
+  const quote = el("blockquote", { dir: "auto" }, before, el("span", {}, text), behind);
+  const why = typeof where === "string" ? el("div", {}, where) : null;
+  return el("div", { class: "cited" }, quote, el("bdi", {}, place), found, says, why, picture ?? null);
 }
 
 function fieldsTable(fields, citations, unsupported, uncited) {
@@ -65,10 +103,23 @@ function toldNodes(attempts) {
   );
 }
 
-function itemDetail(record) {
+// Each citation of an item with what is shown of its place: a picture, the text around it, or why there is none.
+function placed(citations, shown, sizes) {
+  const places = new Map(shown.map(([path, place, number, where]) => [`${place} ${path}`, [number, where]]));
+  return citations.map(([path, found]) => [
+    path,
+    found.map((cited, place) => {
+      const [number, where] = places.get(`${place} ${path}`) ?? [null, null];
+      return [...cited, number === null ? null : pictureNode(number, sizes[number], where), where];
+    }),
+  ]);
+}
+
+function itemDetail(record, shown, sizes) {
   if (record === null)
     return [el("p", {}, "This file had no room for more about this item; the log has it.")];
-  const [[name, kind, text], fields, citations, answer, note, attempts, unsupported, uncited] = record;
+  const [[name, kind, text], fields, cited, answer, note, attempts, unsupported, uncited] = record;
+  const citations = placed(cited, shown, sizes);
   const nodes = [
     el("h3", {}, "Input"),
     el("p", {}, name && !text ? el("bdi", {}, name) : "", name && !text ? " · " : "", kind),
@@ -99,7 +150,7 @@ function preview(record) {
 }
 
 class Items {
-  constructor(host, columns, names, records, cut, look) {
+  constructor(host, columns, names, records, cut, look, [sizes, places, leftOut]) {
     Object.assign(this, { data: columns, names, records, round: 0, looking: 0 });
     this.first = Object.fromEntries(Object.entries(look).map(([name, found]) => [name, new Set(found)]));
     const { status, cost, attempts, kind, kinds, job, batches } = columns;
@@ -143,10 +194,17 @@ class Items {
         { key: "cost", name: "Cost", number: true, sort: (i) => amounts[i], cell: (i) => usd(cost[i]) },
         { key: "batch", name: "Batch", sort: batch, cell: (i) => batch(i) ?? "-" },
       ],
-      detail: async (i) => itemDetail(await records.record(i)),
+      detail: async (i) => itemDetail(await records.record(i), places[i] ?? [], sizes),
       drawn: (shown) => this.fill(shown),
     });
     this.makeTools();
+    if (leftOut) {
+      const kept = count(Object.keys(places).length, "item");
+      const why = "To keep this file small, passages are shown where they stand for";
+      host.prepend(
+        el("p", { class: "cut" }, `${why} ${kept}, those to look at first before others, and not for ${leftOut.toLocaleString("en")}.`),
+      );
+    }
     const items = count(cut, "item");
     const left = "the search sees what is left, the log holds them in full";
     if (cut)

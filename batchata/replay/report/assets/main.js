@@ -44,8 +44,8 @@ async function main() {
     for (const node of document.querySelectorAll("time")) dress(node);
   });
   const now = Date.parse(document.querySelector("header time").dateTime);
-  const [columns, jobs, cut, look] = await Promise.all(
-    ["columns", "jobs", "cut", "look"].map(async (kind) => JSON.parse(await unpack(blocks(kind)[0]))),
+  const [columns, jobs, cut, look, places] = await Promise.all(
+    ["columns", "jobs", "cut", "look", "places"].map(async (kind) => JSON.parse(await unpack(blocks(kind)[0]))),
   );
   jobsTable(document.getElementById("jobs"), jobs, now);
   const names = (await Promise.all(blocks("names").map(unpack))).flatMap((text) => JSON.parse(text));
@@ -56,6 +56,7 @@ async function main() {
     new Records(blocks("items"), 256),
     cut,
     look,
+    places,
   );
   for (const button of document.querySelectorAll("[data-failed]")) {
     button.addEventListener("click", () => items.showFailed(button.dataset.failed));
