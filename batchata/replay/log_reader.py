@@ -19,7 +19,7 @@ from batchata.log import read_log
 from batchata.log.port import Log, Recorded
 from batchata.replay.console import the_run
 from batchata.views.history import At, is_alive, microseconds, parse_at, read_history
-from batchata.views.response_models import RunReader
+from batchata.views.response_models import RunReader, support_of
 from batchata.views.results import ItemResult, read_items, refuse_purged
 from batchata.views.run_summary import overview
 
@@ -144,7 +144,7 @@ class RecordedRun:
     def show(self) -> dict[str, Any]:
         """Return what `replay show --json` prints: identity, status, counts, costs, failures and jobs."""
         history = read_history(self._log, self.run_id)
-        return overview(history, is_alive(history.process), self.head)
+        return overview(history, is_alive(history.process), self.head, support_of(self._log, history.run))
 
     @property
     def head(self) -> str | None:

@@ -31,6 +31,8 @@ from batchata.text import (
     usd,
 )
 from batchata.views.history import History, is_alive, parse_at, read_history
+from batchata.views.response_models import support_of
+from batchata.views.results import SupportCounts
 from batchata.views.run_summary import failures, overview
 
 _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
@@ -38,11 +40,19 @@ _MOST_FAILURES = 5  # kinds of failure shown with an example
 
 
 def print_glance(
-    log: Log, stream: str, history: History, *, now: int, every_job: bool, past: bool = False
+    log: Log,
+    stream: str,
+    history: History,
+    *,
+    now: int,
+    every_job: bool,
+    past: bool = False,
+    support: SupportCounts | None = None,
 ) -> None:
     """Print identity, status, totals, cost, failures, jobs, and what happens next.
 
-    `past` says that `now` is a moment of the run's past, of which nothing later is known.
+    `past` says that `now` is a moment of the run's past, of which nothing later is known. `support` counts
+    the fields that no passage supports, where they were counted.
     """
     paper, run = Paper(), history.run
     alive = None if past else is_alive(history.process)
@@ -57,6 +67,8 @@ def print_glance(
     if run.started is not None:
         _identity(paper, history, run.started, now)
     _items(paper, history)
+    if support is not None:
+        paper.field("support", _to_look_at(support))
     for text in _failures(log, stream, history):
         paper.field("failed", text)
     if run.purged:
@@ -142,6 +154,18 @@ def _items(paper: Paper, history: History) -> None:
         paper.field("strays", f"{lines} kept that belong to no open request: {by_kind(run.strays)}")
 
 
+def _to_look_at(support: SupportCounts) -> str:
+    """Say how many fields a person should look at first."""
+    fields, uncited = support.unsupported_fields, support.uncited_fields
+    if not fields and not uncited:
+        return "no passage contradicts its value, and no value lacks a passage"
+    where = number_of(support.items_to_look_at, "item")
+    return (
+        f"{number_of(fields, 'field')} whose passages say something else, {uncited:,} without a passage, "
+        f"in {where}; the report can show these first"
+    )
+
+
 def _failures(log: Log, stream: str, history: History) -> list[str]:
     """Yield each kind of failure with its first item's message."""
     shown = failures(log, stream, history, _MOST_FAILURES)
@@ -198,7 +222,10 @@ def show_log(path: str, run_id: str | None, *, at: str | None, every_job: bool, 
             print_json(_overview(log, stream, history) if then is None else overview(history, None))
         else:
             moment = now() if then is None else then
-            print_glance(log, stream, history, now=moment, every_job=every_job, past=then is not None)
+            support = None if then is not None else support_of(log, history.run)
+            print_glance(
+                log, stream, history, now=moment, every_job=every_job, past=then is not None, support=support
+            )
 
 
 def watch_log(path: str, run_id: str | None, *, every_job: bool) -> None:
@@ -244,4 +271,4 @@ def _show_list(log: Log, path: str, runs: list[str], json: bool) -> None:
 
 
 def _overview(log: Log, stream: str, history: History) -> dict[str, object]:
-    return overview(history, is_alive(history.process), log.head(stream))
+    return overview(history, is_alive(history.process), log.head(stream), support_of(log, history.run))

@@ -14,9 +14,11 @@ from batchata.answers.schema import check_response_model
 from batchata.core.events import RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
+from batchata.log.port import Log
 from batchata.text import short
 from batchata.views.json_schemas import BY_SCHEMA, NOTE, model_of_schema
 from batchata.views.rebuilt_models import model_from_schema
+from batchata.views.results import SupportCounts
 
 
 def load_response_model(name: str) -> type[pydantic.BaseModel]:
@@ -61,6 +63,29 @@ class RunReader(NamedTuple):
             return cls(Reader(own_model(started), started.enable_citations), again=False)
         chosen = load_response_model(model) if isinstance(model, str) else model
         return cls(Reader(chosen, started.enable_citations), again=True)
+
+
+_FEW = 1_000  # answers, which are read again in less than half a second
+
+
+def support_of(log: Log, run: Run) -> SupportCounts | None:
+    """Count the fields that no passage supports in the answers of a run that has few of them.
+
+    None where there are too many to read them at a glance, where fields have no citations, and where the
+    run's response model cannot be made of its description.
+    """
+    started = run.started
+    if started is None or not started.enable_citations or not 0 < run.completed <= _FEW:
+        return None
+    try:
+        model = own_model(started)
+    except InvalidInputError:
+        return None
+    if model is None:
+        return None
+    counts = SupportCounts()
+    counts.read(log, run, Reader(model, enable_citations=True))
+    return counts
 
 
 def own_model(started: RunStarted) -> type[pydantic.BaseModel] | None:

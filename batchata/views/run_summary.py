@@ -201,10 +201,13 @@ def _money(run: Run) -> dict[str, Any]:
     }
 
 
-def overview(history: History, alive: bool | None, head: str | None = None) -> dict[str, Any]:
+def overview(
+    history: History, alive: bool | None, head: str | None = None, support: SupportCounts | None = None
+) -> dict[str, Any]:
     """Return everything that `show` tells; with an unknown price `total_cost` is null, `spent` what is known.
 
-    `head` is the log's hash of all that happened in the run, null for a moment of its past.
+    `head` is the log's hash of all that happened in the run, null for a moment of its past. The counts of
+    unsupported and uncited fields are null where they were not counted.
 
     `process` is the last that took the run up; its `alive` is null when that is unknown here.
     """
@@ -226,6 +229,8 @@ def overview(history: History, alive: bool | None, head: str | None = None) -> d
         "starts": history.starts,
         "killed_starts": history.killed,
         "retries_by_reason": dict(history.retries),
+        "unsupported_fields": None if support is None else support.unsupported_fields,
+        "uncited_fields": None if support is None else support.uncited_fields,
         "failures": {kind: len(items) for kind, items in history.failures().items()},
         "jobs": [_job(history, job) for job in run.jobs.values()],
     }

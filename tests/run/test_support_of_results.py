@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from batchata import BatchManager, load_results_from_disk
+from batchata.replay import open as open_log
 from batchata.replay.cli import app
 from batchata.sandbox import Answer, Request, Sandbox
 
@@ -142,3 +143,14 @@ def test_exports_have_a_column_for_each(
     assert objects[1]["citations"][1]["supports"] is False
     written, own = (folder / "processed" / "job_0_support.json" for folder in (out, ran[1] / "out"))
     assert written.read_bytes() == own.read_bytes()
+
+
+def test_show_counts_them(ran: tuple[BatchManager[Bill], Path], replay: Callable[..., str]) -> None:
+    """At a glance, in words and as JSON, and the same for programs; of the past they are not counted."""
+    said = "1 field whose passages say something else, 1 without a passage, in 2 items"
+    assert said in replay("show")
+    shown = json.loads(replay("show", "--json"))
+    assert (shown["unsupported_fields"], shown["uncited_fields"]) == (1, 1)
+    with open_log(ran[1] / "run.db") as log:
+        assert log.show()["uncited_fields"] == 1
+    assert json.loads(replay("show", "--json", "--at", "1"))["uncited_fields"] is None
