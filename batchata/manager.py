@@ -70,7 +70,8 @@ class BatchManager(Generic[T]):
             waiting, not work: each call does one whole pass at least, in which it asks how far the batches
             are, collects those that have ended and sends what may be sent. With 0 it then returns; None
             waits until the run is done.
-        state_path: the event log, a SQLite file; None keeps the events in memory.
+        state_path: the event log: a SQLite file, or the URL of a PostgreSQL database, which hosts may share
+            (`postgresql://user@host/database`, extra `batchata[postgres]`); None keeps the events in memory.
         run_id: the run's name; needed only when the log holds several runs.
         results_dir: where to write results as files too, in `processed/` and `raw/`.
         raw_results_dir: another place for the provider's own lines.

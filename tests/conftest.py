@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import certifi
+import postgres_server
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -69,6 +70,31 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, text in report.user_properties:
             if name == "figure":
                 terminalreporter.write_line(str(text))
+
+
+def _folder_of_all(config: pytest.Config) -> Path:
+    """The folder of temporary files that this run's workers have in common."""
+    base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    return base.parent if hasattr(config, "workerinput") else base
+
+
+@pytest.fixture(scope="session")
+def postgres_of_all(request: pytest.FixtureRequest) -> postgres_server.Server:
+    """The PostgreSQL server of this run; the test is skipped where none can be had."""
+    return postgres_server.shared(_folder_of_all(request.config))
+
+
+@pytest.fixture
+def postgres(postgres_of_all: postgres_server.Server) -> Iterator[str]:
+    """The address of an empty schema in it, which is dropped afterwards."""
+    with postgres_of_all.schema() as url:
+        yield url
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End the server that the workers shared."""
+    if not hasattr(session.config, "workerinput"):
+        postgres_server.end_shared(_folder_of_all(session.config))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -68,6 +68,7 @@ GATES = {
     "alembic": ["batchata.log", "migrations"],
     "sqlite3": ["batchata.log", "migrations"],
     "filelock": ["batchata.log"],
+    "psycopg": ["batchata.log.postgres"],
     "structlog": ["batchata.logs"],
     "genai_prices": ["batchata.providers"],
     "tokencost": [],

@@ -137,6 +137,10 @@ class MemoryLog:
         """See `Log.faults`. Memory has none of its own."""
         return []
 
+    def size(self) -> int:
+        """See `Log.size`. It takes no room on a disk."""
+        return 0
+
     def no_run_yet(self) -> str:
         """See `Log.no_run_yet`."""
         return "the log in memory holds no run yet"

@@ -143,6 +143,10 @@ class Log(Protocol):
         """Return what only the store can find wrong with the whole log, a sentence each; reads all of it."""
         ...
 
+    def size(self) -> int:
+        """Return the bytes that the log takes where it is stored."""
+        ...
+
     # What lies beside the log, and what is taken out of it.
 
     def no_run_yet(self) -> str:

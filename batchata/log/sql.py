@@ -76,6 +76,10 @@ class SqlReader(ABC):
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return all rows of one query."""
 
+    @abstractmethod
+    def faults(self) -> list[str]:
+        """See `Log.faults`."""
+
     def streams(self) -> list[str]:
         """See `Log.streams`."""
         sql = f"SELECT stream FROM commits WHERE number = 1 ORDER BY {self.OLDEST_FIRST}"
@@ -205,3 +209,55 @@ def committed(row: Row) -> Committed:
     """Return the commit in a row of `COMMITS`."""
     *values, digest = row
     return Committed(Commit(*values), digest)
+
+
+class SqlLog:
+    """What a log in a database hands to its reader; see `Log`."""
+
+    reader: SqlReader
+
+    def streams(self) -> list[str]:
+        """Return the streams' names, oldest first."""
+        return self.reader.streams()
+
+    def events(
+        self, stream: str, *, after: int = 0, types: Collection[str] | None = None
+    ) -> Iterator[Recorded]:
+        """See `Log.events`."""
+        return self.reader.events(stream, after, types)
+
+    def entries(self, stream: str, *, after: int = 0) -> Iterator[Written]:
+        """See `Log.entries`."""
+        return self.reader.entries(stream, after)
+
+    def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
+        """See `Log.events_at`."""
+        return self.reader.events_at(stream, versions)
+
+    def bodies(self, stream: str, numbers: Iterable[int]) -> Iterator[bytes | None]:
+        """See `Log.bodies`."""
+        return self.reader.bodies(stream, numbers)
+
+    def head(self, stream: str) -> str | None:
+        """See `Log.head`."""
+        return self.reader.head(stream)
+
+    def commits(self, stream: str, *, after: int = 0) -> Iterator[Committed]:
+        """See `Log.commits`."""
+        return self.reader.commits(stream, after)
+
+    def last_commit(self, stream: str) -> Committed | None:
+        """See `Log.last_commit`."""
+        return self.reader.last_commit(stream)
+
+    def rows(self, stream: str, first: int, last: int | None = None) -> Iterator[EventTuple]:
+        """See `Log.rows`."""
+        return self.reader.event_rows(stream, first, last)
+
+    def segments(self, stream: str, first: int, below: int | None = None) -> Iterator[Segment]:
+        """See `Log.segments`."""
+        return self.reader.segments(stream, first, below)
+
+    def faults(self) -> list[str]:
+        """See `Log.faults`."""
+        return self.reader.faults()

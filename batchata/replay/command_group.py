@@ -17,11 +17,11 @@ from batchata.text import clean
 
 def damaged(arguments: Iterable[str]) -> str | None:
     """Describe the damage of the first log among a command's arguments; None when it is undamaged."""
-    from batchata.log import read_log
+    from batchata.log import place_of, read_log
     from batchata.log.verify import verify
 
     for path in arguments:
-        if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name that is too long
+        if not os.path.isfile(path) and "://" not in path:  # noqa: PTH113 - Path.is_file raises for a long name
             continue
         try:
             log = read_log(path)
@@ -29,10 +29,10 @@ def damaged(arguments: Iterable[str]) -> str | None:
             continue
         try:
             for text in log.faults():
-                return f"{path} is damaged ({text}); `verify` says more"
+                return f"{place_of(path)} is damaged ({text}); `verify` says more"
             for stream in log.streams():
                 for problem in verify(log, stream, 1 << 62):
-                    return f"{path} is damaged ({problem.text}); `verify` says more"
+                    return f"{place_of(path)} is damaged ({problem.text}); `verify` says more"
         except BatchataError as exc:
             return str(exc)
         finally:

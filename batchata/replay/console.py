@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from batchata.errors import InvalidInputError, LogError
-from batchata.log import read_log
+from batchata.log import place_of, read_log
 from batchata.log.port import Log
 from batchata.text import clean, number_of
 
@@ -115,8 +115,10 @@ def the_run(log: Log, path: str, run_id: str | None) -> str:
     if run_id in runs:
         return run_id
     if run_id is not None:
-        raise InvalidInputError(f"{path} holds no run {run_id!r}; give --run one of: {_names(runs)}")
-    raise InvalidInputError(f"{path} holds {len(runs)} runs; choose one with --run: {_names(runs)}")
+        raise InvalidInputError(
+            f"{place_of(path)} holds no run {run_id!r}; give --run one of: {_names(runs)}"
+        )
+    raise InvalidInputError(f"{place_of(path)} holds {len(runs)} runs; choose one with --run: {_names(runs)}")
 
 
 def _names(runs: list[str]) -> str:

@@ -15,7 +15,7 @@ from batchata.clock import now
 from batchata.core.events import Event, RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogError
-from batchata.log import read_log
+from batchata.log import place_of, read_log
 from batchata.log.port import Log, Recorded
 from batchata.replay.console import the_run
 from batchata.views.history import At, is_alive, microseconds, parse_at, read_history
@@ -56,7 +56,7 @@ class Archive:
 
     def __init__(self, source: str | os.PathLike[str] | HasLog) -> None:
         if isinstance(source, str | os.PathLike):
-            self._place, self._log = os.fspath(source), read_log(source)
+            self._place, self._log = place_of(source), read_log(source)
         else:
             self._place, self._log = "the log", source.open_log()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from batchata.core.events import BodiesPurged
 from batchata.core.state import Run
@@ -20,15 +19,15 @@ from batchata.views.history import fold_events
 
 
 def purge_run(path: str, run_id: str, *, json: bool) -> None:
-    """Remove the inputs and answers of a completed run from the log, and say how far the file shrank.
+    """Remove the inputs and answers of a completed run from the log, and say how far the log shrank.
 
     Raises NotALogError or LogVersionError for what is no readable log, InvalidInputError when it holds no
     such run or the run is not complete, RunClaimedError while a process drives it, LogWriteError when the
-    file cannot be written.
+    log cannot be written.
     """
     with reading(path) as log:  # opening it for writing would make a log of what is none yet
         stream = the_run(log, path, run_id)
-    before = Path(path).stat().st_size
+        before = log.size()
     with _opened(path) as log:
         claim = log.claim(stream, this_process())
         try:
@@ -42,7 +41,9 @@ def purge_run(path: str, run_id: str, *, json: bool) -> None:
         finally:
             claim.release()
         shrunk = log.compact()
-    _say(stream, run.purged, segments, before - Path(path).stat().st_size, shrunk, json)
+    with reading(path) as log:
+        freed = before - log.size()
+    _say(stream, run.purged, segments, freed, shrunk, json)
 
 
 @contextmanager
@@ -73,13 +74,13 @@ def _say(stream: str, bodies: int, segments: int, freed: int, shrunk: bool, json
         return
     what = number_of(bodies, "body", "bodies")
     if segments:
-        smaller = f", the file is {freed:,} bytes smaller" if freed > 0 else ""
+        smaller = f", the log is {freed:,} bytes smaller" if freed > 0 else ""
         text = f"{clean(stream)}: {what} removed{smaller}; its history stays"
     else:
         text = f"{clean(stream)}: nothing to remove: its {what} were purged before"
     sys.stdout.write(text + "\n")
     if not shrunk:
         raise LogWriteError(
-            "the bodies are removed, but another program has the file open, so it could not be rebuilt and "
+            "the bodies are removed, but another program has the log open, so it could not be rebuilt and "
             "may still hold traces of them; close that program and purge again"
         )

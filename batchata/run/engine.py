@@ -272,7 +272,7 @@ class Engine:
             raise KeyboardInterrupt(self.left())
         if run.status == "interrupted" and run.interrupted_by == "max_wait_time" and call.wait is None:
             seconds = self.settings.max_wait_time or 0.0
-            warn(out_of_time(run, seconds, self.store.path), PendingRunWarning)
+            warn(out_of_time(run, seconds, self.store.place), PendingRunWarning)
         elif run.status == "interrupted" and run.interrupted_by in _LEFT and run.pending:
             warn(self.left(), PendingRunWarning)
         if asked.signal == signal.SIGTERM:
@@ -287,7 +287,7 @@ class Engine:
 
     def _note_what_is_open(self, exc: BatchataError) -> None:
         """Add the open batches to an error: with a log in memory nothing else names them."""
-        if self.store.path is None and self.state().open:
+        if self.store.place is None and self.state().open:
             exc.add_note(self.left())
 
     def _failures(self, run: Run) -> Iterator[str]:
@@ -298,11 +298,11 @@ class Engine:
             found = [] if log is None else failures(log, run)
         place = self.definition.inputs.place
         warn_of(found, run, place)
-        return failure_lines(found, run, place, self.store.path)
+        return failure_lines(found, run, place, self.store.place)
 
     def left(self) -> str:
         """Say where a stopped run stands, and how to go on with it."""
-        return left(self.state(), self.store.path)
+        return left(self.state(), self.store.place)
 
     def cancel(self) -> Run:
         """Cancel what is open: by the call of `drive` under way, or by a new one."""
@@ -363,7 +363,7 @@ class Engine:
             self._provider = None
 
     def _warn_if_unsaved(self, call: Call) -> None:
-        if self.store.path is None and not self._warned and self._is_work_left(call):
+        if self.store.place is None and not self._warned and self._is_work_left(call):
             self._warned = True
             warn(unsaved(), UnsavedRunWarning)
 

@@ -56,10 +56,10 @@ def open_run(
     Raises NotALogError without a log, LogError when it holds no run or several, RunMismatchError for another
     response model, LogVersionError for a provider that is not known here.
     """
-    store.choose = _only(store.path)
+    store.choose = _only(store.place)
     with store.reading() as log:
         if log is None:
-            raise NotALogError(f"there is no log at {store.path}; give the path of the run's state_path")
+            raise NotALogError(f"there is no log at {store.place}; give the path of the run's state_path")
         run = store.run
         if run.started is None:
             raise LogError(log.no_run_yet())
@@ -67,12 +67,12 @@ def open_run(
         return _defined(log, run, check_response_model(response_model), Moved(files), prices, max_tokens)
 
 
-def _only(path: Path | None) -> Any:
+def _only(place: str | None) -> Any:
     def choose(_log: Log, streams: Sequence[str]) -> str:
         if len(streams) == 1:
             return streams[0]
         raise LogError(
-            f"{path} holds {len(streams)} runs; say which is meant with run_id=…: {', '.join(streams)}"
+            f"{place} holds {len(streams)} runs; say which is meant with run_id=…: {', '.join(streams)}"
         )
 
     return choose

@@ -7,13 +7,12 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from batchata.core.events import RunStarted
 from batchata.core.evolve import evolve
 from batchata.core.state import Run
 from batchata.errors import HalfLogWarning, InvalidInputError, LogError, NotALogError
-from batchata.log import is_begun, open_log, read_log
+from batchata.log import is_begun, open_log, place_of, read_log
 from batchata.log.port import Log
 from batchata.run.definition import this_process
 from batchata.run.journal import Journal
@@ -33,10 +32,14 @@ class RunStore:
         if state_path is not None and (
             not isinstance(state_path, str | os.PathLike) or not os.fspath(state_path)
         ):
-            raise InvalidInputError(f"state_path must be the path of a file, or None; it is {state_path!r}")
+            raise InvalidInputError(
+                "state_path must be the path of a file, the URL of a PostgreSQL database, or None; it is "
+                f"{state_path!r}"
+            )
         if run_id is not None and (not isinstance(run_id, str) or not run_id.strip()):
             raise InvalidInputError(f"run_id must be a string, or None; it is {run_id!r}")
-        self._path = None if state_path is None else Path(state_path)
+        self._path = None if state_path is None else os.fspath(state_path)
+        self._place = None if self._path is None else place_of(self._path)
         self._given, self._run_id = run_id, run_id
         # Says which run of several is meant where no run_id does.
         self.choose: Callable[[Log, Sequence[str]], str] = lambda _log, streams: streams[0]
@@ -49,9 +52,9 @@ class RunStore:
         self._lock = threading.Lock()  # held while a state is brought up to date
 
     @property
-    def path(self) -> Path | None:
-        """The log's file; None for a log in memory."""
-        return self._path
+    def place(self) -> str | None:
+        """The log's name in messages: its path, or its URL without a password; None for a log in memory."""
+        return self._place
 
     @property
     def run(self) -> Run:

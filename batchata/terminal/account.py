@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 from batchata.core import decide
 from batchata.core.accounts import (
@@ -195,12 +194,12 @@ def unsaved() -> str:
     )
 
 
-def left(run: Run, log: Path | None) -> str:
+def left(run: Run, log: str | None) -> str:
     """Say where a run stands that its user has stopped; `log` is its file, None for one in memory."""
     return " ".join(["stopped;", *(_in_memory(run) if log is None else _in_a_file(run, log))])
 
 
-def out_of_time(run: Run, seconds: float, log: Path | None) -> str:
+def out_of_time(run: Run, seconds: float, log: str | None) -> str:
     """Say where a run stands whose waiting time is over."""
     began = f"max_wait_time ({seconds:,g} s) is over:"
     if log is None:
@@ -210,7 +209,7 @@ def out_of_time(run: Run, seconds: float, log: Path | None) -> str:
     )
 
 
-def _in_a_file(run: Run, log: Path) -> Iterator[str]:
+def _in_a_file(run: Run, log: str) -> Iterator[str]:
     batches = len(_batches(run))
     if not run.open:
         yield f"nothing is open at the provider, and nothing is lost. {_pending(run)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from batchata.clock import now
 from batchata.core.events import ItemRefused, OutcomeRecorded
@@ -116,7 +115,7 @@ def warn_of(found: list[Failure], run: Run, place: Callable[[int], str]) -> None
 
 
 def failure_lines(
-    found: list[Failure], run: Run, place: Callable[[int], str], path: Path | None
+    found: list[Failure], run: Run, place: Callable[[int], str], path: str | None
 ) -> Iterator[str]:
     """Return what failed, why, and what to do next, for the account of the run."""
     if not found:
@@ -131,6 +130,6 @@ def failure_lines(
     if path is None:
         yield "          again: manager.retry_failed()"
         return
-    log = shlex.quote(str(path))
+    log = shlex.quote(path)
     yield f"          again: manager.retry_failed(), or: batchata resume {log} --retry-failed"
     yield f"          look:  batchata item {log} {found[0].index}"

@@ -27,7 +27,7 @@ _context = multiprocessing.get_context("fork")
 class Other:
     """Another process at work on a claim of a stream."""
 
-    def __init__(self, path: Path, work: Work, stream: str = "run") -> None:
+    def __init__(self, path: Path | str, work: Work, stream: str = "run") -> None:
         self._pipe, theirs = _context.Pipe(duplex=False)
         self._process = _context.Process(
             target=_claim_and_work, args=(path, work, stream, theirs), daemon=True
@@ -52,7 +52,7 @@ class Other:
                 return said
 
 
-def _claim_and_work(path: Path, work: Work, stream: str, pipe: Connection) -> None:
+def _claim_and_work(path: Path | str, work: Work, stream: str, pipe: Connection) -> None:
     work(open_log(path).claim(stream, Process(pid=os.getpid(), host="there")), pipe)
 
 

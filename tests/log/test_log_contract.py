@@ -1,4 +1,4 @@
-"""What every log must do: one suite, run against the file and against the log in memory."""
+"""What every log must do: one suite, run against the file, PostgreSQL and the log in memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from batchata.log.port import Log
 from batchata.log.verify import commit_of, size_of, verify
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "postgres", "memory"])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
     """An empty log of each kind."""
-    opened = open_log(tmp_path / "a folder" / "log 100%.db" if request.param == "file" else None)
+    place = tmp_path / "a folder" / "log 100%.db" if request.param == "file" else None
+    opened = open_log(request.getfixturevalue("postgres") if request.param == "postgres" else place)
     yield opened
     opened.close()
 

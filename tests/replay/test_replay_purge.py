@@ -214,7 +214,7 @@ def test_a_reader_that_stays_is_told(log: Path, replay: Replay) -> None:
     with reader.snapshot():
         result = replay("purge", log, "--run", "the-run")
         assert result.exit_code == 2
-        assert "another program has the file open" in result.stderr
+        assert "another program has the log open" in result.stderr
     reader.close()
     purge(replay, log)
     assert said(replay, "verify", log)["ok"]

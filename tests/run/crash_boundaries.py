@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 import places
 
 _START, _RETURN, _RESUME = "PY_START", "PY_RETURN", "PY_RESUME"
+
+type Moments = list[tuple[str, str]]
 
 # A seam is a moment that comes again and again: where functions begin, return, or go on after a yield. They
 # are watched, not replaced: what runs is the library, its HTTP client and SQLite.
@@ -45,6 +48,16 @@ SEAMS = {
 }
 
 
+# The same of a log in PostgreSQL.
+SEAMS_OF_POSTGRES = {
+    "uncommitted": [(places.OF_POSTGRES["write"], _RETURN)],
+    "committed": [
+        (places.OF_POSTGRES["transaction"], _RETURN),
+        (places.OF_POSTGRES["ready"], _RETURN),
+    ],
+}
+
+
 class Boundary(NamedTuple):
     """The n-th time that a process comes to a seam, counted from 1."""
 
@@ -52,7 +65,7 @@ class Boundary(NamedTuple):
     number: int
 
 
-def watch(counts: Path, boundary: Boundary | None) -> Counter[str]:
+def watch(counts: Path, boundary: Boundary | None, watched: Mapping[str, Moments] = SEAMS) -> Counter[str]:
     """Count the seams that this process comes to; die of SIGKILL at the boundary.
 
     How often it has come to each is written to the file on the way to the death, or by `write`.
@@ -77,7 +90,7 @@ def watch(counts: Path, boundary: Boundary | None) -> Counter[str]:
         number = getattr(monitoring.events, kind)
         monitoring.register_callback(tool, number, lambda code, *_, number=number: come(code, number))
     events: Counter[CodeType] = Counter()
-    for seam, moments in SEAMS.items():
+    for seam, moments in watched.items():
         for place, kind in moments:
             code, number = places.function_at(place).__code__, getattr(monitoring.events, kind)
             seams[code, number] = seam

@@ -17,12 +17,13 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from crash_boundaries import Boundary, watch, write
+from crash_boundaries import SEAMS, SEAMS_OF_POSTGRES, Boundary, watch, write
 from resume_support import Script, check_money, fresh, known_batches, paid_by_item, seen
 from run_support import MODEL, Echo, Runs
 
 from batchata import BatchManager, load_results_from_disk
 from batchata.errors import RequestRefusedError
+from batchata.log import is_begun
 from batchata.replay.verify import verify_log
 from batchata.sandbox import Answer, Faults, Request
 
@@ -235,7 +236,7 @@ class Case:
 def play(runs: Runs, name: str, boundary: Boundary | None) -> None:
     """In the process of the script: the scenario's story, up to the boundary or to its end."""
     path = runs.log.parent / "seen.json"
-    seen = watch(path, boundary)
+    seen = watch(path, boundary, SEAMS if runs.place == runs.log else SEAMS | SEAMS_OF_POSTGRES)
     SCENARIOS[name].story(runs)
     write(path, seen)
 
@@ -247,16 +248,19 @@ def run_case(
     *,
     playing: Callable[..., None] = play,
     between: Callable[[Runs], None] | None = None,
+    address: str | None = None,
 ) -> Case:
     """One case, in a process that does one at a time: kill the script at the boundary, and start it again.
 
     `playing` is what the process does, `between` what happens to its log, if it was killed, before the next
-    start.
+    start. With an `address` the log is in that database.
     """
     scenario = SCENARIOS[name]
     folder = folder / f"{name}-{'-'.join(map(str, boundary or ('dry',)))}"
     problem, looks = None, 0
     with fresh(folder, **scenario.sandbox()) as runs:
+        if address is not None:
+            runs.log.with_name("address.txt").write_text(address)
         if scenario.before is not None:
             Script(runs, story=partial(play, name=name, boundary=scenario.before)).ends()
         code = Script(runs, story=partial(playing, name=name, boundary=boundary)).ends()
@@ -268,7 +272,7 @@ def run_case(
             check(scenario, runs)
             looks = longest_settlement(runs)
         except Exception as exc:  # noqa: BLE001 - the case's edge: whatever it is, it is that case's problem
-            types = runs.types() if Path(runs.log).exists() else []
+            types = runs.types() if is_begun(runs.place) else []
             problem = f"{type(exc).__name__}: {exc}\n{types}\n{runs.sandbox.exchanges}"
     if problem is None:
         shutil.rmtree(folder)
@@ -321,7 +325,7 @@ def check(scenario: Scenario, runs: Runs) -> None:
         assert bill(runs) <= scenario.most, f"{bill(runs)} was billed"
         assert summary["cost_limit_reached"]
     if scenario.after is not None:
-        check_verified(runs.log)
+        check_verified(runs.place)
         summary = scenario.after(runs)
         _check_identity(summary, scenario.count)
     manager = make_manager(runs, count=scenario.count, model=scenario.model)
@@ -338,7 +342,7 @@ def check(scenario: Scenario, runs: Runs) -> None:
     paid = paid_by_item(runs)
     assert paid == {n: times for n, times in (once | scenario.billed).items() if times}, f"paid: {paid}"
     check_money(runs, summary["total_cost"], items)
-    check_verified(runs.log)
+    check_verified(runs.place)
 
 
 def _check_identity(summary: dict[str, Any], count: int) -> None:
@@ -352,7 +356,7 @@ def bill(runs: Runs) -> Decimal:
     return (used["input_tokens"] + used["output_tokens"] * 5) / Decimal(1_000_000)
 
 
-def check_verified(log: Path) -> None:
+def check_verified(log: Path | str) -> None:
     """`python -m batchata.replay verify` finds nothing."""
     with redirect_stdout(io.StringIO()) as told:
         held = verify_log(str(log), None, None, json=True)

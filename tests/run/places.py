@@ -12,6 +12,13 @@ SWITCH_TO_WAL = "batchata.log.sqlite.writer:Writer._switch_to_wal"
 TRANSACTION = "batchata.log.sqlite.writer:Writer.transaction"
 UPGRADE = "batchata.log.sqlite.schema:upgrade"
 
+# Not among ALL: their modules need PostgreSQL's client.
+OF_POSTGRES = {
+    "ready": "batchata.log.postgres.schema:make_ready",
+    "transaction": "batchata.log.postgres.writer:Writer.transaction",
+    "write": "batchata.log.postgres.claim:PostgresClaim._write",
+}
+
 JOB_COMPLETED = "batchata.core.evolve:_job_completed"
 RUN_COMPLETED = "batchata.core.evolve:_run_completed"
 

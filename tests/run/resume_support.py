@@ -25,7 +25,8 @@ from run_support import Echo, Runs, echo
 from batchata import load_results_from_disk
 from batchata.core.events import BatchSubmitted, CostCharged, SubmissionSettled, SubmissionStarted
 from batchata.errors import BatchataError
-from batchata.log.sqlite.log import SqliteLog
+from batchata.log import read_log
+from batchata.log.port import Log
 from batchata.log.verify import verify
 from batchata.sandbox import Faults, Sandbox
 
@@ -217,9 +218,9 @@ def check_money(runs: Runs, total: Decimal, items: list[Any]) -> None:
 
 
 @contextmanager
-def opened(runs: Runs) -> Iterator[SqliteLog]:
+def opened(runs: Runs) -> Iterator[Log]:
     """The log, for verifying."""
-    log = SqliteLog.open_for_reading(runs.log)
+    log = read_log(runs.place)
     try:
         yield log
     finally:

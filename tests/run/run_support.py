@@ -39,6 +39,12 @@ class Runs:
         self.log = folder / "run.db"
         self.out = folder / "out"
 
+    @property
+    def place(self) -> Path | str:
+        """Where the log is: the file, or the database whose address a test wrote beside it."""
+        note = self.log.with_name("address.txt")
+        return note.read_text() if note.exists() else self.log
+
     def manager(self, count: int = 7, **given: Any) -> BatchManager[Any]:
         """A manager over `count` messages, in jobs of 3, whose results are echoes."""
         chosen: dict[str, Any] = {
@@ -46,7 +52,7 @@ class Runs:
             "model": MODEL,
             "response_model": Echo,
             "items_per_job": 3,
-            "state_path": self.log,
+            "state_path": self.place,
             "poll_interval": 0.01,
             "retry_delay": 0.01,
             "settle_delay": 0.05,
@@ -56,7 +62,7 @@ class Runs:
 
     def events(self) -> list[Any]:
         """Everything recorded that the log's one run holds; each test knows which events it looks at."""
-        log = read_log(self.log)
+        log = read_log(self.place)
         try:
             (stream,) = log.streams()
             return list(log.events(stream))

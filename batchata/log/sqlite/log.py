@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
 from batchata.core.values import Process
 from batchata.errors import LogWriteError, NotALogError
-from batchata.log.format import Committed, EventTuple, Segment
-from batchata.log.port import Claim, Recorded, Written
-from batchata.log.sql import PURGE
+from batchata.log.port import Claim
+from batchata.log.sql import PURGE, SqlLog
 from batchata.log.sqlite import files
 from batchata.log.sqlite.connection import translated
 from batchata.log.sqlite.files import warn_if_networked
@@ -22,7 +21,7 @@ from batchata.log.sqlite.writer import Writer
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
 
 
-class SqliteLog:
+class SqliteLog(SqlLog):
     """Any number of runs in one file; see `Log`.
 
     Opens the file for reading and writing: a missing or empty one becomes a log, one of an older version is
@@ -38,7 +37,7 @@ class SqliteLog:
         warn_if_networked(self.path)
         self._writer: Writer | None = Writer(self.path, busy_timeout)
         try:
-            self.reader = Reader(self.path, busy_timeout)
+            self.reader: Reader = Reader(self.path, busy_timeout)
         except BaseException:
             self._writer.close()
             raise
@@ -63,32 +62,6 @@ class SqliteLog:
             raise
         return log
 
-    def streams(self) -> list[str]:
-        """Return the streams' names, oldest first."""
-        return self.reader.streams()
-
-    def events(
-        self, stream: str, *, after: int = 0, types: Collection[str] | None = None
-    ) -> Iterator[Recorded]:
-        """See `Log.events`."""
-        return self.reader.events(stream, after, types)
-
-    def entries(self, stream: str, *, after: int = 0) -> Iterator[Written]:
-        """See `Log.entries`."""
-        return self.reader.entries(stream, after)
-
-    def events_at(self, stream: str, versions: Sequence[int]) -> list[Recorded]:
-        """See `Log.events_at`."""
-        return self.reader.events_at(stream, versions)
-
-    def bodies(self, stream: str, numbers: Iterable[int]) -> Iterator[bytes | None]:
-        """See `Log.bodies`."""
-        return self.reader.bodies(stream, numbers)
-
-    def head(self, stream: str) -> str | None:
-        """See `Log.head`."""
-        return self.reader.head(stream)
-
     def claim(self, stream: str, owner: Process) -> Claim:
         """See `Log.claim`."""
         from batchata.log.sqlite.claim import claim
@@ -103,25 +76,9 @@ class SqliteLog:
         with self.reader.snapshot():
             yield self
 
-    def commits(self, stream: str, *, after: int = 0) -> Iterator[Committed]:
-        """See `Log.commits`."""
-        return self.reader.commits(stream, after)
-
-    def last_commit(self, stream: str) -> Committed | None:
-        """See `Log.last_commit`."""
-        return self.reader.last_commit(stream)
-
-    def rows(self, stream: str, first: int, last: int | None = None) -> Iterator[EventTuple]:
-        """See `Log.rows`."""
-        return self.reader.event_rows(stream, first, last)
-
-    def segments(self, stream: str, first: int, below: int | None = None) -> Iterator[Segment]:
-        """See `Log.segments`."""
-        return self.reader.segments(stream, first, below)
-
-    def faults(self) -> list[str]:
-        """See `Log.faults`."""
-        return self.reader.faults()
+    def size(self) -> int:
+        """See `Log.size`."""
+        return os.path.getsize(self.path)
 
     def no_run_yet(self) -> str:
         """See `Log.no_run_yet`."""

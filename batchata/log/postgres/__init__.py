@@ -1,0 +1,1 @@
+"""The event log in a PostgreSQL database, which several hosts may share."""

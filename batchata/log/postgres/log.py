@@ -1,0 +1,114 @@
+"""The log in a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from batchata.core.values import Process
+from batchata.errors import LogWriteError, NotALogError
+from batchata.log.port import Claim
+from batchata.log.postgres import schema
+from batchata.log.postgres.address import address
+from batchata.log.postgres.claim import claim
+from batchata.log.postgres.connection import READ, connect, translated
+from batchata.log.postgres.reader import Reader, dialect
+from batchata.log.postgres.writer import Writer
+from batchata.log.sql import PURGE, SqlLog
+
+
+def is_begun(url: str) -> bool:
+    """Whether the database holds a log.
+
+    Raises NotALogError, LogVersionError, or LogError for a server that does not answer.
+    """
+    found = address(url)
+    connection = connect(found, writes=False)
+    try:
+        with translated(found.place, READ):
+            return schema.is_begun(connection, found.place)
+    finally:
+        connection.close()
+
+
+class PostgresLog(SqlLog):
+    """Any number of runs in the tables of one schema of a database; see `Log`.
+
+    Opens it for reading and writing: a schema without these tables gets them.
+
+    Raises NotALogError, LogVersionError, LogWriteError, or LogError for a server that does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        found = address(url)
+        self.place = found.place
+        self._writer: Writer | None = Writer(found)
+        self.reader: Reader = Reader(found)
+
+    @classmethod
+    def open_for_reading(cls, url: str) -> Self:
+        """Open the log without the right to write: nothing in the database is made or changed.
+
+        Raises NotALogError, LogVersionError, or LogError for a server that does not answer.
+        """
+        log = cls.__new__(cls)
+        found = address(url)
+        log.place = found.place
+        log._writer = None  # noqa: SLF001 - its own
+        log.reader = Reader(found)
+        try:
+            with translated(log.place, READ):
+                begun = schema.is_begun(log.reader.connection(), log.place)
+        except BaseException:
+            log.reader.close()
+            raise
+        if not begun:
+            log.reader.close()
+            raise NotALogError(f"{log.place} holds no Batchata log")
+        return log
+
+    def claim(self, stream: str, owner: Process) -> Claim:
+        """See `Log.claim`."""
+        return claim(self._written(), self.reader, stream, owner)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Self]:
+        """See `Log.snapshot`."""
+        with self.reader.snapshot():
+            yield self
+
+    def size(self) -> int:
+        """See `Log.size`."""
+        return self.reader.size()
+
+    def no_run_yet(self) -> str:
+        """See `Log.no_run_yet`."""
+        return f"{self.place} holds no run yet"
+
+    def maybe_half(self) -> str | None:
+        """See `Log.maybe_half`. A database is copied whole."""
+        return None
+
+    def purge(self, stream: str, below: int) -> int:
+        """See `Log.purge`."""
+        purged: int = self._written().transaction(
+            lambda connection: connection.execute(dialect(PURGE), (stream, below)).rowcount
+        )
+        self.reader.forget_bodies()
+        return purged
+
+    def compact(self) -> bool:
+        """See `Log.compact`. Copies that the server or its operator keeps are theirs to remove."""
+        return self._written().compact()
+
+    def close(self) -> None:
+        """Close both connections. May be called twice."""
+        self.reader.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _written(self) -> Writer:
+        if self._writer is None:
+            raise LogWriteError(f"{self.place} was opened for reading only")
+        return self._writer

@@ -1,0 +1,106 @@
+"""Read events and bodies of a log in PostgreSQL, on a connection of its own that cannot write."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from batchata.log.postgres.address import Address
+from batchata.log.postgres.connection import READ, Connection, connect, translated
+from batchata.log.postgres.schema import missing_triggers
+from batchata.log.sql import Row, SqlReader
+
+_SIZE = """
+    SELECT coalesce(sum(pg_total_relation_size(format('%I.%I', current_schema(), name)::regclass)), 0)::bigint
+    FROM unnest(ARRAY['events', 'segments', 'commits', 'claims']) AS name
+"""
+
+
+@cache
+def dialect(sql: str) -> str:
+    """Return a statement with the parameters as psycopg writes them."""
+    return sql.replace("?", "%s")
+
+
+class Reader(SqlReader):
+    """Reads one database. It connects when it is first asked, and anew where the connection was lost."""
+
+    ELEMENTS = "json_array_elements_text(CAST(? AS json))"
+    OLDEST_FIRST = "place"
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address.place)
+        self._address = address
+        self._pid = os.getpid()
+        self._connection: Connection | None = None
+        self._lock = threading.Lock()  # held while it connects
+
+    def connection(self) -> Connection:
+        """Return the connection, a new one in a forked process: the parent's cannot be carried across."""
+        with self._lock:
+            if self._connection is None or self._pid != os.getpid() or self._connection.closed:
+                self._connection = connect(self._address, writes=False)
+                self._pid = os.getpid()
+            return self._connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let every read inside the block see the log as it is now, whatever is appended meanwhile.
+
+        Inside another such block it is as that one is.
+        """
+        connection = self.connection()
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            yield
+            return
+        with translated(self.place, READ):
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.execute("SELECT 1 FROM commits LIMIT 1")  # the first read decides what is seen
+        try:
+            yield
+        finally:
+            with translated(self.place, READ):
+                if not connection.closed:
+                    connection.execute("ROLLBACK")
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Return all rows of one query."""
+        with translated(self.place, READ):
+            connection = self.connection()
+            alone = connection.info.transaction_status == TransactionStatus.IDLE
+            try:
+                return _rows(connection, sql, parameters)
+            except psycopg.OperationalError:
+                if not alone or not connection.closed:
+                    raise
+            return _rows(self.connection(), sql, parameters)  # the server may have been restarted
+
+    def size(self) -> int:
+        """Return the bytes that the tables and their indexes take."""
+        with translated(self.place, READ):
+            ((size,),) = self.connection().execute(_SIZE).fetchall()
+            return int(size)
+
+    def faults(self) -> list[str]:
+        """See `Log.faults`. The server checks its own pages when they are read."""
+        with translated(self.place, READ):
+            missing = missing_triggers(self.connection())
+        return [f"PostgreSQL: the trigger {name} is gone or disabled" for name in missing]
+
+    def close(self) -> None:
+        """Close the connection, unless it belongs to the process that this one was forked from."""
+        if self._connection is not None and self._pid == os.getpid():
+            self._connection.close()
+
+
+def _rows(connection: Connection, sql: str, parameters: Sequence[Any]) -> list[Row]:
+    with connection.cursor(binary=True) as cursor:
+        found: list[Row] = cursor.execute(dialect(sql), parameters).fetchall()
+        return found
