@@ -32,7 +32,9 @@ from batchata.run.settings import (
     check_settings,
 )
 from batchata.run.store import RunStore
+from batchata.terminal.account import printed
 from batchata.terminal.progress import EVERY
+from batchata.text import preformatted
 from batchata.views.results import Entry, ItemResult
 from batchata.views.run_summary import Stats, Summary, statistics, summary
 
@@ -364,6 +366,13 @@ class BatchManager(Generic[T]):
         key or a provider that cannot be reached.
         """
         return self._engine.estimate(exact, output_tokens)
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook where the run stands and what it has cost."""
+        settings, run = self._engine.settings, self._engine.state()
+        count = self._engine.definition.inputs.count
+        stats = statistics(run, count, settings.results_dir, settings.raw_results_dir)
+        return preformatted(printed(run, stats))
 
     def open_log(self) -> Log:
         """Open the run's log for reading; close it after use.

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from html import escape
 
 from batchata.core.money import EXACT, TOKEN_KINDS, amount_of, plain
 
@@ -23,6 +24,11 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _visible(c) for c in text)
+
+
+def preformatted(text: str) -> str:
+    """Return lines for a person as HTML, every character of them as text."""
+    return f"<pre>{escape(text)}</pre>"
 
 
 def short(text: str, most: int = 200) -> str:

@@ -13,7 +13,7 @@ from batchata.core.plan import Shape, Waves, waves, waves_without_limit
 from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.run.definition import Definition
-from batchata.text import number_of, rounded, size, usd
+from batchata.text import number_of, preformatted, rounded, size, usd
 
 _NEXT: Final = "\n" + " " * 10  # a line that goes on below its words
 
@@ -95,6 +95,10 @@ class Estimate:
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
+
+    def _repr_html_(self) -> str:
+        """Show the estimate in a notebook."""
+        return preformatted(str(self))
 
     def _lines(self) -> list[str]:
         margin = "" if not self.margin else f" ± {self.margin:.1%}"

@@ -126,6 +126,13 @@ class ItemResult(Generic[R]):
         found = {page for c in self.cited(field) if c.pages for page in range(c.pages[0], c.pages[1] + 1)}
         return sorted(found)
 
+    def _repr_html_(self) -> str:
+        """Show the item in a notebook: its fields, marks, passages and the pages these stand on."""
+        from batchata.views.notebook import item_html  # draws pages, which few want
+
+        values = [] if self.result is None else flat(result_values(self.result))
+        return item_html(self, {path: text for path, text, _ in values})
+
 
 class Support(NamedTuple):
     """What a person should look at first in a result: paths of fields without a passage that says them."""

@@ -17,7 +17,7 @@ from batchata.core.state import Job, Run
 from batchata.core.values import Process
 from batchata.log.port import Log
 from batchata.providers.address import redacted
-from batchata.text import iso
+from batchata.text import iso, preformatted, usd
 from batchata.views.history import History
 from batchata.views.results import SupportCounts
 from batchata.views.results_folder import processed_dir, raw_dir
@@ -78,10 +78,24 @@ class Stats(Summary):
     uncited_fields: int | None
 
 
+class _Shown(dict[str, Any]):
+    """A summary that shows itself in a notebook."""
+
+    def _repr_html_(self) -> str:
+        lines = (f"{name.replace('_', ' '):20}{_figure(value)}" for name, value in self.items())
+        return preformatted("\n".join(lines))
+
+
+def _figure(value: object) -> str:
+    if isinstance(value, Decimal):
+        return usd(value)
+    return "unknown" if value is None else str(value)
+
+
 def summary(run: Run, total_items: int | None = None) -> Summary:
     """Return items by status, cost in USD as Decimal (None when a price was unknown), and jobs completed."""
     total = run.total if total_items is None else max(total_items, run.total)
-    return {
+    found: Summary = {
         "total_items": total,
         "completed_items": run.completed,
         "failed_items": run.failed,
@@ -90,6 +104,7 @@ def summary(run: Run, total_items: int | None = None) -> Summary:
         "jobs_completed": run.jobs_completed,
         "cost_limit_reached": run.limit_reached,
     }
+    return cast("Summary", _Shown(found))
 
 
 def _facts(run: Run) -> dict[str, Any]:
