@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, Generic, TypeVar, Unpack, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
 
 import pydantic
 import typing_extensions
 
+from batchata.errors import ConfigurationError, InvalidInputError, LogError
 from batchata.log.port import Log
 from batchata.providers.prices import Prices
 from batchata.providers.registry import Access, dialect_for
@@ -35,9 +39,16 @@ from batchata.run.store import RunStore
 from batchata.terminal.account import printed
 from batchata.terminal.progress import EVERY
 from batchata.text import preformatted
-from batchata.views.results import Entry, ItemResult
+from batchata.views.history import fold_events
+from batchata.views.response_models import RunReader
+from batchata.views.results import Entry, ItemResult, refuse_purged
+from batchata.views.rows import ItemRows, citation_rows
 from batchata.views.run_summary import Stats, Summary, statistics, summary
 
+if TYPE_CHECKING:
+    import pandas
+
+type ExportFormat = Literal["json", "jsonl", "csv", "parquet", "xlsx"]
 T = typing_extensions.TypeVar("T", default=str)  # Python 3.12 has no defaults in its own syntax
 Other = TypeVar("Other", bound=pydantic.BaseModel)
 
@@ -405,6 +416,81 @@ class BatchManager(Generic[T]):
     def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult[Any]]:
         """Yield every item with its status, error, usage, cost and raw line, in input order."""
         return self._engine.items(response_model)
+
+    def rows(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
+        """Return a row an item, all with the same columns, for data frames of any library.
+
+        The columns are item (its index), name, status; those of the rows that were given; a column a field
+        of the response model, nested ones as "vendor.name", lists as JSON, or `result` without a model;
+        "pages.total" with the pages that a field cites; unsupported and uncited; cost (Decimal) and error. A
+        field called as one of these is "result.name", and a column of the rows "row.name".
+        """
+        table = self._table(response_model)
+        return [table.row(item) for item in self._engine.items(response_model)]
+
+    def to_pandas(self, response_model: type[pydantic.BaseModel] | None = None) -> pandas.DataFrame:
+        """Return `rows()` as a data frame of pandas, with cost as a float; see `rows()`.
+
+        Raises ConfigurationError without pandas.
+        """
+        try:
+            import pandas as pd
+        except ImportError as exc:
+            raise ConfigurationError(
+                "to_pandas() needs pandas: pip install pandas; rows() gives the same rows without it"
+            ) from exc
+        columns = self._table(response_model).columns
+        frame = pd.DataFrame(self.rows(response_model), columns=columns)
+        return frame.astype({"cost": float})
+
+    def citations_rows(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
+        """Return a row a citation: item, name, field, value, document, page, quote, grounded and supports."""
+        return [row for item in self._engine.items(response_model) for row in citation_rows(item)]
+
+    def export(self, folder: PathLike, *, format: ExportFormat = "json", force: bool = False) -> list[Path]:
+        """Write the results as files into the folder, and return these.
+
+        json is as `results_dir`; the others are one table, results.csv and so on, with a row an item and
+        where it came from; CSV has its citations in a second file, results_citations.csv. Without `force`
+        nothing that is there already is replaced.
+
+        Raises InvalidInputError for a folder that cannot be used, ConfigurationError without the package that
+        parquet (pyarrow) or xlsx (openpyxl) needs, and LogError when the run was never started.
+        """
+        from batchata.replay.export import Format, write_results
+
+        if format not in [*Format]:
+            raise InvalidInputError(f"format must be one of {', '.join(Format)}, not {format!r}")
+        with self._started() as (log, stream):
+            run = fold_events(log, stream)
+            refuse_purged(run)
+            how = RunReader(self._engine.definition.reader, again=False)
+            return write_results(log, run, Path(folder), Format(format), how, force=force).files
+
+    def report(self, path: PathLike) -> Path:
+        """Write the run as one HTML file that opens from disk, and return its path.
+
+        A report that is there already is replaced, nothing else is. Raises InvalidInputError when the file
+        cannot be written, and LogError when the run was never started.
+        """
+        from batchata.replay.report.page import report_run
+
+        with self._started() as (log, stream):
+            report_run(log, stream, os.fspath(path))
+        return Path(path)
+
+    @contextmanager
+    def _started(self) -> Iterator[tuple[Log, str]]:
+        with self._engine.reading() as (log, run):
+            if log is None or run.started is None:
+                raise LogError("the run was never started, so there is nothing to write; run() it first")
+            yield log, run.started.run_id
+
+    def _table(self, response_model: type[pydantic.BaseModel] | None) -> ItemRows:
+        definition = self._engine.definition
+        given = dict.fromkeys(name for row in definition.inputs.rows for name in row)
+        model = definition.response_model if response_model is None else response_model
+        return ItemRows(model, given, cited=definition.enable_citations)
 
     def stats(self) -> Stats:
         """Return the summary and more: status, jobs, batch ids, tokens by kind, directories of the results.

@@ -38,6 +38,7 @@ SIDEWAYS = {
     ("batchata.providers", "batchata.inputs"),
     ("batchata.terminal", "batchata.views"),
     ("batchata.run.definition", "batchata.run.settings"),
+    ("batchata.manager", "batchata.replay"),  # export() and report() write what the commands write
 }
 PURE = {
     "array",

@@ -12,6 +12,7 @@ from batchata.errors import ConfigurationError, InvalidInputError
 from batchata.manager import BatchManager
 from batchata.replay.export import Format, write_results
 from batchata.views.history import fold_events
+from batchata.views.response_models import RunReader
 
 _NEEDS: Final = {"parquet": "pyarrow", "xlsx": "openpyxl"}
 _TABLES: Final = ("csv", "jsonl", "xlsx", "parquet")
@@ -39,7 +40,7 @@ class Output:
         try:
             run = fold_events(log, run_id)
             folder = self._path if self._format is Format.JSON else work
-            write_results(log, run, folder, self._format, None, force=True)
+            write_results(log, run, folder, self._format, RunReader.of(run, None), force=True)
             return [self._path] if self._format is Format.JSON else _moved(work, self._path)
         finally:
             shutil.rmtree(work)

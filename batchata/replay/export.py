@@ -22,14 +22,15 @@ from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.replay.console import print_json, reading, the_run
-from batchata.replay.table_files import write_csv, write_json_lines, write_parquet, write_xlsx
-from batchata.replay.tables import Table, flat_citations, provenance
+from batchata.replay.table_files import CsvWriter, write_csv, write_json_lines, write_parquet, write_xlsx
 from batchata.text import number_of
 from batchata.views.history import fold_events
 from batchata.views.response_models import RunReader
 from batchata.views.results import ItemResult, Support, read_items, refuse_purged, result_values
 from batchata.views.results_dir import ResultsWriter, make_folders, owner_of
 from batchata.views.results_folder import Folders
+from batchata.views.rows import CITATION_COLUMNS, citation_rows
+from batchata.views.tables import Table, flat_citations, provenance, row_columns
 from batchata.views.whole_files import whole_file
 
 _OURS = {
@@ -55,9 +56,15 @@ def make_room(folder: Path, format: str, *, force: bool) -> None:
 def _written_to(folder: Path, format: str) -> list[Path]:
     """Return what an export makes or replaces below the folder."""
     if format != "json":
-        return [folder / f"results.{format}"]
+        return _tables(folder, format)
     inside = [folder / name for name in _OURS]
     return [*inside, *(path for home in inside if not home.is_symlink() for path in home.glob("*"))]
+
+
+def _tables(folder: Path, format: str) -> list[Path]:
+    """Return the file of a table; a CSV has its citations in a second one."""
+    names = ["results", "results_citations"] if format == "csv" else ["results"]
+    return [folder / f"{name}.{format}" for name in names]
 
 
 def _check(folder: Path, format: str, force: bool) -> None:
@@ -69,11 +76,13 @@ def _check(folder: Path, format: str, force: bool) -> None:
             f"{linked[0]} is a link, and what is written there would land elsewhere; give another folder"
         )
     if format != "json":
-        path = folder / f"results.{format}"
-        if path.is_dir():
-            raise InvalidInputError(f"{path} is a folder; give another folder")
-        if path.exists() and not force:
-            raise InvalidInputError(f"{path} is there already; give another folder, or --force to replace it")
+        for path in _tables(folder, format):
+            if path.is_dir():
+                raise InvalidInputError(f"{path} is a folder; give another folder")
+            if path.exists() and not force:
+                raise InvalidInputError(
+                    f"{path} is there already; give another folder, or --force to replace it"
+                )
         return
     older = [path for name in _OURS for path in sorted((folder / name).glob("*"))]
     foreign = [path for path in older if not _OURS[path.parent.name].fullmatch(path.name)]
@@ -138,16 +147,15 @@ def export_run(
         stream = the_run(log, path, run_id)
         run = fold_events(log, stream)
         refuse_purged(run)
-        found = write_results(log, run, Path(folder), format, model, force=force)
+        found = write_results(log, run, Path(folder), format, RunReader.of(run, model), force=force)
     _say(found, json)
     return not found.misread
 
 
 def write_results(
-    log: Log, run: Run, folder: Path, format: Format, model: str | None, *, force: bool
+    log: Log, run: Run, folder: Path, format: Format, how: RunReader, *, force: bool
 ) -> Exported:
     """Write the results as files below the folder."""
-    how = RunReader.of(run, model)
     reader = Watched(how.reader.response_model, how.reader.enable_citations)
     how = RunReader(reader, how.again)
     make_room(folder, format.value, force=force)
@@ -158,7 +166,7 @@ def write_results(
     if format is Format.JSON:
         files = _write_results_dir(log, run, folder, how)
     else:
-        files = [_write_table(log, run, folder, format, how)]
+        files = _write_table(log, run, folder, format, how)
     misread = 0 if how.again else reader.misread[0]
     return Exported(started.run_id, files, run.total, misread, started.response_model)
 
@@ -191,21 +199,43 @@ class _RereadWriter(_Writer):
             yield Reading(item.result, item.citations)
 
 
-def _write_table(log: Log, run: Run, folder: Path, format: Format, how: RunReader) -> Path:
+def _write_table(log: Log, run: Run, folder: Path, format: Format, how: RunReader) -> list[Path]:
     items = read_items(log, run, range(run.total), how.reader, again=how.again)
-    table = Table(run, how.reader.response_model)
-    path = folder / f"results.{format.value}"
+    as_json = format is not Format.CSV
+    table = Table(run, how.reader.response_model, row_columns(log, run), as_json=as_json)
+    path, *beside = _tables(folder, format.value)
+    if format is Format.CSV:
+        return _write_csvs(path, beside[0], table, items)
     with _whole(path) as file:
         match format:
-            case Format.CSV:
-                write_csv(file, table.columns, map(table.row, items))
             case Format.PARQUET:
                 write_parquet(file, table.columns, map(table.row, items))
             case Format.XLSX:
                 write_xlsx(file, table, items)
             case _:
                 write_json_lines(file, (_object(run, item) for item in items))
-    return path
+    return [path]
+
+
+def _write_csvs(path: Path, beside: Path, table: Table, items: Iterable[ItemResult]) -> list[Path]:
+    """Write a row an item, and to a second file a row a citation."""
+    names = [column.name for column in table.columns]
+    if "citations" not in names:
+        with _whole(path) as file:
+            write_csv(file, names, map(table.row, items))
+        beside.unlink(missing_ok=True)  # of an older export that was replaced
+        return [path]
+    with _whole(path) as file, _whole(beside) as citations:
+        cited = CsvWriter(citations, CITATION_COLUMNS)
+
+        def rows() -> Iterator[list[Any]]:
+            for item in items:
+                cited.add(row.values() for row in citation_rows(item))
+                yield table.row(item)[:-1]
+
+        write_csv(file, names[:-1], rows())
+        cited.end()
+    return [path, beside]
 
 
 def _object(run: Run, item: ItemResult) -> dict[str, Any]:
@@ -214,6 +244,7 @@ def _object(run: Run, item: ItemResult) -> dict[str, Any]:
     return {
         **provenance(run, item),
         "cost": cost,
+        **({} if item.row is None else {"row": item.row}),
         "result": result_values(item.result),
         "citations": None if cited is None else [_without_nulls(citation) for citation in cited],
         **({} if cited is None else Support.of(item)._asdict()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
@@ -16,9 +17,9 @@ import msgspec
 
 from batchata.core.money import plain
 from batchata.errors import ConfigurationError, InvalidInputError
-from batchata.replay.tables import CITATION, Column, Table, Type
 from batchata.text import escaped
 from batchata.views.results import ItemResult
+from batchata.views.tables import CITATION, Column, Table, Type
 
 _ROWS = 1_000  # written together to a Parquet file
 # A cell that begins like this is a formula to a spreadsheet, or can become one after trimming.
@@ -31,18 +32,34 @@ def write_json_lines(file: IO[bytes], objects: Iterable[dict[str, Any]]) -> None
     file.writelines(_encode(value) + b"\n" for value in objects)
 
 
-def write_csv(file: IO[bytes], columns: list[Column], rows: Iterable[list[Any]]) -> None:
-    """Write UTF-8 with a head; None is an empty cell, lists are JSON.
+class CsvWriter:
+    """Writes UTF-8 with a mark that Excel goes by, and a head; None is an empty cell, lists are in words.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front, and control characters,
     which a terminal would obey, are visible escapes.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
-    writer = csv.writer(text)
-    writer.writerow([_guarded(column.name) for column in columns])
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    text.flush()
-    text.detach()
+
+    def __init__(self, file: IO[bytes], columns: Iterable[str]) -> None:
+        file.write(codecs.BOM_UTF8)
+        self._text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
+        self._writer = csv.writer(self._text)
+        self._writer.writerow(map(_guarded, columns))
+
+    def add(self, rows: Iterable[Iterable[Any]]) -> None:
+        """Add rows."""
+        self._writer.writerows(map(_cell, row) for row in rows)
+
+    def end(self) -> None:
+        """Write what is still held back, and leave the file open."""
+        self._text.flush()
+        self._text.detach()
+
+
+def write_csv(file: IO[bytes], columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table of these columns; see `CsvWriter`."""
+    writer = CsvWriter(file, columns)
+    writer.add(rows)
+    writer.end()
 
 
 def _cell(value: Any) -> Any:
@@ -56,9 +73,26 @@ def _cell(value: Any) -> Any:
         case str():
             return _guarded(value)
         case list() | dict():
-            return _encode(value).decode()  # begins with a bracket, so no formula
+            return _guarded(in_words(value))
         case _:
             return value.isoformat()
+
+
+def in_words(value: Any) -> str:
+    """Write a value of a list or an object for a person: "text: x, price: 1.10; text: y, price: 2.00"."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return "; ".join(map(in_words, value))
+        case dict():
+            return ", ".join(f"{name}: {in_words(part)}" for name, part in value.items() if part is not None)
+        case Decimal():
+            return plain(value)
+        case _:
+            return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _guarded(text: str) -> str:
@@ -132,13 +166,13 @@ def write_xlsx(file: IO[bytes], table: Table, items: Iterable[ItemResult]) -> No
     book = Workbook(write_only=True)  # rows go to temporary files, not to memory
     columns = [column.name for column in table.columns if column.name != "citations"]
     rows = _Sheet(book, "Items", columns)
-    cited = _Sheet(book, "Citations", ["index", *CITATION.fields])
+    cited = _Sheet(book, "Citations", ["index", "name", *CITATION.fields])
     try:
         for item in items:
             values = table.row(item)
             rows.add(values[: len(columns)], item.index)
             for found in (values[len(columns) :] or [None])[0] or []:
-                cited.add([item.index, *found.values()], item.index)
+                cited.add([item.index, item.name, *found.values()], item.index)
     finally:
         for sheet in book.worksheets:
             sheet.close()

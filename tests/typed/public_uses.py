@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, assert_type
 
 from pydantic import BaseModel
@@ -69,6 +70,15 @@ def from_the_log() -> None:
     assert_type(BatchManager.open("night.db", response_model=Invoice), BatchManager[Invoice])
     assert_type(BatchManager.open("night.db", max_cost=5, on_interrupt="cancel"), BatchManager[Any])
     BatchManager.open("night.db", prompt="Read.")  # type: ignore[call-overload]
+
+
+def tables(manager: BatchManager[Invoice]) -> None:
+    """Rows are dicts, files are paths, and a format is one of those there are."""
+    assert_type(manager.rows(), list[dict[str, Any]])
+    assert_type(manager.citations_rows(Total), list[dict[str, Any]])
+    assert_type(manager.export("out", format="csv", force=True), list[Path])
+    assert_type(manager.report("run.html"), Path)
+    manager.export("out", format="xls")  # type: ignore[arg-type]
 
 
 def named_by_the_caller() -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from importlib.resources import files
 from itertools import batched
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import typer
 from jinja2 import Environment, StrictUndefined, Template
@@ -29,7 +29,7 @@ from batchata.replay.report.sections import heading, identity, job_rows, story, 
 from batchata.replay.report.size_budget import Budget, Detail, block
 from batchata.replay.report.timeline import Chronicle, chart, read_chronicle
 from batchata.text import clean, iso, moment, number_of, short, size
-from batchata.views.history import parse_at
+from batchata.views.history import At, parse_at
 from batchata.views.response_models import RunReader
 from batchata.views.whole_files import whole_file
 
@@ -141,24 +141,36 @@ def write_report(path: str, out: str, run_id: str | None, *, at: str | None) -> 
     or when the file cannot be written.
     """
     wanted = None if at is None else parse_at(at, now())
-    target = Path(out)
     with reading(path) as log:
-        stream = the_run(log, path, run_id)
-        _check(target, out)
-        chronicle = read_chronicle(log, stream, wanted)
-        run = chronicle.history.run
-        if run.started is None:
-            raise LogError(f"the run {stream!r} does not begin with run_started; it cannot be reported")
-        head = None if wanted is not None else log.head(stream)
-        try:
-            with whole_file(target) as file:
-                cut = write_page(file, log, stream, chronicle, run.started, head)
-                written = file.tell()
-        except OSError as exc:
-            raise InvalidInputError(_unwritable(out, exc)) from exc
-    typer.echo(f"{clean(out)}: {number_of(run.total, 'item')}, {size(written)}")
-    if cut:
-        typer.echo(f"long texts of {number_of(cut, 'item')} are cut in it; the log holds them in full")
+        done = report_run(log, the_run(log, path, run_id), out, wanted)
+    typer.echo(f"{clean(out)}: {number_of(done.items, 'item')}, {size(done.size)}")
+    if done.cut:
+        typer.echo(f"long texts of {number_of(done.cut, 'item')} are cut in it; the log holds them in full")
+
+
+class Reported(NamedTuple):
+    """How many items a report shows, how many bytes it has, and how many items were cut in it."""
+
+    items: int
+    size: int
+    cut: int
+
+
+def report_run(log: Log, stream: str, out: str, wanted: At | None = None) -> Reported:
+    """Write the run as it is in this log, or was at a moment; see `write_report`."""
+    target = Path(out)
+    _check(target, out)
+    chronicle = read_chronicle(log, stream, wanted)
+    run = chronicle.history.run
+    if run.started is None:
+        raise LogError(f"the run {stream!r} does not begin with run_started; it cannot be reported")
+    head = None if wanted is not None else log.head(stream)
+    try:
+        with whole_file(target) as file:
+            cut = write_page(file, log, stream, chronicle, run.started, head)
+            return Reported(run.total, file.tell(), cut)
+    except OSError as exc:
+        raise InvalidInputError(_unwritable(out, exc)) from exc
 
 
 def _check(target: Path, out: str) -> None:

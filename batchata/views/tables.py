@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Literal
@@ -16,6 +16,8 @@ from batchata.answers.reader import Citations, Result
 from batchata.answers.schema import definition_of, result_schema
 from batchata.core.state import Run
 from batchata.core.values import Usage
+from batchata.log.port import Log
+from batchata.views.item_inputs import called
 from batchata.views.results import ItemResult, Support, result_values
 
 type Kind = Literal["text", "whole", "number", "yes_no", "date", "time", "money", "list", "object", "json"]
@@ -143,6 +145,8 @@ CITATION = Type(
 _PROVENANCE = [
     Column("run_id", TEXT),
     Column("index", WHOLE),
+    Column("name", TEXT),
+    Column("source", TEXT),
     Column("status", TEXT),
     Column("attempt", WHOLE),
     Column("job", WHOLE),
@@ -158,20 +162,57 @@ _PROVENANCE = [
 ]
 
 
+def row_columns(log: Log, run: Run) -> list[Column]:
+    """Return the columns of the rows that a run was made from, `row.text` for `text`; none without rows."""
+    assert run.started is not None
+    kinds: dict[str, set[type]] = {}
+    for body in log.bodies(run.started.run_id, map(run.input_body, range(run.total))):
+        row = called(body, 0).row
+        if row is None:
+            break  # all have one, or none has
+        for name, value in row.items():
+            kinds.setdefault(name, set()).add(type(value))
+    return [Column(inside("row", name), _of_types(found), (name,)) for name, found in kinds.items()]
+
+
+def _of_types(found: set[type]) -> Type:
+    match found - {type(None)}:
+        case some if some == {int}:
+            return WHOLE
+        case some if some and some <= {int, float}:
+            return NUMBER
+        case some if some == {bool}:
+            return YES_NO
+        case some if some <= {str}:
+            return TEXT
+        case _:
+            return JSON
+
+
 class Table:
     """The columns of a run's results and the values of each item in them.
 
-    Results are in columns of their own, by the fields of `response_model`; None for texts.
+    Results are in columns of their own, by the fields of `response_model`; None for texts. `given` are the
+    columns of the rows that the items were made from. With `as_json` what has no single type is a JSON text.
     """
 
-    def __init__(self, run: Run, response_model: type[pydantic.BaseModel] | None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        response_model: type[pydantic.BaseModel] | None,
+        given: Sequence[Column] = (),
+        *,
+        as_json: bool = True,
+    ) -> None:
         assert run.started is not None
         self._run = run
         schema = None if response_model is None else result_schema(response_model)
         self._of_result = result_columns(schema)
         cited = [Column("citations", Type("list", CITATION))] if run.started.enable_citations else []
         looked = [Column(name, Type("list", TEXT)) for name in Support._fields] if cited and schema else []
-        self.columns = [*_PROVENANCE, *self._of_result, *looked, *cited]
+        self._given = given
+        self._as_json = as_json
+        self.columns = [*_PROVENANCE, *given, *self._of_result, *looked, *cited]
         self._is_cited = bool(cited)
         self._is_looked_at = bool(looked)
         self._has_fields = schema is not None
@@ -179,10 +220,17 @@ class Table:
     def row(self, item: ItemResult) -> list[Any]:
         """Return the item's values, one for each column; None where there is none."""
         result = _tabular(item.result, self._has_fields)
-        values = [_converted(_at(result, column.path), column.type) for column in self._of_result]
+        values = [self._cell(result, column) for column in self._of_result]
         cited = [flat_citations(item.citations)] if self._is_cited else []
         looked = Support.of(item) if self._is_looked_at else ()
-        return [*provenance(self._run, item).values(), *values, *looked, *cited]
+        row = item.row or {}
+        given = [self._cell(row, column) for column in self._given]
+        return [*provenance(self._run, item).values(), *given, *values, *looked, *cited]
+
+    def _cell(self, value: Any, column: Column) -> Any:
+        found = _at(value, column.path)
+        as_is = column.type.kind == "json" and not self._as_json
+        return found if as_is else _converted(found, column.type)
 
 
 def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
@@ -193,6 +241,8 @@ def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
     return {
         "run_id": started.run_id,
         "index": item.index,
+        "name": item.name,
+        "source": item.source,
         "status": item.status,
         "attempt": item.attempts,
         "job": None if job is None else number,
