@@ -239,6 +239,9 @@ def compare(
         str | None,
         typer.Option("--labels", metavar="FILE", help="Known values: CSV or JSONL, by index or file."),
     ] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="OUT.html", help="Write it as a page instead.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs over the same inputs, field by field.
@@ -252,11 +255,12 @@ def compare(
     batchata compare runs.db sonnet haiku --with other.db         the second in another log
     batchata compare runs.db sonnet haiku --labels known.csv      which of them reads better
     batchata compare runs.db sonnet --labels known.jsonl --json   how well one reads
+    batchata compare runs.db sonnet haiku --html compared.html    as a page to pass on
     """
     from batchata.replay.comparison import show_comparison
 
     runs = [first] if second is None else [first, second]
-    show_comparison(log, runs, other=other, labels=labels, as_json=as_json)
+    show_comparison(log, runs, other=other, labels=labels, as_json=as_json, html=html)
 
 
 @app.command()

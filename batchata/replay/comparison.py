@@ -12,13 +12,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from batchata.core.money import plain
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.replay.console import Paper, aligned, print_json, reading, the_run
-from batchata.text import clean, number_of, short, span, usd
+from batchata.replay.report.page import GENERATOR, check_target, policy, style_sheet, template, unwritable
+from batchata.text import clean, number_of, short, size, span, usd
 from batchata.views.comparison import (
     Comparison,
+    Difference,
     Side,
     compare_sides,
     read_side,
@@ -27,6 +31,7 @@ from batchata.views.comparison import (
 )
 from batchata.views.history import fold_events
 from batchata.views.known_values import Labels, Score, labels_of
+from batchata.views.whole_files import whole_file
 
 _MOST = 200  # characters of a value or a passage
 
@@ -100,14 +105,66 @@ def read_labels(path: Path) -> list[Mapping[str, Any]]:
 
 
 def show_comparison(
-    log: str, runs: Sequence[str], *, other: str | None, labels: str | None, as_json: bool
+    log: str,
+    runs: Sequence[str],
+    *,
+    other: str | None,
+    labels: str | None,
+    as_json: bool,
+    html: str | None = None,
 ) -> None:
-    """Print the comparison; see `compare`."""
+    """Print the comparison, or write it as a page; see `compare`."""
+    if html is not None and as_json:
+        raise InvalidInputError("--html writes a page and --json prints; leave one of them out")
+    if html is not None:
+        check_target(Path(html), html)
     found = compare(log, other, runs=runs, labels=labels)
-    if as_json:
+    if html is not None:
+        _write_page(found, html)
+    elif as_json:
         print_json(_json(found))
     else:
         _print(found)
+
+
+def _write_page(found: Comparison, out: str) -> None:
+    """Write the comparison as one HTML file that needs no script."""
+    style, rows = style_sheet(), scores_of(found)
+    names = [side.run_id for side in found.sides]
+    page = template("compared.html.j2").render(
+        generator=GENERATOR,
+        policy=policy(style),
+        style=style,
+        title=" and ".join(names),
+        sides=[
+            {
+                "label": label,
+                "run_id": side.run_id,
+                "model": side.model,
+                "size": number_of(side.total, "item"),
+            }
+            for label, side in zip(("first", "second"), found.sides, strict=False)
+        ],
+        pairs=pairs_of(found) if len(found.sides) == 2 else "",
+        facts=facts_of(found),
+        scores=rows,
+        by_chance=bool(found.contests),
+        fields=fields_of(found),
+        items=[_item(item) for item in found.items],
+    )
+    try:
+        with whole_file(Path(out)) as file:
+            file.write(page.encode())
+    except OSError as exc:
+        raise InvalidInputError(unwritable(out, exc)) from exc
+    typer.echo(f"{clean(out)}: {' and '.join(map(clean, names))}, {size(len(page.encode()))}")
+
+
+def _item(item: Difference) -> dict[str, Any]:
+    return {
+        "name": f"{item.first} and {item.second} {item.name}".rstrip(),
+        "fields": [(path, [(mine, said), (theirs, told)]) for path, mine, theirs, said, told in item.fields],
+    }
 
 
 def _json(found: Comparison) -> dict[str, Any]:
@@ -126,23 +183,16 @@ def _print(found: Comparison) -> None:
     for label, side in zip(("first", "second"), found.sides, strict=False):
         paper.field(label, clean(f"{side.run_id}, {side.model}, {number_of(side.total, 'item')}"), "bold")
     if len(found.sides) == 2:
-        left = " and ".join(f"{count:,}" for count in found.unpaired)
-        paper.field("pairs", f"{number_of(found.pairs, 'input')} in both; {left} in one alone")
+        paper.field("pairs", pairs_of(found))
     paper.line()
-    rows = [("", "first", "second")[: len(found.sides) + 1]]
-    rows += [(name, *values) for name, values in side_by_side(found.sides)]
-    rows.append(("cost", *[usd(side.cost) for side in found.sides]))
-    rows.append(("took", *[span(round(side.seconds * 1e6)) for side in found.sides]))
+    rows = facts_of(found)
     paper.columns(aligned(rows, right=(1, 2)))
     if found.fields:
         paper.line()
-        table = [("field", "agree", "differ", "only first", "only second")]
-        table += [
-            (short(f.path, _MOST), f"{f.agree:,}", f"{f.differ:,}", f"{f.only_first:,}", f"{f.only_second:,}")
-            for f in found.fields
-        ]
-        paper.columns(aligned(table, right=(1, 2, 3, 4)))
-    _print_scores(paper, found)
+        paper.columns(aligned(fields_of(found), right=(1, 2, 3, 4)))
+    if found.scores:
+        paper.line()
+        paper.columns(aligned(scores_of(found), right=(1,)))
     for item in found.items:
         paper.line()
         paper.field("item", clean(f"{item.first} and {item.second} {item.name}".rstrip()), "bold")
@@ -160,22 +210,46 @@ def _passages(found: Sequence[str]) -> str:
     return "; ".join(short(text, _MOST) for text in found) or "-"
 
 
-def _print_scores(paper: Paper, found: Comparison) -> None:
-    if not found.scores:
-        return
-    paper.line()
-    heads = [
-        "field",
-        "labels",
-        *[f"{name} right (95 %)" for name in ("first", "second")[: len(found.scores)]],
+def facts_of(found: Comparison) -> list[Sequence[str]]:
+    """Return what each run got and cost, as rows with a head."""
+    rows: list[Sequence[str]] = [("", "first", "second")[: len(found.sides) + 1]]
+    rows += [(name, *values) for name, values in side_by_side(found.sides)]
+    rows.append(("cost", *[usd(side.cost) for side in found.sides]))
+    rows.append(("took", *[span(round(side.seconds * 1e6)) for side in found.sides]))
+    return rows
+
+
+def fields_of(found: Comparison) -> list[Sequence[str]]:
+    """Return how often the runs agree in each field, as rows with a head; nothing for one run alone."""
+    if not found.fields:
+        return []
+    rows: list[Sequence[str]] = [("field", "agree", "differ", "only first", "only second")]
+    rows += [
+        (short(f.path, _MOST), f"{f.agree:,}", f"{f.differ:,}", f"{f.only_first:,}", f"{f.only_second:,}")
+        for f in found.fields
     ]
+    return rows
+
+
+def scores_of(found: Comparison) -> list[Sequence[str]]:
+    """Return how the runs do against known values, as rows with a head; nothing without these."""
+    if not found.scores:
+        return []
+    names = ("first", "second")[: len(found.scores)]
+    heads = ["field", "labels", *[f"{name} right (95 %)" for name in names]]
     chance = {contest.path: f"{contest.p:.3f}" for contest in found.contests}
-    rows = [[*heads, "by chance"] if chance else heads]
+    rows: list[Sequence[str]] = [[*heads, "by chance"] if chance else heads]
     for path, scores in scores_by_field(found.scores):
         labels = max(one.labels for one in scores if one)
         row = [short(path, _MOST), f"{labels:,}", *[_share(one) for one in scores]]
         rows.append([*row, chance.get(path, "-")] if chance else row)
-    paper.columns(aligned(rows, right=(1,)))
+    return rows
+
+
+def pairs_of(found: Comparison) -> str:
+    """Say how many inputs two runs share."""
+    left = " and ".join(f"{count:,}" for count in found.unpaired)
+    return f"{number_of(found.pairs, 'input')} in both; {left} in one alone"
 
 
 def _share(score: Score | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pydantic
 import pytest
+from report_support import words
 from typer.testing import CliRunner
 
 import batchata.replay
@@ -145,3 +146,46 @@ def test_few_labels_say_little() -> None:
     assert mcnemar(0, 0) == 1.0
     assert mcnemar(5, 0) == 0.0625
     assert round(mcnemar(10, 2), 4) == 0.0386
+
+
+def test_a_comparison_is_a_page_to_pass_on(log: Path, labels: Path, tmp_path: Path) -> None:
+    """What is printed, without a script; only a page of ours is written over."""
+    out = tmp_path / "compared.html"
+    args = ["compare", str(log), "good", "bad", "--labels", str(labels), "--html", str(out)]
+    for _ in range(2):
+        done = CliRunner().invoke(app, args)
+        assert done.exit_code == 0, done.output
+    page = out.read_text()
+    assert "<script" not in page.replace("script-src", "")
+    assert "script-src &#39;none&#39;" in page
+    told = words(page)
+    assert "5 inputs in both; 1 and 0 in one alone" in told
+    assert "first: good , claude-sonnet-5-5 , 6 items" in " ".join(told.split())
+    assert "5 (57-100 %), 5 exact" in told
+    assert "99.0" in told
+    (tmp_path / "mine.html").write_text("mine")
+    other = CliRunner().invoke(app, [*args[:-1], str(tmp_path / "mine.html")])
+    assert (other.exit_code, (tmp_path / "mine.html").read_text()) == (2, "mine")
+    assert CliRunner().invoke(app, [*args, "--json"]).exit_code == 2
+
+
+def test_markup_in_values_stays_letters_on_the_page(tmp_path: Path) -> None:
+    """A value, a run's name and a passage that are markup are shown as they are."""
+    log, out = tmp_path / "runs.db", tmp_path / "out.html"
+    for name in ("a<b>", "c"):
+        said = f"<script>{name}</script>"
+        with Sandbox(lambda _, said=said: {"vendor": said, "total": 1.0}) as sandbox:
+            BatchManager(
+                messages=[[{"role": "user", "content": "bill"}]],
+                model="claude-sonnet-5-5",
+                response_model=Bill,
+                state_path=log,
+                run_id=name,
+                poll_interval=0.01,
+                api_key="k",
+                base_url=sandbox.url,
+            ).run()
+    done = CliRunner().invoke(app, ["compare", str(log), "a<b>", "c", "--html", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "<script>" not in out.read_text()
+    assert "<script>a<b></script>" in words(out.read_text())

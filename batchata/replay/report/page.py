@@ -47,7 +47,7 @@ def write_page(
     The same log gives the same bytes: nothing in it is of today.
     """
     history = chronicle.history
-    script = "".join(map(_asset, _SCRIPTS))
+    script = "".join(map(asset, _SCRIPTS))
     budget = Budget(history.run.total, file)
     budget.write(_frame(log, stream, chronicle, started, head, script).encode())
     budget.write(block("columns", columns(history)))
@@ -78,18 +78,25 @@ def _lines(records: Sequence[Record], detail: Detail) -> list[bytes]:
     return [encode(shortened(record, detail.characters, detail.entries)) for record in records]
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of a style sheet or script of the page."""
     return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def style_sheet() -> Markup:
+    """Return the style sheet of our pages."""
+    return Markup(asset("report.css"))
 
 
 def _hash(source: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
-def _policy(style: str, script: str) -> str:
-    """Return the page's content security policy: only our own script and style, nothing loaded."""
+def policy(style: str, script: str | None = None) -> str:
+    """Return a page's content security policy: only our own script, if any, and style, nothing loaded."""
+    scripts = "'none'" if script is None else _hash(script)
     return (
-        f"default-src 'none'; script-src {_hash(script)}; img-src data:; style-src {_hash(style)}; "
+        f"default-src 'none'; script-src {scripts}; img-src data:; style-src {_hash(style)}; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 
@@ -98,11 +105,11 @@ def _frame(
     log: Log, stream: str, chronicle: Chronicle, started: RunStarted, head: str | None, script: str
 ) -> str:
     """Render the page up to its data."""
-    history, style = chronicle.history, _asset("report.css")
-    return _template().render(
+    history, style = chronicle.history, style_sheet()
+    return template("page.html.j2").render(
         generator=GENERATOR,
-        policy=_policy(style, script),
-        style=Markup(style),
+        policy=policy(style, script),
+        style=style,
         run_id=stream,
         heading=heading(history),
         totals=totals(history),
@@ -113,8 +120,8 @@ def _frame(
     )
 
 
-def _template() -> Template:
-    """Return the template, which cleans and escapes everything that is put in."""
+def template(name: str) -> Template:
+    """Return the template of this name, which cleans and escapes everything that is put in."""
     environment = Environment(
         autoescape=True,
         finalize=lambda value: value if isinstance(value, Markup) else clean(str(value)),
@@ -123,7 +130,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"iso": iso, "moment": moment, "short": short, "lines": _each_line}
-    source = files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
+    source = files(__package__).joinpath(name).read_text(encoding="utf-8")
     return environment.from_string(source)
 
 
@@ -159,7 +166,7 @@ class Reported(NamedTuple):
 def report_run(log: Log, stream: str, out: str, wanted: At | None = None) -> Reported:
     """Write the run as it is in this log, or was at a moment; see `write_report`."""
     target = Path(out)
-    _check(target, out)
+    check_target(target, out)
     chronicle = read_chronicle(log, stream, wanted)
     run = chronicle.history.run
     if run.started is None:
@@ -170,10 +177,10 @@ def report_run(log: Log, stream: str, out: str, wanted: At | None = None) -> Rep
             cut = write_page(file, log, stream, chronicle, run.started, head)
             return Reported(run.total, file.tell(), cut)
     except OSError as exc:
-        raise InvalidInputError(_unwritable(out, exc)) from exc
+        raise InvalidInputError(unwritable(out, exc)) from exc
 
 
-def _check(target: Path, out: str) -> None:
+def check_target(target: Path, out: str) -> None:
     """Refuse what must not be replaced before anything is read."""
     try:
         found = target.stat()
@@ -189,7 +196,7 @@ def _check(target: Path, out: str) -> None:
         if not target.parent.is_dir():
             raise InvalidInputError(f"there is no directory {target.parent} to write {out} to") from None
     except OSError as exc:
-        raise InvalidInputError(_unwritable(out, exc)) from exc
+        raise InvalidInputError(unwritable(out, exc)) from exc
     if not os.access(target.parent, os.W_OK):
         raise InvalidInputError(f"{out} cannot be written: the directory {target.parent} is read-only")
 
@@ -199,5 +206,6 @@ def _is_ours(target: Path) -> bool:
         return f'name="generator" content="{GENERATOR}"'.encode() in file.read(512)
 
 
-def _unwritable(out: str, exc: OSError) -> str:
+def unwritable(out: str, exc: OSError) -> str:
+    """Say why a page cannot be written."""
     return f"{out} cannot be written ({exc.strerror or exc}); make room or give another place"
