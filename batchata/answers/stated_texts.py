@@ -240,13 +240,13 @@ def _is_chosen(value: str, passage: str, choices: Sequence[str]) -> bool | None:
 
 def _unless_composed(value: str, own: Words, said: Words) -> bool | None:
     """Return False for a name or identifier that is not there, None for what may be composed."""
+    if len(own.words) >= _COMPOSED or not said.words:
+        return None
     words = [word for word in own.words if word not in _IN_MANY]
-    if not words or not said.words:
+    if not words:
         return None
     missing = [word for word in words if not _has_like(word, said)]
     numbers = [word for word in missing if any(map(str.isdigit, word))]
-    if len(own.words) >= _COMPOSED:
-        return None
     if numbers:
         return False if not _is_tail(own, said) else None
     if not missing or _is_of_other_script(own.text, said.text):
@@ -264,10 +264,19 @@ def _has_like(word: str, said: Words) -> bool:
         return False
     return any(
         other.startswith(word) if len(word) < len(other) else word.startswith(other) and len(other) > 1
-        for other in said.words
-        if other.isalpha()
-        and (min(len(word), len(other)) >= _FEW or (other[0] == word[0] and len(other) <= 2))
+        for other in _by_initial(said.words).get(word[0], ())
+        if min(len(word), len(other)) >= _FEW or len(other) <= 2
     )
+
+
+@lru_cache(maxsize=_KEPT)
+def _by_initial(words: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return the words of letters by their first one: a word that begins another has it in common."""
+    found: dict[str, list[str]] = {}
+    for word in dict.fromkeys(words):
+        if word.isalpha():
+            found.setdefault(word[0], []).append(word)
+    return found
 
 
 def _is_tail(own: Words, said: Words) -> bool:

@@ -218,7 +218,27 @@ def _boxes(page: Any, passage: str, size: tuple[int, int]) -> list[Box]:
             (x, u), (y, v) = (sorted(way) for way in zip(*corners, strict=True))
             found.append((x - 3, y - 3, u + 3, v + 3))
     text_page.close()
-    return found
+    return joined(found)
+
+
+def joined(boxes: list[Box]) -> list[Box]:
+    """Join what touches on one line: some PDFs give each character a rectangle of its own."""
+    joined: list[Box] = []
+    for box in sorted(boxes):
+        grown = box
+        for near in [other for other in joined if _touch(other, box)]:
+            joined.remove(near)
+            (x, y, u, v), (left, top, right, bottom) = near, grown
+            grown = min(x, left), min(y, top), max(u, right), max(v, bottom)
+        joined.append(grown)
+    return joined
+
+
+def _touch(one: Box, other: Box) -> bool:
+    overlap = min(one[3], other[3]) - max(one[1], other[1])
+    least = min(one[3] - one[1], other[3] - other[1])
+    gap = max(one[0], other[0]) - min(one[2], other[2])
+    return overlap > least / 2 and gap <= least / 2
 
 
 def _on_picture(page: Any, size: tuple[int, int], x: float, y: float) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner, Result
 
 from batchata import BatchManager
-from batchata.inputs.pdf_pages import PdfText
+from batchata.inputs.pdf_pages import PdfText, joined
 from batchata.replay.cli import app
 from batchata.sandbox import Sandbox
 
@@ -155,3 +155,13 @@ def test_what_was_read_is_what_the_picture_shows(folder: Path, page: Callable[..
     """The value that `item` shows is the one whose passage is drawn."""
     said = json.loads(CliRunner().invoke(app, ["item", str(folder / "run.db"), "0", "--json"]).output)
     assert said["citations"]["total"][0]["supports"] is True
+
+
+def test_characters_that_have_a_rectangle_each_get_one_mark() -> None:
+    """A line of them is one place; what stands apart on it, or on another line, keeps a mark of its own."""
+    letters = [(x, 10, x + 9, 30) for x in range(0, 100, 8)]
+    assert joined([*letters, (200, 10, 240, 30), (0, 60, 50, 80)]) == [
+        (0, 60, 50, 80),
+        (0, 10, 105, 30),
+        (200, 10, 240, 30),
+    ]
