@@ -354,6 +354,16 @@ class BatchManager(Generic[T]):
         """
         return self._pass(print_progress, None)
 
+    def preview(self, index: int = 0) -> dict[str, Any]:
+        """Return the request of an item as it will stand in its batch, to look at before anything is paid.
+
+        It holds all that Batchata adds, such as the schema and how to cite; only the custom id will be
+        another. Nothing is sent or written, and no key is needed.
+
+        Raises InvalidInputError when there is no such item, or its file cannot be used.
+        """
+        return self._engine.preview(index)
+
     def estimate(self, exact: bool = False, output_tokens: int | None = None) -> Estimate:
         """Estimate what the run will use and cost; of a run that has begun, what remains of it.
 
@@ -564,4 +574,4 @@ class BatchManager(Generic[T]):
         What was cancelled stays pending; `run()` would send it again. Called from another thread while
         `run()` goes on, it makes that call do all this, and returns at once.
         """
-        return summary(self._engine.cancel())
+        return summary(self._engine.cancel(), self._engine.definition.inputs.count)

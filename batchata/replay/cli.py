@@ -104,6 +104,9 @@ def item(
     run: RunId = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODULE:CLASS", help=_MODEL)] = None,
     full: Annotated[bool, typer.Option("--full", help="Show whole texts.")] = False,
+    request: Annotated[
+        bool, typer.Option("--request", help="Print the request of its last attempt as it was sent.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one item's history, from the request to the cited answer.
@@ -116,10 +119,11 @@ def item(
     batchata item runs.db 7 --full                  with whole texts
     batchata item runs.db 7 --json | jq .result
     batchata item runs.db 7 --model shop:Invoice    the stored answer read with another model
+    batchata item runs.db 7 --request               what was sent; --full with the bytes of files
     """
     from batchata.replay.item import show_item
 
-    show_item(log, run, which, model=model, full=full, json=as_json)
+    show_item(log, run, which, model=model, full=full, json=as_json, request=request)
 
 
 @app.command()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
 import pydantic
+import typer
 
 from batchata.answers.reader import Result
 from batchata.core.events import CostCharged
@@ -15,6 +17,7 @@ from batchata.core.state import Run
 from batchata.core.values import Usage, known
 from batchata.providers.registry import dialect_of
 from batchata.replay.console import Paper, aligned, print_json, reading, the_run
+from batchata.run.request_again import request_again
 from batchata.text import clean, iso, moment, number_of, short, short_kind, span, usage_in_words, usd
 from batchata.views.cited_answer import Answer, found_there, place_of, read_answer
 from batchata.views.item_history import Attempt, Life, read_life
@@ -103,7 +106,14 @@ _PURGED = "its body was purged from the log; the history stays"
 
 
 def show_item(
-    path: str, run_id: str | None, which: str, *, model: str | None, full: bool, json: bool
+    path: str,
+    run_id: str | None,
+    which: str,
+    *,
+    model: str | None,
+    full: bool,
+    json: bool,
+    request: bool = False,
 ) -> None:
     """Print the item's history; see `read_life` for `model`.
 
@@ -112,6 +122,9 @@ def show_item(
     with reading(path) as log:
         stream = the_run(log, path, run_id)
         life = read_life(log, stream, find_item(log, stream, which), model)
+    if request:
+        _print_request(life, full)
+        return
     started = life.history.run.started
     assert started is not None
     answer = read_answer(life.result.raw, life.result.citations, dialect_of(started))
@@ -119,6 +132,22 @@ def show_item(
         print_json(item_json(life, answer))
     else:
         _print(life, answer, _WHOLE if full else _LONG)
+
+
+def _print_request(life: Life, full: bool) -> None:
+    """Print what was sent for the item as JSON; bytes of documents are counted, or whole."""
+    found, why = request_again(life)
+    started = life.history.run.started
+    assert started is not None
+    print_json(found if full else shortened(found))
+    if why is not None:
+        typer.echo(f"batchata.replay: {clean(why)}", err=True)
+    if started.library_version != version("batchata"):
+        typer.echo(
+            f"batchata.replay: Batchata {clean(started.library_version)} began the run; this is how "
+            f"{version('batchata')} builds the request",
+            err=True,
+        )
 
 
 def _print(life: Life, answer: Answer, most: int) -> None:

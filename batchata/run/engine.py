@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import secrets
 import signal
@@ -210,6 +211,20 @@ class Engine:
         assert run.started is not None
         return run.started.tag, run.version, log.head(run.started.run_id)
 
+    def preview(self, index: int) -> dict[str, Any]:
+        """Return the request of an item as it would be sent for the first time."""
+        inputs = self.definition.inputs
+        if not 0 <= index < inputs.count:
+            raise InvalidInputError(
+                f"there is no item {index}: there are {inputs.count:,}, 0 to {inputs.count - 1}"
+            )
+        if index in inputs.refused:
+            raise InvalidInputError(f"item {index} is not sent: {inputs.refused[index]}")
+        with self.reading():
+            request = self.definition.template.encode(f"preview-{index}", inputs.source(index))
+        found: dict[str, Any] = json.loads(request)
+        return found
+
     def head(self) -> str | None:
         """See `Log.head`."""
         with self.store.reading() as log:
@@ -244,7 +259,8 @@ class Engine:
     def drive(self, call: Call) -> Run:
         """Start or resume the run, carry out what is due (see `Runner.drive`), and name the log's head."""
         if self._driving:
-            raise RunClaimedError(f"another thread drives the run {self.store.run_id!r}; wait for it")
+            which = "this run" if self.store.run_id is None else f"the run {self.store.run_id!r}"
+            raise RunClaimedError(f"another thread drives {which}; wait for it")
         self._driving, self.retried = True, 0
         try:
             with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel") as asked:

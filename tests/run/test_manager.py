@@ -333,3 +333,9 @@ def test_a_run_that_ends_early_leaves_no_call_behind(runs: Runs) -> None:
     while any(t.name.startswith("batchata_") for t in threading.enumerate()) and time.monotonic() < end:
         time.sleep(0.01)
     assert [t.name for t in threading.enumerate() if t.name.startswith("batchata_")] == []
+
+
+def test_a_run_that_never_began_is_cancelled_with_its_items_counted(runs: Runs) -> None:
+    """All of them are pending; nothing is sent or written."""
+    assert {"total_items": 3, "pending_items": 3}.items() <= runs.manager(3).cancel().items()
+    assert not runs.log.exists()
