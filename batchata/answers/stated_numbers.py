@@ -76,9 +76,11 @@ _UNIT_BEHIND = re.compile(r"(?!(?:st|nd|rd|th|k|m|mn|mio|bn|b|t|tn)\b|e[+-]?\d|[
 _TWO_WAYS = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
 _GROUPS = re.compile(r"\d+")
 _NUMBER_WORD = re.compile(
-    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty"
-    r"|seventy|eighty|ninety|hundred|thousand|million|billion|dozen|half|\w*hundert\w*|\w*tausend\w*|zwei|drei|vier|fünf|cent"
-    r"|mille|deux|trois|quatre|cinq|ciento|cien|mil|dos|tres|cuatro|cinco|duizend|twee|drie)\b"
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{1,24}teen|twenty|thirty|forty|fifty|sixty"
+    r"|seventy|eighty|ninety|hundred|thousand|million|billion|dozen|half|\w{0,24}hundert\w*|\w{0,24}tausend\w*|zwei|drei|vier|fünf|cent"
+    r"|mille|deux|trois|quatre|cinq|ciento|cien|mil|dos|tres|cuatro|cinco|duizend|twee|drie"
+    r"|googol\w*|gross|score|lakhs?|crores?|\w{0,24}(?:illions?|illiarden?|cento|mila|honderd|hundra|hundre|tusen)"
+    r"|mil[hj][oa]\w*|mili?on\w*)\b"
 )
 
 

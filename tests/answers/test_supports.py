@@ -125,7 +125,9 @@ def _read(*blocks: tuple[str, list[str]]) -> Any:
         (0.5, "1/2"), (12.5, "12½ of 30"), (0.333, "1/3"), (33.33, "1/3"), (0.2, "1 in 5"), (0.0005, "5 bps"),
         (14, "Chapter XIV, page 3"), (2024, "MMXXIV"), (1, "Phase I, 12 patients"), (3, "the third of 12"),
         (10, "10-20"), (255, "0xFF"), (14, "2 weeks"), (3600, "1 hour"), (500, "fünfhundert"), (10, "10⁹"),
-        (0, "free, not 12.00"), (1e-320, "1e-320"), (1, "1e5"),
+        (0, "free, not 12.00"), (1e-320, "1e-320"), (1, "1e5"), (1e9, "1G"), (1e12, "1 tn"),
+        (10**100, "a googol"), (144, "a gross"), (3e12, "trillions"), (1e9, "een miljard"),
+        (300_000, "trecentomila"),
     ],
 )  # fmt: skip
 def test_a_number_in_another_notation_is_not_contradicted(value: float, passage: str) -> None:
@@ -138,7 +140,7 @@ def test_a_number_in_another_notation_is_not_contradicted(value: float, passage:
     [
         (2000, "1k"), (1e-8, "1e-9"), (0.6, "1/2"), (15, "10-20"), (109, "10⁹"), (121, "12½"), (1000, "12k"),
         (1201, "Total 120¹"), (4, "Chapter XIV, page 3"), (1, "I paid 60"), (1000, "Total: $1.00"),
-        (1000, "5 apples"),
+        (1000, "5 apples"), (1e9, "2G"), (4, "1G"), (123_456, "Amount due"),
     ],
 )  # fmt: skip
 def test_another_number_in_such_a_notation_contradicts(value: float, passage: str) -> None:
