@@ -34,6 +34,7 @@ LAYERS = [
 SIDEWAYS = {
     ("batchata.text", "batchata.core"),
     ("batchata.core", "batchata.text"),
+    ("batchata.inputs", "batchata.log"),
     ("batchata.providers", "batchata.answers"),
     ("batchata.providers", "batchata.inputs"),
     ("batchata.terminal", "batchata.views"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -78,6 +78,22 @@ class FileInput:
 def file_digest(media_type: str, name: str, sha256_hex: str) -> bytes:
     """Identify what is sent of a file: its kind, its name (the document's title) and its bytes."""
     return sha256(encode([media_type, name, sha256_hex])).digest()
+
+
+def file_of(facts: dict[str, Any]) -> FileInput:
+    """Return the file that an item's body describes."""
+    data, path = facts.get("data"), facts.get("path")
+    if "path_bytes" in facts:
+        path = os.fsdecode(b64decode(facts["path_bytes"]))
+    return FileInput(
+        name=facts["name"],
+        media_type=facts["media_type"],
+        size=facts["size"],
+        sha256=bytes.fromhex(facts["sha256"]),
+        pages=facts["pages"],
+        path=path,
+        data=None if data is None else b64decode(data),
+    )
 
 
 class GivenFile(NamedTuple):

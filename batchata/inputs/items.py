@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, Protocol
 
-from batchata.inputs.files import FileInput, GivenFile
+import msgspec
+
+from batchata.inputs.files import FileInput, GivenFile, file_of
 from batchata.inputs.json_values import encode
+from batchata.inputs.spool import Spool
+from batchata.log.format import Segment
 
 type Message = dict[str, Any]
 type Conversation = list[Message] | tuple[Message, ...]
 type Source = Conversation | FileInput
 
+_decode = msgspec.json.Decoder().decode
 _DIGEST_SIZE = 32
 _ROLLED_EVERY = 1_000  # items; where the log's events about new items end, too
 
@@ -65,7 +70,9 @@ class Checks(Protocol):
 
 @dataclass(slots=True)
 class Inputs:
-    """Checked inputs, by index. Beside the caller's own objects it holds about 70 bytes an item.
+    """Checked inputs, by index, as they were when they were added; see `Spool` for where they are.
+
+    About 60 bytes an item are held in memory.
 
     `first_prefilled` is the first conversation that ends with an assistant turn, None when there is none.
     `caches` says whether any conversation asks for prompt caching. `keys` are the user's own ids, `rows` what
@@ -79,7 +86,8 @@ class Inputs:
     keys: Sequence[str] = ()
     rows: Sequence[dict[str, Any]] = ()
     _logged: dict[int, bytes] = field(default_factory=dict)
-    _sources: list[Source] = field(default_factory=list)
+    _spool: Spool = field(default_factory=Spool)
+    _replaced: dict[int, FileInput] = field(default_factory=dict)
     _digests: bytearray = field(default_factory=bytearray)
     _request_sizes: array[int] = field(default_factory=lambda: array("Q"))
     _token_bounds: array[int] = field(default_factory=lambda: array("Q"))
@@ -89,7 +97,7 @@ class Inputs:
 
     def add(self, source: Source, digest: bytes, request_size: int, token_bound: int, tokens: int) -> None:
         """Add one item after all others."""
-        self._sources.append(source)
+        self._spool.append(source.body() if isinstance(source, FileInput) else encode({"messages": source}))
         self._digests += digest
         self._request_sizes.append(request_size)
         self._token_bounds.append(token_bound)
@@ -103,7 +111,7 @@ class Inputs:
     def replace(self, index: int, file: FileInput, sizes: Sequence[int], why: str | None) -> None:
         """Replace an item whose file was read again; `why` says why it still cannot be used, if so."""
         self._rolled, self._rolled_at = {}, []
-        self._sources[index] = file
+        self._replaced[index] = file
         self._digests[index * _DIGEST_SIZE : (index + 1) * _DIGEST_SIZE] = file.digest()
         self._request_sizes[index], self._token_bounds[index], self._tokens[index] = sizes
         self.refused.pop(index, None)
@@ -118,11 +126,15 @@ class Inputs:
     @property
     def count(self) -> int:
         """How many items there are."""
-        return len(self._sources)
+        return len(self._spool)
 
     def source(self, index: int) -> Source:
         """Return what a worker needs to build the item's request, in this process or another."""
-        return self._sources[index]
+        if index in self._replaced:
+            return self._replaced[index]
+        value = _decode(self._spool[index])
+        source: Source = file_of(value["file"]) if "file" in value else value["messages"]
+        return source
 
     def place(self, index: int) -> str:
         """Return how messages name the item."""
@@ -131,7 +143,8 @@ class Inputs:
 
     def called(self, index: int) -> Called:
         """Return what a person calls the item, and what it came from."""
-        source, name, path = self._sources[index], f"item {index}", None
+        name, path = f"item {index}", None
+        source = self.source(index) if self.kind == "files" else None
         if isinstance(source, FileInput):
             name, path = source.name, source.path
         row = self.rows[index] if self.rows else None
@@ -139,10 +152,16 @@ class Inputs:
 
     def body(self, index: int) -> bytes:
         """Return the item as one JSON object for the log, without a newline."""
-        source = self._sources[index]
-        body = source.body() if isinstance(source, FileInput) else encode({"messages": source})
+        body = self._replaced[index].body() if index in self._replaced else self._spool[index]
         beside = {name: column[index] for name, column in (("key", self.keys), ("row", self.rows)) if column}
         return body if not beside else body[:-1] + b"," + encode(beside)[1:]
+
+    def bodies(self, first: int, end: int) -> Iterator[bytes | Segment]:
+        """Yield the same for the items from `first` to below `end`, many of them in segments of the log."""
+        if self._replaced or self.keys or self.rows:
+            yield from map(self.body, range(first, end))
+        else:
+            yield from self._spool.pieces(first, end)
 
     def keys_digest(self, first: int, end: int) -> str:
         """Identify the keys of these items; empty when the items have none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from batchata.errors import BadFile, FileInputError, InvalidInputError
@@ -69,14 +69,10 @@ def _check_one_given(messages: Any, files: Any, rows: Any) -> None:
 
 
 def _read_messages(messages: Any, checks: Checks) -> Inputs:
-    listed = _listed(messages, "messages", "[[{'role': 'user', 'content': '...'}], ...]")
-    conversations = [[{"role": "user", "content": c}] if isinstance(c, str) else c for c in listed]
-    if conversations and all(isinstance(item, dict) for item in conversations):
-        raise InvalidInputError(
-            "messages is a single conversation; it must be a list of conversations: messages=[[...], [...]]"
-        )
+    given = _given(messages, "messages", "[[{'role': 'user', 'content': '...'}], ...]")
     inputs = Inputs("messages")
-    for index, conversation in enumerate(conversations):
+    for index, item in enumerate(_conversations(given)):
+        conversation = [{"role": "user", "content": item}] if isinstance(item, str) else item
         checked = checks.conversation(conversation, f"messages[{index}]")
         if checked.prefilled and inputs.first_prefilled is None:
             inputs.first_prefilled = index
@@ -85,11 +81,28 @@ def _read_messages(messages: Any, checks: Checks) -> Inputs:
     return inputs
 
 
+def _conversations(given: Iterable[Any]) -> Iterator[Any]:
+    """Yield them one by one; raises InvalidInputError where they are the turns of a single one."""
+    conversations = iter(given)
+    for first in conversations:
+        if not isinstance(first, dict):
+            yield first
+            break
+        turns = [first, *conversations]
+        if all(isinstance(turn, dict) for turn in turns):
+            raise InvalidInputError(
+                "messages is a single conversation; it must be a list of conversations: "
+                "messages=[[...], [...]]"
+            )
+        yield from turns
+    yield from conversations
+
+
 def _read_files(files: Any, prompt: str | None, checks: Checks) -> tuple[Inputs, list[BadFile]]:
     _check_prompt(prompt)
     inputs = Inputs("files")
     bad: list[BadFile] = []
-    for index, item in enumerate(_listed(files, "files", "['a.pdf', 'b.pdf']")):
+    for index, item in enumerate(_given(files, "files", "['a.pdf', 'b.pdf']")):
         try:
             file, measured = checks.file(read_file(item, index, checks.most_bytes))
         except InvalidInputError as exc:
@@ -143,8 +156,8 @@ def _check_prompt(prompt: Any) -> None:
     check_text(prompt, "prompt")
 
 
-def _listed(value: Any, name: str, example: str) -> list[Any]:
+def _given(value: Any, name: str, example: str) -> Iterable[Any]:
     single = isinstance(value, str | bytes | bytearray | memoryview | os.PathLike | Mapping)
     if single or callable(getattr(value, "read", None)) or not isinstance(value, Iterable):
         raise InvalidInputError(f"{name} is a {type(value).__name__}; it must be a list: {name}={example}")
-    return list(value)
+    return value

@@ -143,7 +143,9 @@ def _segment(compressor: zstandard.ZstdCompressor, bodies: list[bytes], first: i
     joined = b"\n".join(bodies)
     if joined.count(b"\n") != len(bodies) - 1:
         raise ValueError("a body must not contain a newline")
-    data = compressor.compress(joined)
+    data = bytes(
+        memoryview(compressor.compress(joined))
+    )  # which keeps as much memory as it might have needed
     return Segment(first, len(bodies), ZSTD, hashlib.sha256(data).digest(), data)
 
 

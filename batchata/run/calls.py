@@ -1,13 +1,13 @@
-"""Do a worker's calls for a job: plain functions from picklable descriptions to reported values.
+"""Do a worker's calls for a job: plain functions from descriptions to reported values.
 
-Nothing here touches the log or the state, so that threads need no locks and any executor could do it.
+Nothing here touches the log or the state, so that threads need no locks.
 """
 
 from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -29,6 +29,17 @@ _CLOCK_MARGIN = 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Each[T]:
+    """What belongs to each of some items, made when it is needed: many large jobs may wait for their turn."""
+
+    make: Callable[[int], T]
+    items: Sequence[int]
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.make, self.items)
+
+
+@dataclass(frozen=True, slots=True)
 class JobDescription:
     """Everything needed to send one job: custom ids, sources and notes of its items, in order.
 
@@ -36,8 +47,8 @@ class JobDescription:
     """
 
     job: int
-    custom_ids: Sequence[str]
-    sources: Sequence[Source]
+    custom_ids: Iterable[str]
+    sources: Iterable[Source]
     notes: Sequence[str | None]
     template: Template
     bytes: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -27,7 +26,7 @@ from batchata.errors import (
     RunMismatchError,
 )
 from batchata.inputs import FileInput, Inputs
-from batchata.inputs.files import read_file
+from batchata.inputs.files import file_of, read_file
 from batchata.inputs.items import Checks
 from batchata.inputs.paths import shown
 from batchata.log.port import Log
@@ -155,7 +154,7 @@ def _inputs(log: Log, run: Run, checks: Checks, moved: Moved) -> Inputs:
         status = run.items.status[index]
         value = {} if body is None else json.loads(body)  # purged: the run is completed
         if "file" in value:
-            _add_file(inputs, logged_file(value["file"]), status, checks, moved)
+            _add_file(inputs, file_of(value["file"]), status, checks, moved)
         else:
             _add_conversation(inputs, value.get("messages", []), body or b"", status, checks)
         keys += [value["key"]] if "key" in value else []
@@ -211,22 +210,6 @@ def _measured(file: FileInput, index: int, checks: Checks) -> tuple[int, int, in
     given = read_file(file.read(), index, checks.most_bytes)
     _, measured = checks.file(given._replace(file=file))
     return measured.request_size, measured.token_bound, measured.tokens
-
-
-def logged_file(facts: dict[str, Any]) -> FileInput:
-    """Return the file that an item's input in the log describes."""
-    data, path = facts.get("data"), facts.get("path")
-    if "path_bytes" in facts:
-        path = os.fsdecode(b64decode(facts["path_bytes"]))
-    return FileInput(
-        name=facts["name"],
-        media_type=facts["media_type"],
-        size=facts["size"],
-        sha256=bytes.fromhex(facts["sha256"]),
-        pages=facts["pages"],
-        path=path,
-        data=None if data is None else b64decode(data),
-    )
 
 
 class Moved:

@@ -12,6 +12,7 @@ from batchata.core.money import plain
 from batchata.core.pages import Entry, Page, length_of
 from batchata.core.retry import note_on
 from batchata.core.state import Run
+from batchata.log.format import Segment
 from batchata.log.port import Claim, Log
 from batchata.logs import get_logger
 
@@ -32,7 +33,8 @@ class Journal:
         self._at = 0  # when the first of the unwritten events was appended
         self._is_together = False
         self._events: list[Entry] = []  # of the block that writes them together, not yet written
-        self._bodies: list[bytes] = []
+        self._bodies: list[bytes | Segment] = []
+        self._body_count = 0  # of them; a segment holds many
 
     def now(self) -> int:
         """Return microseconds since 1970-01-01 UTC, by this start's own steady clock.
@@ -45,9 +47,9 @@ class Journal:
     @property
     def next_body(self) -> int:
         """The number that the next appended body gets."""
-        return self.claim.next_body + len(self._bodies)
+        return self.claim.next_body + self._body_count
 
-    def append(self, *events: Entry, bodies: Sequence[bytes] = ()) -> None:
+    def append(self, *events: Entry, bodies: Sequence[bytes | Segment] = ()) -> None:
         """Write the events in one transaction, then let the state know: it never knows more than the log.
 
         Inside `together` all is written at its end.
@@ -63,6 +65,7 @@ class Journal:
         if self._is_together:
             self._events += events
             self._bodies += bodies
+            self._body_count += sum(body.length if isinstance(body, Segment) else 1 for body in bodies)
         else:
             self._tell(events)
 
@@ -80,7 +83,7 @@ class Journal:
             self._is_together = False
             if self._events:
                 self.claim.append(self._at, self._events, self._bodies)
-                events, self._events, self._bodies = self._events, [], []
+                events, self._events, self._bodies, self._body_count = self._events, [], [], 0
                 self._tell(events)
 
     @property

@@ -51,6 +51,7 @@ _logger = get_logger()
 _MOST_WORKERS = 4
 _MOST_TOGETHER = 64  # reports recorded in one append
 _MANY = 1_000  # outcomes, after which no more is recorded in the same append: they wait for it in memory
+_LARGE = 1_000  # requests of a job whose results are much to read
 _LOOK_UP = 0.2  # seconds; the loop looks this often whether it is to stop
 _LONGEST_WAIT = 5.0  # seconds until all that may be due is looked through again
 _SHORT_READ = 2.0  # seconds that a program may read the log without a word from us
@@ -232,6 +233,7 @@ class Runner:
                     step.job,
                     self._batch_id(step.job),
                     self.intake.is_doubted(step.job),
+                    is_heavy=self.run.jobs[step.job].request_count > _LARGE,
                 )
             case Cancel():
                 self._cancel(step.job)
@@ -274,8 +276,8 @@ class Runner:
         job = self.run.jobs[step.number]
         return calls.JobDescription(
             job=step.number,
-            custom_ids=[job.custom_id(index) for index in plan.items],
-            sources=[self.inputs.source(index) for index in plan.items],
+            custom_ids=calls.Each(job.custom_id, plan.items),
+            sources=calls.Each(self.inputs.source, plan.items),
             notes=[self.notes.of(index) for index in plan.items],
             template=self.requests.template.limited_to(max_tokens),
             bytes=plan.bytes,

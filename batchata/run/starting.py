@@ -107,7 +107,7 @@ def add_items(journal: Journal, inputs: Inputs, same_as: Mapping[int, int]) -> N
     cuts = [journal.run.total, *_cuts(inputs, journal.run.total)]
     digests = inputs.fingerprints(cuts)[1:]
     for first, end, digest in zip(cuts, cuts[1:], digests, strict=False):
-        bodies = [inputs.body(index) for index in range(first, end)]
+        bodies = [*inputs.bodies(first, end)]
         added = ItemsAdded(
             first=first,
             count=end - first,

@@ -5,18 +5,58 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from batchata.errors import BatchataError, ConfigurationError
 from batchata.providers.port import Client
 from batchata.run import calls
 
-_WAITING_REPORTS = 8  # chunks of outcomes that may wait for the log: bounds the memory of fast downloads
+_WAITING_REPORTS = 64
+_MOST_HEAVY = 2  # calls at the same time that keep a processor busy and hold much: more bring nothing
+_WAITING_OUTCOMES = 1_000  # that may wait for the log: bounds the memory of fast downloads
 _LAST_WORDS = 2.0  # seconds that calls which were broken off get to end, so that no thread is left
 _LOOK_UP = 0.2  # seconds; a worker that waits for room looks this often whether anybody still reads
 
 
-type _Call = tuple[str, Sequence[int], Callable[..., None], tuple[object, ...]]
+class _Reports:
+    """A queue of reports with room for a number of them, and for a number of outcomes in them."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[calls.Report | BaseException] = deque()
+        self._outcomes = 0
+        self._changed = threading.Condition()
+
+    def put(self, report: calls.Report | BaseException, patience: float) -> bool:
+        """Add a report when there is room for it within so many seconds; return whether there was."""
+        with self._changed:
+            if not self._changed.wait_for(self._has_room, patience):
+                return False
+            self._waiting.append(report)
+            self._outcomes += _outcomes_in(report)
+            self._changed.notify_all()
+            return True
+
+    def get(self, patience: float) -> calls.Report | BaseException | None:
+        """Take the oldest report, waiting up to so many seconds; None when there is none."""
+        with self._changed:
+            if not self._changed.wait_for(self._waiting.__len__, patience):
+                return None
+            report = self._waiting.popleft()
+            self._outcomes -= _outcomes_in(report)
+            self._changed.notify_all()
+            return report
+
+    def _has_room(self) -> bool:
+        return len(self._waiting) < _WAITING_REPORTS and self._outcomes < _WAITING_OUTCOMES
+
+
+def _outcomes_in(report: calls.Report | BaseException) -> int:
+    return len(report.outcomes) if isinstance(report, calls.Arrived) else 0
+
+
+type _Call = tuple[str, Sequence[int], Callable[..., None], tuple[object, ...], bool]
 
 
 class Workers:
@@ -31,26 +71,33 @@ class Workers:
     def __init__(self, provider: Client | None, most: int) -> None:
         self.busy: dict[int, str] = {}
         self._provider = provider  # None for a run without items, which makes no calls
-        self._reports: queue.Queue[calls.Report | BaseException] = queue.Queue(_WAITING_REPORTS)
+        self._reports = _Reports()
         self._closing = threading.Event()
+        self._heavy = threading.BoundedSemaphore(_MOST_HEAVY)
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         for number in range(most if provider is not None else 0):
             self._threads.append(self._started(number))
 
-    def call(self, doing: str, jobs: Sequence[int], function: Callable[..., None], *args: object) -> None:
-        """Start a call; its result or error will be reported."""
+    def call(
+        self,
+        doing: str,
+        jobs: Sequence[int],
+        function: Callable[..., None],
+        *args: object,
+        is_heavy: bool = False,
+    ) -> None:
+        """Start a call; its result or error will be reported. Of heavy ones few are made at the same time."""
         self.busy.update(dict.fromkeys(jobs, doing))
-        self._calls.put((doing, jobs, function, args))
+        self._calls.put((doing, jobs, function, args, is_heavy))
 
     def report(self, patience: float) -> calls.Report | None:
         """Return the next report, waiting up to so many seconds; None when there is none.
 
         Raises what a worker failed with, other than an error of Batchata's own.
         """
-        try:
-            report = self._reports.get(timeout=patience) if patience > 0 else self._reports.get_nowait()
-        except queue.Empty:
+        report = self._reports.get(patience)
+        if report is None:
             return None
         if isinstance(report, BaseException):
             raise report
@@ -93,11 +140,17 @@ class Workers:
             self._work(*call)
 
     def _work(
-        self, doing: str, jobs: Sequence[int], function: Callable[..., None], args: tuple[object, ...]
+        self,
+        doing: str,
+        jobs: Sequence[int],
+        function: Callable[..., None],
+        args: tuple[object, ...],
+        is_heavy: bool,
     ) -> None:
         """Make a call in the worker's thread and report its result or error; the loop judges them."""
         try:
-            function(self._provider, *args, self._put)
+            with self._heavy if is_heavy else nullcontext():
+                function(self._provider, *args, self._put)
         except _AbandonedError:
             return
         except BatchataError as exc:
@@ -107,11 +160,8 @@ class Workers:
 
     def _put(self, report: calls.Report | BaseException) -> None:
         while not self._closing.is_set():
-            try:
-                self._reports.put(report, timeout=_LOOK_UP)
-            except queue.Full:
-                continue
-            return
+            if self._reports.put(report, _LOOK_UP):
+                return
         raise _AbandonedError
 
     def _put_last(self, report: calls.Report | BaseException) -> None:

@@ -24,11 +24,12 @@ from batchata.core.values import Ranges
 
 _MOST_JSON = 16_000_000  # bytes of results that wait for their files
 _BESIDE = 200  # bytes that each of these takes beside its text
-_MOST_VALUES = 24_000_000  # … of values for `results()`, about
+_MOST_VALUES = 16_000_000  # … of values for `results()`, about
 _OBJECT = 500  # bytes that a value takes beside its text
 _MOST_JOBS = 64  # whose lines are kept at once
 _IN_MEMORY = 1 << 16  # bytes of lines of one job; more of them are in a file
 _BLOCK = 1 << 20
+_NULL = b"null"
 
 encode_json = msgspec.json.Encoder().encode
 
@@ -100,14 +101,16 @@ class Arrivals:
         kept.bodies[-1] = (kept.bodies[-1][0], first_body + len(lines) - 1)
 
     def json_of(self, bodies: Iterable[int]) -> list[bytes] | None:
-        """Return the results in these bodies as JSON, null for -1; None where any of them is not here."""
-        known = self._json
-        if known is None:
+        """Hand out the results in these bodies as JSON, null for -1; None where any of them is not here.
+
+        They are written to one file, so none of them is kept.
+        """
+        if self._json is None:
             return None
-        try:
-            return [b"null" if body < 0 else known[body] for body in bodies]
-        except KeyError:
-            return None
+        found = [_NULL if body < 0 else self._json.pop(body, None) for body in bodies]
+        whole = [written for written in found if written is not None]
+        self._json_size -= sum(len(written) + _BESIDE for written in whole if written is not _NULL)
+        return whole if len(whole) == len(found) else None
 
     def copy_lines(self, job: int, bodies: Ranges, file: IO[bytes]) -> bool:
         """Write the lines of a job that has these bodies; return False where they are not all here."""

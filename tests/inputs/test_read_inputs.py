@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import random
+import tempfile
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ from claude_inputs import read_inputs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchata.errors import InvalidInputError, UnsupportedModelError
+from batchata.errors import ConfigurationError, InvalidInputError, UnsupportedModelError
 from batchata.inputs import Inputs
+from batchata.log.format import Segment, unpack
 from batchata.providers.anthropic.models import MODELS, Model
 
 MODEL = MODELS["claude-sonnet-5-5"]
@@ -153,3 +156,26 @@ def test_ten_thousand_conversations_cost_less_than_200_bytes_each(model: Model) 
     finally:
         tracemalloc.stop()
     assert held / inputs.count < 200
+
+
+def test_inputs_are_read_back_as_they_were_added_and_go_to_the_log_in_whole_segments() -> None:
+    """In memory and in a file; only what a cut divides, or waits to be packed, goes as single bodies."""
+    texts = [random.Random(number).randbytes(9_000).hex() for number in range(450)]  # 4 MB packed
+    inputs = read_inputs(messages=(conversation(text) for text in texts), model=MODEL)
+    assert [inputs.source(number) for number in range(450)] == [conversation(text) for text in texts]
+    assert inputs.source(3) == conversation(texts[3])  # behind a later one
+    for first, end, most in ((0, 450, 70), (30, 420, 150), (449, 450, 1), (7, 7, 0)):
+        pieces = [*inputs.bodies(first, end)]
+        unpacked = [unpack(piece) if isinstance(piece, Segment) else [piece] for piece in pieces]
+        assert [body for some in unpacked for body in some] == [
+            inputs.body(number) for number in range(first, end)
+        ]
+        assert len(pieces) <= most
+
+
+def test_a_full_disk_says_where_room_is_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Inputs of more than some megabytes are kept in the folder for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    texts = (random.Random(number).randbytes(9_000).hex() for number in range(600))
+    with pytest.raises(ConfigurationError, match=r"no room for the inputs in .*gone .*set TMPDIR"):
+        read_inputs(messages=(conversation(text) for text in texts), model=MODEL)

@@ -37,23 +37,24 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
     opened.close()
 
 
-def answer(job: int, index: int, body: int) -> list[e.Event]:
-    """An accepted answer and what it cost: 0.000054 USD and more for later items."""
+def answer(job: int, index: int, body: int, more: int) -> list[e.Event]:
+    """An accepted answer and what it cost: 0.000054 USD and more for later items, and for `more` tokens."""
+    used = 11 + index + more
     outcome = e.OutcomeRecorded(
         job=job,
         index=index,
         kind="succeeded",
         stop_reason="end_turn",
         error=None,
-        usage=Usage(input_tokens=11 + index, output_tokens=5),
+        usage=Usage(input_tokens=used, output_tokens=5),
         body=body,
     )
-    cost = (11 + index) * 1_500_000 + 5 * 7_500_000
+    cost = used * 1_500_000 + 5 * 7_500_000
     charge = e.CostCharged(
         job=job,
         index=index,
         amount=f"0.{cost:012}".rstrip("0"),
-        input_tokens=11 + index,
+        input_tokens=used,
         output_tokens=5,
         cache_write_5m_tokens=0,
         cache_write_1h_tokens=0,
@@ -74,16 +75,22 @@ BEGUN = [
     s.sending(1, (4, 7)),
     s.submitted(1),
 ]
-ANSWERED = [
-    *answer(0, 3, 8),
-    *answer(0, 0, 9),
-    s.outcome(0, 1, 10, OVERLOADED, "errored"),
-    *answer(0, 2, 11),
-    *answer(1, 4, 12),
-    *answer(1, 6, 13),
-    *answer(1, 5, 14),
-    s.outcome(1, 7, 15, OVERLOADED, "errored"),
-]
+
+
+def answered(more: int = 0) -> list[e.Event]:
+    return [
+        *answer(0, 3, 8, more),
+        *answer(0, 0, 9, more),
+        msgspec.structs.replace(s.outcome(0, 1, 10, OVERLOADED, "errored"), usage=None),
+        *answer(0, 2, 11, more),
+        *answer(1, 4, 12, more),
+        *answer(1, 6, 13, more),
+        *answer(1, 5, 14, more),
+        msgspec.structs.replace(s.outcome(1, 7, 15, OVERLOADED, "errored"), usage=None),
+    ]
+
+
+ANSWERED = answered()
 ENDED = [
     e.JobCompleted(job=0, batch_id="msgbatch_0", outcomes={"succeeded": 3, "errored": 1}, strays={}),
     e.JobCompleted(job=1, batch_id="msgbatch_1", outcomes={"succeeded": 3, "errored": 1}, strays={}),
@@ -379,3 +386,52 @@ def test_a_taken_version_is_refused(written: Path, tmp_path: Path) -> None:
         with pytest.raises(sqlite3.IntegrityError, match="the version is taken"):
             connection.execute(insert, (version, name, data))
     connection.close()
+
+
+def result_line(index: int, more: int) -> bytes:
+    """What the provider said of an item in the run, whose answers used `more` tokens."""
+    error = {"type": OVERLOADED.kind, "message": OVERLOADED.message}
+    result: dict[str, Any] = {"type": "errored", "error": {"type": "error", "error": error}}
+    if index not in (1, 7):
+        usage = {"input_tokens": 11 + index + more, "output_tokens": 5}
+        content = [{"type": "text", "text": "Fine."}]
+        message = {"role": "assistant", "content": content, "stop_reason": "end_turn", "usage": usage}
+        result = {"type": "succeeded", "message": message}
+    return json.dumps({"custom_id": f"t1-{index}", "result": result}).encode()
+
+
+def fill_whole(path: Path, more: int) -> str | None:
+    """Write the run with its result lines; return its head."""
+    log, events = SqliteLog(path), answered(more)
+    claim = log.claim("run", s.OWNER)
+    claim.append(s.AT, BEGUN, [b'{"messages":[]}' for _ in range(8)])
+    order = [event.index for event in events if isinstance(event, e.OutcomeRecorded)]
+    claim.append(s.AT + 1, events, [result_line(index, more) for index in order])
+    claim.append(s.AT + 2, ENDED)
+    claim.release()
+    head = log.head("run")
+    log.close()
+    return head
+
+
+@pytest.mark.parametrize("is_forged", [False, True])
+def test_a_page_of_another_log_is_found(tmp_path: Path, is_forged: bool) -> None:
+    """It is right in itself, and of the same items: the chain tells, or the result lines and the head do."""
+    path, other = tmp_path / "log.db", tmp_path / "other.db"
+    head = fill_whole(path, 0)
+    fill_whole(other, 3)
+    log, foreign = read_log(path), read_log(other)
+    assert (
+        verify_run(log, "run", head, 2**60).problems == verify_run(foreign, "run", None, 2**60).problems == []
+    )
+    (page,) = (row[7] for row in foreign.rows("run", 14, 14))
+    log.close()
+    foreign.close()
+    rewrite(path, page, 14, is_forged)
+    log = read_log(path)
+    verdict = verify_run(log, "run", head, 2**60)
+    log.close()
+    said = " ".join(problem.text for problem in verdict.problems)
+    assert ("is not as it was written" in said) is not is_forged
+    assert ("says something else than its result line" in said) is is_forged
+    assert (verdict.since is None) is is_forged

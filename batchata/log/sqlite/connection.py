@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from batchata.errors import LogConflictError, LogError, LogWriteError, NotALogError
 
-WRITER_CACHE = -65536  # KB
+WRITER_CACHE = -4096  # KB; appends go forwards, and sixteen times as much is no faster
 
 # page_size counts only in a file without tables: 4 KB pages waste a third of the space on rows of 3 KB.
 # recursive_triggers makes INSERT OR REPLACE fire the triggers that refuse DELETE.
