@@ -195,7 +195,7 @@ def test_what_drives_a_run_shows_it_at_one_place() -> None:
     assert {name for name in users if within(name, "batchata.run")} == {"batchata.run.engine"}
 
 
-LOG_FOR_ALL = {"batchata.log", "batchata.log.port", "batchata.log.verify"}
+LOG_FOR_ALL = {"batchata.log", "batchata.log.port", "batchata.log.verify", "batchata.log.format"}
 
 
 @pytest.mark.parametrize("module", [name for name in PACKAGE if not within(name, "batchata.log")])

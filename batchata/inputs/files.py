@@ -6,6 +6,7 @@ import io
 import os
 import re
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -67,7 +68,8 @@ class FileInput:
             return encode({"file": {"path": None, **facts}})
         path = self.path
         if (printable := title_of(path)) != path:  # what JSON cannot hold, or a screen not show
-            facts["path_bytes"] = b64encode(os.fsencode(path)).decode()
+            with suppress(UnicodeEncodeError):  # a path that there cannot be
+                facts["path_bytes"] = b64encode(os.fsencode(path)).decode()
         return encode({"file": {"path": printable, **facts}})
 
     def digest(self) -> bytes:

@@ -89,6 +89,8 @@ class Runner:
     all_done: Callable[[], None]  # called when no item is pending, before the log says so
     patience: float  # seconds for readers that keep what is written out of the log's main file
     broke_off: bool = False  # calls were under way at the end; the provider is closed
+    # What two copies of one log send must not be taken for each other.
+    _token: str = field(init=False, default_factory=lambda: secrets.token_hex(3))
     _workers: Workers = field(init=False)
     # Jobs whose intent is written, and that are sent once a copy of the log's main file would know of them.
     _written: list[calls.JobDescription] = field(default_factory=list)
@@ -266,8 +268,7 @@ class Runner:
                 items=to_ranges(plan.items),
                 request_count=len(plan.items),
                 bytes=plan.bytes,
-                # What two copies of one log send must not be taken for each other.
-                custom_ids=f"{started.tag}-{step.number}-{secrets.token_hex(3)}-{{index}}",
+                custom_ids=f"{started.tag}-{step.number}-{self._token}-{{index}}",
                 reserved=None if plan.reserved is None else plain(plan.reserved),
                 expected=self.requests.expectation.of(plan.items),
                 max_tokens=max_tokens,

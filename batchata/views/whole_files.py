@@ -7,12 +7,14 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 _MOST_WAITING = 64  # files, each with a descriptor
+_AT_ONCE = 4  # files that are synced
 _LONGEST = 2.0  # seconds that a complete file waits for others
 _RANDOM = 8  # characters that tempfile puts behind the prefix
 
@@ -87,8 +89,7 @@ class WholeFiles:
         Raises OSError; what has no name then still waits.
         """
         if self.durable:
-            for file, *_ in self._waiting:
-                os.fsync(file.fileno())
+            _sync([file.fileno() for file, *_ in self._waiting])
         while self._waiting:
             file, name, path, then = self._waiting[0]
             file.close()
@@ -112,3 +113,13 @@ class WholeFiles:
                 file.close()
             Path(name).unlink(missing_ok=True)
         self._waiting = [waiting for waiting in self._waiting if waiting not in dropped]
+
+
+def _sync(descriptors: list[int]) -> None:
+    """Have the disk keep these files: some at the same time take a third of the time."""
+    try:
+        with ThreadPoolExecutor(min(len(descriptors), _AT_ONCE) or 1) as pool:
+            list(pool.map(os.fsync, descriptors))
+    except RuntimeError:  # the main thread has ended, after which Python starts no thread
+        for descriptor in descriptors:
+            os.fsync(descriptor)

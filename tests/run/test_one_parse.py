@@ -86,7 +86,7 @@ def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
     """Beyond the bounds the log is read: for files the oldest results, for `results()` all of them."""
     kept = Arrivals(raw=tmp_path, files=True, cited=False)
     for body in range(3):
-        kept.take(body, "x" * 7_000_000, 7_000_000)
+        kept.take(body, "x" * 7_000_000, 5_000_000)
     assert kept.json_of([0]) is None
     assert kept.json_of([1, -1]) == [b'"' + b"x" * 7_000_000 + b'"', b"null"]
     assert kept.values().keys() == {0, 1, 2}
