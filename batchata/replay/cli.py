@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import Annotated
 
-import dotenv
 import typer
 
 from batchata.replay.command_group import ReplayGroup
@@ -353,6 +353,10 @@ def prepare_streams(speaker: str) -> None:
 def _load_env_file(speaker: str) -> None:
     """Take keys, NO_COLOR, COLUMNS and the like from the `.env` of the working directory or one above it."""
     try:
-        dotenv.load_dotenv(dotenv.find_dotenv(usecwd=True))
+        here = Path.cwd()
+        if any((folder / ".env").is_file() for folder in (here, *here.parents)):
+            import dotenv  # most often there is none, and every command would pay for it
+
+            dotenv.load_dotenv(dotenv.find_dotenv(usecwd=True))
     except (OSError, ValueError) as exc:
         typer.echo(f"{speaker}: the .env file is not used: {exc}", err=True)

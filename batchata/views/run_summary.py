@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from batchata.core import decide
 from batchata.core.accounts import batch_saving, cost_by_kind, room, saved_by_cache, saved_by_dedupe
@@ -19,8 +19,10 @@ from batchata.log.port import Log
 from batchata.providers.address import redacted
 from batchata.text import iso, preformatted, usd
 from batchata.views.history import History
-from batchata.views.results import SupportCounts
 from batchata.views.results_folder import processed_dir, raw_dir
+
+if TYPE_CHECKING:
+    from batchata.views.results import SupportCounts  # with all that reads answers, which `show` does without
 
 
 class Summary(TypedDict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import pickle
 import socket
@@ -286,6 +287,9 @@ def test_paths_that_nothing_can_be_read_from(tmp_path: Path, monkeypatch: pytest
     }.items():
         with pytest.raises(FileInputError, match=words):
             read(path)
+        failed = read(path, on_bad_file="fail")
+        assert failed.refused
+        assert not json.loads(failed.body(0))["file"]["sha256"]
 
 
 def test_open_files_that_give_nothing(tmp_path: Path, blank_pdf: bytes) -> None:
