@@ -75,6 +75,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
             return self._charge(self.index[place], self.amount[place], used)
         return self._outcome(self.index[place], self.first_body + place, used)
 
+    def about(self, index: int) -> Iterator[Event]:
+        """Yield the two events of an item, where it is in here."""
+        if index in self.index:
+            place = 2 * self.index.index(index)
+            yield from (self.event(place), self.event(place + 1))
+
     def expand(self) -> Iterator[Event]:
         """Yield all the events, in their order."""
         kinds = [*self.used]

@@ -261,10 +261,12 @@ class Engine:
         if self._driving:
             which = "this run" if self.store.run_id is None else f"the run {self.store.run_id!r}"
             raise RunClaimedError(f"another thread drives {which}; wait for it")
-        self._driving, self.retried = True, 0
+        self._driving, self.retried, asked = True, 0, Asked()
         try:
-            with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel") as asked:
-                run = self._carry_on(call)
+            if self._is_anything_to_do(call):
+                with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel") as asked:
+                    self._carry_on(call)
+            run = self.store.run
         except BatchataError as exc:
             self._forget_provider()  # key and address may be mended before the next call
             self._note_what_is_open(exc)
@@ -347,16 +349,28 @@ class Engine:
             journal.append(JobAbandoned(job=number, batch_id=job.batch_id))
         return self.store.run
 
-    def _carry_on(self, call: Call) -> Run:
-        with self.reading() as (_, run):
-            if call.max_tokens is not None:
-                check_raised(run, self.definition, self.settings, call.max_tokens)
-            if run.started is not None and self._nothing_to_do(call):
-                progress_for(call.show_progress).update(run)
-                return run
-            self._check_before_anything_is_written(call)
+    def _is_anything_to_do(self, call: Call) -> bool:
+        """Check all that can be checked before anything is written or sent; imports the SDK.
+
+        Until then a Ctrl-C ends the script at once, as Python does it: there is nothing to wait for.
+        """
+        try:
+            with self.reading() as (_, run):
+                if call.max_tokens is not None:
+                    check_raised(run, self.definition, self.settings, call.max_tokens)
+                if run.started is not None and self._nothing_to_do(call):
+                    progress_for(call.show_progress).update(run)
+                    return False
+                self._check_before_anything_is_written(call)
+        except KeyboardInterrupt as exc:
+            if self.store.run.open:
+                raise KeyboardInterrupt(self.left()) from exc
+            raise
         self._warn_if_unsaved(call)
         self._warn_if_untried()
+        return True
+
+    def _carry_on(self, call: Call) -> None:
         with out_of_collections(), self.store.claimed(new_run_id()) as (log, journal):
             writer = self._begin(log, journal, call)
             try:
@@ -371,7 +385,6 @@ class Engine:
             self._left_at = journal.run.version
         if self.store.run.status != "running":
             self._forget_provider()
-        return self.store.run
 
     def _forget_provider(self) -> None:
         if self._provider is not None:

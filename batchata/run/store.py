@@ -165,11 +165,11 @@ class RunStore:
             return
         self._run_id = stream
         with self._lock:
-            run = self.run
-            for written in log.entries(stream, after=run.version):
-                if written.version != run.version + 1:
-                    raise LogError(_torn(stream, f"event {run.version + 1} is missing"))
-                evolve(run, *written)
+            try:
+                _go_on(self.run, log, stream)
+            except BaseException:
+                self._begin_anew()  # an event may be half applied, such as by a Ctrl-C
+                raise
 
     def _is_still_there(self, log: Log, started: RunStarted) -> bool:
         """Whether the log is the one read before: run ids may be the user's, tags are unique."""
@@ -193,9 +193,23 @@ class RunStore:
         """Forget a run that is another script's: the next look begins anew."""
         with self._lock:
             if self._driver in (None, threading.get_ident()):
-                self._run_id, self._run = self._given, Run()
-            else:
-                self._onlookers.run = Run()
+                self._run_id = self._given
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Let this thread's next look fold all events again."""
+        if self._driver in (None, threading.get_ident()):
+            self._run = Run()
+        else:
+            self._onlookers.run = Run()
+
+
+def _go_on(run: Run, log: Log, stream: str) -> None:
+    """Bring the state up to date with the log."""
+    for written in log.entries(stream, after=run.version):
+        if written.version != run.version + 1:
+            raise LogError(_torn(stream, f"event {run.version + 1} is missing"))
+        evolve(run, *written)
 
 
 def _torn(stream: str, why: str) -> str:

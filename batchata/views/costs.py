@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from batchata.core import events as e
 from batchata.core.accounts import room
-from batchata.core.money import EXACT, TOKEN_KINDS, amount_of
+from batchata.core.money import EXACT, TOKEN_KINDS, amount_of, pico_text
+from batchata.core.pages import Page
 from batchata.core.values import Usage
 from batchata.log.port import Log
 from batchata.views.history import History
@@ -35,6 +36,13 @@ class Entry:
         for kind in KINDS:
             self.used[kind] += getattr(charge, kind)
 
+    def add_page(self, page: Page) -> None:
+        """Add all charges of a page."""
+        self.charges += len(page.index)
+        self.amount = EXACT.add(self.amount, amount_of(pico_text(sum(page.amount))))
+        for kind, column in page.used.items():
+            self.used[kind] += sum(column)
+
     @property
     def all_tokens(self) -> int:
         """Tokens of every kind together."""
@@ -58,9 +66,12 @@ class Ledger:
     by_job: dict[int, Entry] = field(default_factory=dict)
     _no_good: tuple[int, int] | None = None  # job and item of the outcome before, if it was no good
 
-    def take(self, event: e.Event) -> None:
-        """Take one more event; an outcome comes right before its charge."""
-        if isinstance(event, e.OutcomeRecorded):
+    def take(self, event: e.Event | Page) -> None:
+        """Take one more event, or a page of them; an outcome comes right before its charge."""
+        if isinstance(event, Page):
+            self._no_good = None
+            self.by_job.setdefault(event.job, Entry()).add_page(event)
+        elif isinstance(event, e.OutcomeRecorded):
             self._no_good = None if event.error is None else (event.job, event.index)
         elif isinstance(event, e.CostCharged):
             self.by_job.setdefault(event.job, Entry()).add(event)
@@ -91,7 +102,7 @@ def read_ledger(log: Log, stream: str) -> Ledger:
     Raises LogError when its events contradict each other.
     """
     ledger = Ledger()
-    for version, at, event in log.events(stream):
+    for version, at, event in log.entries(stream):
         ledger.history.advance(stream, version, at, event)
         ledger.take(event)
     return ledger

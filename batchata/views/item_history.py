@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from batchata.core import events as e
+from batchata.core.pages import Page
 from batchata.core.ranges import holds
 from batchata.core.retry import noted_in
 from batchata.core.state import Job, Run
@@ -110,8 +111,12 @@ def read_life(log: Log, stream: str, index: int, model: str | None) -> Life:
     Raises InvalidInputError when the run has no such item.
     """
     history, attempts, added_at = History(), Attempts(index), 0
-    for version, at, event in log.events(stream):
+    for version, at, event in log.entries(stream):
         history.advance(stream, version, at, event)
+        if isinstance(event, Page):
+            for about in event.about(index):
+                attempts.take(at, about)
+            continue
         if isinstance(event, e.SubmissionStarted) and holds(event.items, index):
             attempts.begin(history.run, history.run.jobs[event.job])
         elif isinstance(event, e.ItemsAdded) and event.first <= index < event.first + event.count:
