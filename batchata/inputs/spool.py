@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import weakref
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -82,6 +83,7 @@ class Spool:
         self._waiting, self._waiting_size = [], 0
         if self._file is None and self._packed > _IN_MEMORY:
             self._file = _made()
+            weakref.finalize(self, self._file.close)  # else Python warns of a file left open
             for number in range(len(self._segments)):
                 self._move(number)
 
