@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -31,9 +32,10 @@ from batchata.text import (
     usd,
 )
 from batchata.views.history import History, is_alive, parse_at, read_history
-from batchata.views.response_models import support_of
-from batchata.views.results import SupportCounts
-from batchata.views.run_summary import failures, overview
+from batchata.views.run_summary import failures, is_support_counted, overview
+
+if TYPE_CHECKING:
+    from batchata.views.results import SupportCounts
 
 _STYLES = {"completed": "green", "interrupted": "yellow", "running": "cyan"}
 _MOST_FAILURES = 5  # kinds of failure shown with an example
@@ -222,7 +224,7 @@ def show_log(path: str, run_id: str | None, *, at: str | None, every_job: bool, 
             print_json(_overview(log, stream, history) if then is None else overview(history, None))
         else:
             moment = now() if then is None else then
-            support = None if then is not None else support_of(log, history.run)
+            support = None if then is not None else _support(log, history.run)
             print_glance(
                 log, stream, history, now=moment, every_job=every_job, past=then is not None, support=support
             )
@@ -271,4 +273,13 @@ def _show_list(log: Log, path: str, runs: list[str], json: bool) -> None:
 
 
 def _overview(log: Log, stream: str, history: History) -> dict[str, object]:
-    return overview(history, is_alive(history.process), log.head(stream), support_of(log, history.run))
+    return overview(history, is_alive(history.process), log.head(stream), _support(log, history.run))
+
+
+def _support(log: Log, run: Run) -> SupportCounts | None:
+    """Count what no passage supports; only then all that reads answers is imported, as long as the rest."""
+    if not is_support_counted(run):
+        return None
+    from batchata.views.response_models import support_of
+
+    return support_of(log, run)

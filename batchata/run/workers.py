@@ -150,7 +150,8 @@ class Workers:
         """Make a call in the worker's thread and report its result or error; the loop judges them."""
         try:
             with self._heavy if is_heavy else nullcontext():
-                function(self._provider, *args, self._put)
+                if not self._closing.is_set():  # which may have come while this waited for its turn
+                    function(self._provider, *args, self._put)
         except _AbandonedError:
             return
         except BatchataError as exc:

@@ -19,6 +19,7 @@ from batchata.text import short
 from batchata.views.json_schemas import BY_SCHEMA, NOTE, model_of_schema
 from batchata.views.rebuilt_models import model_from_schema
 from batchata.views.results import SupportCounts
+from batchata.views.run_summary import is_support_counted
 
 
 def load_response_model(name: str) -> type[pydantic.BaseModel]:
@@ -65,9 +66,6 @@ class RunReader(NamedTuple):
         return cls(Reader(chosen, started.enable_citations), again=True)
 
 
-_FEW = 1_000  # answers, which are read again in less than half a second
-
-
 def support_of(log: Log, run: Run) -> SupportCounts | None:
     """Count the fields that no passage supports in the answers of a run that has few of them.
 
@@ -75,7 +73,7 @@ def support_of(log: Log, run: Run) -> SupportCounts | None:
     run's response model cannot be made of its description.
     """
     started = run.started
-    if started is None or not started.enable_citations or not 0 < run.completed <= _FEW:
+    if started is None or not is_support_counted(run):
         return None
     try:
         model = own_model(started)

@@ -218,6 +218,14 @@ def _money(run: Run) -> dict[str, Any]:
     }
 
 
+_FEW = 1_000  # answers, which are read again in less than half a second
+
+
+def is_support_counted(run: Run) -> bool:
+    """Whether the run has cited answers, so few that they are read to count what no passage supports."""
+    return run.started is not None and run.started.enable_citations and 0 < run.completed <= _FEW
+
+
 def overview(
     history: History, alive: bool | None, head: str | None = None, support: SupportCounts | None = None
 ) -> dict[str, Any]:
