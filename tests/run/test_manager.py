@@ -191,7 +191,7 @@ def test_an_answer_that_does_not_fit_the_model_is_a_failure_with_a_reason(
 ) -> None:
     """A wrong or cut-off answer is never a result; it was billed, and its text is kept."""
     answers = {
-        "wrong": {"said": [5]},
+        "wrong": {"said": [5, 6]},
         "cut": Answer(text='{"said": "x', stop_reason="max_tokens"),
         "no": Answer(text="I can't help with that.", stop_reason="refusal"),
     }
