@@ -11,10 +11,10 @@ import msgspec
 from batchata.core.state import Run
 from batchata.errors import FileInputError, InvalidInputError
 from batchata.inputs import Source
+from batchata.inputs.files import file_of
 from batchata.providers.port import Template
 from batchata.providers.registry import dialect_of
 from batchata.run.definition import route_of
-from batchata.run.from_log import logged_file
 from batchata.views.item_history import Life
 
 _NOT_HERE = b"(the file is not here)"
@@ -32,7 +32,7 @@ def request_again(life: Life) -> tuple[dict[str, Any], str | None]:
         raise InvalidInputError(f"the input of item {life.index} was purged from the log")
     if not life.attempts and "file" in value and not value["file"]["sha256"]:
         raise InvalidInputError(f"the file of item {life.index} could not be used, so nothing was sent")
-    source: Source = logged_file(value["file"]) if "file" in value else value["messages"]
+    source: Source = file_of(value["file"]) if "file" in value else value["messages"]
     last = life.attempts[-1] if life.attempts else None
     template = _template(run, None if last is None else last.job)
     custom_id, note = ("preview", None) if last is None else (last.custom_id, last.note)
