@@ -66,6 +66,7 @@ def run(given: Waiting) -> None:
     batchata run inbox/*.pdf --prompt "Extract the invoice." --model claude-sonnet-5-5 \\
         --schema shop:Invoice --log night.db -o out.csv
     batchata run notes/*.txt --prompt @prompt.txt --model claude-haiku-5-5 --log notes.db
+    batchata run notes/*.txt --prompt @prompt.txt --model claude-haiku-5-5 --log notes.db --limit 20
     """
     from batchata.cli.running import run_inputs
 

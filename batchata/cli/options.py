@@ -86,7 +86,17 @@ class Inputs(Ending):
 
 @dataclass(kw_only=True)
 class Waiting(Inputs):
-    """The same, and how long to wait."""
+    """The same, how long to wait, and whether only some of the inputs are sent for now."""
+
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="A pilot: the first N inputs only.")
+    ] = None
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=1, metavar="N", help="A pilot: N inputs spread over all.")
+    ] = None
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Draw the sample at random, with this seed.")
+    ] = None
 
     max_wait: Annotated[float | None, typer.Option("--max-wait", metavar="SECONDS", help=_WAIT)] = None
     poll_interval: Annotated[float | None, typer.Option("--poll-interval", metavar="SECONDS", help=_POLL)] = (

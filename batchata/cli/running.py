@@ -32,7 +32,7 @@ def run_inputs(given: Waiting) -> None:
     _drive(
         given,
         _manager(given, given.max_wait, given.poll_interval),
-        lambda manager: manager.run(not given.quiet),
+        lambda manager: manager.run(not given.quiet, limit=given.limit, sample=given.sample, seed=given.seed),
     )
 
 

@@ -79,6 +79,16 @@ def test_documents_become_a_table(batchata: Command, here: Path) -> None:
     assert batchata("events", "n.db", "--type", "batch_submitted").stdout.count("\n") == 1
 
 
+def test_a_pilot_sends_some_and_resume_the_rest(batchata: Command, here: Path) -> None:
+    """The first input alone; those that are pending end it with code 3 and the command to go on."""
+    pilot = batchata("run", "a*.txt", *GIVEN, "--poll-interval", "0.01", "--limit", "1")
+    assert (pilot.exit_code, json.loads(batchata("show", "n.db", "--json").stdout)["pending_items"]) == (3, 2)
+    assert "pilot     1 item of 3 done" in pilot.stderr
+    assert "go on with: batchata resume n.db" in pilot.stderr
+    assert batchata("resume", "n.db", "--poll-interval", "0.01").exit_code == 0
+    assert batchata("run", "a*.txt", *GIVEN, "--limit", "1", "--sample", "1").exit_code == 2
+
+
 def test_tonight_is_sent_and_tomorrow_collected(batchata: Command, here: Path) -> None:
     """Submit is content with pending items, collect says by its exit code whether to come again."""
     sent = batchata(
