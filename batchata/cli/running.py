@@ -16,6 +16,7 @@ from batchata.cli.options import Ending, Inputs, Logged, Resuming, Waiting
 from batchata.cli.output import Output
 from batchata.core.money import plain
 from batchata.errors import InvalidInputError
+from batchata.log import place_of
 from batchata.manager import BatchManager
 from batchata.replay.console import print_json
 from batchata.run.settings import Changes
@@ -98,7 +99,7 @@ def _drive(
 
 
 def _say_pending(given: Ending, summary: Summary) -> None:
-    log = getattr(given, "log", "")
+    log = place_of(getattr(given, "log", ""))
     if not given.quiet:
         items = number_of(summary["pending_items"], "item")
         typer.echo(f"pending   {items}; go on with: batchata resume {log}", err=True)

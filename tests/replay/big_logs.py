@@ -25,7 +25,7 @@ class Invoice(BaseModel):
     total: float
 
 
-def write_big_log(path: Path, items: int, **started: Any) -> Path:
+def write_big_log[Place: Path | str](path: Place, items: int, **started: Any) -> Place:
     """A completed run of so many items in jobs of fifty, with an answer of about 1 KB for each, cited."""
     log = open_log(path)
     claim = log.claim("big", values.Process(pid=1, host="elsewhere"))
