@@ -284,6 +284,7 @@ def test_a_lost_connection_is_made_again_and_the_append_is_there_once(postgres: 
     log = PostgresLog(postgres)
     claim = log.claim("run", s.OWNER)
     claim.append(s.AT, [s.submitted(1)], [b"one"])
+    assert log.streams() == ["run"]  # on a connection of its own
     lose(postgres)
     claim.append(s.AT, [s.submitted(2)], [b"two"])
     lose(postgres)
@@ -313,6 +314,19 @@ def test_an_append_that_was_committed_unheard_is_not_written_twice(postgres: str
     assert twice
     assert [r.version for r in log.events("run")] == [1, 2]
     assert verify(log, "run") == []
+
+
+def test_a_second_writer_gets_a_conflict_that_repeats_no_data(postgres: str) -> None:
+    """The append is refused whole; what the server says of the row, a person's text, is in no traceback."""
+    log = PostgresLog(postgres)
+    claim = log.claim("run", s.OWNER)
+    asked(postgres, "INSERT INTO events VALUES ('run', 1, 'x', 1, 1, NULL, NULL, '{}')")
+    with pytest.raises(LogConflictError, match="another process appended") as refused:
+        claim.append(s.AT, [s.started()], [b"body"])
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__
+    assert claim.version == 0
+    assert asked(postgres, "SELECT count(*) FROM segments") == [(0,)]
 
 
 def test_another_owner_who_came_meanwhile_shuts_the_first_one_out(postgres: str) -> None:
