@@ -74,7 +74,6 @@ def send(folder: Path, count: int) -> None:
         run(files[:5], "first.db")
         with timed(f"{count} PDFs of 1 MB: read, send, collect", count):
             run(files[5:], "log.db")
-    print(f"{'the log of these':44}{(folder / 'log.db').stat().st_size / count:10,.0f} bytes an item")
 
 
 def keep(place: Path | str, count: int, name: str) -> None:

@@ -177,7 +177,9 @@ def test_a_log_of_a_newer_version_is_not_touched(postgres: str) -> None:
     open_log(postgres).close()
     asked(postgres, "UPDATE alembic_version SET version_num = '9999'")
     for opened in (open_log, read_log, is_begun):
-        with pytest.raises(LogVersionError, match=r"newer version.* of Batchata \(log revision 9999"):
+        with pytest.raises(
+            LogVersionError, match=r"newer version of Batchata; upgrade batchata \(log revision 9999"
+        ):
             opened(postgres)
     asked(postgres, "DROP TABLE claims; CREATE VIEW claims AS SELECT 1 AS stream")
     with pytest.raises(NotALogError, match="'claims' is not a table of a log"):

@@ -56,15 +56,15 @@ def is_begun(connection: Connection, place: str) -> bool:
     ((revision,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall() or ((None,),)
     if revision != HEAD:
         raise LogVersionError(
-            f"{place} was written by {_version(revision)} of Batchata (log revision {revision}, known: {HEAD})"
+            f"{place} was written by {_version(revision)} (log revision {revision}, known: {HEAD})"
         )
     return True
 
 
 def _version(revision: str | None) -> str:
     if revision is not None and revision < HEAD:
-        return "an older version, whose tables this one does not bring up to date,"
-    return "a newer version, to which batchata must be upgraded,"
+        return "an older version of Batchata, whose tables are not brought up to date"
+    return "a newer version of Batchata; upgrade batchata"
 
 
 def make_ready(connection: Connection, place: str) -> None:
