@@ -14,10 +14,12 @@ import msgspec
 
 _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _SIGN = re.compile(_TEXT + rb'|[{}\[\],:"]', re.DOTALL)
-_BRACKETS = re.compile(_TEXT + rb'|[{\[]++|[}\]]++|"', re.DOTALL)
 _OPENING, _CLOSING = b"{[", b"}]"
 # An entry as most are, with the comma behind it: a scalar, or an object or list without brackets inside.
 _FLAT = rb'[^{}\[\]"\\]*+(?:"[^"\\]*+"[^{}\[\]"\\]*+)*+'
+# What holds no brackets that are to be counted, as long as that goes on, and brackets of one kind.
+_EVEN = re.compile(rb'(?:[^{}\[\]"]++|' + _TEXT + rb"|\{" + _FLAT + rb"\}|\[" + _FLAT + rb"\])++", re.DOTALL)
+_BRACKETS = re.compile(rb"[{\[]++|[}\]]++")
 _USUAL = re.compile(
     rb'[ \t\r\n]*+(?:("[^"\\]*+")[ \t\r\n]*+:[ \t\r\n]*+)?+'
     rb'("[^"\\]*+"|[^ \t\r\n"{}\[\],:]++|\{' + _FLAT + rb"\}|\[" + _FLAT + rb"\])[ \t\r\n]*+,"
@@ -126,15 +128,17 @@ def _usual_pieces(raw: bytes, at: int, kind: bytes) -> Generator[tuple[bytes | N
 
 def _end(raw: bytes, start: int) -> int:
     """Return where the object or list that begins here ends."""
-    depth = 0
-    for found in _BRACKETS.finditer(raw, start):
-        mark = found[0]
-        if mark[:1] in _OPENING:
-            depth += len(mark)
-        elif mark[:1] in _CLOSING:
-            if depth <= len(mark):
-                return found.start() + depth
-            depth -= len(mark)
-        elif mark == b'"':
-            break
-    raise NoPieceError("it has no end")
+    depth, at = 1, start + 1
+    while True:
+        if even := _EVEN.match(raw, at):
+            at = even.end()
+        brackets = _BRACKETS.match(raw, at)
+        if brackets is None:
+            raise NoPieceError("it has no end")
+        begin, at = brackets.span()
+        if raw[begin] in _OPENING:
+            depth += at - begin
+        elif depth <= at - begin:
+            return begin + depth
+        else:
+            depth -= at - begin
