@@ -338,7 +338,8 @@ def _item(place: Place, number: int) -> Place:
 
 
 def _text_at(node: Scalar, text: str) -> Scalar:
-    return Scalar(json.dumps(text, ensure_ascii=False), node.start, node.end)
+    is_plain = text.isprintable() and '"' not in text and "\\" not in text
+    return Scalar(f'"{text}"' if is_plain else json.dumps(text, ensure_ascii=False), node.start, node.end)
 
 
 def _word(said: str, place: Place) -> str | None:

@@ -28,6 +28,7 @@ from batchata.answers.lenient_json import (
     written,
 )
 from batchata.answers.lenient_reading import Refused, fitted
+from batchata.answers.misfits import misfit
 
 # A list is passed over as a whole: one of its elements is a part, never the answer.
 _OPENING = re.compile(r"\{|\[(?=\s*[{\[\"'\d\]-])")
@@ -40,6 +41,7 @@ _decoder = json.JSONDecoder()
 
 
 _SHOWN = 5
+_LONG = 20_000  # characters, from which on it pays to look for what fits in no reading
 _UNREADABLE = 1_000_000  # more than the problems of anything that can be read
 # What may stand around an empty object that is the answer; in prose, a pair of braces is none.
 _FENCES = re.compile(r"```\w*|\s")
@@ -221,6 +223,7 @@ class _Search[M: pydantic.BaseModel]:
                 return Parsed(read_usually(candidate.json, self._model), candidate.start)
             except (NotJson, Unsure):
                 pass
+        self._refuse_misfit(candidate)
         node, end = self._node(candidate)
         try:
             mended = written(fitted(node, place_of(self._model), self._text, refuses=self._refuses), end)
@@ -229,6 +232,14 @@ class _Search[M: pydantic.BaseModel]:
         except RecursionError as exc:
             raise _Misfit(_UNREADABLE, "the answer is nested too deeply") from exc
         return Parsed(self._checked(mended, node), candidate.start, mended)
+
+    def _refuse_misfit(self, candidate: Candidate) -> None:
+        """Raise _Misfit for a long JSON with a value that fits in no reading."""
+        text = candidate.json
+        if self._refuses and text is not None and len(text) > _LONG:
+            problem = misfit(text, place_of(self._model))
+            if problem is not None:
+                raise _Misfit(1, problem)
 
     def _node(self, candidate: Candidate) -> tuple[Node, int]:
         if candidate.node is not None:

@@ -32,6 +32,7 @@ _UNIT_BEHIND = re.compile(
 _PERCENT = re.compile(r" ?(?:%|\u066a|percent|per cent|pct\.?|v\. ?h\.)$")
 _NO_CENTS = re.compile(r"[.,]-{1,2}$")  # "12,-"
 _USUAL = re.compile(r"(-?)[$€£]?([1-9]\d{0,2}(?:,\d{3})+)\.(\d++)", re.ASCII)
+_USUAL_ELSEWHERE = re.compile(r"(-?)(?:€ ?)?([1-9]\d{0,2}(?:\.\d{3})+),(\d++)(?: ?(?:€|EUR))?", re.ASCII)
 _DIGIT = re.compile(r"\d")
 _PLAIN = re.compile(r"(\d*)(?:([.,])(\d*))?")
 _GROUPED = re.compile(
@@ -51,6 +52,8 @@ def number_in(text: str, *, percents: bool = False, whole: bool = False) -> str 
     """
     if found := _USUAL.fullmatch(text):
         return f"{found[1]}{found[2].replace(',', '')}.{found[3]}"
+    if found := _USUAL_ELSEWHERE.fullmatch(text):
+        return f"{found[1]}{found[2].replace('.', '')}.{found[3]}"
     if _DIGIT.search(text) is None:
         return None
     if not text.isascii() and any(unicodedata.category(sign) == "No" for sign in text):
