@@ -16,7 +16,8 @@ _KEPT = 8  # texts of pages
 _BROKEN = re.compile(r"[\x02\u00ad]\s+")  # a hyphen that only the end of a line made
 _BLANK = re.compile(r" (?!\d)|(?<!\d) ")
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u2010][^\S\n]*+\n\s*+(?=[^\W\d_])")
-_DIGITS = re.compile(r"\d[^\d\w]*\d")
+_VULGAR = re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])")  # 12½ is 12 1/2, and not 121/2
+_DIGITS = re.compile(r"\d[^\d\w]*\d|[¼½¾⅐-⅞]")
 
 
 class Source(Protocol):
@@ -148,13 +149,21 @@ def _without_marks(text: str) -> str:
 
 @lru_cache(maxsize=_KEPT)  # many citations name one page
 def _squeezed(text: str) -> str:
-    return fold(text).replace(" ", "")
+    return _spelt(text).replace(" ", "")
 
 
 @lru_cache(maxsize=_KEPT)
 def _parted(text: str) -> str:
     """Put a blank wherever white space separates two digits: what it separates is not one number."""
-    return _BLANK.sub("", fold(_BROKEN.sub("", text)))
+    return _BLANK.sub("", _spelt(_BROKEN.sub("", text)))
+
+
+def _spelt(text: str) -> str:
+    """Normalise, with joined letters and fractions as they are typed without their signs."""
+    if text.isascii():
+        return fold(text)
+    folded = fold(_VULGAR.sub(" ", text))
+    return folded.replace("œ", "oe").replace("æ", "ae").replace("\u2044", "/")
 
 
 def _is_unparted(text: str) -> bool:
