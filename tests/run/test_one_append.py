@@ -15,6 +15,7 @@ from batchata.core.values import Process
 from batchata.errors import LogError
 from batchata.log import open_log, read_log
 from batchata.log.port import Log
+from batchata.run import garbage
 from batchata.run.garbage import out_of_collections
 from batchata.run.journal import Journal
 
@@ -85,6 +86,7 @@ def test_events_whose_append_failed_are_known_as_unwritten() -> None:
 def thawed() -> Iterator[None]:
     """Nothing is left out of collections, as in a program; the process of the tests has frozen itself."""
     gc.unfreeze()
+    garbage._by_the_program.clear()
     yield
     gc.freeze()
 
