@@ -62,7 +62,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("name", EVENT_TYPES)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(data=st.data())
 def test_every_event_comes_back_as_it_was(name: str, data: st.DataObject) -> None:
     """What is encoded and decoded again is equal, for every type and whatever its fields hold."""

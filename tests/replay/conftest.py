@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.testing
 from report_support import hostile_answer, hostile_run
 from typer.testing import CliRunner, Result
 
@@ -22,6 +24,14 @@ from batchata.replay.cli import app
 from batchata.sandbox import Faults, Sandbox
 
 HOSTILE = "bad [red]news[/red] \x1b[31mred\x1b[0m\nsecond line \u202eback"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_command() -> Iterator[None]:
+    """Typer reads all signatures anew for each call in a test: two thirds of the time of a command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.testing._get_command))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from batchata.views.verification import verify_run
 type Replay = Callable[..., Result]
 type Write = Callable[..., Path]
 
-PLACES = 250
+PLACES = 100
 EVENTS = "SELECT stream, version, type, schema_version, at, job, item, data FROM events"
 LAST = "(SELECT max(version) FROM events)"
 

@@ -47,6 +47,8 @@ SEAMS = {
     ],
 }
 
+BEGUN = "begun"  # no seam: how many transactions were committed before the first request
+
 
 # The same of a log in PostgreSQL.
 SEAMS_OF_POSTGRES = {
@@ -79,6 +81,8 @@ def watch(counts: Path, boundary: Boundary | None, watched: Mapping[str, Moments
             return
         if seam == "answered":
             _wait_for_the_answer(sys._getframe(2))
+        if seam == "request" and not seen[seam]:
+            seen[BEGUN] = seen["committed"]
         seen[seam] += 1
         if boundary == (seam, seen[seam]):
             write(counts, seen)
