@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.testing
 from report_support import hostile_answer, hostile_run
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from batchata import BatchManager
@@ -30,7 +30,7 @@ HOSTILE = "bad [red]news[/red] \x1b[31mred\x1b[0m\nsecond line \u202eback"
 def _one_command() -> Iterator[None]:
     """Typer reads all signatures anew for each call in a test: two thirds of the time of a command."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(typer.testing, "_get_command", cache(typer.testing._get_command))
+        patch.setattr("typer.testing._get_command", cache(get_command))
         yield
 
 

@@ -130,7 +130,7 @@ class Still(Runs):
     """Runs that nothing changes any more: their events are read once."""
 
     def __init__(self, runs: Runs) -> None:
-        self.sandbox, self.log, self.out = runs.sandbox, runs.log, runs.out
+        vars(self).update(vars(runs))
         self._read = runs.events()
 
     def events(self) -> list[Any]:
