@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from forked import run
 
+import batchata
 from batchata.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+HEADINGS = re.findall(r"^## (.+)$", README, re.MULTILINE)
 
 
 def test_the_first_python_block_runs_as_pasted(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -41,6 +44,44 @@ def test_the_citations_that_are_shown_are_those_of_the_first_block(sandbox: Sand
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
     done = run(["-c", code], cwd=tmp_path)
     assert done.stdout.endswith(found[shown + 1]), done.stderr
+
+
+def block_below(heading: str) -> str:
+    """The first Python block below a heading."""
+    return re.findall(r"```python\n(.*?)```", README.split(f"\n## {heading}\n")[1], re.DOTALL)[0]
+
+
+def test_the_recipes_run_as_pasted(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table of documents, labels of texts, and a run that is sent by one start and collected by another."""
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    monkeypatch.chdir(tmp_path)
+    first = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
+    run_here(first + block_below("Documents into a table"))
+    assert "invoice-brightwater.pdf | total | 857.0 | 2 | Amount due: $857.00" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.glob("out/*")) == ["results.csv", "results_citations.csv"]
+    run_here(block_below("Texts into labels"))
+    told = capsys.readouterr().out
+    assert "Is this spam? Win money" in told
+    assert re.search(r"^1 Win money (True|False) 0\.0\d+$", told, re.MULTILINE)
+    for arguments in ([], ["later"]):
+        monkeypatch.setattr(sys, "argv", ["night.py", *arguments])
+        run_here(block_below("Submit now, collect tomorrow"))
+    assert batchata.BatchManager.open("night.db").stats()["completed_items"] == 1
+
+
+def run_here(code: str) -> None:
+    """Run a script in this process, as its own module."""
+    exec(compile(code, "<README>", "exec", dont_inherit=True), {"__name__": "__main__"})
+
+
+def test_the_contents_lead_to_headings_that_are_there() -> None:
+    """An anchor is its heading in lower case, with hyphens, and without commas and colons."""
+    anchors = {re.sub(r"[^a-z0-9 -]", "", head.lower()).replace(" ", "-") for head in HEADINGS}
+    linked = re.findall(r"\]\(#([\w-]+)\)", README)
+    assert len(linked) > 10
+    assert [link for link in linked if link not in anchors] == []
 
 
 def test_the_sandbox_block_runs_as_pasted() -> None:

@@ -21,6 +21,6 @@ manager = BatchManager(
 manager.run(print_progress=True)
 for item in manager.items():
     if item.result is None:
-        print(item.index, item.error)
+        print(item.name, item.error)
     else:
         print(item.result, item.pages("total"), item.cost)
