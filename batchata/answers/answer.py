@@ -16,6 +16,9 @@ _API_NAMES = {
 }
 
 
+CITED = "cited"
+
+
 class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
     """One place in a source that supports a text, as the API gave it.
 
@@ -31,6 +34,9 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
     `grounded` says whether the cited text stands in the source at the place that is named: True or False for
     the texts, PDFs, custom contents and search results that the log or its files hold, None where that
     cannot be told (a URL, an uploaded file, a web page, a scan without text, a file changed since).
+
+    `kind` is "cited" where the provider gave the citation, and "located" where it gives none of documents:
+    then the model was asked to quote, and the place is where its quote was found, if it was.
 
     `supports` says whether the cited text states the value of the field that it is cited for: True where the
     value stands in it in some notation, False where it states another value or none, None where that cannot
@@ -56,6 +62,7 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
     supports: bool | None = None
     file_id: str | None = None
     encrypted_index: str | None = None
+    kind: str = CITED
     title_: str | None = None  # as the API calls the title of a search result; moved to `document_title`
 
     def __post_init__(self) -> None:
@@ -74,8 +81,9 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
         return self.start_page_number, max(self.start_page_number, self.end_page_number - 1)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the citation as JSON values under these names, without those that are None."""
-        return {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+        """Return the citation as JSON values under these names, without None, and without the usual kind."""
+        found = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+        return found if self.kind == CITED else found | {"kind": self.kind}
 
 
 class Unasked(Protocol):
@@ -104,7 +112,7 @@ def _supports(citation: Citation) -> Any:
 setattr(Citation, "supports", property(_supports))  # noqa: B010 - to mypy it stays the field that it is
 
 
-_NAMES = tuple(name for name in Citation.__struct_fields__ if name != "title_")
+_NAMES = tuple(name for name in Citation.__struct_fields__ if name not in ("title_", "kind"))
 
 
 def from_dict(value: dict[str, Any]) -> Citation:

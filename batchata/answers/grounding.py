@@ -66,6 +66,7 @@ class Sources:
 
     documents: Sequence[Source | None] = ()
     search_results: Sequence[Source | None] = field(default=())
+    titles: Sequence[str | None] = ()  # of documents, where a citation does not say them itself
 
 
 def is_grounded(citation: Citation, sources: Sources) -> bool | None:

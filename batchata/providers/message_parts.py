@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final, Literal, NamedTuple
 
-from batchata.errors import FileInputError, InvalidInputError, UnsupportedModelError
+from batchata.errors import FileInputError, InvalidInputError
 from batchata.inputs.files import FileInput, GivenFile
 from batchata.inputs.images import ImageRules, check_image, image_type
 from batchata.inputs.items import Measured
@@ -117,20 +117,15 @@ class Contents:
 
 
 class ContentChecks:
-    """Check conversations and files for one model of a provider without citations; see the port."""
+    """Check conversations and files by these rules; see the port."""
 
     most_bytes = _MOST_FILE_BYTES
 
-    def __init__(self, model: str, rules: MediaRules, *, cited: bool) -> None:
-        self._model, self._rules, self._cited = model, rules, cited
+    def __init__(self, rules: MediaRules) -> None:
+        self._rules = rules
 
-    def check_kind(self, kind: Literal["messages", "files"]) -> None:  # noqa: ARG002 - the port's signature
-        """See the port."""
-        if self._cited:
-            raise UnsupportedModelError(
-                f"{self._model} gives no citations of documents; leave enable_citations out, or use a model "
-                "of Anthropic's"
-            )
+    def check_kind(self, kind: Literal["messages", "files"]) -> None:
+        """See the port: either is taken."""
 
     def conversation(self, value: Any, place: str) -> Measured:
         """See the port."""

@@ -186,6 +186,11 @@ class Model(Protocol):
         ...
 
     @property
+    def locates(self) -> bool:
+        """Whether it has no citations of its own, but is asked to quote, and quotes are looked up."""
+        ...
+
+    @property
     def cache_minimum(self) -> int:
         """How many tokens the beginning of a request must have to be cached."""
         ...

@@ -105,6 +105,10 @@ class Access:
                 from batchata.providers.gemini.client import GeminiClient
 
                 return GeminiClient(api_key=self.api_key, base_url=self.base_url)
+            case "jsonl":
+                from batchata.providers.openai.folder import FolderClient
+
+                return FolderClient(self.base_url)
             case service if service in SERVICES:
                 from batchata.providers.openai.client import OpenAIClient
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pydantic
 
+from batchata.answers.located import quoted_schema
 from batchata.answers.reader import Reader
 from batchata.answers.schema import Route, check_response_model, choose_route, json_schema, result_schema
 from batchata.clock import utc
@@ -22,7 +23,7 @@ from batchata.core.money import plain
 from batchata.core.plan import Measures
 from batchata.core.pricing import ModelPrice, worst_cost
 from batchata.core.values import CachePlan, Process, Settings
-from batchata.errors import CostLimitError, InvalidInputError
+from batchata.errors import CostLimitError, InvalidInputError, UnsupportedModelError
 from batchata.inputs import Inputs, read_inputs
 from batchata.inputs.items import Checks
 from batchata.providers.port import Client, Dialect, Model, Template
@@ -318,8 +319,17 @@ def _check_together(definition: Definition) -> None:
 def route_of(schema: dict[str, Any] | None, model: Model, cited: bool, wanted: str) -> Route:
     """Choose how the shape of answers is asked for.
 
-    Raises InvalidInputError when the native format is wanted and cannot be had.
+    Raises InvalidInputError when the native format is wanted and cannot be had, and UnsupportedModelError for
+    citations of a text by a model that gives none.
     """
+    is_located = cited and model.locates
+    if is_located:
+        if schema is None:
+            raise UnsupportedModelError(
+                f"{model.id} gives no citations of documents; with a response_model it is asked for quotes, "
+                "which are looked up: give one, leave enable_citations out, or use a model of Anthropic's"
+            )
+        schema, cited = quoted_schema(schema), False
     native = partial(model.output_format, cited=cited)
     return choose_route(schema, native, citations=cited, wanted=wanted)
 

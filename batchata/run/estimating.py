@@ -21,6 +21,7 @@ from batchata.run.definition import Definition
 from batchata.run.estimate import Ahead, Estimate, Outlook, outlook
 
 _FREE_TEXT: Final = 300  # tokens: recorded answers in free text have as many in the middle
+_WITH_QUOTES: Final = 3  # a quote with the path of its field takes about twice what the value takes
 CHARACTERS_A_TOKEN: Final = 3.0  # of JSON to a token, on the models whose text_factor is 1
 
 
@@ -89,6 +90,8 @@ def expected_output(definition: Definition) -> int:
     """
     factor, schema = definition.model.text_factor, definition.schema
     text = _FREE_TEXT if schema is None else answer_length(schema) / CHARACTERS_A_TOKEN * factor
+    if definition.enable_citations and definition.model.locates:
+        text *= _WITH_QUOTES
     most: int = definition.params["max_tokens"]
     return min(round(text) + definition.model.thinking_tokens(definition.params), most)
 

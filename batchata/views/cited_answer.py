@@ -9,6 +9,7 @@ import msgspec
 
 from batchata.answers.answer import Citation, calls_as_text, joined_text
 from batchata.answers.citations import cited_blocks
+from batchata.answers.located import LOCATED
 from batchata.answers.reader import Citations
 from batchata.errors import IncompleteResultsError
 from batchata.providers.port import Dialect
@@ -75,6 +76,8 @@ class _Numbers:
 
     def of(self, citation: Citation) -> int:
         place: Any = msgspec.structs.replace(citation, grounded=None, supports=None)
+        if citation.kind == LOCATED:  # the line holds the quote alone
+            place = Citation(cited_text=citation.cited_text, kind=LOCATED)
         if place not in self._known:
             self._citations.append(msgspec.structs.replace(citation, supports=None))  # of one of its fields
             self._known[place] = len(self._citations)
@@ -99,7 +102,7 @@ def place_of(citation: Citation) -> str:
         parts.append(f"characters {citation.start_char_index}-{citation.end_char_index}")
     if citation.start_content_block_index is not None:
         parts.append(f"blocks {citation.start_content_block_index}-{citation.end_content_block_index}")
-    return ", ".join(parts)
+    return ", ".join(parts) or "a quote"
 
 
 def found_there(citation: Citation) -> str:

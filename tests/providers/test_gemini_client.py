@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -232,3 +233,24 @@ def test_an_answer_that_was_blocked_is_a_refusal() -> None:
     assert item.error is not None
     assert (item.error.kind, item.attempts) == ("refusal", 1)
     assert item.cost
+
+
+def test_the_official_sdk_cannot_tell_the_sandbox() -> None:
+    """Upload, create, get, list, download and a single answer, through its own types."""
+    genai = pytest.importorskip("google.genai", reason="Google's SDK is not installed here")
+    with Sandbox(lambda request: request.text.upper()) as sandbox:
+        options = {"base_url": sandbox.url, "api_version": "v1beta"}
+        sdk = genai.Client(api_key=sandbox.api_key, http_options=options)
+        assert sdk.models.generate_content(model=MODEL, contents="hello").text == "HELLO"
+        assert sdk.models.count_tokens(model=MODEL, contents="hello").total_tokens > 0
+        config = {"display_name": "job", "mime_type": "jsonl"}
+        file = sdk.files.upload(file=io.BytesIO(line(0) + line(1)), config=config)
+        batch = sdk.batches.create(model=MODEL, src=file.name, config={"display_name": "job"})
+        assert batch.display_name == "job"
+        done = sdk.batches.get(name=batch.name)
+        assert done.state.name == "JOB_STATE_SUCCEEDED"
+        assert [listed.name for listed in sdk.batches.list(config={"page_size": 5})] == [batch.name]
+        lines = sdk.files.download(file=done.dest.file_name).splitlines()
+        assert sorted(json.loads(each)["key"] for each in lines) == ["r0", "r1"]
+        with pytest.raises(genai.errors.ClientError):
+            sdk.batches.get(name="batches/none")

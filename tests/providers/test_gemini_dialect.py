@@ -260,21 +260,24 @@ def test_files_go_as_their_data_and_within_their_bounds() -> None:
         assert kind in first
         assert last == {"text": "Extract."}
         assert inputs.token_bound(index) >= inputs.expected_tokens(index) > 0
-    image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
-    with pytest.raises(InvalidInputError, match="must hold its data"):
-        read_inputs(messages=[[{"role": "user", "content": [image]}]], checks=MODEL.checks(False, {}))
+    gif = {"type": "base64", "media_type": "image/gif", "data": "R0lGODlh"}
+    for source, said in (
+        ({"type": "url", "url": "https://a.b/c.png"}, "must hold its data"),
+        (gif, "is a GIF"),
+    ):
+        image = {"type": "image", "source": source}
+        with pytest.raises(InvalidInputError, match=said):
+            read_inputs(messages=[[{"role": "user", "content": [image]}]], checks=MODEL.checks(False, {}))
 
 
 def test_what_would_fail_or_cost_anything_is_refused() -> None:
-    """Unknown parameters, other providers' models, citations; a tool of the service has no bound."""
+    """Unknown parameters and other providers' models; a tool of the service has no bound."""
     for params in ({"logit_bias": {}}, {"max_tokens": 0}, {"system": ["a"]}, {"tools": {"a": 1}}):
         with pytest.raises(InvalidInputError):
             MODEL.check_params(params)
     for name in ("gpt-5-nano", "gemini/claude-3"):
         with pytest.raises(UnsupportedModelError):
             DIALECT.model(name, TODAY)
-    with pytest.raises(UnsupportedModelError, match="gives no citations"):
-        read_inputs(messages=[], checks=MODEL.checks(True, {}))
     search = MODEL.template({"tools": [{"google_search": {}}]}, TEXT, None, False)
     functions = MODEL.template({"tools": [{"functionDeclarations": []}]}, TEXT, None, False)
     assert (search.unbounded, functions.unbounded) == ("google_search", None)

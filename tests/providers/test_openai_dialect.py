@@ -187,12 +187,6 @@ def test_a_job_is_a_file_of_lines_within_its_bounds() -> None:
         assert len(text) <= inputs.request_size(index) + template.size + noted
 
 
-def test_citations_are_refused() -> None:
-    """The service gives none of documents; the error says so before anything is sent."""
-    with pytest.raises(UnsupportedModelError, match="gives no citations"):
-        read_inputs(messages=[], checks=MODEL.checks(True, {}))
-
-
 def encoded_png(width: int, height: int) -> bytes:
     """A white picture."""
     file = BytesIO()
@@ -285,6 +279,44 @@ def test_what_the_draft_does_not_know_is_refused() -> None:
         MODEL.output_format({**SCHEMA, "required": []}, False)
     with pytest.raises(UnsupportedModelError):
         DIALECT.model("claude-sonnet-5-5", date(2026, 11, 26))
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """A schema of objects in objects."""
+    inner: dict[str, Any] = {"type": "string"}
+    for _ in range(levels):
+        inner = {"type": "object", "properties": {"x": inner}, "required": ["x"]}
+    return inner
+
+
+def of_field(**field: Any) -> dict[str, Any]:
+    """A schema of one field."""
+    return {"type": "object", "properties": {"x": {"type": "string", **field}}, "required": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (nested(11), "at most 10 levels"),
+        (of_field(enum=[f"{n}" for n in range(1_001)]), "at most 1,000 choices"),
+        (of_field(enum=[f"{n:060}" for n in range(251)]), "15,000 characters of one field's choices"),
+        (of_field(enum=["y" * 120_000]), "120,000 characters of names"),
+        ({"anyOf": [nested(1), nested(2)]}, "is one object"),
+        ({"$ref": "#/$defs/A", "$defs": {"A": nested(1)}}, "is one object"),
+    ],
+)
+def test_a_schema_beyond_the_limits_goes_by_the_prompt(schema: dict[str, Any], said: str) -> None:
+    """Each request with it would fail, a day later."""
+    with pytest.raises(NotNative, match=said):
+        MODEL.output_format(schema, False)
+
+
+def test_bounds_that_strict_schemas_lack_are_left_to_the_response_model() -> None:
+    """Lengths and formats of its own; what can be said stays."""
+    field = of_field(minLength=2, format="iban", pattern="^[A-Z]")
+    made = MODEL.output_format(field, False)["schema"]["properties"]["x"]
+    assert made == {"type": "string", "pattern": "^[A-Z]"}
+    assert MODEL.output_format(nested(10), False)
 
 
 @pytest.mark.parametrize("model", ["openai/gpt-5-nano", "gpt-5-nano", "o3"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
@@ -79,6 +79,7 @@ class Claude:
     """A Claude model behind the port; `facts` is its row in the table."""
 
     facts: Model
+    locates: ClassVar[bool] = False
 
     @property
     def id(self) -> str:

@@ -7,8 +7,6 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import replace
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -42,6 +40,7 @@ from batchata.providers.anthropic.tokens import (
     sentences_of_pdf,
     text_tokens,
 )
+from batchata.providers.file_sources import source_of_file
 
 _ANY_MODEL = Model(id="")
 
@@ -136,7 +135,7 @@ def sources_of(body: bytes) -> Sources:
     """
     value = msgspec.json.decode(body)
     if "file" in value:
-        return Sources([_of_file(value["file"])])
+        return Sources([source_of_file(value["file"])])
     blocks = list(_citable(value["messages"]))
     documents = [_of_document(block["source"]) for block, _ in blocks if block["type"] == "document"]
     if any(is_inside for block, is_inside in blocks if block["type"] == "document"):
@@ -155,33 +154,6 @@ def _citable(messages: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], b
             elif block.get("type") == "tool_result" and isinstance(block.get("content"), list):
                 inner = [part for part in block["content"] if isinstance(part, dict)]
                 yield from ((p, True) for p in inner if p.get("type") in ("document", "search_result"))
-
-
-def _of_file(file: dict[str, Any]) -> Source | None:
-    data = _bytes_of(file)
-    if data is None:
-        return None
-    if file["media_type"] == PDF:
-        return PdfText(data)
-    if file["media_type"] != TEXT:
-        return None
-    try:
-        return Characters(decode_text(data, "the file"))
-    except FileInputError:  # not by us, which checked it before
-        return None
-
-
-def _bytes_of(file: dict[str, Any]) -> bytes | None:
-    if "data" in file:
-        return b64decode(file["data"])
-    if file["path"] is None:
-        return None
-    path = file["path"] if "path_bytes" not in file else os.fsdecode(b64decode(file["path_bytes"]))
-    try:
-        data = Path(path).read_bytes()
-    except (OSError, ValueError):
-        return None
-    return data if sha256(data).hexdigest() == file["sha256"] else None
 
 
 def _of_document(source: dict[str, Any]) -> Source | None:

@@ -22,7 +22,9 @@ _PAGE_TEXT_TOKENS: Final = 3_000
 _DENSE_PAGE_TOKENS: Final = 12_000
 
 
-def _only_data(part: Part) -> str | None:
+def _refusal(part: Part) -> str | None:
+    if part.value.startswith("data:image/gif"):
+        return "is a GIF, which Gemini does not take; make it a PNG"
     by_place = part.by_id or not part.value.startswith("data:")
     return "must hold its data in base64; what is elsewhere cannot be sent to Gemini" if by_place else None
 
@@ -41,7 +43,7 @@ MEDIA: Final = MediaRules(
     expected_image=_EXPECTED_TOKENS,
     expected_page=_EXPECTED_TOKENS // 2,
     unsized=_WINDOW,
-    refusal=_only_data,
+    refusal=_refusal,
 )
 
 

@@ -16,10 +16,11 @@ import msgspec
 
 from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
-from batchata.answers.schema import NotNative, Route
+from batchata.answers.schema import Route
 from batchata.core.values import Limits
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs.json_values import check_json, encode
+from batchata.providers.file_sources import sources_of_parts
 from batchata.providers.gemini.content import MEDIA
 from batchata.providers.gemini.requests import PARAMS, RequestTemplate, template_of
 from batchata.providers.gemini.results import blocks_of, outcome_of
@@ -42,6 +43,7 @@ class GeminiModel:
 
     id: str
     text_factor: ClassVar[float] = 1.0
+    locates: ClassVar[bool] = True
     cache_minimum: ClassVar[int] = 2_048
 
     def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +82,7 @@ class GeminiModel:
 
     def checks(self, cited: bool, params: Mapping[str, Any]) -> ContentChecks:
         """See the port."""
-        return ContentChecks(self.id, MEDIA, cited=cited)
+        return ContentChecks(MEDIA)
 
     def caches(self, params: Mapping[str, Any]) -> bool:
         """See the port: parameters do not ask for it."""
@@ -88,8 +90,6 @@ class GeminiModel:
 
     def output_format(self, schema: dict[str, Any], cited: bool) -> dict[str, Any]:
         """See the port."""
-        if cited:
-            raise NotNative("there are no citations")
         return response_schema(schema)
 
     def template(
@@ -147,5 +147,5 @@ class GeminiDialect:
         return blocks_of(line)
 
     def sources(self, body: bytes) -> Sources:
-        """See the port: nothing is cited."""
-        return Sources()
+        """See the port: what a quote may be found in."""
+        return sources_of_parts(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from batchata.answers.answer import Block
+from batchata.answers.located import with_citations
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
 from batchata.providers.port import Outcome
@@ -93,7 +94,7 @@ def _blocks(body: dict[str, Any]) -> list[Block]:
             given = call.get("args") or {}
             id_ = text_in(call, "id") or f"call_{number}"  # older models give none
             blocks.append(Block("tool_use", id=id_, name=text_in(call, "name"), input=given))
-    return blocks
+    return with_citations(blocks)
 
 
 def _stop_reason(body: dict[str, Any]) -> str | None:

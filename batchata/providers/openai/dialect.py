@@ -18,6 +18,7 @@ from batchata.answers.grounding import Sources
 from batchata.answers.schema import NotNative, Route
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs.json_values import check_json, encode
+from batchata.providers.file_sources import sources_of_parts
 from batchata.providers.known_models import warn_of_unknown
 from batchata.providers.message_parts import ContentChecks
 from batchata.providers.openai.content import media_rules
@@ -26,10 +27,10 @@ from batchata.providers.openai.requests import (
     RESPONSES,
     LineTemplate,
     endpoint_in,
-    strict_format,
     template_of,
 )
 from batchata.providers.openai.results import blocks_of, outcome_of
+from batchata.providers.openai.schema import strict_format
 from batchata.providers.openai.services import SERVICES, Service
 from batchata.providers.port import Outcome, PriceRules
 
@@ -62,6 +63,7 @@ class OpenAIModel:
     id: str
     service: Service = SERVICES["openai"]
     text_factor: ClassVar[float] = 1.0
+    locates: ClassVar[bool] = True
     cache_minimum: ClassVar[int] = 1_024
 
     def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +105,7 @@ class OpenAIModel:
     def checks(self, cited: bool, params: Mapping[str, Any]) -> ContentChecks:
         """See the port."""
         rules = media_rules(self.id, is_chat=endpoint_in(params) == CHAT, documents=self.service.documents)
-        return ContentChecks(self.id, rules, cited=cited)
+        return ContentChecks(rules)
 
     def caches(self, params: Mapping[str, Any]) -> bool:
         """See the port: parameters do not ask for it."""
@@ -111,8 +113,6 @@ class OpenAIModel:
 
     def output_format(self, schema: dict[str, Any], cited: bool) -> dict[str, Any]:
         """See the port."""
-        if cited:
-            raise NotNative("there are no citations")
         if not self.service.strict:
             raise NotNative(f"whether {self.service.title} takes strict schemas depends on the model")
         return strict_format(schema)
@@ -178,5 +178,5 @@ class OpenAIDialect:
         return blocks_of(line)
 
     def sources(self, body: bytes) -> Sources:
-        """See the port: nothing is cited."""
-        return Sources()
+        """See the port: what a quote may be found in."""
+        return sources_of_parts(body)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import IO, Any, ClassVar, Final
 
-from batchata.answers.schema import NotNative, Route
+from batchata.answers.schema import Route
 from batchata.core.values import CachePlan
 from batchata.inputs.files import FileInput
 from batchata.inputs.items import Inputs, Source
@@ -26,7 +26,6 @@ HIDDEN_TOKENS: Final = 300  # what the service adds for tools and output formats
 _CHARACTERS_A_TOKEN: Final = 4
 _OURS: Final = ("endpoint", "instructions")
 _NOTE_BYTES: Final = 48  # a message around a note
-_UNSUPPORTED: Final = ("patternProperties", "prefixItems", "allOf", "oneOf", "not", "if")
 
 
 @dataclass(frozen=True)
@@ -171,42 +170,3 @@ def template_of(
     if route.output_format is not None:
         whole["text"] = {**whole.get("text", {}), "format": route.output_format}
     return LineTemplate(whole, route.instructions, prompt, most_tokens, bare)
-
-
-def strict_format(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema as a strict `text.format`: every field required, no other allowed.
-
-    Raises NotNative where that would change what answers mean.
-    """
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in schema.get("title", ""))
-    return {"type": "json_schema", "name": name[:64] or "answer", "schema": _strict(schema), "strict": True}
-
-
-def _strict(part: Any) -> Any:
-    if isinstance(part, list):
-        return [_strict(entry) for entry in part]
-    if not isinstance(part, dict):
-        return part
-    if found := next((key for key in _UNSUPPORTED if key in part), None):
-        raise NotNative(f"strict output has no {found}")
-    kept = {key: value for key, value in part.items() if key not in ("default", "properties", "$defs")}
-    for key in ("items", "anyOf"):
-        if key in kept:
-            kept[key] = _strict(kept[key])
-    if "$defs" in part:
-        kept["$defs"] = {name: _strict(value) for name, value in part["$defs"].items()}
-    return {**kept, **_object(part)} if part.get("type") == "object" else kept
-
-
-def _object(part: dict[str, Any]) -> dict[str, Any]:
-    if part.get("additionalProperties") not in (None, False) or "properties" not in part:
-        raise NotNative("strict output has no open dicts")
-    fields = part["properties"]
-    for name, field in fields.items():
-        if name not in part.get("required", ()) and {"type": "null"} not in field.get("anyOf", ()):
-            raise NotNative(f"{name} may be left out, and strict output leaves no field out")
-    return {
-        "properties": {name: _strict(field) for name, field in fields.items()},
-        "required": list(fields),
-        "additionalProperties": False,
-    }

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from batchata.answers.answer import Block
+from batchata.answers.located import with_citations
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
 from batchata.providers.port import Outcome
@@ -124,6 +125,10 @@ def _error(kind: str, said: dict[str, Any], status: object) -> RequestError:
 
 
 def _blocks(body: dict[str, Any]) -> list[Block]:
+    return with_citations(_blocks_in(body))
+
+
+def _blocks_in(body: dict[str, Any]) -> list[Block]:
     choices = objects_in(body, "choices")
     if choices:
         return _of_message(object_in(choices[0], "message"))

@@ -1,7 +1,8 @@
 """List the services that speak OpenAI's Batch API, and how each differs from it.
 
-What a row says is from the services' guides (2026); none was run live. Where no table lists prices of
-batches, they are unknown unless they are given, as they are billed in a batch.
+What a row says is from the services' guides (2026); none was run live. A factor other than 1 is only for a
+discount that holds for every model. Where no table lists prices of batches, they are unknown unless they are
+given, as they are billed in a batch.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ SERVICES: Final = {
         key="GROQ_API_KEY",
         address="GROQ_BASE_URL",
         base_url="https://api.groq.com/openai/v1",
-        limits=_limits(100_000_000, factor="0.5"),
+        limits=_limits(100_000_000),
         chat_only=True,
         prices="groq",
     ),
@@ -103,7 +104,7 @@ SERVICES: Final = {
         key="XAI_API_KEY",
         address="XAI_BASE_URL",
         base_url="https://api.x.ai/v1",
-        limits=_limits(25_000_000, factor="0.8"),
+        limits=_limits(25_000_000),
         chat_only=True,
         wire=XaiWire(),
         documents=False,
@@ -135,6 +136,17 @@ SERVICES: Final = {
         address="DOUBLEWORD_BASE_URL",
         base_url="https://api.doubleword.ai/v1",
         limits=_limits(100_000_000),
+        chat_only=True,
+        most_tokens="max_tokens",
+    ),
+    # No service: request files in a folder, which something else reads.
+    "jsonl": Service(
+        title="a folder of request files",
+        key="",
+        address="",
+        base_url=None,
+        limits=_limits(512_000_000, days=10_000),
+        needs_key=False,
         chat_only=True,
         most_tokens="max_tokens",
     ),

@@ -61,12 +61,14 @@ class OperationRoutes:
             raise
 
     def _reply(self, call: Call) -> Reply:
-        if not call.headers.get("x-goog-api-key"):
-            raise Refusal(403)
+        if not call.headers.get("x-goog-api-key") and "upload_id" not in call.query:
+            raise Refusal(403)  # the place of an upload is a secret by itself
         match call.method, tuple(part for part in call.path.split("/") if part):
             case "POST", ("upload", "v1beta", "files"):
                 return self._upload(call)
-            case "GET", ("download", "v1beta", "files", name) if name.endswith(":download"):
+            case "GET", ("download", "v1beta", "files", name) | ("v1beta", "files", name) if _is_download(
+                name
+            ):
                 return self._content(f"files/{name.removesuffix(':download')}")
             case "POST", ("v1beta", "models", name):
                 model, _, method = name.partition(":")
@@ -106,7 +108,7 @@ class OperationRoutes:
         file = self._batches.end_upload(call.query.get("upload_id", ""), call.body)
         if self._strike("lost_uploads"):
             raise Dropped
-        return {"file": file}
+        return Headed({"file": file}, {"x-goog-upload-status": "final"})
 
     def _create(self, call: Call, model: str) -> Reply:
         if self.faults.spend_limit:
@@ -189,6 +191,10 @@ class OperationRoutes:
             wait = self.faults.retry_after
             headers = {} if wait is None else {"retry-after": f"{wait:g}"}
             raise Refusal(status, says, headers=headers | self.faults.headers)
+
+
+def _is_download(name: str) -> bool:
+    return name.endswith(":download")
 
 
 def _page(refusal: Refusal) -> Page:

@@ -1,0 +1,143 @@
+"""Citations for providers that give none of documents: the model quotes, and the quotes are looked up.
+
+The schema that is asked for holds the caller's own as `answer`, and beside it quotes: for each value the
+words of the document that state it. Such a citation is of kind "located": it says where the quote stands,
+which is not for certain where the model looked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from batchata.answers.answer import Block, Citation, joined_text
+from batchata.answers.citations import value_spans
+from batchata.answers.field_paths import ANYTHING
+from batchata.answers.grounding import Characters, Source, Sources, is_grounded
+
+__all__ = ["LOCATED", "found_in", "quoted_schema", "with_citations"]
+
+LOCATED: Final = "located"
+_ANSWER: Final = "answer"
+_QUOTES: Final = "quotes_from_the_documents"
+_ASKED: Final = (
+    "For every value of the answer that was taken from a document: `field` is its path in the answer, such "
+    "as total or lines[2].price, and `quote` the words of the document that state it, copied character by "
+    "character, as short as possible and long enough to be found."
+)
+_STEP: Final = re.compile(r"[^\W_](?:\w*[^\W_])?|\d+")
+_MOST_PAGES: Final = 3_000
+_WHOLE: Final = 1 << 40
+
+
+def quoted_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an answer that fits this one, with quotes beside it."""
+    inner = {key: value for key, value in schema.items() if key != "$defs"}
+    quote = {
+        "type": "object",
+        "properties": {"field": {"type": "string"}, "quote": {"type": "string"}},
+        "required": ["field", "quote"],
+        "additionalProperties": False,
+    }
+    whole = {
+        "title": schema.get("title", "Answer"),
+        "type": "object",
+        "properties": {
+            _ANSWER: inner,
+            _QUOTES: {"type": "array", "description": _ASKED, "items": quote},
+        },
+        "required": [_ANSWER, _QUOTES],
+        "additionalProperties": False,
+    }
+    return {**whole, "$defs": schema["$defs"]} if "$defs" in schema else whole
+
+
+class _Quote(msgspec.Struct):
+    field: str = ""
+    quote: str = ""
+
+
+class _Quoted(msgspec.Struct, rename={"quotes": _QUOTES}, forbid_unknown_fields=True):
+    """An answer as `quoted_schema` asks for it; the answer's own text is kept as it was written."""
+
+    answer: msgspec.Raw
+    quotes: list[_Quote]
+
+
+_decode: Final = msgspec.json.Decoder(_Quoted).decode
+
+
+def with_citations(blocks: list[Block]) -> list[Block]:
+    """Return the answer alone as cited blocks, where it comes with quotes; else the blocks as they are."""
+    if not any(block.type == "text" and block.text and _QUOTES in block.text for block in blocks):
+        return blocks
+    text = joined_text(blocks)
+    try:
+        found = _decode(text[text.index("{") : text.rindex("}") + 1])
+    except (msgspec.DecodeError, ValueError):
+        return blocks  # the reader says what is wrong with it
+    answer = bytes(found.answer).decode()
+    others = [block for block in blocks if block.type != "text"]
+    return [*_cited(answer, [each for each in found.quotes if each.quote.strip()]), *others]
+
+
+def _cited(text: str, quotes: list[_Quote]) -> list[Block]:
+    """Cut the text at its values; each has the citations of its path, or of what holds it."""
+    if not text.startswith("{"):
+        return [Block("text", text)]
+    places = value_spans(text, 0, ANYTHING).places
+    by_steps: dict[tuple[str, ...], list[Citation]] = {}
+    for each in quotes:
+        citation = Citation(cited_text=each.quote, kind=LOCATED)
+        by_steps.setdefault(_steps(each.field), []).append(citation)
+    blocks, at, used = [], 1, set()
+    for path, (start, end) in places.items():
+        steps = _steps(path)
+        held = [key for size in range(1, len(steps) + 1) if (key := steps[:size]) in by_steps]
+        if not held or start == end:
+            continue
+        used.update(held)
+        blocks += [Block("text", text[at:start]), Block("text", text[start:end], by_steps[held[-1]])]
+        at = end
+    left = [citation for key, found in by_steps.items() if key not in used for citation in found]
+    return [Block("text", text[:1], left or None), *blocks, Block("text", text[at:])]
+
+
+def _steps(path: str) -> tuple[str, ...]:
+    """Return the steps of a path, however it is written: lines[2].price, $.lines.2.price, /lines/2/price."""
+    return tuple(step.casefold() for step in _STEP.findall(path))
+
+
+def found_in(citation: Citation, sources: Sources) -> Citation:
+    """Return the citation with the place where its text stands, in the first document that holds it.
+
+    Without one it is kept, and `grounded` is False where all documents could be read.
+    """
+    unreadable = not sources.documents
+    for index, source in enumerate(sources.documents):
+        if source is None:
+            unreadable = True
+            continue
+        for place in _places(citation.cited_text, source):
+            title = sources.titles[index] if index < len(sources.titles) else None
+            there = msgspec.structs.replace(citation, document_index=index, document_title=title, **place)
+            if is_grounded(there, sources):
+                return msgspec.structs.replace(there, grounded=True)
+        unreadable = unreadable or source.text(0, _MOST_PAGES) is None
+    return msgspec.structs.replace(citation, grounded=None if unreadable else False)
+
+
+def _places(quote: str, source: Source) -> Iterable[dict[str, Any]]:
+    """Yield where in a source the quote may stand: characters of a text, pages of a PDF."""
+    if isinstance(source, Characters):
+        words = r"\s+".join(map(re.escape, quote.split()))
+        for found in re.finditer(words, source.text(0, _WHOLE), re.IGNORECASE):
+            yield {"type": "char_location", "start_char_index": found.start(), "end_char_index": found.end()}
+        return
+    for number in range(_MOST_PAGES):
+        if source.text(number, number + 1) == "":
+            return
+        yield {"type": "page_location", "start_page_number": number + 1, "end_page_number": number + 2}

@@ -1,0 +1,137 @@
+"""Batches by hand: request files in a folder, for `vllm run-batch` or any service that Batchata cannot reach.
+
+A job is `MARK.jsonl`, in the form of OpenAI's batch files, and its batch has ended once `MARK.results.jsonl`
+is there. What writes that file may take days, on another machine; nothing is sent from here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from batchata.clock import now
+from batchata.core.values import Counts, RequestError
+from batchata.errors import ConfigurationError, ProviderUnavailableError, UnknownSubmissionError
+from batchata.providers.openai.results import outcome_of
+from batchata.providers.port import Batch, Failure, Outcome, Upload
+from batchata.providers.rest.lines import chunks_of, lines_of
+
+__all__ = ["FolderClient"]
+
+_PIECE: Final = 1 << 20
+_REQUESTS, _RESULTS, _CANCELLED = ".jsonl", ".results.jsonl", ".cancelled"
+
+
+class FolderClient:
+    """A folder behind the port of clients. A batch is a file of requests under its final name."""
+
+    name = "jsonl"
+    stages = True
+    key: str | None = None
+
+    def __init__(self, base_url: str | None = None) -> None:
+        self._given = base_url
+
+    @property
+    def _folder(self) -> Path:
+        if not self._given:
+            raise ConfigurationError("jsonl/… works with a folder: give its path as base_url")
+        return Path(self._given)
+
+    @property
+    def base_url(self) -> str:
+        """See the port: the folder's path, as it was given."""
+        return str(self._given)
+
+    @property
+    def clock(self) -> int | None:
+        """See the port."""
+        return now()
+
+    def check(self) -> None:
+        """See the port: the folder is there, or can be made."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise ConfigurationError(
+                f"the folder {self._given} cannot be made ({exc.strerror}); give another as base_url"
+            ) from exc
+
+    def count_tokens(self, request: bytes) -> int:
+        """See the port: there is nobody to ask."""
+        raise ProviderUnavailableError("requests in a folder cannot be counted; leave exact out", kind="none")
+
+    def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
+        """See the port: the file is whole before it gets its name."""
+        try:
+            with self._file(mark, ".part").open("wb") as file:
+                if isinstance(body, bytes):
+                    file.write(body)
+                else:
+                    shutil.copyfileobj(body, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            raise ProviderUnavailableError(f"writing job {mark}: {exc.strerror}", kind="disk") from exc
+        return Upload(mark, mark)
+
+    def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
+        """See the port."""
+        assert isinstance(requests, Upload)
+        try:
+            self._file(requests.handle, ".part").replace(self._file(requests.handle, _REQUESTS))
+        except OSError as exc:
+            raise UnknownSubmissionError(f"naming job {requests.mark}: {exc.strerror}", kind="disk") from exc
+        return self._batch(requests.mark)
+
+    def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
+        """See the port."""
+        return {each: self._batch(each) for each in batch_ids if self._file(each, _REQUESTS).exists()}
+
+    def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
+        """See the port."""
+        try:
+            with self._file(batch_id, _RESULTS).open("rb") as file:
+                yield from chunks_of(lines_of(iter(lambda: file.read(_PIECE), b"")), outcome_of)
+        except OSError as exc:
+            raise ProviderUnavailableError(f"reading {batch_id}: {exc.strerror}", kind="disk") from exc
+
+    def cancel(self, batch_id: str) -> None:
+        """See the port: no other results are waited for; a file of requests that is at work is nobody's."""
+        if not self._file(batch_id, _RESULTS).exists():
+            self._file(batch_id, _CANCELLED).touch()
+
+    def close(self) -> None:
+        """See the port: no call lasts."""
+
+    def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
+        """See the port: by the name of the file."""
+        if upload is not None and self._file(upload.mark, _REQUESTS).exists():
+            yield self._batch(upload.mark, is_marked=True)
+
+    def _file(self, mark: str, ending: str) -> Path:
+        return self._folder / f"{Path(mark).name}{ending}"
+
+    def _batch(self, mark: str, *, is_marked: bool = False) -> Batch:
+        """Look at the files of a batch; how many requests it has is not counted."""
+        try:
+            created = int(self._file(mark, _REQUESTS).stat().st_mtime * 1_000_000)
+        except OSError as exc:
+            raise ProviderUnavailableError(f"looking at {mark}: {exc.strerror}", kind="disk") from exc
+        has_ended, failure = self._file(mark, _RESULTS).exists(), None
+        if not has_ended and self._file(mark, _CANCELLED).exists():
+            said = "the batch was cancelled before it had results"
+            failure = Failure(RequestError(kind="batch_cancelled", message=said), passing=True)
+        return Batch(
+            batch_id=mark,
+            ended=has_ended,
+            status="ended" if has_ended else "waiting for results",
+            counts=Counts(processing=0, succeeded=0, errored=0, canceled=0, expired=0),
+            created_at=created,
+            expires_at=None,
+            failure=failure,
+            is_marked=is_marked,
+        )

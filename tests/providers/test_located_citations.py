@@ -1,0 +1,156 @@
+"""Citations of providers that give none: the model is asked to quote, and what it quotes is looked up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from batchata import BatchManager, Citation, load_results_from_disk
+from batchata.answers.answer import Block, joined_text
+from batchata.answers.located import quoted_schema, with_citations
+from batchata.errors import UnsupportedModelError
+from batchata.sandbox import Request, Sandbox
+
+PDF = Path(__file__).resolve().parents[2] / "examples/documents/invoice-brightwater.pdf"
+QUOTES = "quotes_from_the_documents"
+
+
+class Vendor(BaseModel):
+    """Who sells."""
+
+    name: str
+
+
+class Invoice(BaseModel):
+    """What is read."""
+
+    vendor: Vendor
+    total: float
+    invoice_number: str
+
+
+def told(citation: Citation) -> tuple[Any, ...]:
+    """What is known of a citation."""
+    return citation.kind, citation.pages, citation.grounded, citation.supports
+
+
+ANSWER = {"vendor": {"name": "Brightwater Software Inc."}, "total": 857.0, "invoice_number": "BW-10982"}
+QUOTED = [
+    {"field": "$.vendor.name", "quote": "Sold by: Brightwater  Software Inc."},
+    {"field": "total", "quote": "Amount due: $857.00"},
+    {"field": "invoice_number", "quote": "Invoice no.: BW-99999"},
+    {"field": "nothing", "quote": "Amount due"},
+]
+
+
+@pytest.mark.parametrize("model", ["gpt-5-nano", "gemini-2.5-flash", "groq/llama-4"])
+def test_a_quote_is_looked_up_in_the_document(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By native schemas and by the prompt: page, grounded and supports; one that is not there is kept."""
+    seen: list[Any] = []
+
+    def reply(request: Request) -> dict[str, Any]:
+        seen.append(request)
+        return {"answer": ANSWER, QUOTES: QUOTED}
+
+    with Sandbox(reply) as sandbox:
+        for name, value in sandbox.environment.items():
+            monkeypatch.setenv(name, value)
+        place = {"base_url": f"{sandbox.url}/v1", "api_key": sandbox.api_key} if "/" in model else {}
+        manager = BatchManager[Invoice](
+            files=[PDF],
+            prompt="Extract.",
+            model=model,
+            response_model=Invoice,
+            enable_citations=True,
+            state_path=tmp_path / "run.db",
+            results_dir=tmp_path / "out",
+            poll_interval=0.01,
+            **place,
+        )
+        assert manager.run()["completed_items"] == 1
+        (item,) = manager.items()
+    assert item.result == Invoice.model_validate(ANSWER)
+    assert isinstance(item.citations, dict)
+    found = {path: [told(citation) for citation in each] for path, each in item.citations.items()}
+    assert found == {
+        "(unmatched)": [("located", (2, 2), True, None)],
+        "vendor.name": [("located", (1, 1), True, True)],
+        "total": [("located", (2, 2), True, True)],
+        "invoice_number": [("located", None, False, False)],
+    }
+    assert {c.document_title for c in item.cited("total")} == {PDF.name}
+    assert item.unsupported == ["invoice_number"]
+    assert seen[0].schema["required"] == ["answer", QUOTES]
+    (entry,) = load_results_from_disk(tmp_path / "out", Invoice)
+    assert isinstance(entry["citations"], dict)
+    assert entry["citations"]["total"][0].kind == "located"
+
+
+def test_a_text_is_quoted_by_its_characters(tmp_path: Path) -> None:
+    """Whatever the case and the blanks between its words; texts of the user's messages are quoted, too."""
+    text = "Total\n due:  857.00"
+    answer = {"answer": ANSWER, QUOTES: [{"field": "total", "quote": "total due: 857.00"}]}
+    with Sandbox(lambda _: answer) as sandbox:
+        manager = BatchManager[Invoice](
+            messages=[[{"role": "user", "content": text}]],
+            model="gpt-5-nano",
+            response_model=Invoice,
+            enable_citations=True,
+            api_key=sandbox.api_key,
+            base_url=f"{sandbox.url}/v1",
+            poll_interval=0.01,
+        )
+        manager.run()
+        (item,) = manager.items()
+    (citation,) = item.cited("total")
+    assert (citation.start_char_index, citation.end_char_index) == (0, len(text))
+    assert (citation.grounded, citation.supports) == (True, True)
+    assert item.uncited == ["vendor.name", "invoice_number"]
+
+
+def test_without_a_response_model_there_is_nothing_to_quote_for() -> None:
+    """The error says what to give, before anything is sent."""
+    with pytest.raises(UnsupportedModelError, match="with a response_model it is asked for quotes"):
+        BatchManager(
+            messages=[[{"role": "user", "content": "hi"}]], model="gpt-5-nano", enable_citations=True
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain words",
+        json.dumps(ANSWER),
+        json.dumps({"answer": ANSWER, QUOTES: "none"}),
+        json.dumps({"answer": ANSWER, QUOTES: [], "more": 1}),
+        f'{{"answer": {{"a": 1}}, "{QUOTES}": [',
+    ],
+)
+def test_what_is_no_answer_with_quotes_is_left_to_the_reader(text: str) -> None:
+    """It says what is wrong with it."""
+    blocks = [Block("text", text)]
+    assert with_citations(blocks) == blocks
+
+
+def test_the_answer_keeps_its_characters() -> None:
+    """Digits and escapes as they were written; a quote of a list is one of all its values."""
+    inner = '{"a": 1.500, "l": ["\\u00e9", {"b": 2}]}'
+    quotes = [{"field": "l", "quote": "x"}, {"field": "l[1].b", "quote": "y"}]
+    whole = f'{{"answer": {inner}, "{QUOTES}": {json.dumps(quotes)}}}'
+    blocks = with_citations([Block("text", f"```json\n{whole}\n```")])
+    assert joined_text(blocks) == inner
+    cited = {block.text: [c.cited_text for c in block.citations] for block in blocks if block.citations}
+    assert cited == {"\\u00e9": ["x"], "2": ["y"]}
+
+
+def test_definitions_stay_at_the_root_of_the_schema() -> None:
+    """References point there."""
+    made = quoted_schema(Invoice.model_json_schema())
+    assert made["$defs"].keys() == {"Vendor"}
+    assert "$defs" not in made["properties"]["answer"]
