@@ -30,6 +30,11 @@ _SETTINGS = {
     "max_connections": "60",
 }
 _HBA = "host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+# Tests that are killed leave no server behind.
+_WATCH = """
+    while kill -0 "$1" && kill -0 "$2"; do sleep 2; done 2>/dev/null
+    kill -0 "$1" 2>/dev/null || { kill -QUIT "$2" 2>/dev/null; sleep 1; rm -rf "$3"; }
+"""
 PASSWORD = "s3cret-w0rd"  # of the role "guarded", which alone needs one
 
 
@@ -55,6 +60,9 @@ class Server:
             self.pid = subprocess.Popen(
                 command, stdout=log, stderr=log, start_new_session=True, **_as_user()
             ).pid
+        tests = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+        watched = (str(tests), str(self.pid), self.folder)
+        subprocess.Popen(["sh", "-c", _WATCH, "sh", *watched], start_new_session=True)
         self.wait()
 
     def wait(self) -> None:
