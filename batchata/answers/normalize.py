@@ -82,8 +82,9 @@ def fold_with_places(text: str) -> Folded:
     for found in (_MARKED_CLUSTER if _A_MARK.search(text) else _CLUSTER).finditer(text):
         cluster, (start, end) = found[0], found.span()
         if found.lastindex:
-            parts.append(fold(cluster))
-            breaks += [len(places) + line.start() for line in _LINE_END.finditer(cluster)]
+            parts.append(cluster.casefold() if cluster.isascii() else fold(cluster))
+            if "\n" in cluster:
+                breaks += [len(places) + line.start() for line in _LINE_END.finditer(cluster)]
             places += range(start, end)
             continue
         part = _folded(cluster) if end - start == 1 else fold(cluster)
@@ -91,7 +92,7 @@ def fold_with_places(text: str) -> Folded:
         if "\n" in cluster:
             breaks.append(len(places))
         places += [start] * len(part)
-    return Folded("".join(parts), [*places, len(text)], breaks)
+    return Folded("".join(parts).replace("\n", " ").replace("`", "'"), [*places, len(text)], breaks)
 
 
 _folded = lru_cache(maxsize=4_096)(fold)
