@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
@@ -20,6 +20,7 @@ from batchata.run.definition import define
 from batchata.run.engine import Call, Engine
 from batchata.run.estimate import Estimate
 from batchata.run.from_log import open_run
+from batchata.run.hooks import Hooks, OnEvent, OnItem, as_they_end
 from batchata.run.interrupts import in_a_thread
 from batchata.run.pilot import Choice
 from batchata.run.settings import (
@@ -114,6 +115,11 @@ class BatchManager(Generic[T]):
             `ItemResult.unsupported`): "report" marks it, "retry" asks for another one as long as the item has
             attempts left, paid like any, with a note that names field, value and passage. What was answered
             stays the result if nothing better comes. It may change between starts.
+        on_event: called with each event once it is durable, as `batchata.replay.open(…).events()` gives it:
+            `version`, `at` (microseconds since 1970 UTC) and `event`, whose `TYPE` is its name.
+        on_item: called with each item, as `items()` gives it, once it is completed or has failed. Both are
+            called in the thread that drives the run, which waits for them; what they raise is logged as
+            `hook_failed` and stops nothing.
         **message_params: parameters of the Messages API for every request, such as `system` or `thinking`.
 
     Raises:
@@ -154,6 +160,8 @@ class BatchManager(Generic[T]):
         on_bad_file: OnBadFile = "raise",
         structured_output: StructuredOutput = "auto",
         check_support: CheckSupport = "report",
+        on_event: OnEvent | None = None,
+        on_item: OnItem | None = None,
         **message_params: Any,
     ) -> None:
         settings = check_settings(
@@ -174,7 +182,7 @@ class BatchManager(Generic[T]):
             has_cited_fields=response_model is not None and enable_citations,
             limits=dialect_for(model).limits,
         )
-        access = Access(api_key, base_url)
+        access, hooks = Access(api_key, base_url), Hooks(on_event, on_item)
         store = RunStore(state_path, run_id)
         definition = define(
             messages=messages,
@@ -193,7 +201,8 @@ class BatchManager(Generic[T]):
             structured_output=structured_output,
             message_params=message_params,
         )
-        self._engine = Engine(definition, settings, store, partial(access.client, definition.dialect.name))
+        connect = partial(access.client, definition.dialect.name)
+        self._engine = Engine(definition, settings, store, connect, hooks)
 
     @overload
     @classmethod
@@ -208,6 +217,8 @@ class BatchManager(Generic[T]):
         max_tokens: int | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
+        on_event: OnEvent | None = None,
+        on_item: OnItem | None = None,
         **settings: Unpack[Changes],
     ) -> BatchManager[Any]: ...
     @overload
@@ -223,10 +234,12 @@ class BatchManager(Generic[T]):
         max_tokens: int | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
+        on_event: OnEvent | None = None,
+        on_item: OnItem | None = None,
         **settings: Unpack[Changes],
     ) -> BatchManager[Other]: ...
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - what a user may say beside the log
         cls,
         state_path: PathLike,
         run_id: str | None = None,
@@ -237,6 +250,8 @@ class BatchManager(Generic[T]):
         max_tokens: int | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
+        on_event: OnEvent | None = None,
+        on_item: OnItem | None = None,
         **settings: Unpack[Changes],
     ) -> BatchManager[Any]:
         """Open a run that was started before, to continue it from its log alone.
@@ -258,13 +273,15 @@ class BatchManager(Generic[T]):
             api_key: the key to call with; None: that of the environment.
             base_url: where the API is; None: that of the environment. It is never taken from the log, which
                 could then send your key to any place.
+            on_event: as for `BatchManager`; so is on_item.
+            on_item: see there.
             **settings: `max_cost`, `max_wait_time`, `results_dir` and the other settings that may change
                 between starts; without them, those of the last start.
 
         Raises NotALogError without a log, LogError when it holds no run or several, RunMismatchError for
         another response model.
         """
-        access = Access(api_key, base_url)
+        access, hooks = Access(api_key, base_url), Hooks(on_event, on_item)
         store = RunStore(state_path, run_id)
         definition = open_run(
             store, response_model=response_model, files=files, prices=prices, max_tokens=max_tokens
@@ -273,7 +290,7 @@ class BatchManager(Generic[T]):
         changed = changed_settings(store.run.settings, settings, definition.dialect.limits)
         manager = cls.__new__(cls)
         connect = partial(access.client, definition.dialect.name)
-        manager._engine = Engine(definition, changed, store, connect)  # noqa: SLF001 - its own
+        manager._engine = Engine(definition, changed, store, connect, hooks)  # noqa: SLF001 - its own
         return manager
 
     @property
@@ -334,6 +351,24 @@ class BatchManager(Generic[T]):
         """
         run = partial(self.run, print_progress, limit=limit, sample=sample, seed=seed)
         return await in_a_thread(run, self.detach, self._engine.left)
+
+    async def completed(self, print_progress: bool = False) -> AsyncIterator[ItemResult[T]]:
+        """Yield each item once it is completed or has failed, while the run goes on beside the event loop.
+
+            async for item in manager.completed():
+                print(item.name, item.result or item.error)
+
+        First come those that had ended before, in input order, then the others as their jobs end. When the
+        loop is left early or cancelled, the run is left as by `detach()`. Raises what `run()` raises.
+        """
+
+        async def drive(on_item: OnItem) -> object:
+            call = Call(show_progress=print_progress, on_item=on_item)
+            return await in_a_thread(lambda: self._engine.drive(call), self.detach, self._engine.left)
+
+        async with aclosing(as_they_end(self.items(), drive)) as ended:
+            async for item in ended:
+                yield item
 
     def submit(self, print_progress: bool = False) -> Summary:
         """Send what may be sent now, and return without waiting; `collect()` or `run()` goes on, any day.

@@ -47,6 +47,7 @@ from batchata.run.estimating import (
 )
 from batchata.run.from_log import check_unchanged
 from batchata.run.garbage import out_of_collections
+from batchata.run.hooks import Hooks, ItemTeller, OnItem
 from batchata.run.interrupts import Asked, Stop, stop_on_signals
 from batchata.run.journal import Journal, Notes
 from batchata.run.loop import Requests, Runner
@@ -82,7 +83,7 @@ class Call:
     first, and longer answers with `max_tokens`. With `cancel` nothing is sent, open batches are cancelled,
     and what they finished is collected. `choice` says which items may be sent from now on; None leaves that
     as the last start decided it. `wait` replaces `max_wait_time` for this call. `every` is the number of
-    seconds between signs of life without a terminal.
+    seconds between signs of life without a terminal. `on_item` is called beside the manager's own.
     """
 
     once: bool = False
@@ -93,6 +94,7 @@ class Call:
     choice: Choice | None = None
     wait: float | None = None
     every: float = EVERY
+    on_item: OnItem | None = None
 
 
 class Engine:
@@ -104,9 +106,15 @@ class Engine:
     patience = 600.0
 
     def __init__(
-        self, definition: Definition, settings: Settings, store: RunStore, provider: Callable[[], Client]
+        self,
+        definition: Definition,
+        settings: Settings,
+        store: RunStore,
+        provider: Callable[[], Client],
+        hooks: Hooks = Hooks(),  # noqa: B008 - it never changes
     ) -> None:
         self.definition = definition
+        self.hooks = hooks
         self.settings = settings
         self.store = store
         self.store.choose = partial(which_run, definition)
@@ -372,11 +380,16 @@ class Engine:
 
     def _carry_on(self, call: Call) -> None:
         with out_of_collections(), self.store.claimed(new_run_id()) as (log, journal):
+            journal.listener = self.hooks.listener()
+            called = [hook for hook in (self.hooks.on_item, call.on_item) if hook is not None]
+            teller = ItemTeller(log, journal.run, self.definition.reader, called)
             writer = self._begin(log, journal, call)
             try:
+                teller.begun()
                 if journal.run.status != "completed":
-                    self._run_loop(log, journal, writer, call)
+                    self._run_loop(log, journal, writer, call, teller)
                 writer.rest()
+                teller.rest()
                 self._fresh = self._mark(log, journal.run), writer.arrivals.values()
             finally:
                 writer.close()
@@ -483,7 +496,9 @@ class Engine:
                 writer.job_done(number)
         return writer
 
-    def _run_loop(self, log: Log, journal: Journal, writer: ResultsWriter, call: Call) -> None:
+    def _run_loop(
+        self, log: Log, journal: Journal, writer: ResultsWriter, call: Call, teller: ItemTeller
+    ) -> None:
         assert self._provider is not None or not (journal.run.pending or journal.run.open)
         if call.cancel:
             self.stop.ask("cancelled", cancel=True)
@@ -504,6 +519,10 @@ class Engine:
                 writer.look()
                 self._expiring.look(run, None if self._provider is None else self._provider.clock)
 
+            def job_done(number: int) -> None:
+                writer.job_done(number)
+                teller.job_done(number)
+
             runner = Runner(
                 journal=journal,
                 intake=Intake(journal, recorder, random.random, self.definition.inputs.place),
@@ -515,7 +534,7 @@ class Engine:
                 stop=self.stop,
                 wait=self._wait(call),
                 tell=tell,
-                job_done=writer.job_done,
+                job_done=job_done,
                 all_done=writer.rest,
                 patience=self.patience,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from batchata.clock import now, running
@@ -35,6 +35,7 @@ class Journal:
         self._events: list[Entry] = []  # of the block that writes them together, not yet written
         self._bodies: list[bytes | Segment] = []
         self._body_count = 0  # of them; a segment holds many
+        self.listener: Callable[[int, int, Entry], None] | None = None  # hears of what is durable
 
     def now(self) -> int:
         """Return microseconds since 1970-01-01 UTC, by this start's own steady clock.
@@ -95,6 +96,8 @@ class Journal:
         """Name the events, which are durable now, in the log tree."""
         version = self.run.version - sum(map(length_of, events))
         for event in events:
+            if self.listener is not None:
+                self.listener(version + 1, self._at, event)
             version += length_of(event)
             if event.TYPE not in _QUIET:
                 _logger.info(event.TYPE, run=self.claim.stream, version=version, **self._keys(event))
