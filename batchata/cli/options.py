@@ -30,17 +30,28 @@ class Ending:
 class Inputs(Ending):
     """What a run sends, and how."""
 
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, or patterns in quotes.")]
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT", help="Files, or patterns in quotes; or one CSV or JSONL of rows."),
+    ]
     model: Annotated[
         str, typer.Option("--model", metavar="MODEL", help="Such as claude-sonnet-5-5; decides the provider.")
     ]
     prompt: Annotated[
-        str, typer.Option("--prompt", metavar="TEXT", help="What to do with each input; @FILE reads it.")
+        str,
+        typer.Option(
+            "--prompt",
+            metavar="TEXT",
+            help="What to do with each file, or with a row: {column}; @FILE reads it.",
+        ),
     ]
     log: Annotated[
         str, typer.Option("--log", metavar="LOG", help="The file that keeps the run, made if missing.")
     ]
     schema: Annotated[str | None, typer.Option("--schema", metavar="SCHEMA", help=_SCHEMA)] = None
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="COLUMN", help="The column that names the rows' items.")
+    ] = None
     citations: Annotated[bool, typer.Option("--citations", help="Have values cite their documents.")] = False
     system: Annotated[
         str | None, typer.Option("--system", metavar="TEXT", help="The system prompt; @FILE reads it.")
@@ -97,7 +108,6 @@ class Waiting(Inputs):
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="Draw the sample at random, with this seed.")
     ] = None
-
     max_wait: Annotated[float | None, typer.Option("--max-wait", metavar="SECONDS", help=_WAIT)] = None
     poll_interval: Annotated[float | None, typer.Option("--poll-interval", metavar="SECONDS", help=_POLL)] = (
         None
