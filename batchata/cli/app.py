@@ -65,6 +65,7 @@ def run(given: Waiting) -> None:
     \b
     batchata run inbox/*.pdf --prompt "Extract the invoice." --model claude-sonnet-5-5 \\
         --schema shop:Invoice --log night.db -o out.csv
+    batchata run rows.csv --prompt "Classify: {text}" --model claude-haiku-5-5 --log rows.db -o out.csv
     batchata run notes/*.txt --prompt @prompt.txt --model claude-haiku-5-5 --log notes.db
     batchata run notes/*.txt --prompt @prompt.txt --model claude-haiku-5-5 --log notes.db --limit 20
     """

@@ -26,6 +26,7 @@ from batchata.views.response_models import load_response_model
 from batchata.views.run_summary import Summary
 
 _FAILED, _PENDING = 1, 3  # exit codes
+_TABLES = (".csv", ".tsv", ".jsonl", ".json")
 
 
 def run_inputs(given: Waiting) -> None:
@@ -109,7 +110,7 @@ def _manager(
     given: Inputs, max_wait: float | None = None, poll_interval: float | None = None
 ) -> BatchManager[Any]:
     return BatchManager(
-        files=_files(given.inputs),
+        **_inputs(given),
         prompt=_text_of(given.prompt),
         model=given.model,
         response_model=_response_model(given.schema),
@@ -140,6 +141,15 @@ def _opened(given: Logged, **settings: Any) -> BatchManager[Any]:
     return BatchManager.open(
         given.log, given.run_id, files=files, base_url=given.base_url, **beside, **changes
     )
+
+
+def _inputs(given: Inputs) -> dict[str, Any]:
+    """Return the rows of a single table, or the files."""
+    files = _files(given.inputs)
+    is_table = len(files) == 1 and Path(files[0]).suffix.lower() in _TABLES
+    if given.key is not None and not is_table:
+        raise InvalidInputError("--key is the column of a table: give one CSV or JSONL file of rows")
+    return {"rows": files[0], "keys": given.key} if is_table else {"files": files}
 
 
 def _files(inputs: list[str]) -> list[str]:

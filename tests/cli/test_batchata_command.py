@@ -121,6 +121,17 @@ def test_failed_items_end_with_1_and_are_tried_again_when_asked(batchata: Comman
     assert (mended.exit_code, json.loads(mended.stdout)["retry_count"]) == (0, 1)
 
 
+def test_rows_are_put_into_the_prompt(batchata: Command, here: Path) -> None:
+    """A CSV is a table of rows; their column names the items, and a pilot is only a part of them."""
+    (here / "rows.csv").write_text("id,text\nA-1,Vendor: Shop 1\nA-2,Vendor: Shop 2\n")
+    given = ["--prompt", "Read: {text}", "--model", "claude-haiku-5-5", "--log", "n.db", "--key", "id"]
+    command = ["run", "rows.csv", *given, "--poll-interval", "0.01", "-o", "out.jsonl"]
+    assert batchata(*command, "--limit", "1").exit_code == 3
+    assert batchata(*command).exit_code == 0
+    assert json.loads(batchata("item", "n.db", "A-2", "--json").stdout)["index"] == 1
+    assert len((here / "out.jsonl").read_text().splitlines()) == 2
+
+
 def test_an_estimate_sends_nothing(batchata: Command, here: Path, service: Sandbox) -> None:
     """Nor is a log made."""
     told = batchata("estimate", "a0.txt", *GIVEN)
@@ -181,6 +192,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     ),
     "no such parameter": (["run", "a0.txt", *GIVEN, "--param", "top"], "NAME=JSON"),
     "no such prompt": (["run", "a0.txt", "--prompt", "@none", *GIVEN[2:]], "none cannot be read"),
+    "a column of no table": (["run", "a0.txt", *GIVEN, "--key", "id"], "--key is the column of a table"),
     "an option that is missing": (["run", "a0.txt", *GIVEN[:-2]], "--log"),
     "no such option": (["run", "a0.txt", *GIVEN, "--promt", "x"], "--promt"),
     "a limit for nothing": (["resume", "n.db", "--max-tokens", "9"], "give --retry-failed too"),
