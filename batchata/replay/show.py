@@ -194,7 +194,7 @@ def _cost(paper: Paper, run: Run) -> None:
     for number, text in enumerate(cache_in_words(run)):
         paper.field("" if number else "cache", clean(text))
     guess = run.accuracy
-    if guess.answers and not guess.unpriced:
+    if guess.telling:
         errors = (guess.cost_error, guess.input_error, guess.output_error)
         whole, tokens_in, tokens_out = map(error_in_words, errors)
         expected = f"{rounded(guess.expected_cost)} expected of {number_of(guess.answers, 'answer')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -219,7 +220,8 @@ def _in_a_file(run: Run, log: str) -> Iterator[str]:
     yield f"{number_of(batches, 'batch', 'batches')} {goes} on at the provider and nothing is lost."
     yield from _unsure(run)
     them = "it" if len(run.open) == 1 else "them"
-    yield f"Collect {them} with the same script{_until(run)} (log: {log})."
+    again = shlex.quote(str(log))
+    yield f"Collect {them} with the same script, or batchata resume {again}{_until(run)} (log: {log})."
 
 
 def _in_memory(run: Run) -> Iterator[str]:
