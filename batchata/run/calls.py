@@ -287,8 +287,8 @@ def _whose(provider: Client, batch: Batch, custom_ids: Sequence[str]) -> str:
     seen = {outcome.custom_id for outcome in lines if outcome.custom_id}
     if not seen.isdisjoint(custom_ids):
         return "ours"
-    size = batch.size or len(custom_ids)  # 0 where the counts cannot be read
-    is_whole = len(seen) == size if size < _ENOUGH_TO_TELL else len(seen) >= _ENOUGH_TO_TELL
+    size = batch.size  # 0 where the counts cannot be read: then a single foreign line could seem to be all
+    is_whole = len(seen) == size > 0 if size < _ENOUGH_TO_TELL else len(seen) >= _ENOUGH_TO_TELL
     return "stranger" if is_whole else "unreadable"
 
 

@@ -12,7 +12,7 @@ from places import APPEND, JOB_COMPLETED, RUN_COMPLETED, SUBMIT
 from resume_support import COUNT, Script, check_complete, faulty, fresh, left_running, manager
 from run_support import Runs
 
-from batchata.errors import AuthenticationFailedError, InvalidInputError
+from batchata.errors import AuthenticationFailedError, InvalidInputError, UnknownSubmissionError
 from batchata.sandbox import Faults
 
 
@@ -53,6 +53,18 @@ def test_a_download_that_ends_early_makes_no_batch_a_strangers(tmp_path: Path) -
     faults = Faults(lost_create_responses=1, foreign=["stranger"], truncate_results=[1, 1, 1])
     with fresh(tmp_path / "run", faults=faults, seed=7) as runs:  # the seed that puts the stranger first
         check_complete(runs, items_per_job=COUNT)
+        assert runs.creates() == 1
+
+
+def test_without_counts_a_single_foreign_line_makes_no_batch_a_strangers(tmp_path: Path) -> None:
+    """How many lines there are is unknown then: it is looked at again, and never taken for absent."""
+    counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
+    faults = Faults(lost_create_responses=1, foreign=["stranger"], truncate_results=[1] * 9, counts=counts)
+    with fresh(tmp_path / "run", faults=faults, seed=7) as runs:
+        with pytest.raises(UnknownSubmissionError, match="cannot be read any more"):
+            runs.manager(count=1, max_wait_time=None).run()
+        runs.sandbox.faults = Faults()
+        assert runs.manager(count=1).run()["completed_items"] == 1
         assert runs.creates() == 1
 
 
