@@ -14,6 +14,7 @@ from batchata.replay.export import Format, write_results
 from batchata.sandbox import Faults
 from batchata.views.arrivals import Arrivals
 from batchata.views.history import fold_events
+from batchata.views.response_models import RunReader
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -27,7 +28,8 @@ def files(folder: Path) -> dict[str, bytes]:
 def exported(runs: Runs, folder: Path) -> dict[str, bytes]:
     """The files that the log alone gives."""
     log = read_log(runs.log)
-    write_results(log, fold_events(log, log.streams()[0]), folder, Format.JSON, None, force=False)
+    run = fold_events(log, log.streams()[0])
+    write_results(log, run, folder, Format.JSON, RunReader.of(run, None), force=False)
     log.close()
     return files(folder)
 
