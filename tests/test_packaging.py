@@ -72,15 +72,14 @@ def test_a_log_is_made_with_the_wheels_own_migrations(
     code = (
         "import batchata, sys; assert batchata.__file__.startswith(sys.argv[1]), batchata.__file__;"
         "m = batchata.BatchManager(messages=[[{'role': 'user', 'content': 'hello'}]],"
-        " model='claude-haiku-5-5', state_path='run.db', poll_interval=0.01); print(m.run())"
+        " model='claude-haiku-5-5', state_path='run.db', poll_interval=0.01); print(m.run());"
+        "from batchata.replay.cli import app; app(['run.db'], standalone_mode=False);"
+        "app(['report', 'run.db', 'run.html'])"
     )
     done = run(installed, tmp_path, "-c", code, str(installed))
     assert done.returncode == 0, done.stderr
     assert "'completed_items': 1" in done.stdout
-    shown = run(installed, tmp_path, "-m", "batchata.replay", "run.db")
-    assert "1 completed" in shown.stdout
-    reported = run(installed, tmp_path, "-m", "batchata.replay", "report", "run.db", "run.html")
-    assert reported.returncode == 0, reported.stderr
+    assert "1 completed" in done.stdout
     assert (tmp_path / "run.html").read_text().rstrip().endswith("</html>")
 
 

@@ -1,4 +1,4 @@
-"""The console scripts find the examples in a wheel and in a checkout."""
+"""The console scripts find the examples in a checkout; `test_packaging.py` has a wheel's."""
 
 from __future__ import annotations
 
@@ -10,18 +10,6 @@ import batchata
 
 ROOT = Path(__file__).resolve().parents[2]
 CALL = "import batchata, batchata.examples_launcher as launcher; print(batchata.__file__); launcher.{}()"
-
-
-def test_a_wheel_runs_the_examples_inside_the_package(runner: Any, tmp_path: Path) -> None:
-    """`batchata-example --help` of an installed wheel, where the examples lie in the package."""
-    site = tmp_path / "site"
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "batchata", site / "batchata", ignore=ignored)
-    shutil.copytree(ROOT / "examples", site / "batchata" / "examples", ignore=ignored)
-    ran = runner.run("-c", CALL.format("spam_detection"), "--help", PYTHONPATH=str(site))
-    assert ran.code == 0, ran.err
-    assert ran.out.startswith(str(site / "batchata"))
-    assert "Spam detection: one message per request" in ran.out
 
 
 def test_a_checkout_runs_the_examples_beside_the_package(runner: Any) -> None:

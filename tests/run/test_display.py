@@ -180,9 +180,9 @@ Path({folder!r}, "done").write_text(str(done))
 """
 
 
-@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&1 | true", ">&- 2>&-"])
+@pytest.mark.parametrize("redirection", [">&- 2>&-", "2>&1 | true"])
 def test_a_real_script_with_a_broken_standard_error_runs_to_its_end(runs: Runs, redirection: str) -> None:
-    """Closed, full, or read by nobody."""
+    """Closed, or read by nobody."""
     code = _SCRIPT.format(tests=str(Path(__file__).parent), folder=str(runs.log.parent))
     script = runs.log.parent / "script.py"
     script.write_text(code)

@@ -21,7 +21,7 @@ from resume_support import PLACES
 from batchata.sandbox import Faults
 
 # How many cases; a longer look: BATCHATA_CASES=1000 pytest tests/run/test_limit_property.py -s
-CASES = int(os.environ.get("BATCHATA_CASES", "40"))
+CASES = int(os.environ.get("BATCHATA_CASES", "24"))
 KILLS = max(CASES // 6, 1)
 
 # Each case is made by one seed: hypothesis draws many small and equal values, and too few of the cases that

@@ -22,7 +22,7 @@ from power_support import Disk, check_left, operations, play_recorded, put
 from resume_support import Script, fresh
 from run_support import Runs
 
-_SHARES = [(0.0, 0), (1.0, 0), (0.5, 1), (0.5, 2)]  # nothing, all, and two lots of what was not synced
+_SHARES = [(0.0, 0), (1.0, 0), (0.5, 1)]  # nothing, all, and some of what was not synced
 
 
 pytestmark = pytest.mark.skipif(
@@ -40,7 +40,7 @@ def folder() -> Iterator[Path]:
 def test_at_any_moment_a_power_cut_leaves_a_log_with_all_that_was_relied_on(
     folder: Path, figure: Callable[[str], None]
 ) -> None:
-    """After each single operation on the disk: four ways to lose what was not synced, sector by sector.
+    """After each single operation on the disk: three ways to lose what was not synced, sector by sector.
 
     Each time the files open and verify, and hold every append that had returned and the intent of every
     request that had left.
@@ -68,18 +68,18 @@ def _record(name: str, folder: Path) -> Path:
 
 _CUTS = [
     (Boundary(seam, number), share)
-    for seam, most in (("answered", 9), ("committed", 20), ("request", 9))
+    for seam, most in (("answered", 9), ("committed", 20))
     for number in range(1, most + 1)
     for share in (0.0, 0.5)
     if share == 0 or number % 3 == 0
 ]
 
 
-@pytest.mark.parametrize("seam", ["answered", "committed", "request"])
+@pytest.mark.parametrize("seam", ["answered", "committed"])
 def test_after_a_power_cut_the_next_start_pays_nothing_twice(
     folder: Path, seam: str, figure: Callable[[str], None]
 ) -> None:
-    """The power goes at an answer, a commit or a request; only what had been synced is surely left."""
+    """The power goes at an answer or a commit; only what had been synced is surely left."""
     cases = [_cut_case(folder, cut) for cut in _CUTS if cut[0].seam == seam]
     wrong = [f"{case.boundary}: {case.problem}" for case in cases if case.problem is not None]
     assert not wrong, f"{len(wrong)} of {len(cases)} cases:\n" + "\n".join(wrong)
@@ -150,7 +150,7 @@ def test_a_copy_of_the_live_files_is_a_log_as_good_as_any(
     Resumed from that copy, when the script dies at that moment, the run completes and pays once.
     """
     random, stopped = Random(7), 0
-    for number in range(16):
+    for number in range(8):
         with fresh(folder / str(number), **SCENARIOS["retries"].sandbox()) as runs:
             script = Script(runs, story=partial(play, name="retries", boundary=None))
             time.sleep(0.05 + 0.3 * random.random())
@@ -163,7 +163,7 @@ def test_a_copy_of_the_live_files_is_a_log_as_good_as_any(
             check(SCENARIOS["retries"], runs)
             check_verified(runs.log)
     figure(f"power loss: {stopped} copies of live files, each resumed; all completed and paid once")
-    assert stopped > 3
+    assert stopped > 1
 
 
 def _copy(runs: Runs, suffix: str) -> tuple[str, bytes | None]:

@@ -207,7 +207,7 @@ def test_whatever_happens_nothing_is_lost_or_paid_twice_and_the_limit_holds() ->
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=_EXAMPLES or 20,
+            max_examples=_EXAMPLES or 10,
             stateful_step_count=8,
             derandomize=not _EXAMPLES,
             database=None,
