@@ -8,42 +8,42 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 
 from _service import service
 
 from batchata import BatchManager
+from batchata.core.events import BatchSubmitted
+from batchata.log.port import Recorded
 from batchata.sandbox import Sandbox
 
 CITIES = ["Lisbon", "Oslo", "Vienna", "Dublin", "Athens", "Prague", "Zagreb", "Warsaw", "Riga", "Bern"]
+JOBS_SENT_FIRST = 2  # as many as are open at the same time
 
 
-def a_run(folder: Path) -> BatchManager:
+def a_run(folder: Path, on_event: Callable[[Recorded], object] | None = None) -> BatchManager:
     """Run or continue the same run: the log at state_path knows what was done."""
     return BatchManager(
         model="claude-haiku-5-5",
         messages=[[{"role": "user", "content": f"Say one sentence about {city}."}] for city in CITIES],
         items_per_job=3,
-        max_parallel_jobs=2,
+        max_parallel_jobs=JOBS_SENT_FIRST,
         max_cost=1.00,
         state_path=folder / "cities.db",
         results_dir=folder / "results",
+        on_event=on_event,
     )
 
 
 def start_and_crash(folder: Path) -> None:
     """Start in a process of its own and crash it: no cleaning up, as in a power cut."""
 
-    def kill_when_results_arrive() -> None:
-        while not list(folder.glob("results/processed/*.json")):
-            time.sleep(0.02)
-        time.sleep(0.5)  # by now the next job is on its way
-        os.kill(os.getpid(), signal.SIGKILL)
+    def kill_when_the_next_job_is_sent(recorded: Recorded) -> None:
+        if isinstance(recorded.event, BatchSubmitted) and recorded.event.job == JOBS_SENT_FIRST:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-    Thread(target=kill_when_results_arrive, daemon=True).start()
-    a_run(folder).run(print_progress=True)
+    a_run(folder, kill_when_the_next_job_is_sent).run(print_progress=True)
 
 
 def main(folder: Path, sandbox: Sandbox | None) -> None:

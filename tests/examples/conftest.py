@@ -93,7 +93,8 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
     They are told side by side: most of the time of an example is waiting.
     """
-    modules = dict.fromkeys(getattr(item, "module", None) for item in request.session.items)
+    ours = (item for item in request.session.items if item.path.parent == Path(__file__).parent)
+    modules = dict.fromkeys(getattr(item, "module", None) for item in ours)
     stories = {name: story for module in modules for name, story in getattr(module, "STORIES", {}).items()}
     with ThreadPoolExecutor(4) as pool:
         running = {

@@ -144,7 +144,7 @@ def test_what_is_not_at_its_place_is_told(bill: Path, replay: Replay, tmp_path: 
             "notes, blocks 0-2",
         ),
         (Citation(document_title="t", url="http://u"), "t, http://u"),
-        (Citation(), ""),
+        (Citation(kind="located"), "a quote"),
     ],
 )
 def test_each_kind_of_place_is_told(citation: Citation, place: str) -> None:
