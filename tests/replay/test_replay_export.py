@@ -483,16 +483,14 @@ def test_a_model_that_holds_itself_ends() -> None:
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Logs of four hundred and of two thousand items."""
+    """Logs of a thousand items, as many as are written to Parquet together, and of 1,600 more."""
     folder = tmp_path_factory.mktemp("big")
-    return [write_big_log(folder / f"{count}.db", count) for count in (400, 2_000)]
+    return [write_big_log(folder / f"{count}.db", count) for count in (1_000, 2_600)]
 
 
-@pytest.mark.parametrize(
-    ("format", "most"), [("json", 5_000), ("csv", 5_000), ("parquet", 13_000), ("xlsx", 5_000)]
-)
-def test_memory_does_not_grow_with_the_items(big: list[Path], tmp_path: Path, format: str, most: int) -> None:
-    """1,600 more items add less KiB to the peak than their results would take, if all were held at once."""
+@pytest.mark.parametrize("format", ["json", "csv", "parquet", "xlsx"])
+def test_memory_does_not_grow_with_the_items(big: list[Path], tmp_path: Path, format: str) -> None:
+    """1,600 more items add less to the peak than their results would take, if all were held at once."""
     if format in ("parquet", "xlsx"):
         pytest.importorskip("pyarrow" if format == "parquet" else "openpyxl")
     script = (
@@ -506,4 +504,4 @@ def test_memory_does_not_grow_with_the_items(big: list[Path], tmp_path: Path, fo
     )
     ran = forked.run(["-c", script, format, *big], cwd=tmp_path, check=True)
     small, large = map(int, ran.stdout.split())
-    assert large - small < most, ran.stdout
+    assert large - small < 6_000, ran.stdout  # KiB
