@@ -103,3 +103,18 @@ def test_the_make_targets_that_the_readme_names_exist() -> None:
     targets = set(re.findall(r"(?:`|^)make (\w+)", README, re.MULTILINE))
     assert {"demo", "test", "check", "bench", "wheel"} <= targets
     assert [target for target in targets if f"\n{target}:" not in makefile] == []
+
+
+def test_what_is_told_to_language_models_runs_as_pasted(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The code of llms.txt completes, and the methods and files that it names are there."""
+    told = (REPOSITORY / "llms.txt").read_text(encoding="utf-8")
+    for name, document in (("a.pdf", "invoice-brightwater.pdf"), ("b.pdf", "invoice-harbor-lane.pdf")):
+        (tmp_path / name).symlink_to(REPOSITORY / "examples" / "documents" / document)
+    monkeypatch.chdir(tmp_path)
+    run_here(re.findall(r"```python\n(.*?)```", told, re.DOTALL)[0])
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    methods = set(re.findall(r"(?:manager|BatchManager)\.(\w+)\(", told))
+    assert {name for name in methods if not hasattr(batchata.BatchManager, name)} == set()
+    assert [path for path in re.findall(r"\]\((.*?)\)", told) if not (REPOSITORY / path).exists()] == []
