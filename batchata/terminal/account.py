@@ -43,15 +43,17 @@ def cost_lines(run: Run) -> list[str]:
 
 def _total(run: Run) -> Iterator[str]:
     model = "-" if run.started is None else run.started.model
-    done = run.completed + run.failed
     if run.unpriced:
         known = f"; the others cost {usd(run.spent)}" if run.spent else ""
         yield f"cost      unknown: {why_unknown(run)} of {model}{known}"
         if run.unpriced > run.unmeasured:
             yield f"          another time, give it: prices={{{model!r}: {{'input': …, 'output': …}}}}"
         return
-    each = f", {rounded(quotient(run.spent, done))} an item" if done else ""
-    yield f"cost      {usd(run.spent)} for {done:,} of {run.total:,} items with {model}{each}"
+    what, one = (
+        (number_of(run.completed, "result"), "a result") if run.failed else (f"{run.completed:,}", "an item")
+    )
+    each = f", {rounded(quotient(run.spent, run.completed))} {one}" if run.completed else ""
+    yield f"cost      {usd(run.spent)} for {what} of {number_of(run.total, 'item')} with {model}{each}"
     if run.spent:
         yield f"          the batch discount saved {usd(batch_saving(run))}"
 
