@@ -89,7 +89,8 @@ class WholeFiles:
         Raises OSError; what has no name then still waits.
         """
         if self.durable:
-            _sync([file.fileno() for file, *_ in self._waiting])
+            # One that is closed has been synced, and did not get its name then.
+            _sync([file.fileno() for file, *_ in self._waiting if not file.closed])
         while self._waiting:
             file, name, path, then = self._waiting[0]
             file.close()

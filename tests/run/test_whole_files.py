@@ -49,3 +49,18 @@ def test_a_file_that_cannot_be_written_keeps_no_other_from_its_name(tmp_path: Pa
     files.remove(tmp_path / "removed")
     files.name_all()
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+
+
+def test_a_name_that_cannot_be_given_is_refused_each_time_in_the_same_way(tmp_path: Path) -> None:
+    """What was to be named is tried again, and what stands in its way is said again."""
+    files = WholeFiles()
+    (tmp_path / "taken" / "in it").mkdir(parents=True)
+    with files.written(tmp_path / "taken") as file:
+        file.write(b"whole")
+    for _ in range(2):
+        with pytest.raises(OSError, match="taken"):
+            files.name_all()
+    (tmp_path / "taken" / "in it").rmdir()
+    (tmp_path / "taken").rmdir()
+    files.name_all()
+    assert (tmp_path / "taken").read_bytes() == b"whole"
