@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from batchata.answers.schema import answer_length
+from batchata.answers.json_schema import answer_length
 from batchata.core.caching import cached_cost
 from batchata.core.money import EXACT, plain
 from batchata.core.plan import packed

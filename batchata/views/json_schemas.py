@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import keyword
 import warnings
-from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +15,7 @@ from typing import Any, cast
 import pydantic
 from pydantic_core import SchemaError
 
-from batchata.answers.schema import references
+from batchata.answers.json_schema import mapped, references
 from batchata.errors import InvalidInputError
 from batchata.text import short
 from batchata.views.rebuilt_models import model_from_schema
@@ -99,14 +98,10 @@ def _shaped(part: Any, place: str) -> Any:
     found = _with_local_reference(_merged(part, place), place)
     if found.get("format") not in _READ_AS_THEY_ARE:
         found.pop("format", None)
-    for key in ("$defs", "definitions"):
-        inner = {name: _shaped(value, f"{place}.{name}") for name, value in found.pop(key, {}).items()}
-        found |= {"$defs": found.get("$defs", {}) | inner} if inner else {}
-    for key in ("anyOf", "oneOf", "prefixItems"):
-        found |= {key: [_shaped(value, f"{place}.{key}") for value in found[key]]} if key in found else {}
-    for key in ("items", "additionalProperties"):
-        found |= {key: _shaped(found[key], f"{place}.{key}")} if isinstance(found.get(key), dict) else {}
-    found |= {"properties": _fields(found, place)} if "properties" in found else {}
+    found = mapped(found, lambda inner, where: _shaped(inner, f"{place}{where}"))
+    if older := found.pop("definitions", {}):
+        found["$defs"] = {**found.get("$defs", {}), **older}
+    found |= {"properties": _with_defaults(found)} if "properties" in found else {}
     return _one_type_each(found)
 
 
@@ -119,15 +114,14 @@ def _with_local_reference(part: Schema, place: str) -> Schema:
     return {**part, "$ref": reference.replace("#/definitions/", "#/$defs/", 1)}
 
 
-def _fields(schema: Schema, place: str) -> Schema:
+def _with_defaults(schema: Schema) -> Schema:
     required = schema.get("required", [])
-    fields = {}
-    for name, value in schema["properties"].items():
-        field = _shaped(value, f"{place}.{name}")
-        if name not in required and "default" not in field:
-            field = {"anyOf": [field, {"type": "null"}], "default": None}
-        fields[name] = field
-    return fields
+    return {
+        name: field
+        if name in required or "default" in field
+        else {"anyOf": [field, {"type": "null"}], "default": None}
+        for name, field in schema["properties"].items()
+    }
 
 
 def _one_type_each(found: Schema) -> Schema:
@@ -157,18 +151,15 @@ def _merged(part: Schema, place: str) -> Schema:
     return found
 
 
-def _named(schema: Any) -> Any:
-    """Return the schema with names that Python can have for its fields."""
-    if isinstance(schema, list):
-        return [_named(part) for part in schema]
-    if not isinstance(schema, Mapping):
+def _named(schema: Any, _place: str = "") -> Any:
+    """Return the schema with names that Python can have for its fields, without defaults."""
+    if not isinstance(schema, dict):
         return schema
-    found = {key: _named(value) for key, value in schema.items() if key not in ("properties", "default")}
-    if "properties" in schema:
+    found = mapped({key: value for key, value in schema.items() if key != "default"}, _named)
+    if "properties" in found:
         taken: set[str] = set()
-        found["properties"] = {
-            _python_name(name, taken): _named(value) for name, value in schema["properties"].items()
-        }
+        fields = found["properties"].items()
+        found["properties"] = {_python_name(name, taken): field for name, field in fields}
     return found
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ForwardRef, Literal, Union
 
 import pydantic
 
-from batchata.answers.schema import definition_of
+from batchata.answers.json_schema import definition_of
 
 _NOTHING: dict[str, Any] = {}
 _EXTRA: dict[Any, Literal["allow", "forbid"]] = {False: "forbid", True: "allow"}

@@ -12,8 +12,9 @@ import pydantic
 
 from batchata.answers.answer import Citation, is_with_calls
 from batchata.answers.field_paths import inside
+from batchata.answers.json_schema import definition_of
 from batchata.answers.reader import Citations, Result
-from batchata.answers.schema import definition_of, result_schema
+from batchata.answers.schema import result_schema
 from batchata.core.state import Run
 from batchata.core.values import Usage
 from batchata.log.port import Log

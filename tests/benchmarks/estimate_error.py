@@ -19,7 +19,7 @@ from typing import Any
 
 from pypdf import PdfReader
 
-from batchata.answers.schema import answer_length
+from batchata.answers.json_schema import answer_length
 from batchata.errors import BatchataError
 from batchata.inputs.pdf import read_pdf
 from batchata.providers.anthropic.messages import check_conversation

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from batchata.answers.schema import NotNative, definition_of, parts, references
+from batchata.answers.json_schema import definition_of, mapped, parts, references
+from batchata.answers.schema import NotNative
 from batchata.providers.anthropic.models import Model
 
 # What output_config.format takes; anything else is refused by the API or answered with an empty object.
@@ -71,31 +72,17 @@ class _Conversion:
             raise NotNative(f"{where} may be anything")
         kept: dict[str, Any] = {key: part[key] for key in ("type", "enum", "const", "title") if key in part}
         kept |= _described(part)
-        for union in ("anyOf", "oneOf"):
-            if union in part:
-                kept["anyOf"] = [self.convert(option, where) for option in part[union]]
+        if choices := part.get("oneOf") or part.get("anyOf"):
+            kept["anyOf"] = choices
         if "allOf" in part:
-            kept["allOf"] = [self.convert(option, where) for option in part["allOf"]]
+            kept["allOf"] = part["allOf"]
         if part.get("format") in _FORMATS:
             kept["format"] = part["format"]
         if part.get("type") == "array":
-            kept["items"] = self.convert(part.get("items") or {}, f"{where}[]")
+            kept["items"] = part.get("items") or {}
         if part.get("type") == "object":
-            kept |= self._object(part, where)
-        return kept
-
-    def _object(self, part: dict[str, Any], where: str) -> dict[str, Any]:
-        if part.get("additionalProperties") not in (None, False) or "patternProperties" in part:
-            raise NotNative(f"{where} is an open dict")
-        if "properties" not in part:
-            raise NotNative(f"{where} is an object without fields")
-        return {
-            "properties": {
-                name: self.convert(p, f"{where}.{name}") for name, p in part["properties"].items()
-            },
-            "required": part.get("required", []),
-            "additionalProperties": False,
-        }
+            kept |= _closed(part, where)
+        return mapped(kept, lambda inner, place: self.convert(inner, f"{where}{place}"))
 
     def _referred(self, part: dict[str, Any], where: str) -> dict[str, Any]:
         """Copy a definition that more is said of: the API drops what stands beside a $ref."""
@@ -117,6 +104,18 @@ class _Conversion:
                 todo += references(used[name])
         if used:
             converted["$defs"] = {name: used[name] for name in self._definitions if name in used}
+
+
+def _closed(part: dict[str, Any], where: str) -> dict[str, Any]:
+    if part.get("additionalProperties") not in (None, False) or "patternProperties" in part:
+        raise NotNative(f"{where} is an open dict")
+    if "properties" not in part:
+        raise NotNative(f"{where} is an object without fields")
+    return {
+        "properties": part["properties"],
+        "required": part.get("required", []),
+        "additionalProperties": False,
+    }
 
 
 def _described(part: dict[str, Any]) -> dict[str, str]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from batchata.answers.schema import NotNative, definition_of
+from batchata.answers.json_schema import definition_of
+from batchata.answers.schema import NotNative
 
 __all__ = ["response_schema"]
 

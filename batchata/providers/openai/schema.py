@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from batchata.answers.schema import NotNative, parts
+from batchata.answers.json_schema import inner, mapped, parts
+from batchata.answers.schema import NotNative
 
 __all__ = ["strict_format"]
 
@@ -40,36 +41,25 @@ def strict_format(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "json_schema", "name": name[:64] or "answer", "schema": made, "strict": True}
 
 
-def _strict(part: Any) -> Any:
-    if isinstance(part, list):
-        return [_strict(entry) for entry in part]
+def _strict(part: Any, _place: str = "") -> Any:
     if not isinstance(part, dict):
         return part
     if found := next((key for key in _UNSUPPORTED if key in part), None):
         raise NotNative(f"strict output has no {found}")
-    kept = {key: value for key, value in part.items() if key not in (*_DROPPED, "properties", "$defs")}
+    kept = mapped({key: value for key, value in part.items() if key not in _DROPPED}, _strict)
     if kept.get("format", _FORMATS[0]) not in _FORMATS:
         del kept["format"]
-    for key in ("items", "anyOf"):
-        if key in kept:
-            kept[key] = _strict(kept[key])
-    if "$defs" in part:
-        kept["$defs"] = {name: _strict(value) for name, value in part["$defs"].items()}
-    return {**kept, **_object(part)} if part.get("type") == "object" else kept
+    return {**kept, **_closed(part)} if part.get("type") == "object" else kept
 
 
-def _object(part: dict[str, Any]) -> dict[str, Any]:
+def _closed(part: dict[str, Any]) -> dict[str, Any]:
     if part.get("additionalProperties") not in (None, False) or "properties" not in part:
         raise NotNative("strict output has no open dicts")
     fields = part["properties"]
     for name, field in fields.items():
         if name not in part.get("required", ()) and {"type": "null"} not in field.get("anyOf", ()):
             raise NotNative(f"{name} may be left out, and strict output leaves no field out")
-    return {
-        "properties": {name: _strict(field) for name, field in fields.items()},
-        "required": list(fields),
-        "additionalProperties": False,
-    }
+    return {"required": list(fields), "additionalProperties": False}
 
 
 def _check_limits(schema: dict[str, Any]) -> None:
@@ -96,6 +86,6 @@ def _levels(part: Any) -> int:
     """Count how deep objects are nested; what is referred to is counted by itself."""
     if not isinstance(part, dict):
         return 0
-    inner = [*part.get("properties", {}).values(), part.get("items"), *part.get("anyOf", ())]
-    deepest = max(map(_levels, inner), default=0)
+    own = {key: value for key, value in part.items() if key != "$defs"}
+    deepest = max(map(_levels, inner(own)), default=0)
     return deepest + 1 if part.get("type") == "object" else deepest
