@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property, lru_cache, partial
 from importlib.metadata import version
@@ -17,7 +18,7 @@ import pydantic
 from batchata.answers.located import quoted_schema
 from batchata.answers.reader import Reader
 from batchata.answers.schema import Route, check_response_model, choose_route, json_schema, result_schema
-from batchata.clock import utc
+from batchata.clock import now, utc
 from batchata.core.events import RunStarted
 from batchata.core.money import plain
 from batchata.core.plan import Measures
@@ -30,6 +31,15 @@ from batchata.providers.port import Client, Dialect, Model, Template
 from batchata.providers.prices import Prices, find_price, given_price
 from batchata.providers.registry import dialect_for
 from batchata.run.settings import check_cache, plan_cache
+
+_HOUR = 3_600_000_000  # microseconds
+_LONGEST_BATCH = 48 * _HOUR  # Gemini's; those of the others live for a day
+
+
+@lru_cache(maxsize=64)
+def _listed(model: str, hour: int) -> ModelPrice | None:
+    """Return the list price that holds in an hour, counted from 1970."""
+    return find_price(model, datetime.fromtimestamp(hour * 3_600, UTC))
 
 
 @dataclass
@@ -113,7 +123,16 @@ class Definition:
     @cached_property
     def price(self) -> ModelPrice | None:
         """Return the price that the caller gave, or today's list price; None if no source knows the model."""
-        return self.given_price or find_price(self.model.id, utc())
+        return self.price_at(now())
+
+    def price_at(self, at: int) -> ModelPrice | None:
+        """Return the price of what is sent then, in microseconds since 1970: it may change at a date."""
+        return self.given_price or _listed(self.model.id, at // _HOUR)
+
+    def _prices_ahead(self, sent: int) -> list[ModelPrice]:
+        """Return the prices that hold until what is sent then has been answered."""
+        found = [self.price_at(at) for at in (sent, sent + _LONGEST_BATCH)]
+        return [price for price in found if price is not None]
 
     @cached_property
     def same_as(self) -> dict[int, int]:
@@ -141,7 +160,7 @@ class Definition:
         `note` gives what goes with an item; `raised` has the items whose answers may be longer than
         `max_tokens`, which is that of the run unless another is given.
         """
-        inputs, template, price = self.inputs, self.template, self.price
+        inputs, template = self.inputs, self.template
         bytes_more, tokens_more = template.size, template.token_bound
         most = self.max_tokens if max_tokens is None else max_tokens
         caching = inputs.caches or template.caches
@@ -152,12 +171,14 @@ class Definition:
             return 0 if text is None else template.note_size(text)
 
         @lru_cache(maxsize=10_000)  # many items are of one size
-        def worst_of(tokens: int, max_tokens: int) -> Decimal | None:
-            return None if price is None else worst_cost(price, tokens, max_tokens, caching=caching, us=us)
+        def worst_of(tokens: int, max_tokens: int, hour: int) -> Decimal | None:
+            prices = self._prices_ahead(hour * _HOUR)
+            costs = [worst_cost(price, tokens, max_tokens, caching=caching, us=us) for price in prices]
+            return max(costs, default=None)
 
         def worst(index: int) -> Decimal | None:
             limit = max(most, raised.get(index, 0))
-            return worst_of(inputs.token_bound(index) + tokens_more + noted(index), limit)
+            return worst_of(inputs.token_bound(index) + tokens_more + noted(index), limit, now() // _HOUR)
 
         def size(index: int) -> int:
             digits = len(str(raised[index])) if index in raised else 0

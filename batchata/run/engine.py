@@ -504,7 +504,7 @@ class Engine:
             self.stop.ask("cancelled", cancel=True)
         recorder = Recorder(
             self.definition.reader,
-            self.definition.price,
+            lambda job: self.definition.price_at(journal.run.jobs[job].started_at),
             writer.arrivals,
             _asks_again(journal.run),
             self.definition.geo,

@@ -83,10 +83,10 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Turns outcomes into events, with the run's own reader and price."""
+    """Turns outcomes into events, with the run's own reader and the price of each job."""
 
     reader: Reader
-    price: ModelPrice | None
+    price_of: Callable[[int], ModelPrice | None]
     arrived: Arrivals
     asks_again: Callable[[int], bool] | None = (
         None  # whether an answer that its passages contradict is no end
@@ -104,7 +104,7 @@ class Recorder:
 
         `schema_refused` says what an error means that is one of the schema.
         """
-        columns = Columns(collection.job, self.price)
+        columns = Columns(collection.job, self.price_of(collection.job))
         bodies: list[bytes] = []
         answered = {outcome.custom_id for outcome in outcomes if outcome.kind == "succeeded"}
         for outcome in outcomes:
@@ -142,7 +142,7 @@ class Recorder:
             body=body,
         )
         # Answers are the only kind that is billed.
-        charges = [charge(columns.job, index, usage, self.price, geo)] if is_answer else []
+        charges = [charge(columns.job, index, usage, columns.price, geo)] if is_answer else []
         columns.add([recorded, *charges])
 
     def _contradiction(self, index: int, outcome: Outcome) -> RequestError | None:
