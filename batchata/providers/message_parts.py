@@ -206,7 +206,7 @@ def _part(block: Any, place: str) -> Part:
             return _of_file(file, place)
     raise InvalidInputError(
         f"{place} is a block {block['type']!r}, which cannot be sent to this provider; known are text, image "
-        "(input_image, image_url) and document (input_file, file)"
+        "(input_image, image_url) and document (input_file, file); search results and tools' are Claude's"
     )
 
 

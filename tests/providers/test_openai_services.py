@@ -162,7 +162,7 @@ def test_what_a_service_does_not_take_is_said_before_anything_is_sent() -> None:
     for service, name in (("mistral", "mistral-small-latest"), ("xai", "grok-4.3")):
         model = OpenAIDialect(service).model(name, TODAY.date())
         pdf = DOCUMENTS / "invoice-brightwater.pdf"
-        with pytest.raises(InvalidInputError, match="is a document, which cannot be sent"):
+        with pytest.raises(InvalidInputError, match="is a document, which this provider does not take"):
             read_inputs(files=[pdf], prompt="Read.", checks=model.checks(False, {}))
         with pytest.raises(UnsupportedModelError, match="is not a model of"):
             OpenAIDialect(service).model(f"{service}/gpt-5", TODAY.date())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,31 @@ def test_markup_in_values_stays_letters_on_the_page(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "<script>" not in out.read_text()
     assert "<script>a<b></script>" in words(out.read_text())
+
+
+@pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")
+def test_the_same_inputs_through_three_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one log, items are paired by what was asked, and costs are exact."""
+    log, models = tmp_path / "runs.db", ["claude-sonnet-5-5", "gpt-6-sol", "gemini-4-argon"]
+    with Sandbox(lambda request: _answer(request, is_good=request.model != models[1])) as sandbox:
+        for name, value in sandbox.environment.items():
+            monkeypatch.setenv(name, value)
+        spent = [
+            BatchManager(
+                messages=[f"bill {n}" for n in range(4)],
+                system="Read the bill.",
+                model=model,
+                response_model=Bill,
+                state_path=log,
+                run_id=model,
+                poll_interval=0.01,
+            ).run()["total_cost"]
+            for model in models
+        ]
+    for other in models[1:]:
+        told = CliRunner().invoke(app, ["compare", str(log), models[0], other, "--json"])
+        found = json.loads(told.stdout)
+        costs = [Decimal(side["cost"]) for side in found["sides"]]
+        assert (found["pairs"], costs) == (4, [spent[0], spent[models.index(other)]])
+        differ = {field["path"]: field["differ"] for field in found["fields"]}
+        assert differ["total"] == (2 if other == models[1] else 0)

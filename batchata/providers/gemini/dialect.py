@@ -1,6 +1,6 @@
 """Put Gemini's Batch API behind the port of dialects: what its models take, its limits, and its results.
 
-Parameters whose effect on cost or answer is unknown here are refused, as are citations.
+Parameters whose effect on cost or answer is unknown here are refused.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-import msgspec
-
 from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
 from batchata.answers.schema import Route
 from batchata.core.values import Limits
 from batchata.errors import InvalidInputError, UnsupportedModelError
-from batchata.inputs.json_values import check_json, encode
 from batchata.providers.file_sources import sources_of_parts
 from batchata.providers.gemini.content import MEDIA
 from batchata.providers.gemini.requests import PARAMS, RequestTemplate, template_of
 from batchata.providers.gemini.results import blocks_of, outcome_of
 from batchata.providers.gemini.schema import response_schema
+from batchata.providers.given_params import Words, checked_params
 from batchata.providers.known_models import warn_of_unknown
 from batchata.providers.message_parts import ContentChecks
 from batchata.providers.port import Outcome, PriceRules
@@ -33,6 +31,23 @@ __all__ = ["GeminiDialect"]
 
 _PREFIX: Final = "gemini/"
 _MODELS: Final = re.compile(r"(?:gemini|gemma)-[\w.-]*")
+_BUDGET: Final = "give thinking_config={'thinkingBudget': 1000}"
+_PARAMS: Final = Words(
+    known=PARAMS,
+    same={"instructions": "system"},
+    instead={
+        "thinking": _BUDGET,
+        "reasoning": _BUDGET,
+        "output_config": _BUDGET,
+        "max_output_tokens": "give max_tokens",
+        "tool_choice": "give tool_config",
+        "text": "it is made from response_model",
+        "cache_control": "the service caches by itself",
+        "inference_geo": "only Claude has it",
+        "metadata": "Claude and OpenAI have it",
+        "stream": "a batch cannot be streamed",
+    },
+)
 _LEAST_OUTPUT: Final = 1
 _THOUGHT: Final = 80  # tokens before an answer of one word, in the middle of the recorded ones
 
@@ -48,13 +63,7 @@ class GeminiModel:
 
     def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """See the port."""
-        given = {name: value for name, value in params.items() if value is not None}
-        for name, value in given.items():
-            if name not in PARAMS:
-                raise InvalidInputError(
-                    f"{name} cannot be given for {self.id}; known are {', '.join(PARAMS)}"
-                )
-            check_json(value, name)
+        given = checked_params(params, _PARAMS, self.id)
         self.check_max_tokens(given.get("max_tokens", _LEAST_OUTPUT))
         if not isinstance(given.get("system", ""), str):
             raise InvalidInputError("system must be a text for this provider")
@@ -62,8 +71,7 @@ class GeminiModel:
             entries = given.get(name, [])
             if not isinstance(entries, list | tuple) or not all(isinstance(e, dict) for e in entries):
                 raise InvalidInputError(f"{name} must be a list of dicts, as the Gemini API has them")
-        copy: dict[str, Any] = msgspec.json.decode(encode(given))
-        return copy
+        return given
 
     def check_max_tokens(self, value: object) -> None:
         """See the port."""

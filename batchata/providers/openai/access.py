@@ -13,7 +13,6 @@ from batchata.providers.rest.access import Access, Key, check_headers, checked
 
 __all__ = ["headers_of", "no_key", "read_access"]
 
-_EXAMPLE: Final = "https://api.openai.com/v1"
 _WHOSE: Final = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
 _ENDPOINT: Final = re.compile(r"/+(batches|files|responses|chat(/+completions)?|models)/*$", re.IGNORECASE)
 
@@ -24,9 +23,12 @@ def read_access(service: Service, api_key: str | None, base_url: str | None) -> 
     given, name = (base_url, "base_url") if base_url is not None else (os.environ.get(variable), variable)
     if given is None and service.base_url is None:
         raise ConfigurationError(
-            f"{service.title} has no address of its own: give base_url, or set {variable}, such as {_EXAMPLE}"
+            f"{service.title} has no address of its own: give base_url, or set {variable}, such as "
+            f"{service.example}"
         )
-    address = None if given is None else read_address(given, name, service.base_url or _EXAMPLE, _ENDPOINT)
+    address = (
+        None if given is None else read_address(given, name, service.base_url or service.example, _ENDPOINT)
+    )
     if address is not None and address.login is not None:
         raise ConfigurationError(
             f"{name} holds a user and a password, which would take the place of the key in the Authorization "

@@ -45,7 +45,7 @@ def media_rules(model: str, *, is_chat: bool, documents: bool) -> MediaRules:
 
 
 def _no_document(part: Part) -> str | None:
-    said = "is a document, which cannot be sent to this provider; give its text, or images"
+    said = "is a document, which this provider does not take; Claude, GPT and Gemini do, or give its text"
     return said if part.kind == "file" else None
 
 

@@ -1,6 +1,6 @@
 """Put OpenAI's Batch API behind the port of dialects: what its models take, its limits, and its results.
 
-Parameters whose effect on cost or answer is unknown here are refused, as are citations.
+Parameters whose effect on cost or answer is unknown here are refused.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-import msgspec
-
 from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
 from batchata.answers.schema import NotNative, Route
 from batchata.errors import InvalidInputError, UnsupportedModelError
-from batchata.inputs.json_values import check_json, encode
 from batchata.providers.file_sources import sources_of_parts
+from batchata.providers.given_params import Words, checked_params
 from batchata.providers.known_models import warn_of_unknown
 from batchata.providers.message_parts import ContentChecks
 from batchata.providers.openai.content import media_rules
@@ -39,7 +37,7 @@ _EXAMPLES: Final = {
     "mistral": "mistral-large-4",
     "xai": "grok-4.3",
 }
-_PARAMS: Final = (
+_KNOWN: Final = (
     "endpoint",
     "instructions",
     "max_tokens",
@@ -52,6 +50,26 @@ _PARAMS: Final = (
     "tool_choice",
     "tools",
     "top_p",
+)
+_EFFORT: Final = "give reasoning={'effort': 'low'}"
+_PARAMS: Final = Words(
+    known=_KNOWN,
+    same={"system": "instructions"},
+    instead={
+        "thinking": _EFFORT,
+        "thinking_config": _EFFORT,
+        "output_config": _EFFORT,
+        "max_output_tokens": "give max_tokens",
+        "max_completion_tokens": "give max_tokens",
+        "response_format": "it is made from response_model",
+        "cache_control": "the service caches by itself",
+        "stop_sequences": "Claude and Gemini have it",
+        "top_k": "Gemini has it",
+        "seed": "Gemini has it",
+        "inference_geo": "only Claude has it",
+        "service_tier": "a batch has its own",
+        "stream": "a batch cannot be streamed",
+    },
 )
 _LEAST_OUTPUT: Final = 16  # tokens; less is refused
 
@@ -68,26 +86,21 @@ class OpenAIModel:
 
     def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """See the port."""
-        given = {name: value for name, value in params.items() if value is not None}
-        for name, value in given.items():
-            if name not in _PARAMS:
-                raise InvalidInputError(
-                    f"{name} cannot be given for {self.id}; known are {', '.join(_PARAMS)}"
-                )
-            check_json(value, name)
+        given = checked_params(params, _PARAMS, self.id)
+        if not isinstance(given.get("instructions", ""), str):
+            raise InvalidInputError("system (instructions) must be a text for this provider")
         self.check_max_tokens(given.get("max_tokens", _LEAST_OUTPUT))
         if "format" in (given.get("text") or {}):
             raise InvalidInputError("text.format is made from response_model; give that instead")
         if (endpoint := given.get("endpoint", RESPONSES)) not in (RESPONSES, CHAT):
             raise InvalidInputError(f"endpoint is {endpoint!r}; it is {RESPONSES!r} or {CHAT!r}")
-        copy: dict[str, Any] = msgspec.json.decode(encode(given))
         if self.service.chat_only:
             if given.get("endpoint", CHAT) != CHAT:
                 raise InvalidInputError(
                     f"batches of {self.service.title} are for {CHAT!r}; leave endpoint out"
                 )
-            copy["endpoint"] = CHAT
-        return copy
+            given["endpoint"] = CHAT
+        return given
 
     def check_max_tokens(self, value: object) -> None:
         """See the port."""

@@ -26,6 +26,7 @@ class Service(NamedTuple):
     address: str  # the variable of the base URL
     base_url: str | None  # None: it must be given
     limits: Limits
+    example: str = "http://localhost:8000/v1"  # of an address that must be given
     needs_key: bool = True
     chat_only: bool = False  # else the Responses API, too
     strict: bool = False  # whether strict schemas are known to be taken
@@ -65,9 +66,10 @@ SERVICES: Final = {
     "azure": Service(
         title="Azure OpenAI",
         key="AZURE_OPENAI_API_KEY",
-        address="AZURE_OPENAI_BASE_URL",  # https://NAME.openai.azure.com/openai/v1
+        address="AZURE_OPENAI_BASE_URL",
         base_url=None,
         limits=_limits(200_000_000),
+        example="https://NAME.openai.azure.com/openai/v1",
         chat_only=True,
         strict=True,
         create_endpoint="/v1/chat/completions",
