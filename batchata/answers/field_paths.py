@@ -21,7 +21,15 @@ _STEP = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]|[^.\[\]]+")
 
 def step_to(key: str) -> str:
     """Write a key as a step of a path."""
+    return _short_step(key) if len(key) < _SHORT else _step(key)
+
+
+def _step(key: str) -> str:
     return key if _PLAIN.fullmatch(key) else f"[{json.dumps(key, ensure_ascii=False)}]"
+
+
+_SHORT = 64  # characters of a key; longer ones are not kept
+_short_step = lru_cache(maxsize=4_096)(_step)
 
 
 def behind(path: str, step: str) -> str:

@@ -27,7 +27,7 @@ _FRACTION = re.compile(
     r"(?<![\w.,/])(?:(\d{1,9}) )?(\d{1,9}) ?(?:[/⁄:]|out of|of|in) ?(\d{1,9})(?![\w/])"  # noqa: RUF001 - the fraction's own slash
 )
 _UNIT = re.compile(rf"{_NUMBER} ?([^\W\d_]{{1,7}}|‰|‱)")
-_SPLIT = re.compile(r"(?<![\w.,])(\d{1,3})([kmrg])(\d{1,3})(?!\w)")  # 4k7
+_SPLIT = re.compile(r"(?<![\w.,])(\d{1,3})([kmrgunpμ])(\d{1,3})(?:f|h|ω|ohms?)?(?!\w)")  # 4k7, 2u2F
 _HEXADECIMAL = re.compile(r"\b0x([0-9a-f]{1,30})\b")
 _ROMAN = re.compile(
     r"\b(?=[mdclxvi]{2})m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})(?!\w)"
@@ -47,8 +47,10 @@ _FACTORS = {
     "c cm cl cent cents ct p pence pct": "1e-2",
     "bp bps ‱": "1e-4",
     "‰ mil ma mv ml ms": "1e-3",
-    "µ μ u µm µg µl µs um ug ul us ppm": "1e-6",
-    "n nm ng ns nl ppb": "1e-9",
+    "µ u µm µg µl µs µf µh µa µv um ug ul us uf uh ua uv ppm": "1e-6",
+    "n nm ng ns nl nf nh na nv ppb": "1e-9",
+    "pf ph pa pm pg ps pl": "1e-12",
+    "r": "1",
     "ki kib": "1024",
     "mib": "1048576",
     "gib": "1073741824",
@@ -63,6 +65,8 @@ _FACTORS = {
 _ALSO = {
     "m mm mg g gm": "1e-3",
     "bp bps": "1e-2",
+    "p": "1e-12",
+    "mf mh": "1e-3",
     "h hr hrs": "3600",
     "day days": "86400",
     "kb": "1024",
@@ -93,7 +97,7 @@ def _factors() -> dict[str, list[Fraction]]:
     for table in (_FACTORS, _ALSO):
         for words, factor in table.items():
             for word in words.split():
-                found.setdefault(word, []).append(Fraction(factor))
+                found.setdefault(fold(word), []).append(Fraction(factor))
     return found
 
 
@@ -149,7 +153,8 @@ def _whole(text: str) -> Iterator[Fraction]:
         factors = _BY_UNIT.get(found[2], ())
         yield from (number * factor for factor in factors for number in _readings(found[1]))
     for found in _SPLIT.finditer(text):
-        yield from (Fraction(f"{found[1]}.{found[3]}") * factor for factor in _BY_UNIT.get(found[2], ()))
+        number = Fraction(f"{found[1]}.{found[3]}")
+        yield from (number, *[number * factor for factor in _BY_UNIT[found[2]]])
     yield from (Fraction(int(found[1], 16)) for found in _HEXADECIMAL.finditer(text))
     yield from (Fraction(_roman(found[0])) for found in _ROMAN.finditer(text))
     yield from (_WORDS[found[0]] for found in _WORD.finditer(text))

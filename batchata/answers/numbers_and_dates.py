@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import MAX_PREC, Context, Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 _EXACT = Context(prec=MAX_PREC)  # whatever the program's own context rounds to
@@ -39,6 +40,8 @@ _DATE = re.compile(
     r"|(?P<d6>\d{1,2}) tháng (?P<m6>\d{1,2})(?: năm |[,/] ?)(?P<y6>\d{4}))(?![\w/]|[.-]\d)"
     r"|(?<!\d)(?P<y7>\d{4}) ?[年년] ?(?P<m7>\d{1,2}) ?[月월] ?(?P<d7>\d{1,2}) ?[日号號일]"
 )
+# Every date has four digits of a year, or stands in digits alone: most texts have neither.
+_MAY_BE_DATE = re.compile(r"\d{4}|\d([-/.])\d{1,2}\1\d\d")
 # Without anything between; it may be a number as well.
 _BASIC = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII)
 _CODES = "usd|eur|gbp|chf|jpy|cny|inr|pln|sek|nok|dkk|czk|huf|cad|aud|nzd|brl|mxn|zar|dollars?|euros?|zł|kr"
@@ -95,7 +98,7 @@ class Figure(NamedTuple):
 def figures(text: str) -> Iterator[Figure]:
     """Return every date, and every number outside of dates, in order."""
     at = 0
-    for found in _DATE.finditer(text):
+    for found in _DATE.finditer(text) if _MAY_BE_DATE.search(text) else ():
         if dates := _dates(found):
             yield from _numbers(text, at, found.start())
             yield Figure(found.start(), found.end(), frozenset(dates), is_plain=False)
@@ -103,8 +106,17 @@ def figures(text: str) -> Iterator[Figure]:
     yield from _numbers(text, at, len(text))
 
 
+def is_scale(word: str) -> bool:
+    """Return whether the word multiplies the number before it, as million does."""
+    return word in _POWERS
+
+
 def meanings(text: str) -> frozenset[Meaning]:
     """Return the meanings of a text that is exactly one number, amount or date; a time may follow a date."""
+    return _short(text) if len(text) < _SHORT else _meanings(text)
+
+
+def _meanings(text: str) -> frozenset[Meaning]:
     text = re.sub(r"(?<=\d)t\d\d:\d\d.*", "", text.strip())
     if text.isdigit():
         return frozenset({Decimal(text)})  # more often the number of something than a day
@@ -112,6 +124,10 @@ def meanings(text: str) -> frozenset[Meaning]:
         return frozenset(days)
     whole = [figure for figure in figures(text) if (figure.start, figure.end) == (0, len(text))]
     return whole[0].meanings if whole else frozenset()
+
+
+_SHORT = 64  # characters; longer ones are not kept
+_short = lru_cache(maxsize=1_024)(_meanings)
 
 
 def _numbers(text: str, start: int, end: int) -> Iterator[Figure]:
@@ -151,9 +167,9 @@ def _is_minus(text: str, found: re.Match[str]) -> bool:
 
 def _readings(digits: str) -> set[Decimal]:
     """Return the numbers that these digits may mean: a point or comma before three digits is ambiguous."""
-    separators = [sign for sign in digits if not sign.isdigit()]
-    if not separators:
+    if digits.isdigit():
         return {Decimal(digits)}
+    separators = [sign for sign in digits if not sign.isdigit()]
     last = separators[-1]
     plain = re.sub(r"\D", "", digits)
     fraction = len(digits) - digits.rindex(last) - 1

@@ -16,21 +16,32 @@ _KEPT = 256  # passages; many values are cited to the same few
 _COUNTED = 100  # a whole number up to this may be counted or written in words
 _POINTS = str.maketrans("\u066b\u066c", ".,")
 _CODES = "usd|eur|gbp|chf|jpy|cny|inr|pln|sek|nok|dkk|czk|huf|cad|aud|nzd|brl|mxn|zar|dollars?|euros?|zł|kr"
-# What keeps a number from being seen beside its neighbours, and what to write instead.
-_CLEARED = (
-    (re.compile(r"\b(?:us|a|au|c|ca|hk|nz|s|sg|r|mx)\$"), " $"),
-    (re.compile(rf"(?<![^\W\d_])({_CODES}|rs)\.?(?=\d)"), r"\1 "),
-    (re.compile(rf"(?<=\d)(?=(?:{_CODES})\b)"), " "),
-    (re.compile(r"(?<=\d)(?:[.,]|/)-{1,2}(?!\w)"), ""),  # "12,-" and "1,200/-"
-    (re.compile(r"(\d{4}-\d\d-\d\d)[t_](?=\d\d:\d\d)"), r"\1 "),
-    (re.compile(r"(?<=\d)(?:st|nd|rd|th) day of "), " "),
-    (re.compile(r"\b(\d{1,4}) ([/.-]) (\d{1,2}) \2 (\d{1,4})\b"), r"\1\2\3\2\4"),
-    (re.compile(r"(?<=[^\W\d_]) del (?=\d{4})"), " de "),
-    (re.compile(r"(?<=\d) ?(?:percent|per cent|prozent|pour cent|por ciento|per cento|procent)\b"), "%"),
-    (re.compile(r"\b(\d{1,2})-([^\W\d_]{3,9})\.?-(\d\d)\b(?!-)"), r"\1-\2-20\3"),
-    (re.compile(r"(?<=[^\W\d_]{2})([:.])(?=\d)"), r"\1 "),
-    (re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3])(?=\d)"), " "),
+_GLUED = re.compile(r"[^\W\d_][.:]?\d|\d[^\W\d_]")
+# What keeps a number from being seen beside its neighbours, and what to write instead. Most passages have
+# nothing of this, and that is quickly seen: one of the texts before the pattern has to be there; or, without
+# any, a letter and a digit that are glued.
+_AS_GLUED: tuple[str, ...] = ()
+_CLEARED = tuple(
+    (signs, re.compile(pattern), instead)
+    for signs, pattern, instead in (
+        (("$",), r"\b(?:us|a|au|c|ca|hk|nz|s|sg|r|mx)\$", " $"),
+        (_AS_GLUED, rf"(?<![^\W\d_])({_CODES}|rs)\.?(?=\d)", r"\1 "),
+        (_AS_GLUED, rf"(?<=\d)(?=(?:{_CODES})\b)", " "),
+        ((",-", ".-", "/-"), r"(?<=\d)(?:[.,]|/)-{1,2}(?!\w)", ""),  # "12,-" and "1,200/-"
+        ((":",), r"(\d{4}-\d\d-\d\d)[t_](?=\d\d:\d\d)", r"\1 "),
+        ((" day of ",), r"(?<=\d)(?:st|nd|rd|th) day of ", " "),
+        ((" / ", " . ", " - "), r"\b(\d{1,4}) ([/.-]) (\d{1,2}) \2 (\d{1,4})\b", r"\1\2\3\2\4"),
+        ((" del ",), r"(?<=[^\W\d_]) del (?=\d{4})", " de "),
+        (
+            ("cent", "zent", "cient"),
+            r"(?<=\d) ?(?:percent|per cent|prozent|pour cent|por ciento|per cento|procent)\b",
+            "%",
+        ),
+        (("-",), r"\b(\d{1,2})-([^\W\d_]{3,9})\.?-(\d\d)\b(?!-)", r"\1-\2-20\3"),
+        (_AS_GLUED, r"(?<=[^\W\d_]{2})([:.])(?=\d)", r"\1 "),
+    )
 )
+_BEHIND_CJK = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3])(?=\d)")
 # Months where the names of other scripts stand, as the reader of dates knows them.
 _MONTHS = {
     "jan": "يناير มกราคม ม.ค. जनवरी ינואר",
@@ -97,8 +108,12 @@ def passage_of(text: str) -> Passage:
     folded = fold(text if text.isascii() else _digits_of_scripts(parted(text)))
     if not folded.isascii():
         folded = _months_of_scripts(folded)
-    for pattern, instead in _CLEARED:
-        folded = pattern.sub(instead, folded)
+    is_glued = _GLUED.search(folded) is not None
+    for signs, pattern, instead in _CLEARED:
+        if any(sign in folded for sign in signs) if signs else is_glued:
+            folded = pattern.sub(instead, folded)
+    if not folded.isascii():
+        folded = _BEHIND_CJK.sub(" ", folded)
     return Passage(folded, tuple(figures(folded)))
 
 

@@ -20,15 +20,24 @@ _LETTERS = str.maketrans(
 )
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa"})
 _BROKEN = re.compile(r"[\x02\u00ad]\s*")  # a hyphen that only the end of a line made
+_PARTED = re.compile(r"(?<=[^\W\d_])-[ \t]*\r?\n\s*(?=[^\W\d_])")
 _DOTTED = re.compile(r"\d{1,4}(?:\.\d{3}){2,}(?![\d.,]\d)|(?:\d\d\.){3,}\d\d")
 # With the vowel signs of Indic scripts, which are no letters to Python.
-_LETTER = (
-    r"[^\W_\u0964\u0965]|[\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ebc\u1000-\u109f\u1780-\u17d3]"
+_LETTERS_OF_WORDS = (
+    r"(?:[^\W_\u0964\u0965]++"
+    r"|[\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ebc\u1000-\u109f\u1780-\u17d3]++)++"
 )
-_TOKEN = re.compile(
-    rf"(?:(?<![^\s(])-\d+(?:[.,']\d+)*|(?<![\w.,])\d+(?:[.,']\d+)+)(?![^\W\d_])|(?:{_LETTER})+(?:\+\+|\#)?"
-    r"|[$\u00a2-\u00a5\u20a0-\u20cf%]"
-)
+
+
+def _token(letters: str) -> re.Pattern[str]:
+    return re.compile(
+        r"(?:(?<![^\s(])-\d+(?:[.,']\d+)*|(?<![\w.,])\d+(?:[.,']\d+)+)(?![^\W\d_])"
+        rf"|{letters}(?:\+\+|\#)?|[$\u00a2-\u00a5\u20a0-\u20cf%]"
+    )
+
+
+_TOKEN = _token(_LETTERS_OF_WORDS)
+_ASCII_TOKEN = _token("[A-Za-z0-9]++")  # in half the time
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_a-zA-Z\d]+")
 _ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?(?=[^\s]+\.)|/$", re.IGNORECASE)
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -95,13 +104,19 @@ def _forms(value: str, choices: Sequence[str]) -> list[Words]:
 
 
 def _plain(text: str) -> str:
-    text = _BROKEN.sub("", text)
-    text = re.sub(r"(?<=[^\W\d_])-[ \t]*\r?\n\s*(?=[^\W\d_])", "-", text)
+    if "\x02" in text or "\u00ad" in text:
+        text = _BROKEN.sub("", text)
+    if "\n" in text:
+        text = _PARTED.sub("-", text)
     folded = fold(text)
     if not folded.isascii():
         bare = _MARKS.sub("", unicodedata.normalize("NFKD", folded))
         folded = unicodedata.normalize("NFC", bare).translate(_LETTERS)
-    return _DOTTED.sub(lambda found: found[0].replace(".", ""), folded)
+    return _DOTTED.sub(_undotted, folded) if folded.count(".") > 1 else folded
+
+
+def _undotted(found: re.Match[str]) -> str:
+    return found[0].replace(".", "")
 
 
 def _words(text: str) -> Words:
@@ -109,8 +124,10 @@ def _words(text: str) -> Words:
     starts: dict[int, str] = {}
     ends: list[int] = []
     at, last = 0, 0
-    for found in _TOKEN.finditer(text):
-        word = _number(found[0]) if not found[0].isalnum() and any(map(str.isdigit, found[0])) else found[0]
+    for found in (_ASCII_TOKEN if text.isascii() else _TOKEN).finditer(text):
+        word = found[0]
+        if not word.isalnum() and any(map(str.isdigit, word)):
+            word = _number(word)
         between = text[last : found.start()]
         starts[at] = " " if " " in between else between if between in (".", ",") else ""
         squeezed.append(word)

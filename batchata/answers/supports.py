@@ -16,6 +16,7 @@ from batchata.answers.currencies import states_currency, states_currency_of
 from batchata.answers.field_paths import inside, keys_of, shape_of
 from batchata.answers.normalize import fold
 from batchata.answers.numbers_and_dates import meanings
+from batchata.answers.plain_statements import is_plain_to_see
 from batchata.answers.stated_numbers import states_date, states_number
 from batchata.answers.stated_texts import states_text
 from batchata.answers.written_moments import date_in
@@ -24,7 +25,6 @@ from batchata.answers.written_values import TwoReadings, number_in
 _STEP_BEGINS = re.compile(r"[.\[]")
 _SINGLE = frozenset({str, int, float, bool, Decimal, type(None)})
 _LONG = 200  # characters of a value from which on it is a composed text, unless it stands there as it is
-_PARTING = frozenset(".,/-:'(\u2212\u2013")
 _JOINED = re.compile(r"[^\W\d_]\d")  # as in a code
 _CLOCK = re.compile(r"(?<![\d.:])(\d{1,2})[:.h](\d\d)(?::\d\d)? ?([ap])?\.?m?\b")
 
@@ -35,7 +35,7 @@ def supports(value: Any, passage: str, choices: Sequence[str] = ()) -> bool | No
     None where that cannot be told: booleans, composed texts, what has two readings. `choices` are the texts
     that may stand in the field, where they are listed.
     """
-    if not choices and _is_plain_to_see(value, passage):
+    if not choices and is_plain_to_see(value, passage):
         return True
     if not passage or passage.isspace():
         return None
@@ -56,44 +56,6 @@ def supports(value: Any, passage: str, choices: Sequence[str] = ()) -> bool | No
 def _supports_number(value: float | Decimal, passage: str) -> bool | None:
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
     return states_number(number, passage) if number.is_finite() else None
-
-
-def _is_plain_to_see(value: Any, passage: str) -> bool:
-    """Return whether the value stands there as print has it most often, which is quickly seen."""
-    kind = type(value)
-    if kind is str:
-        return _stands_alone(value, passage)
-    if kind is float:
-        written = f"{value:,.2f}"
-        return passage.endswith(written) and round(value, 2) == value and _ends_freely(passage, written)
-    if kind is int:
-        written = str(value)
-        return passage.endswith(written) and _ends_freely(passage, written)
-    if kind.__module__ == "datetime" and kind.__name__ == "date":
-        day, year = value.day, value.year
-        month = _MONTHS[value.month - 1]
-        return passage.endswith((value.isoformat(), f" {day} {month} {year}", f" {month} {day}, {year}"))
-    return False
-
-
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-_SIGNS = frozenset("-(\u2212\u2013\u2014")
-
-
-def _ends_freely(passage: str, written: str) -> bool:
-    """Return whether nothing stands before the number that makes another one of it."""
-    at = len(passage) - len(written)
-    if at and passage[at - 1] in "$€£":
-        at -= 1
-    if at == 0:
-        return True
-    if passage[at - 1] not in " \n":
-        return False
-    before = passage[at - 2 : at - 1]
-    return not (before in _SIGNS or before.isspace() or before.isdigit())
 
 
 class Verdicts:
@@ -173,6 +135,10 @@ def uncited(result: Any, citations: Mapping[str, Sequence[Citation]]) -> list[st
 def _leaves(value: Any, path: str, cited: set[str]) -> Iterator[str]:
     """Yield the paths of single values, without what is cited by itself or with all around it."""
     if value is None or value == "" or path in cited:
+        return
+    if value.__class__ in _SINGLE:
+        if path:
+            yield path
         return
     for key, inner in _members(value):
         yield from _leaves(inner, inside(path, key), cited)
@@ -270,33 +236,6 @@ def _supports_text(value: str, passage: str, choices: Sequence[str]) -> bool | N
     if any(map(str.isdigit, value)):
         return _states_figures(value, passage)
     return states_text(value, passage)
-
-
-def _stands_alone(value: str, passage: str) -> bool:
-    """Return whether the value is written there as it is, and not as a part of a longer word or number."""
-    at = passage.find(value)
-    if at < 0 or not value:
-        return False
-    first, last = value[0], value[-1]
-    before, behind = passage[at - 1 : at] if at else "", passage[at + len(value) : at + len(value) + 2]
-    if before and (before.isalnum() if first.isalnum() else False):
-        return False
-    if behind and last.isalnum() and behind[0].isalnum():
-        return False
-    if not value.isascii() and (behind or before) and not (first.isascii() and last.isascii()):
-        return (
-            (not before or before.isspace()) and (not behind or not behind[0].isalnum()) and _is_bare(behind)
-        )
-    if first.isdigit() and before and before in _PARTING:
-        return False
-    if not last.isdigit():
-        return _is_bare(behind)
-    return not behind or behind in (".", ",", ";") or behind[0] == "\n"
-
-
-def _is_bare(behind: str) -> bool:
-    """Whether no sign follows that belongs to the letter before it."""
-    return not behind or behind[0].isspace() or behind[0].isascii()
 
 
 def _states_figures(value: str, passage: str) -> bool | None:

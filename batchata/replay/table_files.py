@@ -24,6 +24,7 @@ from batchata.views.tables import CITATION, Column, Table, Type
 _ROWS = 1_000  # written together to a Parquet file
 # A cell that begins like this is a formula to a spreadsheet, or can become one after trimming.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width ones count too
+_HARMLESS = re.compile(r"[0-9A-Za-z][ -~]*+")  # most texts
 _encode = msgspec.json.Encoder().encode
 
 
@@ -63,15 +64,17 @@ def write_csv(file: IO[bytes], columns: Iterable[str], rows: Iterable[Iterable[A
 
 
 def _cell(value: Any) -> Any:
+    if value is None or type(value) is int:
+        return value
     match value:
+        case str():
+            return _guarded(value)
         case bool():
             return "true" if value else "false"
-        case None | int() | float():
+        case int() | float():
             return value
         case Decimal():
             return plain(value)
-        case str():
-            return _guarded(value)
         case list() | dict():
             return _guarded(in_words(value))
         case _:
@@ -96,6 +99,8 @@ def in_words(value: Any) -> str:
 
 
 def _guarded(text: str) -> str:
+    if _HARMLESS.fullmatch(text):
+        return text
     text = escaped(text)
     return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 

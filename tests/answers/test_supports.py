@@ -110,6 +110,25 @@ def test_a_passage_supports_contradicts_or_leaves_it_open(
     assert supports(value, passage) is said
 
 
+@pytest.mark.parametrize(
+    ("value", "passage", "said"),
+    [
+        (12.3, "Harbor Lane 12, total 12.30 USD, paid", True), (Decimal("12.3"), "total $12.30; paid", True),
+        (1234.5, "of 1234.50 euros.", True), (857, "some 857 pieces", True), (12_000, "12,000, net", True),
+        (date(2025, 3, 4), "as of 2025-03-04, net", True), (date(2025, 3, 4), "am 04.03.2025 dort", True),
+        ("Harbor Lane 12", "Harbor Lane 12, invoice 12", True),
+        (12.3, "total 12.30 million", None), (12.3, "(12.30 USD)", None), (12.3, "-USD 12.30", False),
+        (12.3, "12.30/15.30", None), (234.5, "1 234.50 in all", False), (234.5, "1,234.50 in all", False),
+        (12.3, "12.30.45", False), (12, "on 12 May 2021 there", None), (2021, "12 May 2021", True),
+        (date(2025, 3, 4), "no. 2025-03-041 here", None), (date(2025, 3, 4), "14 March 2025 it is", False),
+        ("$1,200.00", "-$1,200.00", False), ("857", "12-857", None),
+    ],
+)  # fmt: skip
+def test_what_is_seen_at_once_is_what_would_be_found(value: Any, passage: str, said: bool | None) -> None:
+    """A value in its usual print is stated, unless what stands around it makes another one of it."""
+    assert supports(value, passage) is said
+
+
 def _read(*blocks: tuple[str, list[str]]) -> Any:
     said = [
         Block("text", text, [Citation("char_location", cites) for cites in c] or None) for text, c in blocks
@@ -127,7 +146,8 @@ def _read(*blocks: tuple[str, list[str]]) -> Any:
         (10, "10-20"), (255, "0xFF"), (14, "2 weeks"), (3600, "1 hour"), (500, "fünfhundert"), (10, "10⁹"),
         (0, "free, not 12.00"), (1e-320, "1e-320"), (1, "1e5"), (1e9, "1G"), (1e12, "1 tn"),
         (10**100, "a googol"), (144, "a gross"), (3e12, "trillions"), (1e9, "een miljard"),
-        (300_000, "trecentomila"),
+        (300_000, "trecentomila"), (2.2e-6, "2u2"), (2.2e-6, "C1: 2\u00b52F"), (2.2e-6, "2.2 uF"),
+        (1e-6, "1 \u03bcm"), (4.7, "4R7"), (4.7e-9, "4n7"), (1.5e-12, "1p5"), (4.7, "4k7"),
     ],
 )  # fmt: skip
 def test_a_number_in_another_notation_is_not_contradicted(value: float, passage: str) -> None:
