@@ -28,6 +28,7 @@ LAYERS = [
     ["batchata.run"],
     ["batchata.manager", "batchata.job", "batchata.replay"],
     ["batchata.cli"],
+    ["batchata.jsonl"],
     ["batchata", "batchata.__main__"],
 ]
 # Between neighbours of one layer only these.

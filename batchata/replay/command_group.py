@@ -42,7 +42,6 @@ def damaged(arguments: Iterable[str]) -> str | None:
 
 # Typer brings its own copy of click, or uses the installed one, by version; its public errors derive from it.
 _UsageError: Any = typer.BadParameter.__bases__[0]
-_DEFAULT = "show"
 _INTERRUPTED = 130  # as shells count it: 128 and the signal's number
 _OF_THE_GROUP = ("--help", "--version", "--install-completion", "--show-completion")
 
@@ -51,13 +50,15 @@ class ReplayGroup(TyperGroup):
     """Commands that may be left out (`LOG`) or stand behind the log (`LOG events`)."""
 
     speaker = "batchata.replay"  # whose messages these are
+    default: str | None = "show"  # the command that is meant where none is named
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command first; a file named like a command is written as ./show."""
         if args and args[0] not in (*self.commands, *_OF_THE_GROUP):
             self._refuse_misspelt(args[0])
             follows = args[1:2] and args[1] in self.commands and not args[0].startswith("-")
-            args = [args[1], args[0], *args[2:]] if follows else [_DEFAULT, *args]
+            lead = [] if self.default is None else [self.default]
+            args = [args[1], args[0], *args[2:]] if follows else [*lead, *args]
         return super().parse_args(ctx, args)
 
     def _refuse_misspelt(self, word: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from batchata import BatchManager
 from batchata.errors import (
@@ -15,8 +16,11 @@ from batchata.errors import (
     PendingRunWarning,
     UntriedProviderWarning,
 )
+from batchata.jsonl import app
+from batchata.log import read_log
 from batchata.providers.openai.folder import FolderClient
 from batchata.providers.port import Upload
+from batchata.sandbox import Sandbox
 
 
 def given(folder: Path, **more: Any) -> dict[str, Any]:
@@ -101,6 +105,110 @@ def test_a_cancelled_batch_waits_for_nothing(tmp_path: Path) -> None:
     (tmp_path / "m.results.jsonl").write_text("")
     ended = client.poll(["m"], 0)["m"]
     assert (ended.ended, ended.failure) == (True, None)
+
+
+def _by_hand(*arguments: object) -> tuple[int, str, str]:
+    """What `python -m batchata.jsonl` does: exit code, output, errors."""
+    told = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return told.exit_code, told.stdout, told.stderr
+
+
+def _out(folder: Path) -> tuple[Path, list[Path]]:
+    """A run that was begun and taken out: its log and its files of requests."""
+    log = folder / "run.db"
+    with pytest.warns((UntriedProviderWarning, PendingRunWarning)):
+        BatchManager(**given(folder, max_parallel_jobs=1)).submit()
+    code, out, _ = _by_hand("export", log)
+    assert code == 0
+    return log, [Path(line) for line in out.splitlines()]
+
+
+@pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")
+def test_a_run_is_taken_out_and_its_results_in_again_by_the_command(tmp_path: Path) -> None:
+    """All jobs at once; results in one file, under whatever name and in any order, are told by their ids."""
+    log, files = _out(tmp_path)
+    assert [len(path.read_text().splitlines()) for path in files] == [2, 1]
+    work_off(tmp_path)
+    made = [path.with_suffix(".results.jsonl") for path in files]
+    mixed = tmp_path / "out of vllm.jsonl"
+    foreign = '{"custom_id": "not-ours", "response": null, "error": null}\n'
+    mixed.write_text(foreign + "\n" + "".join(path.read_text() for path in reversed(made)))
+    for path in made:
+        path.unlink()
+    code, out, err = _by_hand("import", log, mixed)
+    assert (code, out) == (0, "3 completed, 0 failed, 0 pending\n")
+    assert "left out  1 line of no open job" in err
+    manager = BatchManager.open(log)
+    assert [entry["result"] for entry in manager.results()] == ["one", "two", "three"]
+    types = [event.event.TYPE for event in manager_events(log)]
+    assert types.count("batch_submitted") == types.count("job_completed") == 2
+
+
+@pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")
+def test_a_job_that_lacks_lines_is_taken_only_when_that_is_meant(tmp_path: Path) -> None:
+    """The lines may still come; with --partial what is missing is sent again, as another file."""
+    log, files = _out(tmp_path)
+    work_off(tmp_path)
+    whole = files[0].with_suffix(".results.jsonl")
+    some = tmp_path / "some.jsonl"
+    some.write_text(whole.read_text().splitlines()[0] + "\n")
+    for path in files:
+        path.with_suffix(".results.jsonl").unlink()
+    code, _, err = _by_hand("import", log, some)
+    assert (code, "job 0 has lines for 1 of its 2 requests: give all files" in err) == (2, True)
+    assert not whole.exists()
+    code, out, _ = _by_hand("import", log, some, "--partial")
+    assert (code, out) == (3, "1 completed, 0 failed, 2 pending\n")
+    _by_hand("export", log)
+    assert len(work_off(tmp_path)) == 2
+    assert BatchManager.open(log, base_url=str(tmp_path / "jobs")).run()["completed_items"] == 3
+
+
+@pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"custom_id": "another"}\n', "no line has the custom_id of a request that waits"),
+        ("hello\n", "line 1 is no result: it needs a custom_id"),
+        ('{"id": "x"}\n', "line 1 is no result: it needs a custom_id"),
+        ("", "no line has the custom_id"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_file_that_holds_no_results_of_the_run_is_refused(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    """Before anything is written: the run waits as before."""
+    log, files = _out(tmp_path)
+    results = tmp_path / "results.jsonl"
+    if text is not None:
+        results.write_text(text)
+    code, _, err = _by_hand("import", log, results)
+    assert (code, said in err) == (2, True), err
+    assert not any(path.with_suffix(".results.jsonl").exists() for path in files)
+
+
+def test_only_a_run_by_hand_is_taken_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batches of others are at their providers."""
+    with Sandbox() as sandbox:
+        for name, value in sandbox.environment.items():
+            monkeypatch.setenv(name, value)
+        BatchManager(
+            messages=["hi"], model="claude-sonnet-5-5", state_path=tmp_path / "run.db", poll_interval=0.01
+        ).run()
+    code, _, err = _by_hand("export", tmp_path / "run.db")
+    assert (code, "goes to anthropic; only one that began with the model jsonl/NAME" in err) == (2, True)
+    assert _by_hand("exprot", "x")[0] == 2
+
+
+def manager_events(log: Path) -> list[Any]:
+    """All events of the log's only run."""
+    opened = read_log(log)
+    try:
+        (stream,) = opened.streams()
+        return list(opened.events(stream))
+    finally:
+        opened.close()
 
 
 def test_a_folder_must_be_given(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import IO, Final
 from batchata.clock import now
 from batchata.core.values import Counts, RequestError
 from batchata.errors import ConfigurationError, ProviderUnavailableError, UnknownSubmissionError
+from batchata.providers.folder_files import REQUESTS, RESULTS, file_of
 from batchata.providers.openai.results import outcome_of
 from batchata.providers.port import Batch, Failure, Outcome, Upload
 from batchata.providers.rest.lines import chunks_of, lines_of
@@ -22,7 +23,7 @@ from batchata.providers.rest.lines import chunks_of, lines_of
 __all__ = ["FolderClient"]
 
 _PIECE: Final = 1 << 20
-_REQUESTS, _RESULTS, _CANCELLED = ".jsonl", ".results.jsonl", ".cancelled"
+_CANCELLED: Final = ".cancelled"
 
 
 class FolderClient:
@@ -43,8 +44,8 @@ class FolderClient:
 
     @property
     def base_url(self) -> str:
-        """See the port: the folder's path, as it was given."""
-        return str(self._given)
+        """See the port: the folder's path, from the root, so that it is the same one wherever a start is."""
+        return str(self._folder.absolute())
 
     @property
     def clock(self) -> int | None:
@@ -82,26 +83,26 @@ class FolderClient:
         """See the port."""
         assert isinstance(requests, Upload)
         try:
-            self._file(requests.handle, ".part").replace(self._file(requests.handle, _REQUESTS))
+            self._file(requests.handle, ".part").replace(self._file(requests.handle, REQUESTS))
         except OSError as exc:
             raise UnknownSubmissionError(f"naming job {requests.mark}: {exc.strerror}", kind="disk") from exc
         return self._batch(requests.mark)
 
     def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
         """See the port."""
-        return {each: self._batch(each) for each in batch_ids if self._file(each, _REQUESTS).exists()}
+        return {each: self._batch(each) for each in batch_ids if self._file(each, REQUESTS).exists()}
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
         """See the port."""
         try:
-            with self._file(batch_id, _RESULTS).open("rb") as file:
+            with self._file(batch_id, RESULTS).open("rb") as file:
                 yield from chunks_of(lines_of(iter(lambda: file.read(_PIECE), b"")), outcome_of)
         except OSError as exc:
             raise ProviderUnavailableError(f"reading {batch_id}: {exc.strerror}", kind="disk") from exc
 
     def cancel(self, batch_id: str) -> None:
         """See the port: no other results are waited for; a file of requests that is at work is nobody's."""
-        if not self._file(batch_id, _RESULTS).exists():
+        if not self._file(batch_id, RESULTS).exists():
             self._file(batch_id, _CANCELLED).touch()
 
     def close(self) -> None:
@@ -109,19 +110,19 @@ class FolderClient:
 
     def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
         """See the port: by the name of the file."""
-        if upload is not None and self._file(upload.mark, _REQUESTS).exists():
+        if upload is not None and self._file(upload.mark, REQUESTS).exists():
             yield self._batch(upload.mark, is_marked=True)
 
     def _file(self, mark: str, ending: str) -> Path:
-        return self._folder / f"{Path(mark).name}{ending}"
+        return file_of(self._folder, mark, ending)
 
     def _batch(self, mark: str, *, is_marked: bool = False) -> Batch:
         """Look at the files of a batch; how many requests it has is not counted."""
         try:
-            created = int(self._file(mark, _REQUESTS).stat().st_mtime * 1_000_000)
+            created = int(self._file(mark, REQUESTS).stat().st_mtime * 1_000_000)
         except OSError as exc:
             raise ProviderUnavailableError(f"looking at {mark}: {exc.strerror}", kind="disk") from exc
-        has_ended, failure = self._file(mark, _RESULTS).exists(), None
+        has_ended, failure = self._file(mark, RESULTS).exists(), None
         if not has_ended and self._file(mark, _CANCELLED).exists():
             said = "the batch was cancelled before it had results"
             failure = Failure(RequestError(kind="batch_cancelled", message=said), passing=True)

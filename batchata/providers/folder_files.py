@@ -1,0 +1,16 @@
+"""Name the files of batches that are done by hand: requests, and results beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+__all__ = ["REQUESTS", "RESULTS", "file_of"]
+
+REQUESTS: Final = ".jsonl"
+RESULTS: Final = ".results.jsonl"
+
+
+def file_of(folder: Path, mark: str, ending: str) -> Path:
+    """Return the file of the batch with this mark; a mark leads out of no folder."""
+    return folder / f"{Path(mark).name}{ending}"
