@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Generic, TypeVar, overload
 
@@ -16,6 +17,7 @@ from batchata.providers.prices import Prices
 from batchata.providers.registry import Access
 from batchata.run.definition import Definition, define
 from batchata.run.engine import Call, Engine
+from batchata.run.executors import check_executor
 from batchata.run.settings import (
     CheckSupport,
     Money,
@@ -124,6 +126,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     on_bad_file: OnBadFile = "raise",
     structured_output: StructuredOutput = "auto",
     check_support: CheckSupport = "report",
+    executor: Executor | None = None,
     **message_params: Any,
 ) -> BatchJob[T]:
     """Send all items as one job, now, and return it. The arguments are those of `BatchManager`.
@@ -133,7 +136,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     Raises what `BatchManager` and its `run()` raise, and InvalidInputError when the items are more than one
     batch can hold.
     """
-    access = Access(api_key, base_url)
+    access, hands = Access(api_key, base_url), check_executor(executor)
     definition = define(
         messages=messages,
         files=files,
@@ -170,7 +173,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
         limits=definition.dialect.limits,
     )
     connect = partial(access.client, definition.dialect.name)
-    engine = Engine(definition, settings, RunStore(state_path, run_id), connect)
+    engine = Engine(definition, settings, RunStore(state_path, run_id), connect, executor=hands)
     engine.drive(Call(once=True))
     return BatchJob(engine)
 

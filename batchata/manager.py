@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from batchata.providers.registry import Access, dialect_for
 from batchata.run.definition import define
 from batchata.run.engine import Call, Engine
 from batchata.run.estimate import Estimate
+from batchata.run.executors import check_executor
 from batchata.run.from_log import open_run
 from batchata.run.hooks import Hooks, OnEvent, OnItem, as_they_end
 from batchata.run.interrupts import in_a_thread
@@ -120,6 +122,9 @@ class BatchManager(Generic[T]):
         on_item: called with each item, as `items()` gives it, once it is completed or has failed. Both are
             called in the thread that drives the run, which waits for them; what they raise is logged as
             `hook_failed` and stops nothing.
+        executor: a `concurrent.futures.Executor` whose workers read files, build and upload requests,
+            download results and read answers: a `ProcessPoolExecutor`, or the `get_executor()` of a Dask
+            client; None: threads. Batches are created, and the log is written, in this process alone.
         **message_params: parameters of the Messages API for every request, such as `system` or `thinking`.
 
     Raises:
@@ -162,6 +167,7 @@ class BatchManager(Generic[T]):
         check_support: CheckSupport = "report",
         on_event: OnEvent | None = None,
         on_item: OnItem | None = None,
+        executor: Executor | None = None,
         **message_params: Any,
     ) -> None:
         settings = check_settings(
@@ -183,6 +189,7 @@ class BatchManager(Generic[T]):
             limits=dialect_for(model).limits,
         )
         access, hooks = Access(api_key, base_url), Hooks(on_event, on_item)
+        hands = check_executor(executor)
         store = RunStore(state_path, run_id)
         definition = define(
             messages=messages,
@@ -202,7 +209,7 @@ class BatchManager(Generic[T]):
             message_params=message_params,
         )
         connect = partial(access.client, definition.dialect.name)
-        self._engine = Engine(definition, settings, store, connect, hooks)
+        self._engine = Engine(definition, settings, store, connect, hooks, hands)
 
     @overload
     @classmethod
@@ -219,6 +226,7 @@ class BatchManager(Generic[T]):
         base_url: str | None = None,
         on_event: OnEvent | None = None,
         on_item: OnItem | None = None,
+        executor: Executor | None = None,
         **settings: Unpack[Changes],
     ) -> BatchManager[Any]: ...
     @overload
@@ -236,6 +244,7 @@ class BatchManager(Generic[T]):
         base_url: str | None = None,
         on_event: OnEvent | None = None,
         on_item: OnItem | None = None,
+        executor: Executor | None = None,
         **settings: Unpack[Changes],
     ) -> BatchManager[Other]: ...
     @classmethod
@@ -252,6 +261,7 @@ class BatchManager(Generic[T]):
         base_url: str | None = None,
         on_event: OnEvent | None = None,
         on_item: OnItem | None = None,
+        executor: Executor | None = None,
         **settings: Unpack[Changes],
     ) -> BatchManager[Any]:
         """Open a run that was started before, to continue it from its log alone.
@@ -273,8 +283,9 @@ class BatchManager(Generic[T]):
             api_key: the key to call with; None: that of the environment.
             base_url: where the API is; None: that of the environment. It is never taken from the log, which
                 could then send your key to any place.
-            on_event: as for `BatchManager`; so is on_item.
+            on_event: as for `BatchManager`; so are on_item and executor.
             on_item: see there.
+            executor: see there.
             **settings: `max_cost`, `max_wait_time`, `results_dir` and the other settings that may change
                 between starts; without them, those of the last start.
 
@@ -282,6 +293,7 @@ class BatchManager(Generic[T]):
         another response model.
         """
         access, hooks = Access(api_key, base_url), Hooks(on_event, on_item)
+        hands = check_executor(executor)
         store = RunStore(state_path, run_id)
         definition = open_run(
             store, response_model=response_model, files=files, prices=prices, max_tokens=max_tokens
@@ -290,7 +302,7 @@ class BatchManager(Generic[T]):
         changed = changed_settings(store.run.settings, settings, definition.dialect.limits)
         manager = cls.__new__(cls)
         connect = partial(access.client, definition.dialect.name)
-        manager._engine = Engine(definition, changed, store, connect, hooks)  # noqa: SLF001 - its own
+        manager._engine = Engine(definition, changed, store, connect, hooks, hands)  # noqa: SLF001 - its own
         return manager
 
     @property

@@ -12,6 +12,7 @@ import msgspec
 
 from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
+from batchata.answers.reader import Reading
 from batchata.answers.schema import Route
 from batchata.core.values import CachePlan, Counts, Limits, RequestError, Usage
 from batchata.inputs.items import Checks, Inputs, Source
@@ -63,7 +64,8 @@ class Outcome(msgspec.Struct, gc=False):
 
     `blocks` are the answer's content blocks; `error` says why there is no answer, None when there is one.
     `inference_geo` is where the answer says that it was made. `schema_refused` says that the request failed
-    for the schema of its output format, and would not without.
+    for the schema of its output format, and would not without. `reading` is what the answer says, where it
+    was read together with its line.
     """
 
     custom_id: str
@@ -75,6 +77,7 @@ class Outcome(msgspec.Struct, gc=False):
     line: bytes
     inference_geo: str | None = None
     schema_refused: bool = False
+    reading: Reading | None = None
 
 
 class Envelope(NamedTuple):

@@ -171,17 +171,29 @@ type Put = Callable[[Report], None]
 
 def submit(provider: Client, description: JobDescription, put: Put) -> None:
     """Build the job's body and create its batch with one HTTP request, or upload it first."""
-    refused: dict[int, str] = {}
-    with _built(description, refused) as body:
-        if refused:
-            put(FilesRefused(description.job, refused))
-            return
-        requests = body.getvalue() if isinstance(body, io.BytesIO) else body
-        if provider.stages:
-            put(Staged(description.job, provider.stage(description.mark, requests)))
-            return
-        batch = provider.submit(requests)
+    ready = prepare(provider, description)
+    if isinstance(ready, Staged | FilesRefused):
+        put(ready)
+        return
+    with ready as body:
+        batch = provider.submit(body.getvalue() if isinstance(body, io.BytesIO) else body)
     put(Submitted(description.job, batch))
+
+
+def prepare(provider: Client, description: JobDescription) -> Staged | FilesRefused | IO[bytes]:
+    """Build the job's body, which the caller closes, or upload it where the provider takes files.
+
+    Nothing of this is billed, and all of it may be repeated.
+    """
+    refused: dict[int, str] = {}
+    body = _built(description, refused)
+    if not refused and not provider.stages:
+        return body
+    with body:
+        if refused:
+            return FilesRefused(description.job, refused)
+        requests = body.getvalue() if isinstance(body, io.BytesIO) else body
+        return Staged(description.job, provider.stage(description.mark, requests))
 
 
 def create(provider: Client, job: int, upload: Upload, put: Put) -> None:

@@ -7,6 +7,7 @@ import random
 import secrets
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
 from batchata.errors import (
     BatchataError,
+    BatchataWarning,
     InvalidInputError,
     PendingRunWarning,
     RunClaimedError,
@@ -45,6 +47,7 @@ from batchata.run.estimating import (
     remaining,
     sampled_basis,
 )
+from batchata.run.executors import Elsewhere, elsewhere
 from batchata.run.from_log import check_unchanged
 from batchata.run.garbage import out_of_collections
 from batchata.run.hooks import Hooks, ItemTeller, OnItem
@@ -112,6 +115,7 @@ class Engine:
         store: RunStore,
         provider: Callable[[], Client],
         hooks: Hooks = Hooks(),  # noqa: B008 - it never changes
+        executor: Executor | None = None,
     ) -> None:
         self.definition = definition
         self.hooks = hooks
@@ -121,6 +125,8 @@ class Engine:
         self.stop = Stop()
         self._make_provider = provider
         self._provider: Client | None = None
+        self._executor = executor
+        self._elsewhere: Elsewhere | None = None  # the executor's part in the call of drive under way
         self._expectation: Expectation | None = None  # of the last estimate that was asked for
         self._support = SupportCounts()
         self.retried = 0  # items that the last call with `retry_failed` sent again
@@ -282,12 +288,21 @@ class Engine:
         finally:
             self._driving = False
             self.stop = Stop()
+        self._tell_of_a_lost_executor()
         self._tell_what_is_open(run, call, asked)
         if not call.once:
             report_costs(run, call.show_progress, self._failures(run))
             self._tell_of_the_rest(run, call.show_progress)
             name_head(self.head(), self.store.run_id, call.show_progress)
         return run
+
+    def _tell_of_a_lost_executor(self) -> None:
+        if self._elsewhere is not None and self._elsewhere.gone is not None:
+            warn(
+                f"the executor is lost ({self._elsewhere.gone}), and the rest of its work was done in "
+                "threads of this process; make a new one for the next start",
+                BatchataWarning,
+            )
 
     def _tell_what_is_open(self, run: Run, call: Call, asked: Asked) -> None:
         """Say how to go on with a run that was left.
@@ -457,7 +472,21 @@ class Engine:
             self._provider.check()
             if run.started is not None:
                 check_same_place(run, self._provider.name, self._provider.base_url)
+            self._elsewhere = self._try_executor(self._provider)
         prepare(self.settings, None if run.started is None else owner_of(run))
+
+    def _try_executor(self, provider: Client) -> Elsewhere | None:
+        if self._executor is None:
+            return None
+        definition = self.definition
+        return elsewhere(
+            self._executor,
+            self._make_provider,
+            provider,
+            definition.reader,
+            definition.dialect.blocks,
+            wants_blocks=self.settings.check_support == "retry",
+        )
 
     def _read_failed_again(self) -> None:
         """Read files of failed items again: those that were mended are sent as they are now."""
@@ -537,6 +566,7 @@ class Engine:
                 job_done=job_done,
                 all_done=writer.rest,
                 patience=self.patience,
+                elsewhere=self._elsewhere,
             )
             try:
                 runner.drive(once=call.once)

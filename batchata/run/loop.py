@@ -37,6 +37,7 @@ from batchata.logs import get_logger
 from batchata.providers.port import Client, Template, Upload
 from batchata.run import calls
 from batchata.run.estimating import Expectation
+from batchata.run.executors import Elsewhere
 from batchata.run.interrupts import MainThread, Stop
 from batchata.run.journal import Journal, Notes
 from batchata.run.lost_batches import lost
@@ -49,6 +50,7 @@ _logger = get_logger()
 # Calls wait for the provider, and what they do besides shares one interpreter: more threads bring nothing but
 # an arena of memory each.
 _MOST_WORKERS = 4
+_MOST_ELSEWHERE = 64  # … where they wait for the workers of an executor
 _MOST_TOGETHER = 64  # reports recorded in one append
 _MANY = 1_000  # outcomes, after which no more is recorded in the same append: they wait for it in memory
 _LARGE = 1_000  # requests of a job whose results are much to read
@@ -88,6 +90,7 @@ class Runner:
     job_done: Callable[[int], None]  # called when a job has been collected
     all_done: Callable[[], None]  # called when no item is pending, before the log says so
     patience: float  # seconds for readers that keep what is written out of the log's main file
+    elsewhere: Elsewhere | None = None  # an executor that does the jobs' work; None: it is done in threads
     broke_off: bool = False  # calls were under way at the end; the provider is closed
     # What two copies of one log send must not be taken for each other.
     _token: str = field(init=False, default_factory=lambda: secrets.token_hex(3))
@@ -120,13 +123,16 @@ class Runner:
         names the batches at the provider when the log cannot be written.
         """
         assert self.run.settings is not None
-        self._workers = Workers(self.provider, min(self.run.settings.max_parallel_jobs + 1, _MOST_WORKERS))
+        most = _MOST_WORKERS if self.elsewhere is None else _MOST_ELSEWHERE
+        self._workers = Workers(self.provider, min(self.run.settings.max_parallel_jobs + 1, most))
         self._found = {job.number for job in self.run.jobs_with(JobStatus.SUBMITTED, JobStatus.ENDED)}
         try:
             self._loop_to_its_end(once)
         except LogError as exc:
             raise type(exc)(f"{exc}{self._left_behind()}") from exc
         finally:
+            if self.elsewhere is not None:
+                self.elsewhere.close()
             self.broke_off = self._workers.close()
 
     def _loop_to_its_end(self, once: bool) -> None:
@@ -231,11 +237,11 @@ class Runner:
                 self._workers.call(
                     "collect",
                     [step.job],
-                    calls.collect,
+                    calls.collect if self.elsewhere is None else self.elsewhere.collect,
                     step.job,
                     self._batch_id(step.job),
                     self.intake.is_doubted(step.job),
-                    is_heavy=self.run.jobs[step.job].request_count > _LARGE,
+                    is_heavy=self.elsewhere is None and self.run.jobs[step.job].request_count > _LARGE,
                 )
             case Cancel():
                 self._cancel(step.job)
@@ -301,8 +307,9 @@ class Runner:
             return
         self._held_since, self._held_told = None, False
         written, self._written = self._written, []
+        submit = calls.submit if self.elsewhere is None else self.elsewhere.submit
         for description in written:
-            self._workers.call("submit", [description.job], calls.submit, description)
+            self._workers.call("submit", [description.job], submit, description)
         staged, self._staged = self._staged, {}
         for job, upload in staged.items():
             self._workers.call("submit", [job], calls.create, job, upload)
@@ -437,6 +444,8 @@ class Runner:
 
     def _left_behind(self) -> str:
         """Name the batches at the provider, for a message: the log cannot be asked for them."""
+        if self.elsewhere is not None:
+            self.elsewhere.end()
         until = time.monotonic() + _GRACE
         while "submit" in self._workers.busy.values() and time.monotonic() < until:
             report = self._workers.report(_LOOK_UP)
@@ -464,6 +473,8 @@ class Runner:
 
     def _end_early(self, reason: str, error: RequestError | None = None) -> None:
         """Let creations under way report, so that the log knows their batches, and say why we stop."""
+        if self.elsewhere is not None:
+            self.elsewhere.end()
         self._take_back_unsent()
         until = time.monotonic() + _GRACE
         while "submit" in self._workers.busy.values() and time.monotonic() < until:

@@ -124,7 +124,7 @@ class Recorder:
         """Judge the answer; one that is accepted is kept for the results as it was read."""
         error, usage, geo = outcome.error, outcome.usage, outcome.inference_geo or self.geo
         if error is None:
-            reading = self.reader.judge(outcome.blocks, outcome.stop_reason)
+            reading = outcome.reading or self.reader.judge(outcome.blocks, outcome.stop_reason)
             error = reading.error or self._contradiction(index, outcome)
             if error is None:
                 self.arrived.take(body, reading.result, len(outcome.line))

@@ -152,7 +152,7 @@ class Workers:
             with self._heavy if is_heavy else nullcontext():
                 if not self._closing.is_set():  # which may have come while this waited for its turn
                     function(self._provider, *args, self._put)
-        except _AbandonedError:
+        except AbandonedError:
             return
         except BatchataError as exc:
             self._put_last(calls.CallFailed(doing, jobs, exc))
@@ -163,16 +163,16 @@ class Workers:
         while not self._closing.is_set():
             if self._reports.put(report, _LOOK_UP):
                 return
-        raise _AbandonedError
+        raise AbandonedError
 
     def _put_last(self, report: calls.Report | BaseException) -> None:
         try:
             self._put(report)
-        except _AbandonedError:
+        except AbandonedError:
             return
 
 
-class _AbandonedError(Exception):
+class AbandonedError(Exception):
     """The loop has ended; the worker's report is no longer needed."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, assert_type
@@ -56,6 +57,8 @@ def inferred() -> None:
     """The response model decides; without one results are texts, and with tools what the caller says."""
     typed = BatchManager(model="claude-sonnet-5-5", messages=[], response_model=Invoice)
     assert_type(typed, BatchManager[Invoice])
+    with ProcessPoolExecutor() as pool:
+        assert_type(BatchManager(model="claude-sonnet-5-5", messages=[], executor=pool), BatchManager[str])
     texts = BatchManager(model="claude-sonnet-5-5", messages=[])
     assert_type(next(texts.items()).result, str | None)
     calls = BatchManager[dict[str, Any]](model="claude-sonnet-5-5", messages=[], tools=[])

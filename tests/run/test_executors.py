@@ -1,0 +1,234 @@
+"""Runs whose work an executor does: what comes of it, what is lost with its workers, and what is none."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crash_support import OPENAI
+from elsewhere_support import DIES, Placed
+from forked import context, start_zygote
+from pydantic import BaseModel
+from run_support import MODEL, Runs
+
+from batchata import BatchManager
+from batchata.errors import (
+    AuthenticationFailedError,
+    BatchataWarning,
+    ConfigurationError,
+    InvalidInputError,
+)
+from batchata.sandbox import Faults
+
+COUNT = 7
+
+
+def processes() -> ProcessPoolExecutor:
+    """A pool of two processes that start fast."""
+    start_zygote()
+    return ProcessPoolExecutor(2, mp_context=context)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Executor]:
+    """A pool for tests that leave it whole."""
+    with processes() as pool:
+        yield pool
+
+
+def manager(runs: Runs, executor: Any, **given: Any) -> BatchManager[Any]:
+    """A manager whose workers are told where the provider is: they may be older than the test."""
+    key = {"api_key": runs.sandbox.api_key, "base_url": base_url(runs, given.get("model", MODEL))}
+    return runs.manager(COUNT, executor=executor, **({"response_model": Placed} | key | given))
+
+
+def base_url(runs: Runs, model: str) -> str:
+    """Where the SDK of the model's provider calls."""
+    environment = runs.sandbox.environment
+    return environment["OPENAI_BASE_URL" if model == OPENAI else "ANTHROPIC_BASE_URL"]
+
+
+def is_paid_once(runs: Runs) -> bool:
+    """Whether each item was billed exactly once."""
+    billed = runs.sandbox.billed()
+    return len(billed) == COUNT and set(billed.values()) == {1}
+
+
+@pytest.mark.parametrize("model", [MODEL, OPENAI])
+def test_workers_read_and_this_process_creates(runs: Runs, pool: Executor, model: str) -> None:
+    """All answers are there, in order, read in other processes; each job was created once, from here."""
+    made = manager(runs, pool, model=model)
+    assert made.run()["completed_items"] == COUNT
+    found = [entry["result"] for entry in made.results()]
+    assert [each.said for each in found] == [f"message {number}" for number in range(COUNT)]
+    assert {type(each) for each in found} == {Placed}
+    assert os.getpid() not in {each.pid for each in found}
+    assert is_paid_once(runs)
+
+
+def test_values_that_differ_from_those_of_threads_there_are_none(runs: Runs, tmp_path: Path) -> None:
+    """The same items through a pool and without: the same entries, costs and files."""
+    told = []
+    for executor in (None, ThreadPoolExecutor(2)):
+        folder = tmp_path / str(len(told))
+        made = manager(
+            runs, executor, response_model=None, state_path=folder / "run.db", results_dir=folder / "out"
+        )
+        total = made.run()["total_cost"]
+        files = {path.name: path.read_text() for path in (folder / "out" / "processed").iterdir()}
+        told.append((total, made.results(), [item.cost for item in made.items()], files))
+    assert told[0] == told[1]
+
+
+def test_a_worker_that_dies_costs_nothing_but_its_work(runs: Runs, tmp_path: Path) -> None:
+    """A pool is broken for good by one dead process: the run goes on in threads, and says so."""
+    deadly = [{"role": "user", "content": f"{DIES}{tmp_path / 'died'}"}]
+    ordinary = [[{"role": "user", "content": f"message {number}"}] for number in range(1, COUNT)]
+    with processes() as pool:
+        made = manager(runs, pool, messages=[deadly, *ordinary])
+        with pytest.warns(BatchataWarning, match="executor is lost.*make a new one"):
+            assert made.run()["completed_items"] == COUNT
+    assert (tmp_path / "died").exists()
+    assert is_paid_once(runs)
+
+
+class Slow(ThreadPoolExecutor):
+    """Workers that after a first task do nothing until they may."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.asked, self.may = threading.Event(), threading.Event()
+        self._is_first = True
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        """Do the first one at once."""
+        if self._is_first:
+            self._is_first = False
+            return super().submit(fn, *args)
+        self.asked.set()
+        return super().submit(lambda: (self.may.wait(30), fn(*args))[1])
+
+
+def test_what_is_still_being_built_when_the_run_ends_is_not_sent(runs: Runs) -> None:
+    """It is certainly no batch: nothing is unknown, and the next start sends it."""
+    with Slow() as pool:
+        made = manager(runs, pool)
+        driven = threading.Thread(target=made.run)
+        driven.start()
+        assert pool.asked.wait(30)
+        made.detach()
+        driven.join(30)
+        assert not driven.is_alive()
+        failed = [each.event for each in runs.events() if each.event.TYPE == "submission_failed"]
+        assert {event.error.kind for event in failed} == {"not_sent"}
+        assert "submission_unknown" not in runs.types()
+        assert runs.creates() == 0
+        pool.may.set()
+        assert made.run()["completed_items"] == COUNT
+    assert is_paid_once(runs)
+
+
+class Old(ThreadPoolExecutor):
+    """Workers that were given another version."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        """Do as if the run were driven by a newer Batchata."""
+        return super().submit(fn, "99.0", *args[1:])
+
+
+class Bare(ThreadPoolExecutor):
+    """Workers whose Python has none of the packages here."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        """Let another Python find the function."""
+        return super().submit(self._found, pickle.dumps(fn))
+
+    @staticmethod
+    def _found(fn: bytes) -> None:
+        code = "import pickle, sys; pickle.loads(sys.stdin.buffer.read())"
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", code], input=fn, capture_output=True, check=False
+        )
+        raise ModuleNotFoundError(done.stderr.decode().splitlines()[-1])
+
+
+def _closed() -> Executor:
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    return pool
+
+
+@pytest.mark.parametrize(
+    ("executor", "said"),
+    [
+        (_closed, "takes no work.*make a new one"),
+        (Old, "a worker has Batchata .*, and this process 99.0; install the same version"),
+        (Bare, "No module named 'batchata'.*install the same version"),
+    ],
+)
+def test_an_executor_that_cannot_work_is_told_before_anything_is_written(
+    runs: Runs, executor: Callable[[], Executor], said: str
+) -> None:
+    """Nothing is sent, and there is no log: the next start with a good one begins afresh."""
+    made = manager(runs, executor())
+    with pytest.raises(ConfigurationError, match=said):
+        made.run()
+    assert not runs.log.exists()
+    assert runs.creates() == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("dask", "executor is a str.*must be a concurrent.futures.Executor"),
+        (ProcessPoolExecutor, r"give one that was made, ProcessPoolExecutor\(\)"),
+        (type("Client", (), {"get_executor": lambda _: None})(), r"give client.get_executor\(\)"),
+    ],
+)
+def test_what_is_no_executor_is_refused(runs: Runs, given: Any, said: str) -> None:
+    """With what to give instead."""
+    with pytest.raises(InvalidInputError, match=said):
+        manager(runs, given)
+
+
+def test_a_worker_with_another_key_is_told(runs: Runs, pool: Executor) -> None:
+    """It would see another workspace. A key that is given is sent along, one of the environment is not."""
+    made = manager(runs, pool, api_key=None)
+    with pytest.raises(ConfigurationError, match=r"a worker has another API key.*or give api_key"):
+        made.run()
+    assert runs.creates() == 0
+
+
+def test_a_model_that_cannot_be_sent_is_read_in_threads(runs: Runs, pool: Executor) -> None:
+    """With a warning that says what to change."""
+    lock = threading.Lock()
+
+    class Guarded(BaseModel):
+        said: str
+        length: int
+
+        def locked(self) -> bool:
+            return lock.locked()
+
+    made = manager(runs, pool, response_model=Guarded)
+    with pytest.warns(BatchataWarning, match="Guarded cannot be sent.*module that the workers can import"):
+        assert made.run()["completed_items"] == COUNT
+
+
+def test_errors_come_back_as_they_are(runs: Runs, pool: Executor) -> None:
+    """What the provider refuses a worker is raised here, with its kind; what may pass is tried again."""
+    runs.sandbox.faults = Faults(upload_status=[503, 401])
+    made = manager(runs, pool, model=OPENAI, items_per_job=COUNT)
+    with pytest.raises(AuthenticationFailedError) as caught:
+        made.run()
+    assert caught.value.status == 401
+    assert manager(runs, pool, model=OPENAI, items_per_job=COUNT).run()["completed_items"] == COUNT
+    assert is_paid_once(runs)
