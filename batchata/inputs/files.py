@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from batchata.errors import BadFile, FileInputError, InvalidInputError
+from batchata.inputs.addresses import address_of
 from batchata.inputs.json_values import check_text, encode
 from batchata.inputs.media_types import EXTENSIONS, media_type_of
 from batchata.inputs.paths import no_path, path_in_bytes, read_path, shown, title_of, whole_path
@@ -109,8 +110,10 @@ class GivenFile(NamedTuple):
 def read_file(item: Any, index: int, most: int) -> GivenFile:
     """Read the file that the caller gave as `files[index]`; `most` is the limit of bytes.
 
-    Raises FileInputError, naming it, when it cannot be read or is of no known kind.
+    Raises FileInputError, naming it, when it cannot be read or is of no known kind; and what reading from an
+    address raises (see `read_address`).
     """
+    item = address_of(item)
     if isinstance(item, str | os.PathLike):
         given = _path_text(item, index)
         path = whole_path(given)

@@ -9,6 +9,7 @@ import unicodedata
 from typing import Final
 
 from batchata.errors import FileInputError
+from batchata.inputs.addresses import is_address, read_address
 
 _LONGEST_SHOWN: Final = 120
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")  # pathlib makes one slash of two
@@ -29,7 +30,9 @@ _OVERRIDES: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u202
 
 
 def whole_path(text: str) -> str:
-    """Return the absolute path that the text means: a leading "~" is the home directory."""
+    """Return the absolute path that the text means: a leading "~" is the home directory; an address stays."""
+    if is_address(text):
+        return text
     if text.startswith("~") and not os.path.lexists(text):
         text = os.path.expanduser(text)
     return os.path.abspath(text)
@@ -47,8 +50,11 @@ def read_path(path: str, place: str, given: str, most: int, told: str | None = N
     """Read the bytes of the file at this path, which the caller gave as the text `given`.
 
     Raises FileInputError, beginning with `place`, when there is none that can be read, or when it has more
-    than `most` bytes: with the text `told`, or what is said of a request that is too large.
+    than `most` bytes: with the text `told`, or what is said of a request that is too large. An address may
+    also raise what `read_address` does.
     """
+    if is_address(path):
+        return read_address(path, place, most, lambda size: told or too_large(place, size, most))
     try:
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
@@ -95,9 +101,9 @@ def path_in_bytes(data: bytes) -> str | None:
         return None
     text = os.fsdecode(data).strip()
     is_word = not any(map(str.isspace, text))
-    if is_word and (_URL.match(text) or text.startswith("data:")):
+    if is_word and not is_address(text) and (_URL.match(text) or text.startswith("data:")):
         return no_path(text)
-    is_named = _FILE_NAME.search(text) is not None
+    is_named = is_address(text) or _FILE_NAME.search(text) is not None
     if (is_word and is_named) or ((is_named or os.sep in text) and os.path.isfile(os.path.expanduser(text))):
         return "is a path given as bytes, which are taken for a document's content; give the path as str"
     return None
@@ -106,6 +112,8 @@ def path_in_bytes(data: bytes) -> str | None:
 def _url(scheme: str, text: str) -> str:
     if scheme == "file":
         return f"is a file: URL; give its path: {'/' + text.partition(':')[2].lstrip('/')!r}"
+    if is_address(whole := f"{scheme}://{text.partition(':')[2].lstrip('/')}") and not is_address(text):
+        return f"is an address with one slash, as pathlib makes it; give it as text: {whole!r}"
     cure = "download it and give its path or bytes"
     if scheme in ("http", "https"):
         cure += ", or use messages with a document of source type url"

@@ -26,6 +26,7 @@ from batchata.errors import (
     RunMismatchError,
 )
 from batchata.inputs import FileInput, Inputs
+from batchata.inputs.addresses import is_address
 from batchata.inputs.files import file_of, read_file
 from batchata.inputs.items import Checks
 from batchata.inputs.paths import shown
@@ -202,7 +203,7 @@ def _add_file(inputs: Inputs, file: FileInput, status: int, checks: Checks, move
 def _measured(file: FileInput, index: int, checks: Checks) -> tuple[int, int, int]:
     if not file.is_usable:
         raise FileInputError(f"{file.name} could not be used when it was added")
-    if file.path is not None and not os.path.exists(file.path):
+    if file.path is not None and not is_address(file.path) and not os.path.exists(file.path):
         raise FileInputError(
             f"{shown(file.path)} is gone, and was not sent before; say where it is now with files=…, and "
             "retry_failed() sends it"
