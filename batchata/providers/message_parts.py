@@ -44,15 +44,16 @@ class Part(NamedTuple):
 class MediaRules(NamedTuple):
     """What a service makes of images and PDFs, in tokens, and how large they may be.
 
-    `image` and `page` are bounds of an image and of the picture of a page, the `expected_` ones what they are
-    taken to have. `unsized` bounds what only the service can see. `refusal` says why a part cannot be sent.
+    `image` gives a bound and what is expected, by width, height and detail; `unseen_image` is both for one
+    that only the service can see. `page` bounds the picture of a page, `unsized` a file that is elsewhere.
+    `refusal` says why a part cannot be sent.
     """
 
     images: ImageRules
     pages: PageRules
-    image: int
+    image: Callable[[int, int, str | None], tuple[int, int]]
+    unseen_image: tuple[int, int]
     page: int
-    expected_image: int
     expected_page: int
     unsized: int
     refusal: Callable[[Part], str | None] = lambda _: None
@@ -107,11 +108,12 @@ class Contents:
             raise InvalidInputError(f"{place} {why}")
         data = _data_in(part, place)
         if data is None:
-            self.media_tokens += self.rules.unsized if part.kind == "file" else self.rules.image
-            self.expected += self.rules.expected_image
+            bound, expected = self.rules.unseen_image
+            self.media_tokens += self.rules.unsized if part.kind == "file" else bound
+            self.expected += expected
             return
         self.media_bytes += len(part.value)
-        bound, expected = _measure(data, _media_type(part), place, self.rules)
+        bound, expected = _measure(data, _media_type(part), place, self.rules, part.detail)
         self.media_tokens += bound
         self.expected += expected
 
@@ -155,11 +157,13 @@ def measured_file(given: GivenFile, rules: MediaRules) -> tuple[int | None, Meas
     return pages, Measured(file.digest(), size + name + 2 * _LINE_BYTES, bound + name + 64, expected + 16)
 
 
-def _measure(data: bytes, media_type: str, place: str, rules: MediaRules) -> tuple[int, int]:
+def _measure(
+    data: bytes, media_type: str, place: str, rules: MediaRules, detail: str | None = None
+) -> tuple[int, int]:
     """Bound the tokens of an image or a PDF, and tell how many are expected."""
     if media_type != PDF:
-        check_image(data, media_type, place, rules.images)
-        return rules.image, rules.expected_image
+        width, height = check_image(data, media_type, place, rules.images)
+        return rules.image(width, height, detail)
     pdf = read_pdf(data, place, rules.pages)
     bound = pdf.text_tokens + pdf.pages * rules.page
     return bound, pdf.characters // _CHARACTERS_A_TOKEN + pdf.pages * rules.expected_page

@@ -24,6 +24,7 @@ from batchata.errors import (
 )
 from batchata.inputs import read_inputs
 from batchata.providers.openai.dialect import OpenAIDialect
+from batchata.providers.openai.vision import vision_of
 from batchata.providers.registry import Access
 from batchata.run.calls import JobDescription, build_body
 
@@ -331,3 +332,49 @@ def test_a_provider_that_there_is_none_of_is_named() -> None:
     """The error says which ones there are."""
     with pytest.raises(ConfigurationError, match=r"there are anthropic, anthropic-aws.* openai"):
         Access().client("acme")
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "detail", "tokens"),
+    [
+        ("gpt-4o", (1024, 1024), None, 765),  # the guide's own examples
+        ("gpt-4.1", (2048, 4096), "high", 1_105),
+        ("gpt-4o", (4096, 8192), "low", 85),
+        ("gpt-4o-mini", (1024, 1024), None, 2_833 + 4 * 5_667),
+        ("gpt-4o-mini", (3000, 1000), None, 2_833 + 8 * 5_667),  # the most tiles are those of a wide one
+        ("gpt-5", (1024, 1024), None, 70 + 4 * 140),
+        ("o3", (1024, 1024), None, 75 + 4 * 150),
+        ("gpt-5-mini", (1024, 1024), None, 1_659),
+        ("gpt-5-nano", (9000, 9000), None, 3_779),
+        ("o4-mini-2025-04-16", (9000, 9000), "high", 2_642),
+        ("gpt-5.4", (9000, 9000), None, 2_500),
+        ("gpt-5.4", (9000, 9000), "original", 10_000),
+        ("gpt-5.4-nano", (9000, 9000), None, 3_779),
+        ("gpt-5.5", (9000, 9000), None, 10_000),
+        ("gpt-5.5", (9000, 9000), "high", 2_500),
+        ("gpt-6-sol", (4000, 3000), None, 125 * 94),  # as large as it is
+        ("gpt-6-sol", (4000, 3000), "high", 2_500),
+        ("gpt-6-sol", (100, 100), "low", 256),
+        ("unknown-7", (4000, 3000), None, 28_905),
+    ],
+)
+def test_an_image_is_bounded_as_its_model_counts_it(
+    model: str, size: tuple[int, int], detail: str | None, tokens: int
+) -> None:
+    """By tiles or patches of its own size, not by a constant that the newest models pass."""
+    assert vision_of(model, is_openai=True).tokens(*size, detail) == tokens
+
+
+def test_an_image_s_detail_and_size_are_in_its_bound() -> None:
+    """Of one that only the service can see it is the most that any has."""
+    checks = DIALECT.model("gpt-6-sol", date(2026, 11, 26)).checks(False, {})
+    here = "data:image/png;base64," + b64encode(encoded_png(4_000, 3_000)).decode()
+
+    def bound(**image: str) -> int:
+        turn = {"role": "user", "content": [{"type": "input_image", **image}]}
+        return checks.conversation([turn], "messages[0]").token_bound
+
+    whole = bound(image_url=here)
+    assert 125 * 94 <= whole < 125 * 94 + 200
+    assert whole - bound(image_url=here, detail="high") in range(9_200, 9_300)
+    assert 30_000 <= bound(image_url="https://example.com/a.png") < 30_300

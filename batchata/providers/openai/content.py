@@ -7,15 +7,14 @@ from typing import Any, Final
 from batchata.inputs.images import ImageRules
 from batchata.inputs.pdf import PageRules
 from batchata.providers.message_parts import MediaRules, Part
+from batchata.providers.openai.vision import vision_of
 
 __all__ = ["media_rules", "written"]
 
-# Documented are 1,536 patches times at most 2.46, and more for models that see originals: a bound of them.
-# Models of the name gpt-4o-mini count an image thirty-three times as dear.
-_IMAGE_TOKENS: Final = 6_200
-_DEAR_IMAGE_TOKENS: Final = 37_000
-_DEAR: Final = "gpt-4o-mini"
-_EXPECTED_IMAGE_TOKENS: Final = 1_000
+# At which size a page becomes a picture is not documented. 6,200 tokens are far above what the recorded pages
+# have; models that count by tiles count no page dearer than any image.
+_PAGE_TOKENS: Final = 6_200
+_EXPECTED_TOKENS: Final = 1_000  # of a page, and of an image that is elsewhere
 _UNSIZED: Final = 1_050_000  # tokens of what only the service can see: a whole context window
 _IMAGES: Final = ImageRules(most_pixels=16_000, most_base64=20 * 1024 * 1024)
 _PAGE_TEXT_TOKENS: Final = 3_000
@@ -29,16 +28,16 @@ _PAGES: Final = PageRules(
 )
 
 
-def media_rules(model: str, *, is_chat: bool, documents: bool) -> MediaRules:
-    """Return what the model makes of images and PDFs; the picture of a page counts like an image."""
-    tokens = _DEAR_IMAGE_TOKENS if model.startswith(_DEAR) else _IMAGE_TOKENS
+def media_rules(model: str, *, is_chat: bool, documents: bool, is_openai: bool) -> MediaRules:
+    """Return what the model makes of images and PDFs."""
+    vision = vision_of(model, is_openai=is_openai)
     return MediaRules(
         images=_IMAGES,
         pages=_PAGES,
-        image=tokens,
-        page=tokens,
-        expected_image=_EXPECTED_IMAGE_TOKENS,
-        expected_page=_EXPECTED_IMAGE_TOKENS,
+        image=lambda width, height, detail: (vision.tokens(width, height, detail),) * 2,
+        unseen_image=(vision.most, min(vision.most, _EXPECTED_TOKENS)),
+        page=max(_PAGE_TOKENS, vision.most if vision.tile else 0),
+        expected_page=_EXPECTED_TOKENS,
         unsized=_UNSIZED,
         refusal=_no_document if not documents else _not_in_chat if is_chat else lambda _: None,
     )

@@ -117,7 +117,12 @@ class OpenAIModel:
 
     def checks(self, cited: bool, params: Mapping[str, Any]) -> ContentChecks:
         """See the port."""
-        rules = media_rules(self.id, is_chat=endpoint_in(params) == CHAT, documents=self.service.documents)
+        rules = media_rules(
+            self.id,
+            is_chat=endpoint_in(params) == CHAT,
+            documents=self.service.documents,
+            is_openai=self.service is SERVICES["openai"],
+        )
         return ContentChecks(rules)
 
     def caches(self, params: Mapping[str, Any]) -> bool:
