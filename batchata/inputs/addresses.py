@@ -24,7 +24,20 @@ _KNOWN: Final = frozenset(
 # Not files of a storage: local ones, web pages, and ways of reading other addresses.
 _NONE: Final = frozenset(
     {
-        *("file", "local", "http", "https", "data", "git", "github", "gist", "jupyter", "jlab", "pyscript"),
+        *(
+            "file",
+            "local",
+            "http",
+            "https",
+            "ftp",
+            "data",
+            "git",
+            "github",
+            "gist",
+            "jupyter",
+            "jlab",
+            "pyscript",
+        ),
         *("dir", "dask", "reference", "generic", "zip", "tar", "libarchive", "asynclocal", "asyncwrapper"),
         *("async_wrapper", "blockcache", "cached", "filecache", "simplecache"),
     }

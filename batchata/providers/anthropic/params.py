@@ -39,6 +39,7 @@ _OURS: Final = (
     "check_support",
     "dedupe",
     "enable_citations",
+    "executor",
     "files",
     "items_per_job",
     "keys",
