@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from batchata.job import BatchJob, batch
     from batchata.manager import BatchManager
-    from batchata.providers.registry import pdf_to_document_block
+    from batchata.providers.registry import models, pdf_to_document_block
     from batchata.run.estimate import Estimate
     from batchata.views.results import Entry, ItemResult
     from batchata.views.results_dir import load_results_from_disk
@@ -97,6 +97,7 @@ __all__ = [
     "UntriedProviderWarning",
     "batch",
     "load_results_from_disk",
+    "models",
     "pdf_to_document_block",
 ]
 
@@ -111,6 +112,7 @@ _HOMES = {
     "Summary": "batchata.views.run_summary",
     "batch": "batchata.job",
     "load_results_from_disk": "batchata.views.results_dir",
+    "models": "batchata.providers.registry",
     "pdf_to_document_block": "batchata.providers.registry",
 }
 _ERRORS = "batchata.errors"  # the home of all other names

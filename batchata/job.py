@@ -127,6 +127,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     structured_output: StructuredOutput = "auto",
     check_support: CheckSupport = "report",
     executor: Executor | None = None,
+    allow_unknown_model: bool = False,
     **message_params: Any,
 ) -> BatchJob[T]:
     """Send all items as one job, now, and return it. The arguments are those of `BatchManager`.
@@ -151,6 +152,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
         prices=prices,
         on_bad_file=on_bad_file,
         structured_output=structured_output,
+        allow_unknown_model=allow_unknown_model,
         message_params=message_params,
     )
     _check_fits_one_job(definition)

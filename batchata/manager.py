@@ -117,6 +117,8 @@ class BatchManager(Generic[T]):
             `ItemResult.unsupported`): "report" marks it, "retry" asks for another one as long as the item has
             attempts left, paid like any, with a note that names field, value and passage. What was answered
             stays the result if nothing better comes. It may change between starts.
+        allow_unknown_model: begin a run also with a model that no table knows and that looks misspelt, or
+            that is retired; without it such a run is refused before anything is sent.
         on_event: called with each event once it is durable, as `batchata.replay.open(…).events()` gives it:
             `version`, `at` (microseconds since 1970 UTC) and `event`, whose `TYPE` is its name.
         on_item: called with each item, as `items()` gives it, once it is completed or has failed. Both are
@@ -165,6 +167,7 @@ class BatchManager(Generic[T]):
         on_bad_file: OnBadFile = "raise",
         structured_output: StructuredOutput = "auto",
         check_support: CheckSupport = "report",
+        allow_unknown_model: bool = False,
         on_event: OnEvent | None = None,
         on_item: OnItem | None = None,
         executor: Executor | None = None,
@@ -206,6 +209,7 @@ class BatchManager(Generic[T]):
             prices=prices,
             on_bad_file=on_bad_file,
             structured_output=structured_output,
+            allow_unknown_model=allow_unknown_model,
             message_params=message_params,
         )
         connect = partial(access.client, definition.dialect.name)

@@ -79,6 +79,12 @@ class Inputs(Ending):
         bool,
         typer.Option("--skip-bad-files", help="Let files that cannot be used fail, and send the others."),
     ] = False
+    allow_unknown_model: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unknown-model", help="Send also to a model that looks misspelt, or that is retired."
+        ),
+    ] = False
     param: Annotated[
         list[str] | None,
         typer.Option("--param", metavar="NAME=JSON", help="A parameter of the API; may be repeated."),

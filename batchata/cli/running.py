@@ -129,6 +129,7 @@ def _manager(
         cache="auto" if given.cache else None,
         base_url=given.base_url,
         on_bad_file="fail" if given.skip_bad_files else "raise",
+        allow_unknown_model=given.allow_unknown_model,
         **_params(given),
     )
 

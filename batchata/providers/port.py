@@ -184,6 +184,11 @@ class Model(Protocol):
         ...
 
     @property
+    def doubt(self) -> str | None:
+        """Why every request to it is expected to fail; None where nothing says so."""
+        ...
+
+    @property
     def text_factor(self) -> float:
         """How many tokens it makes of an answer's text, relative to three characters of JSON to one."""
         ...
@@ -260,6 +265,10 @@ class Dialect(Protocol):
 
         Raises UnsupportedModelError for a name that is no model's of this provider.
         """
+        ...
+
+    def names(self, today: date) -> list[str]:
+        """Return the models that a table lists and that are not retired."""
         ...
 
     def price_rules(self, model: str) -> PriceRules:

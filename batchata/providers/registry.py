@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from batchata.clock import utc
 from batchata.core.events import RunStarted
 from batchata.errors import ConfigurationError, InvalidInputError, LogVersionError, UnsupportedModelError
 from batchata.providers.anthropic.dialect import AnthropicDialect, pdf_to_document_block
@@ -13,7 +14,7 @@ from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.openai.services import SERVICES
 from batchata.providers.port import Client, Dialect, PriceRules
 
-__all__ = ["Access", "dialect_for", "dialect_of", "pdf_to_document_block", "price_rules"]
+__all__ = ["Access", "dialect_for", "dialect_of", "models", "pdf_to_document_block", "price_rules"]
 
 _ANTHROPIC = AnthropicDialect()
 _GEMINI = GeminiDialect()
@@ -52,6 +53,31 @@ def dialect_for(model: object) -> Dialect:
         )
     others: tuple[GeminiDialect | OpenAIDialect, ...] = (_GEMINI, *_ALIKE)
     return next((dialect for dialect in others if dialect.knows(model)), _ANTHROPIC)
+
+
+def models(provider: str | None = None) -> list[str]:
+    """Return the models that tables list, as `model=` takes them; those of one provider, or all.
+
+        batchata.models("anthropic")
+
+    Claude's are those that are not retired. Of OpenAI, Gemini, Mistral and xAI they are the ones of the price
+    table, which also lists models without batches. Others, and newer ones, may be named too.
+
+    Raises UnsupportedModelError for a provider that there is not.
+    """
+    if provider is not None and provider not in _DIALECTS:
+        raise UnsupportedModelError(
+            f"there is no provider {provider!r}; there are {', '.join(sorted(_DIALECTS))}"
+        )
+    today = utc().date()
+    without_clouds: list[Dialect] = [_ANTHROPIC, _GEMINI, *_ALIKE]
+    asked = without_clouds if provider is None else [_DIALECTS[provider]]
+    clouds = [dialect.name for dialect in _CLOUDS]
+    return [
+        f"{dialect.name}/{name}" if dialect.name in clouds else name
+        for dialect in asked
+        for name in dialect.names(today)
+    ]
 
 
 def dialect_of(started: RunStarted) -> Dialect:

@@ -58,6 +58,7 @@ class Definition:
     dedupe: bool = False
     cache: str | None = None
     given_price: ModelPrice | None = None
+    allow_unknown_model: bool = False
     opened: tuple[str, int] | None = None  # tag and size of the run, if its own log defines it
     _planned: CachePlan | None = None
     _decided: bool = False
@@ -186,6 +187,17 @@ class Definition:
 
         return Measures(size=size, worst_cost=worst)
 
+    def check_model(self) -> None:
+        """Refuse a new run with a model that is misspelt or retired, unless the caller stands by it.
+
+        Raises UnsupportedModelError.
+        """
+        doubt = self.model.doubt
+        if doubt is not None and not self.allow_unknown_model:
+            raise UnsupportedModelError(
+                f"{doubt.rstrip('.')}; nothing was sent. If the model is right, give allow_unknown_model=True"
+            )
+
     def check_price(self, settings: Settings) -> None:
         """Require a price, and a worst case to reserve, where there is a limit on costs.
 
@@ -275,6 +287,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     prices: Prices | str | os.PathLike[str] | None = None,
     on_bad_file: str = "raise",
     structured_output: str = "auto",
+    allow_unknown_model: bool = False,
     message_params: Mapping[str, Any],
 ) -> Definition:
     """Check everything that the caller gave.
@@ -283,6 +296,8 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     """
     if not isinstance(dedupe, bool):
         raise InvalidInputError(f"dedupe must be True or False, not {dedupe!r}")
+    if not isinstance(allow_unknown_model, bool):
+        raise InvalidInputError(f"allow_unknown_model must be True or False, not {allow_unknown_model!r}")
     dialect = dialect_for(model)
     found = dialect.model(model, utc().date())
     price = given_price(prices, found.id)
@@ -311,6 +326,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
         cache=check_cache(cache),
         route=route_of(schema, found, bool(enable_citations), structured_output),
         given_price=price,
+        allow_unknown_model=allow_unknown_model,
     )
     _check_together(definition)
     return definition

@@ -463,6 +463,8 @@ class Engine:
             self._read_failed_again()
         run = self.store.run
         if self._is_work_left(call):
+            if run.started is None:
+                self.definition.check_model()
             self.definition.check_price(self.settings)
             if run.started is None:
                 self.store.warn_of_half()

@@ -13,7 +13,7 @@ from batchata.errors import (
     UnknownModelWarning,
     UnsupportedModelError,
 )
-from batchata.providers.anthropic.models import MODELS, find_model
+from batchata.providers.anthropic.models import MODELS, doubt_about, find_model
 
 TODAY = date(2026, 11, 22)
 LEGACY = {
@@ -121,6 +121,37 @@ def test_an_unknown_claude_model_is_allowed_everything() -> None:
     assert model.structured_output
     assert model.forced_tools
     assert model.prefill
+
+
+@pytest.mark.filterwarnings("ignore::batchata.errors.BatchataWarning")
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("claude-sonnet-5-5", None),
+        ("claude-sonnet-4-5", None),  # to the end of the month
+        ("claude-sonnet-5-6", None),
+        ("claude-opus-6", None),
+        ("claude-haiku-5-5-20261120", None),
+        ("claude-sonnet-5.5", "looks like claude-sonnet-5-5"),
+        ("claude-sonnet-5_5", "looks like claude-sonnet-5-5"),
+        ("claude-sonnet-55", "looks like claude-sonnet-5-5"),
+        ("claude-sonet-5-5", "looks like claude-sonnet-5-5"),
+        ("claude-oups-5-5", "looks like claude-opus-5-5"),
+        ("claude-opus-4.8", "looks like claude-opus-4-8"),
+        ("claude-opus-4-75", "looks like claude-opus-4-7"),
+        ("claude-opus-4-1-20250805", "retired on 2026-08-05"),
+        ("claude-opus-4-9-20250805", "looks like claude-opus-4-5-20251101"),
+        ("claude-3-5-sonnet", "looks like claude-sonnet-5-5"),
+        ("claude-haiku-latest", "looks like claude-haiku-5-5"),
+        ("claude-3-opus-20240229", "Use claude-opus-5-5 instead"),
+        ("claude-3-5-haiku-20240307", "no model was ever called"),
+        ("claude-nova-6", None),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_from_a_later_version(name: str, why: str | None) -> None:
+    """Only what is retired or misspelt is doubted, with the model that was meant."""
+    doubt = doubt_about(find_model(name, TODAY), TODAY)
+    assert doubt is None if why is None else doubt is not None and why in doubt
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import batchata
 from batchata import BatchManager
 from batchata.core.events import RunStarted
 from batchata.errors import ConfigurationError, UnknownModelWarning, UnsupportedModelError
@@ -66,10 +67,36 @@ def test_a_provider_that_there_is_not_is_refused_with_the_reason(name: str, said
         ("mistral-lage-4", "mistral-large-4"),
     ],
 )
-def test_a_misspelt_model_is_warned_of_with_the_nearest(name: str, near: str) -> None:
-    """It may be newer than the tables, so it is not refused."""
+def test_a_misspelt_model_is_doubted_with_the_nearest(name: str, near: str) -> None:
+    """A new run with it is refused; one that is begun goes on with a warning."""
     with pytest.warns(UnknownModelWarning, match=f"Did you mean {near}"):
-        dialect_for(name).model(name, TODAY)
+        doubt = dialect_for(name).model(name, TODAY).doubt
+    assert doubt is not None
+    assert doubt.endswith(f"and looks like {near}")
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt-7-terra", "gpt-8", "o5", "gemini-5-argon", "mistral-large-5", "grok-9"]
+)
+def test_a_model_newer_than_the_price_table_is_not_doubted(name: str) -> None:
+    """Its letters are those of a model that is known, or near none."""
+    with pytest.warns(UnknownModelWarning):
+        assert dialect_for(name).model(name, TODAY).doubt is None
+
+
+@pytest.mark.filterwarnings("ignore:claude-sonnet-4-5:batchata.errors.BatchataWarning")
+def test_the_models_that_are_known_can_be_listed() -> None:
+    """As `model=` takes them, by provider or all; retired ones are not among them."""
+    claude = batchata.models("anthropic")
+    assert claude[0] == "claude-sonnet-5-5"
+    assert "claude-opus-4-1" not in claude
+    assert batchata.models("anthropic-aws")[0] == "anthropic-aws/claude-sonnet-5-5"
+    assert batchata.models("groq") == []
+    known = batchata.models()
+    assert {*claude, "gpt-6.1-terra", "gemini-4-argon", "mistral-large-4"} <= {*known}
+    assert all(dialect_for(name).model(name, TODAY).doubt is None for name in known)
+    with pytest.raises(UnsupportedModelError, match="there is no provider 'acme'; there are anthropic, "):
+        batchata.models("acme")
 
 
 def test_a_run_on_aws_is_one_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

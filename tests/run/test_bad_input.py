@@ -221,18 +221,48 @@ def test_a_model_without_documents_is_named_with_its_successor(
         start(**given(runs, model=old, enable_citations=True))
 
 
-def test_a_retired_model_is_a_warning(runs: Runs, start: Callable[..., None]) -> None:
-    """With the date and the successor; the call goes through, since only the provider knows for certain."""
-    with pytest.warns(RetiredModelWarning, match=r"retired on 2026-08-05.*Use claude-opus-5-5 instead"):
-        start(**given(runs, model="claude-opus-4-1"))
+@pytest.mark.parametrize(
+    ("model", "category", "said"),
+    [
+        ("claude-opus-4-1", RetiredModelWarning, "retired on 2026-08-05: .*Use claude-opus-5-5 instead"),
+        (
+            "claude-sonet-5-5",
+            UnknownModelWarning,
+            "claude-sonet-5-5 is unknown and looks like claude-sonnet-5-5",
+        ),
+    ],
+)
+def test_a_retired_or_misspelt_model_is_refused_unless_it_is_allowed(
+    runs: Runs, start: Callable[..., None], model: str, category: type[Warning], said: str
+) -> None:
+    """With what to use instead and the argument that sends it all the same; nothing is written or sent."""
+    with (
+        pytest.warns(category),
+        pytest.raises(UnsupportedModelError, match=f"{said}; nothing was sent.*allow_"),
+    ):
+        start(**given(runs, model=model))
+    assert not runs.log.exists()
+    assert runs.creates() == 0
+    with pytest.warns(category):
+        start(**given(runs, model=model, allow_unknown_model=True))
+    assert runs.creates() == 1
+    with pytest.warns(category):  # begun is begun: the same script without the argument goes on
+        start(**given(runs, model=model))
     assert runs.creates() == 1
 
 
-def test_an_unknown_claude_model_is_a_warning(runs: Runs, start: Callable[..., None]) -> None:
-    """A model newer than the library works; a slip of the pen gets a hint."""
-    with pytest.warns(UnknownModelWarning, match=r"claude-sonet-5-5 is not .*Did you mean claude-sonnet-5-5"):
-        start(**given(runs, model="claude-sonet-5-5"))
-    assert runs.creates() == 1
+def test_a_model_newer_than_the_table_is_sent_with_a_warning(runs: Runs, start: Callable[..., None]) -> None:
+    """A later version of a known family, and a name that looks like no other, are no slips of the pen."""
+    for model in ("claude-sonnet-6", "claude-nova-1"):
+        with pytest.warns(UnknownModelWarning, match=f"{model} is not in Batchata's model table"):
+            start(**given(runs, model=model, state_path=runs.log.with_name(f"{model}.db")))
+    assert runs.creates() == 2
+
+
+def test_whether_unknown_models_are_allowed_is_a_yes_or_a_no(runs: Runs, start: Callable[..., None]) -> None:
+    """The name of a model is no answer to it."""
+    with refused(runs, InvalidInputError, "allow_unknown_model must be True or False, not 'claude-x'"):
+        start(**given(runs, allow_unknown_model="claude-x"))
 
 
 @pytest.mark.parametrize("kind", ["messages", "files"])

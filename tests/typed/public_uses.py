@@ -20,6 +20,7 @@ from batchata import (
     Stats,
     Summary,
     batch,
+    models,
 )
 
 
@@ -59,7 +60,8 @@ def inferred() -> None:
     assert_type(typed, BatchManager[Invoice])
     with ProcessPoolExecutor() as pool:
         assert_type(BatchManager(model="claude-sonnet-5-5", messages=[], executor=pool), BatchManager[str])
-    texts = BatchManager(model="claude-sonnet-5-5", messages=[])
+    texts = BatchManager(model="claude-sonnet-5-5", messages=[], allow_unknown_model=True)
+    assert_type(models("anthropic"), list[str])
     assert_type(next(texts.items()).result, str | None)
     calls = BatchManager[dict[str, Any]](model="claude-sonnet-5-5", messages=[], tools=[])
     assert_type(next(calls.items()).result, dict[str, Any] | None)

@@ -24,7 +24,14 @@ from batchata.providers.anthropic.messages import (
     check_conversation,
     param_marks,
 )
-from batchata.providers.anthropic.models import MAX_REQUEST_BYTES, MODELS, Model, find_model
+from batchata.providers.anthropic.models import (
+    MAX_REQUEST_BYTES,
+    MODELS,
+    Model,
+    current_models,
+    doubt_about,
+    find_model,
+)
 from batchata.providers.anthropic.output_format import output_format
 from batchata.providers.anthropic.params import check_max_tokens, check_params
 from batchata.providers.anthropic.requests import RequestTemplate, template_of
@@ -79,6 +86,7 @@ class Claude:
     """A Claude model behind the port; `facts` is its row in the table."""
 
     facts: Model
+    doubt: str | None = None
     locates: ClassVar[bool] = False
 
     @property
@@ -149,7 +157,12 @@ class AnthropicDialect:
     def model(self, name: str, today: date) -> Claude:
         """See the port; the name may be written with the provider in front."""
         short = name.removeprefix(f"{self.name}/") if isinstance(name, str) else name
-        return Claude(find_model(short, today))
+        model = find_model(short, today)
+        return Claude(model, doubt_about(model, today))
+
+    def names(self, today: date) -> list[str]:
+        """See the port."""
+        return current_models(today)
 
     def price_rules(self, model: str) -> PriceRules:
         """See the port; a model that is not in the table counts as new."""

@@ -9,6 +9,7 @@ from the pages on PDF support, vision and errors.
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -24,9 +25,11 @@ from batchata.errors import (
 )
 from batchata.inputs.images import ImageRules
 from batchata.inputs.pdf import PageRules
+from batchata.providers.known_models import misspelling_of
 
 _NOTICE = timedelta(days=60)
 _LARGE_CONTEXT = 1_000_000
+_VERSIONED = re.compile(r"claude-(?P<family>[a-z]+)-(?P<major>\d)(?:-(?P<minor>\d{1,2}))?(?P<day>-20\d{6})?")
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 # Of one request. Whether the limit of a single message request holds for a request inside a batch is not
@@ -206,7 +209,7 @@ def find_model(name: str, today: date) -> Model:
         return model
     if isinstance(name, str) and name.startswith("claude-") and name.strip() == name != "claude-":
         return _unknown(name, today)
-    current = _current(today)
+    current = current_models(today)
     part = str(name).lower()
     near = [id_ for id_ in current if part in id_] if part else []
     near = near or get_close_matches(part, current, n=1, cutoff=0.5)
@@ -214,23 +217,57 @@ def find_model(name: str, today: date) -> Model:
     raise UnsupportedModelError(f"model {name!r} is not a Claude model; {hint} are {', '.join(current)}")
 
 
-def _current(today: date) -> list[str]:
+def current_models(today: date) -> list[str]:
+    """Return the ids of the models that are not retired, newest first."""
     return [model.id for model in _TABLE if not model.is_retired(today)]
 
 
+def doubt_about(model: Model, today: date) -> str | None:
+    """Return why requests to the model are expected to fail; None for one that is current or may be new."""
+    if model.is_retired(today):
+        return _end_of(model)
+    if model.known or _may_be_new(model.id, today):
+        return None
+    near = _nearest(model.id, today)
+    return None if near is None else f"model {model.id} is unknown and looks like {near}"
+
+
+def _may_be_new(name: str, today: date) -> bool:
+    """Whether the name is that of a later version of a family, or of a snapshot of a current model."""
+    match = _VERSIONED.fullmatch(name)
+    if match is None or match["family"] not in _LATEST:
+        return False
+    if match["day"] and name.removesuffix(match["day"]) in current_models(today):
+        return True
+    newest = _VERSIONED.fullmatch(_LATEST[match["family"]])
+    assert newest is not None
+    return _version(match) > _version(newest)
+
+
+def _version(match: re.Match[str]) -> tuple[int, int]:
+    return int(match["major"]), int(match["minor"] or 0)
+
+
+def _nearest(name: str, today: date) -> str | None:
+    """Return the model that was probably meant: one spelt alike, or the newest of the family named."""
+    current = current_models(today)
+    named = [_LATEST[word] for word in re.findall("[a-z]+", name) if word in _LATEST]
+    near = get_close_matches(name, current, n=1) if _VERSIONED.fullmatch(name) and named else named
+    return misspelling_of(name, current) or next(iter(near), None)
+
+
 def _warn_of_the_end(model: Model, today: date) -> None:
-    if not model.exists:
-        _warn(
-            f"no model was ever called {model.id}: requests will fail. {_instead(model)}", RetiredModelWarning
-        )
-    elif model.end_of_life is None:
-        return
-    elif model.is_retired(today):
-        message = f"{model.id} was retired on {model.end_of_life}: requests are expected to fail."
-        _warn(f"{message} {_instead(model)}", RetiredModelWarning)
-    elif model.end_of_life - today <= _NOTICE:
+    if model.is_retired(today):
+        _warn(_end_of(model), RetiredModelWarning)
+    elif model.end_of_life is not None and model.end_of_life - today <= _NOTICE:
         message = f"{model.id} retires on {model.end_of_life}; later requests are expected to fail."
         _warn(f"{message} {_instead(model)}", BatchataWarning)
+
+
+def _end_of(model: Model) -> str:
+    if not model.exists:
+        return f"no model was ever called {model.id}: requests will fail. {_instead(model)}"
+    return f"{model.id} was retired on {model.end_of_life}: requests are expected to fail. {_instead(model)}"
 
 
 def _instead(model: Model) -> str:
@@ -238,8 +275,8 @@ def _instead(model: Model) -> str:
 
 
 def _unknown(name: str, today: date) -> Model:
-    near = get_close_matches(name, _current(today), n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    near = _nearest(name, today)
+    hint = f" Did you mean {near}?" if near else ""
     _warn(
         f"{name} is not in Batchata's model table: its abilities are guesses.{hint}",
         UnknownModelWarning,

@@ -23,7 +23,7 @@ from batchata.providers.gemini.requests import PARAMS, RequestTemplate, template
 from batchata.providers.gemini.results import blocks_of, outcome_of
 from batchata.providers.gemini.schema import response_schema
 from batchata.providers.given_params import Words, checked_params
-from batchata.providers.known_models import warn_of_unknown
+from batchata.providers.known_models import doubt_about, listed_models
 from batchata.providers.message_parts import ContentChecks
 from batchata.providers.port import Outcome, PriceRules
 
@@ -57,6 +57,7 @@ class GeminiModel:
     """A model of Google's behind the port; of its abilities nothing is known beyond what all have."""
 
     id: str
+    doubt: str | None = None
     text_factor: ClassVar[float] = 1.0
     locates: ClassVar[bool] = True
     cache_minimum: ClassVar[int] = 2_048
@@ -130,8 +131,11 @@ class GeminiDialect:
         short = name.removeprefix(_PREFIX) if isinstance(name, str) else ""
         if not _MODELS.fullmatch(short):
             raise UnsupportedModelError(f"{name!r} is not a Gemini model, such as gemini-4-argon")
-        warn_of_unknown(short, "google", "Google")
-        return GeminiModel(short)
+        return GeminiModel(short, doubt_about(short, "google", "Google"))
+
+    def names(self, today: date) -> list[str]:
+        """See the port."""
+        return [name for name in listed_models("google") if _MODELS.fullmatch(name)]
 
     def price_rules(self, model: str) -> PriceRules:
         """See the port."""

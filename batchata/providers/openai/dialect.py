@@ -17,7 +17,7 @@ from batchata.answers.schema import NotNative, Route
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.providers.file_sources import sources_of_parts
 from batchata.providers.given_params import Words, checked_params
-from batchata.providers.known_models import warn_of_unknown
+from batchata.providers.known_models import doubt_about, listed_models
 from batchata.providers.message_parts import ContentChecks
 from batchata.providers.openai.content import media_rules
 from batchata.providers.openai.requests import (
@@ -80,6 +80,7 @@ class OpenAIModel:
 
     id: str
     service: Service = SERVICES["openai"]
+    doubt: str | None = None
     text_factor: ClassVar[float] = 1.0
     locates: ClassVar[bool] = True
     cache_minimum: ClassVar[int] = 1_024
@@ -169,8 +170,15 @@ class OpenAIDialect:
             raise UnsupportedModelError(
                 f"{name!r} is not a model of {self._service.title}, such as {_EXAMPLES[self.name]}"
             )
-        warn_of_unknown(short, self._service.prices or self.name, self._service.title)
-        return OpenAIModel(short, self._service)
+        doubt = doubt_about(short, self._service.prices or self.name, self._service.title)
+        return OpenAIModel(short, self._service, doubt)
+
+    def names(self, today: date) -> list[str]:
+        """See the port."""
+        known = self._service.models
+        if known is None:
+            return []
+        return [name for name in listed_models(self._service.prices or self.name) if known.fullmatch(name)]
 
     def price_rules(self, model: str) -> PriceRules:
         """See the port; the prices of few services are listed for batches."""
