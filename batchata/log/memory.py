@@ -164,6 +164,9 @@ class MemoryLog:
         """See `Log.compact`. What was purged is gone already."""
         return True
 
+    def finish(self) -> None:
+        """See `Log.finish`. Nothing is open."""
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -214,6 +217,10 @@ class MemoryClaim:
         if self._content is not None:
             self._content.owner = None
             self._content = None
+
+    def retire(self) -> None:
+        """See `Claim.retire`."""
+        self.release()
 
 
 def _written(row: EventTuple) -> Written:

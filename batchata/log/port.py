@@ -70,6 +70,10 @@ class Claim(Protocol):
         """Release the stream for another process. May be called twice."""
         ...
 
+    def retire(self) -> None:
+        """Release it and leave nothing beside the log; for a stream that may never be claimed again."""
+        ...
+
 
 class Log(Protocol):
     """Any number of streams (runs), each with its events and bodies."""
@@ -170,6 +174,13 @@ class Log(Protocol):
         """Rebuild the log without what was purged; False when another program prevents it.
 
         Raises LogWriteError when the log cannot be written, for which a file needs as much room again.
+        """
+        ...
+
+    def finish(self) -> None:
+        """Close it and leave it in the form that other programs open without the right to write.
+
+        Where others have it open it stays as it is.
         """
         ...
 

@@ -39,8 +39,9 @@ def purge_run(path: str, run_id: str, *, json: bool) -> None:
                 Journal(run, claim).append(decision)
             segments = log.purge(stream, run.purged)
         finally:
-            claim.release()
+            claim.retire()
         shrunk = log.compact()
+        log.finish()
     with reading(path) as log:
         freed = before - log.size()
     _say(stream, run.purged, segments, freed, shrunk, json)

@@ -114,7 +114,7 @@ class RunStore:
         try:
             with ExitStack() as claims:
                 if self._find_stream(log) is None:
-                    claims.callback(log.claim(_FIRST_START, this_process()).release)
+                    claims.callback(log.claim(_FIRST_START, this_process()).retire)
                 stream = self._find_stream(log) or new_run_id
                 claim = log.claim(stream, this_process())
                 claims.callback(claim.release)
@@ -124,7 +124,11 @@ class RunStore:
                     if self.run.version != claim.version:
                         raise LogError(_torn(stream, f"events up to {claim.version} were committed"))
                     yield log, Journal(self.run, claim)
+                if self._run.status == "completed":
+                    claim.retire()
         finally:
+            if self._run.status == "completed" and log is not self._memory:
+                log.finish()
             self._close(log)
 
     @contextmanager

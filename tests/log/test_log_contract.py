@@ -364,6 +364,20 @@ def test_a_compacted_log_holds_what_it_held(log: Log) -> None:
     assert verify(log, "run", 150) == []
 
 
+def test_a_retired_claim_and_a_finished_log_can_be_taken_up_again(log: Log) -> None:
+    """By whoever comes next: for this object the log is closed, and nothing that was appended is lost."""
+    claim = log.claim("run", s.OWNER)
+    claim.append(s.AT, [s.submitted(1)])
+    claim.retire()
+    claim.retire()
+    again = log.claim("run", s.OWNER)
+    again.append(s.AT, [s.submitted(2)])
+    assert again.version == 2
+    again.release()
+    log.finish()
+    log.finish()
+
+
 def test_a_log_as_it_was_written_verifies(log: Log) -> None:
     """Several claims, empty and large commits: no problem; nor has a stream that does not exist."""
     with_bodies(log)

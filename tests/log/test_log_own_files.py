@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import time
@@ -99,6 +100,46 @@ def test_closing_leaves_one_file_and_the_lock(path: Path) -> None:
     log.close()
     log.close()
     assert [file.suffix for file in sorted(path.parent.iterdir())] == [".db", ".lock"]
+
+
+def test_a_finished_log_is_one_file_that_needs_no_other(path: Path) -> None:
+    """Not marked for WAL mode, so that any tool opens it on a read-only place."""
+    log = open_log(path)
+    claim = log.claim("run", s.OWNER)
+    claim.append(s.AT, [s.submitted(1)])
+    claim.retire()
+    log.finish()
+    assert [*path.parent.iterdir()] == [path]
+    assert path.read_bytes()[18:20] == b"\1\1"  # of the file format: written and read without WAL
+    again = open_log(path)
+    assert (again.streams(), path.read_bytes()[18:20]) == (["run"], b"\2\2")
+    again.close()
+
+
+def test_a_log_that_others_have_open_stays_in_wal_mode(path: Path) -> None:
+    """Whoever reads goes on reading; the log is closed all the same."""
+    reader, log = read_log(path), open_log(path)
+    log.claim("run", s.OWNER).append(s.AT, [s.submitted(1)])
+    log.finish()
+    assert path.read_bytes()[18:20] == b"\2\2"
+    assert reader.streams() == ["run"]
+    reader.close()
+
+
+def test_a_lock_file_that_was_removed_locks_nothing(path: Path) -> None:
+    """A claim retires while another process waits for its file: of two after it one gets the stream."""
+    log, other = open_log(path), open_log(path)
+    first = log.claim("run", s.OWNER)
+    (lock,) = path.parent.glob("*.lock")
+    waiting = os.open(lock, os.O_RDWR)
+    first.retire()
+    assert not lock.exists()
+    second = other.claim("run", s.OWNER)
+    fcntl.flock(waiting, fcntl.LOCK_EX | fcntl.LOCK_NB)  # that of the removed file, which filelock refuses
+    with pytest.raises(RunClaimedError):
+        log.claim("run", s.OWNER)
+    os.close(waiting)
+    second.release()
 
 
 def test_processes_may_make_the_same_log_at_the_same_moment(tmp_path: Path) -> None:

@@ -264,6 +264,16 @@ def test_max_cost_is_never_passed_and_a_higher_one_continues(
         assert set(dear.billed().values()) == {1}
 
 
+def test_a_finished_run_leaves_one_file(runs: Runs) -> None:
+    """No -wal, no lock, no mark of WAL mode; a run that goes on later does so, and ends in the same way."""
+    runs.manager(4).run()
+    assert [*runs.log.parent.iterdir()] == [runs.log]
+    assert runs.log.read_bytes()[18:20] == b"\1\1"
+    assert runs.manager(5).run()["completed_items"] == 5
+    assert [*runs.log.parent.iterdir()] == [runs.log]
+    assert runs.log.read_bytes()[18:20] == b"\1\1"
+
+
 def test_a_limit_without_a_price_is_refused_before_anything_is_sent(runs: Runs) -> None:
     """Costs that are not known cannot be limited."""
     with (

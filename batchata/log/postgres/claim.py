@@ -86,6 +86,10 @@ class PostgresClaim:
             self._released = True
             self._writer.free(self.stream)
 
+    def retire(self) -> None:
+        """See `Claim.retire`."""
+        self.release()
+
     def _write(self, connection: Connection, new: Append) -> None:
         commit, digest = new.committed
         standing = connection.execute(_STANDING, (self.stream, commit.number, self.stream)).fetchone()

@@ -102,6 +102,10 @@ class PostgresLog(SqlLog):
         """See `Log.compact`. Copies that the server or its operator keeps are theirs to remove."""
         return self._written().compact()
 
+    def finish(self) -> None:
+        """See `Log.finish`. A database has one form only."""
+        self.close()
+
     def close(self) -> None:
         """Close both connections. May be called twice."""
         self.reader.close()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -107,6 +109,13 @@ class SqliteClaim:
         """See `Claim.release`. In a forked child it does nothing: the lock stays the parent's."""
         self._lock.release()
 
+    def retire(self) -> None:
+        """See `Claim.retire`. The lock file is removed while it is locked: filelock takes no removed one."""
+        if self._lock.is_locked:  # nor is it in a forked child
+            with suppress(OSError):  # Windows keeps a file that is open
+                os.unlink(self._lock.lock_file)
+        self.release()
+
     def _must_hold(self) -> None:
         if not self._lock.is_locked:  # nor is it in a forked child
             raise LogConflictError(
@@ -129,7 +138,7 @@ class SqliteClaim:
 
 def _lock(path: str, stream: str) -> Any:
     # filelock is freed by a kill at once, even when the dead process had forked children; raw flock is not.
-    # The lock file stays after a release: deleting it could give two processes two files of the same name.
+    # The lock file stays after a release; see `SqliteClaim.retire` for its removal.
     name = hashlib.sha256(stream.encode()).hexdigest()[:12]
     return FileLock(f"{path}.{name}.lock", mode=0o600, thread_local=False, fallback_to_soft=False)
 

@@ -103,6 +103,13 @@ class SqliteLog(SqlLog):
             raise LogWriteError(f"{self.path} was opened for reading only")
         return self._writer.compact()
 
+    def finish(self) -> None:
+        """See `Log.finish`. The file is then one that needs no -wal file, and no right to make one."""
+        self.reader.close()
+        if self._writer is not None:
+            self._writer.leave_wal()
+        self.close()
+
     def close(self) -> None:
         """Close both connections. May be called twice."""
         self.reader.close()

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from batchata.errors import LogWriteError
 from batchata.log.sqlite.connection import WRITER_CACHE, for_writing, immediate, translated
@@ -75,6 +75,17 @@ class Writer:
             row = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             busy, pages, moved = row
             return not busy and pages == moved
+
+    def leave_wal(self) -> None:
+        """Take the mark of WAL mode out of the file: with it, readers want to make files beside it.
+
+        Not where others have the file open. Everything is durable before, so that no failure matters.
+        """
+        if self._pid != os.getpid():
+            return
+        with self._lock, suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._connection.execute("PRAGMA journal_mode = DELETE")
 
     def close(self) -> None:
         """Close the connection; the last one to close empties the -wal file."""
