@@ -18,6 +18,7 @@ from batchata.providers.registry import Access
 from batchata.run.definition import Definition, define
 from batchata.run.engine import Call, Engine
 from batchata.run.executors import check_executor
+from batchata.run.hooks import Hooks, OnEvent, OnItem
 from batchata.run.settings import (
     CheckSupport,
     Money,
@@ -128,6 +129,8 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     check_support: CheckSupport = "report",
     executor: Executor | None = None,
     allow_unknown_model: bool = False,
+    on_event: OnEvent | None = None,
+    on_item: OnItem | None = None,
     **message_params: Any,
 ) -> BatchJob[T]:
     """Send all items as one job, now, and return it. The arguments are those of `BatchManager`.
@@ -137,7 +140,8 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     Raises what `BatchManager` and its `run()` raise, and InvalidInputError when the items are more than one
     batch can hold.
     """
-    access, hands = Access(api_key, base_url), check_executor(executor)
+    access, hooks = Access(api_key, base_url), Hooks(on_event, on_item)
+    hands = check_executor(executor)
     definition = define(
         messages=messages,
         files=files,
@@ -175,7 +179,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
         limits=definition.dialect.limits,
     )
     connect = partial(access.client, definition.dialect.name)
-    engine = Engine(definition, settings, RunStore(state_path, run_id), connect, executor=hands)
+    engine = Engine(definition, settings, RunStore(state_path, run_id), connect, hooks, hands)
     engine.drive(Call(once=True))
     return BatchJob(engine)
 

@@ -6,11 +6,14 @@ Silent until the program listens; whatever its handlers raise, or a closed stand
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -19,6 +22,7 @@ from batchata.errors import BatchataWarning
 logging.getLogger("batchata").addHandler(logging.NullHandler())
 
 _OURS = str(Path(__file__).parent)
+_PYTHONS = str(Path(logging.__file__).parents[1])  # its standard library
 
 
 class _Said(dict[str, Any]):
@@ -87,13 +91,52 @@ def hushed(name: str) -> Iterator[None]:
         logger.setLevel(before)
 
 
+# Who called Batchata, where what is called goes on in a thread of its own: there the caller is out of sight.
+_caller: ContextVar[_Caller | None] = ContextVar("_caller", default=None)
+
+
+class _Caller(NamedTuple):
+    """A line of the program, and the globals of its module."""
+
+    file: str
+    line: int
+    names: dict[str, Any]
+
+
+@contextmanager
+def called_from_here() -> Iterator[None]:
+    """Let warnings inside the block, and in threads that get its context, name the line that called now."""
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - as warnings and logging find a caller
+    while frame is not None and _is_inner(frame.f_code.co_filename):
+        frame = frame.f_back
+    found = frame and _Caller(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
+    token = _caller.set(found)
+    try:
+        yield
+    finally:
+        _caller.reset(token)
+
+
+def _is_inner(file: str) -> bool:
+    return file.startswith(_OURS) or (file.startswith(_PYTHONS) and "site-packages" not in file)
+
+
+def _warn_at(caller: _Caller, message: str, category: type[BatchataWarning]) -> None:
+    file, line, names = caller
+    registry = names.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(message, category, file, line, names.get("__name__"), registry)
+
+
 def warn(message: str, category: type[BatchataWarning]) -> None:
     """Give a Python warning that names the line of the program which called Batchata.
 
     Raises the warning itself where the program has made warnings errors, and nothing else.
     """
     try:
-        warnings.warn(message, category, skip_file_prefixes=(_OURS,))
+        if (caller := _caller.get()) is not None:
+            _warn_at(caller, message, category)
+        else:
+            warnings.warn(message, category, skip_file_prefixes=(_OURS,))
     except Warning:
         raise
     except Exception:  # noqa: BLE001 - nowhere to say it; that is no reason to stop

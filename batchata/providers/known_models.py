@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Collection
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Final
 
 from batchata.errors import UnknownModelWarning
+from batchata.logs import warn
 
 __all__ = ["doubt_about", "listed_models", "misspelling_of"]
 
-_PACKAGE: Final = str(Path(__file__).parents[1])
 _ALIKE: Final = 0.85  # letters of two names that are alike so far are one name and a slip of the pen
 
 
@@ -62,12 +60,10 @@ def doubt_about(model: str, provider: str, title: str) -> str | None:
         meant = misspelling_of(model, known)
         near = [meant] if meant is not None else get_close_matches(model, known, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        # The warning is to name the line of the caller's own code, however deep in Batchata it is found.
-        warnings.warn(
+        warn(
             f"{model} is in no table of {title}'s models: if there is none of that name, every request fails."
             f"{hint}",
             UnknownModelWarning,
-            skip_file_prefixes=(_PACKAGE,),
         )
         if meant is not None:
             return f"model {model} is in no table of {title}'s and looks like {meant}"

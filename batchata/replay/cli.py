@@ -241,7 +241,7 @@ def compare(
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option("--labels", metavar="FILE", help="Known values: CSV or JSONL, by index or file."),
+        typer.Option("--labels", metavar="FILE", help="Known values: CSV or JSONL, by index, key or file."),
     ] = None,
     html: Annotated[
         str | None, typer.Option("--html", metavar="OUT.html", help="Write it as a page instead.")

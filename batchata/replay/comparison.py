@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +14,7 @@ import typer
 from batchata.core.money import plain
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
+from batchata.inputs.rows import read_table
 from batchata.replay.console import Paper, aligned, print_json, reading, the_run
 from batchata.replay.report.page import GENERATOR, check_target, policy, style_sheet, template, unwritable
 from batchata.text import clean, number_of, short, size, span, usd
@@ -69,7 +67,7 @@ def compare(
             fields.append(_top_fields(run))
     if len(sides) == 1 and labels is None:
         raise InvalidInputError("one run alone is compared with known values: give --labels, or a second run")
-    rows = [] if labels is None else read_labels(Path(labels))
+    rows = [] if labels is None else read_table(Path(labels))
     known: list[Labels] = [
         labels_of(rows, side.items, names) for side, names in zip(sides, fields, strict=True) if labels
     ]
@@ -79,29 +77,6 @@ def compare(
 def _top_fields(run: Run) -> list[str]:
     schema = None if run.started is None else run.started.result_schema
     return list((schema or {}).get("properties", {}))
-
-
-def read_labels(path: Path) -> list[Mapping[str, Any]]:
-    """Read the rows of a CSV file with a head, or of a file with a JSON object per line.
-
-    Raises InvalidInputError for a file that is neither.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as exc:
-        raise InvalidInputError(f"the labels in {path} cannot be read: {exc}") from exc
-    if path.suffix.lower() == ".csv":
-        return [
-            {key: value or "" for key, value in row.items() if key}
-            for row in csv.DictReader(io.StringIO(text))
-        ]
-    try:
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except ValueError as exc:
-        raise InvalidInputError(f"{path} is neither .csv nor a JSON object per line: {exc}") from exc
-    if not all(isinstance(row, dict) for row in rows):
-        raise InvalidInputError(f"{path} has lines that are no JSON object; give one per labelled item")
-    return rows
 
 
 def show_comparison(

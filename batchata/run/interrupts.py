@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from batchata.logs import called_from_here
+
 _REASONS = {signal.SIGINT: "keyboard", signal.SIGTERM: "terminated"}
 _DEFAULTS: dict[signal.Signals, Any] = {
     signal.SIGINT: signal.default_int_handler,
@@ -144,7 +146,8 @@ async def in_a_thread[T](call: Callable[[], T], leave: Callable[[], None], left:
     made: _Call[T] = _Call()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    context = contextvars.copy_context()
+    with called_from_here():
+        context = contextvars.copy_context()
 
     def work() -> None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -14,6 +13,7 @@ from batchata.core.state import Run
 from batchata.errors import HalfLogWarning, InvalidInputError, LogError, NotALogError
 from batchata.log import is_begun, open_log, place_of, read_log
 from batchata.log.port import Log
+from batchata.logs import warn
 from batchata.run.definition import this_process
 from batchata.run.journal import Journal
 from batchata.run.settings import PathLike
@@ -86,11 +86,7 @@ class RunStore:
     def warn_of_half(self) -> None:
         """Warn before a run begins in a log without one: the file may be half of a copied log."""
         if self._half:
-            warnings.warn(
-                f"{self._half}; a start without it pays for everything again",
-                HalfLogWarning,
-                stacklevel=2,
-            )
+            warn(f"{self._half}; a start without it pays for everything again", HalfLogWarning)
 
     @contextmanager
     def reading(self) -> Iterator[Log | None]:

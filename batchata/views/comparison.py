@@ -117,7 +117,7 @@ def _known(item: ItemResult, body: bytes | None) -> Known:
     values = () if item.result is None else flat(result_values(item.result))
     return Known(
         index=item.index,
-        name=str(file.get("name") or ""),
+        names=tuple({str(name): None for name in (given.get("key"), file.get("name")) if name}),
         digest=str(digest),
         status=item.status,
         values={path: text for path, text, is_literal in values if not (is_literal and text == "null")},

@@ -21,14 +21,19 @@ type Labels = dict[int, Values]  # by item
 
 @dataclass(slots=True)
 class Known:
-    """One item of a run: which input it has, and what was read."""
+    """One item of a run: which input it has, what was read, and the names it goes by: its key, its file's."""
 
     index: int
-    name: str
+    names: tuple[str, ...]
     digest: str
     status: str
     values: Values
     passages: dict[str, list[str]]
+
+    @property
+    def name(self) -> str:
+        """Return what to show; empty for an item without a name."""
+        return self.names[0] if self.names else ""
 
 
 @dataclass(slots=True)
@@ -141,24 +146,27 @@ def mcnemar(first: int, second: int) -> float:
 
 
 _BY_INDEX = ("index", "item")
-_BY_NAME = ("file", "name", "document", "filename")
+_BY_NAME = ("key", "file", "name", "document", "filename", "id")
 
 
 def labels_of(rows: Iterable[Mapping[str, Any]], items: Sequence[Known], fields: Iterable[str]) -> Labels:
-    """Give each row of known values to its item, by the column `index` or `item`, else `file` or `name`.
+    """Give each row of known values to its item, by the column `index` or `item`, else by its name.
+
+    That is its key or its file's, in a column `key`, `file`, `name`, `document`, `filename` or `id`.
 
     Raises InvalidInputError for rows of items that are not there, and for columns that are no field.
     """
     by_name: dict[str, list[int]] = defaultdict(list)
     for item in items:
-        by_name[item.name].append(item.index)
+        for name in item.names:
+            by_name[name].append(item.index)
     known_fields = {path for item in items for path in item.values} | set(fields)
     found: Labels = {}
     for number, row in enumerate(rows, 1):
         key = next((name for name in (*_BY_INDEX, *_BY_NAME) if name in row), None)
         if key is None:
             raise InvalidInputError(
-                f"row {number} of the labels has no column index or file that names its item"
+                f"row {number} of the labels has no column index, key or file that names its item"
             )
         values = {
             path: text

@@ -12,7 +12,7 @@ from typing import NoReturn
 import log_samples as s
 import pytest
 
-from batchata.errors import RunClaimedError
+from batchata.errors import LogWriteError, RunClaimedError
 from batchata.log import open_log, read_log
 from batchata.log.sqlite.log import SqliteLog
 
@@ -123,6 +123,16 @@ def test_a_log_that_others_have_open_stays_in_wal_mode(path: Path) -> None:
     log.finish()
     assert path.read_bytes()[18:20] == b"\2\2"
     assert reader.streams() == ["run"]
+    reader.close()
+
+
+def test_who_reads_a_finished_log_keeps_writers_waiting(path: Path) -> None:
+    """Only within a snapshot, such as that of an export; the error says why, and nothing is changed."""
+    open_log(path).finish()
+    reader = read_log(path)
+    with reader.snapshot(), pytest.raises(LogWriteError, match="locked by another program"):
+        SqliteLog(path, busy_timeout=0.05)
+    SqliteLog(path, busy_timeout=0.05).close()  # merely open it keeps none
     reader.close()
 
 

@@ -16,7 +16,7 @@ import batchata.replay
 from batchata import BatchManager, InvalidInputError
 from batchata.replay.cli import app
 from batchata.sandbox import Request, Sandbox
-from batchata.views.known_values import mcnemar, wilson
+from batchata.views.known_values import Known, labels_of, mcnemar, wilson
 
 COUNT = 6
 
@@ -104,12 +104,25 @@ def test_labels_are_also_json_lines_for_one_run_alone(log: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    ("column", "first"), [("index", "0"), ("key", "B-0"), ("id", "B-0"), ("file", "0.txt"), ("name", "0.txt")]
+)
+def test_labels_find_their_items_by_index_key_or_file(column: str, first: str) -> None:
+    """In a column of any of these names; two items of one name need the index."""
+    items = [Known(n, (f"B-{n}", f"{n}.txt"), str(n), "completed", {"total": "1"}, {}) for n in range(2)]
+    assert labels_of([{column: first, "total": "1"}], items, []) == {0: {"total": "1"}}
+    alike = [Known(n, ("same",), str(n), "completed", {"total": "1"}, {}) for n in range(2)]
+    with pytest.raises(InvalidInputError, match="the name of 2 items of the run; use the column index"):
+        labels_of([{"key": "same", "total": "1"}], alike, [])
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("index,total\n17,1", "item '17'; the run has 0 to 5"),
         ("index,totl\n1,1", "no field of the results: totl; the fields are note, total, vendor"),
         ("file,total\nx.pdf,1", "'x.pdf', the name of no item"),
-        ("total\n1", "no column index or file"),
+        ("total\n1", "no column index, key or file"),
+        ("index,total\n1,1,2", "another number of cells than the head"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(log: Path, tmp_path: Path, text: str, said: str) -> None:

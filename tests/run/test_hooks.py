@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from resume_support import fresh
-from run_support import Runs, conversations
+from run_support import MODEL, Runs, conversations
 
-from batchata import BatchManager, ItemResult
+from batchata import BatchManager, ItemResult, batch
 from batchata.errors import InvalidInputError, ProviderError
 from batchata.log import read_log
 from batchata.log.port import Recorded
@@ -33,6 +33,23 @@ def test_every_event_is_told_once_it_is_in_the_log(runs: Runs) -> None:
     runs.manager(on_event=on_event).run()
     assert told == runs.events()
     assert all(is_durable)
+
+
+def test_batch_tells_as_a_manager_does(runs: Runs) -> None:
+    """Every event of its job, and each item once."""
+    events: list[Recorded] = []
+    items: list[ItemResult[Any]] = []
+    job = batch(
+        messages=conversations(2),
+        model=MODEL,
+        state_path=runs.log,
+        poll_interval=0.01,
+        on_event=events.append,
+        on_item=items.append,
+    )
+    job.run()
+    assert events == runs.events()
+    assert [(item.index, item.status) for item in items] == [(0, "completed"), (1, "completed")]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -39,6 +40,24 @@ def test_a_call_that_may_not_wait_sends_all_that_may_be_sent(patient: tuple[Runs
     assert manager(runs, max_wait_time=0).run()["pending_items"] == COUNT
     assert (runs.creates(), polls(runs)) == (2, 0)
     assert runs.events()[-1].event.reason == "max_wait_time"
+
+
+def test_warnings_name_the_line_of_the_program(patient: tuple[Runs, list[float]]) -> None:
+    """Of the call that gave it, also where that goes on in a thread of Batchata's own, or ends at once."""
+    runs, _ = patient
+
+    async def awaited() -> None:
+        await BatchManager.open(runs.log, max_wait_time=0).run_async()
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        manager(runs, max_wait_time=0).run()
+        asyncio.run(awaited())
+        asyncio.run(BatchManager.open(runs.log, max_wait_time=0).run_async())
+        BatchManager(messages=["hi"], model="claude-opus-9")
+    assert [warning.filename for warning in caught] == [__file__] * 4
+    first = caught[0].lineno
+    assert [warning.lineno - first for warning in caught] == [0, -4, 2, 3]
 
 
 def test_a_call_that_may_not_wait_collects_all_that_has_ended(patient: tuple[Runs, list[float]]) -> None:

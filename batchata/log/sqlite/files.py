@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-import warnings
 from pathlib import Path
 
 from batchata.errors import BatchataWarning, LogWriteError, NotALogError
+from batchata.logs import warn
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -176,11 +176,10 @@ def warn_if_networked(path: str) -> None:
         return
     kind = network_file_system(path, mounts)
     if kind:
-        warnings.warn(
+        warn(
             f"{path} lies on a network file system ({kind}), where SQLite logs can be damaged; "
             "keep the log on a local disk",
             BatchataWarning,
-            stacklevel=4,
         )
 
 

@@ -8,13 +8,10 @@ from the pages on PDF support, vision and errors.
 
 from __future__ import annotations
 
-import os
 import re
-import warnings
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Final
 
 from batchata.errors import (
@@ -25,12 +22,12 @@ from batchata.errors import (
 )
 from batchata.inputs.images import ImageRules
 from batchata.inputs.pdf import PageRules
+from batchata.logs import warn
 from batchata.providers.known_models import misspelling_of
 
 _NOTICE = timedelta(days=60)
 _LARGE_CONTEXT = 1_000_000
 _VERSIONED = re.compile(r"claude-(?P<family>[a-z]+)-(?P<major>\d)(?:-(?P<minor>\d{1,2}))?(?P<day>-20\d{6})?")
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 # Of one request. Whether the limit of a single message request holds for a request inside a batch is not
 # documented; it is taken to. That of text is from a recorded answer, "too many total text bytes: 10000002 >
@@ -258,10 +255,10 @@ def _nearest(name: str, today: date) -> str | None:
 
 def _warn_of_the_end(model: Model, today: date) -> None:
     if model.is_retired(today):
-        _warn(_end_of(model), RetiredModelWarning)
+        warn(_end_of(model), RetiredModelWarning)
     elif model.end_of_life is not None and model.end_of_life - today <= _NOTICE:
         message = f"{model.id} retires on {model.end_of_life}; later requests are expected to fail."
-        _warn(f"{message} {_instead(model)}", BatchataWarning)
+        warn(f"{message} {_instead(model)}", BatchataWarning)
 
 
 def _end_of(model: Model) -> str:
@@ -277,16 +274,11 @@ def _instead(model: Model) -> str:
 def _unknown(name: str, today: date) -> Model:
     near = _nearest(name, today)
     hint = f" Did you mean {near}?" if near else ""
-    _warn(
+    warn(
         f"{name} is not in Batchata's model table: its abilities are guesses.{hint}",
         UnknownModelWarning,
     )
     return Model(id=name, prefill=True, manual_thinking=True, thinks_by_default=True, known=False)
-
-
-def _warn(message: str, category: type[BatchataWarning]) -> None:
-    # The warning is to name the line of the caller's own code, however deep in Batchata it is found.
-    warnings.warn(message, category, skip_file_prefixes=(_PACKAGE,))
 
 
 def page_rules(model: Model) -> PageRules:
