@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import certifi
+import forked
 import postgres_server
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from batchata.sandbox import Sandbox
@@ -28,6 +32,12 @@ _LONG = (
     "test_examples_demo",
     "test_examples_launcher",
 )
+
+# The folders most of whose processes are forked (`forked.py`), and the file that says from where.
+_FORKING = {"cli", "examples", "replay", "run"}
+_ZYGOTE = "zygote"
+
+type OnceForAll = Callable[[str, Callable[[], Any]], Any]
 
 
 def pytest_configure() -> None:
@@ -78,6 +88,44 @@ def _folder_of_all(config: pytest.Config) -> Path:
     return base.parent if hasattr(config, "workerinput") else base
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """Start the server that forks the scripts of all workers, once it is known that one will want it."""
+    folder = _folder_of_all(node.config)
+    note = folder / _ZYGOTE
+    if not note.exists() and any(_folder_of(nodeid) in _FORKING for nodeid in ids):
+        with pytest.MonkeyPatch.context() as environment:
+            _leave_accounts(environment)
+            environment.delenv("COLUMNS", raising=False)
+            environment.setenv("SSL_CERT_FILE", str(_one_authority(folder)))
+            forked.share_zygote(note)
+
+
+def _folder_of(nodeid: str) -> str:
+    return PurePosixPath(nodeid.partition("::")[0]).parent.name
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_zygote(request: pytest.FixtureRequest) -> None:
+    """One server forks the scripts of all workers; without workers a test starts its own."""
+    forked.use_shared_zygote(_folder_of_all(request.config) / _ZYGOTE)
+
+
+@pytest.fixture(scope="session")
+def once_for_all(request: pytest.FixtureRequest) -> OnceForAll:
+    """What takes long and can be pickled is made by one worker, and read by the others."""
+    folder = _folder_of_all(request.config)
+
+    def make(name: str, made: Callable[[], Any]) -> Any:
+        kept = folder / f"{name}.pickle"
+        with FileLock(f"{kept}.lock"):
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(made()))
+        return pickle.loads(kept.read_bytes())
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def postgres_of_all(request: pytest.FixtureRequest) -> postgres_server.Server:
     """The PostgreSQL server of this run; the test is skipped where none can be had."""
@@ -113,8 +161,12 @@ _ACCOUNTS = ("ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "MISTRAL_", "XAI_", 
 @pytest.fixture(autouse=True)
 def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a real account: only what a test sets up is there to be used."""
+    _leave_accounts(monkeypatch)
+
+
+def _leave_accounts(environment: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(_ACCOUNTS)]:
-        monkeypatch.delenv(name)
+        environment.delenv(name)
 
 
 @pytest.fixture(autouse=True)
@@ -126,13 +178,17 @@ def _in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A bundle of one authority: loading all takes each new client 80 ms, and no test uses TLS."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(_one_authority(tmp_path_factory.mktemp("tls"))))
+        yield
+
+
+def _one_authority(folder: Path) -> Path:
     end = "-----END CERTIFICATE-----\n"
     first = Path(certifi.where()).read_text(encoding="utf-8").partition(end)[0]
-    bundle = tmp_path_factory.mktemp("tls") / "one.pem"
+    bundle = folder / "one.pem"
     bundle.write_text(first + end, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SSL_CERT_FILE", str(bundle))
-        yield
+    return bundle
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import ctypes
 import io
 import multiprocessing
 import os
+import pickle
 import runpy
 import signal
 import subprocess
@@ -34,6 +35,7 @@ _TESTS = Path(__file__).resolve().parent
 # One server has imported everything and forks a process per script.
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["zygote"])
+_SHARED = ("_forkserver_address", "_forkserver_authkey")  # the second since Python 3.14
 
 
 def start_zygote() -> None:
@@ -42,7 +44,23 @@ def start_zygote() -> None:
         environment.setenv("PYTHONPATH", os.pathsep.join([str(_TESTS), *filter(None, sys.path)]))
         if (library := recorder()) is not None:
             environment.setenv("LD_PRELOAD", str(library))
-        forkserver.ensure_running()
+        forkserver._forkserver.ensure_running()  # type: ignore[attr-defined]
+
+
+def share_zygote(note: Path) -> None:
+    """Start the server, and leave its address in the file for other processes of these tests."""
+    start_zygote()
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    known = {name: getattr(server, name, None) for name in _SHARED}
+    note.write_bytes(pickle.dumps(known))
+
+
+def use_shared_zygote(note: Path) -> None:
+    """Use the server whose address is in the file, if there is one; it ends with whoever started it."""
+    if note.exists():
+        server = forkserver._forkserver  # type: ignore[attr-defined]
+        known = pickle.loads(note.read_bytes())
+        vars(server).update(known, _forkserver_alive_fd=os.pipe()[1], ensure_running=lambda: None)
 
 
 @cache

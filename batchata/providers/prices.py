@@ -25,6 +25,8 @@ from batchata.errors import InvalidInputError
 from batchata.providers.port import PriceRules
 from batchata.providers.registry import price_rules
 
+_version = cache(version)  # a package's metadata is a file that is read and parsed
+
 _GENAI_FIELDS = {
     "input_tokens": "input_mtok",
     "output_tokens": "output_mtok",
@@ -71,7 +73,7 @@ def _from_genai_prices(model: str, listed: str, rules: PriceRules, at: datetime)
     )
     above_which = (-1, *(thresholds if rules.has_tiers else ()))
     return ModelPrice(
-        source=f"genai-prices {version('genai-prices')}" + ("" if listed == model else f" ({listed})"),
+        source=f"genai-prices {_version('genai-prices')}" + ("" if listed == model else f" ({listed})"),
         tiers=[PriceTier(above, _unit_prices(prices, in_batch, above, rules)) for above in above_which],
         us_factor=rules.us_factor,
     )
@@ -133,7 +135,7 @@ def _from_tokencost(model: str, rules: PriceRules) -> ModelPrice | None:
     units = {
         kind: None if p is None else EXACT.multiply(Decimal(str(p)), MILLION) for kind, p in prices.items()
     }
-    source = f"tokencost {version('tokencost')}"
+    source = f"tokencost {_version('tokencost')}"
     listed = UnitPrices(**units, web_search_requests=rules.web_searches, batch_factor=rules.batch_factor)
     return ModelPrice(source=source, tiers=[PriceTier(-1, _filled(listed, rules))], us_factor=rules.us_factor)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cached_property, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
@@ -250,7 +250,7 @@ class Definition:
             tag=tag,
             provider="" if provider is None else provider.name,
             base_url="" if provider is None else provider.base_url,
-            library_version=version("batchata"),
+            library_version=_version("batchata"),
             model=self.model.id,
             params=self.params,
             prompt=self.prompt,
@@ -369,6 +369,9 @@ def route_of(schema: dict[str, Any] | None, model: Model, cited: bool, wanted: s
         schema, cited = quoted_schema(schema), False
     native = partial(model.output_format, cited=cited)
     return choose_route(schema, native, citations=cited, wanted=wanted)
+
+
+_version = cache(version)  # a package's metadata is a file that is read and parsed
 
 
 def this_process() -> Process:

@@ -10,8 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,21 +86,13 @@ class Runner:
             time.sleep(0.01)
 
 
-@pytest.fixture(scope="session")
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """What came of the STORIES of the selected modules, each told once.
-
-    They are told side by side: most of the time of an example is waiting.
-    """
-    ours = (item for item in request.session.items if item.path.parent == Path(__file__).parent)
-    modules = dict.fromkeys(getattr(item, "module", None) for item in ours)
-    stories = {name: story for module in modules for name, story in getattr(module, "STORIES", {}).items()}
-    with ThreadPoolExecutor(4) as pool:
-        running = {
-            name: pool.submit(story, Runner(tmp_path_factory.mktemp("elsewhere")))
-            for name, story in stories.items()
-        }
-        yield lambda name: running[name].result()
+@pytest.fixture
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, once_for_all: Any) -> Told:
+    """What came of one of the STORIES of the test's module, which is told once in the whole run of tests."""
+    stories = request.module.STORIES
+    return lambda name: once_for_all(
+        f"story of {name}", lambda: stories[name](Runner(tmp_path_factory.mktemp("elsewhere")))
+    )
 
 
 @pytest.fixture

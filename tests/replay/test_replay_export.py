@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,9 +18,10 @@ import forked
 import pytest
 from big_logs import write_big_log
 from pydantic import BaseModel, Field, field_validator
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 from batchata import BatchManager, load_results_from_disk
+from batchata.replay.cli import app
 from batchata.sandbox import Faults, Sandbox
 from batchata.views.tables import result_columns
 
@@ -488,8 +490,23 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [write_big_log(folder / f"{count}.db", count) for count in (1_000, 2_600)]
 
 
-@pytest.mark.parametrize("format", ["json", "csv", "parquet", "xlsx"])
-def test_memory_does_not_grow_with_the_items(big: list[Path], tmp_path: Path, format: str) -> None:
+def test_memory_of_files_of_jobs_does_not_grow_with_the_items(tmp_path: Path) -> None:
+    """Three times as many items take no more than their counters: a job is written when it has been read."""
+    peaks = []
+    for number, count in enumerate((100, 300, 900)):  # the first also loads what an export needs
+        path = write_big_log(tmp_path / f"{number}.db", count)
+        tracemalloc.start()
+        try:
+            arguments = ["export", str(path), str(tmp_path / f"{number}"), "--format", "json"]
+            assert CliRunner().invoke(app, arguments).exit_code == 0
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 600 * 1_000, peaks  # bytes; an answer alone has as many
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "xlsx"])
+def test_memory_of_tables_does_not_grow_with_the_items(big: list[Path], tmp_path: Path, format: str) -> None:
     """1,600 more items add less to the peak than their results would take, if all were held at once."""
     if format in ("parquet", "xlsx"):
         pytest.importorskip("pyarrow" if format == "parquet" else "openpyxl")

@@ -20,7 +20,9 @@ _START, _RETURN, _RESUME = "PY_START", "PY_RETURN", "PY_RESUME"
 type Moments = list[tuple[str, str]]
 
 # A seam is a moment that comes again and again: where functions begin, return, or go on after a yield. They
-# are watched, not replaced: what runs is the library, its HTTP client and SQLite.
+# are watched, not replaced: what runs is the library, its HTTP client and SQLite. A kill matters by what it
+# leaves in the log, the files and at the provider: a call that only reads leaves the same before it, after it
+# and when its answer has been read, so that only calls which change something count, unless all is asked for.
 SEAMS = {
     # a transaction of the log holds all its rows, and is about to be committed
     "uncommitted": [
@@ -39,14 +41,15 @@ SEAMS = {
     "answered": [(places.ANSWER_COMES, _START)],
     # the answer has been read to its end, and nobody knows it but the worker's thread
     "read": [(places.ANSWER_READ, _START)],
-    # the files of the results_dir
+    # a file of the results_dir is there; until the first one is, all is as it was committed
     "files": [
-        (places.JOB_DONE, _START),
         (places.WRITE_RAW, _RETURN),
         (places.WRITE_PROCESSED, _RETURN),
     ],
 }
 
+THOROUGH = "BATCHATA_THOROUGH" in os.environ  # every seam of every scenario, from its first transaction
+_CALLS = {"request", "answered", "read"}
 BEGUN = "begun"  # no seam: how many transactions were committed before the first request
 
 
@@ -79,10 +82,12 @@ def watch(counts: Path, boundary: Boundary | None, watched: Mapping[str, Moments
         seam = seams.get((code, event))
         if seam is None:
             return
+        if seam == "request" and BEGUN not in seen:
+            seen[BEGUN] = seen["committed"]
+        if seam in _CALLS and not (THOROUGH or _changes_something(sys._getframe(2))):
+            return
         if seam == "answered":
             _wait_for_the_answer(sys._getframe(2))
-        if seam == "request" and not seen[seam]:
-            seen[BEGUN] = seen["committed"]
         seen[seam] += 1
         if boundary == (seam, seen[seam]):
             write(counts, seen)
@@ -106,6 +111,14 @@ def watch(counts: Path, boundary: Boundary | None, watched: Mapping[str, Moments
 def write(path: Path, seen: Counter[str]) -> None:
     """Leave the counts for whoever started this process."""
     path.write_text(json.dumps(seen))
+
+
+def _changes_something(frame: Any) -> bool:
+    """Whether the call that this frame of the HTTP client works at is one that the provider acts on."""
+    while "request" not in frame.f_locals and not hasattr(frame.f_locals.get("self"), "_request"):
+        frame = frame.f_back
+    request = frame.f_locals.get("request") or frame.f_locals["self"]._request
+    return bool(request.method == b"POST")
 
 
 def _wait_for_the_answer(frame: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import signal
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from crash_boundaries import BEGUN, SEAMS, SEAMS_OF_POSTGRES, Boundary, watch, write
+from crash_boundaries import BEGUN, SEAMS, SEAMS_OF_POSTGRES, THOROUGH, Boundary, watch, write
 from resume_support import Script, Still, check_money, fresh, known_batches, paid_by_item, seen
 from run_support import MODEL, Echo, Runs
 
@@ -33,7 +32,6 @@ type Story = Callable[[Runs], dict[str, Any]]
 # What a kill leaves is what the log and the provider hold then. These seams come to every such state; the
 # others come to the same ones a moment earlier or later.
 LASTING = ("committed", "answered")
-THOROUGH = "BATCHATA_THOROUGH" in os.environ  # every seam of every scenario, from its first transaction
 _MOST_TOKENS = 10_000  # of output: so many that the worst case of the input hardly counts
 
 
@@ -172,7 +170,7 @@ def _losing_uploads(queue_full: int = 1) -> dict[str, Any]:
 
 def _refusing() -> dict[str, Any]:
     """One job is taken, and the next ones are not."""
-    return {"answers": Replies(), "faults": Faults(create_status=[0, 400, 403, 400], create_says=NO_CREDIT)}
+    return {"answers": Replies(), "faults": Faults(create_status=[0, 400, 403], create_says=NO_CREDIT)}
 
 
 def _without_credit() -> dict[str, Any]:
@@ -328,6 +326,8 @@ def seams_of(name: str) -> tuple[str, ...]:
         return tuple(SEAMS)
     if name == "gemini":
         return ("answered",)  # what is in the log between its answers is what "uploads" leaves there
+    if name == "again-unread":
+        return ("committed",)  # all is sent: its calls change nothing
     return (*LASTING, "files") if name == "retries" else LASTING
 
 

@@ -24,7 +24,6 @@ RUN_COMPLETED = "batchata.core.evolve:_run_completed"
 
 SUBMIT = "batchata.providers.anthropic.client:AnthropicClient.submit"
 
-JOB_DONE = "batchata.views.results_dir:ResultsWriter.job_done"
 WRITE_PROCESSED = "batchata.views.results_dir:ResultsWriter._write_processed"
 WRITE_RAW = "batchata.views.results_dir:ResultsWriter._write_raw"
 

@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from crash_boundaries import SEAMS
-from crash_support import THOROUGH, kill_everywhere
+from crash_boundaries import SEAMS, THOROUGH
+from crash_support import kill_everywhere
 from resume_support import COUNT, check_complete, left_running, manager, seen, wait_for
 from run_support import Runs
 

@@ -68,8 +68,8 @@ def _record(name: str, folder: Path) -> Path:
 
 _CUTS = [
     (Boundary(seam, number), share)
-    for seam, most in (("answered", 9), ("committed", 20))
-    for number in range(1, most + 1)
+    for seam, numbers in (("answered", range(1, 4)), ("committed", range(2, 21, 2)))
+    for number in numbers
     for share in (0.0, 0.5)
     if share == 0 or number % 3 == 0
 ]
