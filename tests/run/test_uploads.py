@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crash_support import OPENAI
+from crash_support import GEMINI, OPENAI
 from resume_support import fresh
 from run_support import Runs
 
@@ -29,6 +29,27 @@ def test_a_file_is_in_the_log_before_its_batch_is_created(runs: Runs) -> None:
     assert list(steps.values()) == [["submission_started", "input_uploaded", "batch_submitted"]] * 3
     posts = [path for method, path, _ in runs.sandbox.exchanges if method == "POST"]
     assert (posts.count("/v1/files"), posts.count("/v1/batches")) == (3, 3)
+
+
+@pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")
+@pytest.mark.parametrize("model", [OPENAI, GEMINI, "mistral-small-latest", "grok-4.3", "together/llama-4"])
+@pytest.mark.parametrize("lost", ["upload", "file", "create", "answer"])
+def test_what_is_lost_on_the_way_is_sent_once(runs: Runs, model: str, lost: str) -> None:
+    """A lost upload is repeated; a create whose answer is lost is found by the mark or the file it shows."""
+    faults = {
+        "upload": Faults(lost_uploads=1),
+        "file": Faults(unfound_files=1),
+        "create": Faults(lost_create_responses=1),
+        "answer": Faults(create_status_after=[0, 500]),
+    }
+    runs.sandbox.faults = faults[lost]
+    made = runs.manager(4, model=model, items_per_job=2)
+    assert made.run()["completed_items"] == 4
+    assert [entry["result"].said for entry in made.results()] == [f"message {n}" for n in range(4)]
+    assert (len(runs.sandbox.batches), set(runs.sandbox.billed().values())) == (2, {1})
+    settled = [r.event.batch_id for r in runs.events() if r.event.TYPE == "submission_settled"]
+    assert len(settled) == (lost in ("create", "answer"))
+    assert None not in settled
 
 
 def test_a_full_queue_costs_no_attempt_and_fails_no_item(runs: Runs) -> None:
