@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 from batchata.answers.normalize import fold
-from batchata.answers.stated_numbers import passage_of
+from batchata.answers.passages import passage_of
 
 # What a sign or word is most often taken for comes first; the others it may stand for as well.
 _SIGNS = {
@@ -50,8 +50,7 @@ def states_currency_of(value: str, number: Decimal, passage: str) -> bool | None
     said = passage_of(passage)
     near = [
         _named(said.text[max(0, figure.start - _NEAR) : figure.end + _NEAR])
-        for figure in said.found
-        if number in figure.meanings
+        for figure in said.by_number.get(number, ())
     ]
     found = [_agree(own, names) for names in near if names] or [_agree(own, _named(fold(passage)))]
     return True if True in found else None if None in found else False

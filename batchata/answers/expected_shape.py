@@ -84,17 +84,17 @@ class Place:
         """What a list takes."""
         return Place(Union[tuple(self._elements)], percents=self.percents)  # noqa: UP007 - made at run time
 
-    @property
+    @cached_property
     def is_list(self) -> bool:
         """Whether a list or a tuple may stand here."""
         return bool(self._elements or self.fixed)
 
-    @property
+    @cached_property
     def holds(self) -> bool:
         """Something else than a scalar may stand here."""
         return bool(self.records or self.mapping or self.is_list or self.is_open)
 
-    @property
+    @cached_property
     def is_alone(self) -> bool:
         """Only one kind of objects or lists may stand here, or nothing."""
         ways = len(self.records) + bool(self.mapping) + self.is_list + self.is_open
@@ -106,7 +106,7 @@ class Place:
             return self.fixed[number] if number < len(self.fixed) else ANYWHERE
         return self.element
 
-    @property
+    @cached_property
     def is_numeric(self) -> bool:
         """Only a number may stand here, or nothing."""
         return bool(self.kinds & {"int", "float", "decimal"}) and self.kinds <= {
@@ -116,12 +116,12 @@ class Place:
             "null",
         }
 
-    @property
+    @cached_property
     def takes_numbers(self) -> bool:
         """A number may stand here, among others."""
         return bool(self.kinds & {"int", "float", "decimal"})
 
-    @property
+    @cached_property
     def is_textual(self) -> bool:
         """Only a text may stand here, or nothing."""
         return "text" in self.kinds and self.kinds <= {"text", "null"}
@@ -131,12 +131,17 @@ class Place:
         """Every text may stand here as it is, and nothing else is made of it."""
         return self.is_textual and not self.words and not self.holds
 
-    @property
+    @cached_property
+    def is_exact(self) -> bool:
+        """Only a decimal number may stand here, or nothing."""
+        return self.is_numeric and self.kinds <= {"decimal", "null"} and not self.holds
+
+    @cached_property
     def is_date(self) -> bool:
         """Only a day or a moment may stand here, or nothing."""
         return bool(self.kinds & {"date", "datetime"}) and self.kinds <= {"date", "datetime", "null"}
 
-    @property
+    @cached_property
     def is_moment(self) -> bool:
         """Only a day, a time or a duration may stand here, or nothing."""
         return bool(self.kinds & MOMENTS) and self.kinds <= {*MOMENTS, "null"} and not self.holds

@@ -57,6 +57,8 @@ class Labels:
 
         Sentences and lines, which end at `breaks`, speak for themselves.
         """
+        if not any(mention.paths for mention in mentions):
+            return [None] * len(mentions)
         ends = sorted([*breaks, *[found.start() for found in _CLAUSE_END.finditer(text)]])
         clauses = [bisect_right(ends, mention.start) for mention in mentions]
         beside = [_Beside(text, mentions, n, ends) if m.paths else None for n, m in enumerate(mentions)]

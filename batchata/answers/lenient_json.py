@@ -60,7 +60,10 @@ def _written(found: re.Match[str]) -> str:
         return part
     said = _said(found) if part[0] == "\\" else part
     is_kept = part[0] == "\\" and len(said) == 1 and part != "\\'" and not _HALF.match(said)
-    return part if is_kept else json.dumps(without_halves(said), ensure_ascii=False)[1:-1]
+    return part if is_kept else _quoted(said if said.isascii() else without_halves(said))[1:-1]
+
+
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def decoded(inside: str) -> str:
@@ -100,6 +103,8 @@ def _said(found: re.Match[str]) -> str:
 
 def without_halves(text: str) -> str:
     """Replace each unpaired surrogate with U+FFFD."""
+    if text.isascii():
+        return text
     try:
         text.encode()  # a tenth of the time of a search
     except UnicodeEncodeError:
@@ -119,10 +124,10 @@ _SCALAR = re.compile(
     re.ASCII,
 )
 _PLAIN = r"""(?:"([^"\\\x00-\x1f]*+)"|'([^'"\\\x00-\x1f]*+)')"""
-_OTHER = r"(-?(?:0|[1-9]\d*+)(?:\.\d++)?+(?:[eE][+-]?\d++)?+|true|false|null)"
+_OTHER = r"(-?(?:0|[1-9]\d*+)(?:\.\d++)?+(?:[eE][+-]?\d++)?+|true|false|null|True|False|None)"
 _GAP = r"[ \t\r\n]*+"
 # What has no signs in it that are to be looked at, with the comma behind it.
-_USUAL_ITEM = re.compile(rf"{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP},", re.ASCII)
+_USUAL_ITEM = re.compile(rf"{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP}(?:,|(?=\]))", re.ASCII)
 _USUAL_PAIR = re.compile(rf"{_GAP}{_PLAIN}{_GAP}:{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP}(?:,|(?=\}}))", re.ASCII)
 _OTHER_ITEM, _OTHER_VALUE = 3, 5  # the groups of what is no string
 _BARE_KEY = re.compile(r"[A-Za-z_]\w*+(?=\s*+:)", re.ASCII)
@@ -233,13 +238,13 @@ def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at
 
 @lru_cache(maxsize=4_096)
 def _key(key: str) -> str:
-    return json.dumps(key, ensure_ascii=False)
+    return _quoted(key)
 
 
 def _usual_scalar(found: re.Match[str], *, is_string: bool) -> Scalar:
     last = found.lastindex or 0
     written = found[last]
-    return Scalar(f'"{written}"' if is_string else written, *found.span(last))
+    return Scalar(f'"{written}"' if is_string else _WORDS.get(written, written), *found.span(last))
 
 
 class _Mending:

@@ -247,10 +247,9 @@ class _Fitting:
 
     def _number(self, node: Scalar, place: Place) -> Node:
         """Return a number for a text or a Decimal, with all its digits."""
-        if place.is_textual and not place.words and not place.is_strict and not place.holds:
+        if place.takes_texts and not place.is_strict:
             return _text_at(node, node.json)
-        is_exact = place.is_numeric and place.kinds <= {"decimal", "null"} and not place.holds
-        if is_exact and not node.json.lstrip("-").isdigit():
+        if place.is_exact and not node.json.lstrip("-").isdigit():
             return _text_at(node, node.json)
         if place.is_date:
             return self._digits_for_date(node, node.json, place)
@@ -404,7 +403,9 @@ def _is_other_tag(part: Field, value: Node) -> bool:
 
 
 def _is_same(one: Node, other: Node) -> bool:
-    first, second = written(one, 0).json, written(other, 0).json
+    first, second = (
+        node.json if isinstance(node, Scalar) else written(node, 0).json for node in (one, other)
+    )
     if first == second:
         return True
     try:

@@ -42,10 +42,11 @@ _DATE = re.compile(
 )
 # Every date has four digits of a year, or stands in digits alone: most texts have neither.
 _MAY_BE_DATE = re.compile(r"\d{4}|\d([-/.])\d{1,2}\1\d\d")
+_FEW = 2  # digits
 # Without anything between; it may be a number as well.
 _BASIC = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII)
-_CODES = "usd|eur|gbp|chf|jpy|cny|inr|pln|sek|nok|dkk|czk|huf|cad|aud|nzd|brl|mxn|zar|dollars?|euros?|zł|kr"
-_UNIT = rf"(?:[{_SIGNS}]|\b(?:{_CODES})\b)"
+CODES = "usd|eur|gbp|chf|jpy|cny|inr|pln|sek|nok|dkk|czk|huf|cad|aud|nzd|brl|mxn|zar|dollars?|euros?|zł|kr"
+_UNIT = rf"(?:[{_SIGNS}]|\b(?:{CODES})\b)"
 # Powers of ten; `k` and `m` only behind an amount of money: they are units, too.
 _SCALES = {
     "thousand tausend tsd k": 3,
@@ -92,7 +93,7 @@ class Figure(NamedTuple):
     start: int
     end: int
     meanings: frozenset[Meaning]
-    is_plain: bool  # one or two digits that may be of a page or a footnote, or a percentage
+    is_short: bool  # one or two digits, or a percentage of so many
 
 
 def figures(text: str) -> Iterator[Figure]:
@@ -101,7 +102,7 @@ def figures(text: str) -> Iterator[Figure]:
     for found in _DATE.finditer(text) if _MAY_BE_DATE.search(text) else ():
         if dates := _dates(found):
             yield from _numbers(text, at, found.start())
-            yield Figure(found.start(), found.end(), frozenset(dates), is_plain=False)
+            yield Figure(found.start(), found.end(), frozenset(dates), is_short=False)
             at = found.end()
     yield from _numbers(text, at, len(text))
 
@@ -132,7 +133,11 @@ _short = lru_cache(maxsize=1_024)(_meanings)
 
 def _numbers(text: str, start: int, end: int) -> Iterator[Figure]:
     for found in _NUMBER.finditer(text, start, end):
-        digits, last = found["digits"], found.end()
+        digits = found["digits"]
+        first, last = found.span()
+        if last - first == len(digits):
+            yield Figure(first, last, _meant(digits), is_short=last - first <= _FEW)
+            continue
         readings = _readings(digits) | _scaled(found)
         if found["behind"]:
             last -= 1
@@ -148,16 +153,34 @@ def _numbers(text: str, start: int, end: int) -> Iterator[Figure]:
         if found["percent"]:
             readings |= {n.scaleb(-2, _EXACT) for n in readings}
         first = found.start() if is_negative else found.end("minus") if found["minus"] else found.start()
-        is_short = last - first - len(found["percent"] or "") == len(digits) <= 2
-        plain = is_short and (bool(found["percent"]) or _is_pointing(text, first, last))
-        meant: set[Meaning] = {*readings}
-        if basic := _BASIC.fullmatch(digits):
-            meant |= _valid((basic[1], basic[2], basic[3]))
-        yield Figure(first, last, frozenset(meant), plain)
+        is_short = last - first - len(found["percent"] or "") == len(digits) <= _FEW
+        yield Figure(first, last, frozenset({*readings, *_basic(digits)}), is_short)
 
 
-def _is_pointing(text: str, start: int, end: int) -> bool:
-    return bool(_POINTING.search(text[max(0, start - 14) : start]) or _COUNTING.match(text, end))
+def _basic(digits: str) -> set[Day]:
+    found = _BASIC.fullmatch(digits) if len(digits) == len("YYYYMMDD") else None
+    return _valid((found[1], found[2], found[3])) if found else set()
+
+
+def _meanings_of(digits: str) -> frozenset[Meaning]:
+    return frozenset({*_readings(digits), *_basic(digits)})
+
+
+_kept = lru_cache(maxsize=4_096)(_meanings_of)
+
+
+def _meant(digits: str) -> frozenset[Meaning]:
+    return _kept(digits) if len(digits) < _SHORT else _meanings_of(digits)
+
+
+def is_counting(figure: Figure, text: str) -> bool:
+    """Return whether a few digits may be of a page or a footnote, or are a percentage."""
+    if not figure.is_short:
+        return False
+    if text[figure.end - 1] == "%":
+        return True
+    before = text[max(0, figure.start - 14) : figure.start]
+    return bool(_POINTING.search(before) or _COUNTING.match(text, figure.end))
 
 
 def _is_minus(text: str, found: re.Match[str]) -> bool:

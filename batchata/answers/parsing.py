@@ -195,7 +195,6 @@ class _Search[M: pydantic.BaseModel]:
     def __init__(self, text: str, model: type[M], *, refuses: bool = True) -> None:
         self._text = text
         self._model = model
-        self._takes_empty = _FENCES.sub("", text) == "{}"
         self._refuses = refuses
 
     def only_fitting(self, found: Iterable[Candidate]) -> Parsed[M]:
@@ -261,7 +260,7 @@ class _Search[M: pydantic.BaseModel]:
                 f"the answer is a list, and {self._model.__name__} is an object" if is_list else explain(exc)
             )
             raise _Misfit(exc.error_count(), said) from exc
-        if not value.model_fields_set and not self._takes_empty:
+        if not value.model_fields_set and _FENCES.sub("", self._text) != "{}":
             raise _Misfit(1, f"the answer has none of the fields of {self._model.__name__}")
         if not is_finite(value):
             raise _Misfit(1, "a number in the answer is not finite, which JSON cannot hold")

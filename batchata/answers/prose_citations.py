@@ -17,7 +17,7 @@ from batchata.answers.answer import Citation
 from batchata.answers.citations import Cited, Places, Spans
 from batchata.answers.field_labels import Labels, Mention
 from batchata.answers.normalize import Folded, Phrases, fold, fold_with_places
-from batchata.answers.numbers_and_dates import Meaning, figures, meanings
+from batchata.answers.numbers_and_dates import Meaning, figures, is_counting, meanings
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # Looked at in one answer, and for what is longer; a text that is all numbers and names is no prose.
@@ -158,7 +158,7 @@ class _Values:
         for figure in figures(folded):
             paths = self._paths_of(figure.meanings)
             is_number = all(isinstance(meaning, Decimal) for meaning in figure.meanings)
-            yield Mention(figure.start, figure.end, paths, figure.is_plain, is_number)
+            yield Mention(figure.start, figure.end, paths, is_counting(figure, folded), is_number)
 
     def _paths_of(self, meanings: frozenset[Meaning]) -> tuple[str, ...]:
         paths = self._by_meanings.get(meanings)

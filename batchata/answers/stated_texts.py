@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,6 +15,7 @@ _KEPT = 256  # passages
 _IDENTIFIER = 6  # so many letters and digits may be parted by blanks, and are still one
 _COMPOSED = 8  # words from which on a text may be put together from what the passage says
 _FEW = 3  # words of a name
+_NEAR = 80  # characters in front of a word in which it is denied
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0640]")
 _LETTERS = str.maketrans(
     {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"}
@@ -57,14 +59,16 @@ _IN_MANY = frozenset(_FORMS.split())  # what many names have
 class Words(NamedTuple):
     """A text as it is compared: its words without what parts them.
 
-    `starts` and `ends` are where words begin and end in `text`; `parted` says of each start what stands
-    before it: "" for signs without white space and for a hyphen at the end of a line, else a blank or point.
+    `starts` and `ends` are where words begin and end in `text`; `starts` says what stands before each: "" for
+    signs without white space and for a hyphen at the end of a line, else a blank or point. `places` are the
+    starts in order.
     """
 
     text: str
     starts: dict[int, str]
     ends: frozenset[int]
     words: tuple[str, ...]
+    places: list[int]
 
 
 @lru_cache(maxsize=_KEPT)
@@ -134,7 +138,7 @@ def _words(text: str) -> Words:
         at += len(word)
         ends.append(at)
         last = found.end()
-    return Words("".join(squeezed), starts, frozenset(ends), tuple(squeezed))
+    return Words("".join(squeezed), starts, frozenset(ends), tuple(squeezed), list(starts))
 
 
 def _number(word: str) -> str:
@@ -171,7 +175,7 @@ def _at(value: Words, said: Words, at: int) -> bool | None:
     bounds = (_is_bound(said, at, value.text), _is_bound(said, end, value.text, is_end=True))
     if False in bounds:
         return False
-    inner = [place for place in said.starts if at < place < end]
+    inner = said.places[bisect_right(said.places, at) : bisect_left(said.places, end)]
     joined = [place for place in inner if place - at not in value.starts]
     if any(not _may_join(value.text, said, place) for place in joined):
         return False
@@ -252,7 +256,7 @@ def _is_chosen(value: str, passage: str, choices: Sequence[str]) -> bool | None:
                 return False
     folded = _plain(passage)
     places = [found.start() for mine in own for found in re.finditer(re.escape(mine.words[0]), folded)]
-    return None if any(_NO.search(folded[:place]) for place in places) else True
+    return None if any(_NO.search(folded, max(0, place - _NEAR), place) for place in places) else True
 
 
 def _unless_composed(value: str, own: Words, said: Words) -> bool | None:

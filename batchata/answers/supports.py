@@ -24,6 +24,7 @@ from batchata.answers.written_values import TwoReadings, number_in
 
 _STEP_BEGINS = re.compile(r"[.\[]")
 _SINGLE = frozenset({str, int, float, bool, Decimal, type(None)})
+_LONGEST = 50_000  # characters of a passage in which more is looked for than the value in its usual print
 _LONG = 200  # characters of a value from which on it is a composed text, unless it stands there as it is
 _JOINED = re.compile(r"[^\W\d_]\d")  # as in a code
 _CLOCK = re.compile(r"(?<![\d.:])(\d{1,2})[:.h](\d\d)(?::\d\d)? ?([ap])?\.?m?\b")
@@ -32,12 +33,13 @@ _CLOCK = re.compile(r"(?<![\d.:])(\d{1,2})[:.h](\d\d)(?::\d\d)? ?([ap])?\.?m?\b"
 def supports(value: Any, passage: str, choices: Sequence[str] = ()) -> bool | None:
     """Return True where the passage states the value, False where it states another or nothing of the kind.
 
-    None where that cannot be told: booleans, composed texts, what has two readings. `choices` are the texts
+    None where that cannot be told: booleans, composed texts, what has two readings, what is not seen at once
+    in a passage as long as a chapter. `choices` are the texts
     that may stand in the field, where they are listed.
     """
     if not choices and is_plain_to_see(value, passage):
         return True
-    if not passage or passage.isspace():
+    if not passage or passage.isspace() or len(passage) > _LONGEST:
         return None
     match value:
         case bool() | None | list() | tuple() | set() | frozenset() | Mapping() | pydantic.BaseModel():

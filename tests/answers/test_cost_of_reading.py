@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pydantic
 import pytest
 
 from batchata.answers.answer import Block, Citation
 from batchata.answers.reader import Reader
+from batchata.answers.supports import supports
 
 
 class Order(pydantic.BaseModel):
@@ -195,3 +198,33 @@ def test_the_first_mentions_of_a_text_full_of_them_count() -> None:
     found = READER.read(blocks, "end_turn").citations
     assert isinstance(found, dict)
     assert "name" in found
+
+
+@pytest.mark.parametrize(
+    ("value", "unit"),
+    [
+        (7, "1 "), (-7, "(12.50) -8.00 "), (-7, "credit 7 "), (Decimal("1234.56"), "a1b2 "),
+        (date(2025, 3, 4), "3/4/25 "), (date(2025, 3, 4), "2025-03-05 "), ("Ann Lee", "Ann Lees "),
+        ("Ann Lee", "Ann 1 "), ("a", "not a "), ("1212", "12 1 "),
+    ],
+)  # fmt: skip
+def test_a_verdict_takes_no_longer_than_its_passage_is_long(value: Any, unit: str) -> None:
+    """Many numbers, dates or words that are nearly the value are not compared with each other."""
+    choices = ("a", "ab", "c") if value == "a" else ()
+    size = 500
+
+    def told(n: int) -> float:
+        began = time.process_time()
+        supports(value, unit * n + str(time.perf_counter_ns()), choices)
+        return time.process_time() - began
+
+    ratios = (told(4 * size) / max(told(size), 0.004) for _ in range(5))
+    assert any(ratio < 9 for ratio in ratios)
+
+
+def test_of_a_passage_as_long_as_a_chapter_only_the_usual_print_is_looked_for() -> None:
+    """What is not seen at once in so long a text stays open."""
+    long = "All of this is said elsewhere. " * 2_000
+    assert supports(1200.5, f"{long}1,200.50 EUR") is True
+    assert supports(1200.5, f"{long}1.200,50 EUR") is None
+    assert supports(1200.5, "9.99 EUR") is False
