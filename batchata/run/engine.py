@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from batchata.core.values import Settings
 from batchata.errors import (
     BatchataError,
     BatchataWarning,
+    ConfigurationError,
     InvalidInputError,
     PendingRunWarning,
     RunClaimedError,
@@ -58,7 +59,7 @@ from batchata.run.outcomes import Intake
 from batchata.run.pilot import Choice, of_the_rest
 from batchata.run.record import Recorder
 from batchata.run.same_run import changes, check_same_place, check_same_run, which_run
-from batchata.run.starting import check_raised, retry_failed
+from batchata.run.starting import check_raised, is_accepted_today, retry_failed
 from batchata.run.store import RunStore
 from batchata.terminal.account import left, out_of_time, unsaved
 from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
@@ -378,13 +379,13 @@ class Engine:
         Until then a Ctrl-C ends the script at once, as Python does it: there is nothing to wait for.
         """
         try:
-            with self.reading() as (_, run):
+            with self.reading() as (log, run):
                 if call.max_tokens is not None:
                     check_raised(run, self.definition, self.settings, call.max_tokens)
                 if run.started is not None and self._nothing_to_do(call):
                     progress_for(call.show_progress).update(run)
                     return False
-                self._check_before_anything_is_written(call)
+                self._check_before_anything_is_written(call, log)
         except KeyboardInterrupt as exc:
             if self.store.run.open:
                 raise KeyboardInterrupt(self.left()) from exc
@@ -458,7 +459,7 @@ class Engine:
             return True
         return self.definition.inputs.count > run.total or bool(call.retry_failed and run.failed)
 
-    def _check_before_anything_is_written(self, call: Call) -> None:
+    def _check_before_anything_is_written(self, call: Call, log: Log | None) -> None:
         if call.retry_failed:
             self._read_failed_again()
         run = self.store.run
@@ -469,13 +470,25 @@ class Engine:
             if run.started is None:
                 self.store.warn_of_half()
                 self.definition.check_fits(self.settings)
+            self._check_provider(call, log)
+        prepare(self.settings, None if run.started is None else owner_of(run))
+
+    def _check_provider(self, call: Call, log: Log | None) -> None:
+        """Check that requests can be made; where none will be, it is no matter."""
+        run = self.store.run
+        try:
             if self._provider is None:
                 self._provider = self._make_provider()
             self._provider.check()
-            if run.started is not None:
-                check_same_place(run, self._provider.name, self._provider.base_url)
-            self._elsewhere = self._try_executor(self._provider)
-        prepare(self.settings, None if run.started is None else owner_of(run))
+        except ConfigurationError:
+            is_retry_alone = call.retry_failed and not self._is_work_left(replace(call, retry_failed=False))
+            if log is None or not (is_retry_alone and is_accepted_today(log, run, self.definition)):
+                raise
+            self._forget_provider()
+            return
+        if run.started is not None:
+            check_same_place(run, self._provider.name, self._provider.base_url)
+        self._elsewhere = self._try_executor(self._provider)
 
     def _try_executor(self, provider: Client) -> Elsewhere | None:
         if self._executor is None:

@@ -13,7 +13,15 @@ import msgspec
 
 from batchata.core import decide
 from batchata.core.accounts import together
-from batchata.core.events import Event, ItemMended, ItemsAdded, RetryScheduled, RunResumed, SchemaRouteChanged
+from batchata.core.events import (
+    AnswerAccepted,
+    Event,
+    ItemMended,
+    ItemsAdded,
+    RetryScheduled,
+    RunResumed,
+    SchemaRouteChanged,
+)
 from batchata.core.money import plain
 from batchata.core.ranges import to_ranges
 from batchata.core.retry import accepted_after_all
@@ -24,7 +32,7 @@ from batchata.inputs import Inputs
 from batchata.log.port import Log
 from batchata.logs import warn
 from batchata.providers.port import Client
-from batchata.run.bad_files import mend, refusals
+from batchata.run.bad_files import Mended, mend, refusals
 from batchata.run.definition import Definition, this_process
 from batchata.run.journal import Journal
 from batchata.run.pilot import Choice
@@ -145,16 +153,28 @@ class Retried(NamedTuple):
     jobs: list[int]
 
 
+def is_accepted_today(log: Log, run: Run, definition: Definition) -> bool:
+    """Return whether every failed item has a stored answer that is accepted now, and none is sent again."""
+    return not _tried_again(log, run, definition, 0)[2]
+
+
+def _tried_again(
+    log: Log, run: Run, definition: Definition, next_body: int
+) -> tuple[Mended, list[AnswerAccepted], list[int]]:
+    """Return what is mended and what is accepted of the failed items, and which are to be sent again."""
+    mended = mend(log, run, definition.inputs, next_body)
+    changed = {event.index for event in mended.events if isinstance(event, ItemMended)}
+    same = [index for index in mended.again if index not in changed]
+    accepted = accepted_now(log, run, definition.reader, same)
+    return mended, accepted, sorted({*mended.again}.difference(event.index for event in accepted))
+
+
 def retry_failed(journal: Journal, log: Log, definition: Definition, max_tokens: int | None) -> Retried:
     """Accept the stored answers that fit today, and give the other failed items a fresh set of attempts.
 
     These are sent with their files as they are now, and all of them get `max_tokens` where that is given.
     """
-    mended = mend(log, journal.run, definition.inputs, journal.claim.next_body)
-    changed = {event.index for event in mended.events if isinstance(event, ItemMended)}
-    same = [index for index in mended.again if index not in changed]
-    accepted = accepted_now(log, journal.run, definition.reader, same)
-    again = sorted({*mended.again}.difference(event.index for event in accepted))
+    mended, accepted, again = _tried_again(log, journal.run, definition, journal.claim.next_body)
     decisions: list[Event] = [*mended.events, *accepted]
     if again:
         decisions.append(

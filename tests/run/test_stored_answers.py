@@ -13,7 +13,7 @@ from resume_support import fresh
 from run_support import Echo, Runs, conversations
 from typer.testing import CliRunner
 
-from batchata import load_results_from_disk
+from batchata import ConfigurationError, load_results_from_disk
 from batchata.core.events import AnswerAccepted, RetryScheduled
 from batchata.replay.cli import app
 from batchata.sandbox import Answer, Faults, Request
@@ -50,6 +50,20 @@ def statuses(runs: Runs) -> list[str]:
     """The items' statuses as other tools see them."""
     with sqlite3.connect(runs.log) as connection:
         return [status for (status,) in connection.execute("SELECT status FROM v_items ORDER BY item")]
+
+
+def test_what_is_accepted_without_a_request_needs_no_key(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is asked for where an item would be sent, and not where all have answers that fit today."""
+    _refused.update({"message 1", "message 2"})
+    given: dict[str, Any] = {"response_model": Picky, "max_attempts": 1}
+    assert runs.manager(3, **given).run()["failed_items"] == 2
+    _refused.discard("message 1")
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY"):
+        runs.manager(3, **given).retry_failed()
+    _refused.clear()
+    summary = runs.manager(3, **given).retry_failed()
+    assert (summary["completed_items"], summary["retry_count"]) == (3, 0)
 
 
 def test_an_answer_that_fits_today_costs_nothing(runs: Runs) -> None:
