@@ -47,6 +47,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (OLD, {"thinking": {"type": "enabled", "budget_tokens": 1_023}}, "greater than or equal to 1024"),
     (OLD, {"thinking": BUDGET, "max_tokens": 1_024}, "`max_tokens` must be greater than"),
     ("claude-opus-5-5", {"thinking": BUDGET, "max_tokens": 9_000}, '"thinking.type.enabled" is not'),
+    (NEW, {"thinking": BUDGET, "max_tokens": 9_000}, '"thinking.type.enabled" is not supported'),
+    ("claude-opus-4-7", {"thinking": BUDGET, "max_tokens": 9_000}, '"thinking.type.enabled" is not'),
     ("claude-opus-5-5", {"thinking": {"type": "disabled"}}, '"thinking.type.disabled" is not supported'),
     (OLD, {"tools": {"name": "f"}}, "tools: "),
     (OLD, {"tools": [TOOL, TOOL]}, "tools: Tool names must be unique."),

@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = [
     "always_thinks",
+    "budget_refused",
     "cache_minimum",
     "forced_tool_refused",
     "image_tokens",
@@ -78,6 +79,12 @@ def always_thinks(model: str) -> bool:
     """Whether thinking can be neither turned off nor given a budget: Opus 5.5, Fable and Mythos."""
     family, version = _family(model)
     return family in ("fable", "mythos") or (family == "opus" and version >= (5, 5))
+
+
+@lru_cache(maxsize=512)
+def budget_refused(model: str) -> bool:
+    """Whether thinking takes no budget: from 4.7 on."""
+    return _family(model)[1] >= (4, 7) or always_thinks(model)
 
 
 @lru_cache(maxsize=512)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from batchata.sandbox.anthropic.models import (
     always_thinks,
+    budget_refused,
     forced_tool_refused,
     most_tokens,
 )
@@ -112,7 +113,7 @@ def _thinking_problem(params: dict[str, Any], model: str) -> str | None:
     if not isinstance(thinking, dict) or not isinstance(thinking.get("type"), str):
         return "thinking: Input should be an object with a `type`"
     kind = thinking["type"]
-    if kind in ("enabled", "disabled") and always_thinks(model):
+    if (kind == "disabled" and always_thinks(model)) or (kind == "enabled" and budget_refused(model)):
         return (
             f'"thinking.type.{kind}" is not supported for this model. Use "thinking.type.adaptive" and '
             '"output_config.effort" to control thinking behavior.'
