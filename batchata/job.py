@@ -18,6 +18,7 @@ from batchata.providers.registry import Access
 from batchata.run.definition import Definition, define
 from batchata.run.engine import Call, Engine
 from batchata.run.executors import check_executor
+from batchata.run.file_checks import check_elsewhere
 from batchata.run.hooks import Hooks, OnEvent, OnItem
 from batchata.run.settings import (
     CheckSupport,
@@ -158,6 +159,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
         structured_output=structured_output,
         allow_unknown_model=allow_unknown_model,
         message_params=message_params,
+        check_elsewhere=None if hands is None else partial(check_elsewhere, hands),
     )
     _check_fits_one_job(definition)
     settings = check_settings(

@@ -21,6 +21,7 @@ from batchata.run.definition import define
 from batchata.run.engine import Call, Engine
 from batchata.run.estimate import Estimate
 from batchata.run.executors import check_executor
+from batchata.run.file_checks import check_elsewhere
 from batchata.run.from_log import open_run
 from batchata.run.hooks import Hooks, OnEvent, OnItem, as_they_end
 from batchata.run.interrupts import in_a_thread
@@ -211,6 +212,7 @@ class BatchManager(Generic[T]):
             structured_output=structured_output,
             allow_unknown_model=allow_unknown_model,
             message_params=message_params,
+            check_elsewhere=None if hands is None else partial(check_elsewhere, hands),
         )
         connect = partial(access.client, definition.dialect.name)
         self._engine = Engine(definition, settings, store, connect, hooks, hands)

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from batchata.errors import BadFile, FileInputError, InvalidInputError
 from batchata.inputs.files import FileInput, bad_file, read_file, unusable_file
-from batchata.inputs.items import Checks, Inputs
+from batchata.inputs.items import Checks, Inputs, Measured
 from batchata.inputs.json_values import check_text
 from batchata.inputs.keys import check_keys
 from batchata.inputs.rows import ask_rows
 from batchata.text import all_of
 
 _MOST_LISTED = 20  # bad files in a message
+
+type Checked = tuple[FileInput, Measured] | InvalidInputError
+type CheckFiles = Callable[[Iterable[Any]], Iterator[tuple[Any, Checked]]]
+
+
+def check_file(checks: Checks, item: Any, index: int) -> Checked:
+    """Read and check the file that the caller gave as `files[index]`; return why it cannot be sent, if so."""
+    try:
+        return checks.file(read_file(item, index, checks.most_bytes))
+    except InvalidInputError as exc:
+        return exc
+
+
+def _checked_here(checks: Checks, items: Iterable[Any]) -> Iterator[tuple[Any, Checked]]:
+    """Yield each item with what `check_file` says of it."""
+    return ((item, check_file(checks, item, index)) for index, item in enumerate(items))
 
 
 def read_inputs(
@@ -26,12 +43,14 @@ def read_inputs(
     keys: Any = None,
     checks: Checks,
     on_bad_file: str = "raise",
+    check_files: CheckFiles | None = None,
 ) -> Inputs:
     """Check all inputs of a run; nothing is written or sent.
 
     `messages` are conversations, each a list of messages, or texts, each one turn of the user. `files` are
     paths, bytes or files opened for reading, each sent with the prompt. `rows` are put into the prompt, which
     names their columns. Exactly one of the three is given. `keys` are the user's own ids, one for each item.
+    `check_files` has files read elsewhere; None reads them here.
 
     Raises InvalidInputError or UnsupportedModelError for the first conversation that cannot be sent, and one
     FileInputError for all files; with `on_bad_file="fail"` those are `Inputs.refused` instead.
@@ -39,7 +58,7 @@ def read_inputs(
     _check_one_given(messages, files, rows)
     checks.check_kind("messages" if files is None else "files")
     if files is not None:
-        inputs, bad = _read_files(files, prompt, checks)
+        inputs, bad = _read_files(files, prompt, check_files or partial(_checked_here, checks))
         if bad and on_bad_file == "raise":
             raise _all_of(bad, inputs)
     elif rows is not None:
@@ -98,18 +117,18 @@ def _conversations(given: Iterable[Any]) -> Iterator[Any]:
     yield from conversations
 
 
-def _read_files(files: Any, prompt: str | None, checks: Checks) -> tuple[Inputs, list[BadFile]]:
+def _read_files(files: Any, prompt: str | None, check_files: CheckFiles) -> tuple[Inputs, list[BadFile]]:
     _check_prompt(prompt)
     inputs = Inputs("files")
     bad: list[BadFile] = []
-    for index, item in enumerate(_given(files, "files", "['a.pdf', 'b.pdf']")):
-        try:
-            file, measured = checks.file(read_file(item, index, checks.most_bytes))
-        except InvalidInputError as exc:
-            bad.append(bad_file(item, index, exc))
-            inputs.refuse(unusable_file(item, index), str(exc))
-        else:
-            inputs.add(file, measured.digest, measured.request_size, measured.token_bound, measured.tokens)
+    given = _given(files, "files", "['a.pdf', 'b.pdf']")
+    for index, (item, checked) in enumerate(check_files(given)):
+        if isinstance(checked, InvalidInputError):
+            bad.append(bad_file(item, index, checked))
+            inputs.refuse(unusable_file(item, index), str(checked))
+            continue
+        file, measured = checked
+        inputs.add(file, measured.digest, measured.request_size, measured.token_bound, measured.tokens)
     return inputs, bad
 
 
@@ -123,14 +142,13 @@ def read_again(inputs: Inputs, indexes: Iterable[int], checks: Checks, on_bad_fi
         source = inputs.source(index)
         if not isinstance(source, FileInput) or source.path is None:
             continue
-        try:
-            file, measured = checks.file(read_file(source.path, index, checks.most_bytes))
-        except InvalidInputError as exc:
-            bad.append(bad_file(source.path, index, exc))
-            inputs.replace(index, unusable_file(source.path, index), (0, 0, 0), str(exc))
-        else:
-            sizes = measured.request_size, measured.token_bound, measured.tokens
-            inputs.replace(index, file, sizes, None)
+        checked = check_file(checks, source.path, index)
+        if isinstance(checked, InvalidInputError):
+            bad.append(bad_file(source.path, index, checked))
+            inputs.replace(index, unusable_file(source.path, index), (0, 0, 0), str(checked))
+            continue
+        file, measured = checked
+        inputs.replace(index, file, (measured.request_size, measured.token_bound, measured.tokens), None)
     if bad and on_bad_file == "raise":
         raise _all_of(bad, inputs)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, cached_property, lru_cache, partial
 from importlib.metadata import version
@@ -27,6 +27,7 @@ from batchata.core.values import CachePlan, Process, Settings
 from batchata.errors import CostLimitError, InvalidInputError, UnsupportedModelError
 from batchata.inputs import Inputs, read_inputs
 from batchata.inputs.items import Checks
+from batchata.inputs.read import Checked
 from batchata.providers.port import Client, Dialect, Model, Template
 from batchata.providers.prices import Prices, find_price, given_price
 from batchata.providers.registry import dialect_for
@@ -40,6 +41,9 @@ _LONGEST_BATCH = 48 * _HOUR  # Gemini's; those of the others live for a day
 def _listed(model: str, hour: int) -> ModelPrice | None:
     """Return the list price that holds in an hour, counted from 1970."""
     return find_price(model, datetime.fromtimestamp(hour * 3_600, UTC))
+
+
+type CheckElsewhere = Callable[[Callable[[], Checks], Iterable[Any]], Iterator[tuple[Any, Checked]]]
 
 
 @dataclass
@@ -271,6 +275,11 @@ class Definition:
         )
 
 
+def checks_for(model: str, today: date, cited: bool, params: dict[str, Any]) -> Checks:
+    """Return what inputs have to pass; made from what can be pickled, as it also is in other processes."""
+    return dialect_for(model).model(model, today).checks(cited, params)
+
+
 def define(  # noqa: PLR0913 - what a user may decide about what is sent
     *,
     messages: Iterable[Any] | None,
@@ -289,8 +298,9 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     structured_output: str = "auto",
     allow_unknown_model: bool = False,
     message_params: Mapping[str, Any],
+    check_elsewhere: CheckElsewhere | None = None,
 ) -> Definition:
-    """Check everything that the caller gave.
+    """Check everything that the caller gave; `check_elsewhere` has files read elsewhere.
 
     Raises InvalidInputError or one of its kinds for the first thing that cannot be sent.
     """
@@ -299,11 +309,13 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     if not isinstance(allow_unknown_model, bool):
         raise InvalidInputError(f"allow_unknown_model must be True or False, not {allow_unknown_model!r}")
     dialect = dialect_for(model)
-    found = dialect.model(model, utc().date())
+    today = utc().date()
+    found = dialect.model(model, today)
     price = given_price(prices, found.id)
     checked_model = check_response_model(response_model)
     schema = None if checked_model is None else json_schema(checked_model)
     params = found.check_params({**message_params, "max_tokens": max_tokens})
+    make_checks = partial(checks_for, model, today, bool(enable_citations), params)
     inputs = read_inputs(
         messages=messages,
         files=files,
@@ -312,6 +324,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
         keys=keys,
         checks=found.checks(bool(enable_citations), params),
         on_bad_file=on_bad_file,
+        check_files=None if check_elsewhere is None else partial(check_elsewhere, make_checks),
     )
     definition = Definition(
         dialect=dialect,

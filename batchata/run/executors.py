@@ -21,6 +21,7 @@ from batchata.answers.schema import json_schema
 from batchata.errors import (
     BatchataWarning,
     ConfigurationError,
+    FileInputError,
     InvalidInputError,
     ProviderUnavailableError,
 )
@@ -37,6 +38,7 @@ from batchata.run.tasks import (
     collected,
     outcomes,
     prepared,
+    present,
     probed,
     work,
 )
@@ -101,11 +103,15 @@ class Elsewhere:
         )
         try:
             ready = self._do(description.job, prepared, whole)
-        except _GoneError:
+        except (_GoneError, FileInputError):
+            ready = None
+        if ready is None or isinstance(
+            ready, calls.FilesRefused
+        ):  # this process may have files that they lack
             with self._here:
                 calls.submit(provider, description, put)
             return
-        if isinstance(ready, calls.Staged | calls.FilesRefused):
+        if isinstance(ready, calls.Staged):
             put(ready)
             return
         self._check_not_ending()
@@ -160,9 +166,9 @@ class Elsewhere:
         for _ in range(_TRIES):
             future = self._started(call)
             self._wait(future, to_the_end=function is collected)
-            lost = _failure(future)
+            lost = failure(future)
             if lost is None:
-                return _result(future)
+                return result(future)
             if isinstance(lost, BrokenExecutor):
                 self._lose(lost)
             _logger.warning("worker_lost", job=job, error=_said(lost))
@@ -197,7 +203,7 @@ class Elsewhere:
                 self._check_not_ending()
 
 
-def _failure(future: Future[bytes]) -> BaseException | None:
+def failure(future: Future[bytes]) -> BaseException | None:
     """Return how the worker ended, if it did not do its work."""
     try:
         return future.exception()
@@ -205,7 +211,8 @@ def _failure(future: Future[bytes]) -> BaseException | None:
         return exc
 
 
-def _result(future: Future[bytes]) -> Any:
+def result(future: Future[bytes]) -> Any:
+    """Return what came of a piece of work; raises the error that did."""
     found = pickle.loads(future.result())
     if isinstance(found, Exception):
         raise found
@@ -238,7 +245,7 @@ def elsewhere(
         schema = None if reader.response_model is None else json_schema(reader.response_model)
         setup = pickle.dumps(Setup(connect, Place.of(client), pickled, schema))
         try:
-            _probe(executor, setup)
+            probe(executor, setup)
         except CannotBeSentError as exc:
             why = str(exc)
         else:
@@ -264,10 +271,14 @@ def _ways(reader: Reader) -> Iterator[bytes | str]:
         yield whole
 
 
-def _probe(executor: Executor, setup: bytes) -> None:
-    """Have one worker make its desk; in forked pools it starts the workers before there are our threads."""
+def probe(executor: Executor, setup: bytes | None) -> None:
+    """Have one worker make its desk, or do nothing; forked pools start their workers before our threads.
+
+    Raises ConfigurationError where none does.
+    """
+    task = present if setup is None else probed
     try:
-        future = executor.submit(work, version("batchata"), setup, pickle.dumps((probed, ())))
+        future = executor.submit(work, version("batchata"), setup, pickle.dumps((task, ())))
     except RuntimeError as exc:
         raise ConfigurationError(
             f"the executor takes no work ({exc}); make a new one, and call run() while it is open"
@@ -277,6 +288,6 @@ def _probe(executor: Executor, setup: bytes) -> None:
         raise ConfigurationError(
             f"no worker of the executor did anything for {_PATIENCE:,.0f} s: see that there are free ones"
         )
-    if (lost := _failure(future)) is not None:
+    if (lost := failure(future)) is not None:
         raise ConfigurationError(f"a worker of the executor failed ({_said(lost)}); {CURE}") from lost
-    _result(future)
+    result(future)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 from batchata.answers.reader import Reader, Reading
 from batchata.answers.schema import json_schema
 from batchata.errors import BatchataError, ConfigurationError
+from batchata.inputs.items import Checks
+from batchata.inputs.read import Checked, check_file
 from batchata.providers.port import Client, Outcome
 from batchata.run import calls
 
@@ -69,12 +71,15 @@ class CannotBeSentError(ConfigurationError):
     """The response model cannot be had in a worker."""
 
 
-def work(made_by: str, setup: bytes, call: bytes) -> bytes:
-    """Do a piece of work in whatever process this is; return what came of it, or the error, pickled."""
+def work(made_by: str, setup: bytes | None, call: bytes) -> bytes:
+    """Do a piece of work in whatever process this is; return what came of it, or the error, pickled.
+
+    Without a setup it is one that needs no desk.
+    """
     try:
         _check_same_version(made_by)
         function, args = pickle.loads(call)
-        return pickled(function(_desk(setup), *args))
+        return pickled(function(*args) if setup is None else function(_desk(setup), *args))
     except Exception as exc:  # noqa: BLE001 - the outermost edge of a process: it is raised again in the other
         return pickled(exc)
 
@@ -140,6 +145,16 @@ def by_value(value: object) -> bytes | None:
         whole: bytes = cloudpickle.dumps(value)
         return whole
     return None
+
+
+def files_checked(make: Callable[[], Checks], paths: Sequence[tuple[int, Any]]) -> dict[int, Checked]:
+    """Read and check the files at these paths, by their places in `files`."""
+    checks = make()
+    return {index: check_file(checks, path, index) for index, path in paths}
+
+
+def present() -> None:
+    """Do nothing: the worker is there, and has this version."""
 
 
 def probed(desk: Desk) -> None:

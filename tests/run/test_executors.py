@@ -24,6 +24,7 @@ from batchata.errors import (
     AuthenticationFailedError,
     BatchataWarning,
     ConfigurationError,
+    FileInputError,
     InvalidInputError,
 )
 from batchata.sandbox import Faults
@@ -100,6 +101,23 @@ def test_a_worker_that_dies_costs_nothing_but_its_work(runs: Runs, tmp_path: Pat
     assert is_paid_once(runs)
 
 
+class Apart(ProcessPoolExecutor):
+    """Workers on a machine that has no text files."""
+
+    def __init__(self) -> None:
+        start_zygote()
+        super().__init__(1, mp_context=context, initializer=_hide_texts)
+
+
+def _hide_texts() -> None:
+    sys.addaudithook(_refuse_texts)
+
+
+def _refuse_texts(event: str, given: tuple[Any, ...]) -> None:
+    if event == "open" and str(given[0]).endswith(".txt"):
+        raise FileNotFoundError(2, "no such file")
+
+
 class Slow(ThreadPoolExecutor):
     """Workers that after a first task do nothing until they may."""
 
@@ -134,6 +152,39 @@ def test_what_is_still_being_built_when_the_run_ends_is_not_sent(runs: Runs) -> 
         pool.may.set()
         assert made.run()["completed_items"] == COUNT
     assert is_paid_once(runs)
+
+
+def test_files_are_read_and_checked_by_workers(runs: Runs, pool: Executor, tmp_path: Path) -> None:
+    """In the order given, whatever else is among them; what a worker cannot use is judged here."""
+    paths = [tmp_path / f"{number}.txt" for number in range(9)]
+    for number, path in enumerate(paths):
+        path.write_text(f"document {number}")
+    gone = tmp_path / "gone.txt"
+    given = [*paths[:5], b"bytes in between", *paths[5:], gone]
+    found = []
+    for executor in (None, pool):
+        with pytest.raises(FileInputError, match=r"files\[10\] .*gone.txt.*does not exist"):
+            manager(runs, executor, messages=None, files=given, prompt="Say it.")
+        made = manager(runs, executor, messages=None, files=given, prompt="Say it.", on_bad_file="fail")
+        found.append([(item.name, item.source) for item in made.items()])
+        assert made.estimate().items == 10
+    assert found[0] == found[1]
+    assert [name for name, _ in found[1]] == [
+        *(path.name for path in paths[:5]),
+        "document-6.txt",
+        *(path.name for path in paths[5:]),
+        "gone.txt",
+    ]
+    summary = made.run()
+    assert (summary["completed_items"], summary["failed_items"]) == (10, 1)
+
+
+def test_a_file_that_workers_do_not_have_is_read_here(runs: Runs, tmp_path: Path) -> None:
+    """A path of this machine may be none of theirs: only what cannot be read here either is an error."""
+    (tmp_path / "a.txt").write_text("a document")
+    with Apart() as pool:
+        made = manager(runs, pool, messages=None, files=[tmp_path / "a.txt"], prompt="Say it.")
+        assert made.run()["completed_items"] == 1
 
 
 class Old(ThreadPoolExecutor):
