@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchata.core.money import EXACT, MILLION, TOKEN_KINDS, amount_of, quotient, sum_of
+from batchata.core.pricing import STATED
 from batchata.core.state import Job, JobStatus, Run
 from batchata.text import number_of
 
@@ -47,9 +48,13 @@ def awaits_room(run: Run) -> bool:
     )
 
 
+_TICKS = "ticks"  # of 1e-10 USD
+_A_MILLION_TICKS = Decimal("0.0001")  # USD
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """So many tokens of one kind at a price per million (USD) from one price list."""
+    """So many tokens of one kind, or ticks, at a price per million (USD) from one source."""
 
     kind: str
     quantity: int
@@ -75,14 +80,16 @@ def ledger_lines(run: Run) -> list[Line]:
             sums[kind, unit, source] += used[kind]
     order = {kind: place for place, kind in enumerate(run.usage)}
     lines = [Line(kind, count, amount_of(unit), source) for (kind, unit, source), count in sums.items()]
-    return sorted(lines, key=lambda line: (order[line.kind], line.unit_price, line.source))
+    stated = [Line(_TICKS, run.ticks, _A_MILLION_TICKS, STATED)] if run.ticks else []
+    return [*sorted(lines, key=lambda line: (order[line.kind], line.unit_price, line.source)), *stated]
 
 
 def unpriced_kinds(run: Run) -> dict[str, int]:
     """Return how much of each kind was used at an unknown price, where any was."""
-    left = dict(run.usage)
+    left = {kind: used - run.stated[kind] for kind, used in run.usage.items()}
     for line in ledger_lines(run):
-        left[line.kind] -= line.quantity
+        if line.kind != _TICKS:
+            left[line.kind] -= line.quantity
     return {kind: quantity for kind, quantity in left.items() if quantity}
 
 

@@ -329,7 +329,9 @@ class StrayOutcomeRecorded(Event, frozen=True, kw_only=True):
 class CostCharged(Event, frozen=True, kw_only=True, omit_defaults=True):
     """What one request cost: `amount` in USD, None without a known price; unit prices per million.
 
-    Unit prices are those that were applied: of a batch, and with the surcharge that the source names.
+    Unit prices are those that were applied: of a batch, and with the surcharge that the source names. Where
+    the provider itself says what it charged, and prices give something else or are unknown, `ticks` are that,
+    of 1e-10 USD each: then the amount is theirs, and no unit price was applied.
     """
 
     TYPE: ClassVar[str] = "cost_charged"
@@ -344,6 +346,7 @@ class CostCharged(Event, frozen=True, kw_only=True, omit_defaults=True):
     unit_prices: dict[str, str]
     price_source: str
     web_search_requests: int = 0
+    ticks: int = 0
 
 
 class JobCompleted(Event, frozen=True, kw_only=True):

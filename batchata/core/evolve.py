@@ -361,6 +361,12 @@ def _cost_charged(run: Run, at: int, event: e.CostCharged, version: int) -> None
             run.items.charge(event.index, amount_of(text))
         else:
             run.items.charge_picos((event.index,), (pico,))
+    if event.ticks:
+        run.ticks += event.ticks
+        for kind, number in quantities(event):
+            run.usage[kind] += number
+            run.stated[kind] += number
+        return
     _use(run, quantities(event), event.price_source, event.unit_prices)
 
 

@@ -10,8 +10,8 @@ from batchata.core import events as e
 from batchata.core import ranges
 from batchata.core.accounts import owed, room
 from batchata.core.evolve import MISFITS, evolve
-from batchata.core.money import EXACT, MILLION, amount_of, plain, sum_of
-from batchata.core.pricing import MOST_SEARCHES, MOST_TOKENS, quantities
+from batchata.core.money import EXACT, MILLION, PICO_DIGITS, PICOS_A_TICK, amount_of, plain, sum_of
+from batchata.core.pricing import MOST_SEARCHES, MOST_TICKS, MOST_TOKENS, quantities
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Usage, known
 
@@ -193,7 +193,8 @@ class Audit:
         yield from _impossible(event)
         amount = charged(event)
         if amount is not None and amount != amount_of(event.amount or "0"):
-            yield f"${event.amount} is charged where tokens times unit prices give ${plain(amount)}"
+            what = "the provider's own word is" if event.ticks else "tokens times unit prices give"
+            yield f"${event.amount} is charged where {what} ${plain(amount)}"
 
     def _job_completed(self, event: e.JobCompleted) -> Iterator[str]:
         job = self.run.jobs.get(event.job)
@@ -232,9 +233,11 @@ class Audit:
 
 
 def charged(event: e.CostCharged) -> Decimal | None:
-    """Return what the tokens cost at the unit prices beside them; None where no price was known."""
+    """Return what the tokens cost at the unit prices beside them, or the ticks; None without a price."""
     if event.amount is None:
         return None
+    if event.ticks:
+        return Decimal(event.ticks * PICOS_A_TICK).scaleb(-PICO_DIGITS, EXACT)
     total = Decimal(0)
     for kind in Usage.__struct_fields__:
         tokens = getattr(event, kind)
@@ -257,6 +260,10 @@ def _impossible(event: e.CostCharged) -> Iterator[str]:
         return
     if amount_of(event.amount) < 0:
         yield f"${event.amount} is charged: a cost cannot be negative"
+    if not 0 <= event.ticks <= MOST_TICKS:
+        yield f"{event.ticks:,} ticks are charged, more than any request costs"
+    if event.ticks:
+        return
     without = [kind for kind, _ in quantities(event) if kind not in event.unit_prices]
     if without:
         yield f"${event.amount} is charged without a price of {', '.join(without).replace('_', ' ')}"

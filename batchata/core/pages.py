@@ -188,7 +188,7 @@ def _answer(outcome: Entry, charge: Entry) -> _Answer | None:
     numbers = [(getattr(outcome.usage, kind), getattr(charge, kind)) for kind in KINDS]
     kinds = [kind for kind, (answered, _) in zip(KINDS, numbers, strict=True) if answered]
     is_same = (outcome.job, outcome.index) == (charge.job, charge.index)
-    if not is_same or any(a != b for a, b in numbers) or [*charge.unit_prices] != kinds:
+    if not is_same or charge.ticks or any(a != b for a, b in numbers) or [*charge.unit_prices] != kinds:
         return None
     amount = _whole(charge.amount)
     whole = (amount, outcome.index, outcome.body, *(answered for answered, _ in numbers))

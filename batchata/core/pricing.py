@@ -11,14 +11,24 @@ from operator import attrgetter
 import msgspec
 
 from batchata.core.events import CostCharged
-from batchata.core.money import EXACT, INPUT_KINDS, MILLION, TOKEN_KINDS, plain
+from batchata.core.money import (
+    EXACT,
+    INPUT_KINDS,
+    MILLION,
+    PICOS_A_TICK,
+    TOKEN_KINDS,
+    pico_text,
+    plain,
+)
 from batchata.core.values import Limits, Usage
 
+STATED = "the provider's own word"  # a charge's source where no unit price was applied
 NO_USAGE = "unknown: what the answer used cannot be read"  # a charge's source where no price would help
 _ZERO, _ONE = Decimal(0), Decimal(1)
 # No request uses more: the longest prompt that a model takes has a million tokens, and server tools go
 # through it ten times at most.
 MOST_TOKENS, MOST_SEARCHES = 10_000_000, 10_000
+MOST_TICKS = 10**13  # a thousand USD
 BATCH_FACTOR = Decimal(Limits().batch_factor)
 _KINDS = Usage.__struct_fields__
 _of_each_kind = attrgetter(*_KINDS)
@@ -136,13 +146,20 @@ def prompt_tokens(usage: Usage | CostCharged) -> int:
 
 
 def charge(
-    job: int, index: int, usage: Usage | None, price: ModelPrice | None, geo: str | None = None
+    job: int,
+    index: int,
+    usage: Usage | None,
+    price: ModelPrice | None,
+    geo: str | None = None,
+    ticks: int | None = None,
 ) -> CostCharged:
     """Return the event that records the cost of a request, with every figure needed to check it.
 
     Without a `usage` that can be read the cost is unknown. `geo` is where the answer says that inference took
-    place.
+    place, `ticks` what the provider says that it charged: that counts, where prices give something else.
     """
+    if ticks is not None:
+        return _stated(charge(job, index, usage, price, geo), ticks)
     if usage is None:
         return msgspec.structs.replace(charge(job, index, Usage(), None), price_source=NO_USAGE)
     used = dict(quantities(usage))
@@ -165,6 +182,14 @@ def charge(
         unit_prices={kind: units[kind][1] for kind in used} if known else {},
         price_source=_source(price, placed, geo),
     )
+
+
+def _stated(priced: CostCharged, ticks: int) -> CostCharged:
+    """Return what the provider says that it charged; the charge by prices where both are the same."""
+    said = pico_text(ticks * PICOS_A_TICK)
+    if said == priced.amount:
+        return priced
+    return msgspec.structs.replace(priced, amount=said, ticks=ticks, unit_prices={}, price_source=STATED)
 
 
 def _source(price: ModelPrice | None, placed: ModelPrice | None, geo: str | None) -> str:

@@ -322,6 +322,8 @@ class Run:
         self.usage = dict.fromkeys(Usage.__struct_fields__, 0)
         # What was used at which prices: (source, unit prices by kind) -> how many of each kind.
         self.ledger: dict[Tariff, dict[str, int]] = {}
+        self.ticks = 0  # that the provider itself said it charged, of 1e-10 USD each …
+        self.stated = dict.fromkeys(Usage.__struct_fields__, 0)  # … for so much of what was used
         self.accuracy = Accuracy()
         self.cached_at = 0  # when the cached beginning was last known to be used
         self.cold_jobs = 0  # completed jobs with answers none of which used a cache

@@ -65,7 +65,7 @@ class Outcome(msgspec.Struct, gc=False):
     `blocks` are the answer's content blocks; `error` says why there is no answer, None when there is one.
     `inference_geo` is where the answer says that it was made. `schema_refused` says that the request failed
     for the schema of its output format, and would not without. `reading` is what the answer says, where it
-    was read together with its line.
+    was read together with its line. `ticks` are what the provider itself says that it charged, of 1e-10 USD.
     """
 
     custom_id: str
@@ -78,6 +78,7 @@ class Outcome(msgspec.Struct, gc=False):
     inference_geo: str | None = None
     schema_refused: bool = False
     reading: Reading | None = None
+    ticks: int | None = None
 
 
 class Envelope(NamedTuple):

@@ -246,6 +246,10 @@ def _price(charge: CostCharged) -> str:
         for kind, n in used.items()
         if n and kind in charge.unit_prices
     )
+    if charge.ticks:
+        return (
+            f"{usd(charge.amount)}: {usage_in_words(used) or 'nothing used'} ({clean(charge.price_source)})"
+        )
     source = f" at {rates} per million ({clean(charge.price_source)})" if rates else " (no price known)"
     return f"{usd(charge.amount)}: {usage_in_words(used) or 'nothing used'}{source}"
 

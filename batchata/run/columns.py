@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from batchata.core.money import PICOS_A_TICK
 from batchata.core.pages import MOST_ANSWERS, Entry, Page
 from batchata.core.pricing import ModelPrice, UnitPrices, prompt_tokens, quantities
 from batchata.core.values import Usage
@@ -52,7 +53,15 @@ class Columns:
     entries: list[Entry] = field(default_factory=list)
     _answers: _Answers | None = None
 
-    def accept(self, index: int, body: int, stop_reason: str | None, usage: Usage, geo: str | None) -> bool:
+    def accept(
+        self,
+        index: int,
+        body: int,
+        stop_reason: str | None,
+        usage: Usage,
+        geo: str | None,
+        ticks: int | None = None,
+    ) -> bool:
         """Add an accepted answer and its cost; return False where these can only be events of their own."""
         placed = None if self.price is None else self.price.kept_in(geo)
         if placed is None:
@@ -61,6 +70,9 @@ class Columns:
         picos, used = units.picos, quantities(usage)
         kinds = [kind for kind, _ in used]
         if not (kinds and picos.keys() >= {*kinds}):
+            return False
+        amount = sum([picos[kind] * number for kind, number in used])
+        if ticks is not None and ticks * PICOS_A_TICK != amount:
             return False
         growing = self._answers
         if (
@@ -75,7 +87,7 @@ class Columns:
             growing = _Answers(self.job, body, stop_reason, placed.source, units, kinds)
             self._answers = growing
         growing.index.append(index)
-        growing.amount.append(sum([picos[kind] * number for kind, number in used]))
+        growing.amount.append(amount)
         growing.numbers.append([number for _, number in used])
         return True
 

@@ -130,7 +130,8 @@ class Recorder:
                 self.arrived.take(body, reading.result, len(outcome.line))
         is_answer = outcome.kind == "succeeded"
         accepted = usage if error is None and is_answer else None
-        if accepted is not None and columns.accept(index, body, outcome.stop_reason, accepted, geo):
+        ticks = outcome.ticks
+        if accepted is not None and columns.accept(index, body, outcome.stop_reason, accepted, geo, ticks):
             return
         recorded = OutcomeRecorded(
             job=columns.job,
@@ -142,7 +143,7 @@ class Recorder:
             body=body,
         )
         # Answers are the only kind that is billed.
-        charges = [charge(columns.job, index, usage, columns.price, geo)] if is_answer else []
+        charges = [charge(columns.job, index, usage, columns.price, geo, ticks)] if is_answer else []
         columns.add([recorded, *charges])
 
     def _contradiction(self, index: int, outcome: Outcome) -> RequestError | None:

@@ -105,6 +105,11 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
             "7: what is charged is not what the answer used",
         ),
         (changed(2, reserved="-0.5"), "3: $-0.5 is reserved: a reservation cannot be negative"),
+        (
+            changed(6, ticks=2_600_001, unit_prices={}),
+            "7: $0.00026 is charged where the provider's own word is $0.0002600001",
+        ),
+        (changed(6, ticks=-1), "7: -1 ticks are charged, more than any request costs"),
         (changed(6, unit_prices={"input_tokens": "2.6"}), "7: $0.00026 is charged without a price of output"),
         (
             changed(6, unit_prices={"input_tokens": "1.6", "output_tokens": "-10"}),

@@ -23,8 +23,17 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from batchata.core.accounts import batch_saving, cost_by_kind, ledger_lines, overruns, owed, room
+from batchata.core.accounts import (
+    batch_saving,
+    cost_by_kind,
+    ledger_lines,
+    overruns,
+    owed,
+    room,
+    unpriced_kinds,
+)
 from batchata.core.events import CostLimitReached, JobAbandoned, RunResumed
+from batchata.core.invariants import charged as charged_by
 from batchata.core.money import TOKEN_KINDS
 from batchata.core.plan import OverBudget, Plan, plan_job
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge
@@ -39,25 +48,42 @@ PRICES = [
     None,
 ]
 USAGES = st.builds(Usage, **dict.fromkeys(Usage.__struct_fields__, st.integers(0, 900)))
-CHARGES = st.lists(st.tuples(USAGES, st.sampled_from(PRICES), st.sampled_from(["us", None])), max_size=8)
+TICKS = st.none() | st.integers(1, 10**7)  # what a provider says itself
+CHARGES = st.lists(
+    st.tuples(USAGES, st.sampled_from(PRICES), st.sampled_from(["us", None]), TICKS), max_size=8
+)
 
 
 @drawn(CHARGES)
 def test_the_ledger_adds_up_to_what_was_spent(
-    charges: list[tuple[Usage, ModelPrice | None, str | None]],
+    charges: list[tuple[Usage, ModelPrice | None, str | None, int | None]],
 ) -> None:
     """By line and by kind the sum is the run's to the last digit, and the lines hold all priced tokens."""
     run = given(items_added(0, 1), *submitted(0, (0, 0)))
-    events = [charge(0, 0, usage, price, geo) for usage, price, geo in charges]
+    events = [charge(0, 0, usage, price, geo, ticks) for usage, price, geo, ticks in charges]
     when(run, *events)
     lines = ledger_lines(run)
     assert sum((line.amount for line in lines), D(0)) == run.spent
     assert sum(cost_by_kind(run).values(), D(0)) == run.spent
     for kind in Usage.__struct_fields__:
-        priced = sum(getattr(event, kind) for event in events if event.amount is not None)
+        priced = sum(getattr(event, kind) for event in events if event.amount is not None and not event.ticks)
         assert sum(line.quantity for line in lines if line.kind == kind) == priced
+        left = sum(getattr(event, kind) for event in events if event.amount is None)
+        assert unpriced_kinds(run).get(kind, 0) == left
     tokens = sum((cost for kind, cost in cost_by_kind(run).items() if kind in TOKEN_KINDS), D(0))
     assert batch_saving(run) == tokens
+
+
+def test_what_the_provider_says_it_charged_counts_where_prices_say_something_else() -> None:
+    """Where both are the same the prices stand; without a price or a usage the cost is known by it."""
+    usage, price = Usage(input_tokens=10, output_tokens=2), PRICES[0]
+    by_price = charge(0, 0, usage, price)
+    assert by_price.amount == "0.000001"
+    assert charge(0, 0, usage, price, None, 10_000) == by_price
+    for used, known in ((usage, price), (usage, None), (None, price)):
+        said = charge(0, 0, used, known, None, 12_345)
+        assert (said.amount, said.ticks, said.unit_prices) == ("0.0000012345", 12_345, {})
+        assert charged_by(said) == D(said.amount or "0")
 
 
 def test_a_limit_that_is_reached_says_what_would_do() -> None:

@@ -148,6 +148,7 @@ def test_a_long_run_becomes_pages_of_limited_length() -> None:
         ("a cost written otherwise", answers(1, body=2, amount="0.50")),
         ("another price", answers(1, body=2, unit_prices={"input_tokens": "9", "output_tokens": "9"})),
         ("a missing price", answers(1, body=2, unit_prices={"input_tokens": "9"})),
+        ("the provider's own word", answers(1, body=2, ticks=1)),
         ("another source", answers(1, body=2, price_source="the user")),
         ("another use than the answer's", answers(1, body=2, output_tokens=11)),
         ("another job", answers(1, body=2, job=1)),

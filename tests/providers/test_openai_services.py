@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,16 +11,20 @@ from typing import Any
 
 import pytest
 from provider_given import json_bodies
+from typer.testing import CliRunner
 
 from batchata import BatchManager
+from batchata.core.events import CostCharged
 from batchata.core.pricing import charge
 from batchata.errors import CostLimitError, InvalidInputError, UnsupportedModelError, UntriedProviderWarning
 from batchata.inputs import read_inputs
+from batchata.log import read_log
 from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.openai.replies import batch_of
 from batchata.providers.openai.wires import MARK, MistralWire, TogetherWire, XaiWire
 from batchata.providers.prices import find_price
-from batchata.sandbox import Sandbox
+from batchata.replay.cli import app
+from batchata.sandbox import Answer, Sandbox
 
 TODAY = datetime(2026, 11, 26, tzinfo=UTC)
 DOCUMENTS = Path(__file__).resolve().parents[2] / "examples/documents"
@@ -60,6 +65,7 @@ def test_recorded_batches_of_xai_are_read_and_cost_what_was_charged(shared: Path
         outcome = OpenAIDialect("xai").outcome(json.dumps(entry).encode())
         assert (outcome.custom_id, outcome.kind) == (entry["batch_request_id"], "succeeded")
         ticks = entry["batch_result"]["response"]["chat_get_completion"]["usage"]["cost_in_usd_ticks"]
+        assert outcome.ticks == ticks
         charged = charge(0, 0, outcome.usage, price).amount
         assert Decimal(str(charged)) == Decimal(ticks) / 10**10
 
@@ -171,3 +177,39 @@ def test_what_a_service_does_not_take_is_said_before_anything_is_sent() -> None:
     large = find_price("mistral-large-4", TODAY)
     assert large is not None
     assert large.for_prompt(10).in_batch["input_tokens"][0] == Decimal("0.35")
+
+
+@pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")
+def test_what_xai_says_it_charged_is_the_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the table says the same its prices stand, else the charge does; all adds up."""
+    ours = {"zero": 200_000, "one": 2_000_001}  # the first is what 10 and 5 tokens cost by the table
+
+    def reply(request: Any) -> Answer:
+        used = {"input_tokens": 10, "output_tokens": 5, "cost_in_usd_ticks": ours[request.text]}
+        return Answer("fine", usage=used)
+
+    with Sandbox(reply) as sandbox:
+        for name, value in sandbox.environment.items():
+            monkeypatch.setenv(name, value)
+        for model in ("grok-4.3", "grok-4.7"):  # the table has no price of batches for the second
+            log = tmp_path / f"{model}.db"
+            made = BatchManager(model=model, messages=list(ours), state_path=log, poll_interval=0.01)
+            assert made.run()["total_cost"] == Decimal(sum(ours.values())) / 10**10
+            charges = {e.index: e for e in _charges(log)}
+            assert (charges[0].ticks, charges[1].ticks) == (
+                0 if model == "grok-4.3" else 200_000,
+                2_000_001,
+            )
+            told = CliRunner().invoke(app, ["costs", str(log)]).stdout
+            assert re.search(r"ticks +[0-9,]+ +\$0.0001 +\$0.0[0-9]+ +the provider's own word", told), told
+            assert CliRunner().invoke(app, ["verify", str(log)]).exit_code == 0
+            assert "(the provider's own word)" in CliRunner().invoke(app, ["item", str(log), "1"]).stdout
+
+
+def _charges(path: Path) -> list[CostCharged]:
+    log = read_log(path)
+    try:
+        (stream,) = log.streams()
+        return [r.event for r in log.events(stream) if isinstance(r.event, CostCharged)]
+    finally:
+        log.close()

@@ -12,6 +12,7 @@ import msgspec
 
 from batchata.answers.answer import Block
 from batchata.answers.located import with_citations
+from batchata.core.pricing import MOST_TICKS
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
 from batchata.providers.port import Outcome
@@ -67,6 +68,7 @@ def outcome_of(line: bytes) -> Outcome:
         blocks=blocks,
         line=line,
         schema_refused=_is_about_schema(body),
+        ticks=_ticks(object_in(body, "usage")),
     )
 
 
@@ -92,6 +94,12 @@ def _in_openai_words(whole: dict[str, Any]) -> dict[str, Any]:
         error = {"message": said.get("message"), **named}
     status = 200 if body and "error" not in body else 0
     return {"custom_id": custom_id, "response": {"status_code": status, "body": body}, "error": error}
+
+
+def _ticks(said: dict[str, Any]) -> int | None:
+    """Return what xAI says that it charged; None where it does not, or the number cannot be true."""
+    found = said.get("cost_in_usd_ticks")
+    return found if type(found) is int and 0 < found <= MOST_TICKS else None
 
 
 def _is_about_schema(body: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ __all__ = ["body_of", "error_of", "input_tokens", "usage_of"]
 
 _OVERHEAD = 7  # what the service adds around any conversation
 _PAGE_TOKENS = 765
+_TICKS = "cost_in_usd_ticks"  # xAI says them beside the tokens
 _ERRORS = {
     "invalid_request_error": 400,
     "insufficient_quota": 429,
@@ -46,7 +47,9 @@ def body_of(answer: Answer, request: LineRequest, endpoint: str, number: int, no
         text, tokens, reason = text[: 4 * limit], limit, "max_output_tokens"
     used = {"input_tokens": input_tokens(request), "output_tokens": tokens, "cached_tokens": 0}
     used |= {
-        name: value for name, value in (answer.usage or {}).items() if name in (*used, "reasoning_tokens")
+        name: value
+        for name, value in (answer.usage or {}).items()
+        if name in (*used, "reasoning_tokens", _TICKS)
     }
     made = _chat if is_chat else _response
     return made(answer, text, reason, request, number, int(now), used)
@@ -135,6 +138,7 @@ def _chat(
             "total_tokens": used["input_tokens"] + used["output_tokens"],
             "prompt_tokens_details": {"cached_tokens": used["cached_tokens"]},
             "completion_tokens_details": {"reasoning_tokens": used.get("reasoning_tokens", 0)},
+            **({_TICKS: used[_TICKS]} if _TICKS in used else {}),
         },
     }
 
