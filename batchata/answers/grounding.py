@@ -17,6 +17,7 @@ _BROKEN = re.compile(r"[\x02\u00ad]\s+")  # a hyphen that only the end of a line
 _BLANK = re.compile(r" (?!\d)|(?<!\d) ")
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u2010][^\S\n]*+\n\s*+(?=[^\W\d_])")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])")  # 12½ is 12 1/2, and not 121/2
+_BOXES = re.compile(r"(?<!\S)[^\W_](?: [^\W_]){3,}(?!\S)")
 _DIGITS = re.compile(r"\d[^\d\w]*\d|[¼½¾⅐-⅞]")
 
 
@@ -87,16 +88,22 @@ def _is_there(citation: Citation, source: Source, first: int, end: int) -> bool 
     if found is not None and _stands_in(citation, found):
         return True
     filled = source.filled(first, end)
-    if filled is not None and _stands_in(citation, filled):
+    if filled is not None and (_stands_in(citation, filled) or _stands_in(citation, _out_of_boxes(filled))):
         return True
     if found is None or (filled is not None and _holds_words(filled, citation.cited_text)):
         return None  # where the values stand among the text of the page is not known
     return False
 
 
+def _out_of_boxes(text: str) -> str:
+    """Join what is filled into a box for each character, as IBANs and dates are on forms."""
+    return _BOXES.sub(lambda found: found[0].replace(" ", ""), text)
+
+
 def _holds_words(text: str, cited: str) -> bool:
-    words = fold(text).split()
-    return all(word in words for word in fold(cited).split())
+    words = set(fold(text).split())
+    boxes = {word for word in words if len(word) == 1}
+    return all(word in words or boxes.issuperset(word) for word in fold(cited).split())
 
 
 def _named_place(citation: Citation, sources: Sources) -> tuple[Source, int, int] | None:
