@@ -33,7 +33,8 @@ _REFUSED = {
 def dialect_for(model: object) -> Dialect:
     """Return the dialect of the provider that a run with this model goes to.
 
-    Raises UnsupportedModelError for a provider that there is not, and one that has no such batches.
+    Raises UnsupportedModelError for a provider that there is not, one that has no such batches, and a name
+    that is nearly that of a model.
     """
     if not isinstance(model, str):
         return _ANTHROPIC
@@ -52,7 +53,22 @@ def dialect_for(model: object) -> Dialect:
             f"{model!r} names a provider that there is not: there are {', '.join(sorted(_DIALECTS))}{hint}"
         )
     others: tuple[GeminiDialect | OpenAIDialect, ...] = (_GEMINI, *_ALIKE)
-    return next((dialect for dialect in others if dialect.knows(model)), _ANTHROPIC)
+    known = next((dialect for dialect in others if dialect.knows(model)), None)
+    if known is None and not model.startswith("claude-"):
+        _refuse_misspelt(model)
+    return known or _ANTHROPIC
+
+
+def _refuse_misspelt(model: str) -> None:
+    """Name the model that was probably meant, unless it is Anthropic's, which says so itself."""
+    word = model.lower()
+    near = get_close_matches(word, models(), n=1)
+    is_part = bool(word) and any(word in name for name in models(_ANTHROPIC.name))
+    if near and not is_part and not near[0].startswith("claude-"):
+        raise UnsupportedModelError(
+            f"{model!r} is no model's name; did you mean {near[0]}? batchata.models() lists those that are "
+            "known; a model of another service is named with it in front, such as groq/MODEL"
+        )
 
 
 def models(provider: str | None = None) -> list[str]:

@@ -50,6 +50,13 @@ def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> N
         ("foundry/claude-sonnet-5-5", "Microsoft Foundry has no batches"),
         ("opnai/gpt-5-nano", "did you mean openai/"),
         ("acme/gemini-4-argon", "names a provider that there is not: there are anthropic"),
+        ("gpt6-sol", "is no model's name; did you mean gpt-6-sol"),
+        ("gemni-4-argon", "did you mean gemini-4-argon"),
+        ("Mistral-Large-4", "did you mean mistral-large-4"),
+        ("grok4.3", "did you mean grok-4.3"),
+        ("sonnet", "is not a Claude model; did you mean claude-sonnet-5-5"),
+        ("cluade-sonnet-5-5", "did you mean claude-sonnet-5-5"),
+        ("llama-4", "'llama-4' is not a Claude model"),
     ],
 )
 def test_a_provider_that_there_is_not_is_refused_with_the_reason(name: str, said: str) -> None:
