@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 import msgspec
@@ -13,11 +11,10 @@ from batchata.sandbox.anthropic.messages import message_of
 from batchata.sandbox.anthropic.requests import MessageRequest
 from batchata.sandbox.anthropic.tokens import input_tokens
 from batchata.sandbox.anthropic.validation import Rejection, rejection
-from batchata.sandbox.faults import Download, Faults
+from batchata.sandbox.calls import Calls
 from batchata.sandbox.protocol import (
     Call,
     Dropped,
-    Lines,
     Page,
     Refusal,
     Reply,
@@ -26,7 +23,6 @@ from batchata.sandbox.protocol import (
     rfc3339,
 )
 from batchata.sandbox.storage import Record
-from batchata.sandbox.values import Answering
 
 __all__ = ["Routes", "error_page"]
 
@@ -61,25 +57,8 @@ _STATUS_OF = {
 }
 
 
-class Routes:
-    """Answers calls out of the batches; `wait` sleeps until the sandbox stops at the latest."""
-
-    def __init__(
-        self,
-        batches: MessageBatches,
-        answering: Answering,
-        clock: Callable[[], float],
-        wait: Callable[[float], object],
-    ) -> None:
-        self._batches = batches
-        self._answering = answering
-        self._clock = clock
-        self._wait = wait
-        self._lock = Lock()
-
-    @property
-    def faults(self) -> Faults:
-        return self._batches.faults
+class Routes(Calls[MessageBatches]):
+    """Answers calls of the Message Batches protocol."""
 
     def reply(self, call: Call) -> Reply:
         if not call.headers.get("x-api-key") and not _is_bearer(call.headers.get("authorization", "")):
@@ -166,13 +145,7 @@ class Routes:
 
     def _results(self, batch_id: str) -> Reply:
         self._inject("results_status")
-        results = self._batches.results(batch_id)
-        instead = self._take("results_instead", None)
-        if instead is not None:
-            return Lines([instead.encode()])
-        with self._lock:
-            download = Download.of(self.faults)
-        return Lines(download.pieces(results, self._wait))
+        return self._results_of(self._batches.results(batch_id))
 
     def _message(self, call: Call) -> Reply:
         self._inject("message_status")
@@ -205,22 +178,6 @@ class Routes:
         """Set faults by name between two calls. Raises KeyError for a name that is none."""
         with self._lock:
             self.faults.update(values)
-
-    def _take(self, name: str, nothing: Any = 0) -> Any:
-        with self._lock:
-            return self.faults.take(name, nothing)
-
-    def _strike(self, name: str) -> bool:
-        with self._lock:
-            return self.faults.strike(name)
-
-    def _inject(self, name: str, says: str | None = None) -> None:
-        """Raise the answer that a list of statuses has next."""
-        status = int(self._take(name))
-        if status and status != 200:
-            wait = self.faults.retry_after
-            headers = {} if wait is None else {"retry-after": f"{wait:g}"}
-            raise Refusal(status, says, headers=headers | self.faults.headers)
 
 
 def error_page(refusal: Refusal, request_id: str) -> Page:

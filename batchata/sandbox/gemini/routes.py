@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 import msgspec
 
-from batchata.sandbox.faults import Download, Faults
+from batchata.sandbox.calls import Calls
 from batchata.sandbox.gemini.answers import body_of, code_of, error_of, input_tokens
 from batchata.sandbox.gemini.batches import OperationBatches
 from batchata.sandbox.gemini.requests import ContentRequest, rejection
-from batchata.sandbox.protocol import Call, Dropped, Headed, Lines, Page, Refusal, Reply, read_object
+from batchata.sandbox.protocol import Call, Dropped, Headed, Page, Refusal, Reply, read_object
 from batchata.sandbox.storage import Record
-from batchata.sandbox.values import Answering
 
 __all__ = ["OperationRoutes", "is_ours"]
 
@@ -36,22 +33,8 @@ def is_ours(call: Call) -> bool:
     return call.path.split("/")[1:2] in [[root] for root in _ROOTS]
 
 
-class OperationRoutes:
-    """Answers calls out of files and batches; `wait` sleeps until the sandbox stops at the latest."""
-
-    def __init__(
-        self,
-        batches: OperationBatches,
-        answering: Answering,
-        clock: Callable[[], float],
-        wait: Callable[[float], object],
-    ) -> None:
-        self._batches, self._answering, self._clock, self._wait = batches, answering, clock, wait
-        self._lock = Lock()
-
-    @property
-    def faults(self) -> Faults:
-        return self._batches.faults
+class OperationRoutes(Calls[OperationBatches]):
+    """Answers calls out of files and batches."""
 
     def reply(self, call: Call) -> Reply:
         try:
@@ -158,12 +141,7 @@ class OperationRoutes:
     def _content(self, file: str) -> Reply:
         self._inject("results_status")
         content = self._batches.content(file)
-        instead = self._take("results_instead", None)
-        if instead is not None:
-            return Lines([instead.encode()])
-        with self._lock:
-            download = Download.of(self.faults)
-        return Lines(download.pieces(content, self._wait))
+        return self._results_of(content)
 
     def _answer(self, call: Call, model: str) -> Reply:
         self._inject("message_status")
@@ -175,22 +153,6 @@ class OperationRoutes:
             status = {3: 400, 5: 404, 7: 403, 8: 429}.get(code_of(answer.error_type), 500)
             raise Refusal(status, answer.error_message)
         return body_of(answer, request, 0)
-
-    def _take(self, name: str, nothing: Any = 0) -> Any:
-        with self._lock:
-            return self.faults.take(name, nothing)
-
-    def _strike(self, name: str) -> bool:
-        with self._lock:
-            return self.faults.strike(name)
-
-    def _inject(self, name: str, says: str | None = None) -> None:
-        """Raise the answer that a list of statuses has next."""
-        status = int(self._take(name))
-        if status and status != 200:
-            wait = self.faults.retry_after
-            headers = {} if wait is None else {"retry-after": f"{wait:g}"}
-            raise Refusal(status, says, headers=headers | self.faults.headers)
 
 
 def _is_download(name: str) -> bool:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from io import BytesIO
 from itertools import chain
-from threading import Lock
 from typing import Any
 
 import msgspec
 
-from batchata.sandbox.faults import Download, Faults
+from batchata.sandbox.calls import Calls
 from batchata.sandbox.openai.answers import body_of, error_of, input_tokens
 from batchata.sandbox.openai.batches import FileBatches
 from batchata.sandbox.openai.flavors import FLAVORS, Flavor, XaiFlavor
 from batchata.sandbox.openai.requests import LineRequest, rejection
 from batchata.sandbox.protocol import Call, Dropped, Lines, Page, Refusal, Reply, read_object
 from batchata.sandbox.storage import Record
-from batchata.sandbox.values import Answering
 
 __all__ = ["FileRoutes", "is_ours"]
 
@@ -43,22 +40,8 @@ def is_ours(call: Call) -> bool:
     return len(parts) > 1 and parts[0] == "v1" and parts[1] in _ROOMS
 
 
-class FileRoutes:
-    """Answers calls out of files and batches; `wait` sleeps until the sandbox stops at the latest."""
-
-    def __init__(
-        self,
-        batches: FileBatches,
-        answering: Answering,
-        clock: Callable[[], float],
-        wait: Callable[[float], object],
-    ) -> None:
-        self._batches, self._answering, self._clock, self._wait = batches, answering, clock, wait
-        self._lock = Lock()
-
-    @property
-    def faults(self) -> Faults:
-        return self._batches.faults
+class FileRoutes(Calls[FileBatches]):
+    """Answers calls out of files and batches."""
 
     def reply(self, call: Call) -> Reply:
         try:
@@ -168,10 +151,8 @@ class FileRoutes:
         entries = [flavor.result(line) + b",\n" for line in lines]
         if entries:
             entries[-1] = entries[-1][:-2] + b"\n"
-        with self._lock:
-            download = Download.of(self.faults)
         return Lines(
-            chain([b'{"results":['], download.pieces(BytesIO(b"".join(entries)), self._wait), [b"]}"])
+            chain([b'{"results":['], self._download().pieces(BytesIO(b"".join(entries)), self._wait), [b"]}"])
         )
 
     def _retrieve(self, batch_id: str, flavor: Flavor) -> Reply:
@@ -188,12 +169,7 @@ class FileRoutes:
         content = self._batches.content(file_id)
         if isinstance(content, bytes):
             return Lines([content])
-        instead = self._take("results_instead", None)
-        if instead is not None:
-            return Lines([instead.encode()])
-        with self._lock:
-            download = Download.of(self.faults)
-        return Lines(download.pieces(content, self._wait))
+        return self._results_of(content)
 
     def _answer(self, call: Call) -> Reply:
         self._inject("message_status")
@@ -207,22 +183,6 @@ class FileRoutes:
             status, _ = error_of(answer.error_type, answer.error_message)
             raise Refusal(status, answer.error_message, kind=answer.error_type)
         return body_of(answer, request, call.path, 0, self._clock())
-
-    def _take(self, name: str, nothing: Any = 0) -> Any:
-        with self._lock:
-            return self.faults.take(name, nothing)
-
-    def _strike(self, name: str) -> bool:
-        with self._lock:
-            return self.faults.strike(name)
-
-    def _inject(self, name: str, says: str | None = None) -> None:
-        """Raise the answer that a list of statuses has next."""
-        status = int(self._take(name))
-        if status and status != 200:
-            wait = self.faults.retry_after
-            headers = {} if wait is None else {"retry-after": f"{wait:g}"}
-            raise Refusal(status, says, headers=headers | self.faults.headers)
 
 
 def _page(refusal: Refusal) -> Page:
