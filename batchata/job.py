@@ -83,7 +83,7 @@ class BatchJob(Generic[T]):
 
     def stats(self, print_stats: bool = False) -> Stats:
         """Return what was sent, used and paid so far; print it too if asked for."""
-        settings, count = self._engine.settings, self._engine.definition.inputs.count
+        settings, count = self._engine.settings, self._engine.definition.count
         run = self._engine.state()
         head = self._engine.head()
         stats = statistics(
@@ -163,7 +163,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
     )
     _check_fits_one_job(definition)
     settings = check_settings(
-        items_per_job=max(definition.inputs.count, 1),
+        items_per_job=max(definition.count, 1),
         max_parallel_jobs=1,
         max_attempts=max_attempts,
         max_cost=max_cost,
@@ -187,7 +187,7 @@ def batch(  # noqa: PLR0913 - the arguments of BatchManager
 
 
 def _check_fits_one_job(definition: Definition) -> None:
-    count, limits = definition.inputs.count, definition.dialect.limits
+    count, limits = definition.count, definition.dialect.limits
     if count > limits.batch_requests:
         raise InvalidInputError(f"{count:,} items are more than one batch can hold; use BatchManager")
     measures = definition.measures()

@@ -79,6 +79,11 @@ def get_logger(name: str = "batchata") -> structlog.stdlib.BoundLogger:
     return logger
 
 
+def is_heard(name: str = "batchata") -> bool:
+    """Whether the program listens to what goes on: to say it to itself alone costs more than to ask."""
+    return logging.getLogger(name).isEnabledFor(logging.INFO)
+
+
 @contextmanager
 def hushed(name: str) -> Iterator[None]:
     """Let only warnings of another library's logger through."""

@@ -444,7 +444,7 @@ class BatchManager(Generic[T]):
     def _repr_html_(self) -> str:
         """Show in a notebook where the run stands and what it has cost."""
         settings, run = self._engine.settings, self._engine.state()
-        count = self._engine.definition.inputs.count
+        count = self._engine.definition.count
         stats = statistics(run, count, settings.results_dir, settings.raw_results_dir)
         return preformatted(printed(run, stats))
 
@@ -577,7 +577,7 @@ class BatchManager(Generic[T]):
         later that nothing was changed or cut off.
         """
         settings = self._engine.settings
-        count = self._engine.definition.inputs.count
+        count = self._engine.definition.count
         run = self._engine.state()
         head = self._engine.head()
         support = self._engine.support()
@@ -627,4 +627,4 @@ class BatchManager(Generic[T]):
         What was cancelled stays pending; `run()` would send it again. Called from another thread while
         `run()` goes on, it makes that call do all this, and returns at once.
         """
-        return summary(self._engine.cancel(), self._engine.definition.inputs.count)
+        return summary(self._engine.cancel(), self._engine.definition.count)

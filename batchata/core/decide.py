@@ -98,8 +98,7 @@ def next_steps(run: Run, now: int, measures: Measures, situation: Situation) -> 
     steps += [Collect(job.number) for job in free if job.status is JobStatus.ENDED and job.not_before <= now]
     cancels = _cancels(free, now, situation)
     steps += cancels or _polls(run, now, free, situation)
-    if situation.submitting:
-        steps += _submissions(run, now, measures, situation)
+    steps += submissions(run, now, measures, situation)
     if run.total == run.completed + run.failed and not run.open:
         steps.append(Finish())
     return steps
@@ -132,10 +131,14 @@ def _is_soon(run: Run, job: Job, now: int, pace: int) -> bool:
     return poll_due(run, job) - early <= now
 
 
-def _submissions(run: Run, now: int, measures: Measures, situation: Situation) -> list[Step]:
+def submissions(run: Run, now: int, measures: Measures, situation: Situation) -> list[Step]:
     """Plan at most one submission: the state must know of it before the next is planned."""
     assert run.settings is not None
-    if run.sending_ended is not None or len(run.open) >= run.settings.max_parallel_jobs:
+    if (
+        not situation.submitting
+        or run.sending_ended is not None
+        or len(run.open) >= run.settings.max_parallel_jobs
+    ):
         return []
     if situation.awaiting is not None and situation.awaiting == _outlook(run, now):
         return []  # a plan looks at all items that fit, and results arrive many times before a job ends

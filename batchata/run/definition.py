@@ -52,7 +52,7 @@ class Definition:
 
     dialect: Dialect
     model: Model
-    inputs: Inputs
+    given: Inputs | Callable[[], Inputs]  # read when they are needed, where a log has them
     params: dict[str, Any]
     prompt: str | None
     response_model: type[pydantic.BaseModel] | None
@@ -66,6 +66,16 @@ class Definition:
     opened: tuple[str, int] | None = None  # tag and size of the run, if its own log defines it
     _planned: CachePlan | None = None
     _decided: bool = False
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """All items."""
+        return self.given() if callable(self.given) else self.given
+
+    @property
+    def count(self) -> int:
+        """How many items there are; none of them is read from a log for that."""
+        return self.inputs.count if self.opened is None else self.opened[1]
 
     @property
     def reader(self) -> Reader:
@@ -120,7 +130,7 @@ class Definition:
     def _cache_plan(self, bare: Template) -> CachePlan | None:
         if not self._decided and self.cache is not None:
             price = None if self.price is None else self.price.kept_in(self.geo)
-            requests = self.inputs.count - len(self.same_as)
+            requests = self.count - len(self.same_as)
             self._planned = plan_cache(self.model, self.inputs, bare, price, requests)
         self._decided = True
         return self._planned
@@ -233,7 +243,7 @@ class Definition:
 
         Raises CostLimitError.
         """
-        if settings.max_cost is None or not self.inputs.count:
+        if settings.max_cost is None or not self.count:
             return
         largest = self.inputs.largest()
         worst = self.measures().worst_cost(largest)
@@ -264,7 +274,7 @@ class Definition:
             enable_citations=self.enable_citations,
             output_route=self.route.kind,
             input_kind=self.inputs.kind,
-            input_count=self.inputs.count,
+            input_count=self.count,
             input_fingerprint=self.inputs.fingerprint(),
             settings=settings,
             process=this_process(),
@@ -329,7 +339,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     definition = Definition(
         dialect=dialect,
         model=found,
-        inputs=inputs,
+        given=inputs,
         params=params,
         prompt=None if rows is not None else prompt,  # it is in the messages
         response_model=checked_model,

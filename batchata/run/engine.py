@@ -78,6 +78,8 @@ from batchata.views.results_dir import ResultsWriter, owner_of, prepare
 
 _LEFT = frozenset({"keyboard", "terminated", "detached"})  # reasons for which a run is left with its batches
 
+_PLACES = {"results_dir", "raw_results_dir"}  # settings that give even a finished run something to do
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -205,7 +207,11 @@ class Engine:
             if log is not None and run.started is not None:
                 known = run.total
                 yield from read_items(log, run, range(known), reader, again=again)
-        yield from never_started(self.definition.inputs, known)
+        yield from self._never_started(known)
+
+    def _never_started(self, known: int) -> Iterator[ItemResult]:
+        """Yield the items that the log does not know, if there are any."""
+        return never_started(self.definition.inputs, known) if known < self.definition.count else iter(())
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[Entry[Any]]:
         """Yield the items in the shape of `results()`."""
@@ -218,8 +224,7 @@ class Engine:
                 mark, known = self._fresh
                 known = known if mark == self._mark(log, run) else {}
                 entries = read_all(log, run, self.definition.reader, known)
-        missing = never_started(self.definition.inputs, len(entries))
-        return entries + [entry(item) for item in missing]
+        return entries + [entry(item) for item in self._never_started(len(entries))]
 
     def _mark(self, log: Log, run: Run) -> tuple[str, int, str | None]:
         """Return what no other state of any run has in common with this one."""
@@ -440,16 +445,15 @@ class Engine:
     def _nothing_to_do(self, call: Call) -> bool:
         run = self.store.run
         assert run.settings is not None
-        if changes(run, self.settings, self.definition.max_tokens):
-            return False
+        changed = changes(run, self.settings, self.definition.max_tokens)
         if run.status == "completed":
-            return not self._is_work_left(call)
-        return self._is_pilot_done(call)
+            return not (changed.keys() & _PLACES or self._is_work_left(call))
+        return not changed and self._is_pilot_done(call)
 
     def _is_pilot_done(self, call: Call) -> bool:
         """Whether the call asks for the same pilot as the last start, which has ended well."""
         run = self.store.run
-        if call.choice is None or call.retry_failed or self.definition.inputs.count > run.total:
+        if call.choice is None or call.retry_failed or self.definition.count > run.total:
             return False
         return run.interrupted_by == "pilot" and run.is_pilot_done and call.choice.of_run(run) == run.choice
 
@@ -457,7 +461,7 @@ class Engine:
         run = self.store.run
         if run.pending or run.open:  # a job may have been killed between its last outcome and its completion
             return True
-        return self.definition.inputs.count > run.total or bool(call.retry_failed and run.failed)
+        return self.definition.count > run.total or bool(call.retry_failed and run.failed)
 
     def _check_before_anything_is_written(self, call: Call, log: Log | None) -> None:
         if call.retry_failed:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def open_run(
         if run.started is None:
             raise LogError(log.no_run_yet())
         store.settle()
-        return _defined(log, run, check_response_model(response_model), Moved(files), prices, max_tokens)
+        return _defined(store, log, check_response_model(response_model), Moved(files), prices, max_tokens)
 
 
 def _only(place: str | None) -> Any:
@@ -79,14 +79,14 @@ def _only(place: str | None) -> Any:
 
 
 def _defined(
+    store: RunStore,
     log: Log,
-    run: Run,
     model: type[pydantic.BaseModel] | None,
     moved: Moved,
     prices: Prices | PathLike | None,
     max_tokens: int | None,
 ) -> Definition:
-    started = run.started
+    run, started = store.run, store.run.started
     assert started is not None
     dialect = dialect_of(started)
     found = dialect.model(started.model, utc().date())
@@ -94,10 +94,11 @@ def _defined(
         found.check_max_tokens(max_tokens)
     params = {**started.params, "max_tokens": max_tokens or run.max_tokens}
     cited = started.enable_citations
+    read = partial(_inputs, checks=found.checks(cited, params), moved=moved)
     definition = Definition(
         dialect=dialect,
         model=found,
-        inputs=_inputs(log, run, found.checks(cited, params), moved),
+        given=partial(_inputs_later, store, read) if run.status == "completed" else read(log, run),
         params=params,
         prompt=started.prompt,
         response_model=_same_model(model, started) if model else own_model(started),
@@ -142,6 +143,14 @@ def check_unchanged(run: Run, opened: tuple[str, int]) -> None:
             f"the log was changed after it was opened: it holds run {run.started.run_id} with "
             f"{number_of(run.total, 'item')}; open it again"
         )
+
+
+def _inputs_later(store: RunStore, read: Callable[[Log, Run], Inputs]) -> Inputs:
+    """Read the inputs of a finished run, where they are wanted after all."""
+    with store.reading() as log:
+        if log is None:
+            raise NotALogError(f"there is no log at {store.place} any more; put it back and open it again")
+        return read(log, store.run)
 
 
 def _inputs(log: Log, run: Run, checks: Checks, moved: Moved) -> Inputs:

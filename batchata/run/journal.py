@@ -14,7 +14,7 @@ from batchata.core.retry import note_on
 from batchata.core.state import Run
 from batchata.log.format import Segment
 from batchata.log.port import Claim, Log
-from batchata.logs import get_logger
+from batchata.logs import get_logger, is_heard
 
 _logger = get_logger()
 _KEYS = ("job", "batch_id", "reason", "status", "completed_items", "failed_items", "pending_items")
@@ -94,12 +94,15 @@ class Journal:
 
     def _tell(self, events: Sequence[Entry]) -> None:
         """Name the events, which are durable now, in the log tree."""
+        heard = is_heard()
+        if self.listener is None and not heard:
+            return
         version = self.run.version - sum(map(length_of, events))
         for event in events:
             if self.listener is not None:
                 self.listener(version + 1, self._at, event)
             version += length_of(event)
-            if event.TYPE not in _QUIET:
+            if heard and event.TYPE not in _QUIET:
                 _logger.info(event.TYPE, run=self.claim.stream, version=version, **self._keys(event))
 
     def _keys(self, event: Entry) -> dict[str, object]:

@@ -260,8 +260,13 @@ class Runner:
         with self.journal.together():
             while again is not None:
                 self._written.append(self._intend(again))
-                steps = self._steps(check_now=False)
-                again = next((each for each in steps if isinstance(each, Submit)), None)
+                again = self._next_submission()
+
+    def _next_submission(self) -> Submit | None:
+        """Plan one more job alone: to look through all open ones for each would take long with thousands."""
+        situation = Situation(busy=frozenset(), submitting=self._may_submit(), awaiting=self._awaiting)
+        steps = decide.submissions(self.run, self.journal.now(), self.requests.measures, situation)
+        return next((step for step in steps if isinstance(step, Submit)), None)
 
     def _intend(self, step: Submit) -> calls.JobDescription:
         self._pass.note(step)

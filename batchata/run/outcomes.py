@@ -75,6 +75,7 @@ class Intake:
         self._odd: Counter[str] = Counter()  # questions that were refused since one was answered, by kind
         self.paused_until = 0  # nothing new is sent before: the provider did not answer the last time
         self.cancelled: set[int] = set()
+        self._batch_ids = {job.batch_id for job in journal.run.jobs.values()}  # of all jobs, from then on
         self.created: dict[int, str] = {}  # job -> its batch, as soon as the provider has said so
         # job -> ended batches that are not its own, though they may be another lost job's
         self.strangers: defaultdict[int, set[str]] = defaultdict(set)
@@ -127,12 +128,12 @@ class Intake:
 
     def _created(self, number: int, batch: Batch) -> None:
         """Record a created batch; the id of another job's batch is a repeated reply and proves nothing."""
-        others = {job.batch_id for job in self._run.jobs.values()}
-        if batch.batch_id in others:
+        if batch.batch_id in self._batch_ids:
             said = f"creating a batch: the answer names {batch.batch_id}, which is another job's"
             error = RequestError(kind="odd_reply", message=said)
             self._journal.append(events.SubmissionUnknown(job=number, error=error))
             return
+        self._batch_ids.add(batch.batch_id)
         self.created[number] = batch.batch_id
         self._journal.append(_submitted(number, batch))
 
@@ -154,7 +155,9 @@ class Intake:
         self.undecided.discard(job.number)
         waits = report.running or report.looked_at < decide.settle_by(self._run, job)
         if report.proven:
-            self._journal.append(adopted(report))
+            settled = adopted(report)
+            self._batch_ids.add(settled.batch_id)
+            self._journal.append(settled)
         elif waits or (report.unreadable and job.unreadable + 1 < _UNREADABLE):
             self._look_again(job, report, "not_settled" if waits else UNREADABLE)
         elif report.unreadable or not report.same_place:

@@ -42,7 +42,7 @@ _ON_INTERRUPT = ("detach", "cancel")
 _ON_BAD_FILE = ("raise", "fail")
 _CHECK_SUPPORT = ("report", "retry")
 _STRUCTURED = ("auto", "native", "prompt")
-_MOST_JOBS = 1_000
+_MOST_JOBS = 10_000
 _MOST_ATTEMPTS = 100
 
 

@@ -54,6 +54,8 @@ class ResultsWriter:
         self._owner = owner_of(run, memory)
         self._folders = Folders.of(run.settings)
         self._processed, self._raw = self._folders.processed, self._folders.raw
+        has_mark_of_lines = self._folders.raw_home is not None
+        self._lines_written = self._folders.lines_written if has_mark_of_lines else None
         self._files = WholeFiles(durable=self.durable)
         self.arrivals = Arrivals(
             raw=self._raw, files=self._processed is not None, cited=reader.enable_citations
@@ -152,7 +154,7 @@ class ResultsWriter:
         if looked:
             with self._written(beside) as file:
                 file.write(encode_json(looked) + b"\n")
-        else:
+        elif self._reader.enable_citations:
             self._files.remove(beside)
 
     def _taken(self, first: int, last: int) -> list[int]:
@@ -175,7 +177,7 @@ class ResultsWriter:
         assert self._run.started is not None
         self._folders.keep_lines(number, self._owner)
         path = self._raw / f"job_{number}_raw.jsonl"
-        with self._written(path, self._folders.lines_written) as file:
+        with self._written(path, self._lines_written) as file:
             if not self.arrivals.copy_lines(number, job.bodies, file):
                 for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
                     file.write((line or b"") + b"\n")

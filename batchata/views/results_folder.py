@@ -69,7 +69,7 @@ class Folders:
         return [path for path in dict.fromkeys(real) if main not in path.parents]
 
     @property
-    def _raw_home(self) -> Path | None:
+    def raw_home(self) -> Path | None:
         """Return the raw_results_dir where it needs a mark of its own."""
         if self.raw is None:
             return None
@@ -100,7 +100,7 @@ class Folders:
         old = {home: _mark_in(home) for home in self.homes}
         self.check(run)
         for home, mark in old.items():
-            if _is_of(home, run) or (home == self._raw_home and tags_in(home)):
+            if _is_of(home, run) or (home == self.raw_home and tags_in(home)):
                 continue
             _sweep(home)
             if mark is not None:
@@ -118,7 +118,7 @@ class Folders:
 
         Raises InvalidInputError.
         """
-        if any(not _is_of(home, run) for home in self.homes if home != self._raw_home):
+        if any(not _is_of(home, run) for home in self.homes if home != self.raw_home):
             self.claim(run)
 
     def keep_lines(self, job: int, run: Owner) -> None:
@@ -139,8 +139,8 @@ class Folders:
 
     def lines_written(self) -> None:
         """Remove the mark of a raw_results_dir whose lines now name their run."""
-        if self._raw_home is not None:
-            (self._raw_home / MARK).unlink(missing_ok=True)
+        if self.raw_home is not None:
+            (self.raw_home / MARK).unlink(missing_ok=True)
 
     def _around(self, home: Path) -> Iterator[Path]:
         yield home

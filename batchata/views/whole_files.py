@@ -94,7 +94,7 @@ class WholeFiles:
         while self._waiting:
             file, name, path, then = self._waiting[0]
             file.close()
-            Path(name).replace(path)
+            os.replace(name, path)  # noqa: PTH105 - a Path of each name costs as much as the call
             del self._waiting[0]
             if then is not None:
                 then()
@@ -118,9 +118,14 @@ class WholeFiles:
 
 def _sync(descriptors: list[int]) -> None:
     """Have the disk keep these files: some at the same time take a third of the time."""
+    parts = [part for n in range(_AT_ONCE) if (part := descriptors[n::_AT_ONCE])]
     try:
-        with ThreadPoolExecutor(min(len(descriptors), _AT_ONCE) or 1) as pool:
-            list(pool.map(os.fsync, descriptors))
+        with ThreadPoolExecutor(len(parts) or 1) as pool:
+            list(pool.map(_sync_one_by_one, parts))
     except RuntimeError:  # the main thread has ended, after which Python starts no thread
-        for descriptor in descriptors:
-            os.fsync(descriptor)
+        _sync_one_by_one(descriptors)
+
+
+def _sync_one_by_one(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.fsync(descriptor)

@@ -141,7 +141,7 @@ def test_what_cannot_be_sent_is_refused(runs: Runs, start: Callable[..., None], 
         ({"items_per_job": 100_001}, "not 100001"),
         ({"items_per_job": True}, "not True"),
         ({"items_per_job": "50"}, "not '50'"),
-        ({"max_parallel_jobs": 0}, "max_parallel_jobs must be a whole number from 1 to 1,000, not 0"),
+        ({"max_parallel_jobs": 0}, "max_parallel_jobs must be a whole number from 1 to 10,000, not 0"),
         ({"max_parallel_jobs": None}, "not None"),
     ],
 )

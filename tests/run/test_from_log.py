@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, Field, model_validator
 from run_support import MODEL, Echo, Runs, conversations
 
-from batchata import BatchManager
+from batchata import BatchManager, load_results_from_disk
 from batchata.core.events import ItemsAdded, RunResumed, RunStarted
 from batchata.errors import (
     BatchataWarning,
@@ -78,6 +78,34 @@ def test_what_was_sent_is_collected_and_the_rest_is_sent(runs: Runs) -> None:
     assert results == [{"said": f"message {n}", "length": 9} for n in range(7)]
     assert runs.manager(max_parallel_jobs=1).run() == opened.run()
     assert runs.creates() == 3
+
+
+def test_a_finished_run_has_nothing_to_do(runs: Runs, tmp_path: Path) -> None:
+    """No event and no file is written, by whatever start, until results are wanted in another folder."""
+    first = runs.manager(results_dir=runs.out)
+    summary = first.run()
+
+    def written() -> tuple[int, dict[str, int]]:
+        return len(runs.events()), {path.name: path.stat().st_ino for path in runs.out.rglob("*")}
+
+    before = written()
+    assert BatchManager.open(runs.log).run() == summary
+    assert runs.manager(results_dir=runs.out, max_cost=50, poll_interval=9.0, max_tokens=99).run() == summary
+    assert written() == before
+    elsewhere = tmp_path / "elsewhere"
+    assert BatchManager.open(runs.log, results_dir=elsewhere).run() == summary
+    assert load_results_from_disk(elsewhere, Echo) == first.results()
+
+
+def test_inputs_of_a_finished_run_are_read_when_they_are_wanted(runs: Runs) -> None:
+    """Its summary and results need none of them; a request that is shown does."""
+    first = runs.manager()
+    summary = first.run()
+    opened = BatchManager.open(runs.log, response_model=Echo)
+    assert (opened.run(), opened.stats(), opened.results()) == (summary, first.stats(), first.results())
+    assert "inputs" not in vars(opened._engine.definition)
+    assert opened.preview(3) == first.preview(3)
+    assert opened.estimate().items == 0
 
 
 def test_a_cron_job_needs_two_lines(runs: Runs) -> None:

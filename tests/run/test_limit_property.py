@@ -93,6 +93,9 @@ def world(chance: Random) -> dict[str, Any]:
     if "missing" in names and "foreign" in names:
         # A lost batch with as many lines as requests, none of them its own, cannot be told from another's.
         faults["foreign"] = 7
+    if "counts" in names and {"lost_create_responses", "create_status_after"} & {*names}:
+        # While a batch runs, its size is all that tells it from another's; 0 is a size that nobody believes.
+        faults["counts"] = NONE_COUNTED
     return {
         "seed": chance.randint(0, 10**9),
         "geo": chance.choice(["global", "us"]),

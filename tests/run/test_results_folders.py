@@ -106,7 +106,7 @@ def test_a_shared_raw_results_dir_is_refused_and_holds_nothing_but_lines(runs: R
     for other in ({"results_dir": None}, {"results_dir": tmp_path / "b"}, {"state_path": None}):
         with pytest.raises(InvalidInputError, match="result lines of another run"):
             another(runs, **({"raw_results_dir": lines, "results_dir": tmp_path / "a"} | other)).run()
-    assert runs.manager(results_dir=runs.out, raw_results_dir=lines, max_cost=9).run()["total_items"] == 7
+    assert runs.manager(8, results_dir=runs.out, raw_results_dir=lines).run()["total_items"] == 8
 
 
 @pytest.mark.parametrize(
@@ -227,11 +227,11 @@ def test_an_old_folder_is_adopted_by_its_own_run_only(runs: Runs, old: Callable[
     old()
     with pytest.raises(InvalidInputError, match="lines of another run"):
         another(runs).run()
-    assert runs.manager(results_dir=runs.out, max_cost=9).run()["completed_items"] == 7
+    assert runs.manager(8, results_dir=runs.out).run()["completed_items"] == 8
     assert (runs.out / "batchata-run.json").exists()
     old()
     shutil.rmtree(runs.out / "raw")
-    for run in (another(runs), runs.manager(results_dir=runs.out, max_cost=8)):
+    for run in (another(runs), runs.manager(9, results_dir=runs.out)):
         with pytest.raises(InvalidInputError, match="nothing in it says that they are this run's"):
             run.run()
 
@@ -249,7 +249,7 @@ def test_a_folder_in_which_two_runs_are_mixed_is_nobodys_and_is_not_read(
         with pytest.raises(InvalidInputError, match=r"files of 2 runs.*replay export"):
             load_results_from_disk(folder)
     with pytest.raises(InvalidInputError, match="lines of another run"):
-        runs.manager(results_dir=runs.out, max_cost=9).run()
+        runs.manager(8, results_dir=runs.out).run()
 
 
 def test_an_exported_folder_belongs_to_the_exported_run(runs: Runs, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_an_export_into_another_runs_folder_needs_force(runs: Runs, tmp_path: Pa
     assert CliRunner().invoke(app, [*export, "--force"]).exit_code == 0
     assert len(load_results_from_disk(tmp_path / "b")) == 4
     with pytest.raises(InvalidInputError, match="holds the results"):
-        another(runs, results_dir=tmp_path / "b", max_cost=7).run()
+        another(runs, results_dir=tmp_path / "b", messages=OTHERS + conversations(1)).run()
 
 
 def test_a_folder_that_is_taken_over_while_a_run_writes_to_it_stops_the_run(

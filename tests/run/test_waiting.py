@@ -124,8 +124,9 @@ def test_an_hour_is_the_default_and_none_waits_until_the_end(runs: Runs) -> None
     }
     BatchManager(**given).run()
     assert runs.events()[0].event.settings.max_wait_time == 3600
-    BatchManager(**given, max_wait_time=None).run()
-    assert runs.events()[-1].event.changed["max_wait_time"] == (3600, None)
+    BatchManager(**given | {"messages": conversations(2)}, max_wait_time=None).run()
+    (resumed,) = [r.event for r in runs.events() if r.event.TYPE == "run_resumed"]
+    assert resumed.changed["max_wait_time"] == (3600, None)
 
 
 def test_submit_now_and_collect_tomorrow(patient: tuple[Runs, list[float]]) -> None:
