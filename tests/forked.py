@@ -183,9 +183,10 @@ def _begin(cwd: Path, environment: dict[str, str], out: Connection, err: Connect
     for end, number in ((out, 1), (err, 2)):
         os.dup2(end.fileno(), number)
         end.close()
-    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: SIM115
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding=encoding, closefd=False)  # type: ignore[misc] # noqa: SIM115
     sys.stderr = sys.__stderr__ = open(  # type: ignore[misc] # noqa: SIM115
-        2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
+        2, "w", encoding=encoding, errors="backslashreplace", buffering=1, closefd=False
     )
     sys.path[:] = [path for path in sys.path if not Path(path).is_relative_to(_TESTS)]
 

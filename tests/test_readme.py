@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,10 +21,7 @@ def test_the_first_python_block_runs_as_pasted(sandbox: Sandbox, tmp_path: Path)
     """Someone pastes the first screen into a file and gets typed, cited results with their cost."""
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = run(["-c", code], cwd=tmp_path, check=True)
     assert "vendor='Brightwater Software Inc.' invoice_number='BW-10982' total=857.0 [2] 0.0" in done.stdout
     assert "2/2 items" in done.stderr
 

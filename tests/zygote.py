@@ -7,9 +7,12 @@ is left open here that a script would share with another: no log, no client, no 
 from __future__ import annotations
 
 import gc
+import importlib
+import pkgutil
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,21 +21,31 @@ import alembic.command
 import alembic.config
 import anthropic
 import anyio.streams.tls
+import dotenv
 import h11
 import httpcore2
 import pytest
+import rich.live
+import rich.progress
+import typer.testing
 
 sys.path.append(str(Path(__file__).parent / "run"))
 
 import crash_support
 from run_support import MODEL, Runs, echo
 
-import batchata.providers.anthropic.client
-import batchata.run.engine
-import batchata.views.results_dir
+import batchata
 from batchata.providers.prices import find_price
 from batchata.run.garbage import out_of_collections
 from batchata.sandbox import Sandbox
+
+
+def _import_all() -> None:
+    """Import every module, but for those that are commands and those whose library is not installed."""
+    for module in pkgutil.walk_packages(batchata.__path__, "batchata."):
+        if not module.name.endswith("__main__"):
+            with suppress(ImportError):
+                importlib.import_module(module.name)
 
 
 def _use_once() -> None:
@@ -50,6 +63,7 @@ def _use_once() -> None:
         crash_support.check_verified(runs.log)
 
 
+_import_all()
 _use_once()
 assert threading.active_count() == 1, threading.enumerate()
 # What no collection looks at stays in memory that all scripts share.

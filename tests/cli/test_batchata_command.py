@@ -6,14 +6,13 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import Program
 from typer.testing import CliRunner, Result
 
 from batchata.cli.app import app
@@ -242,13 +241,8 @@ def test_the_shell_completes_commands(here: Path) -> None:
 def test_ctrl_c_says_how_to_go_on(here: Path, tmp_path: Path) -> None:
     """The batches are left running; the exit code is a shell's 130, without a traceback."""
     with Sandbox(delay=600) as sandbox:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "batchata", "run", "a0.txt", *GIVEN],
-            cwd=here,
-            env={**os.environ, **sandbox.environment},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        environment = {**os.environ, **sandbox.environment}
+        process = Program(["-m", "batchata", "run", "a0.txt", *GIVEN], cwd=here, env=environment)
         until = time.monotonic() + 60
         while not any(e[0] == "POST" for e in sandbox.exchanges) and time.monotonic() < until:
             time.sleep(0.05)

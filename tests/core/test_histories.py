@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from core_given import dump
 from core_histories import WORST, History
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchata.core import events as e
@@ -35,7 +35,6 @@ def every_state(history: History) -> list[tuple[Run, e.Event]]:
         yield run, event
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_every_item_is_accounted_for_after_every_event(seed: int) -> None:
     """Total = completed + failed + pending, and the counters are those of the items themselves."""
@@ -49,7 +48,6 @@ def test_every_item_is_accounted_for_after_every_event(seed: int) -> None:
         assert undecided == counted[ItemStatus.UNDECIDED], event
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS, st.floats(0, 1))
 def test_folding_in_one_go_is_folding_along_the_way(seed: int, cut: float) -> None:
     """At any point the state folded from the stored events equals the one that was evolved live."""
@@ -61,7 +59,6 @@ def test_folding_in_one_go_is_folding_along_the_way(seed: int, cut: float) -> No
     assert dump(fold(history.recorded)) == dump(history.run)
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_the_stored_text_gives_the_same_state(seed: int) -> None:
     """Replaying what the log holds, decoded from its JSON, gives the state byte for byte."""
@@ -71,7 +68,6 @@ def test_the_stored_text_gives_the_same_state(seed: int) -> None:
     assert repr(dump(fold(read))) == repr(dump(history.run))
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_the_limit_is_kept_at_every_moment(seed: int) -> None:
     """Spent and reserved together never exceed `max_cost`: through retries, crashes and lost batches."""
@@ -80,7 +76,6 @@ def test_the_limit_is_kept_at_every_moment(seed: int) -> None:
             assert run.spent + run.reserved <= Decimal(run.settings.max_cost), event
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_money_adds_up_in_every_direction(seed: int) -> None:
     """What was charged is the run's sum, the sum over jobs, and the sum over items."""
@@ -97,7 +92,6 @@ def test_money_adds_up_in_every_direction(seed: int) -> None:
     assert run.usage["input_tokens"] == sum(event.input_tokens for event in charges)
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_no_item_is_in_two_jobs_that_may_both_be_paid(seed: int) -> None:
     """While a batch may exist and its answer for an item is not known, the item is in no other job."""
@@ -110,7 +104,6 @@ def test_no_item_is_in_two_jobs_that_may_both_be_paid(seed: int) -> None:
             assert event.request_count == len(here)
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_jobs_stay_within_the_settings(seed: int) -> None:
     """Never more open jobs, or items in a job, than allowed; and `open` holds exactly the open jobs."""
@@ -124,7 +117,6 @@ def test_jobs_stay_within_the_settings(seed: int) -> None:
             assert event.request_count <= run.settings.items_per_job
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_attempts_are_bounded_and_sends_are_counted(seed: int) -> None:
     """No set of attempts exceeds `max_attempts`; `sends` is how many batches have held the item."""
@@ -137,7 +129,6 @@ def test_attempts_are_bounded_and_sends_are_counted(seed: int) -> None:
     assert max(run.items.attempts, default=0) <= run.settings.max_attempts
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_the_last_outcome_decides(seed: int) -> None:
     """An item is completed exactly when the last thing said about it was a good answer."""
@@ -146,7 +137,6 @@ def test_the_last_outcome_decides(seed: int) -> None:
     assert done == {i for i, said in history.answered.items() if said == "completed"}
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_every_run_comes_to_an_end(seed: int) -> None:
     """Once the provider behaves, what is pending gets done or the limit is reached; nothing is stuck."""

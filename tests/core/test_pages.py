@@ -10,7 +10,6 @@ import pytest
 from core_given import START, charged, dump, given, items_added, submitted
 from core_histories import History
 from hypothesis import given as cases
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from batchata.core import events as e
@@ -69,7 +68,6 @@ def answers(*indexes: int, job: int = 0, body: int = 0, **changed: Any) -> list[
     return found
 
 
-@settings(max_examples=150, deadline=None)
 @cases(st.lists(pages(), min_size=1, max_size=4), st.booleans(), st.booleans(), st.booleans())
 def test_a_page_changes_the_state_as_its_events_do(
     drawn: list[Page], has_copies: bool, has_odd_costs: bool, has_failed: bool
@@ -91,7 +89,6 @@ def test_a_page_changes_the_state_as_its_events_do(
     assert repr(dump(at_once)) == repr(dump(one_by_one))
 
 
-@settings(max_examples=100, deadline=None)
 @cases(pages())
 def test_a_page_has_its_events_at_their_places(page: Page) -> None:
     """Each event is the same alone as among the others, and survives the log's JSON."""
@@ -104,7 +101,6 @@ def test_a_page_has_its_events_at_their_places(page: Page) -> None:
     assert hot_columns(page) == (page.job, None)
 
 
-@settings(max_examples=40, deadline=None)
 @cases(st.integers(0, 2**32))
 def test_packing_changes_no_event_and_no_state(seed: int) -> None:
     """Whatever a run writes, the packed events are the same events and fold to the same state."""

@@ -21,7 +21,6 @@ from core_given import (
 )
 from core_histories import CACHED, History
 from hypothesis import given as hypothesis_given
-from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -147,7 +146,6 @@ def test_a_request_with_nothing_but_cached_input_counts_by_the_others_price() ->
     assert saved_by_cache(caching(*answered(0, 0, input_tokens=0, cache_read_tokens=2000))) is None
 
 
-@settings(max_examples=40, deadline=None)
 @hypothesis_given(SEEDS)
 def test_such_a_run_ends_and_sends_ahead_alone(seed: int) -> None:
     """However the provider behaves: a cold cache is filled by one request, with nothing else under way."""

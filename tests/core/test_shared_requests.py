@@ -23,7 +23,6 @@ from core_given import (
 )
 from core_histories import History
 from hypothesis import given as hypothesis_given
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from batchata.core import events as e
@@ -87,7 +86,6 @@ def test_a_late_copy_gets_what_is_known_already() -> None:
     assert (run.chunks, run.next_fresh) == ({0: (0, 1)}, 2)
 
 
-@settings(max_examples=60, deadline=None)
 @hypothesis_given(SEEDS)
 def test_copies_are_as_their_originals_after_every_event(seed: int) -> None:
     """Status and outcome are the same, the accounts hold, nothing is sent twice, and jobs cover all items."""
@@ -110,7 +108,6 @@ def test_copies_are_as_their_originals_after_every_event(seed: int) -> None:
         assert covered == list(range(run.next_fresh)), event
 
 
-@settings(max_examples=40, deadline=None)
 @hypothesis_given(SEEDS)
 def test_such_a_run_ends_and_replays(seed: int) -> None:
     """Once the provider behaves it ends, and folding again gives the same."""

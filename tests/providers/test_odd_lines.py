@@ -66,11 +66,11 @@ PLACES: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("odd", ODD_VALUES, ids=lambda odd: str(odd)[:9])
 @pytest.mark.parametrize("place", [place for place in PLACES if place != "another block"])
-def test_the_answer_is_read_whatever_stands_beside_it(place: str, odd: Any) -> None:
+def test_the_answer_is_read_whatever_stands_beside_it(place: str) -> None:
     """Any value in any place of a message but in its text."""
-    read(line(**PLACES[place](odd)))
+    for odd in ODD_VALUES:
+        read(line(**PLACES[place](odd)))
 
 
 @pytest.mark.parametrize("odd", [0, True, None, [], {}, {"type": "new"}, {"type": None, "text": None}, "x"])
@@ -79,14 +79,12 @@ def test_an_answer_is_read_beside_blocks_of_no_known_kind(odd: Any) -> None:
     read(line(**PLACES["another block"](odd)))
 
 
-@pytest.mark.parametrize(
-    "token", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"9" * 6_000, DEEP, b'"\\ud800"']
-)
 @pytest.mark.parametrize("place", [place for place in PLACES if place != "another block"])
-def test_the_answer_is_read_beside_what_is_no_json(place: str, token: bytes) -> None:
+def test_the_answer_is_read_beside_what_is_no_json(place: str) -> None:
     """Numbers that JSON lacks, half characters, and more brackets than a decoder follows."""
     raw = line(**PLACES[place]("HERE"))
-    read(raw.replace(b'"HERE"', token))
+    for token in (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"9" * 6_000, DEEP, b'"\\ud800"'):
+        read(raw.replace(b'"HERE"', token))
 
 
 def test_the_answer_is_read_beside_deep_and_damaged_parts_of_the_line() -> None:

@@ -22,6 +22,8 @@ from batchata.providers.anthropic.refusals import is_about_money, named_request
         "You exceeded your current quota, please check your plan and billing details.",
         "Billing hard limit has been reached",
         "The workspace is over its spend limit",
+        "Your account has insufficient funds. Please add credits.",
+        "This organization has reached its monthly spend limit",
     ],
 )
 def test_an_account_that_may_not_spend_is_known_by_many_words(said: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from report_support import hostile_answer, hostile_run
 from typer.main import get_command
@@ -175,14 +175,6 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the command in a process of its own, in an empty directory unless `cwd` names another."""
 
     def run(*arguments: object, cwd: Path = tmp_path, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "batchata.replay", *map(str, arguments)],
-            cwd=cwd,
-            env={**os.environ, **env},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return forked.run(["-m", "batchata.replay", *arguments], cwd=cwd, env={**os.environ, **env})
 
     return run

@@ -164,7 +164,7 @@ def test_what_a_segment_says_of_its_size_is_not_believed(
     for command in ("item", "verify"):
         found = limited(path.parent, command, path, *(["0"] if command == "item" else []))
         assert (found.returncode, "Traceback" in found.stderr) == (2 if command == "item" else 1, False)
-    assert "1,900,000,000" in limited(path.parent, "item", path, 0).stderr
+        assert command == "verify" or "1,900,000,000" in found.stderr
     connection.execute("UPDATE segments SET count = 10000000000, data = NULL")
     connection.commit()
     connection.close()

@@ -7,15 +7,15 @@ import logging
 import os
 import pty
 import re
-import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
-from resume_support import wait_for
+from resume_support import Script, manager
 from run_support import Runs
 
 from batchata.core.evolve import fold
@@ -170,24 +170,34 @@ def test_an_encoding_that_lacks_letters_gets_question_marks(runs: Runs) -> None:
     assert b"2/2 items ? jobs 1/1" in raw.getvalue()
 
 
-_SCRIPT = """
-import sys
-from pathlib import Path
-sys.path[:0] = [{tests!r}, str(Path({tests!r}).parent)]
-from resume_support import _Somewhere, manager
-done = manager(_Somewhere(Path({folder!r}))).run(print_progress=True)["completed_items"]
-Path({folder!r}, "done").write_text(str(done))
-"""
+def _closed() -> None:
+    """As `>&- 2>&-` of a shell leaves them: Python has no such streams then."""
+    for number in (1, 2):
+        os.close(number)
+    sys.stdout = sys.stderr = None
 
 
-@pytest.mark.parametrize("redirection", [">&- 2>&-", "2>&1 | true"])
-def test_a_real_script_with_a_broken_standard_error_runs_to_its_end(runs: Runs, redirection: str) -> None:
+def _read_by_nobody() -> None:
+    """As `2>&1 | true` of a shell leaves them."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    for number in (1, 2):
+        os.dup2(writing, number)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+
+
+def _run_and_tell(runs: Runs, breaking: Callable[[], None]) -> None:
+    breaking()
+    done = manager(runs).run(print_progress=True)["completed_items"]
+    (runs.log.parent / "done").write_text(str(done))
+
+
+@pytest.mark.parametrize("breaking", [_closed, _read_by_nobody])
+def test_a_real_script_with_a_broken_standard_error_runs_to_its_end(
+    runs: Runs, breaking: Callable[[], None]
+) -> None:
     """Closed, or read by nobody."""
-    code = _SCRIPT.format(tests=str(Path(__file__).parent), folder=str(runs.log.parent))
-    script = runs.log.parent / "script.py"
-    script.write_text(code)
-    subprocess.run(["sh", "-c", f"{sys.executable} {script} {redirection}"], timeout=300, check=False)
-    wait_for((runs.log.parent / "done").exists)
+    Script(runs, story=partial(_run_and_tell, breaking=breaking)).ends()
     assert (runs.log.parent / "done").read_text() == "4"
 
 

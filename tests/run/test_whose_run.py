@@ -48,24 +48,21 @@ SCRIPTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_no_reading_shows_another_runs_answers(runs: Runs, script: str, reading: str) -> None:
+def test_no_reading_shows_another_runs_answers(runs: Runs, script: str) -> None:
     """Every method refuses as run() does, without run(), after run() has refused, and changes nothing."""
     runs.manager().run()
     calls, events = len(runs.sandbox.exchanges), runs.types()
-    manager = runs.manager(**SCRIPTS[script])
-    for _ in range(2):
-        with pytest.raises(RunMismatchError, match="started differently"):
-            READINGS[reading](manager)
-    assert manager.run_id is None
-    assert (len(runs.sandbox.exchanges), runs.types()) == (calls, events)
+    for name, reading in READINGS.items():
+        manager = runs.manager(**SCRIPTS[script])
+        for _ in range(2):
+            with pytest.raises(RunMismatchError, match="started differently"):
+                reading(manager)
+        assert manager.run_id is None
+        assert (len(runs.sandbox.exchanges), runs.types()) == (calls, events), name
 
 
-@pytest.mark.parametrize("reading", READINGS)
-def test_a_files_run_is_told_from_one_with_other_files_prompt_or_kind(
-    runs: Runs, tmp_path: Path, reading: str
-) -> None:
+def test_a_files_run_is_told_from_one_with_other_files_prompt_or_kind(runs: Runs, tmp_path: Path) -> None:
     """Names and contents count, folders do not."""
     folders = [tmp_path / name for name in ("here", "moved", "changed")]
     for folder in folders:
@@ -79,10 +76,10 @@ def test_a_files_run_is_told_from_one_with_other_files_prompt_or_kind(
 
     manager(folders[0]).run()
     assert all(item.status == "completed" for item in manager(folders[1]).items())
-    others = [manager(folders[2]), manager(folders[0], prompt="Read all."), runs.manager(2)]
-    for other in others:
-        with pytest.raises(RunMismatchError):
-            READINGS[reading](other)
+    for reading in READINGS.values():
+        for other in (manager(folders[2]), manager(folders[0], prompt="Read all."), runs.manager(2)):
+            with pytest.raises(RunMismatchError):
+                reading(other)
 
 
 def test_what_run_accepts_every_reading_accepts(runs: Runs) -> None:
