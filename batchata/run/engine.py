@@ -282,6 +282,7 @@ class Engine:
             which = "this run" if self.store.run_id is None else f"the run {self.store.run_id!r}"
             raise RunClaimedError(f"another thread drives {which}; wait for it")
         self._driving, self.retried, asked = True, 0, Asked()
+        self._elsewhere = None
         try:
             if self._is_anything_to_do(call):
                 with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel") as asked:
@@ -492,7 +493,7 @@ class Engine:
             return
         if run.started is not None:
             check_same_place(run, self._provider.name, self._provider.base_url)
-        self._elsewhere = self._try_executor(self._provider)
+        self._elsewhere = None if call.cancel else self._try_executor(self._provider)
 
     def _try_executor(self, provider: Client) -> Elsewhere | None:
         if self._executor is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +17,9 @@ import pytest
 from crash_support import OPENAI
 from elsewhere_support import DIES, Placed
 from forked import context, start_zygote
+from places import SUBMIT
 from pydantic import BaseModel
+from resume_support import Script
 from run_support import MODEL, Runs
 
 from batchata import BatchManager
@@ -99,6 +102,30 @@ def test_a_worker_that_dies_costs_nothing_but_its_work(runs: Runs, tmp_path: Pat
             assert made.run()["completed_items"] == COUNT
     assert (tmp_path / "died").exists()
     assert is_paid_once(runs)
+
+
+def _drive_with_threads(runs: Runs) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        runs.manager(COUNT, executor=pool).run()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_create_that_was_cut_short_is_unknown_and_never_repeated(runs: Runs, after: bool) -> None:
+    """The process that drives the run dies before or after the call: the next start finds out which."""
+    assert Script(runs, (SUBMIT, after, 2), story=_drive_with_threads).ends() == -signal.SIGKILL
+    _drive_with_threads(runs)
+    assert is_paid_once(runs)
+    assert "submission_unknown" in runs.types() or "submission_settled" in runs.types()
+
+
+def test_a_run_is_cancelled_without_its_executor(patient: tuple[Runs, list[float]]) -> None:
+    """Nothing is built or read for it, and a pool is often shut down by then."""
+    runs, _ = patient
+    with ThreadPoolExecutor(2) as pool:
+        made = manager(runs, pool, max_wait_time=0)
+        made.run()
+    assert made.cancel()["pending_items"] == COUNT
+    assert runs.types()[-1] == "run_interrupted"
 
 
 class Apart(ProcessPoolExecutor):

@@ -33,6 +33,7 @@ _ALLOWED: Final = (
 )
 # Batchata's own arguments, for hints only.
 _OURS: Final = (
+    "allow_unknown_model",
     "api_key",
     "base_url",
     "cache",
