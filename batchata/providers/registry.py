@@ -52,11 +52,16 @@ def dialect_for(model: object) -> Dialect:
         raise UnsupportedModelError(
             f"{model!r} names a provider that there is not: there are {', '.join(sorted(_DIALECTS))}{hint}"
         )
-    others: tuple[GeminiDialect | OpenAIDialect, ...] = (_GEMINI, *_ALIKE)
-    known = next((dialect for dialect in others if dialect.knows(model)), None)
+    known = _by_name(model)
     if known is None and not model.startswith("claude-"):
         _refuse_misspelt(model)
     return known or _ANTHROPIC
+
+
+def _by_name(model: str) -> Dialect | None:
+    """Return the dialect of the provider whose models are called like this."""
+    others: tuple[GeminiDialect | OpenAIDialect, ...] = (_GEMINI, *_ALIKE)
+    return next((dialect for dialect in others if dialect.knows(model)), None)
 
 
 def _refuse_misspelt(model: str) -> None:
@@ -112,8 +117,9 @@ def dialect_of(started: RunStarted) -> Dialect:
 
 
 def price_rules(model: str) -> PriceRules:
-    """Return what the price tables need to know of a model, by its provider."""
-    return dialect_for(model).price_rules(model)
+    """Return what the price tables need to know of a model, by its provider; a price list may name others."""
+    dialect = dialect_for(model) if "/" in model else _by_name(model)
+    return (dialect or _ANTHROPIC).price_rules(model)
 
 
 @dataclass(frozen=True, slots=True)

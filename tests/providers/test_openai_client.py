@@ -257,3 +257,14 @@ def test_the_official_sdk_cannot_tell_the_sandbox() -> None:
         assert sdk.responses.create(model="gpt-5-nano", input="hello").output_text == "HELLO"
         with pytest.raises(openai.NotFoundError):
             sdk.batches.retrieve("batch_none")
+
+
+def test_each_page_of_the_list_answers_for_a_hundred_batches(script: Any) -> None:
+    """However many are asked for: none of them is asked for by itself."""
+    ids = [f"batch_{number}" for number in range(650)]
+    for first in range(0, len(ids), 100):
+        data = [described(id=batch_id, status="in_progress") for batch_id in ids[first : first + 100]]
+        script.says(200, json.dumps({"data": data, "has_more": first + 100 < len(ids)}))
+    found = OpenAIClient(api_key="sk-none", base_url=f"{script.url}/v1").poll(ids, 0)
+    assert found.keys() == {*ids}
+    assert len(script.asked) == 7

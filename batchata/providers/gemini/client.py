@@ -5,20 +5,16 @@ By REST, as Google's SDK drops the counts, the errors and the input files of bat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
-from hashlib import sha256
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from batchata.errors import (
-    BatchNotFoundError,
     ProviderUnavailableError,
-    RequestRefusedError,
-    UnknownSubmissionError,
     UnreadableReplyError,
 )
 from batchata.providers.gemini.access import ADDRESS, headers_of, no_key, read_access
@@ -34,17 +30,12 @@ from batchata.providers.gemini.requests import model_in
 from batchata.providers.gemini.results import outcome_of
 from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access
+from batchata.providers.rest.batches import MOST_PAGES, PAGE, BatchClient, too_many
 from batchata.providers.rest.client import Rest, Said
 from batchata.providers.rest.lines import chunks_of, lines_of
 
 __all__ = ["GeminiClient"]
 
-_PAGE: Final = 100
-_MOST_PAGES: Final = 1_000
-_PAGES_OF_A_POLL: Final = 5
-_FEW: Final = 2  # up to so many batches are asked for one by one
-_UNREADABLE: Final = {"metadata": {"state": "BATCH_STATE_UNREADABLE"}}
-_MOST_TOKENS: Final = 10**12
 _UPLOAD: Final = {"X-Goog-Upload-Protocol": "resumable", "X-Goog-Upload-Command": "start"}
 
 
@@ -81,17 +72,15 @@ class Errors:
         return status in (401, 403) or said.code == "API_KEY_INVALID"
 
 
-class GeminiClient:
+class GeminiClient(BatchClient):
     """Gemini's Batch API over HTTP: a batch is made of an uploaded file and named by the job's mark."""
 
     name = "gemini"
-    stages = True
 
     def __init__(
         self, *, api_key: str | None = None, base_url: str | None = None, timeout: float | None = None
     ) -> None:
-        self._api_key, self._base_url, self._timeout = api_key, base_url, timeout
-        self._odd_creations = 0  # one after another
+        super().__init__(api_key, base_url, timeout)
 
     @cached_property
     def _access(self) -> Access:
@@ -103,22 +92,6 @@ class GeminiClient:
         base = ADDRESS if access.address is None else access.address.url
         return Rest(Errors(), access, base, headers_of(access), self._timeout)
 
-    @property
-    def base_url(self) -> str:
-        """See the port."""
-        return self._rest.url
-
-    @property
-    def key(self) -> str | None:
-        """See the port: 32 bits of a hash, of a secret far too long to be guessed from them."""
-        key = self._access.key
-        return None if key is None else sha256(f"batchata {key.value}".encode()).hexdigest()[:8]
-
-    @property
-    def clock(self) -> int | None:
-        """See the port: by the Date of its last answer."""
-        return self._rest.dates.now
-
     def check(self) -> None:
         """See the port."""
         if self._access.key is None:
@@ -129,11 +102,7 @@ class GeminiClient:
         """See the port."""
         asked = msgspec.json.decode(request)["request"]
         path = f"v1beta/{asked['model']}:countTokens"
-        answer = self._rest.tell(path, "counting tokens", {"generateContentRequest": asked})
-        tokens = answer.get("totalTokens")
-        if type(tokens) is not int or not 0 <= tokens < _MOST_TOKENS:
-            raise ProviderUnavailableError("counting tokens: the answer has no count", kind="no_count")
-        return tokens
+        return self._counted(path, {"generateContentRequest": asked}, "totalTokens")
 
     def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
         """See the port: a place for the file is asked for, and filled."""
@@ -166,34 +135,7 @@ class GeminiClient:
         """See the port."""
         assert isinstance(requests, Upload)
         wanted = {"displayName": requests.mark, "inputConfig": {"fileName": requests.handle}}
-        path = f"v1beta/models/{requests.model}:batchGenerateContent"
-        response = self._rest.create(path, "creating a batch", {"batch": wanted})
-        try:
-            batch = batch_of(self._rest.object_of(response, "creating a batch"), created=True)
-        except UnreadableReplyError as exc:
-            # It said yes, so a batch may exist, and only looking for it can tell.
-            self._odd_creations += 1
-            raise UnknownSubmissionError(
-                f"creating a batch: {exc}", kind="unreadable_answer", final=self._odd_creations > 1
-            ) from exc
-        self._odd_creations = 0
-        return batch
-
-    def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
-        """See the port; beyond a few batches one page of the list answers for a hundred of them."""
-        found = self._listed(set(batch_ids)) if len(batch_ids) > _FEW else {}
-        doubt: UnreadableReplyError | None = None
-        for batch_id in batch_ids:
-            try:
-                known = found.get(batch_id) or self._retrieve(batch_id)
-            except UnreadableReplyError as exc:
-                doubt = exc
-                known = batch_of({"name": f"batches/{batch_id}", **_UNREADABLE})
-            if known:
-                found[batch_id] = known
-        if doubt is not None and all(batch.status == "unreadable" for batch in found.values()):
-            raise doubt
-        return found
+        return self._create(f"v1beta/models/{requests.model}:batchGenerateContent", {"batch": wanted})
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
         """See the port."""
@@ -204,64 +146,32 @@ class GeminiClient:
         with self._rest.download(f"download/v1beta/{file}:download", doing, alt="media") as pieces:
             yield from chunks_of(lines_of(pieces), outcome_of)
 
-    def cancel(self, batch_id: str) -> None:
-        """See the port. A batch that has ended already cannot be cancelled, which is no error."""
-        try:
-            self._rest.tell(f"v1beta/batches/{batch_id}:cancel", f"cancelling {batch_id}", {})
-        except RequestRefusedError as exc:
-            if exc.status not in (400, 409):
-                raise
-
-    def close(self) -> None:
-        """See the port."""
-        self._rest.close()
-
     def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
         """See the port: by the name and the file, which a batch shows from its first moment on."""
-        for value in self._all(_MOST_PAGES):
+        for value in self._newest(since, None):
             batch = batch_of(value, created=True)
             if upload is not None and is_made_of(value, upload.mark, upload.handle):
                 yield replace(batch, is_marked=True)
             elif is_nameless(value) and batch.size in (0, size) and (batch.created_at or since) >= since:
                 yield batch  # only its results will tell whose it is
 
-    def _described(self, batch_id: str) -> dict[str, Any]:
-        value = self._rest.ask(f"v1beta/batches/{batch_id}", f"asking for {batch_id}")
-        if batch_id_of(value) != batch_id:
-            raise UnreadableReplyError(
-                f"asking for {batch_id}: the answer does not describe this batch", kind="odd_reply"
-            )
-        return value
+    def _path(self, batch_id: str) -> str:
+        return f"v1beta/batches/{batch_id}"
 
-    def _retrieve(self, batch_id: str) -> Batch | None:
-        """Ask for one batch, and look into the list where it is not found: one answer may be wrong."""
-        try:
-            return batch_of(self._described(batch_id))
-        except BatchNotFoundError:
-            return self._listed({batch_id}).get(batch_id)
+    def _id_of(self, description: Any) -> str | None:
+        return batch_id_of(description)
 
-    def _listed(self, wanted: set[str]) -> dict[str, Batch]:
-        """Those of the batches that the list tells of, as far as it is looked through."""
-        found: dict[str, Batch] = {}
-        try:
-            for value in self._all(_PAGES_OF_A_POLL):
-                if batch_id_of(value) in wanted:
-                    batch = batch_of(value)
-                    found[batch.batch_id] = batch
-                if len(found) == len(wanted):
-                    break
-        except UnreadableReplyError:
-            return found  # those that are lacking are asked for one by one
-        return found
+    def _read(self, description: Any, *, created: bool = False) -> Batch:
+        return batch_of(description, created=created)
 
-    def _all(self, most_pages: int) -> Iterator[dict[str, Any]]:
-        """Yield the operations page by page; their order is not documented.
+    def _unreadable(self, batch_id: str) -> Any:
+        return {"name": f"batches/{batch_id}", "metadata": {"state": "BATCH_STATE_UNREADABLE"}}
 
-        Raises UnreadableReplyError at the end of a page that holds something else too.
-        """
-        query: dict[str, Any] = {"pageSize": _PAGE}
+    def _newest(self, since: int, most_pages: int | None) -> Iterator[dict[str, Any]]:
+        """Yield the operations page by page, whenever they were created: their order is not documented."""
+        query: dict[str, Any] = {"pageSize": PAGE}
         seen: set[str] = set()
-        for _ in range(most_pages):
+        for _ in range(most_pages or MOST_PAGES):
             page = self._rest.ask("v1beta/batches", "listing batches", **query)
             entries = page.get("operations", [])
             if not isinstance(entries, list):
@@ -277,7 +187,5 @@ class GeminiClient:
                 raise UnreadableReplyError("listing batches: its pages repeat", kind="odd_reply")
             seen.add(token)
             query["pageToken"] = token
-        if most_pages == _MOST_PAGES:
-            raise ProviderUnavailableError(
-                f"listing batches: there are more than {_MOST_PAGES * _PAGE:,}", kind="too_many_batches"
-            )
+        if most_pages is None:
+            raise too_many()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
-from hashlib import sha256
 from typing import IO, Any, Final
 
 import msgspec
 
 from batchata.errors import (
-    BatchNotFoundError,
     IncompleteResultsError,
     ProviderUnavailableError,
     RequestRefusedError,
-    UnknownSubmissionError,
     UnreadableReplyError,
 )
 from batchata.providers.openai.access import headers_of, no_key, read_access
@@ -26,22 +23,17 @@ from batchata.providers.openai.services import SERVICES
 from batchata.providers.openai.wires import MARK, Wire
 from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access
+from batchata.providers.rest.batches import MOST_PAGES, BatchClient, too_many
 from batchata.providers.rest.client import Rest, Said
 from batchata.providers.rest.lines import chunks_of, lines_of
 
 __all__ = ["OpenAIClient"]
 
-_PAGE: Final = 100
 _RESULTS_A_PAGE: Final = 100
-_MOST_PAGES: Final = 1_000
-_PAGES_OF_A_POLL: Final = 5
-_FEW: Final = 2  # up to so many batches are asked for one by one
-_UNREADABLE: Final = "unreadable"  # the status of a batch whose description is
 _COUNTED: Final = frozenset(
     {"input", "instructions", "model", "parallel_tool_calls", "reasoning", "text", "tool_choice", "tools"}
 )
 _SPENT: Final = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
-_MOST_TOKENS: Final = 10**12
 
 
 class _Results(msgspec.Struct):
@@ -81,14 +73,12 @@ class Errors:
         return status in (401, 403)
 
 
-class OpenAIClient:
+class OpenAIClient(BatchClient):
     """OpenAI's Batch API over HTTP. A batch is made of an uploaded file, and of that file alone.
 
     Each create has a file and a mark of its own, so that a batch of the list which has either is known to be
     the job's, however young it is.
     """
-
-    stages = True
 
     def __init__(
         self,
@@ -98,9 +88,8 @@ class OpenAIClient:
         timeout: float | None = None,
         service: str = "openai",
     ) -> None:
+        super().__init__(api_key, base_url, timeout)
         self.name, self._service = service, SERVICES[service]
-        self._api_key, self._base_url, self._timeout = api_key, base_url, timeout
-        self._odd_creations = 0  # one after another
 
     @cached_property
     def _access(self) -> Access:
@@ -117,22 +106,6 @@ class OpenAIClient:
     def _wire(self) -> Wire:
         return self._service.wire
 
-    @property
-    def base_url(self) -> str:
-        """See the port."""
-        return self._rest.url
-
-    @property
-    def key(self) -> str | None:
-        """See the port: 32 bits of a hash, of a secret far too long to be guessed from them."""
-        key = self._access.key
-        return None if key is None else sha256(f"batchata {key.value}".encode()).hexdigest()[:8]
-
-    @property
-    def clock(self) -> int | None:
-        """See the port: by the Date of its last answer."""
-        return self._rest.dates.now
-
     def check(self) -> None:
         """See the port."""
         if self._access.key is None and self._service.needs_key:
@@ -143,11 +116,7 @@ class OpenAIClient:
         """See the port: by the endpoint that counts the input of the Responses API."""
         body = msgspec.json.decode(request)["body"]
         counted = {name: value for name, value in body.items() if name in _COUNTED}
-        answer = self._rest.tell("responses/input_tokens", "counting tokens", counted)
-        tokens = answer.get("input_tokens")
-        if type(tokens) is not int or not 0 <= tokens < _MOST_TOKENS:
-            raise ProviderUnavailableError("counting tokens: the answer has no count", kind="no_count")
-        return tokens
+        return self._counted("responses/input_tokens", counted, "input_tokens")
 
     def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
         """See the port: the file bears the mark in its name, by which a lost one can be found."""
@@ -168,35 +137,8 @@ class OpenAIClient:
     def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
         """See the port."""
         assert isinstance(requests, Upload)
-        wanted = self._wire.wanted(requests, self._service.create_endpoint or requests.endpoint)
-        response = self._rest.create(self._wire.batches, "creating a batch", wanted)
-        try:
-            made = self._wire.described(self._rest.object_of(response, "creating a batch"))
-            batch = batch_of(made, created=True)
-        except UnreadableReplyError as exc:
-            # It said yes, so a batch may exist, and only looking for it can tell.
-            self._odd_creations += 1
-            raise UnknownSubmissionError(
-                f"creating a batch: {exc}", kind="unreadable_answer", final=self._odd_creations > 1
-            ) from exc
-        self._odd_creations = 0
-        return batch
-
-    def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
-        """See the port; beyond a few batches one page of the list answers for a hundred of them."""
-        found = self._listed(set(batch_ids), since) if len(batch_ids) > _FEW else {}
-        doubt: UnreadableReplyError | None = None
-        for batch_id in batch_ids:
-            try:
-                known = found.get(batch_id) or self._retrieve(batch_id) or self._in_the_list(batch_id, since)
-            except UnreadableReplyError as exc:
-                doubt = exc
-                known = batch_of({"id": batch_id, "status": _UNREADABLE})
-            if known:
-                found[batch_id] = known
-        if doubt is not None and all(batch.status == _UNREADABLE for batch in found.values()):
-            raise doubt
-        return found
+        endpoint = self._service.create_endpoint or requests.endpoint
+        return self._create(self._wire.batches, self._wire.wanted(requests, endpoint))
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
         """See the port: out of the output file and the error file, whatever the counts say of either."""
@@ -208,18 +150,6 @@ class OpenAIClient:
             with self._rest.download(f"files/{file_id}/content", doing) as pieces:
                 yield from chunks_of(lines_of(pieces), outcome_of)
 
-    def cancel(self, batch_id: str) -> None:
-        """See the port. A batch that has ended already cannot be cancelled, which is no error."""
-        try:
-            self._rest.tell(self._wire.cancelling(batch_id), f"cancelling {batch_id}", {})
-        except RequestRefusedError as exc:
-            if exc.status not in (400, 409):
-                raise
-
-    def close(self) -> None:
-        """See the port."""
-        self._rest.close()
-
     def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
         """See the port: by the mark and the file, which a batch shows from its first moment on."""
         for value in self._newest(since, None):
@@ -228,20 +158,29 @@ class OpenAIClient:
             elif not _bears_marks(value):
                 yield batch_of(value, created=True)  # only its results will tell whose it is
 
-    def _described(self, batch_id: str) -> dict[str, Any]:
-        answer = self._rest.ask(f"{self._wire.batches}/{batch_id}", f"asking for {batch_id}")
-        value = self._wire.described(answer)
-        if value.get("id") != batch_id:
-            raise UnreadableReplyError(
-                f"asking for {batch_id}: the answer does not describe this batch", kind="odd_reply"
-            )
-        assert isinstance(value, dict)
-        return value
+    def _path(self, batch_id: str) -> str:
+        return f"{self._wire.batches}/{batch_id}"
+
+    def _in_words(self, answer: Any) -> Any:
+        return self._wire.described(answer)
+
+    def _id_of(self, description: Any) -> str | None:
+        found = description.get("id") if isinstance(description, dict) else None
+        return str(found) if is_id(found) else None
+
+    def _read(self, description: Any, *, created: bool = False) -> Batch:
+        return batch_of(description, created=created)
+
+    def _unreadable(self, batch_id: str) -> Any:
+        return {"id": batch_id, "status": "unreadable"}
+
+    def _cancelling(self, batch_id: str) -> str:
+        return self._wire.cancelling(batch_id)
 
     def _paged(self, batch_id: str, doing: str) -> Iterator[list[Outcome]]:
         """Yield results that come by the page, each as it was received."""
         query: dict[str, Any] = {"limit": _RESULTS_A_PAGE}
-        for _ in range(_MOST_PAGES):
+        for _ in range(MOST_PAGES):
             with self._rest.download(f"{self._wire.batches}/{batch_id}/results", doing, **query) as pieces:
                 body = b"".join(pieces)
             try:
@@ -253,40 +192,10 @@ class OpenAIClient:
                 return
             query["pagination_token"] = page.pagination_token
 
-    def _retrieve(self, batch_id: str) -> Batch | None:
-        try:
-            return batch_of(self._described(batch_id))
-        except BatchNotFoundError:
-            return None
-
-    def _in_the_list(self, batch_id: str, since: int) -> Batch | None:
-        """Look in the list for a batch that was not found by its id; one answer may be wrong."""
-        return self._listed({batch_id}, since, None).get(batch_id)
-
-    def _listed(
-        self, wanted: set[str], since: int, most_pages: int | None = _PAGES_OF_A_POLL
-    ) -> dict[str, Batch]:
-        """Those of the batches that the list tells of, as far as it is looked through."""
-        found: dict[str, Batch] = {}
-        try:
-            for value in self._newest(since, most_pages):
-                if value.get("id") in wanted:
-                    batch = batch_of(value)
-                    found[batch.batch_id] = batch
-                if len(found) == len(wanted):
-                    break
-        except UnreadableReplyError:
-            return found  # those that are lacking are asked for one by one
-        return found
-
     def _newest(self, since: int, most_pages: int | None) -> Iterator[dict[str, Any]]:
-        """Yield the descriptions of batches created since then, newest first.
-
-        Raises UnreadableReplyError at the end of a page that holds others too.
-        """
         query = self._wire.first()
         seen: set[str] = set()
-        for number in range(most_pages or _MOST_PAGES):
+        for number in range(most_pages or MOST_PAGES):
             page = self._rest.ask_for(self._wire.batches, "listing batches", **query)
             entries = self._wire.entries(page)
             if not isinstance(entries, list):
@@ -308,10 +217,7 @@ class OpenAIClient:
             seen.add(last)
             query = following
         if most_pages is None:
-            raise ProviderUnavailableError(
-                f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than the one looked for",
-                kind="too_many_batches",
-            )
+            raise too_many()
 
 
 def _bears_marks(value: dict[str, Any]) -> bool:

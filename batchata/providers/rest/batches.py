@@ -1,0 +1,193 @@
+"""What clients of services without an SDK have in common: the key, creates, and polls by the page."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Final
+
+from batchata.errors import (
+    BatchNotFoundError,
+    ProviderUnavailableError,
+    RequestRefusedError,
+    UnknownSubmissionError,
+    UnreadableReplyError,
+)
+from batchata.providers.port import Batch
+from batchata.providers.rest.access import Access
+from batchata.providers.rest.client import Rest
+
+__all__ = ["MOST_PAGES", "PAGE", "BatchClient", "too_many"]
+
+PAGE: Final = 100  # batches of the list
+MOST_PAGES: Final = 1_000
+_FEW: Final = 2  # up to so many batches are asked for one by one
+_MOST_TOKENS: Final = 10**12
+
+
+class BatchClient(ABC):
+    """The part of the port that is the same whatever a service calls its batches.
+
+    A description is what the service says of one batch, in the words that the subclass reads.
+    """
+
+    stages = True
+
+    def __init__(self, api_key: str | None, base_url: str | None, timeout: float | None) -> None:
+        self._api_key, self._base_url, self._timeout = api_key, base_url, timeout
+        self._odd_creations = 0  # one after another
+
+    @cached_property
+    @abstractmethod
+    def _access(self) -> Access:
+        """The key and the address."""
+
+    @cached_property
+    @abstractmethod
+    def _rest(self) -> Rest:
+        """The calls."""
+
+    @abstractmethod
+    def _path(self, batch_id: str) -> str:
+        """Return the path of a batch."""
+
+    @abstractmethod
+    def _id_of(self, description: Any) -> str | None:
+        """Return the id of the batch that is described; None where it can be none."""
+
+    @abstractmethod
+    def _read(self, description: Any, *, created: bool = False) -> Batch:
+        """Return the batch that is described. Raises UnreadableReplyError."""
+
+    @abstractmethod
+    def _unreadable(self, batch_id: str) -> Any:
+        """Return the description of a batch whose own cannot be read."""
+
+    @abstractmethod
+    def _newest(self, since: int, most_pages: int | None) -> Iterator[dict[str, Any]]:
+        """Yield the descriptions of batches created since then, as far as the list is read.
+
+        Raises UnreadableReplyError at the end of a page that holds others too.
+        """
+
+    def _cancelling(self, batch_id: str) -> str:
+        """Return the path of a cancel call."""
+        return f"{self._path(batch_id)}:cancel"
+
+    def _in_words(self, answer: Any) -> Any:
+        """Return the description in an answer about one batch."""
+        return answer
+
+    @property
+    def base_url(self) -> str:
+        """See the port."""
+        return self._rest.url
+
+    @property
+    def key(self) -> str | None:
+        """See the port: 32 bits of a hash, of a secret far too long to be guessed from them."""
+        key = self._access.key
+        return None if key is None else sha256(f"batchata {key.value}".encode()).hexdigest()[:8]
+
+    @property
+    def clock(self) -> int | None:
+        """See the port: by the Date of its last answer."""
+        return self._rest.dates.now
+
+    def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
+        """See the port; beyond a few batches one page of the list answers for a hundred of them.
+
+        A description that cannot be read is an error only when none can be read.
+        """
+        # As many pages as hold them all, and one more: others' batches stand between ours.
+        most_pages = -(-len(batch_ids) // PAGE) + 1
+        found = self._listed(set(batch_ids), since, most_pages) if len(batch_ids) > _FEW else {}
+        doubt: UnreadableReplyError | None = None
+        unread = 0
+        for batch_id in batch_ids:
+            try:
+                known = found.get(batch_id) or self._retrieve(batch_id) or self._in_the_list(batch_id, since)
+            except UnreadableReplyError as exc:
+                doubt, unread = exc, unread + 1
+                known = self._read(self._unreadable(batch_id))
+            if known:
+                found[batch_id] = known
+        if doubt is not None and unread == len(found):
+            raise doubt
+        return found
+
+    def cancel(self, batch_id: str) -> None:
+        """See the port. A batch that has ended already cannot be cancelled, which is no error."""
+        try:
+            self._rest.tell(self._cancelling(batch_id), f"cancelling {batch_id}", {})
+        except RequestRefusedError as exc:
+            if exc.status not in (400, 409):
+                raise
+
+    def close(self) -> None:
+        """See the port."""
+        self._rest.close()
+
+    def _described(self, batch_id: str) -> dict[str, Any]:
+        """Return what the service says of a batch, and of no other."""
+        value = self._in_words(self._rest.ask(self._path(batch_id), f"asking for {batch_id}"))
+        if not isinstance(value, dict) or self._id_of(value) != batch_id:
+            raise UnreadableReplyError(
+                f"asking for {batch_id}: the answer does not describe this batch", kind="odd_reply"
+            )
+        return value
+
+    def _retrieve(self, batch_id: str) -> Batch | None:
+        try:
+            return self._read(self._described(batch_id))
+        except BatchNotFoundError:
+            return None
+
+    def _in_the_list(self, batch_id: str, since: int) -> Batch | None:
+        """Look in the list for a batch that was not found by its id; one answer may be wrong."""
+        return self._listed({batch_id}, since, None).get(batch_id)
+
+    def _listed(self, wanted: set[str], since: int, most_pages: int | None) -> dict[str, Batch]:
+        """Those of the batches that the list tells of, as far as it is looked through."""
+        found: dict[str, Batch] = {}
+        try:
+            for value in self._newest(since, most_pages):
+                if self._id_of(value) in wanted:
+                    batch = self._read(value)
+                    found[batch.batch_id] = batch
+                if len(found) == len(wanted):
+                    break
+        except UnreadableReplyError:
+            return found  # those that are lacking are asked for one by one
+        return found
+
+    def _create(self, path: str, wanted: dict[str, Any]) -> Batch:
+        """Make the one create call, and read which batch came of it."""
+        response = self._rest.create(path, "creating a batch", wanted)
+        try:
+            made = self._in_words(self._rest.object_of(response, "creating a batch"))
+            batch = self._read(made, created=True)
+        except UnreadableReplyError as exc:
+            # It said yes, so a batch may exist, and only looking for it can tell.
+            self._odd_creations += 1
+            raise UnknownSubmissionError(
+                f"creating a batch: {exc}", kind="unreadable_answer", final=self._odd_creations > 1
+            ) from exc
+        self._odd_creations = 0
+        return batch
+
+    def _counted(self, path: str, asked: dict[str, Any], field: str) -> int:
+        """Ask how many tokens a request has."""
+        tokens = self._rest.tell(path, "counting tokens", asked).get(field)
+        if type(tokens) is not int or not 0 <= tokens < _MOST_TOKENS:
+            raise ProviderUnavailableError("counting tokens: the answer has no count", kind="no_count")
+        return tokens
+
+
+def too_many() -> ProviderUnavailableError:
+    """Return the error for a list without end."""
+    return ProviderUnavailableError(
+        f"listing batches: there are more than {MOST_PAGES * PAGE:,}", kind="too_many_batches"
+    )
