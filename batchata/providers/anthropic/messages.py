@@ -18,7 +18,6 @@ from batchata.providers.anthropic.models import (
     Model,
 )
 from batchata.providers.anthropic.tokens import FRAME, TURN, mark_bound, mark_tokens, text_tokens
-from batchata.providers.anthropic.tool_turns import check_tool_turns
 
 # In the JSON of what asks for prompt caching; a text's quotes are escaped.
 CACHE_MARK: Final = b'"cache_control"'
@@ -111,7 +110,7 @@ def check_conversation(
     prefilled = _check_turns(roles, place, model)
     contents.check_totals(place)
     if contents.calls:
-        check_tool_turns(value, place)
+        _check_tool_turns(value, place)
     checked = _measured(value, place, contents, prefilled)
     if checked.caches:
         check_marks([*marks.before, *_marks(value, place), *marks.behind], place)
@@ -191,3 +190,38 @@ def _measured(value: Conversation, place: str, contents: Contents, prefilled: bo
     expected = min(expected, contents.model.context_window)
     caches = CACHE_MARK in encoded
     return Measured(sha256(encoded).digest(), size, bound, expected, prefilled, caches)
+
+
+def _check_tool_turns(messages: Sequence[dict[str, Any]], place: str) -> None:
+    """Raise InvalidInputError for a call whose result is not in the next message, or a result of no call."""
+    open_calls: list[str] = []
+    for number, message in enumerate(messages):
+        content = message["content"]
+        blocks = content if isinstance(content, list | tuple) else ()
+        if message["role"] == "user":
+            _check_results(blocks, open_calls, f"{place}[{number}].content")
+            open_calls = []
+        elif message["role"] == "assistant":
+            open_calls += _ids(blocks, "tool_use", "id")
+            twice = next((call for call in open_calls if open_calls.count(call) > 1), None)
+            if twice is not None:
+                raise InvalidInputError(f"{place}[{number}].content has two calls of the id {twice!r}")
+
+
+def _check_results(blocks: Sequence[Any], calls: list[str], place: str) -> None:
+    answered = _ids(blocks, "tool_result", "tool_use_id")
+    for call in calls:
+        if call not in answered:
+            raise InvalidInputError(
+                f"{place} lacks the tool_result of the call {call!r} in the message before it; "
+                "the API refuses a call that is not answered at once"
+            )
+    for result in answered:
+        if result not in calls:
+            raise InvalidInputError(
+                f"{place} has a tool_result of {result!r}, and the message before it makes no such call"
+            )
+
+
+def _ids(blocks: Sequence[Any], kind: str, key: str) -> list[str]:
+    return [str(block.get(key)) for block in blocks if block.get("type") == kind]

@@ -5,6 +5,8 @@ By REST, as Google's SDK drops the counts, the errors and the input files of bat
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -14,10 +16,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from batchata.errors import (
+    ConfigurationError,
     ProviderUnavailableError,
     UnreadableReplyError,
 )
-from batchata.providers.gemini.access import ADDRESS, headers_of, no_key, read_access
+from batchata.providers.address import read_address
 from batchata.providers.gemini.replies import (
     batch_id_of,
     batch_of,
@@ -29,13 +32,17 @@ from batchata.providers.gemini.replies import (
 from batchata.providers.gemini.requests import model_in
 from batchata.providers.gemini.results import outcome_of
 from batchata.providers.port import Batch, Outcome, Upload
-from batchata.providers.rest.access import Access
+from batchata.providers.rest.access import Access, Key, checked
 from batchata.providers.rest.batches import MOST_PAGES, PAGE, BatchClient, too_many
 from batchata.providers.rest.client import Rest, Said
 from batchata.providers.rest.lines import chunks_of, lines_of
 
 __all__ = ["GeminiClient"]
 
+_ADDRESS: Final = "https://generativelanguage.googleapis.com"
+_VARIABLE: Final = "GOOGLE_GEMINI_BASE_URL"
+_KEYS: Final = ("GOOGLE_API_KEY", "GEMINI_API_KEY")  # the SDK takes the first one, where both are set
+_ENDPOINT: Final = re.compile(r"/+v1(beta|alpha)?(/+(models|batches|files))?/*$", re.IGNORECASE)
 _UPLOAD: Final = {"X-Goog-Upload-Protocol": "resumable", "X-Goog-Upload-Command": "start"}
 
 
@@ -84,18 +91,18 @@ class GeminiClient(BatchClient):
 
     @cached_property
     def _access(self) -> Access:
-        return read_access(self._api_key, self._base_url)
+        return _read_access(self._api_key, self._base_url)
 
     @cached_property
     def _rest(self) -> Rest:
         access = self._access
-        base = ADDRESS if access.address is None else access.address.url
-        return Rest(Errors(), access, base, headers_of(access), self._timeout)
+        base = _ADDRESS if access.address is None else access.address.url
+        return Rest(Errors(), access, base, _headers_of(access), self._timeout)
 
     def check(self) -> None:
         """See the port."""
         if self._access.key is None:
-            raise no_key()
+            raise _no_key()
         self._rest.reach()
 
     def count_tokens(self, request: bytes) -> int:
@@ -189,3 +196,26 @@ class GeminiClient(BatchClient):
             query["pageToken"] = token
         if most_pages is None:
             raise too_many()
+
+
+def _read_access(api_key: str | None, base_url: str | None) -> Access:
+    """Find the key and the address; raise ConfigurationError for what cannot be one."""
+    given, name = (base_url, "base_url") if base_url is not None else (os.environ.get(_VARIABLE), _VARIABLE)
+    address = None if given is None else read_address(given, name, _ADDRESS, _ENDPOINT)
+    if api_key is not None:
+        return Access(checked(Key("api_key", api_key)), address, _VARIABLE)
+    found = next((name for name in _KEYS if os.environ.get(name)), None)
+    return Access(None if found is None else checked(Key(found, os.environ[found])), address, _VARIABLE)
+
+
+def _no_key() -> ConfigurationError:
+    """Say what to do when there is none."""
+    return ConfigurationError(
+        "no Gemini API key: set the environment variable GEMINI_API_KEY or GOOGLE_API_KEY, or give api_key "
+        "(or run against the sandbox: python -m batchata.sandbox)"
+    )
+
+
+def _headers_of(access: Access) -> dict[str, str]:
+    """Return the headers of every call."""
+    return {} if access.key is None else {"x-goog-api-key": access.key.value}
