@@ -59,6 +59,8 @@ _STARTS: Final = (
     (b"\x00\x00\x01\xb3", _FILM),
     (b"MZ", "a program"),
     (b"\x7fELF", "a program"),
+    (b"version https://git-lfs.github.com/spec/", "a pointer of Git LFS; fetch the file: git lfs pull"),
+    (b"[InternetShortcut]", "a shortcut to an address; download what is there, and give that"),
     (b"bplist00", "a binary property list; save it as text"),
 )  # fmt: skip
 # ISO media files name their brand behind "ftyp"; behind a general brand are those that it is compatible with.
@@ -83,19 +85,20 @@ _OPEN_DOCUMENTS: Final = {
     b"presentation": "an OpenDocument presentation (odp); save it as PDF",
     b"graphics": "an OpenDocument drawing (odg); save it as PDF",
 }
+_ZIP: Final = b"PK\x03\x04"
 _TEXT_STARTS: Final = (b"BM", b"BZh", b"MZ", b"ID3", b"PAR1", b"8BPS", b"OggS", b"fLaC")
 _XML_HEAD: Final = 1_024
 
 
 def foreign_kind(data: bytes) -> str | None:
     """Name the kind of bytes that are known but not accepted, and say what to do; else None."""
-    if data.startswith(b"PK\x03\x04"):
+    if data.startswith(_ZIP):
         return _archive(data)
     if data[4:8] == b"ftyp":
         return _media(data)
     if data.startswith(b"RIFF"):
         return _RIFF.get(data[8:12])
-    if data[257:262] == b"ustar":
+    if _is_archive(data):
         return f"a tar archive; {_UNPACK}"
     if data[128:132] == b"DICM":
         return f"a DICOM {_IMAGE}"
@@ -103,6 +106,10 @@ def foreign_kind(data: bytes) -> str | None:
         if data.startswith(start) and not (start in _TEXT_STARTS and _is_text(data)):
             return reason
     return None
+
+
+def _is_archive(data: bytes) -> bool:
+    return data.startswith(_ZIP) or data[257:262] == b"ustar"
 
 
 def is_svg(data: bytes) -> bool:
@@ -209,7 +216,7 @@ def _refused(data: bytes, suffix: str) -> str | None:
     """Say why bytes that are neither PDF nor an accepted image cannot be sent; None if they may be text."""
     foreign = foreign_kind(data)
     if foreign is not None:
-        generic = data.startswith(b"PK\x03\x04") and "cut off or damaged" in foreign
+        generic = data.startswith(_ZIP) and "cut off or damaged" in foreign
         return f"{(_SUFFIXES.get(suffix) if generic else None) or foreign} ({_TAKEN})"
     if wrapped := _wrapped(data):
         return wrapped
@@ -260,7 +267,7 @@ def _cure(data: bytes) -> str:
 def _is_pdf(data: bytes, suffix: str) -> bool:
     head = data[:_PDF_HEAD]
     at = head.find(_PDF_HEADER)
-    if at < 0:
+    if at < 0 or (at > 0 and _is_archive(data)):  # an archive may hold its files as they are
         return False
     if suffix == ".pdf" or not head[:at].strip(_BLANK):
         return True

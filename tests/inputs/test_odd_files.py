@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import socket
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,8 @@ KINDS: dict[str, tuple[bytes, str]] = {
     "cut docx": (packed("word/document.xml")[:60], "is a ZIP archive or an office document, cut off"),
     "doc": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 50, "is an old office document (doc, xls"),
     "rtf": (b"{\\rtf1\\ansi Hello}", "is an RTF document; save it as PDF"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "git lfs pull"),
+    "shortcut": (b"[InternetShortcut]\r\nURL=https://e.com/a.pdf", "download what is there"),
     "gzip": (b"\x1f\x8b\x08\0rest", "is gzip-compressed; unpack it"),
     "7z": (b"7z\xbc\xaf\x27\x1c\0", "is a 7z archive; unpack it"),
     "tar": (b"a.txt".ljust(257, b"\0") + b"ustar\x0000", "is a tar archive; unpack it"),
@@ -165,6 +168,22 @@ def test_a_path_given_as_bytes_is_no_document(tmp_path: Path, text: str) -> None
         read(text.replace("{here}", str(tmp_path / "two words")).encode())
     for document in ("See scan.pdf", "yes/no", "scan.pdf\n2 pages", "https://e.com is down"):
         assert file(read(document.encode())).media_type == "text/plain"
+
+
+def test_a_pdf_that_an_archive_holds_as_it_is_is_no_pdf(tmp_path: Path, blank_pdf: bytes) -> None:
+    """Its header stands in the first kilobyte, too."""
+    zipped, packed = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("scan.pdf", blank_pdf)
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        inside = tarfile.TarInfo("scan.pdf")
+        inside.size = len(blank_pdf)
+        tar.addfile(inside, io.BytesIO(blank_pdf))
+    for data, words in ((zipped.getvalue(), "a ZIP archive"), (packed.getvalue(), "a tar archive")):
+        (tmp_path / "scan.pdf").write_bytes(data)
+        for given in (data, tmp_path / "scan.pdf"):
+            with pytest.raises(FileInputError, match=words):
+                read(given)
 
 
 def test_a_pdf_far_behind_something_else_is_no_text(blank_pdf: bytes) -> None:
