@@ -1,9 +1,9 @@
 r"""Read JSON or almost-valid JSON with the places of its values; ambiguous input is rejected.
 
-Taken beyond JSON: raw control characters in strings, strings in single quotes, bare keys, Python's True,
-False and None, a comma too many before a closing bracket, one that lacks before a key, half of a surrogate
-pair (read as U+FFFD), and escapes that JSON lacks (`\%`: the backslash is meant). Not taken: comments (they
-stand for what was left out), unescaped quotes, numbers with separators.
+Taken beyond JSON: raw control characters in strings, strings in single or typographic quotes, bare keys,
+Python's True, False and None, a comma too many before a closing bracket, one that lacks before a key, half of
+a surrogate pair (read as U+FFFD), and escapes that JSON lacks (`\%`: the backslash is meant). Not taken:
+comments (they stand for what was left out), unescaped quotes, numbers with separators.
 """
 
 from __future__ import annotations
@@ -113,11 +113,15 @@ def without_halves(text: str) -> str:
 
 
 _DEEPEST = 200  # as deep as pydantic reads JSON
-_BLANKS = " \t\r\n\f\v\u00a0\ufeff"
-_SPACE = re.compile(r"[ \t\r\n\f\v\u00a0\ufeff]*+")
+# With the spaces of typesetters, and those without a width.
+_BLANKS = " \t\r\n\f\v\u00a0\u2002\u2003\u2009\u200a\u200b\u202f\u2060\u3000\ufeff"
+_SPACE = re.compile(rf"[{_BLANKS}]*+")
 _STRINGS = {
     '"': re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL),
     "'": re.compile(r"'([^'\\]*+(?:\\.[^'\\]*+)*+)'", re.DOTALL),
+    "\u201c": re.compile(
+        r'\u201c([^\u201c\u201d\u201e"\\]*+(?:\\.[^\u201c\u201d\u201e"\\]*+)*+)\u201d', re.DOTALL
+    ),
 }
 _SCALAR = re.compile(
     r"(?:-?(?:0|[1-9]\d*+)(?:\.\d++)?+(?:[eE][+-]?\d++)?+|true|false|null|True|False|None|NaN|-?Infinity)(?![\w.])",

@@ -30,6 +30,7 @@ from batchata.answers.written_moments import date_in, moment_in, time_in
 from batchata.answers.written_values import TwoReadings, number_in
 
 _WRAPPER = "value"  # the one key that says nothing of what stands under it
+_FRAME = frozenset({"type", "title", "properties", "required", "additionalProperties"})  # of a schema
 _NOTHING = frozenset({"", "null", "n/a"})
 _NUMBER = re.compile(r"-?\d[\d.eE+-]*")
 _DIGITS = re.compile(r"[+-]?(\d+)(?:\.\d*)?(?:[eE][+-]?\d+)?")
@@ -157,8 +158,8 @@ class _Fitting:
         if record.is_open:
             return self._free(node)
         given = self._given(node, record)
-        if not given.fields and len(node.pairs) == 1 and not record.takes_more:
-            inner = self._unwrapped(node.pairs[0][1])
+        if not given.fields and not record.takes_more and (wrapped := _wrapped(node)) is not None:
+            inner = self._unwrapped(wrapped)
             if inner is not None:
                 return self._object(inner, place)
         self._refuse_lost(given, record)
@@ -330,6 +331,18 @@ def _move(node: Node, to: Callable[[int], int]) -> None:
         return
     for inner in node.items if isinstance(node, Array) else [value for _, value in node.pairs]:
         _move(inner, to)
+
+
+def _wrapped(node: Object) -> Node | None:
+    """Return what stands under the only key, or as values under "properties" in the frame of a schema."""
+    if len(node.pairs) == 1:
+        return node.pairs[0][1]
+    given = dict(node.pairs)
+    kind, inner = given.get("type"), given.get("properties")
+    is_frame = isinstance(kind, Scalar) and kind.text == "object" and given.keys() <= _FRAME
+    if not is_frame or len(given) < len(node.pairs) or not isinstance(inner, Object):
+        return None
+    return None if all(isinstance(value, Object) for _, value in inner.pairs) else inner
 
 
 def _item(place: Place, number: int) -> Place:

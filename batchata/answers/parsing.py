@@ -31,9 +31,12 @@ from batchata.answers.lenient_reading import Refused, fitted
 from batchata.answers.misfits import misfit
 
 # A list is passed over as a whole: one of its elements is a part, never the answer.
-_OPENING = re.compile(r"\{|\[(?=\s*[{\[\"'\d\]-])")
+_OPENING = re.compile(r"\{|\[(?=\s*[{\[\"'\u201c\d\]-])")
 # An object is meant where a key follows; other braces are prose.
-_OBJECT = re.compile(r"""\{\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*'|\w+)\s*:""", re.DOTALL)
+_OBJECT = re.compile(
+    r"""\{\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*'|\u201c[^\u201d\\]*\u201d|\w+)\s*:""",
+    re.DOTALL,
+)
 _LIST_OF_VALUES = re.compile(r"\[\s*[{\[]")
 _BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _MOST_STARTS = 1_000  # tried in one answer; prose full of braces must not cost seconds

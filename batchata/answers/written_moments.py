@@ -21,10 +21,10 @@ _WEEKDAY = {name: number for number, names in enumerate(_WEEKDAYS) for name in n
 _BEFORE_DAY = re.compile(r"([^\W\d_]+(?:-feira)?)\.?,? ")
 _CLOCK = re.compile(
     r"(?P<hour>\d{1,2})(?::(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?)?"
-    r"(?: ?(?P<half>[ap])\.?m\.?)?(?P<zone> ?(?:z|utc|gmt))?",
+    r"(?: ?(?P<half>[ap])\.?m\.?)?(?P<zone> ?(?:z|utc|gmt))?(?: uhr)?",
     re.ASCII,
 )
-_DAY_AND_CLOCK = re.compile(r"(.*[^\s,]),? (?:at |um )?(\d{1,2}:[^,]*|\d{1,2} ?[ap]\.?m\.?)")
+_DAY_AND_CLOCK = re.compile(r"(.*?[^\s,]),? (?:at |um )?(\d{1,2}:[^,]*|\d{1,2} ?[ap]\.?m\.?)")
 _SUNDAY_OFFSETS = (0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4)  # Sakamoto's, for the weekday of a day
 
 

@@ -86,6 +86,8 @@ def test_what_is_of_another_kind_or_has_two_readings_is_refused(field: str, writ
         ("day", '"3. červen 2024"', datetime.date(2024, 6, 3)),
         ("day", '"3. července 2024"', datetime.date(2024, 7, 3)),
         ("moment", '"1970-01-01T00:00:05Z"', datetime.datetime(1970, 1, 1, 0, 0, 5, tzinfo=datetime.UTC)),
+        ("moment", '"March 4, 2025 at 10:11 AM"', datetime.datetime(2025, 3, 4, 10, 11)),  # noqa: DTZ001
+        ("moment", '"4. März 2025 um 22:30 Uhr"', datetime.datetime(2025, 3, 4, 22, 30)),  # noqa: DTZ001
         ("time", '"22:30"', datetime.time(22, 30)), ("length", '"PT2H"', datetime.timedelta(hours=2)),
         ("pet", '{"lives": 9}', {"lives": 9}),
     ],
@@ -144,6 +146,29 @@ def test_code_of_the_users_gets_every_digit() -> None:
     """A number that a float would change is given to it as a text; any other as a number."""
     assert parse('{"seen": 12345678901234567.89}', Doubled).value.seen == Decimal("12345678901234567.89")
     assert parse('{"seen": 1.5}', Doubled).value.seen == Decimal("1.5")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{\u2003"vendor":\u200b"A \u201cB\u201d",\u202f"count": 3\u3000}',
+        "{\u201cvendor\u201d: \u201cA 'B'\u201d, \u201ccount\u201d: 3}",
+        '{"type": "object", "properties": {"vendor": "A", "count": 3}, "required": ["vendor"]}',
+    ],
+)
+def test_what_typesetters_and_schemas_put_around_values_says_nothing(written: str) -> None:
+    """Spaces of any width, typographic quotes around texts, and the frame of a schema."""
+    found = parse(written, Everything).value
+    assert (found.vendor or "")[0] == "A"
+    assert found.count == 3
+
+
+def test_typographic_quotes_within_such_quotes_are_no_text() -> None:
+    """Where the text ends cannot be told."""
+    with pytest.raises(UnreadableAnswer):
+        parse("{\u201cvendor\u201d: \u201cA \u201cB\u201d\u201d}", Everything)
+    with pytest.raises(UnreadableAnswer):
+        parse('{"type": "object", "properties": {"vendor": {"type": "string"}}}', Everything)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
