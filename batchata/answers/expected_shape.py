@@ -29,7 +29,7 @@ _KINDS: dict[Any, str] = {
 MOMENTS = frozenset({"date", "datetime", "time", "timedelta"})
 _UNIONS = (Union, types.UnionType)
 # Models write "**total:**" and "`total`", too; the last of these signs take no room.
-_IGNORED = re.compile(r"[\s_\-\\*.:`'\"\u00ad\u200b-\u200f\u2060\ufeff]+")
+_IGNORED = re.compile(r"[\s_\-\\*.:?`'\"\u00ad\u200b-\u200f\u2060\ufeff]+")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[^\W_A-Z\d][^\W_A-Z]*|[A-Z][^\W_A-Z]*|\d+")
 _SHORT_WORD = 2  # characters, as of "of" and "id", which say nothing
 _PERCENT = re.compile(
@@ -64,6 +64,7 @@ class Place:
     """
 
     def __init__(self, annotation: Any, metadata: Iterable[Any] = (), *, percents: bool = False) -> None:
+        self._annotation = annotation
         self.kinds: set[str] = set()
         self.words: list[str] = []
         self.records: list[Record] = []
@@ -83,6 +84,22 @@ class Place:
     def element(self) -> Place:
         """What a list takes."""
         return Place(Union[tuple(self._elements)], percents=self.percents)  # noqa: UP007 - made at run time
+
+    def as_key(self, written: str) -> object:
+        """Return what a key of a dict becomes: 1 and 01 are one number, and so one key."""
+        if self._annotation is str or self._keys is None:
+            return written
+        try:
+            return self._keys.validate_strings(written)
+        except pydantic.ValidationError:
+            return written
+
+    @cached_property
+    def _keys(self) -> pydantic.TypeAdapter[Any] | None:
+        try:
+            return pydantic.TypeAdapter(self._annotation)
+        except pydantic.PydanticUserError:
+            return None
 
     @cached_property
     def is_list(self) -> bool:

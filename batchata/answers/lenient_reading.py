@@ -140,8 +140,10 @@ class _Fitting:
 
     def _mapped(self, node: Object, keys: Place, values: Place) -> Node:
         pairs: dict[str, Node] = {}
+        named: dict[object, str] = {}
         for key, value in node.pairs:
             name = _word(key, keys) or key
+            name = named.setdefault(keys.as_key(name), name)
             self._put(pairs, name, key, self._inside(name[:_SHOWN], value, values))
         return Object(list(pairs.items()))
 
@@ -252,6 +254,8 @@ class _Fitting:
             return _text_at(node, node.json)
         if place.is_exact and not node.json.lstrip("-").isdigit():
             return _text_at(node, node.json)
+        if {"decimal", "text"} <= place.kinds:
+            return self._seen_by_the_user(node)  # in either kind it has all its digits
         if place.is_date:
             return self._digits_for_date(node, node.json, place)
         if place.is_moment:

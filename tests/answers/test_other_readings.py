@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import uuid
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -161,6 +162,34 @@ def test_what_typesetters_and_schemas_put_around_values_says_nothing(written: st
     found = parse(written, Everything).value
     assert (found.vendor or "")[0] == "A"
     assert found.count == 3
+
+
+class Keyed(pydantic.BaseModel):
+    amounts: dict[int, float] = {}
+    days: dict[datetime.date, int] = {}
+    flags: dict[bool, int] = {}
+    ids: dict[uuid.UUID, int] = {}
+    exact: Decimal | str | None = None
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "other"),
+    [
+        ("amounts", "1", "01"), ("amounts", "7", " 7"), ("days", "2025-03-04", "2025-03-04T00:00:00"),
+        ("flags", "true", "1"),
+        ("ids", "6F9619FF-8B86-D011-B42D-00CF4FC964FF", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"),
+    ],
+)  # fmt: skip
+def test_two_keys_that_are_one_to_python_lose_no_value(field: str, one: str, other: str) -> None:
+    """Where they have the same value, nothing is lost."""
+    with pytest.raises(UnreadableAnswer, match="comes twice"):
+        parse(json.dumps({field: {one: 1, other: 2}}), Keyed)
+    assert list(getattr(parse(json.dumps({field: {one: 3, other: 3}}), Keyed).value, field).values()) == [3]
+
+
+def test_a_decimal_that_may_be_a_text_keeps_its_digits() -> None:
+    """A float would lose them."""
+    assert str(parse('{"exact": 0.1000000000000000000001}', Keyed).value.exact) == "0.1000000000000000000001"
 
 
 def test_typographic_quotes_within_such_quotes_are_no_text() -> None:
