@@ -11,13 +11,15 @@ import warnings
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
-
-import structlog
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from batchata.errors import BatchataWarning
+
+if TYPE_CHECKING:
+    import structlog
 
 logging.getLogger("batchata").addHandler(logging.NullHandler())
 
@@ -69,8 +71,25 @@ class _Careful:
     error = _guarded("error")
 
 
+class _Unspoken:
+    """A logger that is made when it first says something: structlog takes long to import."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_logger(self._name), name)
+
+
 def get_logger(name: str = "batchata") -> structlog.stdlib.BoundLogger:
     """Return a structlog logger with a configuration of its own: the program's structlog stays as it is."""
+    return cast("structlog.stdlib.BoundLogger", _Unspoken(name))
+
+
+@cache
+def _logger(name: str) -> structlog.stdlib.BoundLogger:
+    import structlog
+
     logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         _Careful(logging.getLogger(name)),
         processors=[structlog.stdlib.filter_by_level, _to_record],

@@ -55,15 +55,17 @@ class Arrivals:
     """What one start of a run has collected: by the numbers that answers have as bodies of the log.
 
     `raw` is the folder for lines, None where they are not wanted; `files` says whether results are written to
-    files. Nothing is kept with `cited`: what a citation points at is in the log.
+    files. Nothing is kept with `cited`: what a citation points at is in the log. Of a run with more than so
+    many `items` the values would not be kept to the end, so they are not begun with.
     """
 
-    def __init__(self, *, raw: Path | None, files: bool, cited: bool) -> None:
+    def __init__(self, *, raw: Path | None, files: bool, cited: bool, items: int = 0) -> None:
         self._raw = raw
         # By body, the oldest first.
         self._json: OrderedDict[int, bytes] | None = OrderedDict() if files and not cited else None
         self._json_size = 0
-        self._values: dict[int, Result] | None = None if cited else {}
+        is_much = items * _OBJECT > _MOST_VALUES
+        self._values: dict[int, Result] | None = None if cited or is_much else {}
         self._values_size = 0
         self._lines: dict[int, _Lines] = {}
 

@@ -58,7 +58,10 @@ class ResultsWriter:
         self._lines_written = self._folders.lines_written if has_mark_of_lines else None
         self._files = WholeFiles(durable=self.durable)
         self.arrivals = Arrivals(
-            raw=self._raw, files=self._processed is not None, cited=reader.enable_citations
+            raw=self._raw,
+            files=self._processed is not None,
+            cited=reader.enable_citations,
+            items=0 if run.started is None else max(run.started.input_count, run.total),
         )
 
     def claim(self) -> None:

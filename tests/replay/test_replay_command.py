@@ -146,7 +146,7 @@ def test_help_and_show_stay_light(done: Path, tmp_path: Path) -> None:
         "import sys\n"
         "from typer.testing import CliRunner\n"
         "from batchata.replay.cli import app\n"
-        "heavy = {'anthropic', 'sqlalchemy', 'sqlmodel', 'alembic', 'tokencost'}\n"
+        "heavy = {'anthropic', 'sqlalchemy', 'sqlmodel', 'alembic', 'tokencost', 'structlog'}\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "assert not {*heavy, 'msgspec', 'rich.console'} & sys.modules.keys()\n"
         f"for name, more in {COMMANDS}.items():\n"

@@ -94,6 +94,9 @@ def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
     assert kept.values().keys() == {0, 1, 2}
     kept.take(3, "x", 30_000_000)
     assert kept.values() == {}
+    many = Arrivals(raw=None, files=False, cited=False, items=100_000)
+    many.take(0, "x", 1)
+    assert many.values() == {}  # not begun with: they would be let go of before the end
 
 
 def test_lines_are_copied_only_where_all_of_a_job_are_there(tmp_path: Path) -> None:
