@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -28,3 +29,9 @@ class Placed(BaseModel):
                 flag.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
         return self
+
+
+class Locked(Placed):
+    """An echo that cannot be sent back: it holds a lock."""
+
+    held: Any = Field(default_factory=threading.Lock, exclude=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from crash_support import OPENAI
-from elsewhere_support import DIES, Placed
+from elsewhere_support import DIES, Locked, Placed
 from forked import context, start_zygote
 from places import SUBMIT
 from pydantic import BaseModel
@@ -101,6 +101,45 @@ def test_a_worker_that_dies_costs_nothing_but_its_work(runs: Runs, tmp_path: Pat
         with pytest.warns(BatchataWarning, match="executor is lost.*make a new one"):
             assert made.run()["completed_items"] == COUNT
     assert (tmp_path / "died").exists()
+    assert is_paid_once(runs)
+
+
+def test_answers_that_cannot_be_sent_back_are_read_here(runs: Runs, pool: Executor) -> None:
+    """From their lines, which are what was paid for."""
+    made = manager(runs, pool, response_model=Locked)
+    assert made.run()["completed_items"] == COUNT
+    assert {item.result.pid for item in made.items()} == {os.getpid()}
+
+
+class Flaky(ThreadPoolExecutor):
+    """Workers of which so many die, after the first task, before they have done anything."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(2)
+        self.deaths = deaths
+        self._is_first = True
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        """Fail as the future of a cluster does."""
+        if self._is_first or not self.deaths:
+            self._is_first = False
+            return super().submit(fn, *args)
+        self.deaths -= 1
+        lost: Future[Any] = Future()
+        lost.set_exception(OSError("the worker was killed"))
+        return lost
+
+
+def test_work_is_given_to_workers_again_and_not_for_ever(runs: Runs) -> None:
+    """One death is no matter; a job that workers keep dying of ends the start, and nothing is sent of it."""
+    with Flaky(1) as pool:
+        made = manager(runs, pool, items_per_job=COUNT)
+        pool.deaths = 2
+        with pytest.raises(ConfigurationError, match=r"workers were lost over job 0 .*give them more memory"):
+            made.run()
+        assert runs.creates() == 0
+        pool.deaths = 1
+        assert made.run()["completed_items"] == COUNT
     assert is_paid_once(runs)
 
 
