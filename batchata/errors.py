@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "AuthenticationFailedError",
@@ -72,10 +73,26 @@ __all__ = [
 ]
 
 
+def short_traceback(error: BaseException) -> list[str]:
+    """Return the lines of the program that led to an error, without those of Batchata, and the error."""
+    import sys
+    import traceback
+
+    shell = getattr(sys.modules.get("IPython"), "__file__", None) or __file__
+    inner = (str(Path(__file__).parent), str(Path(shell).parent))
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(inner)]
+    shown = [*traceback.format_list(frames), *traceback.format_exception_only(error)]
+    return [line.rstrip("\n") for line in shown]
+
+
 class BatchataError(Exception):
     """Every error that Batchata raises on purpose. `kind` is its name in the log."""
 
     kind = "error"
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython and notebooks show: it is the program that is to be changed."""
+        return short_traceback(self)
 
 
 class InvalidInputError(BatchataError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -16,8 +17,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the contents of a wheel that was built from this checkout."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel that was built from this checkout."""
     dist = tmp_path_factory.mktemp("dist")
     command = [
         sys.executable,
@@ -30,7 +31,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(REPOSITORY),
     ]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    (wheel,) = dist.glob("*.whl")
+    (built,) = dist.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel's contents."""
     folder = tmp_path_factory.mktemp("installed")
     zipfile.ZipFile(wheel).extractall(folder)
     return folder
@@ -48,6 +55,15 @@ def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedP
         timeout=300,
         check=False,
     )
+
+
+def test_an_index_takes_the_wheel_and_shows_its_page(wheel: Path) -> None:
+    """As `twine check --strict` has it; its version is the newest that the changelog has."""
+    twine = pytest.importorskip("twine.commands.check")
+    assert twine.check([str(wheel)], strict=True) is False  # no failure
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## \[(\d[\w.]*)\]", changelog, re.MULTILINE)
+    assert wheel.name.startswith(f"batchata-{released[0]}-")
 
 
 def test_migrations_examples_and_types_are_inside(installed: Path) -> None:

@@ -52,7 +52,7 @@ from batchata.run.executors import Elsewhere, elsewhere
 from batchata.run.from_log import check_unchanged
 from batchata.run.garbage import out_of_collections
 from batchata.run.hooks import Hooks, ItemTeller, OnItem
-from batchata.run.interrupts import Asked, Stop, stop_on_signals
+from batchata.run.interrupts import Asked, Stop, interrupted, stop_on_signals
 from batchata.run.journal import Journal, Notes
 from batchata.run.loop import Requests, Runner
 from batchata.run.outcomes import Intake
@@ -317,7 +317,7 @@ class Engine:
         Raises KeyboardInterrupt or SystemExit(143) after a signal: the script ends as its user expects.
         """
         if asked.signal == signal.SIGINT:
-            raise KeyboardInterrupt(self.left())
+            raise interrupted(self.left())
         if run.status == "interrupted" and run.interrupted_by == "max_wait_time" and call.wait is None:
             seconds = self.settings.max_wait_time or 0.0
             warn(out_of_time(run, seconds, self.store.place), PendingRunWarning)
@@ -392,10 +392,9 @@ class Engine:
                     progress_for(call.show_progress).update(run)
                     return False
                 self._check_before_anything_is_written(call, log)
-        except KeyboardInterrupt as exc:
-            if self.store.run.open:
-                raise KeyboardInterrupt(self.left()) from exc
-            raise
+        except KeyboardInterrupt:
+            said = self.left() if self.store.run.open else "stopped before anything was written or sent"
+            raise interrupted(said) from None
         self._warn_if_unsaved(call)
         self._warn_if_untried()
         return True

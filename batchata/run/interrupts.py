@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from batchata.errors import short_traceback
 from batchata.logs import called_from_here
 
 _REASONS = {signal.SIGINT: "keyboard", signal.SIGTERM: "terminated"}
@@ -134,6 +135,13 @@ class _Call[T]:
 
     value: T | None = None
     error: BaseException | None = None
+
+
+def interrupted(said: str) -> KeyboardInterrupt:
+    """Return what ends a script after Ctrl-C; notebooks show it without the lines of Batchata."""
+    error = KeyboardInterrupt(said)
+    error.__dict__["_render_traceback_"] = lambda: short_traceback(error)
+    return error
 
 
 async def in_a_thread[T](call: Callable[[], T], leave: Callable[[], None], left: Callable[[], str]) -> T:

@@ -22,6 +22,7 @@ from batchata.core.state import ItemStatus, JobStatus, Run
 from batchata.logs import get_logger
 from batchata.terminal.account import cost_lines
 from batchata.terminal.failures import failing, failing_in_words
+from batchata.terminal.notebook import Line, is_notebook
 from batchata.text import day, error_in_words, number_of, rounded, short, stopwatch, usd
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _RARELY = 4 * 3600.0  # … and at most between two of them, as each comes after
 _AT_LEAST, _AT_MOST = 0.5, 60.0  # seconds between plain lines about changes: a hundredth of the run's age
 _FRAME = 0.2  # seconds between two drawings on a terminal
 _BAR = 24  # characters
+_NOTEBOOK = 110  # characters of a row there
 _MOST_OF_AN_ERROR = 90  # characters
 
 
@@ -150,6 +152,19 @@ class LiveProgress(Progress):
         self._live.update(Text(shown, overflow="fold"), refresh=True)
 
 
+class NotebookProgress(Progress):
+    """Changes a line in place below a notebook's cell."""
+
+    def __init__(self) -> None:
+        self._line = Line()
+        self._began = time.monotonic()
+
+    def update(self, run: Run) -> None:
+        """Show where the run stands."""
+        elapsed = stopwatch(time.monotonic() - self._began).strip()
+        self._line.show("\n".join(rows_of(run, _NOTEBOOK, elapsed)), run)
+
+
 def rows_of(run: Run, width: int, elapsed: str) -> list[str]:
     """Split the line of a run into as many rows as it needs; the bar is dropped first, no text is cut."""
     done = run.completed + run.failed
@@ -170,6 +185,8 @@ def rows_of(run: Run, width: int, elapsed: str) -> list[str]:
 def progress_for(shown: bool, stream: TextIO | None = None, every: float = EVERY) -> Progress:
     """Return the progress that suits the stream (standard error if none is given); nothing without one."""
     try:
+        if shown and stream is None and is_notebook():
+            return Careful(NotebookProgress())
         stream = stream or sys.stderr
         if not shown or stream is None:
             return Progress()
@@ -190,8 +207,11 @@ def say(text: str, stream: TextIO) -> None:
 
 
 def say_if_possible(text: str, stream: TextIO | None = None) -> None:
-    """Say something at the end of a run, if the stream (standard error if none is given) still takes it."""
-    stream = stream or sys.stderr
+    """Say something at the end of a run, if the stream still takes it.
+
+    Without one that is standard error, and in a notebook, where that is shown as an error, standard output.
+    """
+    stream = stream or (sys.stdout if is_notebook() else sys.stderr)
     if stream is not None:
         with suppress(Exception):
             say(text, stream)

@@ -1,6 +1,9 @@
 from pydantic import BaseModel
 
+import batchata.sandbox
 from batchata import BatchManager
+
+batchata.sandbox.use(state="sandbox")  # offline, free, simulated; without this line: the real service
 
 
 class Invoice(BaseModel):
