@@ -10,6 +10,7 @@ import pytest
 from forked import run
 
 import batchata
+import batchata.sandbox
 from batchata.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -65,6 +66,7 @@ def test_the_recipes_run_as_pasted(
         monkeypatch.setattr(sys, "argv", ["night.py", *arguments])
         run_here(block_below("Submit now, collect tomorrow"))
     assert batchata.BatchManager.open("night.db").stats()["completed_items"] == 1
+    batchata.sandbox.use(state="sandbox").stop()
 
 
 def run_here(code: str) -> None:

@@ -31,6 +31,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 WhichItem = Annotated[
     str, typer.Argument(metavar="ITEM", help="Its index (0 is the first), key, or file's name.")
 ]
+Files = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--files", metavar="DIR", help="Where documents are now, known by content; may be repeated."
+    ),
+]
 _MODEL = "Read the answers with this response model instead of the run's own."
 _MOMENT = "A version (120), a time in UTC (2026-11-22T10:00), or how long ago (-1h)."
 _AT = "As it was then: after a version (120), at a time in UTC (2026-11-22T10:00), or how long ago (-1h)."
@@ -107,6 +113,7 @@ def item(
     request: Annotated[
         bool, typer.Option("--request", help="Print the request of its last attempt as it was sent.")
     ] = False,
+    files: Files = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one item's history, from the request to the cited answer.
@@ -120,10 +127,11 @@ def item(
     batchata item runs.db 7 --json | jq .result
     batchata item runs.db 7 --model shop:Invoice    the stored answer read with another model
     batchata item runs.db 7 --request               what was sent; --full with the bytes of files
+    batchata item runs.db 7 --files documents/      citations checked in the documents that are there
     """
     from batchata.replay.item import show_item
 
-    show_item(log, run, which, model=model, full=full, json=as_json, request=request)
+    show_item(log, run, which, model=model, full=full, json=as_json, request=request, files=files)
 
 
 @app.command()
@@ -136,10 +144,11 @@ def page(
     out: Annotated[str, typer.Argument(metavar="OUT.png", help="The picture to write.")],
     run: RunId = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODULE:CLASS", help=_MODEL)] = None,
+    files: Files = None,
 ) -> None:
     """Write a picture of the page that a value was read from, with the passage marked.
 
-    The document must still be where it was, unchanged, or in the log.
+    The document must still be where it was, unchanged, or in the log, or among --files.
 
     \b
     batchata page runs.db 7 total total.png
@@ -147,7 +156,7 @@ def page(
     """
     from batchata.replay.page import write_picture
 
-    write_picture(log, run, which, field, out, model=model)
+    write_picture(log, run, which, field, out, model=model, files=files)
 
 
 @app.command()
@@ -185,6 +194,7 @@ def export(
     ] = "json",
     model: Annotated[str | None, typer.Option("--model", metavar="MODULE:CLASS", help=_MODEL)] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace results that are there already.")] = False,
+    files: Files = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the results as files, from the log alone.
@@ -203,7 +213,8 @@ def export(
 
     if format not in [*Format]:
         raise typer.BadParameter(f"{format!r} is not one of {', '.join(Format)}", param_hint="--format")
-    if not export_run(log, folder, run, format=Format(format), model=model, force=force, json=as_json):
+    how = Format(format)
+    if not export_run(log, folder, run, format=how, model=model, force=force, json=as_json, files=files):
         raise typer.Exit(1)
 
 
@@ -321,6 +332,7 @@ def report(
     ],
     run: RunId = None,
     at: Annotated[str | None, typer.Option("--at", metavar="MOMENT", help=_AT)] = None,
+    files: Files = None,
 ) -> None:
     """Write the run as one HTML file that opens from disk, without the log or Batchata.
 
@@ -330,10 +342,11 @@ def report(
     \b
     batchata report runs.db run.html
     batchata report runs.db then.html --at 2026-11-22T10:00
+    batchata report runs.db run.html --files documents/
     """
     from batchata.replay.report.page import write_report
 
-    write_report(log, out, run, at=at)
+    write_report(log, out, run, at=at, files=files)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from rich.text import Text
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import place_of, read_log
 from batchata.log.port import Log
+from batchata.replay.documents import with_documents
 from batchata.text import clean, number_of
 
 _LABEL = 12
@@ -89,8 +90,10 @@ def _cells(row: Row, widths: Sequence[int], right: Collection[int]) -> Iterator[
 
 
 @contextmanager
-def reading(path: str, *, moving: bool = False) -> Iterator[Log]:
+def reading(path: str, *, moving: bool = False, files: Sequence[str] | None = None) -> Iterator[Log]:
     """Open the log for reading only: as it is now to the end of the block, or, if `moving`, as it grows.
+
+    `files` are folders in which documents of its items may be now.
 
     Raises LogError, also when no run has begun in it yet.
     """
@@ -99,7 +102,7 @@ def reading(path: str, *, moving: bool = False) -> Iterator[Log]:
         if not log.streams():
             raise LogError(log.no_run_yet())
         with nullcontext(log) if moving else log.snapshot() as seen:
-            yield seen
+            yield with_documents(seen, files)
     finally:
         log.close()
 

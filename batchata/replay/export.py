@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -133,7 +133,15 @@ class Exported:
 
 
 def export_run(
-    path: str, folder: str, run_id: str | None, *, format: Format, model: str | None, force: bool, json: bool
+    path: str,
+    folder: str,
+    run_id: str | None,
+    *,
+    format: Format,
+    model: str | None,
+    force: bool,
+    json: bool,
+    files: Sequence[str] | None = None,
 ) -> bool:
     """Write the results of a run to a folder and say so; return False when answers could not be read for it.
 
@@ -143,7 +151,7 @@ def export_run(
     Raises LogError when the file is no readable log or its bodies were purged, InvalidInputError for a run
     that it does not hold and a folder that cannot be used.
     """
-    with reading(path) as log:
+    with reading(path, files=files) as log:
         stream = the_run(log, path, run_id)
         run = fold_events(log, stream)
         refuse_purged(run)

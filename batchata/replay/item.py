@@ -114,12 +114,13 @@ def show_item(
     full: bool,
     json: bool,
     request: bool = False,
+    files: Sequence[str] | None = None,
 ) -> None:
     """Print the item's history; see `read_life` for `model`.
 
     Raises LogError when the file is no readable log, InvalidInputError when it holds no such run or item.
     """
-    with reading(path) as log:
+    with reading(path, files=files) as log:
         stream = the_run(log, path, run_id)
         life = read_life(log, stream, find_item(log, stream, which), model)
     if request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -24,7 +25,14 @@ _MOST = 200  # characters of a passage
 
 
 def write_picture(
-    path: str, run_id: str | None, which: str, field: str, out: str, *, model: str | None
+    path: str,
+    run_id: str | None,
+    which: str,
+    field: str,
+    out: str,
+    *,
+    model: str | None,
+    files: Sequence[str] | None = None,
 ) -> None:
     """Write the first page that a citation of the field names, and say what is marked on it.
 
@@ -33,7 +41,7 @@ def write_picture(
     """
     if not out.lower().endswith(".png"):
         raise InvalidInputError(f"{out} is no .png; pictures are written as PNG")
-    with reading(path) as log:
+    with reading(path, files=files) as log:
         stream = the_run(log, path, run_id)
         life = read_life(log, stream, find_item(log, stream, which), model)
         citation = _cited(life, field)

@@ -118,6 +118,11 @@ class Sandbox:
             self._thread.join()
         self._thread = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it answers."""
+        return self._thread is not None
+
     def __enter__(self) -> Self:
         return self.start()
 

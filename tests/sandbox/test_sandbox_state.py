@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+import batchata.sandbox
 from batchata.sandbox import Faults, Sandbox
 from batchata.sandbox.cli import main
 
@@ -61,6 +63,22 @@ def process(tmp_path: Path) -> Any:
             served.process.kill()
         served.process.wait()
         served.process.stdout.close()
+
+
+def test_one_call_points_the_process_at_a_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Called again it is the same one; with other options, or after its end, it is another."""
+    with Sandbox() as other:
+        for name in other.environment:
+            monkeypatch.setenv(name, "")
+    first = batchata.sandbox.use()
+    assert (os.environ["ANTHROPIC_BASE_URL"], batchata.sandbox.use()) == (first.url, first)
+    second = batchata.sandbox.use(delay=1.0)
+    assert (first.is_running, second.is_running) == (False, True)
+    assert os.environ["OPENAI_BASE_URL"] == f"{second.url}/v1"
+    second.stop()
+    third = batchata.sandbox.use(delay=1.0)
+    assert third is not second
+    third.stop()
 
 
 def test_batches_survive_a_restart_on_the_same_port(

@@ -139,7 +139,9 @@ def _each_line(value: str) -> Markup:
     return Markup("\n").join(clean(line) for line in value.replace("\r\n", "\n").split("\n"))
 
 
-def write_report(path: str, out: str, run_id: str | None, *, at: str | None) -> None:
+def write_report(
+    path: str, out: str, run_id: str | None, *, at: str | None, files: Sequence[str] | None = None
+) -> None:
     """Write the run of this id, or the only one, as one HTML file that only its owner can read.
 
     The file appears when it is whole. A report of ours under that name is replaced, nothing else is.
@@ -148,7 +150,7 @@ def write_report(path: str, out: str, run_id: str | None, *, at: str | None) -> 
     or when the file cannot be written.
     """
     wanted = None if at is None else parse_at(at, now())
-    with reading(path) as log:
+    with reading(path, files=files) as log:
         done = report_run(log, the_run(log, path, run_id), out, wanted)
     typer.echo(f"{clean(out)}: {number_of(done.items, 'item')}, {size(done.size)}")
     if done.cut:
