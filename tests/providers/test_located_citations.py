@@ -154,3 +154,30 @@ def test_definitions_stay_at_the_root_of_the_schema() -> None:
     made = quoted_schema(Invoice.model_json_schema())
     assert made["$defs"].keys() == {"Vendor"}
     assert "$defs" not in made["properties"]["answer"]
+
+
+@pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")
+@pytest.mark.parametrize("model", ["gpt-6-sol", "gemini-2.5-flash"])
+def test_the_sandbox_quotes_what_it_reads(
+    model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """So that the same script shows its citations offline, whichever provider it goes to."""
+    with Sandbox() as sandbox:
+        for name, value in sandbox.environment.items():
+            monkeypatch.setenv(name, value)
+        manager = BatchManager[Invoice](
+            files=[PDF],
+            prompt="Extract.",
+            model=model,
+            response_model=Invoice,
+            enable_citations=True,
+            state_path=tmp_path / "run.db",
+            poll_interval=0.01,
+        )
+        manager.run()
+    (item,) = manager.items()
+    assert item.result is not None
+    assert (item.result.total, item.result.vendor.name) == (857.0, "Brightwater Software Inc.")
+    (citation,) = item.cited("total")
+    assert told(citation) == ("located", (2, 2), True, True)
+    assert (item.uncited, item.unsupported) == ([], [])

@@ -105,6 +105,10 @@ class Page:
             return None
         return Quote(self.document, self.number, *self._support(place))
 
+    def words(self, place: Place) -> str:
+        """Return the words that hold a place."""
+        return self._support(place)[0]
+
     def _support(self, place: Place) -> tuple[str, int, int]:
         """Return the words that hold a place, and their offsets in `text` (-1, -1 when it lacks them)."""
         value = self.lines[place.line][place.start : place.end].strip()

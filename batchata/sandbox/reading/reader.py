@@ -10,6 +10,7 @@ from typing import Any
 from batchata.sandbox.reading.fill import Filler, Node
 from batchata.sandbox.reading.find import Finder, Found
 from batchata.sandbox.reading.pages import Page, pages_of
+from batchata.sandbox.reading.quotes import with_quotes
 from batchata.sandbox.values import Answer, Quote, Request
 
 __all__ = ["MIXED", "STYLES", "Piece", "read", "style_of"]
@@ -154,7 +155,7 @@ def read(request: Request, style: str = "plain") -> Answer:
     schema = request.schema
     if schema is None:
         return Answer(pieces=_prose(request))
-    filled = Filler(schema, Finder(pages_of(request))).fill()
+    filled = with_quotes(Filler(schema, Finder(pages_of(request))).fill(), schema)
     if request.forced_tool is not None:
         return Answer(call=(request.forced_tool, _plain(filled)))
     write = style_of("plain" if request.has_format else style, request.number)
