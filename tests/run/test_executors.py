@@ -112,17 +112,20 @@ def test_answers_that_cannot_be_sent_back_are_read_here(runs: Runs, pool: Execut
 
 
 class Flaky(ThreadPoolExecutor):
-    """Workers of which so many die, after the first task, before they have done anything."""
+    """Workers of which some die before they have done anything, after a first task of each start."""
 
-    def __init__(self, deaths: int) -> None:
+    def __init__(self) -> None:
         super().__init__(2)
-        self.deaths = deaths
-        self._is_first = True
+        self.dies_after(0, 0)
+
+    def dies_after(self, spared: int, deaths: int) -> None:
+        """Let so many tasks be done, and the next ones not."""
+        self.spared, self.deaths = spared, deaths
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Fail as the future of a cluster does."""
-        if self._is_first or not self.deaths:
-            self._is_first = False
+        if self.spared or not self.deaths:
+            self.spared = max(self.spared - 1, 0)
             return super().submit(fn, *args)
         self.deaths -= 1
         lost: Future[Any] = Future()
@@ -132,13 +135,13 @@ class Flaky(ThreadPoolExecutor):
 
 def test_work_is_given_to_workers_again_and_not_for_ever(runs: Runs) -> None:
     """One death is no matter; a job that workers keep dying of ends the start, and nothing is sent of it."""
-    with Flaky(1) as pool:
+    with Flaky() as pool:
         made = manager(runs, pool, items_per_job=COUNT)
-        pool.deaths = 2
+        pool.dies_after(1, 2)
         with pytest.raises(ConfigurationError, match=r"workers were lost over job 0 .*give them more memory"):
             made.run()
         assert runs.creates() == 0
-        pool.deaths = 1
+        pool.dies_after(1, 1)
         assert made.run()["completed_items"] == COUNT
     assert is_paid_once(runs)
 
