@@ -12,9 +12,13 @@ import typer
 _SCHEMA = "What each answer must fit: module:Class (a pydantic model), or the file of a JSON Schema."
 _OUT = "Write the results there when the command ends: .csv, .jsonl, .xlsx or .parquet, or a folder."
 _WAIT = "Seconds to wait at most; the batches then go on. Without it, until all is done."
-
-
 _POLL = "Seconds between two looks at the batches; without it 2 to 60, by their age."
+
+BaseUrl = Annotated[
+    str | None, typer.Option("--base-url", metavar="URL", help="Where the API is, if elsewhere.")
+]
+MaxWait = Annotated[float | None, typer.Option("--max-wait", metavar="SECONDS", help=_WAIT)]
+PollInterval = Annotated[float | None, typer.Option("--poll-interval", metavar="SECONDS", help=_POLL)]
 
 
 @dataclass(kw_only=True)
@@ -96,9 +100,7 @@ class Inputs(Ending):
     run_id: Annotated[
         str | None, typer.Option("--run", metavar="ID", help="The run's name, if the log holds several.")
     ] = None
-    base_url: Annotated[
-        str | None, typer.Option("--base-url", metavar="URL", help="Where the API is, if elsewhere.")
-    ] = None
+    base_url: BaseUrl = None
 
 
 @dataclass(kw_only=True)
@@ -114,10 +116,8 @@ class Waiting(Inputs):
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="Draw the sample at random, with this seed.")
     ] = None
-    max_wait: Annotated[float | None, typer.Option("--max-wait", metavar="SECONDS", help=_WAIT)] = None
-    poll_interval: Annotated[float | None, typer.Option("--poll-interval", metavar="SECONDS", help=_POLL)] = (
-        None
-    )
+    max_wait: MaxWait = None
+    poll_interval: PollInterval = None
 
 
 @dataclass(kw_only=True)
@@ -138,9 +138,7 @@ class Logged(Ending):
     max_cost: Annotated[
         str | None, typer.Option("--max-cost", metavar="USD", help="Another limit for the whole run.")
     ] = None
-    base_url: Annotated[
-        str | None, typer.Option("--base-url", metavar="URL", help="Where the API is, if elsewhere.")
-    ] = None
+    base_url: BaseUrl = None
 
 
 @dataclass(kw_only=True)
@@ -155,10 +153,8 @@ class Resuming(Logged):
         int | None,
         typer.Option("--max-tokens", metavar="N", help="With --retry-failed: a higher limit of the answers."),
     ] = None
-    max_wait: Annotated[float | None, typer.Option("--max-wait", metavar="SECONDS", help=_WAIT)] = None
-    poll_interval: Annotated[float | None, typer.Option("--poll-interval", metavar="SECONDS", help=_POLL)] = (
-        None
-    )
+    max_wait: MaxWait = None
+    poll_interval: PollInterval = None
 
 
 def taking[T: Ending](group: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:

@@ -16,8 +16,9 @@ from report_support import hostile_answer, hostile_run
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
+import batchata.replay
 from batchata import BatchManager
-from batchata.core.events import Event, RunStarted
+from batchata.core.events import BatchPolled, Event, RunStarted
 from batchata.core.values import Process, Settings
 from batchata.log import open_log
 from batchata.replay.cli import app
@@ -78,8 +79,14 @@ def troubled(run_log: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
 def waiting(done: Path, run_log: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of thirty items that was interrupted with three batches open and fifteen items unsent."""
     # After `done`, which has the SDK imported: that alone may take longer than this run waits.
-    path = tmp_path_factory.mktemp("waiting") / "run.db"
-    return run_log(path, 30, Sandbox("ok", delay=600), max_wait_time=0.5, max_parallel_jobs=3)
+    for seconds in (0.5, 2, 8, 30):  # until each of its batches was polled, however busy the machine is
+        path = tmp_path_factory.mktemp("waiting") / "run.db"
+        run_log(path, 30, Sandbox("ok", delay=600), max_wait_time=seconds, max_parallel_jobs=3)
+        with batchata.replay.open(path) as log:
+            polled = [each.event.job for each in log.events() if isinstance(each.event, BatchPolled)]
+        if len(set(polled)) == 3:
+            return path
+    raise AssertionError("the batches were never polled")
 
 
 @pytest.fixture(scope="session")
