@@ -9,7 +9,7 @@ from typing import assert_never
 
 from batchata.core import decide, events
 from batchata.core.events import Event
-from batchata.core.evolve import UNREADABLE
+from batchata.core.evolve_jobs import UNREADABLE
 from batchata.core.pages import Entry
 from batchata.core.retry import SPENT, accepted_after_all, schedule_retries
 from batchata.core.state import Job, Run

@@ -19,7 +19,7 @@ OF_POSTGRES = {
     "write": "batchata.log.postgres.claim:PostgresClaim._write",
 }
 
-JOB_COMPLETED = "batchata.core.evolve:_job_completed"
+JOB_COMPLETED = "batchata.core.evolve_jobs:job_completed"
 RUN_COMPLETED = "batchata.core.evolve:_run_completed"
 
 SUBMIT = "batchata.providers.anthropic.client:AnthropicClient.submit"
