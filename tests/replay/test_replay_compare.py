@@ -16,6 +16,7 @@ import batchata.replay
 from batchata import BatchManager, InvalidInputError
 from batchata.replay.cli import app
 from batchata.sandbox import Request, Sandbox
+from batchata.views.comparison import Side, compare_sides
 from batchata.views.known_values import Known, labels_of, mcnemar, wilson
 
 COUNT = 6
@@ -79,6 +80,21 @@ def test_fields_are_compared_over_the_inputs_that_both_have(log: Path) -> None:
     assert good.cost is not None
     assert bad.cost is not None
     assert good.cost > bad.cost > 0
+
+
+def _side(*answers: tuple[str, str]) -> Side:
+    """A run that read these values from inputs with these digests."""
+    items = [Known(n, (), of, "completed", {"total": total}, {}) for n, (of, total) in enumerate(answers)]
+    return Side("run", "model", len(items), len(items), 0, 0, {}, 0, 0, {}, Decimal(0), 1.0, items)
+
+
+def test_equal_inputs_are_paired_in_their_order() -> None:
+    """The first of one run with the first of the other, whatever stands between them."""
+    first = _side(("same", "1"), ("other", "7"), ("same", "2"), ("same", "3"))
+    second = _side(("same", "1"), ("same", "2"), ("other", "8"))
+    found = compare_sides([first, second])
+    assert (found.pairs, found.unpaired) == (3, (1, 0))
+    assert [(item.first, item.second) for item in found.items] == [(1, 2)]
 
 
 def test_known_values_tell_which_run_reads_better(log: Path, labels: Path) -> None:

@@ -188,11 +188,11 @@ def test_what_is_no_hash_is_refused(done: Path, replay: Replay, head: str) -> No
     assert "no hash of a log" in result.stderr
 
 
-def forged(path: Path, events: list[e.Event], at: int = 10**15) -> Path:
+def forged(path: Path, events: list[e.Event], at: int = 10**15, bodies: list[bytes] | None = None) -> Path:
     """A log with a valid chain over these events, as somebody might write who has the library."""
     log = open_log(path)
     claim = log.claim("run", Process(pid=1, host="h"))
-    claim.append(at, events)
+    claim.append(at, events, bodies or [])
     claim.release()
     log.close()
     return path
@@ -215,6 +215,8 @@ def test_a_forged_chain_still_has_to_add_up(
     )
     said = verdict(replay, forged(tmp_path / "bodies.db", [started(), added]))
     assert said["problems"] == ["version 2 (items_added): body 2 of 0 is missing"]
+    said = verdict(replay, forged(tmp_path / "one.db", [started(), added], bodies=[b"{}"] * 2))
+    assert said["problems"] == ["version 2 (items_added): body 2 of 2 is missing"]
 
 
 def test_an_event_from_the_future_is_found(
@@ -226,20 +228,45 @@ def test_an_event_from_the_future_is_found(
     assert said["problems"] == ["version 1 (run_started): its time is in the future"]
 
 
-def test_an_answer_under_another_item_is_found(done: Path, tmp_path: Path) -> None:
-    """Outcomes are checked against their stored lines: the custom id, the tokens, the stop reason."""
+def _content(done: Path) -> tuple[list[bytes], list[e.Event], str]:
+    """The bodies of the run of twelve items, its events, and its id."""
     log = read_log(done)
     stream = log.streams()[0]
-    recorded = list(log.events(stream))
+    recorded = [event for _, _, event in log.events(stream)]
     bodies = [body or b"" for body in log.bodies(stream, range(24))]
     log.close()
+    return bodies, recorded, stream
+
+
+def test_an_answer_under_another_item_is_found(done: Path, tmp_path: Path) -> None:
+    """Outcomes are checked against their stored lines: the custom id, the tokens, the stop reason."""
+    bodies, recorded, stream = _content(done)
     bodies[12], bodies[13] = bodies[13], bodies[12]
     copy = open_log(tmp_path / "log.db")
     claim = copy.claim(stream, Process(pid=1, host="h"))
-    claim.append(10**15, [event for _, _, event in recorded], bodies)
+    claim.append(10**15, recorded, bodies)
     texts = [problem.text for problem in verify_run(copy, stream, None, 2**60).problems]
     assert len(texts) == 2
     assert all(re.search(r"body 1[23] is the result of \S+, not of \S+", text) for text in texts)
+    copy.close()
+
+
+def test_an_outcome_that_is_not_what_its_line_says_is_found(done: Path, tmp_path: Path) -> None:
+    """Neither other tokens, which other money would follow from, nor another reason to stop."""
+    said = re.compile(rb'"output_tokens":\s*\d+'), re.compile(rb'"stop_reason":\s*"\w+"')
+    other = b'"output_tokens":999', b'"stop_reason":"max_tokens"'
+    bodies_of, recorded, stream = _content(done)
+    copy = open_log(tmp_path / "log.db")
+    claim = copy.claim(stream, Process(pid=1, host="h"))
+    changed = [
+        pattern.sub(text, bodies_of[12 + place])
+        for place, (pattern, text) in enumerate(zip(said, other, strict=True))
+    ]
+    claim.append(10**15, recorded, [*bodies_of[:12], *changed, *bodies_of[14:]])
+    texts = [problem.text for problem in verify_run(copy, stream, None, 2**60).problems]
+    assert [text.split("): ")[1] for text in texts] == [
+        f"it says something else than its result line, body {body}" for body in (12, 13)
+    ]
     copy.close()
 
 

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from batchata import BatchManager, load_results_from_disk
+from batchata.replay import compare
 from batchata.replay import open as open_log
 from batchata.replay.cli import app
 from batchata.sandbox import Answer, Request, Sandbox
@@ -23,6 +24,7 @@ TEXT = "Sold by: ACME\nTotal: $1,200.00\n"
 class Bill(pydantic.BaseModel):
     vendor: str
     total: float
+    word: str
 
 
 def _cited(passage: str) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def _cited(passage: str) -> dict[str, Any]:
 
 
 def answer(request: Request) -> Answer:
-    """The first document right, the second with another total, the third without a citation of the vendor."""
+    """The first document right, the second with another total, the third with one of the total alone."""
     title = str(request.documents[0].title)
     total = "9999.99" if title.startswith("1") else "1200.00"
     vendor = [] if title.startswith("2") else [_cited("Sold by: ACME")]
@@ -47,6 +49,8 @@ def answer(request: Request) -> Answer:
         ('"Acme"', vendor),
         (', "total": ', []),
         (total, [_cited("Total: $1,200.00")]),
+        (', "word": ', []),
+        ('"Sold"', vendor),
         ("}", []),
     ]
     return Answer(
@@ -94,7 +98,7 @@ def test_items_name_the_fields_that_no_passage_says(ran: tuple[BatchManager[Bill
     """A passage that stands in its document is no proof of a value that it does not say."""
     items = list(ran[0].items())
     assert [item.unsupported for item in items] == [[], ["total"], []]
-    assert [item.uncited for item in items] == [[], [], ["vendor"]]
+    assert [item.uncited for item in items] == [[], [], ["vendor", "word"]]
     (total,) = items[1].cited("total")
     assert (total.grounded, total.supports) == (True, False)
     assert items[0].cited("total")[0].supports is True
@@ -104,7 +108,13 @@ def test_stats_count_them(ran: tuple[BatchManager[Bill], Path]) -> None:
     """Each answer once, however often they are asked for."""
     for _ in range(2):
         stats = ran[0].stats()
-        assert (stats["unsupported_fields"], stats["uncited_fields"]) == (1, 1)
+        assert (stats["unsupported_fields"], stats["uncited_fields"]) == (1, 2)
+
+
+def test_a_comparison_counts_them(ran: tuple[BatchManager[Bill], Path]) -> None:
+    """For each of its runs, here one with itself."""
+    for side in compare(ran[1] / "run.db", ran[1] / "run.db").sides:
+        assert (side.unsupported_fields, side.uncited_fields) == (1, 2)
 
 
 def test_results_dir_has_them_beside_the_entries(ran: tuple[BatchManager[Bill], Path]) -> None:
@@ -114,7 +124,7 @@ def test_results_dir_has_them_beside_the_entries(ran: tuple[BatchManager[Bill], 
         {"index": 1, "unsupported": ["total"], "uncited": []}
     ]
     assert json.loads((processed / "job_1_support.json").read_bytes()) == [
-        {"index": 2, "unsupported": [], "uncited": ["vendor"]}
+        {"index": 2, "unsupported": [], "uncited": ["vendor", "word"]}
     ]
     entries = load_results_from_disk(ran[1] / "out", Bill)
     assert [set(entry) for entry in entries] == [{"result", "citations"}] * 3
@@ -139,7 +149,7 @@ def test_exports_have_a_column_for_each(
     rows = list(csv.DictReader((out / "results.csv").open()))
     assert [row["unsupported"] for row in rows] == ["", "total", ""]
     objects = [json.loads(line) for line in (out / "results.jsonl").open()]
-    assert [found["uncited"] for found in objects] == [[], [], ["vendor"]]
+    assert [found["uncited"] for found in objects] == [[], [], ["vendor", "word"]]
     assert objects[1]["citations"][1]["supports"] is False
     written, own = (folder / "processed" / "job_0_support.json" for folder in (out, ran[1] / "out"))
     assert written.read_bytes() == own.read_bytes()
@@ -147,10 +157,10 @@ def test_exports_have_a_column_for_each(
 
 def test_show_counts_them(ran: tuple[BatchManager[Bill], Path], replay: Callable[..., str]) -> None:
     """At a glance, in words and as JSON, and the same for programs; of the past they are not counted."""
-    said = "1 field whose passages say something else, 1 without a passage, in 2 items"
+    said = "1 field whose passages say something else, 2 without a passage, in 2 items"
     assert said in replay("show")
     shown = json.loads(replay("show", "--json"))
-    assert (shown["unsupported_fields"], shown["uncited_fields"]) == (1, 1)
+    assert (shown["unsupported_fields"], shown["uncited_fields"]) == (1, 2)
     with open_log(ran[1] / "run.db") as log:
-        assert log.show()["uncited_fields"] == 1
+        assert log.show()["uncited_fields"] == 2
     assert json.loads(replay("show", "--json", "--at", "1"))["uncited_fields"] is None
