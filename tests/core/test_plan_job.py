@@ -8,6 +8,7 @@ import pytest
 from core_given import (
     START,
     charged,
+    error,
     given,
     items_added,
     job_completed,
@@ -66,6 +67,19 @@ def test_items_travel_in_input_order_up_to_the_count() -> None:
     assert planned(run) == [0, 1, 2]
     when(run, *submitted(0, (0, 2)))
     assert planned(run) == [3, 4]
+
+
+def test_what_was_too_large_is_sent_in_halves() -> None:
+    """A job of 1,000 bytes was refused for its size: none has more than 500 from then on, then 250."""
+    run = given(items_added(0, 10), items_per_job=10)
+    too_large = replace(submission_failed(0), error=error("request_too_large"))
+    for number, most in enumerate((500, 250)):
+        started = replace(submission_started(number, (0, 9)), bytes=2 * most)
+        when(run, started, replace(too_large, job=number))
+        plan = plan_job(run, START, measures(size=100))
+        assert isinstance(plan, Plan)
+        assert most - 100 < plan.bytes <= most
+        assert 0 < len(plan.items) < 5
 
 
 def test_no_job_has_more_requests_than_the_api_takes() -> None:
