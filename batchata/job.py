@@ -16,7 +16,7 @@ from batchata.log.port import Log
 from batchata.providers.prices import Prices
 from batchata.providers.registry import Access
 from batchata.run.definition import Definition, define
-from batchata.run.engine import Call, Engine
+from batchata.run.engine import Engine
 from batchata.run.executors import check_executor
 from batchata.run.file_checks import check_elsewhere
 from batchata.run.hooks import Hooks, OnEvent, OnItem
@@ -31,6 +31,7 @@ from batchata.run.settings import (
     check_settings,
 )
 from batchata.run.store import RunStore
+from batchata.run.to_do import Call
 from batchata.terminal.account import printed
 from batchata.terminal.progress import EVERY
 from batchata.views.results import Entry

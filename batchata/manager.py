@@ -18,7 +18,7 @@ from batchata.log.port import Log
 from batchata.providers.prices import Prices
 from batchata.providers.registry import Access, dialect_for
 from batchata.run.definition import define
-from batchata.run.engine import Call, Engine
+from batchata.run.engine import Engine
 from batchata.run.estimate import Estimate
 from batchata.run.executors import check_executor
 from batchata.run.file_checks import check_elsewhere
@@ -40,6 +40,7 @@ from batchata.run.settings import (
     check_settings,
 )
 from batchata.run.store import RunStore
+from batchata.run.to_do import Call
 from batchata.terminal.account import printed
 from batchata.terminal.progress import EVERY
 from batchata.text import preformatted

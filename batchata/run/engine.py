@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -51,16 +51,17 @@ from batchata.run.estimating import (
 from batchata.run.executors import Elsewhere, elsewhere
 from batchata.run.from_log import check_unchanged
 from batchata.run.garbage import out_of_collections
-from batchata.run.hooks import Hooks, ItemTeller, OnItem
+from batchata.run.hooks import Hooks, ItemTeller
 from batchata.run.interrupts import Asked, Stop, interrupted, stop_on_signals
 from batchata.run.journal import Journal, Notes
 from batchata.run.loop import Requests, Runner
 from batchata.run.outcomes import Intake
-from batchata.run.pilot import Choice, of_the_rest
+from batchata.run.pilot import of_the_rest
 from batchata.run.record import Recorder
-from batchata.run.same_run import changes, check_same_place, check_same_run, which_run
+from batchata.run.same_run import check_same_place, check_same_run, which_run
 from batchata.run.starting import check_raised, is_accepted_today, retry_failed
 from batchata.run.store import RunStore
+from batchata.run.to_do import Call, is_nothing_to_do, is_work_left
 from batchata.terminal.account import left, out_of_time, unsaved
 from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
 from batchata.terminal.progress import EVERY, name_head, progress_for, report_costs, say_if_possible
@@ -77,30 +78,6 @@ from batchata.views.results import (
 from batchata.views.results_dir import ResultsWriter, owner_of, prepare
 
 _LEFT = frozenset({"keyboard", "terminated", "detached"})  # reasons for which a run is left with its batches
-
-_PLACES = {"results_dir", "raw_results_dir"}  # settings that give even a finished run something to do
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What one call of `drive` is to do.
-
-    With `once` each batch is polled only once. With `retry_failed` failed items get a fresh set of attempts
-    first, and longer answers with `max_tokens`. With `cancel` nothing is sent, open batches are cancelled,
-    and what they finished is collected. `choice` says which items may be sent from now on; None leaves that
-    as the last start decided it. `wait` replaces `max_wait_time` for this call. `every` is the number of
-    seconds between signs of life without a terminal. `on_item` is called beside the manager's own.
-    """
-
-    once: bool = False
-    show_progress: bool = False
-    retry_failed: bool = False
-    max_tokens: int | None = None
-    cancel: bool = False
-    choice: Choice | None = None
-    wait: float | None = None
-    every: float = EVERY
-    on_item: OnItem | None = None
 
 
 class Engine:
@@ -388,7 +365,7 @@ class Engine:
             with self.reading() as (log, run):
                 if call.max_tokens is not None:
                     check_raised(run, self.definition, self.settings, call.max_tokens)
-                if run.started is not None and self._nothing_to_do(call):
+                if run.started is not None and is_nothing_to_do(call, run, self.definition, self.settings):
                     progress_for(call.show_progress).update(run)
                     return False
                 self._check_before_anything_is_written(call, log)
@@ -442,26 +419,8 @@ class Engine:
     def _wait(self, call: Call) -> float | None:
         return self.settings.max_wait_time if call.wait is None else call.wait
 
-    def _nothing_to_do(self, call: Call) -> bool:
-        run = self.store.run
-        assert run.settings is not None
-        changed = changes(run, self.settings, self.definition.max_tokens)
-        if run.status == "completed":
-            return not (changed.keys() & _PLACES or self._is_work_left(call))
-        return not changed and self._is_pilot_done(call)
-
-    def _is_pilot_done(self, call: Call) -> bool:
-        """Whether the call asks for the same pilot as the last start, which has ended well."""
-        run = self.store.run
-        if call.choice is None or call.retry_failed or self.definition.count > run.total:
-            return False
-        return run.interrupted_by == "pilot" and run.is_pilot_done and call.choice.of_run(run) == run.choice
-
     def _is_work_left(self, call: Call) -> bool:
-        run = self.store.run
-        if run.pending or run.open:  # a job may have been killed between its last outcome and its completion
-            return True
-        return self.definition.count > run.total or bool(call.retry_failed and run.failed)
+        return is_work_left(call, self.store.run, self.definition)
 
     def _check_before_anything_is_written(self, call: Call, log: Log | None) -> None:
         if call.retry_failed:
@@ -485,7 +444,9 @@ class Engine:
                 self._provider = self._make_provider()
             self._provider.check()
         except ConfigurationError:
-            is_retry_alone = call.retry_failed and not self._is_work_left(replace(call, retry_failed=False))
+            is_retry_alone = call.retry_failed and not is_work_left(
+                replace(call, retry_failed=False), run, self.definition
+            )
             if log is None or not (is_retry_alone and is_accepted_today(log, run, self.definition)):
                 raise
             self._forget_provider()
@@ -559,7 +520,7 @@ class Engine:
         )
         notes = Notes(log, journal.claim.stream, journal.run)
         watch = Watch()
-        with progress_for(call.show_progress, every=call.every) as progress:
+        with progress_for(call.show_progress, every=EVERY if call.every is None else call.every) as progress:
 
             def tell(run: Run) -> None:
                 watch.update(run)

@@ -1,0 +1,62 @@
+"""Say what one call of `drive` is to do, and whether anything of it is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchata.core.state import Run
+from batchata.core.values import Settings
+from batchata.run.definition import Definition
+from batchata.run.hooks import OnItem
+from batchata.run.pilot import Choice
+from batchata.run.same_run import changes
+
+_PLACES = {"results_dir", "raw_results_dir"}  # settings that give even a finished run something to do
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one call of `drive` is to do.
+
+    With `once` each batch is polled only once. With `retry_failed` failed items get a fresh set of attempts
+    first, and longer answers with `max_tokens`. With `cancel` nothing is sent, open batches are cancelled,
+    and what they finished is collected. `choice` says which items may be sent from now on; None leaves that
+    as the last start decided it. `wait` replaces `max_wait_time` for this call. `every` is the number of
+    seconds between signs of life without a terminal, None for the usual one. `on_item` is called beside the
+    manager's own.
+    """
+
+    once: bool = False
+    show_progress: bool = False
+    retry_failed: bool = False
+    max_tokens: int | None = None
+    cancel: bool = False
+    choice: Choice | None = None
+    wait: float | None = None
+    every: float | None = None
+    on_item: OnItem | None = None
+
+
+def is_nothing_to_do(call: Call, run: Run, definition: Definition, settings: Settings) -> bool:
+    """Whether the call would change nothing of a run that has begun.
+
+    A finished one wants no other limit or pace, only its results in another place.
+    """
+    changed = changes(run, settings, definition.max_tokens)
+    if run.status == "completed":
+        return not (changed.keys() & _PLACES or is_work_left(call, run, definition))
+    return not changed and _is_pilot_done(call, run, definition)
+
+
+def is_work_left(call: Call, run: Run, definition: Definition) -> bool:
+    """Whether items or jobs are to be sent, collected or brought to their end."""
+    if run.pending or run.open:  # a job may have been killed between its last outcome and its completion
+        return True
+    return definition.count > run.total or bool(call.retry_failed and run.failed)
+
+
+def _is_pilot_done(call: Call, run: Run, definition: Definition) -> bool:
+    """Whether the call asks for the same pilot as the last start, which has ended well."""
+    if call.choice is None or call.retry_failed or definition.count > run.total:
+        return False
+    return run.interrupted_by == "pilot" and run.is_pilot_done and call.choice.of_run(run) == run.choice
