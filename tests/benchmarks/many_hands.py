@@ -39,6 +39,14 @@ class Review(BaseModel):
     is_complaint: bool
 
 
+def get_ready(seconds: float) -> None:
+    """Import what the work needs, for as long as the other workers need to begin."""
+    import batchata.providers.anthropic.client
+    import batchata.run.tasks  # noqa: F401 - as a worker does
+
+    time.sleep(seconds)
+
+
 @contextmanager
 def hands(way: str) -> Iterator[Executor | None]:
     """The executor of one way."""
@@ -51,7 +59,7 @@ def hands(way: str) -> Iterator[Executor | None]:
         from distributed import Client, LocalCluster
 
         with (
-            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
             Client(cluster) as client,
         ):
             yield client.get_executor()
@@ -79,6 +87,8 @@ def measure(way: str, work: dict[str, dict[str, Any]]) -> dict[str, tuple[float,
     with ReadyServer() as url, tempfile.TemporaryDirectory() as folder:
         os.environ |= {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "sandbox-key"}
         with hands(way) as executor:
+            if executor is not None:
+                list(executor.map(get_ready, [5.0, 5.0]))
             few = [[{"role": "user", "content": f"warm {number}"}] for number in range(8)]
             (Path(folder) / "warm").mkdir()
             drive(executor, Path(folder) / "warm", messages=few, items_per_job=1)
