@@ -13,6 +13,7 @@ from batchata import BatchManager
 from batchata.errors import BatchataError, ConfigurationError, InvalidInputError
 from batchata.providers.openai.services import SERVICES
 from batchata.providers.registry import dialect_for
+from batchata.sandbox import Sandbox
 
 PDF = Path(__file__).resolve().parents[2] / "examples/documents/invoice-brightwater.pdf"
 GPT, GEMINI = "gpt-6-sol", "gemini-4-argon"
@@ -117,3 +118,17 @@ def test_what_stands_before_a_conversation_has_one_name_for_all(model: str) -> N
     """`system` or `instructions`: the same script goes to each provider."""
     found = dialect_for(model).model(model, datetime(2026, 11, 26, tzinfo=UTC).date())
     assert found.check_params({"system": "Be brief."}) == found.check_params({"instructions": "Be brief."})
+
+
+@pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [("mistral-large-4", {}), ("grok-4.3", {}), (GPT, {"endpoint": "/v1/chat/completions"})],
+)
+def test_tokens_that_no_call_counts_are_not_said_to_be_counted(model: str, given: dict[str, Any]) -> None:
+    """Only the Responses API has such a call; without `exact` they are estimated as everywhere."""
+    with Sandbox() as sandbox:
+        made = BatchManager(model=model, api_key="k", base_url=f"{sandbox.url}/v1", **ASKED, **given)
+        with pytest.raises(BatchataError, match="no call that counts the tokens of chat completions"):
+            made.estimate(exact=True)
+    assert made.estimate().input_tokens > 0

@@ -115,6 +115,12 @@ class OpenAIClient(BatchClient):
     def count_tokens(self, request: bytes) -> int:
         """See the port: by the endpoint that counts the input of the Responses API."""
         body = msgspec.json.decode(request)["body"]
+        if "input" not in body:
+            raise ProviderUnavailableError(
+                f"{self._service.title} has no call that counts the tokens of chat completions; "
+                "leave exact out",
+                kind="none",
+            )
         counted = {name: value for name, value in body.items() if name in _COUNTED}
         return self._counted("responses/input_tokens", counted, "input_tokens")
 
