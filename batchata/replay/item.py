@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -176,8 +177,10 @@ def _print(life: Life, answer: Answer, most: int) -> None:
     _result(paper, item, answer, most)
     for number, citation in enumerate(answer.citations, 1):
         label = "citations" if number == 1 else ""
-        place = ", ".join(filter(None, (clean(place_of(citation)), found_there(citation))))
+        place = f"{clean(place_of(citation))}, {found_there(citation)}"
         paper.field(label, f"[{number}] {place}: {short(citation.cited_text, most)}")
+    if item.source and not Path(item.source).exists() and any(c.grounded is None for c in answer.citations):
+        paper.field("", "the document is not where it was: --files DIR finds it by its content", "yellow")
     _answer(paper, life, answer, most)
 
 

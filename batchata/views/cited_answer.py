@@ -106,7 +106,7 @@ def place_of(citation: Citation) -> str:
 
 
 def found_there(citation: Citation) -> str:
-    """Say whether the cited text was found at the named place; empty where that is unknown."""
+    """Say whether the cited text was found at the named place."""
     if citation.grounded is None:
-        return ""
+        return "not checked"
     return "found there" if citation.grounded else "NOT found there"

@@ -108,6 +108,8 @@ def test_a_finished_log_is_one_file_that_needs_no_other(path: Path) -> None:
     claim = log.claim("run", s.OWNER)
     claim.append(s.AT, [s.submitted(1)])
     claim.retire()
+    left = path.with_name(f"{path.name}.0123456789ab.lock")  # by a process that was killed
+    left.touch()
     log.finish()
     assert [*path.parent.iterdir()] == [path]
     assert path.read_bytes()[18:20] == b"\1\1"  # of the file format: written and read without WAL
@@ -119,9 +121,12 @@ def test_a_finished_log_is_one_file_that_needs_no_other(path: Path) -> None:
 def test_a_log_that_others_have_open_stays_in_wal_mode(path: Path) -> None:
     """Whoever reads goes on reading; the log is closed all the same."""
     reader, log = read_log(path), open_log(path)
-    log.claim("run", s.OWNER).append(s.AT, [s.submitted(1)])
+    claim = log.claim("run", s.OWNER)
+    claim.append(s.AT, [s.submitted(1)])
     log.finish()
     assert path.read_bytes()[18:20] == b"\2\2"
+    assert len([*path.parent.glob("*.lock")]) == 1  # which is locked
+    claim.release()
     assert reader.streams() == ["run"]
     reader.close()
 

@@ -57,6 +57,9 @@ def test_citations_are_checked_in_documents_that_have_the_content(handed: Path, 
     asked = ("item", handed / "run.db", "0", "--json")
     assert grounded(replay(*asked)) == {None}
     assert grounded(replay(*asked, "--files", handed / "papers")) == {True}
+    shown = replay(*asked[:-1]).stdout
+    assert "page 2, not checked: Amount due" in shown
+    assert "the document is not where it was: --files DIR finds it" in shown
     assert grounded(replay(*asked, "--files", Path(__file__).parent)) == {None}
     missing = replay(*asked, "--files", handed / "nowhere")
     assert (missing.exit_code, "does not exist" in missing.stderr) == (2, True)

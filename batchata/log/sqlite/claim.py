@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -27,6 +29,7 @@ from batchata.log.sqlite.writer import Writer
 _INSERT_SEGMENT = "INSERT OR ROLLBACK INTO segments VALUES (?, ?, ?, ?, ?, ?)"
 _INSERT_EVENT = "INSERT OR ROLLBACK INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_COMMIT = "INSERT OR ROLLBACK INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_DIGITS = 12  # of a stream's digest in the name of its lock file
 _TOGETHER = 50  # rows in one INSERT
 _MANY = 500  # rows from which changing the connection's configuration pays
 _INSERT_EVENTS = _INSERT_EVENT + ", (?, ?, ?, ?, ?, ?, ?, ?)" * (_TOGETHER - 1)
@@ -136,11 +139,23 @@ class SqliteClaim:
             )
 
 
+def remove_free_locks(path: str) -> None:
+    """Remove the lock files that processes left which were killed; those that are locked stay."""
+    folder, name = os.path.split(path)
+    for found in Path(folder).glob(f"{glob.escape(name)}.{'[0-9a-f]' * _DIGITS}.lock"):
+        with suppress(OSError, Timeout), _lock_at(str(found)).acquire(blocking=False):
+            found.unlink()
+
+
 def _lock(path: str, stream: str) -> Any:
     # filelock is freed by a kill at once, even when the dead process had forked children; raw flock is not.
     # The lock file stays after a release; see `SqliteClaim.retire` for its removal.
-    name = hashlib.sha256(stream.encode()).hexdigest()[:12]
-    return FileLock(f"{path}.{name}.lock", mode=0o600, thread_local=False, fallback_to_soft=False)
+    name = hashlib.sha256(stream.encode()).hexdigest()[:_DIGITS]
+    return _lock_at(f"{path}.{name}.lock")
+
+
+def _lock_at(path: str) -> Any:
+    return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
 
 
 def _epoch(connection: sqlite3.Connection, stream: str) -> int:

@@ -105,9 +105,11 @@ class SqliteLog(SqlLog):
 
     def finish(self) -> None:
         """See `Log.finish`. The file is then one that needs no -wal file, and no right to make one."""
+        from batchata.log.sqlite.claim import remove_free_locks
+
         self.reader.close()
-        if self._writer is not None:
-            self._writer.leave_wal()
+        if self._writer is not None and self._writer.leave_wal():  # else another process may want its lock
+            remove_free_locks(self.path)
         self.close()
 
     def close(self) -> None:

@@ -76,16 +76,17 @@ class Writer:
             busy, pages, moved = row
             return not busy and pages == moved
 
-    def leave_wal(self) -> None:
+    def leave_wal(self) -> bool:
         """Take the mark of WAL mode out of the file: with it, readers want to make files beside it.
 
-        Not where others have the file open. Everything is durable before, so that no failure matters.
+        False where others have the file open. Everything is durable before, so that no failure matters.
         """
         if self._pid != os.getpid():
-            return
+            return False
         with self._lock, suppress(sqlite3.Error):
             self._connection.execute("PRAGMA busy_timeout = 0")
-            self._connection.execute("PRAGMA journal_mode = DELETE")
+            return bool(self._connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",))
+        return False
 
     def close(self) -> None:
         """Close the connection; the last one to close empties the -wal file."""
