@@ -81,7 +81,7 @@ def _check(folder: Path, format: str, force: bool) -> None:
                 raise InvalidInputError(f"{path} is a folder; give another folder")
             if path.exists() and not force:
                 raise InvalidInputError(
-                    f"{path} is there already; give another folder, or --force to replace it"
+                    f"{path} is there already; give another folder, or --force (force=True) to replace it"
                 )
         return
     older = [path for name in _OURS for path in sorted((folder / name).glob("*"))]
@@ -91,7 +91,7 @@ def _check(folder: Path, format: str, force: bool) -> None:
     if older and not force:
         raise InvalidInputError(
             f"{folder} holds results already ({older[0].name}, …); "
-            "give another folder, or --force to replace them"
+            "give another folder, or --force (force=True) to replace them"
         )
     for path in older:
         path.unlink()

@@ -65,6 +65,7 @@ from batchata.run.to_do import Call, is_nothing_to_do, is_work_left
 from batchata.terminal.account import left, out_of_time, unsaved
 from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
 from batchata.terminal.progress import EVERY, name_head, progress_for, report_costs, say_if_possible
+from batchata.text import number_of
 from batchata.views.results import (
     Entry,
     ItemResult,
@@ -213,7 +214,7 @@ class Engine:
         inputs = self.definition.inputs
         if not 0 <= index < inputs.count:
             raise InvalidInputError(
-                f"there is no item {index}: there are {inputs.count:,}, 0 to {inputs.count - 1}"
+                f"there is no item {index}: the run has {number_of(inputs.count, 'item')}, numbered from 0"
             )
         if index in inputs.refused:
             raise InvalidInputError(f"item {index} is not sent: {inputs.refused[index]}")

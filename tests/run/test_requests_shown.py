@@ -88,5 +88,5 @@ def test_what_is_not_sent_has_no_preview(runs: Runs, tmp_path: Path) -> None:
     manager = runs.manager(messages=None, files=[tmp_path / "empty.pdf"], prompt="Read.", on_bad_file="fail")
     with pytest.raises(InvalidInputError, match=r"item 0 is not sent: .*empty"):
         manager.preview()
-    with pytest.raises(InvalidInputError, match="there is no item 1: there are 1, 0 to 0"):
+    with pytest.raises(InvalidInputError, match="there is no item 1: the run has 1 item, numbered from 0"):
         manager.preview(1)
