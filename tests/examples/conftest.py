@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from forked import Program
+from ran import Ran
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -28,16 +28,6 @@ type Process = Program | subprocess.Popen[str]
 _PROXIES = dict.fromkeys(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"], "http://127.0.0.1:9")
 # Without bytecode, each of two dozen processes would compile every module anew.
 _DROPPED = ("ANTHROPIC_", "LIVE", "NO_PROXY", "no_proxy", "PYTHONDONTWRITEBYTECODE")
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """How a process ended, and how long it took."""
-
-    code: int
-    out: str
-    err: str
-    seconds: float
 
 
 class Runner:
