@@ -3,22 +3,23 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CANDIDATES := python3.12 python3.13 python3.14 python3 python
 STAMP := $(VENV)/.installed
+TOOLS := $(VENV)/.tools
 
 .PHONY: demo test coverage check format lint types bench wheel clean
 
 demo: $(STAMP)  ## documents through the Message Batches protocol; LIVE=1 with ANTHROPIC_API_KEY talks to the real service
 	@$(BIN)/python examples/demo.py $(if $(filter-out 0 no false off,$(LIVE)),--live)
 
-test: $(STAMP)  ## all tests, one more process than there are cores
+test: $(TOOLS)  ## all tests, one more process than there are cores
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
-coverage: $(STAMP)  ## branch coverage of all tests, the files with least first
+coverage: $(TOOLS)  ## branch coverage of all tests, the files with least first
 	@rm -rf .coverage && mkdir .coverage
 	@$(BIN)/coverage run -m pytest -n auto --dist worksteal
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-check: $(STAMP)  ## what CI runs: format, lint, types, tests
+check: $(TOOLS)  ## what CI runs: format, lint, types, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -26,14 +27,14 @@ check: $(STAMP)  ## what CI runs: format, lint, types, tests
 	@$(BIN)/mypy tests/typed
 	@$(MAKE) --no-print-directory test
 
-format: $(STAMP)  ## rewrite the files as `check` wants them
+format: $(TOOLS)  ## rewrite the files as `check` wants them
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP)  ## the durable run against the plain SDK loop
+bench: $(TOOLS)  ## the durable run against the plain SDK loop
 	@$(BIN)/python tests/benchmarks/durable_run.py
 
-wheel: $(STAMP)  ## a wheel in dist/
+wheel: $(TOOLS)  ## a wheel in dist/
 	@$(BIN)/python -m build --wheel
 
 clean:  ## everything that can be made again
@@ -44,6 +45,11 @@ $(STAMP): pyproject.toml
 	  if $$c -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; then python=$$c; break; fi; done; \
 	if [ -z "$$python" ]; then echo "Batchata needs Python 3.12 or newer; none of '$(CANDIDATES)' is one." >&2; exit 1; fi; \
 	[ -x $(BIN)/python ] || { echo "making $(VENV) with $$($$python --version)"; $$python -m venv $(VENV); }
-	@echo "installing Batchata and its tools into $(VENV) (once)"
+	@echo "installing Batchata into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(TOOLS): $(STAMP)
+	@echo "installing what tests and checks need (once, a few minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
