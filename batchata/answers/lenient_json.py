@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from itertools import repeat
 from typing import NamedTuple
 
 import msgspec
@@ -77,17 +80,25 @@ def _paths_escaped(inside: str) -> str:
     return _DRIVE.sub(lambda path: path[0].replace("\\", "\\\\"), inside)
 
 
-def decoded_with_places(inside: str) -> tuple[str, list[int]]:
-    """Decode a string and return where each character begins, with one more position for the end."""
+def decoded_with_places(inside: str) -> tuple[str, Callable[[int], int]]:
+    """Decode a string, and return with it where each position of the result is in `inside`."""
     parts: list[str] = []
-    places: list[int] = []
-    at = 0
+    starts, origins = [0], [0]  # of what stands behind each escape
+    at = length = 0
     for found in _ESCAPE.finditer(inside):
         said = one if (one := found["one"]) is not None and one in _AS_THEY_ARE else _said(found)
-        parts += [inside[at : found.start()], said]
-        places += [*range(at, found.start()), *[found.start()] * len(said)]
-        at = found.end()
-    return without_halves("".join([*parts, inside[at:]])), [*places, *range(at, len(inside) + 1)]
+        first, last = found.span()
+        parts += (inside[at:first], said)
+        length += first - at + len(said)
+        starts.append(length)
+        origins.append(last)
+        at = last
+
+    def origin(place: int) -> int:
+        k = bisect_right(starts, place) - 1
+        return origins[k] + place - starts[k]
+
+    return without_halves("".join([*parts, inside[at:]])), origin
 
 
 def _said(found: re.Match[str]) -> str:
@@ -220,22 +231,26 @@ def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at
         places[at + (node.json[0] == '"')] = (node.start, node.end)
         pieces.append(node.json)
         return at + len(node.json)
-    is_list = isinstance(node, Array)
-    opening = "[" if is_list else "{"
-    pairs = [("", item) for item in node.items] if isinstance(node, Array) else node.pairs
-    for key, value in pairs:
-        lead = opening if is_list else f"{opening}{_key(key)}:"
-        pieces.append(lead)
-        at += len(lead)
+    if isinstance(node, Array):
+        leads: Iterable[str] = repeat("")
+        values, ending = node.items, "]"
+    else:
+        leads = [f"{_key(key)}:" for key, _ in node.pairs]
+        values, ending = [value for _, value in node.pairs], "}"
+    opening = "[" if ending == "]" else "{"
+    for lead, value in zip(leads, values, strict=False):
+        before = opening + lead
+        at += len(before)
+        opening = ","
         if isinstance(value, Scalar):
             written = value.json
             places[at + (written[0] == '"')] = (value.start, value.end)
-            pieces.append(written)
+            pieces.append(before + written)
             at += len(written)
         else:
+            pieces.append(before)
             at = _write(value, pieces, places, at)
-        opening = ","
-    ending = ("[]" if is_list else "{}") if opening in "[{" else "]" if is_list else "}"
+    ending = ending if values else opening + ending
     pieces.append(ending)
     return at + len(ending)
 

@@ -317,7 +317,7 @@ class _Fitting:
         """Return the object or list that a string holds as JSON, at its places in the text; or the string."""
         if node.json[0] != '"' or node.json[1:2] not in "{[ \\":
             return node
-        inside, places = decoded_with_places(self._source[node.start : node.end])
+        inside, origin = decoded_with_places(self._source[node.start : node.end])
         start = len(inside) - len(inside.lstrip())
         try:
             found, end = read_value(inside, start)
@@ -325,7 +325,7 @@ class _Fitting:
             return node
         if isinstance(found, Scalar) or inside[end:].strip():
             return node
-        _move(found, lambda at: node.start + places[at])
+        _move(found, lambda at: node.start + origin(at))
         return found
 
 
