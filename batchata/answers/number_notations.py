@@ -26,8 +26,11 @@ _EXPONENT = re.compile(rf"{_NUMBER}e([+-]?\d{{1,3}})(?!\d)")
 _FRACTION = re.compile(
     r"(?<![\w.,/])(?:(\d{1,9}) )?(\d{1,9}) ?(?:[/⁄:]|out of|of|in) ?(\d{1,9})(?![\w/])"  # noqa: RUF001 - the fraction's own slash
 )
-_UNIT = re.compile(rf"{_NUMBER} ?([^\W\d_]{{1,7}}|‰|‱)")
+_UNIT = re.compile(rf"{_NUMBER} ?([^\W\d_]{{1,7}}|‰|‱|¢)")
 _SPLIT = re.compile(r"(?<![\w.,])(\d{1,3})([kmrgunpμ])(\d{1,3})(?:f|h|ω|ohms?)?(?!\w)")  # 4k7, 2u2F
+_HOURS = re.compile(r"(?<![\w.,:])(\d{1,3}) ?(?:h|:|hrs?|hours?) ?([0-5]\d)(?![\d:])")  # 1h30
+_FEET = re.compile(r"(?<![\w.,])(\d{1,2}) ?(?:'|ft\.?|feet|foot) ?(\d{1,2})(?!\d)")  # 5'6"
+_SHORT_YEAR = re.compile(r"(?:\bfy ?|(?<=\d{4})[/-]|(?<![\w])')(\d\d)(?!\d)")  # FY25, 2023/24, '25
 _HEXADECIMAL = re.compile(r"\b0x([0-9a-f]{1,30})\b")
 _ROMAN = re.compile(
     r"\b(?=[mdclxvi]{2})m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})(?!\w)"
@@ -44,7 +47,7 @@ _FACTORS = {
     "l": "1e5",
     "cr": "1e7",
     "h hundred": "1e2",
-    "c cm cl cent cents ct p pence pct": "1e-2",
+    "c cm cl cent cents ct ¢ p pence pct": "1e-2",
     "bp bps ‱": "1e-4",
     "‰ mil ma mv ml ms": "1e-3",
     "µ u µm µg µl µs µf µh µa µv um ug ul us uf uh ua uv ppm": "1e-6",
@@ -66,6 +69,7 @@ _ALSO = {
     "m mm mg g gm": "1e-3",
     "bp bps": "1e-2",
     "p": "1e-12",
+    "m": "1e2",
     "mf mh": "1e-3",
     "h hr hrs": "3600",
     "day days": "86400",
@@ -155,6 +159,14 @@ def _whole(text: str) -> Iterator[Fraction]:
     for found in _SPLIT.finditer(text):
         number = Fraction(f"{found[1]}.{found[3]}")
         yield from (number, *[number * factor for factor in _BY_UNIT[found[2]]])
+    for found in _HOURS.finditer(text):
+        hours, minutes = int(found[1]), int(found[2])
+        yield from (Fraction(60 * hours + minutes), hours + Fraction(minutes, 60))
+    for found in _FEET.finditer(text):
+        feet, inches = int(found[1]), int(found[2])
+        yield from (Fraction(12 * feet + inches), feet + Fraction(inches, 12))
+    for found in _SHORT_YEAR.finditer(text):
+        yield from (Fraction(1900 + int(found[1])), Fraction(2000 + int(found[1])))
     yield from (Fraction(int(found[1], 16)) for found in _HEXADECIMAL.finditer(text))
     yield from (Fraction(_roman(found[0])) for found in _ROMAN.finditer(text))
     yield from (_WORDS[found[0]] for found in _WORD.finditer(text))

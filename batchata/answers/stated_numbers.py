@@ -15,6 +15,13 @@ _UNITS = re.compile(rf"[$€£¥₹₩₽₺₫₴₪฿]|\b(?:{CODES}|rs)\b")
 _DIGITS = re.compile(r"\d[\d.,' ]*\d|\d")
 _ONE_OF_THREE = re.compile(r"[1-9]\d{0,2}([.,])\d{3}")
 _UNIT_BEHIND = re.compile(r"(?!(?:st|nd|rd|th|k|m|mn|mio|bn|b|t|tn)\b|e[+-]?\d|[^\W\d_]\d)[^\W\d_]")
+_CENTS = 2  # decimals
+# A day that is told from another one.
+_RELATIVE = re.compile(
+    r"\b(?:yesterday|today|tomorrow|tonight|gestern|heute|demain|aujourd|ayer|hoy|mañana|ieri|oggi|domani"
+    r"|(?:days?|weeks?|months?|years?) (?:ago|later|after|before|from))\b"
+)
+_FROM = re.compile(r"(?<![\d.,/-])(\d{1,2})(?:st|nd|rd|th|\.)? ?(?:-|to|bis|au|al|and|und|&|/) ?$")
 _MOST_LOOKED_AT = 100  # places of one number in a passage
 
 
@@ -30,7 +37,22 @@ def states_number(value: Decimal, text: str) -> bool | None:
     if there or any(_may_be_of_either_sign(value, figure, passage) for figure in opposite[:_MOST_LOOKED_AT]):
         return None
     said = _loosely(value, passage)
-    return None if said is False and may_be_meant(value, text) else said
+    return None if said is False and (_is_rounded(value, passage) or may_be_meant(value, text)) else said
+
+
+def _is_rounded(value: Decimal, passage: Passage) -> bool:
+    """Return whether the passage has a number of more decimals than amounts have, and the value fewer."""
+    places = -_exponent(value)
+    return places > 0 and any(
+        -_exponent(number) > max(places, _CENTS) and round(number, places) == value
+        for number, figures in passage.by_number.items()
+        if abs(number - value) < 1 and "%" not in passage.said(figures[0])
+    )
+
+
+def _exponent(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
 
 
 def _is_certain(value: Decimal, figure: Figure, passage: Passage) -> bool:
@@ -100,15 +122,22 @@ def states_date(wanted: Day, text: str) -> bool | None:
     for figure, known in passage.dated:
         said = passage.said(figure)
         days = _of_centuries(known, said, wanted)
+        is_weak = is_weak or _begins_range(wanted, figure, days, passage)
         if wanted in days:
             read = True if len(days) == 1 else _reads_as(wanted, said, passage)
             if read:
                 return True
             is_weak = is_weak or read is None
-    if is_weak:
+    if is_weak or _RELATIVE.search(passage.text):
         return None
     rest = passage.without(figure for figure, _ in passage.dated)
     return None if _may_be_in(wanted, rest, has_dates=bool(passage.dated)) else False
+
+
+def _begins_range(wanted: Day, figure: Figure, days: set[Day], passage: Passage) -> bool:
+    """Return whether the day stands alone before a date of its month: 1-4 March 2025."""
+    found = _FROM.search(passage.text, max(0, figure.start - 12), figure.start)
+    return found is not None and any((year, month, int(found[1])) == wanted for year, month, _ in days)
 
 
 def _reads_as(wanted: Day, said: str, passage: Passage) -> bool | None:

@@ -7,39 +7,19 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 from batchata.answers.normalize import fold
+from batchata.answers.other_wordings import may_be_worded
+from batchata.answers.words import COMMON, Words, plain, words_in, words_of
 
-_KEPT = 256  # passages
+_KEPT = 64  # passages
 _IDENTIFIER = 6  # so many letters and digits may be parted by blanks, and are still one
 _COMPOSED = 8  # words from which on a text may be put together from what the passage says
 _FEW = 3  # words of a name
 _NEAR = 80  # characters in front of a word in which it is denied
-_MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0640]")
-_LETTERS = str.maketrans(
-    {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"}
-)
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa"})
-_BROKEN = re.compile(r"[\x02\u00ad]\s*")  # a hyphen that only the end of a line made
-_PARTED = re.compile(r"(?<=[^\W\d_])-[ \t]*\r?\n\s*(?=[^\W\d_])")
-_DOTTED = re.compile(r"\d{1,4}(?:\.\d{3}){2,}(?![\d.,]\d)|(?:\d\d\.){3,}\d\d")
-# With the vowel signs of Indic scripts, which are no letters to Python.
-_LETTERS_OF_WORDS = (
-    r"(?:[^\W_\u0964\u0965]++"
-    r"|[\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ebc\u1000-\u109f\u1780-\u17d3]++)++"
-)
 
 
-def _token(letters: str) -> re.Pattern[str]:
-    return re.compile(
-        r"(?:(?<![^\s(])-\d+(?:[.,']\d+)*|(?<![\w.,])\d+(?:[.,']\d+)+)(?![^\W\d_])"
-        rf"|{letters}(?:\+\+|\#)?|[$\u00a2-\u00a5\u20a0-\u20cf%]"
-    )
-
-
-_TOKEN = _token(_LETTERS_OF_WORDS)
-_ASCII_TOKEN = _token("[A-Za-z0-9]++")  # in half the time
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_a-zA-Z\d]+")
 _ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?(?=[^\s]+\.)|/$", re.IGNORECASE)
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -49,32 +29,6 @@ _NO = re.compile(
     r"\b(?:not|no|non|never|without|isn't|aren't|kein\w*|nicht|ohne|ne|pas|sans|sin|senza|niet|geen|não|nem|nie|inte"
     r"|ikke|не|нет)\W+(?:\w+\W+)?$"
 )
-_FORMS = (
-    "ltd limited inc llc llp lp plc corp co company gmbh ag kg ug se sa sas sarl srl spa bv nv oy ab as aps"
-    " pty kk the and of de la le von van und et y"
-)
-_IN_MANY = frozenset(_FORMS.split())  # what many names have
-
-
-class Words(NamedTuple):
-    """A text as it is compared: its words without what parts them.
-
-    `starts` and `ends` are where words begin and end in `text`; `starts` says what stands before each: "" for
-    signs without white space and for a hyphen at the end of a line, else a blank or point. `places` are the
-    starts in order.
-    """
-
-    text: str
-    starts: dict[int, str]
-    ends: frozenset[int]
-    words: tuple[str, ...]
-    places: list[int]
-
-
-@lru_cache(maxsize=_KEPT)
-def words_of(text: str) -> Words:
-    """Return the words of a text by their normal forms."""
-    return _words(_plain(text))
 
 
 def states_text(value: str, passage: str, choices: Sequence[str] = ()) -> bool | None:
@@ -92,69 +46,21 @@ def states_text(value: str, passage: str, choices: Sequence[str] = ()) -> bool |
         others = [other for other in choices if other != value]
         is_another = any(_stands(form, said) for other in others for form in _forms(other, choices))
         return False if is_another else None
-    return _unless_composed(value, forms[0], said) if forms else None
+    if not forms or may_be_worded(value, passage):
+        return None
+    return _unless_composed(value, forms[0], said)
 
 
 def _forms(value: str, choices: Sequence[str]) -> list[Words]:
     """Return the value in the ways in which it may be written."""
-    plain = _words(_plain(_ADDRESS.sub("", value)))
-    found = [plain] if plain.text else []
+    usual = words_in(plain(_ADDRESS.sub("", value)))
+    found = [usual] if usual.text else []
     expanded = fold(value).translate(_UMLAUTS)
     if expanded != fold(value):
-        found.append(_words(_plain(expanded)))
+        found.append(words_in(plain(expanded)))
     if choices and len(parts := _PARTS.findall(value)) > 1:
-        found.append(_words(_plain(" ".join(parts))))
+        found.append(words_in(plain(" ".join(parts))))
     return found
-
-
-def _plain(text: str) -> str:
-    if "\x02" in text or "\u00ad" in text:
-        text = _BROKEN.sub("", text)
-    if "\n" in text:
-        text = _PARTED.sub("-", text)
-    folded = fold(text)
-    if not folded.isascii():
-        bare = _MARKS.sub("", unicodedata.normalize("NFKD", folded))
-        folded = unicodedata.normalize("NFC", bare).translate(_LETTERS)
-    return _DOTTED.sub(_undotted, folded) if folded.count(".") > 1 else folded
-
-
-def _undotted(found: re.Match[str]) -> str:
-    return found[0].replace(".", "")
-
-
-def _words(text: str) -> Words:
-    squeezed: list[str] = []
-    starts: dict[int, str] = {}
-    ends: list[int] = []
-    at, last = 0, 0
-    for found in (_ASCII_TOKEN if text.isascii() else _TOKEN).finditer(text):
-        word = found[0]
-        if not word.isalnum() and any(map(str.isdigit, word)):
-            word = _number(word)
-        between = text[last : found.start()]
-        starts[at] = " " if " " in between else between if between in (".", ",") else ""
-        squeezed.append(word)
-        at += len(word)
-        ends.append(at)
-        last = found.end()
-    return Words("".join(squeezed), starts, frozenset(ends), tuple(squeezed), list(starts))
-
-
-def _number(word: str) -> str:
-    """Write a number with its decimals behind a point, and its thousands without anything between."""
-    sign, digits = ("-", word[1:]) if word[0] == "-" else ("", word)
-    digits = digits.replace("'", "")
-    marks = [mark for mark in digits if not mark.isdigit()]
-    if not marks:
-        return sign + digits
-    last = marks[-1]
-    if marks.count(last) > 1:
-        return sign + re.sub(r"\D", "", digits)
-    whole, fraction = digits.rsplit(last, 1)
-    if len(fraction) == 3 and len(marks) == 1 and last == "," and whole != "0":
-        return sign + whole + fraction
-    return sign + re.sub(r"\D", "", whole) + "." + fraction
 
 
 def _stands(value: Words, said: Words) -> bool | None:
@@ -254,7 +160,7 @@ def _is_chosen(value: str, passage: str, choices: Sequence[str]) -> bool | None:
             holds = any(mine.text in form.text and mine.text != form.text for mine in own)
             if holds and _stands(form, said):
                 return False
-    folded = _plain(passage)
+    folded = plain(passage)
     places = [found.start() for mine in own for found in re.finditer(re.escape(mine.words[0]), folded)]
     return None if any(_NO.search(folded, max(0, place - _NEAR), place) for place in places) else True
 
@@ -263,7 +169,7 @@ def _unless_composed(value: str, own: Words, said: Words) -> bool | None:
     """Return False for a name or identifier that is not there, None for what may be composed."""
     if len(own.words) >= _COMPOSED or not said.words:
         return None
-    words = [word for word in own.words if word not in _IN_MANY]
+    words = [word for word in own.words if word not in COMMON]
     if not words:
         return None
     missing = [word for word in words if not _has_like(word, said)]
@@ -303,7 +209,7 @@ def _by_initial(words: tuple[str, ...]) -> dict[str, list[str]]:
 def _is_tail(own: Words, said: Words) -> bool:
     """Return whether the passage has the end of a telephone number, or all but its beginning."""
     digits = re.sub(r"\D", "", own.text)
-    known = re.sub(r"\D", "", said.text)
+    known = re.sub(r"\D", "", said.text).lstrip("0")
     return own.text.isdigit() and len(known) > _IDENTIFIER and digits.endswith(known)
 
 

@@ -111,6 +111,39 @@ def test_a_passage_supports_contradicts_or_leaves_it_open(
 
 
 @pytest.mark.parametrize(
+    ("value", "passage"),
+    [
+        ("J. Doe", "Jane Doe"), ("Jane Doe", "Ms Doe"), ("Germany", "DE"), ("+49 30 123456", "(030) 123456"),
+        ("v2.3.1", "version 2.3.1"), ("2.3.1", "v2.3.1"), ("Q1 2025", "first quarter of 2025"),
+        ("FY2024", "fiscal year 2024"), ("FY24", "FY 2024"), ("St. Mary's", "Saint Mary's"),
+        ("Mt. Everest", "Mount Everest"), ("04/2025", "April 2025"), ("2025-04", "April 2025"),
+        ("9am-5pm", "9:00 to 17:00"), ("Page 3", "p. 3"), ("1st", "first"),
+        (90, "1h30"), (90, "1:30"), (5.5, "5'6\""), (180, "1.80 m"), (2025, "FY25"), (2024, "2023/24"),
+        (Decimal("0.10"), "10¢"), (Decimal("1234.57"), "1234.5678"),
+        (date(2025, 3, 4), "yesterday"), (date(2025, 3, 1), "1-4 March 2025"),
+        (date(2026, 3, 4), "one year after 4 March 2025"),
+    ],
+)  # fmt: skip
+def test_what_a_passage_says_in_other_words_is_not_contradicted(value: Any, passage: str) -> None:
+    """Whether it means the same cannot be told; an item is asked again only for what is another value."""
+    assert supports(value, passage) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "passage"),
+    [
+        ("Jane Doe", "Ms Roe"), ("John Doe", "Jane Doe"), ("v2.3.1", "version 2.3.2"),
+        ("10.0.0.1", "10.0.1.0"), ("FY24", "FY 2023"), ("Q1 2025", "first quarter of 2024"), ("St. Mary's", "Saint Paul's"),
+        ("04/2025", "April 2024"), ("INV-2041", "Chapter IV, INV-2042"), (12.5, "12.53"), (2025, "FY24"),
+        (date(2025, 3, 5), "1-4 March 2025"), ("Germany", "France"),
+    ],
+)  # fmt: skip
+def test_other_words_for_another_value_contradict(value: Any, passage: str) -> None:
+    """An abbreviation, a title or a range makes no passage agree with everything."""
+    assert supports(value, passage) is False
+
+
+@pytest.mark.parametrize(
     ("value", "passage", "said"),
     [
         (12.3, "Harbor Lane 12, total 12.30 USD, paid", True), (Decimal("12.3"), "total $12.30; paid", True),

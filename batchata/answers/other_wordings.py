@@ -1,0 +1,57 @@
+"""Whether a passage may say a text in other words: abbreviations, titles, ordinals, a month's name."""
+
+from __future__ import annotations
+
+import re
+
+from batchata.answers.words import COMMON, plain, words_of
+
+_FEW = 3  # digits
+_CODE_ALONE = re.compile(r"[A-Z]{2,3}")  # of a country, a language or a currency
+_MONTH_OF_YEAR = re.compile(r"(?:0?[1-9]|1[0-2])[/.-]((?:19|20)\d\d)|((?:19|20)\d\d)[/.-](?:0?[1-9]|1[0-2])")
+_CLOCK = re.compile(r"\d ?[ap]\.?m\b|\d[:h]\d\d", re.IGNORECASE)
+_VERSION = re.compile(r"(?:v|ver|version)?[ .]?(\d+(?:\.\d+)+)", re.IGNORECASE)
+_FISCAL = re.compile(r"[fc]y ?((?:20)?\d\d)", re.IGNORECASE)
+_IN_WORDS = re.compile(
+    r"\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|one|two|three|four|five|six|seven"
+    r"|eight|nine|ten|eleven|twelve|erste\w?|zweite\w?|dritte\w?|vierte\w?|premi\w+|deuxième|troisième"
+    r"|primer\w?|segund\w|tercer\w?)\b|(?-i:(?<=[a-z] )[IVX]{1,5}\b(?![.&]))",
+    re.IGNORECASE,
+)
+_ABBREVIATION = re.compile(r"(?<![^\W\d_])([^\W\d_]{1,4})\.")
+_NAMED = "mr mrs ms miss dr prof sir madam herr frau mme mlle m sr sra sig signora dott"
+_TITLES = frozenset(_NAMED.split())
+
+
+def may_be_worded(value: str, passage: str) -> bool:
+    """Return whether the passage may mean the text that does not stand there."""
+    if _CODE_ALONE.fullmatch(passage.strip()) and not any(map(str.isdigit, value)):
+        return True
+    if month := _MONTH_OF_YEAR.fullmatch(value.strip()):
+        return (month[1] or month[2]) in passage
+    if _CLOCK.search(value) and _CLOCK.search(passage):
+        return True
+    figures = re.findall(r"\d+", passage)
+    if version := _VERSION.fullmatch(value):
+        return version[1] in passage
+    if year := _FISCAL.fullmatch(value):
+        return not {year[1], year[1][-2:], f"20{year[1]}"}.isdisjoint(figures)
+    missing = [part for part in re.findall(r"\d+", value) if part not in figures]
+    if len(missing) == 1 and len(missing[0]) < _FEW and _IN_WORDS.search(passage):
+        return True
+    return _is_abbreviated(value, passage) or _is_abbreviated(passage, value)
+
+
+def _is_abbreviated(short: str, long: str) -> bool:
+    """Return whether the words that one has and the other lacks are short for words there: St., J., Ms."""
+    mine, others = words_of(short).words, words_of(long).words
+    shortened = {plain(found[1]) for found in _ABBREVIATION.finditer(short)} | _TITLES.intersection(mine)
+    missing = [word for word in others if word not in mine and word not in COMMON]
+    if len(missing) > len(shortened) or set(mine).isdisjoint(others):
+        return False
+    return all(any(one in _TITLES or _is_short_for(one, word) for one in shortened) for word in missing)
+
+
+def _is_short_for(short: str, long: str) -> bool:
+    letters = iter(long)
+    return short[:1] == long[:1] and all(letter in letters for letter in short)
