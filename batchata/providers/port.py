@@ -365,7 +365,8 @@ class Client(Protocol):
         """Yield the batches created at or after `since` that may be a lost submission's, newest first.
 
         Where batches bear marks these are the ones that bear the mark of `upload`, or are made of its file
-        (where its handle is known), and `is_marked`; elsewhere all that hold `size` requests or may do so.
+        (where its handle is known), and `is_marked`; elsewhere all that hold `size` requests or may do so,
+        whatever the counts of an ended one say: its results have the ids.
 
         Raises UnreadableReplyError at its end when there may be more that cannot be read.
         """

@@ -240,8 +240,8 @@ def build_body(description: JobDescription, refused: dict[int, str] | None = Non
 def settle(provider: Client, lost: Lost, put: Put) -> None:
     """Look for a batch that the lost submission may have created.
 
-    A batch shows its custom ids only once it has ended; until then one of the right size and time counts
-    as undecided.
+    A batch shows its custom ids only once it has ended; until then one of the right time that may have the
+    right size counts as undecided.
     """
     found, doubt = _candidates(provider, lost)
     proven: list[Batch] = []
@@ -283,25 +283,29 @@ def _candidates(provider: Client, lost: Lost) -> tuple[list[Batch], UnreadableRe
 
 
 def _whose(provider: Client, batch: Batch, custom_ids: Sequence[str]) -> str:
-    """Judge whose batch it is by the first chunk of results: a single line might be a stray one.
+    """Judge whose batch it is by the first thousand lines of results: a single one might be a stray one.
 
     Foreign lines alone prove nothing where they are not as many as the requests: our own may be missing, or
-    the download may have ended early.
+    the download may have ended early. Where there are no results any more, the counts tell.
     """
     if batch.is_marked:
         return "ours"
     if not batch.ended:
         return "running"
+    ours, seen = frozenset(custom_ids), set[str]()
     try:
-        lines = next(provider.outcomes(batch.batch_id), [])
-    except (BatchNotFoundError, IncompleteResultsError):
+        for outcomes in provider.outcomes(batch.batch_id):
+            seen.update(outcome.custom_id for outcome in outcomes if outcome.custom_id)
+            if not seen.isdisjoint(ours):
+                return "ours"
+            if len(seen) >= _ENOUGH_TO_TELL:
+                return "stranger"
+    except BatchNotFoundError:
+        return "unreadable" if batch.size in (0, len(ours)) else "stranger"
+    except IncompleteResultsError:
         return "unreadable"
-    seen = {outcome.custom_id for outcome in lines if outcome.custom_id}
-    if not seen.isdisjoint(custom_ids):
-        return "ours"
-    size = batch.size  # 0 where the counts cannot be read: then a single foreign line could seem to be all
-    is_whole = len(seen) == size > 0 if size < _ENOUGH_TO_TELL else len(seen) >= _ENOUGH_TO_TELL
-    return "stranger" if is_whole else "unreadable"
+    # 0 where the counts cannot be read: then a single foreign line could seem to be all
+    return "stranger" if len(seen) == batch.size > 0 else "unreadable"
 
 
 def _sees_any(provider: Client, batch_ids: Sequence[str]) -> bool:

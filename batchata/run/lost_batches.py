@@ -38,7 +38,7 @@ def absent(report: Sought) -> SubmissionSettled:
         created_at=None,
         expires_at=None,
         looked_at=report.looked_at,
-        evidence="no batch of this size was created since, other than those of other jobs",
+        evidence="no batch was created since that may be this job's",
         surplus=[],
     )
 

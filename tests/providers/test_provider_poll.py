@@ -102,18 +102,20 @@ def test_a_poll_without_an_answer_may_be_repeated(serve: Any, connect: Any, stat
 
 
 def test_lost_batches_are_found_by_time_and_size(serve: Any, connect: Any) -> None:
-    """Newest first; older ones and those of another size are no candidates."""
+    """Newest first; older ones are no candidates, nor those of another size until their results can tell."""
     moment = [1_790_000_000.0]
-    sandbox = serve("fine", clock=lambda: moment[0])
+    sandbox = serve("fine", clock=lambda: moment[0], delay=60)
     provider = connect(sandbox)
     provider.submit(body(2))
     moment[0] += 100
     since = int(moment[0] * 1e6)
     expected = [provider.submit(body(2)).batch_id]
-    provider.submit(body(3))
+    other = provider.submit(body(3)).batch_id
     moment[0] += 1
     expected.append(provider.submit(body(2)).batch_id)
     assert [batch.batch_id for batch in provider.find(since, 2)] == expected[::-1]
+    moment[0] += 60
+    assert [batch.batch_id for batch in provider.find(since, 2)] == [expected[1], other, expected[0]]
 
 
 def test_recorded_batches_are_read(script: Any, connect: Any, recorded: Path) -> None:

@@ -203,9 +203,12 @@ def test_a_page_that_says_nothing_of_more_ends_where_it_is_short(script: Any, co
 
 
 def test_a_batch_of_unknown_size_may_be_the_one_that_is_looked_for(script: Any, connect: Any) -> None:
-    """Its custom ids will tell; that it is absent must not be concluded from unreadable counts."""
-    script.says(200, page(GOOD | {"request_counts": "many"}, GOOD | {"id": "msgbatch_2"}))
-    assert [batch.batch_id for batch in connect(script).find(0, 5)] == ["msgbatch_1"]
+    """Its custom ids will tell; that it is absent must not be concluded from counts that cannot be true."""
+    runs = GOOD | {"processing_status": "in_progress"}
+    of_four = {"request_counts": {"processing": 4, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}}
+    unlike = runs | {"id": "msgbatch_2"}  # some have succeeded while none is in processing
+    script.says(200, page(runs | {"request_counts": "many"}, unlike, runs | {"id": "msgbatch_3"} | of_four))
+    assert [batch.batch_id for batch in connect(script).find(0, 5)] == ["msgbatch_1", "msgbatch_2"]
 
 
 def test_an_odd_description_stops_no_other_batch(script: Any, connect: Any) -> None:

@@ -163,17 +163,26 @@ def test_a_candidate_that_still_runs_is_waited_for(patient: tuple[Runs, list[flo
     assert verdicts(runs) == ["adopted"]
 
 
-def test_a_stranger_of_the_same_size_does_not_hold_anything_up(tmp_path: Path) -> None:
-    """Another run's batch of the same size and time is told apart as soon as it has ended."""
+@pytest.mark.parametrize("size", [COUNT, 1, 1_200])
+def test_a_stranger_of_the_same_time_does_not_hold_anything_up(tmp_path: Path, size: int) -> None:
+    """Another run's batch is told apart as soon as it has ended, by its lines; a large one by a thousand."""
     with fresh(tmp_path / "a") as runs:
         other = Runs(runs.sandbox, tmp_path)
         other.log = tmp_path / "other.db"
-        other.manager(COUNT, items_per_job=COUNT).run()
+        other.manager(size, items_per_job=size).run()
         runs.sandbox.faults = Faults(create_status=[500])
         given: dict[str, Any] = {"items_per_job": COUNT}
         assert manager(runs, **given).run()["completed_items"] == COUNT
         assert verdicts(runs) == ["absent"]
         assert set(runs.sandbox.billed().values()) == {1}
+
+
+def test_wrong_counts_do_not_hide_a_lost_batch(runs: Runs) -> None:
+    """What a batch shows of itself may be wrong from the beginning; its results have our ids."""
+    counts = {"processing": 0, "succeeded": 1, "errored": 0, "canceled": 0, "expired": 0}
+    runs.sandbox.faults = Faults(lost_create_responses=2, counts=counts)
+    check_complete(runs)
+    assert (runs.creates(), verdicts(runs)) == (2, ["adopted", "adopted"])
 
 
 def archived(tmp_path: Path) -> Callable[[], float]:

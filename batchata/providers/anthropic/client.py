@@ -270,8 +270,8 @@ class AnthropicClient:
         size: int,
         upload: Upload | None = None,  # noqa: ARG002 - batches bear no marks
     ) -> Iterator[Batch]:
-        """See the port. A batch whose counts cannot be read, or are all 0, may have any size."""
-        return (batch for batch in self._newest(since, None) if batch.size in (size, 0))
+        """See the port."""
+        return (batch for batch in self._newest(since, None) if _may_hold(batch, size))
 
     def _retrieve(self, batch_id: str) -> Batch | None:
         try:
@@ -345,3 +345,13 @@ def _check_what_the_sdk_found(client: anthropic.Anthropic, access: Access) -> No
         raise ConfigurationError("base_url of the SDK's profile contains a user or a password; remove it")
     given = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
     check_headers(given, "the SDK")
+
+
+def _may_hold(batch: Batch, size: int) -> bool:
+    """Return whether a batch may hold so many requests.
+
+    While it runs all of them are in `processing`, and 0 elsewhere, by the reference of the Message Batches
+    API: counts like that are believed. Once it has ended its results tell more than any counts.
+    """
+    counts = batch.counts
+    return batch.ended or counts.processing in (size, 0) or counts.processing != batch.size
