@@ -24,6 +24,7 @@ import anyio.streams.tls
 import dotenv
 import h11
 import httpcore2
+import hypothesis.stateful
 import pytest
 import rich.live
 import rich.progress

@@ -43,6 +43,7 @@ _ENOUGH = "1"
 _REFUSALS = st.lists(st.sampled_from([0, 408, 429, 500, 529]), max_size=3)
 _DOUBTS = st.lists(st.sampled_from([0, 408, 409, 500, 529]), max_size=3)
 _POSITIONS = st.sets(st.integers(0, 2), max_size=2)
+_NONE_COUNTED = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
 _FAULTS = st.fixed_dictionaries(
     {},
     optional={
@@ -62,7 +63,7 @@ _FAULTS = st.fixed_dictionaries(
         "missing": st.sets(st.integers(1, 2), max_size=2),  # a batch without any line can never be told
         "duplicated": _POSITIONS,
         "foreign": st.integers(1, 2),
-        "counts": st.just(dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)),
+        "counts": st.sampled_from([_NONE_COUNTED, _NONE_COUNTED | {"succeeded": 1}]),
         "results_instead": st.lists(st.sampled_from([None, "", "<html>\n</html>\n"]), max_size=3),
         "lost_uploads": st.integers(1, 2),
         "unfound_files": st.integers(1, 2),
