@@ -83,6 +83,7 @@ _CHUNK = 1 << 20
 _TAIL = 2_048  # the last "startxref" stands in the last 1,024 bytes (Acrobat's rule); some writers add to it
 _HEAD = 1_024  # readers look for the header so far
 _OBJECT = re.compile(rb"[\r\n]\d+ \d+ obj\b")
+_END = re.compile(rb"startxref\s+\d+\s+%%EOF")
 _INFLATE_LIMIT = 64 << 20  # a page whose content is larger is not looked at to its end
 
 
@@ -178,6 +179,9 @@ def _open(data: bytes) -> PdfReader:
     # Of a file that is cut off, pypdf finds the pages that are left, so a shorter document would be sent.
     if b"startxref" not in data[-_TAIL:] and not _is_padded(data):
         raise _DamagedError("its end is missing")
+    # What stands behind the end may look like a part of the file to pypdf, which reads from behind.
+    end = _END.match(data, max(data.rfind(b"startxref"), 0))
+    data = data if end is None else data[: end.end()]
     # Places in the file are counted from its header, as a rule, and what stands before it came later.
     header = max(data.find(b"%PDF-", 0, _HEAD), 0)
     try:
