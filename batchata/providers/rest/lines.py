@@ -10,7 +10,7 @@ from batchata.providers.port import Outcome
 
 __all__ = ["chunks_of", "lines_of", "unreadable"]
 
-_CHUNK = 500  # outcomes handed over at a time: a few such chunks are in memory at once
+_CHUNK = 1_000  # outcomes handed over at a time: half as many cost a tenth more time
 _CHUNK_BYTES = 16_000_000  # … or as many as have so many bytes
 _MOST_LINE_BYTES = 256_000_000  # of one result line: as much as a whole batch may be asked with
 
