@@ -60,7 +60,8 @@ class JobDescription:
 class Lost:
     """A submission with an unknown outcome: what a batch of it would look like.
 
-    It was created between `since` and `until` (None: unknown), microseconds by the provider's clock.
+    It was created between `since` and `until` (None: unknown), microseconds by the provider's clock, most
+    probably within `about`.
     `asked_at` is the time by ours. `not_ours` are batches known to be another's. `same_key` says that it was
     sent with today's key; if not, only a batch of the run that is still visible (`anchors`, newest first)
     shows that this is the workspace it was sent to.
@@ -71,6 +72,7 @@ class Lost:
     custom_ids: Sequence[str]
     since: int
     until: int | None
+    about: tuple[int, int]
     not_ours: frozenset[str]
     same_key: bool
     anchors: Sequence[str]
@@ -274,12 +276,27 @@ def _candidates(provider: Client, lost: Lost) -> tuple[list[Batch], UnreadableRe
     found: list[Batch] = []
     try:
         for batch in provider.find(lost.since, len(lost.custom_ids), lost.upload):
-            in_time = batch.is_marked or lost.until is None or batch.created_at <= lost.until
-            if batch.batch_id not in lost.not_ours and in_time:
+            may_be = batch.is_marked or _may_be(batch, lost)
+            if may_be and batch.batch_id not in lost.not_ours:
                 found.append(batch)
     except UnreadableReplyError as exc:
         return found, exc
     return found, None
+
+
+def _may_be(batch: Batch, lost: Lost) -> bool:
+    """Return whether it was created in time; one whose counts speak against it, at about the time as well.
+
+    Where the time is unknown, the results of all that a workspace has ever sent would be fetched otherwise.
+    """
+    if lost.until is not None and batch.created_at > lost.until:
+        return False
+    first, last = lost.about
+    return (
+        batch.size in (0, len(lost.custom_ids))
+        or not batch.ended
+        or first <= (batch.created_at or first) <= last
+    )
 
 
 def _whose(provider: Client, batch: Batch, custom_ids: Sequence[str]) -> str:

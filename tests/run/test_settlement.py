@@ -177,6 +177,21 @@ def test_a_stranger_of_the_same_time_does_not_hold_anything_up(tmp_path: Path, s
         assert set(runs.sandbox.billed().values()) == {1}
 
 
+def test_old_batches_of_other_sizes_are_not_read(tmp_path: Path) -> None:
+    """After a kill at the first call nothing tells the time for certain; a workspace may have thousands."""
+    hours = [3]
+    with fresh(tmp_path / "a", clock=lambda: time.time() - hours[0] * 3600) as runs:
+        other = Runs(runs.sandbox, tmp_path)
+        other.log = tmp_path / "other.db"
+        other.manager(COUNT + 1, items_per_job=COUNT + 1).run()
+        (old,) = runs.sandbox.batches
+        hours[0] = 0
+        Script(runs, (SUBMIT, False, 1)).ends()
+        assert manager(runs).run()["completed_items"] == COUNT
+        read = [path for _, path, *_ in runs.sandbox.exchanges if f"{old.id}/results" in path]
+        assert len(read) == 1  # by the run that it is of
+
+
 def test_wrong_counts_do_not_hide_a_lost_batch(runs: Runs) -> None:
     """What a batch shows of itself may be wrong from the beginning; its results have our ids."""
     counts = {"processing": 0, "succeeded": 1, "errored": 0, "canceled": 0, "expired": 0}
