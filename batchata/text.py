@@ -36,6 +36,11 @@ def short(text: str, most: int = 200) -> str:
     return clean(text) if len(text) <= most else clean(text[: most - 1]) + "…"
 
 
+def shown(value: object) -> str:
+    """Write an argument as an error names it: by its repr, on one line, cut where it is long."""
+    return short(repr(value))
+
+
 def kept(text: str, most: int) -> str:
     """Return the text for keeping: cut beyond so many characters, control characters as visible escapes.
 

@@ -201,8 +201,9 @@ def _read(path: str) -> object:
     name = Path(path).name
     try:
         data = Path(path).read_bytes()
-    except OSError as exc:
-        raise InvalidInputError(f"prices file {path!r} cannot be read: {exc.strerror or exc}") from exc
+    except (OSError, ValueError) as exc:  # ValueError: a path with a NUL or half of a surrogate pair
+        why = getattr(exc, "strerror", None) or exc
+        raise InvalidInputError(f"prices file {path!r} cannot be read: {why}") from exc
     try:
         if name.endswith(".toml"):
             return tomllib.loads(data.decode(), parse_float=Decimal)

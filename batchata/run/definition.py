@@ -32,6 +32,7 @@ from batchata.providers.port import Client, Dialect, Model, Template
 from batchata.providers.prices import Prices, find_price, given_price
 from batchata.providers.registry import dialect_for
 from batchata.run.settings import check_cache, plan_cache
+from batchata.text import shown
 
 _HOUR = 3_600_000_000  # microseconds
 _LONGEST_BATCH = 48 * _HOUR  # Gemini's; those of the others live for a day
@@ -290,6 +291,13 @@ def checks_for(model: str, today: date, cited: bool, params: dict[str, Any]) -> 
     return dialect_for(model).model(model, today).checks(cited, params)
 
 
+def _check_switches(**switches: object) -> None:
+    """Raise InvalidInputError for a switch that is neither True nor False: "no" and "false" would be true."""
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise InvalidInputError(f"{name} must be True or False, not {shown(value)}")
+
+
 def define(  # noqa: PLR0913 - what a user may decide about what is sent
     *,
     messages: Iterable[Any] | None,
@@ -314,10 +322,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
 
     Raises InvalidInputError or one of its kinds for the first thing that cannot be sent.
     """
-    if not isinstance(dedupe, bool):
-        raise InvalidInputError(f"dedupe must be True or False, not {dedupe!r}")
-    if not isinstance(allow_unknown_model, bool):
-        raise InvalidInputError(f"allow_unknown_model must be True or False, not {allow_unknown_model!r}")
+    _check_switches(enable_citations=enable_citations, dedupe=dedupe, allow_unknown_model=allow_unknown_model)
     dialect = dialect_for(model)
     today = utc().date()
     found = dialect.model(model, today)
@@ -325,14 +330,14 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     checked_model = check_response_model(response_model)
     schema = None if checked_model is None else json_schema(checked_model)
     params = found.check_params({**message_params, "max_tokens": max_tokens})
-    make_checks = partial(checks_for, model, today, bool(enable_citations), params)
+    make_checks = partial(checks_for, model, today, enable_citations, params)
     inputs = read_inputs(
         messages=messages,
         files=files,
         rows=rows,
         prompt=prompt,
         keys=keys,
-        checks=found.checks(bool(enable_citations), params),
+        checks=found.checks(enable_citations, params),
         on_bad_file=on_bad_file,
         check_files=None if check_elsewhere is None else partial(check_elsewhere, make_checks),
     )
@@ -344,10 +349,10 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
         prompt=None if rows is not None else prompt,  # it is in the messages
         response_model=checked_model,
         schema=schema,
-        enable_citations=bool(enable_citations),
+        enable_citations=enable_citations,
         dedupe=dedupe,
         cache=check_cache(cache),
-        route=route_of(schema, found, bool(enable_citations), structured_output),
+        route=route_of(schema, found, enable_citations, structured_output),
         given_price=price,
         allow_unknown_model=allow_unknown_model,
     )

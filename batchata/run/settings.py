@@ -17,7 +17,7 @@ from batchata.core.values import CachePlan, Limits, Settings
 from batchata.errors import InvalidInputError
 from batchata.inputs import Inputs
 from batchata.providers.port import Model, Template
-from batchata.text import number_of, rounded
+from batchata.text import number_of, rounded, shown
 
 
 class HasRows(Protocol):
@@ -70,15 +70,15 @@ def check_settings(  # noqa: PLR0913 - the settings that a user may give
     Raises InvalidInputError that names the argument, its value and what is allowed.
     """
     if on_interrupt not in _ON_INTERRUPT:
-        raise InvalidInputError(f"on_interrupt must be 'detach' or 'cancel', not {on_interrupt!r}")
+        raise InvalidInputError(f"on_interrupt must be 'detach' or 'cancel', not {shown(on_interrupt)}")
     if on_bad_file not in _ON_BAD_FILE:
-        raise InvalidInputError(f"on_bad_file must be 'raise' or 'fail', not {on_bad_file!r}")
+        raise InvalidInputError(f"on_bad_file must be 'raise' or 'fail', not {shown(on_bad_file)}")
     if structured_output not in _STRUCTURED:
         raise InvalidInputError(
-            f"structured_output must be 'auto', 'native' or 'prompt', not {structured_output!r}"
+            f"structured_output must be 'auto', 'native' or 'prompt', not {shown(structured_output)}"
         )
     if check_support not in _CHECK_SUPPORT:
-        raise InvalidInputError(f"check_support must be 'report' or 'retry', not {check_support!r}")
+        raise InvalidInputError(f"check_support must be 'report' or 'retry', not {shown(check_support)}")
     if check_support == "retry" and not has_cited_fields:
         raise InvalidInputError(
             "check_support='retry' compares the fields of a response_model with what is cited for them; give "
@@ -139,7 +139,7 @@ def changed_settings(last: Settings, changes: Changes, limits: Limits) -> Settin
 
 def _whole(name: str, value: object, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise InvalidInputError(f"{name} must be a whole number from 1 to {most:,}, not {value!r}")
+        raise InvalidInputError(f"{name} must be a whole number from 1 to {most:,}, not {shown(value)}")
     return value
 
 
@@ -147,7 +147,7 @@ def _seconds(name: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise InvalidInputError(f"{name} must be a number of seconds, 0 or more, not {value!r}")
+        raise InvalidInputError(f"{name} must be a number of seconds, 0 or more, not {shown(value)}")
     return float(value)
 
 
@@ -158,19 +158,34 @@ def _money(name: str, value: object) -> str:
     except InvalidOperation:
         amount = Decimal("NaN")
     if isinstance(value, bool) or not amount.is_finite() or not 0 < amount < 10**15:
-        raise InvalidInputError(f"{name} must be an amount in USD above 0, not {value!r}")
+        raise InvalidInputError(f"{name} must be an amount in USD above 0, not {shown(value)}")
     try:
         return plain(amount_of(plain(amount)))
     except ValueError as exc:
         raise InvalidInputError(f"{name}: {exc}; give fewer digits") from exc
 
 
+def check_path(name: str, value: object, kind: str) -> str:
+    """Return the path as text; `kind` says what it must be.
+
+    Raises InvalidInputError for what no system takes as a path, such as one with a NUL character.
+    """
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not path or not isinstance(path, str):
+        raise InvalidInputError(f"{name} must be {kind}, not {shown(value)}")
+    try:
+        impossible = "a NUL character" if b"\0" in os.fsencode(path) else None
+    except UnicodeEncodeError as exc:
+        impossible = f"{path[exc.start]!r}, half of a surrogate pair"
+    if impossible:
+        raise InvalidInputError(f"{name} {shown(path)} contains {impossible}; no path can have that")
+    return path
+
+
 def _directory(name: str, value: object) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise InvalidInputError(f"{name} must be the path of a directory, not {value!r}")
-    path = os.path.abspath(os.fspath(value))
+    path = os.path.abspath(check_path(name, value, "the path of a directory"))
     if os.path.exists(path) and not os.path.isdir(path):
         raise InvalidInputError(f"{name} {path!r} is a file; give a directory")
     if not os.path.exists(path):
@@ -196,7 +211,7 @@ def check_cache(cache: object) -> str | None:
     if cache is None:
         return None
     if cache != "auto":
-        raise InvalidInputError(f"cache must be 'auto' or None, not {cache!r}")
+        raise InvalidInputError(f"cache must be 'auto' or None, not {shown(cache)}")
     return "auto"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,8 +15,11 @@ from batchata.log.port import Log
 from batchata.logs import warn
 from batchata.run.definition import this_process
 from batchata.run.journal import Journal
-from batchata.run.settings import PathLike
+from batchata.run.settings import PathLike, check_path
+from batchata.text import shown
 
+_A_LOG = "the path of a file, the URL of a PostgreSQL database, or None"
+_LONGEST_RUN_ID = 200  # characters: it is a key of every table, and stands in every line about the run
 _FIRST_START = "the first run"  # claimed, never written to: two processes must not both begin a run
 
 
@@ -29,16 +31,9 @@ class RunStore:
     """
 
     def __init__(self, state_path: PathLike | None, run_id: str | None) -> None:
-        if state_path is not None and (
-            not isinstance(state_path, str | os.PathLike) or not os.fspath(state_path)
-        ):
-            raise InvalidInputError(
-                "state_path must be the path of a file, the URL of a PostgreSQL database, or None; it is "
-                f"{state_path!r}"
-            )
-        if run_id is not None and (not isinstance(run_id, str) or not run_id.strip()):
-            raise InvalidInputError(f"run_id must be a string, or None; it is {run_id!r}")
-        self._path = None if state_path is None else os.fspath(state_path)
+        if run_id is not None:
+            _check_run_id(run_id)
+        self._path = None if state_path is None else check_path("state_path", state_path, _A_LOG)
         self._place = None if self._path is None else place_of(self._path)
         self._given, self._run_id = run_id, run_id
         # Says which run of several is meant where no run_id does.
@@ -218,3 +213,12 @@ def _torn(stream: str, why: str) -> str:
         f"the run {stream!r} in the log is not whole: {why}. Continuing could pay for things twice; "
         "restore the log from another copy, with its -wal file if there is one"
     )
+
+
+def _check_run_id(run_id: object) -> None:
+    if not isinstance(run_id, str) or not run_id.strip():
+        raise InvalidInputError(f"run_id must be a string, or None; it is {shown(run_id)}")
+    if not run_id.isprintable() or len(run_id) > _LONGEST_RUN_ID:
+        raise InvalidInputError(
+            f"run_id must be at most {_LONGEST_RUN_ID} printable characters on one line, not {shown(run_id)}"
+        )

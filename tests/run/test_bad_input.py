@@ -122,6 +122,15 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "int": ({"response_model": int}, ("response_model must be a class", "int")),
     "no schema": ({"response_model": Indescribable}, ("Indescribable cannot be described in JSON Schema",)),
     "results_dir number": ({"results_dir": 5}, ("results_dir must be the path of a directory, not 5",)),
+    "results_dir NUL": ({"results_dir": "a\0b"}, ("results_dir 'a\\x00b' contains a NUL character",)),
+    "state_path NUL": ({"state_path": "a\0.db"}, ("state_path 'a\\x00.db' contains a NUL character",)),
+    "state_path half": ({"state_path": "a\ud800.db"}, ("state_path", "half of a surrogate pair")),
+    "prices NUL": ({"prices": "a\0.toml"}, ("prices file 'a\\x00.toml' cannot be read",)),
+    "run_id line": ({"run_id": "a\nb"}, ("run_id must be at most 200 printable characters on one line",)),
+    "run_id half": ({"run_id": "a\ud800"}, ("run_id must be at most 200 printable characters",)),
+    "run_id long": ({"run_id": "x" * 201}, ("run_id must be at most 200 printable characters", "xxx…")),
+    "citations text": ({"enable_citations": "no"}, ("enable_citations must be True or False, not 'no'",)),
+    "a long value": ({"max_cost": "9" * 5000}, ("max_cost must be an amount in USD above 0", "999…")),
 }
 
 
