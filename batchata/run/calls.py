@@ -60,8 +60,8 @@ class JobDescription:
 class Lost:
     """A submission with an unknown outcome: what a batch of it would look like.
 
-    It was created between `since` and `until` (None: unknown), microseconds by the provider's clock, most
-    probably within `about`.
+    It was created between `since` and `until` (None: unknown), microseconds by the provider's clock. By ours
+    it was sent within `about`, when the provider's was ahead by one of `ahead`, if any is known.
     `asked_at` is the time by ours. `not_ours` are batches known to be another's. `same_key` says that it was
     sent with today's key; if not, only a batch of the run that is still visible (`anchors`, newest first)
     shows that this is the workspace it was sent to.
@@ -73,6 +73,7 @@ class Lost:
     since: int
     until: int | None
     about: tuple[int, int]
+    ahead: Sequence[int]
     not_ours: frozenset[str]
     same_key: bool
     anchors: Sequence[str]
@@ -276,7 +277,7 @@ def _candidates(provider: Client, lost: Lost) -> tuple[list[Batch], UnreadableRe
     found: list[Batch] = []
     try:
         for batch in provider.find(lost.since, len(lost.custom_ids), lost.upload):
-            may_be = batch.is_marked or _may_be(batch, lost)
+            may_be = batch.is_marked or _may_be(batch, lost, provider.clock)
             if may_be and batch.batch_id not in lost.not_ours:
                 found.append(batch)
     except UnreadableReplyError as exc:
@@ -284,19 +285,19 @@ def _candidates(provider: Client, lost: Lost) -> tuple[list[Batch], UnreadableRe
     return found, None
 
 
-def _may_be(batch: Batch, lost: Lost) -> bool:
+def _may_be(batch: Batch, lost: Lost, clock: int | None) -> bool:
     """Return whether it was created in time; one whose counts speak against it, at about the time as well.
 
     Where the time is unknown, the results of all that a workspace has ever sent would be fetched otherwise.
+    `clock` is the time by the provider: the list that is read here may be the first that tells it.
     """
     if lost.until is not None and batch.created_at > lost.until:
         return False
+    if not batch.ended or batch.size in (0, len(lost.custom_ids)) or not batch.created_at:
+        return True
+    ahead = lost.ahead or [0, (clock or lost.asked_at) - lost.asked_at]
     first, last = lost.about
-    return (
-        batch.size in (0, len(lost.custom_ids))
-        or not batch.ended
-        or first <= (batch.created_at or first) <= last
-    )
+    return first + min(ahead) <= batch.created_at <= last + max(ahead)
 
 
 def _whose(provider: Client, batch: Batch, custom_ids: Sequence[str]) -> str:

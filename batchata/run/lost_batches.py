@@ -79,7 +79,8 @@ def lost(run: Run, job: Job, strangers: AbstractSet[str], asked_at: int, apart: 
         custom_ids=[job.custom_id(index) for index in job.indexes()],
         since=_since(run, job, owned, apart),
         until=_until(run, job, owned, apart),
-        about=_about(run, job, owned, apart),
+        about=(job.started_at - _HOUR, job.alone_since + _HOUR),
+        ahead=_apart_at(run, job.started_at, owned, apart),
         not_ours=frozenset(other.batch_id for other in owned if other.batch_id) | strangers,
         same_key=_same_key(run, job, anchors),
         anchors=anchors,
@@ -108,12 +109,6 @@ def _until(run: Run, job: Job, owned: list[Job], apart: int | None) -> int | Non
     # An adopted batch was submitted later than it was created: its difference is too small, never too large.
     known = _apart_at(run, job.alone_since, owned, apart)
     return job.alone_since + max(known) + _HOUR if known else None
-
-
-def _about(run: Run, job: Job, owned: list[Job], apart: int | None) -> tuple[int, int]:
-    """Return between which times of the provider it was most probably created, with the clocks as ever."""
-    known = _apart_at(run, job.started_at, owned, apart) or [apart or 0, 0]
-    return job.started_at + min(known) - _HOUR, job.alone_since + max(known) + _HOUR
 
 
 def _apart_at(run: Run, moment: int, owned: list[Job], apart: int | None) -> list[int]:

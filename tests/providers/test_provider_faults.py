@@ -81,6 +81,7 @@ def talk() -> Iterator[Callable[..., str]]:
 
     yield start
     for server in listening:
+        server.shutdown(socket.SHUT_RDWR)  # or its thread might go on with the next server's descriptor
         server.close()
 
 

@@ -192,12 +192,17 @@ def test_old_batches_of_other_sizes_are_not_read(tmp_path: Path) -> None:
         assert len(read) == 1  # by the run that it is of
 
 
-def test_wrong_counts_do_not_hide_a_lost_batch(runs: Runs) -> None:
-    """What a batch shows of itself may be wrong from the beginning; its results have our ids."""
+@pytest.mark.parametrize("days", [0, -40, 40])
+def test_wrong_counts_do_not_hide_a_lost_batch(tmp_path: Path, days: int) -> None:
+    """What a batch shows of itself may be wrong from the beginning; its results have our ids.
+
+    The first answer that tells how far the clocks are apart is the list in which the batch is looked for.
+    """
     counts = {"processing": 0, "succeeded": 1, "errored": 0, "canceled": 0, "expired": 0}
-    runs.sandbox.faults = Faults(lost_create_responses=2, counts=counts)
-    check_complete(runs)
-    assert (runs.creates(), verdicts(runs)) == (2, ["adopted", "adopted"])
+    with fresh(tmp_path / "a", clock=lambda: time.time() + days * 86_400) as runs:
+        runs.sandbox.faults = Faults(lost_create_responses=2, counts=counts)
+        check_complete(runs, settle_delay=0.0)  # the first look counts, as after a kill
+        assert (runs.creates(), verdicts(runs)) == (2, ["adopted", "adopted"])
 
 
 def archived(tmp_path: Path) -> Callable[[], float]:
