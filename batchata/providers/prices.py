@@ -162,8 +162,12 @@ _EXAMPLE = "{'input': 2, 'output': 10}"
 _MEANING = "USD per million tokens, before the batch discount"
 
 
-def given_price(prices: Prices | str | os.PathLike[str] | None, model: str) -> ModelPrice | None:
+def given_price(
+    prices: Prices | str | os.PathLike[str] | None, model: str, provider: str = ""
+) -> ModelPrice | None:
     """Return the price that the user gave for the model; None when no prices were given at all.
+
+    The model goes by its own name or with its provider's in front, as it is written for a run.
 
     A price list maps models to list prices in USD per million tokens, before the batch discount: `input` and
     `output`, and where it matters `cache_write_5m`, `cache_write_1h` and `cache_read`, and `web_search` per
@@ -176,25 +180,33 @@ def given_price(prices: Prices | str | os.PathLike[str] | None, model: str) -> M
         return None
     if isinstance(prices, str | os.PathLike):
         path = os.fspath(prices)
-        return _chosen(_read(path), model, f"prices file {Path(path).name}", shared=True)
-    return _chosen(prices, model, "prices argument", shared=False)
+        return _chosen(_read(path), model, provider, f"prices file {Path(path).name}", shared=True)
+    return _chosen(prices, model, provider, "prices argument", shared=False)
 
 
-def _chosen(prices: object, model: str, source: str, *, shared: bool) -> ModelPrice:
+def _chosen(prices: object, model: str, provider: str, source: str, *, shared: bool) -> ModelPrice:
     """Choose between the argument and a file: a file may be shared by many scripts."""
     if not isinstance(prices, Mapping) or not all(isinstance(name, str) for name in prices):
         raise InvalidInputError(
             f"{source}: must map models to prices, such as {{{model!r}: {_EXAMPLE}}} ({_MEANING}), "
             f"not {prices!r}"
         )
-    found = {name: _model_price(entry, name, source) for name, entry in prices.items()}
-    unused = [name for name in found if name != model]
-    if model not in found or (unused and not shared):
+    bare = model.removeprefix(f"{provider}/")
+    whole = f"{provider}/{bare}" if provider else model
+    meant = [name for name in prices if name in (bare, whole)]
+    found = {
+        name: _model_price(entry, source, name, price_rules(whole if name in meant else name))
+        for name, entry in prices.items()
+    }
+    if len(meant) > 1:
+        raise InvalidInputError(f"{source}: {' and '.join(map(repr, meant))} are one model; leave one out")
+    unused = [name for name in found if name not in meant]
+    if not meant or (unused and not shared):
         near = get_close_matches(model, unused, n=1)
-        hint = f"; did you mean {model!r} by {near[0]!r}?" if near and model not in found else ""
+        hint = f"; did you mean {model!r} by {near[0]!r}?" if near and not meant else ""
         named = ", ".join(map(repr, unused)) or "no model"
         raise InvalidInputError(f"{source}: prices for {named}, but the run uses {model!r}{hint}")
-    return found[model]
+    return found[meant[0]]
 
 
 def _read(path: str) -> object:
@@ -214,7 +226,7 @@ def _read(path: str) -> object:
     raise InvalidInputError(f"prices file {path!r} must end in .json or .toml")
 
 
-def _model_price(entry: object, model: str, source: str) -> ModelPrice:
+def _model_price(entry: object, source: str, model: str, rules: PriceRules) -> ModelPrice:
     try:
         given = _ModelPrices.model_validate(entry)
     except pydantic.ValidationError as exc:
@@ -222,7 +234,6 @@ def _model_price(entry: object, model: str, source: str) -> ModelPrice:
     thresholds = [tier.above for tier in given.tiers]
     if thresholds != sorted({*thresholds}):
         raise InvalidInputError(f"{source}: {model}.tiers must ascend by 'above', each with another one")
-    rules = price_rules(model)
     further = (PriceTier(tier.above, tier.units(rules)) for tier in given.tiers)
     return ModelPrice(source, [PriceTier(-1, given.units(rules)), *further], rules.us_factor)
 

@@ -117,9 +117,14 @@ def dialect_of(started: RunStarted) -> Dialect:
 
 
 def price_rules(model: str) -> PriceRules:
-    """Return what the price tables need to know of a model, by its provider; a price list may name others."""
-    dialect = dialect_for(model) if "/" in model else _by_name(model)
-    return (dialect or _ANTHROPIC).price_rules(model)
+    """Return what the price tables need to know of a model, by its provider.
+
+    A price list that scripts share may name models of providers that there are not.
+    """
+    place, slash, name = model.partition("/")
+    if slash and place in _DIALECTS:
+        return _DIALECTS[place].price_rules(name)
+    return (_by_name(model) or _ANTHROPIC).price_rules(model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,7 +326,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     dialect = dialect_for(model)
     today = utc().date()
     found = dialect.model(model, today)
-    price = given_price(prices, found.id)
+    price = given_price(prices, found.id, dialect.name)
     checked_model = check_response_model(response_model)
     schema = None if checked_model is None else json_schema(checked_model)
     params = found.check_params({**message_params, "max_tokens": max_tokens})

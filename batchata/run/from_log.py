@@ -107,7 +107,7 @@ def _defined(
         route=route_of(started.response_schema, found, cited, "auto"),
         dedupe=started.dedupe,
         cache=None if started.cache is None else "auto",
-        given_price=given_price(prices, found.id),
+        given_price=given_price(prices, found.id, dialect.name),
         opened=(started.tag, run.total),
     )
     definition.same_as = dict(run.items.same_as)

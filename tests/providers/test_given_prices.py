@@ -95,6 +95,30 @@ def test_a_file_gives_the_same(tmp_path: Path, kind: str) -> None:
         assert price.for_prompt(100_001).output_tokens == Decimal("7.5")
 
 
+@pytest.mark.parametrize("name", ["mistral/mistral-small-latest", "mistral-small-latest"])
+def test_a_model_goes_by_its_name_with_or_without_its_provider(tmp_path: Path, name: str) -> None:
+    """As a run names it; beside models of providers that there are not, in a file that scripts share."""
+    prices = {name: {"input": 1, "output": 2}}
+    found = given_price(prices, "mistral-small-latest", "mistral")
+    assert found is not None
+    shared = tmp_path / "prices.json"
+    shared.write_text(json.dumps(prices | {"meta-llama/Llama-3": {"input": 1, "output": 1}}))
+    held = given_price(shared, "mistral-small-latest", "mistral")
+    assert held is not None
+    assert held.tiers == found.tiers
+    both = {"mistral/mistral-small-latest": WHOLE, "mistral-small-latest": WHOLE}
+    with pytest.raises(InvalidInputError, match="are one model; leave one out"):
+        given_price(both, "mistral-small-latest", "mistral")
+
+
+@pytest.mark.parametrize("name", ["xai/mine", "mine"])
+def test_a_model_that_only_its_provider_knows_is_priced_as_that_provider_bills(name: str) -> None:
+    """The prices of xAI's batches are given as they are billed; Anthropic's would be halved."""
+    found = given_price({name: {"input": 1, "output": 2}}, "mine", "xai")
+    assert found is not None
+    assert charge(0, 0, Usage(input_tokens=1_000_000), found).amount == "1"
+
+
 def test_no_prices_is_no_price() -> None:
     """None leaves it to the tables."""
     assert given_price(None, MODEL) is None
