@@ -51,7 +51,9 @@ class _Plan(NamedTuple):
     `decimals`: numbers are put in quotes, so that they keep their digits; `quotable`: that changes nothing
     else. `exact`: the keys of a value can be counted. `strict`: what pydantic takes without making
     a kind out of another is what it would take anyhow. `flags`: the keys under which true and false are asked
-    for, where numbers are, too. `validate` and `count` are the model's own, looked up once.
+    for, where numbers are, too. `numbered`: some words are numbers, and pydantic takes true for 1 there.
+    `mixed`: true and false may stand where a number or a text may. `validate` and `count` are the model's
+    own, looked up once.
     """
 
     decimals: bool
@@ -60,6 +62,8 @@ class _Plan(NamedTuple):
     exact: bool
     strict: bool
     flags: frozenset[str] | None
+    numbered: bool
+    mixed: bool
     validate: Callable[..., Any]
     count: Callable[[Any], int]
 
@@ -89,6 +93,7 @@ def _read_strictly(text: str, plan: _Plan) -> Any:
     if (
         not value.__pydantic_fields_set__
         or (plan.decimals and _may_be_thousands(text))
+        or (plan.numbered and plan.flags is not None and _is_misled(text, plan.flags))
         or ("\\" in text and has_latex(text))
         or not _took_all(text, plan.count(value))
     ):
@@ -107,6 +112,8 @@ def is_json(error: pydantic.ValidationError) -> bool:
 
 def _read_loosely(text: str, plan: _Plan) -> Any:
     """Read likewise where texts stand for numbers and such; a strict pass first needs fewer checks."""
+    if plan.mixed:
+        raise Unsure
     quoted = _quoted(text) if plan.decimals else text
     try:
         value = plan.validate(quoted)
@@ -290,6 +297,8 @@ def _plan(model: type[pydantic.BaseModel]) -> _Plan:
         amounts=any(place.kinds & _NUMERIC and not place.is_strict for place in places),
         exact=exact,
         strict=exact and not _chooses_by_order(records) and (quotable or not decimals),
+        numbered=any(place.is_numbered for place in places),
+        mixed=any(place.is_mixed for place in places),
         flags=_flags(records) if any(place.takes_numbers for place in places) else None,
         validate=_validate(model),
         count=_counter(model),

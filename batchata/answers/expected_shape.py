@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_
 import pydantic
 from pydantic.fields import FieldInfo
 
+from batchata.answers.field_paths import is_typed_dict
+
 _KINDS: dict[Any, str] = {
     int: "int",
     float: "float",
@@ -60,11 +62,20 @@ class Place:
     """One place. Scalars are of these `kinds`, or are one of the `words`; `is_open`: anything may stand here.
 
     `percents`: what is asked for is a number of percents. `is_strict`: no kind may stand for another.
-    `keeps_digits`: what the user's own code sees here becomes a Decimal.
+    `keeps_digits`: what the user's own code sees here becomes a Decimal. `is_numbered`: some of the words are
+    numbers. `texts`: what the model makes of every text.
     """
 
-    def __init__(self, annotation: Any, metadata: Iterable[Any] = (), *, percents: bool = False) -> None:
+    def __init__(
+        self,
+        annotation: Any,
+        metadata: Iterable[Any] = (),
+        *,
+        percents: bool = False,
+        texts: pydantic.ConfigDict | None = None,
+    ) -> None:
         self._annotation = annotation
+        self._texts = texts
         self.kinds: set[str] = set()
         self.words: list[str] = []
         self.records: list[Record] = []
@@ -74,6 +85,7 @@ class Place:
         self.is_strict = False
         self.percents = percents
         self.keeps_digits = False
+        self.is_numbered = False
         self._elements: list[Any] = []
         if _is_own(metadata):
             self.is_open = True
@@ -83,11 +95,11 @@ class Place:
     @cached_property
     def element(self) -> Place:
         """What a list takes."""
-        return Place(Union[tuple(self._elements)], percents=self.percents)  # noqa: UP007 - made at run time
+        return self._inner(Union[tuple(self._elements)])  # noqa: UP007 - made at run time
 
     def as_key(self, written: str) -> object:
         """Return what a key of a dict becomes: 1 and 01 are one number, and so one key."""
-        if self._annotation is str or self._keys is None:
+        if (self._annotation is str and not self._texts) or self._keys is None:
             return written
         try:
             return self._keys.validate_strings(written)
@@ -97,7 +109,7 @@ class Place:
     @cached_property
     def _keys(self) -> pydantic.TypeAdapter[Any] | None:
         try:
-            return pydantic.TypeAdapter(self._annotation)
+            return pydantic.TypeAdapter(self._annotation, config=self._texts)
         except pydantic.PydanticUserError:
             return None
 
@@ -137,6 +149,11 @@ class Place:
     def takes_numbers(self) -> bool:
         """A number may stand here, among others."""
         return bool(self.kinds & {"int", "float", "decimal"})
+
+    @cached_property
+    def is_mixed(self) -> bool:
+        """True and false may stand here as well as numbers or texts, for which pydantic takes one another."""
+        return "bool" in self.kinds and (self.takes_numbers or "text" in self.kinds)
 
     @cached_property
     def is_textual(self) -> bool:
@@ -194,6 +211,9 @@ class Place:
                 self.words.append(word)
             elif word is None:
                 self.kinds.add("null")
+            elif isinstance(word, int | float) and not isinstance(word, bool):
+                self.kinds.add("int" if isinstance(word, int) else "float")
+                self.is_numbered = True
             else:
                 self.is_open = True
 
@@ -203,29 +223,46 @@ class Place:
         elif issubclass(kind, pydantic.RootModel):
             root = kind.model_fields["root"]
             self._add(Annotated[(root.annotation, *root.metadata)] if root.metadata else root.annotation)
-        elif (
-            issubclass(kind, pydantic.BaseModel)
-            or dataclasses.is_dataclass(kind)
-            or typing.is_typeddict(kind)
-        ):
+        elif issubclass(kind, pydantic.BaseModel) or dataclasses.is_dataclass(kind) or is_typed_dict(kind):
             record = record_of(annotation)
             self.is_open |= record is None
             self.records += [] if record is None else [record]
         elif issubclass(kind, Mapping) and len(inner) == 2:
-            self.mapping = (Place(inner[0]), Place(inner[1], percents=self.percents))
+            self.mapping = (Place(inner[0], texts=self._texts), self._inner(inner[1]))
+        elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
+            self._add_named(annotation, kind)
         elif issubclass(kind, tuple) and inner and inner[-1] is not Ellipsis:
-            self.fixed = [Place(option, percents=self.percents) for option in inner]
+            self.fixed = [self._inner(option) for option in inner]
         elif issubclass(kind, (list, tuple, AbstractSet)) and inner:
             self._elements += [option for option in inner if option is not Ellipsis]
         else:
             self.is_open = True
+
+    def _add_named(self, annotation: Any, kind: Any) -> None:
+        """Add a NamedTuple, which is taken from a list or from an object."""
+        record = record_of(annotation)
+        self.is_open |= record is None
+        if record is not None:
+            self.records.append(record)
+            by_name = {part.name: part.place for part in record.fields}
+            self.fixed = [by_name[name] for name in kind._fields]
+
+    def _inner(self, annotation: Any) -> Place:
+        return Place(annotation, percents=self.percents, texts=self._texts)
 
 
 class Field:
     """One field of a record: the keys under which it is taken, and what it takes."""
 
     def __init__(
-        self, name: str, info: FieldInfo | None, annotation: Any, keys: list[str], *, strict: bool
+        self,
+        name: str,
+        info: FieldInfo | None,
+        annotation: Any,
+        keys: list[str],
+        *,
+        strict: bool = False,
+        texts: pydantic.ConfigDict | None = None,
     ) -> None:
         self.name = name
         self.keys = keys
@@ -234,11 +271,13 @@ class Field:
         self._info = info
         self.annotation = annotation
         self._strict = strict
+        self._texts = texts
 
     @cached_property
     def place(self) -> Place:
         """What the field takes."""
-        made = Place(self.annotation, self.metadata, percents=self._asks_for_percents())
+        percents = self._asks_for_percents()
+        made = Place(self.annotation, self.metadata, percents=percents, texts=self._texts)
         made.keeps_digits = (
             made.is_open and self._info is not None and "decimal" in Place(self._info.annotation).kinds
         )
@@ -316,31 +355,46 @@ def _record(kind: Any) -> Record:
     if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
         return _of_model(kind)
     origin = get_origin(kind) or kind
-    if typing.is_typeddict(origin):
+    if is_typed_dict(origin):
         hints = typing.get_type_hints(origin, include_extras=True)
         required = origin.__required_keys__
-        fields = [Field(name, None, _plain_hint(hint), [name], strict=False) for name, hint in hints.items()]
+        fields = [Field(name, None, _plain_hint(hint), [name]) for name, hint in hints.items()]
         for field in fields:
             field.required = field.name in required
         return Record(origin.__name__, fields)
     hints = typing.get_type_hints(origin, include_extras=True)
     fields = []
-    for part in dataclasses.fields(origin):
-        made = Field(part.name, None, hints[part.name], [part.name], strict=False)
-        made.required = part.default is part.default_factory is dataclasses.MISSING
+    for name, required in _parts_of(origin):
+        made = Field(name, None, hints.get(name, Any), [name])
+        made.required = required
         fields.append(made)
     found = Record(origin.__name__, fields)
     found.is_exact = False  # of its instances nobody knows which fields were set
     return found
 
 
+def _parts_of(kind: Any) -> list[tuple[str, bool]]:
+    """Return the fields of a dataclass or NamedTuple, and whether each must be given."""
+    if hasattr(kind, "_fields"):
+        return [(name, name not in kind._field_defaults) for name in kind._fields]
+    missing = dataclasses.MISSING
+    return [(part.name, part.default is part.default_factory is missing) for part in dataclasses.fields(kind)]
+
+
+_OF_TEXTS = ("str_strip_whitespace", "str_to_lower", "str_to_upper")
+
+
 def _plain_hint(hint: Any) -> Any:
-    return get_args(hint)[0] if get_origin(hint) in (typing.Required, typing.NotRequired) else hint
+    """Return what a key of a TypedDict holds; ReadOnly is not in `typing` before Python 3.13."""
+    while str(get_origin(hint)).rpartition(".")[2] in ("Required", "NotRequired", "ReadOnly"):
+        (hint,) = get_args(hint)
+    return hint
 
 
 def _of_model(model: type[pydantic.BaseModel]) -> Record:
     config = model.model_config
     strict = bool(config.get("strict"))
+    texts: Any = {name: True for name in _OF_TEXTS if config.get(name)}
     by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
     by_alias = config.get("validate_by_alias", True)
     own = _fields_with_validators(model, before=True)
@@ -352,7 +406,7 @@ def _of_model(model: type[pydantic.BaseModel]) -> Record:
         keys = [*(aliases if by_alias else []), *([name] if by_name or not (aliases or paths) else [])]
         if keys:
             annotation = Any if own & {name, "*"} else info.annotation
-            fields.append(Field(name, info, annotation, keys, strict=strict))
+            fields.append(Field(name, info, annotation, keys, strict=strict, texts=texts))
     found = Record(model.__name__, fields, others)
     found.kind = model
     decorators = model.__pydantic_decorators__

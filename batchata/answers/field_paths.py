@@ -175,8 +175,13 @@ def _aliases(field: pydantic.fields.FieldInfo) -> list[str]:
     return [*paths, *(alias for alias in found if isinstance(alias, str))]
 
 
+def is_typed_dict(kind: Any) -> bool:
+    """Whether a type is a TypedDict: that of `typing`, or that of `typing_extensions`, which is another."""
+    return hasattr(kind, "__required_keys__") and hasattr(kind, "__total__")
+
+
 def _hints(option: Any) -> dict[str, Any]:
-    if not (is_dataclass(option) or typing.is_typeddict(option)):
+    if not (is_dataclass(option) or is_typed_dict(option)):
         return {}
     try:
         return typing.get_type_hints(option)

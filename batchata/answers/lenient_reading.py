@@ -31,7 +31,22 @@ from batchata.answers.written_values import TwoReadings, number_in
 
 _WRAPPER = "value"  # the one key that says nothing of what stands under it
 _FRAME = frozenset({"type", "title", "properties", "required", "additionalProperties"})  # of a schema
-_NOTHING = frozenset({"", "null", "n/a"})
+# Keys that say only that the answer stands under them, so that words about it may stand beside.
+_ANSWERS = frozenset(
+    {
+        "answer",
+        "finalanswer",
+        "result",
+        "output",
+        "response",
+        "data",
+        "json",
+        "arguments",
+        "input",
+        "parameters",
+    }
+)
+_NOTHING = frozenset({"", "null", "none", "n/a"})
 _NUMBER = re.compile(r"-?\d[\d.eE+-]*")
 _DIGITS = re.compile(r"[+-]?(\d+)(?:\.\d*)?(?:[eE][+-]?\d+)?")
 _SECONDS = (9, 10, 12, 13)  # digits of a moment from 1973 on, in seconds or milliseconds
@@ -147,11 +162,13 @@ class _Fitting:
             self._put(pairs, name, key, self._inside(name[:_SHOWN], value, values))
         return Object(list(pairs.items()))
 
-    def _put(self, into: dict[str, Node], name: str, key: str, value: Node) -> None:
+    def _put(
+        self, into: dict[str, Node], name: str, key: str, value: Node, *, is_number: bool = False
+    ) -> None:
         """Add a value under a name; under one that has a value already, the same one is nothing new."""
         if name not in into:
             into[name] = value
-        elif not _is_same(into[name], value):
+        elif not _is_same(into[name], value) and not (is_number and _is_equal(into[name], value)):
             other = "" if key == name else f" (once as {_shown(key)})"
             self._refuse(f"{_shown(name)} comes twice{other}, with different values")
             into[name] = value
@@ -160,8 +177,9 @@ class _Fitting:
         if record.is_open:
             return self._free(node)
         given = self._given(node, record)
-        if not given.fields and not record.takes_more and (wrapped := _wrapped(node)) is not None:
-            inner = self._unwrapped(wrapped)
+        if not given.fields and not record.takes_more:
+            wrapped = _wrapped(node)
+            inner = self._commented(node) if wrapped is None else self._unwrapped(wrapped)
             if inner is not None:
                 return self._object(inner, place)
         self._refuse_lost(given, record)
@@ -176,7 +194,8 @@ class _Fitting:
                 case [known] if isinstance(value, Scalar) and value.json == "null" and known.may_be_left_out:
                     pass  # the list or dict is empty, as it is without the key
                 case [known]:
-                    self._put(given.fields, known.name, key, self._inside(known.name, value, known.place))
+                    found = self._inside(known.name, value, known.place)
+                    self._put(given.fields, known.name, key, found, is_number=known.place.is_numeric)
                     if key in record.by_key or known.name not in given.keys:
                         given.keys[known.name] = key if key in record.by_key else known.keys[0]
                 case _:
@@ -192,6 +211,18 @@ class _Fitting:
         if isinstance(node, Scalar):
             node = self._opened(node)
         return node if isinstance(node, Object) else None
+
+    def _commented(self, node: Object) -> Object | None:
+        """Return the object under the one key that says so, with the scalars beside it as further keys."""
+        found = [key for key, _ in node.pairs if folded(key) in _ANSWERS]
+        if len(found) != 1:
+            return None
+        beside = [(key, value) for key, value in node.pairs if key != found[0]]
+        inner = self._unwrapped(dict(node.pairs)[found[0]])
+        if inner is None or not all(isinstance(value, Scalar) for _, value in beside):
+            return None
+        own = {key for key, _ in inner.pairs}
+        return Object([*inner.pairs, *[pair for pair in beside if pair[0] not in own]])
 
     def _refuse_lost(self, given: _Given, record: Record) -> None:
         if record.takes_more:
@@ -254,6 +285,8 @@ class _Fitting:
             return _text_at(node, node.json)
         if place.is_exact and not node.json.lstrip("-").isdigit():
             return _text_at(node, node.json)
+        if place.is_mixed:
+            return self._number_or_flag(node, place)
         if {"decimal", "text"} <= place.kinds:
             return self._seen_by_the_user(node)  # in either kind it has all its digits
         if place.is_date:
@@ -261,6 +294,15 @@ class _Fitting:
         if place.is_moment:
             self._refuse("a number may mean seconds, minutes or hours; use the schema's format")
         return node
+
+    def _number_or_flag(self, node: Scalar, place: Place) -> Node:
+        """Keep 1 and 0 from being taken for true and false."""
+        if not place.takes_numbers:
+            self._refuse("a number may mean true or false, or a text; give one of these")
+        number = node.json
+        if re.fullmatch(r"-?\d+\.0+", number):
+            number = number.partition(".")[0]
+        return Scalar(number, node.start, node.end)
 
     def _text(self, node: Scalar, said: str, place: Place) -> Node:
         if {"text", "decimal"} <= place.kinds and "." in said:
@@ -271,6 +313,8 @@ class _Fitting:
             return Scalar("null", node.start, node.end)
         if place.is_numeric:
             return self._amount(node, said, place)
+        if place.is_mixed and isinstance(found := self._amount(node, said, place), Scalar) and found != node:
+            return self._number_or_flag(found, place)
         if place.is_date:
             return self._date(node, said, place)
         if place.kinds <= {"time", "null"} and (clock := time_in(said)) is not None:
@@ -278,7 +322,8 @@ class _Fitting:
         return node
 
     def _date(self, node: Scalar, said: str, place: Place) -> Node:
-        if _ISO_DAY.match(said) and (len(said) == _ISO_LENGTH or "datetime" in place.kinds):
+        is_moment = "datetime" in place.kinds and not said[-1:].isalpha()
+        if _ISO_DAY.match(said) and (len(said) == _ISO_LENGTH or is_moment or said[-1:] in "zZ"):
             return node
         if _DIGITS.fullmatch(said.strip()):
             return self._digits_for_date(node, said.strip(), place)
@@ -429,6 +474,14 @@ def _is_same(one: Node, other: Node) -> bool:
         return bool(_exactly(first) == _exactly(second))
     except ValueError:  # an integer of thousands of digits
         return False
+
+
+def _is_equal(one: Node, other: Node) -> bool:
+    """Whether two scalars are the same number; one with decimals stands in quotes already."""
+    if not (isinstance(one, Scalar) and isinstance(other, Scalar)):
+        return False
+    first, second = one.json.strip('"'), other.json.strip('"')
+    return all(map(_NUMBER.fullmatch, (first, second))) and Decimal(first) == Decimal(second)
 
 
 _exactly = json.JSONDecoder(parse_float=Decimal).decode

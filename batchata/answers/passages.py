@@ -189,10 +189,14 @@ def passage_of(text: str) -> Passage:
     return _short(text) if len(text) < _SHORT else _long(text)
 
 
+def in_common_script(text: str) -> str:
+    """Fold a text, and write its digits, months and eras as the reader of numbers and dates knows them."""
+    folded = fold(text if text.isascii() else _digits_of_scripts(text))
+    return folded if folded.isascii() else _months_of_scripts(folded)
+
+
 def _passage_of(text: str) -> Passage:
-    folded = fold(text if text.isascii() else _digits_of_scripts(parted(text)))
-    if not folded.isascii():
-        folded = _months_of_scripts(folded)
+    folded = in_common_script(text if text.isascii() else parted(text))
     is_glued = _GLUED.search(folded) is not None
     for signs, pattern, instead in _CLEARED:
         if any(sign in folded for sign in signs) if signs else is_glued:

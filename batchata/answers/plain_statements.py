@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from batchata.answers.numbers_and_dates import is_scale
+from batchata.answers.words import is_denied
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -117,6 +118,8 @@ def _stands_alone(value: str, passage: str) -> bool:
     first, last = value[0], value[-1]
     before, behind = passage[at - 1 : at] if at else "", passage[at + len(value) : at + len(value) + 2]
     if before and (before.isalnum() if first.isalnum() else False):
+        return False
+    if before and first.isalpha() and not last.isdigit() and is_denied(passage, at):
         return False
     if behind and last.isalnum() and behind[0].isalnum():
         return False

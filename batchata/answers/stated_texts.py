@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from batchata.answers.normalize import fold
 from batchata.answers.other_wordings import may_be_worded
-from batchata.answers.words import COMMON, Words, plain, words_in, words_of
+from batchata.answers.words import COMMON, Words, is_denied, plain, words_in, words_of
 
 _KEPT = 64  # passages
 _IDENTIFIER = 6  # so many letters and digits may be parted by blanks, and are still one
@@ -39,7 +39,7 @@ def states_text(value: str, passage: str, choices: Sequence[str] = ()) -> bool |
     if True in found:
         if choices:
             return _is_chosen(value, passage, choices)
-        return True if _is_safe_case(value, passage) else None
+        return True if _is_safe_case(value, passage) and not _is_denied(forms, passage) else None
     if None in found:
         return None
     if choices:
@@ -147,6 +147,14 @@ def _is_safe_case(value: str, passage: str) -> bool:
         and not (value.isupper() and value not in passage.upper().split())
         and not value.isupper()
     )
+
+
+def _is_denied(forms: Sequence[Words], passage: str) -> bool:
+    """Return whether the passage denies the words wherever it has them: not paid, never signed."""
+    folded = plain(passage)
+    firsts = {form.words[0] for form in forms if form.words and not any(map(str.isdigit, form.text))}
+    places = [found.start() for word in firsts for found in re.finditer(re.escape(word), folded)]
+    return bool(places) and all(is_denied(folded, place) for place in places)
 
 
 def _is_chosen(value: str, passage: str, choices: Sequence[str]) -> bool | None:

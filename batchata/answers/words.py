@@ -38,6 +38,14 @@ _FORMS = (
     " pty kk the and of de la le von van und et y"
 )
 COMMON = frozenset(_FORMS.split())  # what many names have
+_DENYING = (
+    "not no non never without isn't aren't wasn't weren't hasn't haven't ohne ne pas sans sin senza"
+    " niet geen não nem nie inte ikke не нет nicht kein keine keinen keiner keinem keines"
+    " nunca jamais mai nooit"
+)
+DENYING = frozenset(_DENYING.split())
+_NEAR = 40  # characters in front of a word in which it is denied
+_APART = re.compile(r"[\s-]+")
 
 
 class Words(NamedTuple):
@@ -72,6 +80,14 @@ def plain(text: str) -> str:
         bare = _MARKS.sub("", unicodedata.normalize("NFKD", folded))
         folded = unicodedata.normalize("NFC", bare).translate(_LETTERS)
     return _DOTTED.sub(_undotted, folded) if folded.count(".") > 1 else folded
+
+
+def is_denied(text: str, place: int) -> bool:
+    """Return whether one of the two words before this place denies what follows, as in "not yet paid"."""
+    before = text[max(0, place - _NEAR) : place]
+    if not before or not (before[-1].isspace() or before[-1] == "-"):
+        return False
+    return not DENYING.isdisjoint(_APART.split(before.casefold().replace("\u2019", "'"))[-3:-1])
 
 
 def _undotted(found: re.Match[str]) -> str:

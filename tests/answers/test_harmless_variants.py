@@ -6,10 +6,11 @@ import datetime
 import enum
 from collections import Counter
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pydantic
 import pytest
+import typing_extensions
 from answer_variants import ONE_READING, TWO_READINGS, Invoice, variants
 from citing import supported
 
@@ -125,6 +126,39 @@ class Cleaned(pydantic.BaseModel):
         return value.replace("#", "") if isinstance(value, str) else value
 
 
+class Named(NamedTuple):
+    number: int
+    share: Decimal
+
+
+class Typed(typing_extensions.TypedDict):
+    name: str
+    amount: typing_extensions.NotRequired[Decimal]
+
+
+class Kinds(pydantic.BaseModel):
+    pair: Named | None = None
+    typed: Typed | None = None
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Rated(pydantic.BaseModel):
+    level: Level | None = None
+    stars: Literal[1, 2, 3] | None = None
+    flag: bool | int | None = None
+    said: bool | str | None = None
+
+
+class Trimmed(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(str_strip_whitespace=True, str_to_lower=True)
+    fees: dict[str, int] = {}
+    many: list[dict[str, int]] = []
+
+
 class Doubled(pydantic.BaseModel):
     a: int = 0
     b: int = 0
@@ -194,6 +228,31 @@ READ = [
     ('{"a": {"x":1.5,"y": "1.234"}, "mixed": "1,234"}', Anything(a={"x": 1.5, "y": "1.234"}, mixed="1,234")),
     ('{"total": "#1.50"}', Cleaned(total=Decimal("1.50"))),
     ('{"A": 1}', Doubled(a=1, b=2)),
+    ('{"date": "the 4th of March 2025"}', Order(date=datetime.date(2025, 3, 4))),
+    ('{"date": "2025-03-04 (Tuesday)"}', Order(date=datetime.date(2025, 3, 4))),
+    ('{"date": "4 марта 2025 г."}', Order(date=datetime.date(2025, 3, 4))),  # noqa: RUF001 - as it is written
+    ('{"date": "4 березня 2025 року"}', Order(date=datetime.date(2025, 3, 4))),
+    ('{"date": "4/Mar/2025"}', Order(date=datetime.date(2025, 3, 4))),
+    ('{"date": "令和7年3月4日"}', Order(date=datetime.date(2025, 3, 4))),
+    ('{"date": "4 มีนาคม 2568"}', Order(date=datetime.date(2025, 3, 4))),
+    ('{"t": "2025-03-04 10:11:12 UTC"}', Moment.model_validate_json('{"t": "2025-03-04T10:11:12Z"}')),
+    ('{"t": "20250304T101112Z"}', Moment.model_validate_json('{"t": "2025-03-04T10:11:12Z"}')),
+    ('{"at": "10h30"}', Clock(at=datetime.time(10, 30))),
+    ('{"vendor": "a", "total": "none"}', Order(vendor="a")),
+    ('{"vendor": "a", "total": 5, "Total": 5.00}', Order(vendor="a", total=Decimal(5))),
+    ('{"pair": [1, 1234567890123456789.12345]}',
+     Kinds(pair=Named(1, Decimal("1234567890123456789.12345")))),
+    ('{"pair": {"Number": "1", "share": "1,50 €"}}', Kinds(pair=Named(1, Decimal("1.50")))),
+    ('{"typed": {"Name": 5, "amount": 1234567890123456789.10}}',
+     Kinds(typed={"name": "5", "amount": Decimal("1234567890123456789.10")})),
+    ('{"level": "2", "stars": "3"}', Rated(level=Level.HIGH, stars=3)),
+    ('{"flag": "1", "said": "1"}', Rated(flag=1, said="1")),
+    ('{"flag": "true", "said": true}', Rated(flag=True, said=True)),
+    ('{"fees": {"A": 1, "a ": 1}}', Trimmed(fees={"a": 1})),
+    ('{"reasoning": "as it says", "answer": {"vendor": "a", "total": 5, "date": "2025-03-04"}}',
+     Order(vendor="a", total=Decimal(5), date=datetime.date(2025, 3, 4))),
+    ('{"name": "extract", "arguments": "{\\"vendor\\": \\"a\\", \\"total\\": 5, \\"date\\": null}"}',
+     Order(vendor="a", total=Decimal(5))),
 ]  # fmt: skip
 
 
@@ -244,6 +303,18 @@ REFUSED = [
     (Anything, '{"mixed": "1.234"}', "mixed: a point"),
     (Anything, '{"a": {"x": 1, "x": 2}}', "comes twice"),
     (Doubled, '{"a": 1, "c": 2}', '"c".*"b"'),
+    (Order, '{"date": "2025-03-04 (Monday)"}', "date: "),
+    (Order, '{"date": "4-Mar-25"}', "date: "),
+    (Kinds, '{"typed": {"name": "a", "sum": 5}}', 'typed: .*"sum".*"amount"'),
+    (Kinds, '{"pair": [1]}', r"pair\[1\]"),
+    (Rated, '{"level": true}', "level: a number is asked for"),
+    (Rated, '{"stars": true, "said": true}', "stars: a number is asked for"),
+    (Rated, '{"said": 1}', "said: a number may mean"),
+    (Trimmed, '{"fees": {"a": 1, "a ": 2}}', "fees: .*comes twice"),
+    (Trimmed, '{"many": [{"a": 1, "A": 2}]}', r"many\[0\]: .*comes twice"),
+    (Order, '{"currency": "EUR", "tax": {"vendor": "a", "total": 5}}', "none of the fields"),
+    (Order, '{"reasoning": "x", "answer": {"vendor": "a"}}', '"reasoning".*"total"'),
+    (Order, '{"data": {"vendor": "a"}, "result": {"vendor": "b"}}', "none of the fields"),
 ]
 
 
