@@ -7,7 +7,7 @@ import os
 import re
 from base64 import b64decode, b64encode
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -36,6 +36,14 @@ class FileInput:
     pages: int | None
     path: str | None = None
     data: bytes | None = None
+
+    def at_place(self, old: int, new: int) -> FileInput:
+        """Return the file as it is called there: bytes without a name have one by their place."""
+        given, ending = _unnamed(old), self.name.removeprefix(_unnamed(old))
+        is_unnamed = (
+            old != new and self.path is None and self.name.startswith(given) and ending[:1] in ("", ".")
+        )
+        return replace(self, name=f"{_unnamed(new)}{ending}") if is_unnamed else self
 
     @property
     def is_usable(self) -> bool:
@@ -107,6 +115,11 @@ class GivenFile(NamedTuple):
     place: str
 
 
+def _unnamed(index: int) -> str:
+    """Return what bytes without a name are called in their place."""
+    return f"document-{index + 1}"
+
+
 def read_file(item: Any, index: int, most: int) -> GivenFile:
     """Read the file that the caller gave as `files[index]`; `most` is the limit of bytes.
 
@@ -138,13 +151,13 @@ def unusable_file(item: Any, index: int) -> FileInput:
             name = title_of(os.path.basename(path))
     elif not isinstance(item, bytes | bytearray | memoryview):
         name = _name_of(item)
-    return FileInput(name or f"document-{index + 1}", "", 0, b"", None, path)
+    return FileInput(name or _unnamed(index), "", 0, b"", None, path)
 
 
 def bad_file(item: Any, index: int, exc: InvalidInputError) -> BadFile:
     """Return what is wrong with that file, apart from its place."""
     file = unusable_file(item, index)
-    name = file.path or (None if file.name == f"document-{index + 1}" else file.name)
+    name = file.path or (None if file.name == _unnamed(index) else file.name)
     reason = str(exc).removeprefix(f"files[{index}]").lstrip()
     shown_name = shown(name) if name else ""
     for place in (f"({shown_name}) ", f"({name!r}) "):
@@ -157,7 +170,7 @@ def _given(data: bytes, name: str, place: str, path: str | None, index: int) -> 
         raise FileInputError(f"{place} is empty (0 bytes); there is nothing to send")
     media_type = media_type_of(data, name, place)
     kept = None if path else data
-    named = name or f"document-{index + 1}.{EXTENSIONS[media_type]}"
+    named = name or f"{_unnamed(index)}.{EXTENSIONS[media_type]}"
     file = FileInput(named, media_type, len(data), sha256(data).digest(), None, path, kept)
     return GivenFile(file, data, place)
 

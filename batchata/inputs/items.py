@@ -94,6 +94,7 @@ class Inputs:
     _tokens: array[int] = field(default_factory=lambda: array("Q"))
     _rolled: dict[int, bytes] = field(default_factory=dict)  # number of first items -> what identifies them
     _rolled_at: list[int] = field(default_factory=list)  # these numbers, ascending
+    _given_at: Sequence[int] = ()  # where each item stands in what the caller gave; empty: in its own place
 
     def add(self, source: Source, digest: bytes, request_size: int, token_bound: int, tokens: int) -> None:
         """Add one item after all others."""
@@ -122,6 +123,34 @@ class Inputs:
         """Identify these items as the log does, whose files were different then."""
         self._rolled, self._rolled_at = {}, []
         self._logged = {n: digest for n, digest in digests.items() if digest != self.digest_now(n)}
+
+    def arranged(self, order: Sequence[int]) -> Inputs:
+        """Return the items in another order, of which `as_given` leads back to this one.
+
+        Bytes without a name get that of their new place.
+        """
+        places = self._given_at or range(self.count)
+        keys = [self.keys[at] for at in order] if self.keys else ()
+        rows = [self.rows[at] for at in order] if self.rows else ()
+        refused = {new: self.refused[at] for new, at in enumerate(order) if at in self.refused}
+        arranged = Inputs(self.kind, refused, self.first_prefilled, self.caches, keys, rows)
+        arranged._given_at = [places[at] for at in order]
+        for new, at in enumerate(order):
+            sizes = self._request_sizes[at], self._token_bounds[at], self._tokens[at]
+            source = self.source(at)
+            named = source.at_place(at, new) if isinstance(source, FileInput) else source
+            if named is source or not isinstance(named, FileInput):
+                arranged.add(source, self.digest_now(at), *sizes)
+            else:
+                arranged.add(named, named.digest(), *(size + len(named.name) for size in sizes))
+        return arranged
+
+    @property
+    def as_given(self) -> Sequence[int]:
+        """The items in the order in which the caller gave them."""
+        if not self._given_at:
+            return range(self.count)
+        return sorted(range(self.count), key=self._given_at.__getitem__)
 
     @property
     def count(self) -> int:

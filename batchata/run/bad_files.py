@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchata.core.events import Event, ItemMended, ItemRefused, ItemsAdded
+from batchata.core.events import Event, ItemMended, ItemRefused
 from batchata.core.state import ItemStatus, Run
 from batchata.core.values import RequestError
-from batchata.inputs import FileInput, Inputs, file_digest
+from batchata.inputs import Inputs, file_digest
 from batchata.log.port import Log
 
 KIND = "file_error"
@@ -30,64 +30,15 @@ def _waits(run: Run, index: int) -> bool:
     return waiting and index not in run.items.same_as
 
 
-def as_logged(
-    log: Log, stream: str, added: Sequence[ItemsAdded], failed: Sequence[int], inputs: Inputs
-) -> dict[int, bytes]:
-    """Return the digests by which the log knows items whose files have changed since they were added.
-
-    A failed item, and one whose file cannot be used, is known by its name alone: it is not sent as it is now.
-    """
-    mended: dict[int, int] = {}
-    by_name = frozenset(failed)
-    known = {*failed, *inputs.refused}
-    for recorded in log.events(stream, types=[ItemRefused.TYPE, ItemMended.TYPE]):
-        event = recorded.event
-        if isinstance(event, ItemMended):
-            mended[event.index] = event.body
-        if isinstance(event, ItemRefused | ItemMended):
-            known.add(event.index)
-    found = {}
-    for index in sorted(known):
-        body = _first_body(added, index)
-        if body is None or index >= inputs.count:
-            continue
-        now = mended.get(index, body)
-        first, latest = (_file(raw) for raw in log.bodies(stream, [body, now]))
-        if first is not None and latest is not None and _is_same(inputs, index, latest, index in by_name):
-            found[index] = _digest(first)
-    return found
-
-
-def _first_body(added: Sequence[ItemsAdded], index: int) -> int | None:
-    for event in added:
-        if event.first <= index < event.first + event.count:
-            return event.first_body + index - event.first
-    return None
-
-
-def _file(body: bytes | None) -> dict[str, Any] | None:
+def file_in(body: bytes | None) -> dict[str, Any] | None:
+    """Return what an item's body says of its file; None without one."""
     file: dict[str, Any] | None = None if body is None else json.loads(body).get("file")
     return file
 
 
-def _digest(file: dict[str, Any]) -> bytes:
+def logged_digest(file: dict[str, Any]) -> bytes:
+    """Identify what was sent of a file that is in the log."""
     return file_digest(file["media_type"], file["name"], file["sha256"])
-
-
-def _is_same(inputs: Inputs, index: int, file: dict[str, Any], by_name: bool) -> bool:
-    """Whether the item is the one in the log, though its file may have changed."""
-    source = inputs.source(index)
-    if not isinstance(source, FileInput):
-        return False
-    if by_name or not source.is_usable or not file["sha256"]:
-        return _stem(source.name, index) == _stem(file["name"], index)
-    return source.digest() == _digest(file)
-
-
-def _stem(name: str, index: int) -> str:
-    """Return the name without its ending; bytes without a name are called by their place and kind."""
-    nameless = f"document-{index + 1}"
-    return nameless if name.startswith(f"{nameless}.") else name
 
 
 @dataclass(slots=True)
@@ -133,8 +84,8 @@ def _failed(log: Log, run: Run, inputs: Inputs) -> Iterator[tuple[int, bool]]:
         return
     bodies = log.bodies(run.started.run_id, map(run.input_body, failed))
     for index, body in zip(failed, bodies, strict=True):
-        file = _file(body)
-        known = None if file is None else _digest(file)
+        file = file_in(body)
+        known = None if file is None else logged_digest(file)
         yield index, index in run.refused if known is None else known != inputs.digest_now(index)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -122,6 +122,16 @@ class Definition:
         self._planned = plan
         self._decided = True
         self.__dict__.pop("template", None)
+
+    @property
+    def as_given(self) -> Sequence[int]:
+        """The items by their numbers in the run, in the order in which the caller gives them."""
+        return range(self.count) if self.opened is not None else self.inputs.as_given
+
+    def arrange(self, order: Sequence[int]) -> None:
+        """Take the items in this order, which is the run's."""
+        self.inputs = self.inputs.arranged(order)
+        self.__dict__.pop("same_as", None)
 
     def follow_inputs(self, digests: Mapping[int, bytes]) -> None:
         """Identify these items as the run in the log does."""

@@ -180,19 +180,19 @@ class Engine:
         return self._items(reader or self.definition.reader, again=reader is not None)
 
     def _items(self, reader: Reader, *, again: bool) -> Iterator[ItemResult]:
-        known = 0
         with self.reading() as (log, run):
-            if log is not None and run.started is not None:
-                known = run.total
-                yield from read_items(log, run, range(known), reader, again=again)
-        yield from self._never_started(known)
-
-    def _never_started(self, known: int) -> Iterator[ItemResult]:
-        """Yield the items that the log does not know, if there are any."""
-        return never_started(self.definition.inputs, known) if known < self.definition.count else iter(())
+            known: Iterator[ItemResult] = iter(())
+            new: Iterator[ItemResult] = iter(())
+            order = self.definition.as_given
+            if log is not None:
+                known = read_items(log, run, (i for i in order if i < run.total), reader, again=again)
+            if run.total < self.definition.count:
+                new = never_started(self.definition.inputs, (i for i in order if i >= run.total))
+            for index in order:
+                yield next(known if index < run.total else new)
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[Entry[Any]]:
-        """Yield the items in the shape of `results()`."""
+        """Return the items in the shape of `results()`."""
         if response_model is not None:
             return [entry(item) for item in self.items(response_model)]
         with out_of_collections(), self.reading() as (log, run):
@@ -202,7 +202,10 @@ class Engine:
                 mark, known = self._fresh
                 known = known if mark == self._mark(log, run) else {}
                 entries = read_all(log, run, self.definition.reader, known)
-        return entries + [entry(item) for item in self._never_started(len(entries))]
+        if (read := len(entries)) < self.definition.count:
+            new = never_started(self.definition.inputs, range(read, self.definition.count))
+            entries += map(entry, new)
+        return [entries[index] for index in self.definition.as_given]
 
     def _mark(self, log: Log, run: Run) -> tuple[str, int, str | None]:
         """Return what no other state of any run has in common with this one."""
@@ -211,15 +214,15 @@ class Engine:
 
     def preview(self, index: int) -> dict[str, Any]:
         """Return the request of an item as it would be sent for the first time."""
-        inputs = self.definition.inputs
+        with self.reading():
+            inputs = self.definition.inputs  # as the run has them
         if not 0 <= index < inputs.count:
             raise InvalidInputError(
                 f"there is no item {index}: the run has {number_of(inputs.count, 'item')}, numbered from 0"
             )
         if index in inputs.refused:
             raise InvalidInputError(f"item {index} is not sent: {inputs.refused[index]}")
-        with self.reading():
-            request = self.definition.template.encode(f"preview-{index}", inputs.source(index))
+        request = self.definition.template.encode(f"preview-{index}", inputs.source(index))
         found: dict[str, Any] = json.loads(request)
         return found
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Any, cast
 
 from msgspec.structs import asdict
@@ -19,94 +17,13 @@ from batchata.core.values import Settings, known
 from batchata.errors import LogError, RunMismatchError
 from batchata.inputs import Inputs
 from batchata.log.port import Log
+from batchata.logs import get_logger
 from batchata.providers.address import redacted
-from batchata.run.bad_files import as_logged
 from batchata.run.definition import Definition
+from batchata.run.same_items import RecordedItems, arrangement, as_logged, identifying, moved, readable
 from batchata.text import day
 
-_MOST_NAMES = 10
-_QUOTED = 40  # characters of a message that stand for it
-
-
-def input_body(body: bytes) -> Any:
-    """Return what identifies an item: of a file its name, type and content, not where it lies."""
-    value = json.loads(body)
-    if "file" in value:
-        return {k: value["file"][k] for k in ("name", "media_type", "sha256")}
-    return {"messages": value["messages"]}
-
-
-def readable(body: bytes) -> Any:
-    """Write an item for a message."""
-    value = json.loads(body)
-    if "file" not in value:
-        return value["messages"]
-    file = value["file"]
-    if not file["sha256"]:
-        return f"{file['name']} (cannot be used)"
-    return f"{file['name']} ({file['size']:,} bytes, sha256 {file['sha256'][:12]}…)"
-
-
-def moved(log: Log, stream: str, added: Iterable[ItemsAdded], inputs: Inputs) -> list[str]:
-    """Name the items which are missing, new or in another order, line by line; none if the log is silent."""
-    before = list(_recorded(log, stream, added))
-    after = [_identity(inputs.body(index)) for index in range(inputs.count)]
-    if None in before:
-        return []  # purged
-    missing = _names(_left(before, after), lambda index: _name(log, stream, added, index))
-    extra = _left(after, before) if missing else []
-    new = _names(extra, lambda index: _label(index, inputs.body(index)))
-    lines = [f"missing now: {missing}"] if missing else []
-    lines += [f"new, or changed: {new}"] if new else []
-    if not missing and before != after[: len(before)]:
-        lines.append("the items of the run are all there, but in another order; give them in the run's order")
-    return lines
-
-
-def _recorded(log: Log, stream: str, added: Iterable[ItemsAdded]) -> Iterator[bytes | None]:
-    for event in added:
-        for body in log.bodies(stream, range(event.first_body, event.first_body + event.count)):
-            yield None if body is None else _identity(body)
-
-
-def _identity(body: bytes) -> bytes:
-    return sha256(json.dumps(input_body(body), sort_keys=True).encode()).digest()
-
-
-def _left(some: Sequence[bytes | None], others: Sequence[bytes | None]) -> list[int]:
-    """Return the places of `some` that have no partner among the others."""
-    partners = Counter(others)
-    left = []
-    for place, one in enumerate(some):
-        if partners[one]:
-            partners[one] -= 1
-        else:
-            left.append(place)
-    return left
-
-
-def _names(places: Sequence[int], name: Any) -> str:
-    names = ", ".join(name(place) for place in places[:_MOST_NAMES])
-    more = len(places) - _MOST_NAMES
-    return names if more <= 0 else f"{names} and {more:,} more"
-
-
-def _name(log: Log, stream: str, added: Iterable[ItemsAdded], index: int) -> str:
-    event = next(event for event in added if event.first <= index < event.first + event.count)
-    (body,) = log.bodies(stream, [event.first_body + index - event.first])
-    return _label(index, body or b"{}")
-
-
-def _label(index: int, body: bytes) -> str:
-    value = json.loads(body)
-    if "file" in value:
-        return str(value["file"]["name"])
-    turns = [turn for turn in value.get("messages", []) if turn.get("role") == "user"]
-    text = "" if not turns else turns[-1]["content"]
-    said = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
-    return f"item {index} ({said[:_QUOTED]!r}{'…' if len(said) > _QUOTED else ''})"
-
-
+_logger = get_logger()
 _MOST_BATCHES = 10
 
 
@@ -119,9 +36,9 @@ def advice(run: Run) -> str:
         )
     return (
         f"{waiting(run)}. Collect first, from the log alone: BatchManager.open(state_path).collect() needs "
-        "no inputs. Or start the run as it was, with all items in their order (a file is known by its name "
-        "and content, not by its folder). Another state_path or run_id begins a new run, which would pay for "
-        "these items once more."
+        "no inputs. Or start the run as it was, with all its items, in any order (a file is known by its "
+        "name and content, not by its folder). Another state_path or run_id begins a new run, which would "
+        "pay for these items once more."
     )
 
 
@@ -162,13 +79,18 @@ class Recorded:
         return cls(log, first[0], added)
 
     @property
+    def items(self) -> RecordedItems:
+        """Its items, as far as the log has them."""
+        return RecordedItems(self.log, self.started.run_id, self.added, self.failed)
+
+    @property
     def total(self) -> int:
         """Count its items; those of a start that was killed before it had written them all count too."""
         return max([self.started.input_count, *(event.first + event.count for event in self.added)])
 
 
 def check_same_run(log: Log, run: Run, definition: Definition) -> None:
-    """Check that the run was started with this definition; more items at the end are allowed.
+    """Check that the run was started with this definition; more items, and another order, are allowed.
 
     Raises RunMismatchError with a line for each difference, and with what of the run waits to be collected.
     """
@@ -179,10 +101,12 @@ def check_same_run(log: Log, run: Run, definition: Definition) -> None:
         failed = [index for index, status in enumerate(run.items.status) if status == ItemStatus.FAILED]
         recorded = replace(recorded, failed=failed)
     differences = list(_differences(recorded, definition))
+    if differences and _arrange(recorded, definition):
+        differences = list(_differences(recorded, definition))
     if not differences:
         return
     if run.started.input_kind == definition.inputs.kind:
-        differences += moved(log, run.started.run_id, recorded.added, definition.inputs)
+        differences += moved(recorded.items, definition.inputs)
     if all(difference.startswith(_SCHEMA) for difference in differences):
         differences.append("to read its answers with another model: results(OtherModel), items(OtherModel)")
     listed = "\n".join(f"  - {difference}" for difference in differences)
@@ -191,11 +115,24 @@ def check_same_run(log: Log, run: Run, definition: Definition) -> None:
     )
 
 
+def _arrange(recorded: Recorded, definition: Definition) -> bool:
+    """Put the items into the run's order, the new ones behind, where only that differs."""
+    if any(_definition_differences(recorded.started, definition)):
+        return False
+    order = arrangement(recorded.items, definition.inputs)
+    if order is None:
+        return False
+    definition.arrange(order)
+    _logger.info("items_matched_by_content", run=recorded.started.run_id, items=recorded.total)
+    return True
+
+
 def which_run(definition: Definition, log: Log, streams: Sequence[str]) -> str:
     """Find the run in the log that this script continues, where none was named.
 
-    One with just these items comes before one that they would be added to. Of a single run `check_same_run`
-    says whether it is the one.
+    One whose items come first and in their order is preferred to one that has them in another order, and one
+    with just these items to one that they would be added to. Of a single run `check_same_run` says whether it
+    is the one.
 
     Raises RunMismatchError when none was started like this, LogError when several were.
     """
@@ -203,6 +140,7 @@ def which_run(definition: Definition, log: Log, streams: Sequence[str]) -> str:
         return streams[0]
     known = [recorded for stream in streams if (recorded := Recorded.of(log, stream)) is not None]
     ours = [recorded for recorded in known if not any(_differences(recorded, definition))]
+    ours = ours or [r for r in known if _arrange(r, definition) and not any(_differences(r, definition))]
     found = [recorded for recorded in ours if recorded.total == definition.inputs.count] or ours
     if len(found) == 1:
         return found[0].started.run_id
@@ -304,11 +242,10 @@ def _input_differences(recorded: Recorded, definition: Definition) -> Iterator[s
     inputs, started = definition.inputs, recorded.started
     if inputs.count < recorded.total:
         were, are = recorded.total, inputs.count
-        yield f"items: were {were:,}, are {are:,}; items can be added at the end, not removed"
+        yield f"items: were {were:,}, are {are:,}; items can be added, not removed"
         return
     if inputs.kind == "files":
-        stream = started.run_id
-        definition.follow_inputs(as_logged(recorded.log, stream, recorded.added, recorded.failed, inputs))
+        definition.follow_inputs(as_logged(recorded.items, inputs))
     digests = inputs.fingerprints([event.first + event.count for event in recorded.added])
     for event, digest in zip(recorded.added, digests, strict=True):
         if event.digest != digest:
@@ -317,7 +254,7 @@ def _input_differences(recorded: Recorded, definition: Definition) -> Iterator[s
     yield from _key_differences(recorded, inputs)
     # A start that was killed before it had written all its items has said which they are.
     if inputs.fingerprint(started.input_count) != started.input_fingerprint:
-        yield "items: some that the first start was given, but did not record, are different"
+        yield "items: some that the first start was given, but did not record, are not there in their order"
 
 
 def _key_differences(recorded: Recorded, inputs: Inputs) -> Iterator[str]:
@@ -341,6 +278,6 @@ def _first_difference(recorded: Recorded, event: ItemsAdded, definition: Definit
     bodies = recorded.log.bodies(recorded.started.run_id, numbers)
     for index, old in enumerate(bodies, event.first):
         new = definition.inputs.body(index)
-        if old is not None and input_body(old) != input_body(new):
+        if old is not None and identifying(json.loads(old)) != identifying(json.loads(new)):
             return f"item {index}: {_was_is(readable(old), readable(new))}"
     return f"items {event.first} to {event.first + event.count - 1} are not the same"

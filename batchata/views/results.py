@@ -321,9 +321,9 @@ def _status(run: Run, index: int) -> Status:
             return "pending"
 
 
-def never_started(inputs: Inputs, first: int = 0) -> Iterator[ItemResult]:
-    """Yield the items from this one on, which no log knows yet."""
-    for index in range(first, inputs.count):
+def never_started(inputs: Inputs, indexes: Iterable[int]) -> Iterator[ItemResult]:
+    """Yield items that no log knows yet."""
+    for index in indexes:
         known = inputs.called(index)._asdict()
         yield ItemResult(index, "pending", None, None, None, None, Decimal(0), 0, None, None, **known)
 

@@ -109,7 +109,7 @@ def test_items_added_at_the_end_are_an_addition(runs: Runs) -> None:
         ({"stop_sequences": ["END"]}, r"stop_sequences: was null, is .*END"),
         ({"system": "Be brief."}, "system: was null, is Be brief."),
         ({"response_model": None}, r"response_model \(its JSON Schema\)"),
-        ({"count": 3}, "items: were 7, are 3; items can be added at the end"),
+        ({"count": 3}, "items: were 7, are 3; items can be added, not removed"),
         ({"messages": conversations(7, first=1)}, "item 0: was .*message 0.*, is .*message 1"),
     ],
 )
