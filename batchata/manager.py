@@ -294,7 +294,8 @@ class BatchManager(Generic[T]):
             on_item: see there.
             executor: see there.
             **settings: `max_cost`, `max_wait_time`, `results_dir` and the other settings that may change
-                between starts; without them, those of the last start.
+                between starts; without them, those of the last start. Only `on_bad_file` is "fail" unless it
+                is given: with "raise", files that are gone are listed in one FileInputError.
 
         Raises NotALogError without a log, LogError when it holds no run or several, RunMismatchError for
         another response model.
@@ -303,7 +304,12 @@ class BatchManager(Generic[T]):
         hands = check_executor(executor)
         store = RunStore(state_path, run_id)
         definition = open_run(
-            store, response_model=response_model, files=files, prices=prices, max_tokens=max_tokens
+            store,
+            response_model=response_model,
+            files=files,
+            prices=prices,
+            max_tokens=max_tokens,
+            on_bad_file=settings.get("on_bad_file", "fail"),
         )
         assert store.run.settings is not None
         changed = changed_settings(store.run.settings, settings, definition.dialect.limits)

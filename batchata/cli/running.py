@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -14,10 +15,12 @@ import typer
 
 from batchata.cli.options import Ending, Inputs, Logged, Resuming, Waiting
 from batchata.cli.output import Output
+from batchata.clock import utc
 from batchata.core.money import plain
-from batchata.errors import InvalidInputError
+from batchata.errors import InvalidInputError, RetiredModelWarning, UnknownModelWarning
 from batchata.log import place_of
 from batchata.manager import BatchManager
+from batchata.providers.registry import dialect_for
 from batchata.replay.console import print_json
 from batchata.run.settings import Changes
 from batchata.text import number_of
@@ -33,14 +36,14 @@ def run_inputs(given: Waiting) -> None:
     """Run to the end; see `batchata run`."""
     _drive(
         given,
-        _manager(given, given.max_wait, given.poll_interval),
+        _beginning(given, given.max_wait, given.poll_interval),
         lambda manager: manager.run(not given.quiet, limit=given.limit, sample=given.sample, seed=given.seed),
     )
 
 
 def submit_inputs(given: Inputs) -> None:
     """Send, and do not wait; that items are pending is what was asked for."""
-    _drive(given, _manager(given), lambda manager: manager.submit(not given.quiet), pending=0)
+    _drive(given, _beginning(given), lambda manager: manager.submit(not given.quiet), pending=0)
 
 
 def estimate_inputs(given: Inputs) -> None:
@@ -132,6 +135,20 @@ def _manager(
         allow_unknown_model=given.allow_unknown_model,
         **_params(given),
     )
+
+
+def _beginning(
+    given: Inputs, max_wait: float | None = None, poll_interval: float | None = None
+) -> BatchManager[Any]:
+    """Return the manager of a run that may begin now; a model that is refused then is not warned of too."""
+    with warnings.catch_warnings(record=True, action="always") as told:
+        manager = _manager(given, max_wait, poll_interval)
+        doubt = dialect_for(given.model).model(given.model, utc().date()).doubt
+    is_refused = doubt is not None and not given.allow_unknown_model and not Path(given.log).exists()
+    for one in {str(each.message): each for each in told}.values():
+        if not (is_refused and issubclass(one.category, UnknownModelWarning | RetiredModelWarning)):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return manager
 
 
 def _opened(given: Logged, **settings: Any) -> BatchManager[Any]:

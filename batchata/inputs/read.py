@@ -60,7 +60,7 @@ def read_inputs(
     if files is not None:
         inputs, bad = _read_files(files, prompt, check_files or partial(_checked_here, checks))
         if bad and on_bad_file == "raise":
-            raise _all_of(bad, inputs)
+            raise refused_files(bad, inputs)
     elif rows is not None:
         asked = ask_rows(rows, prompt, keys)
         inputs, keys = _read_messages(asked.texts, checks), asked.keys
@@ -150,11 +150,11 @@ def read_again(inputs: Inputs, indexes: Iterable[int], checks: Checks, on_bad_fi
         file, measured = checked
         inputs.replace(index, file, (measured.request_size, measured.token_bound, measured.tokens), None)
     if bad and on_bad_file == "raise":
-        raise _all_of(bad, inputs)
+        raise refused_files(bad, inputs)
 
 
-def _all_of(bad: list[BadFile], inputs: Inputs) -> FileInputError:
-    """Combine all files that cannot be used into one error."""
+def refused_files(bad: list[BadFile], inputs: Inputs) -> FileInputError:
+    """Return one error for all files that cannot be used."""
     reasons = [inputs.refused[file.index] for file in bad]
     if len(bad) == 1:
         return FileInputError(reasons[0], bad)

@@ -18,6 +18,7 @@ from batchata.clock import utc
 from batchata.core.events import RunStarted
 from batchata.core.state import ItemStatus, Run
 from batchata.errors import (
+    BadFile,
     BatchataWarning,
     FileInputError,
     InvalidInputError,
@@ -25,7 +26,7 @@ from batchata.errors import (
     NotALogError,
     RunMismatchError,
 )
-from batchata.inputs import FileInput, Inputs
+from batchata.inputs import FileInput, Inputs, refused_files
 from batchata.inputs.addresses import is_address
 from batchata.inputs.files import file_of, read_file
 from batchata.inputs.items import Checks
@@ -50,8 +51,11 @@ def open_run(
     files: Iterable[Any] | PathLike | None = None,
     prices: Prices | PathLike | None = None,
     max_tokens: int | None = None,
+    on_bad_file: str = "fail",
 ) -> Definition:
     """Read the run's definition from its log, and look for the files of its items that are not done.
+
+    With `on_bad_file="raise"` those of them that are gone are one FileInputError.
 
     Raises NotALogError without a log, LogError when it holds no run or several, RunMismatchError for another
     response model, LogVersionError for a provider that is not known here.
@@ -64,7 +68,11 @@ def open_run(
         if run.started is None:
             raise LogError(log.no_run_yet())
         store.settle()
-        return _defined(store, log, check_response_model(response_model), Moved(files), prices, max_tokens)
+        found = _defined(store, log, check_response_model(response_model), Moved(files), prices, max_tokens)
+    if on_bad_file == "raise" and run.status != "completed" and (refused := found.inputs.refused):
+        gone = [BadFile(index, found.inputs.called(index).source, why) for index, why in refused.items()]
+        raise refused_files(gone, found.inputs)
+    return found
 
 
 def _only(place: str | None) -> Any:

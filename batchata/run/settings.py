@@ -116,12 +116,15 @@ class Changes(TypedDict, total=False):
     results_dir: PathLike | None
     raw_results_dir: PathLike | None
     on_interrupt: OnInterrupt
+    on_bad_file: OnBadFile
     structured_output: StructuredOutput
     check_support: CheckSupport
 
 
 def changed_settings(last: Settings, changes: Changes, limits: Limits) -> Settings:
-    """Return the settings of a run's last start with these in their place; files that are gone fail.
+    """Return the settings of a run's last start with these in their place.
+
+    Files that are gone fail unless `on_bad_file` is given: they were good when the run began.
 
     Raises InvalidInputError as `check_settings` does, and for a name that is none of theirs.
     """
@@ -133,7 +136,7 @@ def changed_settings(last: Settings, changes: Changes, limits: Limits) -> Settin
         )
     before = asdict(last)
     route = last.structured_output or "auto"
-    settings: dict[str, Any] = {**before, "structured_output": route, **changes, "on_bad_file": "fail"}
+    settings: dict[str, Any] = {**before, "structured_output": route, "on_bad_file": "fail", **changes}
     return check_settings(**settings, limits=limits)
 
 

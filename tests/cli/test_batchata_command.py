@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from forked import Program
 from typer.testing import CliRunner, Result
 
 from batchata.cli.app import app
+from batchata.errors import UnknownModelWarning
 from batchata.replay.cli import app as replay_app
 from batchata.sandbox import Sandbox
 
@@ -220,6 +222,19 @@ def test_every_command_of_replay_is_here(batchata: Command) -> None:
     assert batchata("n.db").stdout.startswith("run ")
     assert batchata("verify", "n.db").exit_code == 0
     assert batchata("--version").stdout.startswith("batchata 0.")
+
+
+def test_a_misspelt_model_is_said_once(batchata: Command, here: Path, service: Sandbox) -> None:
+    """The error that refuses it has it all; where the model is sent all the same, the warning says it."""
+    command = ["submit", "a*.txt", *GIVEN, "--model", "claude-sonet-5-5"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused = batchata(*command)
+    assert refused.exit_code == 2
+    assert refused.stderr.count("claude-sonet-5-5") == 1
+    assert not service.batches
+    with pytest.warns(UnknownModelWarning, match="Did you mean claude-sonnet-5-5"):
+        assert batchata(*command, "--allow-unknown-model").exit_code == 0
 
 
 def test_a_misspelt_command_of_replay_is_asked_about_too(here: Path) -> None:

@@ -145,6 +145,9 @@ def test_files_that_are_gone_fail_by_name_and_only_if_they_were_not_sent(runs: R
     of_files(runs, files).submit()
     for path in files[:3]:  # two were sent
         path.unlink()
+    with pytest.raises(FileInputError, match=f"{files[2].name}.*is gone.*files=") as raised:
+        BatchManager.open(runs.log, on_bad_file="raise")
+    assert [(bad.index, bad.name) for bad in raised.value.bad_files] == [(2, str(files[2]))]
     opened = BatchManager.open(runs.log)
     assert opened.run()["failed_items"] == 1
     errors = [item.error for item in opened.items()]
