@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager
@@ -15,6 +14,7 @@ import typing_extensions
 
 from batchata.errors import ConfigurationError, InvalidInputError, LogError
 from batchata.log.port import Log
+from batchata.paths import check_path
 from batchata.providers.prices import Prices
 from batchata.providers.registry import Access, dialect_for
 from batchata.run.definition import define
@@ -43,7 +43,7 @@ from batchata.run.store import RunStore
 from batchata.run.to_do import Call
 from batchata.terminal.account import printed
 from batchata.terminal.progress import EVERY
-from batchata.text import preformatted
+from batchata.text import preformatted, shown
 from batchata.views.history import fold_events
 from batchata.views.response_models import RunReader
 from batchata.views.results import Entry, ItemResult, refuse_purged
@@ -530,12 +530,13 @@ class BatchManager(Generic[T]):
         from batchata.replay.export import Format, write_results
 
         if format not in [*Format]:
-            raise InvalidInputError(f"format must be one of {', '.join(Format)}, not {format!r}")
+            raise InvalidInputError(f"format must be one of {', '.join(Format)}, not {shown(format)}")
+        target = check_path("folder", folder, "the path of a folder")
         with self._started() as (log, stream):
             run = fold_events(log, stream)
             refuse_purged(run)
             how = RunReader(self._engine.definition.reader, again=False)
-            return write_results(log, run, Path(folder), Format(format), how, force=force).files
+            return write_results(log, run, Path(target), Format(format), how, force=force).files
 
     def report(self, path: PathLike) -> Path:
         """Write the run as one HTML file that opens from disk, and return its path.
@@ -545,9 +546,10 @@ class BatchManager(Generic[T]):
         """
         from batchata.replay.report.page import report_run
 
+        target = check_path("path", path, "the path of a file, such as 'run.html'")
         with self._started() as (log, stream):
-            report_run(log, stream, os.fspath(path))
-        return Path(path)
+            report_run(log, stream, target)
+        return Path(target)
 
     @contextmanager
     def _started(self) -> Iterator[tuple[Log, str]]:

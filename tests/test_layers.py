@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the bottom up. A module imports from its own part and from the layers below.
 LAYERS = [
     ["batchata.errors", "batchata.clock", "batchata.pdfium", "batchata.examples_launcher"],
-    ["batchata.core", "batchata.text", "batchata.logs"],
+    ["batchata.core", "batchata.text", "batchata.logs", "batchata.paths"],
     ["batchata.inputs", "batchata.answers", "batchata.log", "batchata.providers"],
     ["batchata.run.definition", "batchata.run.settings", "batchata.run.settings"],
     ["batchata.views", "batchata.terminal"],
@@ -35,6 +35,7 @@ LAYERS = [
 SIDEWAYS = {
     ("batchata.text", "batchata.core"),
     ("batchata.core", "batchata.text"),
+    ("batchata.paths", "batchata.text"),
     ("batchata.inputs", "batchata.log"),
     ("batchata.providers", "batchata.answers"),
     ("batchata.providers", "batchata.inputs"),

@@ -15,7 +15,7 @@ import msgspec
 from batchata.core import events
 from batchata.core.events import Event
 from batchata.core.pages import Entry, Page
-from batchata.errors import LogVersionError
+from batchata.errors import LogError, LogVersionError
 
 type Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -32,8 +32,18 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(entry: Entry) -> str:
-    """Encode the event or page as a compact JSON object."""
-    return _encoder.encode(entry).decode()
+    """Encode the event or page as a compact JSON object.
+
+    Raises LogError for an event that could not be read again, such as one with True for a number: written, it
+    would be damage that makes the whole run unreadable. Pages are made of what was read already.
+    """
+    data = _encoder.encode(entry).decode()
+    if type(entry) is not Page:
+        try:
+            decoder(entry.TYPE, entry.SCHEMA)(data)
+        except msgspec.ValidationError as exc:
+            raise LogError(f"{entry.TYPE} was not written, as it could not be read again: {exc}") from exc
+    return data
 
 
 @cache

@@ -17,10 +17,10 @@ from batchata.core.codec import EVENT_TYPES
 from batchata.core.events import Event
 from batchata.core.ranges import holds
 from batchata.core.values import Counts, Process, Ranges, RequestError, Usage, known
-from batchata.errors import InvalidInputError
 from batchata.log.port import Log, Recorded
 from batchata.providers.address import redacted
 from batchata.replay.console import as_json, reading, the_run
+from batchata.replay.log_reader import check_types
 from batchata.text import by_kind, clean, iso, item_ranges, moment, number_of, short, usage_in_words, usd
 
 
@@ -260,7 +260,7 @@ def print_timeline(
 
     Raises LogError when the file is no readable log, InvalidInputError for a run or type there is none of.
     """
-    _check_types(wanted.types)
+    check_types(wanted.types)
     with reading(path, moving=follow) as log:
         stream = the_run(log, path, run_id)
         found = False
@@ -288,12 +288,6 @@ def names_item(event: Event, item: int) -> bool:
             return holds(event.items, item)
         case _:
             return getattr(event, "index", None) == item
-
-
-def _check_types(types: list[str]) -> None:
-    unknown = [name for name in types if name not in EVENT_TYPES]
-    if unknown:
-        raise InvalidInputError(f"no event type {unknown[0]!r}; the types are: {', '.join(EVENT_TYPES)}")
 
 
 def _followed(log: Log, stream: str) -> Iterator[Recorded]:

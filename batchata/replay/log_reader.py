@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import pydantic
 
 from batchata.answers.schema import check_response_model
 from batchata.clock import now
+from batchata.core.codec import EVENT_TYPES
 from batchata.core.events import Event, RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import place_of, read_log
 from batchata.log.port import Log, Recorded
+from batchata.paths import check_path
 from batchata.replay.console import the_run
 from batchata.views.history import At, is_alive, microseconds, parse_at, read_history
 from batchata.views.response_models import RunReader, support_of
@@ -26,6 +28,7 @@ from batchata.views.run_summary import overview
 type Moment = int | str | datetime
 
 
+@runtime_checkable
 class HasLog(Protocol):
     """Anything that keeps its run in a log: a `BatchManager` or a `BatchJob`, also without a `state_path`."""
 
@@ -55,10 +58,11 @@ class Archive:
     """
 
     def __init__(self, source: str | os.PathLike[str] | HasLog) -> None:
-        if isinstance(source, str | os.PathLike):
-            self._place, self._log = place_of(source), read_log(source)
-        else:
+        if isinstance(source, HasLog):
             self._place, self._log = "the log", source.open_log()
+        else:
+            path = check_path("source", source, "the path of a log, its PostgreSQL URL, or a BatchManager")
+            self._place, self._log = place_of(path), read_log(path)
 
     @property
     def runs(self) -> list[RecordedRun]:
@@ -167,8 +171,12 @@ class RecordedRun:
         """Yield every event with a version above `after` as (version, at, event), page by page; `at` in µs.
 
         `types` narrows them: classes of `batchata.core.events`, or their names, such as "job_completed".
+
+        Raises InvalidInputError for a name that no event has.
         """
-        names = None if types is None else [t if isinstance(t, str) else t.TYPE for t in types]
+        several = [types] if isinstance(types, str) else types
+        names = None if several is None else [t if isinstance(t, str) else t.TYPE for t in several]
+        check_types(names or [])
         return self._log.events(self.run_id, after=after, types=names)
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
@@ -186,6 +194,13 @@ class RecordedRun:
 
     def __repr__(self) -> str:
         return f"<batchata run {self.run_id!r}>"
+
+
+def check_types(names: Iterable[str]) -> None:
+    """Raise InvalidInputError for a name that no event has, with those there are."""
+    unknown = [name for name in names if name not in EVENT_TYPES]
+    if unknown:
+        raise InvalidInputError(f"no event type {unknown[0]!r}; the types are: {', '.join(EVENT_TYPES)}")
 
 
 def _at(moment: Moment | None) -> At | None:

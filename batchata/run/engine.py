@@ -216,9 +216,9 @@ class Engine:
         """Return the request of an item as it would be sent for the first time."""
         with self.reading():
             inputs = self.definition.inputs  # as the run has them
-        if not 0 <= index < inputs.count:
+        if type(index) is not int or not 0 <= index < inputs.count:
             raise InvalidInputError(
-                f"there is no item {index}: the run has {number_of(inputs.count, 'item')}, numbered from 0"
+                f"there is no item {index!r}: the run has {number_of(inputs.count, 'item')}, numbered from 0"
             )
         if index in inputs.refused:
             raise InvalidInputError(f"item {index} is not sent: {inputs.refused[index]}")
@@ -349,7 +349,7 @@ class Engine:
     def abandon(self, number: int) -> Run:
         """Give up an open job because the user says that its batch cannot be found or read."""
         run = self.state()
-        if number not in run.open:
+        if type(number) is not int or number not in run.open:  # True is 1 to a dict
             raise InvalidInputError(not_open(run, number))
         if self._driving:
             raise RunClaimedError("the run is being driven; abandon a job after run() has ended")

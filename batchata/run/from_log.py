@@ -66,13 +66,19 @@ def open_run(
             raise NotALogError(f"there is no log at {store.place}; give the path of the run's state_path")
         run = store.run
         if run.started is None:
-            raise LogError(log.no_run_yet())
+            raise LogError(_no_such_run(store, log))
         store.settle()
         found = _defined(store, log, check_response_model(response_model), Moved(files), prices, max_tokens)
     if on_bad_file == "raise" and run.status != "completed" and (refused := found.inputs.refused):
         gone = [BadFile(index, found.inputs.called(index).source, why) for index, why in refused.items()]
         raise refused_files(gone, found.inputs)
     return found
+
+
+def _no_such_run(store: RunStore, log: Log) -> str:
+    if streams := log.streams():
+        return f"{store.place} holds no run {store.run_id!r}; give run_id=… one of: {', '.join(streams)}"
+    return log.no_run_yet()
 
 
 def _only(place: str | None) -> Any:
@@ -255,6 +261,8 @@ class Moved:
 def _paths(files: Iterable[Any] | PathLike) -> Iterator[Path]:
     """Yield the paths of all files; those in a folder at any depth."""
     several = [files] if isinstance(files, str | os.PathLike) else files
+    if not isinstance(several, Iterable):
+        raise InvalidInputError(f"files are paths of files or folders, not a {type(files).__name__}")
     for one in several:
         if not isinstance(one, str | os.PathLike):
             raise InvalidInputError(f"files are paths of files or folders, not a {type(one).__name__}")

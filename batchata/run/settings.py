@@ -16,6 +16,7 @@ from batchata.core.pricing import ModelPrice
 from batchata.core.values import CachePlan, Limits, Settings
 from batchata.errors import InvalidInputError
 from batchata.inputs import Inputs
+from batchata.paths import check_path
 from batchata.providers.port import Model, Template
 from batchata.text import number_of, rounded, shown
 
@@ -166,23 +167,6 @@ def _money(name: str, value: object) -> str:
         return plain(amount_of(plain(amount)))
     except ValueError as exc:
         raise InvalidInputError(f"{name}: {exc}; give fewer digits") from exc
-
-
-def check_path(name: str, value: object, kind: str) -> str:
-    """Return the path as text; `kind` says what it must be.
-
-    Raises InvalidInputError for what no system takes as a path, such as one with a NUL character.
-    """
-    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
-    if not path or not isinstance(path, str):
-        raise InvalidInputError(f"{name} must be {kind}, not {shown(value)}")
-    try:
-        impossible = "a NUL character" if b"\0" in os.fsencode(path) else None
-    except UnicodeEncodeError as exc:
-        impossible = f"{path[exc.start]!r}, half of a surrogate pair"
-    if impossible:
-        raise InvalidInputError(f"{name} {shown(path)} contains {impossible}; no path can have that")
-    return path
 
 
 def _directory(name: str, value: object) -> str | None:

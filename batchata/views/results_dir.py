@@ -26,6 +26,7 @@ from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Process, Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
+from batchata.paths import check_path
 from batchata.run.settings import PathLike
 from batchata.views.arrivals import Arrivals, encode_json, result_json
 from batchata.views.results import Support, citation_values, read_entries
@@ -288,8 +289,9 @@ def load_results_from_disk(
     """
     model = check_response_model(response_model)
     entries: list[dict[str, Any]] = []
-    _check_one_run(Path(results_dir))
-    for path in _job_files(Path(results_dir)):
+    folder = Path(check_path("results_dir", results_dir, "the path of a directory"))
+    _check_one_run(folder)
+    for path in _job_files(folder):
         entries.extend(
             _load_entry(path, number, entry, model) for number, entry in enumerate(_load_list(path))
         )

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from batchata.core import codec
 from batchata.core.codec import EVENT_TYPES, UPCASTERS, decoder, encode, hot_columns
-from batchata.core.events import CostCharged, Event
+from batchata.core.events import CostCharged, Event, JobAbandoned
 from batchata.core.values import Limits
-from batchata.errors import LogVersionError
+from batchata.errors import LogError, LogVersionError
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=20),
@@ -70,6 +70,12 @@ def test_every_event_comes_back_as_it_was(name: str, data: st.DataObject) -> Non
     text = encode(event)
     assert "\n" not in text
     assert decoder(name, EVENT_TYPES[name].SCHEMA)(text) == event
+
+
+def test_what_could_not_be_read_again_is_not_written() -> None:
+    """One value of another type, such as True for a number, would make a whole run unreadable."""
+    with pytest.raises(LogError, match=r"job_abandoned was not written.*Expected `int`, got `bool`"):
+        encode(JobAbandoned(job=True, batch_id="msgbatch_1"))
 
 
 def test_type_names_are_literal_and_in_the_past_tense() -> None:

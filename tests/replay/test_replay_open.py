@@ -79,7 +79,10 @@ def test_events_are_typed_and_narrowed(troubled: Path) -> None:
         for types in ([e.JobCompleted], ["job_completed"]):
             found = list(log.events(types=types))
             assert found == [r for r in everything if isinstance(r.event, e.JobCompleted)] != []
+        assert list(log.events(types="job_completed")) == found
         assert list(log.events(after=4)) == everything[4:]
+        with pytest.raises(InvalidInputError, match="no event type 'job_done'; the types are: run_started"):
+            log.events(types=["job_done"])
 
 
 def test_results_come_one_by_one(tmp_path: Path) -> None:
@@ -115,6 +118,9 @@ def test_what_is_no_log_is_an_error(tmp_path: Path) -> None:
     """The same errors as everywhere; nothing is created."""
     with pytest.raises(NotALogError):
         batchata.replay.open(tmp_path / "missing.db")
+    for wrong in (None, 5, "a\0.db", "a\ud800.db"):
+        with pytest.raises(InvalidInputError, match=r"source .*"):
+            batchata.replay.open(wrong)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
     open_log(tmp_path / "fresh.db").close()
     with batchata.replay.open(tmp_path / "fresh.db") as log:

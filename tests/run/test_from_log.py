@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel, Field, model_validator
@@ -237,12 +237,16 @@ def test_what_cannot_be_opened_is_said(runs: Runs, tmp_path: Path) -> None:
         BatchManager.open(runs.log)
     for name in ("one", "two"):
         runs.manager(run_id=name).submit()
+    with pytest.raises(LogError, match="holds no run 'three'; give run_id=… one of: one, two"):
+        BatchManager.open(runs.log, run_id="three")
     with pytest.raises(LogError, match="2 runs; say which is meant with run_id=…: one, two"):
         BatchManager.open(runs.log)
     assert BatchManager.open(runs.log, "two").run_id == "two"
     wrong: dict[str, Any] = {"prompt": "Read."}
     with pytest.raises(InvalidInputError, match="prompt is no setting"):
         BatchManager.open(runs.log, "two", **wrong)
+    with pytest.raises(InvalidInputError, match="files are paths of files or folders, not a int"):
+        BatchManager.open(runs.log, "two", files=cast("Any", 5))
     with pytest.raises(FileInputError, match="nowhere"):
         BatchManager.open(runs.log, "two", files="nowhere")
     with pytest.raises(InvalidInputError, match="max_tokens"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from run_support import MODEL, Echo, Runs, echo
@@ -90,3 +90,5 @@ def test_what_is_not_sent_has_no_preview(runs: Runs, tmp_path: Path) -> None:
         manager.preview()
     with pytest.raises(InvalidInputError, match="there is no item 1: the run has 1 item, numbered from 0"):
         manager.preview(1)
+    with pytest.raises(InvalidInputError, match="there is no item '0'"):
+        manager.preview(cast("int", "0"))

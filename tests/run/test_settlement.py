@@ -300,6 +300,8 @@ def test_only_an_open_job_can_be_abandoned(patient: tuple[Runs, list[float]]) ->
         InvalidInputError, match="job 7 is not open, so there is nothing to abandon; open jobs: 0, 1"
     ):
         made.abandon(7)
+    with pytest.raises(InvalidInputError, match="job True is not open"):  # though it equals 1
+        made.abandon(True)
     assert "job_abandoned" not in runs.types()
     assert manager(runs).stats()["jobs"] == 2
 

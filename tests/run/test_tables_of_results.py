@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 from run_support import MODEL, Runs
 
-from batchata import BatchataError, BatchManager, InvalidInputError, LogError
+from batchata import BatchataError, BatchManager, InvalidInputError, LogError, load_results_from_disk
 from batchata.sandbox import Faults, Sandbox
 
 DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "documents"
@@ -149,6 +150,19 @@ def test_citations_are_rows_of_their_own(sandbox: Sandbox, tmp_path: Path) -> No
     assert table(results)[0]["source"] == str(DOCUMENTS / "invoice-brightwater.pdf")
     found = {row["field"]: row for row in table(citations)}["total"]
     assert (found["page"], found["quote"], found["grounded"]) == ("2", "Amount due: $857.00", "true")
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "", b"out", "a\0b", "a\ud800"])
+def test_where_results_go_is_a_path(named: BatchManager[Named], wrong: Any) -> None:
+    """What no system takes as a path is refused by the argument's name, wherever one is given."""
+    calls: list[tuple[str, Callable[[Any], object]]] = [
+        ("folder", named.export),
+        ("path", named.report),
+        ("results_dir", load_results_from_disk),
+    ]
+    for name, call in calls:
+        with pytest.raises(InvalidInputError, match=f"^{name} "):
+            call(wrong)
 
 
 def test_a_report_is_written_by_the_manager(named: BatchManager[Named], tmp_path: Path) -> None:
