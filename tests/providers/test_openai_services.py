@@ -92,6 +92,7 @@ def test_an_entry_of_xai_that_is_no_answer_says_why(result: dict[str, Any], kind
     ("state", "cancelled", "ended", "canceled"),
     [
         ({"num_requests": 0, "num_pending": 0}, None, False, 0),
+        ({"num_requests": 0, "num_pending": 0}, "2026-08-10", True, 0),
         ({"num_requests": 3, "num_pending": 1, "num_success": 2}, None, False, 0),
         ({"num_requests": 3, "num_pending": 0, "num_success": 3}, None, True, 0),
         ({"num_requests": 3, "num_pending": 0, "num_success": 1}, "2026-08-10", True, 2),
@@ -100,7 +101,7 @@ def test_an_entry_of_xai_that_is_no_answer_says_why(result: dict[str, Any], kind
 def test_a_batch_of_xai_has_ended_when_nothing_of_it_is_pending(
     state: dict[str, int], cancelled: str | None, ended: bool, canceled: int
 ) -> None:
-    """An empty one has not begun; its name is the mark."""
+    """An empty one has not begun, unless it was cancelled: then it never will. Its name is the mark."""
     given = {"batch_id": "b", "name": "m", "state": state, "cancel_time": cancelled}
     value = XaiWire().described(given)
     batch = batch_of(value)

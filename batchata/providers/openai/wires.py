@@ -163,18 +163,19 @@ class XaiWire(Wire):
         return {"name": upload.mark, "input_file_id": upload.handle}
 
     def described(self, value: Any) -> Any:
-        """See the base: there is no status, and a batch has ended when it holds requests and none is pending.
+        """See the base: there is no status; a batch has ended when none is pending of the requests it holds.
 
-        A date alone tells no time of creation.
+        One that was cancelled before its requests were counted has ended too. A date alone tells no time.
         """
         if not isinstance(value, dict):
             return value
         state = value.get("state")
         counts = state if isinstance(state, dict) else {}
         total, pending = counts.get("num_requests"), counts.get("num_pending")
-        has_ended = type(total) is int and total > 0 and pending == 0
-        ended = "cancelled" if value.get("cancel_time") else "completed"
         is_known = type(total) is int and type(pending) is int
+        is_cancelled = bool(value.get("cancel_time"))  # perhaps before its requests were counted
+        has_ended = is_known and pending == 0 and (total != 0 or is_cancelled)
+        ended = "cancelled" if is_cancelled else "completed"
         return {
             "id": value.get("batch_id"),
             "status": ended if has_ended else "in_progress" if is_known else None,
