@@ -124,7 +124,10 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "results_dir number": ({"results_dir": 5}, ("results_dir must be the path of a directory, not 5",)),
     "results_dir NUL": ({"results_dir": "a\0b"}, ("results_dir 'a\\x00b' contains a NUL character",)),
     "state_path NUL": ({"state_path": "a\0.db"}, ("state_path 'a\\x00.db' contains a NUL character",)),
-    "state_path half": ({"state_path": "a\ud800.db"}, ("state_path", "half of a surrogate pair")),
+    "state_path half": (
+        {"state_path": "a\ud800.db"},
+        ("state_path", "contains '\\ud800', which is not UTF-8"),
+    ),
     "prices NUL": ({"prices": "a\0.toml"}, ("prices file 'a\\x00.toml' cannot be read",)),
     "run_id line": ({"run_id": "a\nb"}, ("run_id must be at most 200 printable characters on one line",)),
     "run_id half": ({"run_id": "a\ud800"}, ("run_id must be at most 200 printable characters",)),

@@ -165,6 +165,18 @@ def test_where_results_go_is_a_path(named: BatchManager[Named], wrong: Any) -> N
             call(wrong)
 
 
+def test_a_tilde_is_the_home_directory(
+    named: BatchManager[Named], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a shell has it, unless something of that name is there."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert named.export("~/out", format="csv")[0] == tmp_path / "home" / "out" / "results.csv"
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "mine").mkdir()
+    assert named.export("~/mine", format="csv")[0] == Path("~/mine/results.csv")
+
+
 def test_a_report_is_written_by_the_manager(named: BatchManager[Named], tmp_path: Path) -> None:
     """It is the page that `replay report` writes."""
     page = named.report(tmp_path / "run.html")

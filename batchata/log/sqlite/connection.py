@@ -70,7 +70,7 @@ def immediate(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def _connect(path: str, how: str, busy_timeout: float, pragmas: tuple[str, ...]) -> sqlite3.Connection:
     # Only one thread uses a connection at a time, but a run may be made in one thread and driven in another.
     connection = sqlite3.connect(
-        f"file:{quote(path)}?{how}",
+        f"file:{quote(os.fsencode(path))}?{how}",
         uri=True,
         timeout=busy_timeout,
         isolation_level=None,
