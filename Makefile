@@ -25,6 +25,7 @@ check: $(TOOLS)  ## what CI runs: format, lint, types, tests
 	@$(BIN)/mypy
 	@$(BIN)/mypy --config-file tests/mypy.ini tests
 	@$(BIN)/mypy tests/typed
+	@$(BIN)/basedpyright --project tests/typed --pythonpath $(BIN)/python
 	@$(MAKE) --no-print-directory test
 
 format: $(TOOLS)  ## rewrite the files as `check` wants them

@@ -101,7 +101,10 @@ class InvalidInputError(BatchataError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BadFile:
-    """One of `files` that cannot be used: its place in the list, its path or name if any, and why."""
+    """One of `files` that cannot be used: its place in the list, its path or name if any, and why.
+
+    broken = {file.index: file.reason for file in error.bad_files}
+    """
 
     index: int
     name: str | None

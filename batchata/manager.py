@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import Executor
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
+from typing import Any, Unpack, cast
 
 import pydantic
 import typing_extensions
 
-from batchata.errors import ConfigurationError, InvalidInputError, LogError
-from batchata.log.port import Log
-from batchata.paths import check_path
 from batchata.providers.prices import Prices
 from batchata.providers.registry import Access, dialect_for
 from batchata.run.definition import define
@@ -41,25 +37,20 @@ from batchata.run.settings import (
 )
 from batchata.run.store import RunStore
 from batchata.run.to_do import Call
-from batchata.terminal.account import printed
+from batchata.run_results import RunResults, T
 from batchata.terminal.progress import EVERY
-from batchata.text import preformatted, shown
-from batchata.views.history import fold_events
-from batchata.views.response_models import RunReader
-from batchata.views.results import Entry, ItemResult, refuse_purged
-from batchata.views.rows import ItemRows, citation_rows
-from batchata.views.run_summary import Stats, Summary, statistics, summary
+from batchata.views.results import ItemResult
+from batchata.views.run_summary import Summary, summary
 
-if TYPE_CHECKING:
-    import pandas
-
-type ExportFormat = Literal["json", "jsonl", "csv", "parquet", "xlsx"]
-T = typing_extensions.TypeVar("T", default=str)  # Python 3.12 has no defaults in its own syntax
-Other = TypeVar("Other", bound=pydantic.BaseModel)
+Opened = typing_extensions.TypeVar("Opened", bound=pydantic.BaseModel, default=Any)
 
 
-class BatchManager(Generic[T]):
-    """A run of many items: messages, or files with a prompt, through the Message Batches API.
+class BatchManager(RunResults[T]):
+    """A run of many items: messages, or files with a prompt, through a provider's batch API.
+
+        manager = BatchManager(messages=["Say hi"], model="claude-haiku-4-5", state_path="hi.db")
+        manager.run(print_progress=True)
+        print(manager.results())
 
     Nothing is written or sent before `run()`. Everything that happens is appended to the event log at
     `state_path`; the same script, started again, continues where the last one ended.
@@ -74,7 +65,8 @@ class BatchManager(Generic[T]):
         prompt: what to do with each file, or with each row: "Classify: {text}" has its column `text`.
         keys: your own ids, one for each item, no two alike; with rows also the name of a column. `item.name`
             is the key, or else the file's name. They stay in the log, and cannot change within a run.
-        model: a Claude model id.
+        model: the model's id, which decides the provider: "claude-sonnet-5-5", "gpt-…", "gemini-…",
+            "mistral/…"; `batchata.models()` lists those that are known.
         response_model: a pydantic model that each answer must fit; without it results are strings.
         enable_citations: let the model cite the documents it is given.
         items_per_job: items that travel together in one batch, 1 to 100,000.
@@ -129,7 +121,7 @@ class BatchManager(Generic[T]):
         executor: a `concurrent.futures.Executor` whose workers read files, build and upload requests,
             download results and read answers: a `ProcessPoolExecutor`, or the `get_executor()` of a Dask
             client; None: threads. Batches are created, and the log is written, in this process alone.
-        **message_params: parameters of the Messages API for every request, such as `system` or `thinking`.
+        **message_params: parameters of the provider's API for every request, such as `system` or `thinking`.
 
     Raises:
         InvalidInputError: an argument, a message or a file cannot be used; FileInputError and
@@ -218,49 +210,13 @@ class BatchManager(Generic[T]):
         connect = partial(access.client, definition.dialect.name)
         self._engine = Engine(definition, settings, store, connect, hooks, hands)
 
-    @overload
-    @classmethod
-    def open(
-        cls,
-        state_path: PathLike,
-        run_id: str | None = None,
-        *,
-        response_model: None = None,
-        files: Iterable[Any] | PathLike | None = None,
-        prices: Prices | PathLike | None = None,
-        max_tokens: int | None = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        on_event: OnEvent | None = None,
-        on_item: OnItem | None = None,
-        executor: Executor | None = None,
-        **settings: Unpack[Changes],
-    ) -> BatchManager[Any]: ...
-    @overload
-    @classmethod
-    def open(
-        cls,
-        state_path: PathLike,
-        run_id: str | None = None,
-        *,
-        response_model: type[Other],
-        files: Iterable[Any] | PathLike | None = None,
-        prices: Prices | PathLike | None = None,
-        max_tokens: int | None = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        on_event: OnEvent | None = None,
-        on_item: OnItem | None = None,
-        executor: Executor | None = None,
-        **settings: Unpack[Changes],
-    ) -> BatchManager[Other]: ...
     @classmethod
     def open(  # noqa: PLR0913 - what a user may say beside the log
         cls,
         state_path: PathLike,
         run_id: str | None = None,
         *,
-        response_model: type[pydantic.BaseModel] | None = None,
+        response_model: type[Opened] | None = None,
         files: Iterable[Any] | PathLike | None = None,
         prices: Prices | PathLike | None = None,
         max_tokens: int | None = None,
@@ -270,7 +226,7 @@ class BatchManager(Generic[T]):
         on_item: OnItem | None = None,
         executor: Executor | None = None,
         **settings: Unpack[Changes],
-    ) -> BatchManager[Any]:
+    ) -> BatchManager[Opened]:
         """Open a run that was started before, to continue it from its log alone.
 
             BatchManager.open("night.db").collect()
@@ -313,15 +269,10 @@ class BatchManager(Generic[T]):
         )
         assert store.run.settings is not None
         changed = changed_settings(store.run.settings, settings, definition.dialect.limits)
-        manager = cls.__new__(cls)
+        manager = cast("BatchManager[Opened]", cls.__new__(cls))
         connect = partial(access.client, definition.dialect.name)
         manager._engine = Engine(definition, changed, store, connect, hooks, hands)  # noqa: SLF001 - its own
         return manager
-
-    @property
-    def run_id(self) -> str | None:
-        """The run's name in the log; None before its first start."""
-        return self._engine.store.run_id
 
     def run(
         self,
@@ -333,6 +284,9 @@ class BatchManager(Generic[T]):
         seed: int | None = None,
     ) -> Summary:
         """Drive the run until every item is completed or failed, and return the summary.
+
+            summary = manager.run(print_progress=True)
+            print(summary["completed_items"], summary["total_cost"])
 
         With `limit` it is a pilot of the first items, with `sample` one of so many items spread over the
         input: from the middle of each of so many parts, or with `seed` drawn at random from each. Nothing
@@ -371,6 +325,8 @@ class BatchManager(Generic[T]):
     ) -> Summary:
         """Run like `run()`, for a coroutine: the event loop stays free meanwhile.
 
+            summary = await manager.run_async()
+
         When it is cancelled (by Ctrl-C, `task.cancel()`, `asyncio.wait_for`, a TaskGroup) the run is left as
         by `detach()`: its batches go on at the provider, and another call collects them.
         """
@@ -398,6 +354,8 @@ class BatchManager(Generic[T]):
     def submit(self, print_progress: bool = False) -> Summary:
         """Send what may be sent now, and return without waiting; `collect()` or `run()` goes on, any day.
 
+            manager.submit()
+
         It is `run()` with a `max_wait_time` of 0 and without its warning: one pass over everything. With more
         jobs than `max_parallel_jobs` the rest is sent by later calls, as jobs come to their end.
         """
@@ -409,6 +367,9 @@ class BatchManager(Generic[T]):
     def collect(self, print_progress: bool = False) -> Summary:
         """Collect what has ended since, send what may be sent now, and return without waiting.
 
+            if not manager.collect()["pending_items"]:
+                manager.export("out/", format="csv")
+
         The same pass as that of `submit()`, except that after a pilot nothing but its items is sent:
         `pending_items` in the summary says whether to come again.
         """
@@ -416,6 +377,8 @@ class BatchManager(Generic[T]):
 
     def preview(self, index: int = 0) -> dict[str, Any]:
         """Return the request of an item as it will stand in its batch, to look at before anything is paid.
+
+            print(manager.preview(0)["params"]["messages"])
 
         It holds all that Batchata adds, such as the schema and how to cite; only the custom id will be
         another. Nothing is sent or written, and no key is needed.
@@ -426,6 +389,8 @@ class BatchManager(Generic[T]):
 
     def estimate(self, exact: bool = False, output_tokens: int | None = None) -> Estimate:
         """Estimate what the run will use and cost; of a run that has begun, what remains of it.
+
+            print(manager.estimate())
 
         Nothing is sent or written, and no key is needed, unless `exact` asks the provider to count the input
         tokens of up to 20 items spread over the input (free of charge). Otherwise they are counted offline:
@@ -448,152 +413,10 @@ class BatchManager(Generic[T]):
         """
         return self._engine.estimate(exact, output_tokens)
 
-    def _repr_html_(self) -> str:
-        """Show in a notebook where the run stands and what it has cost."""
-        settings, run = self._engine.settings, self._engine.state()
-        count = self._engine.definition.count
-        stats = statistics(run, count, settings.results_dir, settings.raw_results_dir)
-        return preformatted(printed(run, stats))
-
-    def open_log(self) -> Log:
-        """Open the run's log for reading; close it after use.
-
-        `batchata.replay.open` takes this object itself.
-
-        Raises NotALogError while there is none.
-        """
-        return self._engine.store.open_log()
-
-    @overload
-    def results(self) -> list[Entry[T]]: ...
-    @overload
-    def results(self, response_model: type[Other]) -> list[Entry[Other]]: ...
-    @overload
-    def results(self, response_model: None) -> list[Entry[T]]: ...
-    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[Entry[Any]]:
-        """Return one `{"result": …, "citations": …}` per item, in input order; None without a result.
-
-        With another `response_model` the stored answers are parsed again with it, without any call.
-        """
-        return self._engine.results(response_model)
-
-    @overload
-    def items(self) -> Iterator[ItemResult[T]]: ...
-    @overload
-    def items(self, response_model: type[Other]) -> Iterator[ItemResult[Other]]: ...
-    @overload
-    def items(self, response_model: None) -> Iterator[ItemResult[T]]: ...
-    def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult[Any]]:
-        """Yield every item with its status, error, usage, cost and raw line, in input order."""
-        return self._engine.items(response_model)
-
-    def rows(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
-        """Return a row an item, all with the same columns, for data frames of any library.
-
-        The columns are item (its index), name, status; those of the rows that were given; a column a field
-        of the response model, nested ones as "vendor.name", lists as JSON, or `result` without a model;
-        "pages.total" with the pages that a field cites; unsupported and uncited; cost (Decimal) and error. A
-        field called as one of these is "result.name", and a column of the rows "row.name".
-        """
-        table = self._table(response_model)
-        return [table.row(item) for item in self._engine.items(response_model)]
-
-    def to_pandas(self, response_model: type[pydantic.BaseModel] | None = None) -> pandas.DataFrame:
-        """Return `rows()` as a data frame of pandas, with cost as a float; see `rows()`.
-
-        Raises ConfigurationError without pandas.
-        """
-        try:
-            import pandas as pd
-        except ImportError as exc:
-            raise ConfigurationError(
-                "to_pandas() needs pandas: pip install pandas; rows() gives the same rows without it"
-            ) from exc
-        columns = self._table(response_model).columns
-        frame = pd.DataFrame(self.rows(response_model), columns=columns)
-        return frame.astype({"cost": float})
-
-    def citations_rows(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
-        """Return a row a citation: item, name, field, value, document, page, quote, grounded and supports."""
-        return [row for item in self._engine.items(response_model) for row in citation_rows(item)]
-
-    def export(self, folder: PathLike, *, format: ExportFormat = "json", force: bool = False) -> list[Path]:
-        """Write the results as files into the folder, and return these.
-
-        json is as `results_dir`; the others are one table, results.csv and so on, with a row an item and
-        where it came from; CSV has its citations in a second file, results_citations.csv. Without `force`
-        nothing that is there already is replaced.
-
-        Raises InvalidInputError for a folder that cannot be used, ConfigurationError without the package that
-        parquet (pyarrow) or xlsx (openpyxl) needs, and LogError when the run was never started.
-        """
-        from batchata.replay.export import Format, write_results
-
-        if format not in [*Format]:
-            raise InvalidInputError(f"format must be one of {', '.join(Format)}, not {shown(format)}")
-        target = check_path("folder", folder, "the path of a folder")
-        with self._started() as (log, stream):
-            run = fold_events(log, stream)
-            refuse_purged(run)
-            how = RunReader(self._engine.definition.reader, again=False)
-            return write_results(log, run, Path(target), Format(format), how, force=force).files
-
-    def report(self, path: PathLike) -> Path:
-        """Write the run as one HTML file that opens from disk, and return its path.
-
-        A report that is there already is replaced, nothing else is. Raises InvalidInputError when the file
-        cannot be written, and LogError when the run was never started.
-        """
-        from batchata.replay.report.page import report_run
-
-        target = check_path("path", path, "the path of a file, such as 'run.html'")
-        with self._started() as (log, stream):
-            report_run(log, stream, target)
-        return Path(target)
-
-    @contextmanager
-    def _started(self) -> Iterator[tuple[Log, str]]:
-        with self._engine.reading() as (log, run):
-            if log is None or run.started is None:
-                raise LogError("the run was never started, so there is nothing to write; run() it first")
-            yield log, run.started.run_id
-
-    def _table(self, response_model: type[pydantic.BaseModel] | None) -> ItemRows:
-        definition = self._engine.definition
-        given = dict.fromkeys(name for row in definition.inputs.rows for name in row)
-        model = definition.response_model if response_model is None else response_model
-        return ItemRows(model, given, cited=definition.enable_citations)
-
-    def stats(self) -> Stats:
-        """Return the summary and more: status, jobs, batch ids, tokens by kind, directories of the results.
-
-        All costs are Decimal USD, None where a price was unknown: `cost_by_job`, `cost_by_model`,
-        `cost_by_kind`, `cost_per_item`, `batch_saving` (what the discount took off). Against `max_cost` stand
-        `reserved_cost` (for open jobs), `withheld_cost` (for requests that may have been billed unseen) and
-        `left_cost`; when the limit is reached, `needed_cost` is the limit that would send the next item, and
-        `needed_cost_for_all` the one for all.
-
-        `interrupted_by` is why the last start ended early, `sending_ended` why it sent nothing more from some
-        moment on; None where it did not.
-
-        `outcomes` counts what came back, over all attempts: succeeded, errored, canceled, expired, missing,
-        or kinds that the provider invents; `stray_outcomes` counts the lines that belong to no request:
-        repeated, foreign or unreadable. `collect_by` is the time until which the provider keeps the results
-        of every open batch (29 days from its creation), None without open batches.
-        `unsupported_fields` counts the fields of results that a cited passage contradicts and none supports,
-        `uncited_fields` those that have a value and no citation; None without citations of fields.
-        `log_head` is the hash of all that the log holds of the run: with it `replay verify --head` proves
-        later that nothing was changed or cut off.
-        """
-        settings = self._engine.settings
-        count = self._engine.definition.count
-        run = self._engine.state()
-        head = self._engine.head()
-        support = self._engine.support()
-        return statistics(run, count, settings.results_dir, settings.raw_results_dir, head, support)
-
     def retry_failed(self, print_progress: bool = False, *, max_tokens: int | None = None) -> Summary:
         """Give the failed items a fresh set of attempts and run; return the summary, plus `retry_count`.
+
+            print(manager.retry_failed()["retry_count"])
 
         What they were answered is read again first: an item that has an answer which is accepted today, by a
         newer Batchata or a mended validator, is completed at no cost. `retry_count` are the others.
@@ -615,12 +438,16 @@ class BatchManager(Generic[T]):
     def detach(self) -> None:
         """End a `run()` in another thread as Ctrl-C does: batches are left running.
 
+            threading.Timer(600, manager.detach).start()
+
         Returns at once; `run()` then returns its summary. Without a run going on nothing happens.
         """
         self._engine.detach()
 
     def abandon(self, job: int) -> Summary:
         """Give up an open job whose batch was deleted or can never be read, and return the summary.
+
+            manager.abandon(3)
 
         Its items without a result are pending again, with a fresh set of attempts, and the next `run()` sends
         them. What its batch may have cost is unknown and stays held against `max_cost`. Only for jobs that an
@@ -632,6 +459,8 @@ class BatchManager(Generic[T]):
 
     def cancel(self) -> Summary:
         """Cancel the open batches, collect what they had finished, and return the summary.
+
+            print(manager.cancel()["pending_items"])
 
         What was cancelled stays pending; `run()` would send it again. Called from another thread while
         `run()` goes on, it makes that call do all this, and returns at once.

@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+import textwrap
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import batchata
+import batchata.replay
 from batchata import errors
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +28,10 @@ LAYERS = [
     ["batchata.run.definition", "batchata.run.settings", "batchata.run.settings"],
     ["batchata.views", "batchata.terminal"],
     ["batchata.run"],
-    ["batchata.manager", "batchata.job", "batchata.replay"],
+    ["batchata.replay"],
+    ["batchata.run_results"],
+    ["batchata.manager"],
+    ["batchata.job"],
     ["batchata.cli"],
     ["batchata.jsonl"],
     ["batchata", "batchata.__main__"],
@@ -41,7 +46,6 @@ SIDEWAYS = {
     ("batchata.providers", "batchata.inputs"),
     ("batchata.terminal", "batchata.views"),
     ("batchata.run.definition", "batchata.run.settings"),
-    ("batchata.manager", "batchata.replay"),  # export() and report() write what the commands write
 }
 PURE = {
     "array",
@@ -326,6 +330,32 @@ def test_public_names_exist_and_are_explained() -> None:
         assert name in dir(batchata)
         assert inspect.getdoc(value), name
         assert value.__doc__, f"{name} has only an inherited docstring"
+
+
+def test_what_a_user_calls_is_shown_by_an_example() -> None:
+    """Functions, and classes with what they have, each show lines of code in the docstring."""
+    shown = [getattr(batchata, name) for name in batchata.__all__]
+    called = [each for each in shown if not (isinstance(each, type) and issubclass(each, Exception))]
+    for kind in (batchata.BatchManager, batchata.BatchJob, batchata.ItemResult):
+        has = [getattr(kind, name) for name in dir(kind) if not name.startswith("_")]
+        called += [each for each in has if callable(each) or isinstance(each, property)]
+    called += [getattr(batchata.replay, name) for name in batchata.replay.__all__]
+    assert len(called) > 40
+    assert [each for each in called if not any(map(is_code, paragraphs(each)))] == []
+
+
+def paragraphs(value: object) -> list[str]:
+    """The paragraphs of a docstring behind its first one."""
+    return [textwrap.dedent(each) for each in (inspect.getdoc(value) or "").split("\n\n")[1:]]
+
+
+def is_code(text: str) -> bool:
+    """Whether these lines are Python that calls, takes or names something."""
+    try:
+        found = compile(text, "", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except SyntaxError:
+        return False
+    return any(isinstance(node, ast.Call | ast.Assign | ast.AnnAssign) for node in ast.walk(found))
 
 
 def test_other_names_do_not_exist() -> None:

@@ -22,6 +22,9 @@ CITED = "cited"
 class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
     """One place in a source that supports a text, as the API gave it.
 
+        for citation in item.cited("total"):
+            print(citation.pages, citation.cited_text, citation.supports)
+
     Page numbers are 1-based, character and block indexes 0-based, and every end is exclusive: a citation of
     page 5 alone runs from 5 to 6, and `pages` gives (5, 5) for people. Indexes of characters count code
     points of the document's text. What does not apply to the `type` is None.

@@ -43,6 +43,8 @@ def compare(
 ) -> Comparison:
     """Compare two runs over the same inputs, field by field, and with known values where `labels` are given.
 
+        print(batchata.replay.compare("a.db", "b.db", labels="known.csv"))
+
     Args:
         first: The log of the first run.
         second: The log of the second run; without it, the first log holds both.

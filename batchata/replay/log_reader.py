@@ -54,6 +54,9 @@ def open(source: str | os.PathLike[str] | HasLog) -> Archive:
 class Archive:
     """A log. `runs` are all its runs; the methods are those of its only run, or of the one named.
 
+        with batchata.replay.open("invoices.db") as log:
+            print([run.run_id for run in log.runs])
+
     Close it, or use it in a `with` statement.
     """
 
@@ -131,7 +134,11 @@ class Archive:
 
 
 class RecordedRun:
-    """One run of a log. Nothing is read before it is asked for."""
+    """One run of a log. Nothing is read before it is asked for.
+
+    run = batchata.replay.open("invoices.db").run()
+    print(run.started.model, run.state_at("-1h").completed)
+    """
 
     def __init__(self, log: Log, run_id: str) -> None:
         self._log = log

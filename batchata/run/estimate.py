@@ -25,6 +25,9 @@ _AMPLE: Final = 4  # so many times as long as expected nearly no answer is
 class Estimate:
     """What the items of a run that have no result yet are going to use and to cost. Costs in USD.
 
+        estimate = manager.estimate()
+        print(estimate, estimate.cost, estimate.one_wave_max_cost)
+
     A cost is None when no price is known for the model. Retries are in `worst_cost_with_retries` only.
 
     Attributes:

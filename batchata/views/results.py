@@ -69,7 +69,10 @@ type Status = Literal["completed", "failed", "pending"]
 
 
 class Entry(TypedDict, Generic[R]):
-    """One item as `results()` gives it; both are None where there is no result."""
+    """One item as `results()` gives it; both are None where there is no result.
+
+    entry: Entry[Invoice] = manager.results()[0]
+    """
 
     result: R | None
     citations: Citations
@@ -78,6 +81,8 @@ class Entry(TypedDict, Generic[R]):
 @dataclass(slots=True)
 class ItemResult(Generic[R]):
     """Everything known of one item; `R` is the type of its result, such as the response model.
+
+        failed = [(item.name, item.error) for item in manager.items() if item.status == "failed"]
 
     `status` is "completed", "failed" or "pending". `error` says why the last answer is unusable, with a
     stable `kind` and a readable `message`; a pending item that waits for another attempt has one too.
@@ -109,20 +114,32 @@ class ItemResult(Generic[R]):
 
     @property
     def unsupported(self) -> list[str]:
-        """The paths of the fields that a passage contradicts and none supports."""
+        """The paths of the fields that a passage contradicts and none supports.
+
+        doubtful = [item.name for item in manager.items() if item.unsupported]
+        """
         return Support.of(self).unsupported
 
     @property
     def uncited(self) -> list[str]:
-        """The paths of the fields that have a value and no citation."""
+        """The paths of the fields that have a value and no citation.
+
+        print({item.name: item.uncited for item in manager.items()})
+        """
         return Support.of(self).uncited
 
     def cited(self, field: str) -> list[Citation]:
-        """Return the citations of the field at this path, such as "lines[2].price"; may be empty."""
+        """Return the citations of the field at this path; may be empty.
+
+        quotes = [citation.cited_text for citation in item.cited("lines[2].price")]
+        """
         return self.citations.get(field, []) if isinstance(self.citations, dict) else []
 
     def pages(self, field: str) -> list[int]:
-        """Return the pages that the field's citations name, each once, ascending; the first page is 1."""
+        """Return the pages that the field's citations name, each once, ascending; the first page is 1.
+
+        print(item.result.total, item.pages("total"))
+        """
         found = {page for c in self.cited(field) if c.pages for page in range(c.pages[0], c.pages[1] + 1)}
         return sorted(found)
 

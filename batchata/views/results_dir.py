@@ -280,6 +280,8 @@ def load_results_from_disk(
 ) -> list[dict[str, Any]]:
     """Load the entries of a run, `{"result": …, "citations": …}` in input order, from its results_dir alone.
 
+        invoices = [entry["result"] for entry in load_results_from_disk("out/", Invoice)]
+
     Results are instances of `response_model`; without one they are dicts or strings. Answers that call tools
     are dicts, `{"text", "tool_calls"}`, where they hold no value for the model. Both a results_dir and
     its `processed` directory may be given.

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class Summary(TypedDict):
-    """Items by status, jobs, and the cost in USD; None when a price was unknown."""
+    """Items by status, jobs, and the cost in USD; None when a price was unknown.
+
+    summary: Summary = manager.run()
+    """
 
     total_items: int
     completed_items: int
@@ -39,7 +42,10 @@ class Summary(TypedDict):
 
 
 class Stats(Summary):
-    """What `stats()` tells; amounts in USD, None where a price was unknown."""
+    """What `stats()` tells; amounts in USD, None where a price was unknown.
+
+    stats: Stats = manager.stats()
+    """
 
     run_id: str | None
     status: str

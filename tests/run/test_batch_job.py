@@ -323,7 +323,7 @@ def test_what_is_no_pdf_makes_no_block(given: bytes, words: str) -> None:
         pdf_to_document_block(given)
 
 
-@pytest.mark.parametrize("name", ["items_per_job", "max_parallel_jobs"])
+@pytest.mark.parametrize("name", ["items_per_job", "max_parallel_jobs", "cache"])
 def test_arguments_that_make_no_sense_for_one_job_are_named_as_such(name: str) -> None:
     """The error points to BatchManager instead of suggesting the same name again."""
     with pytest.raises(InvalidInputError, match=f"{name} is an argument of BatchManager"):

@@ -74,7 +74,7 @@ def from_the_log() -> None:
     """Typed by the class that is given, and settings by their names."""
     assert_type(BatchManager.open("night.db", response_model=Invoice), BatchManager[Invoice])
     assert_type(BatchManager.open("night.db", max_cost=5, on_interrupt="cancel"), BatchManager[Any])
-    BatchManager.open("night.db", prompt="Read.")  # type: ignore[call-overload]
+    BatchManager.open("night.db", prompt="Read.")  # type: ignore[call-arg]
 
 
 def tables(manager: BatchManager[Invoice]) -> None:
@@ -124,4 +124,5 @@ def errors() -> None:
     try:
         BatchManager(model="claude-sonnet-5-5", messages=[])
     except InvalidInputError as exc:
-        assert_type(isinstance(exc, BatchataError), bool)
+        wider: BatchataError = exc
+        assert_type(wider.args, tuple[Any, ...])

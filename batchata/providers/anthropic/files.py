@@ -106,6 +106,8 @@ def pdf_to_document_block(
 ) -> dict[str, Any]:
     """Turn the PDF at a path, or given as bytes, into a content block for a user message.
 
+        content = [pdf_to_document_block("a.pdf"), {"type": "text", "text": "Who signed it?"}]
+
     The document's title, which citations repeat, is the file's name when none is given; bytes have none.
 
     Raises FileInputError when it is no PDF, damaged, encrypted, empty, or longer than any model takes.

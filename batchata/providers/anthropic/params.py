@@ -128,8 +128,6 @@ def _check_name(name: str) -> None:
         return
     if name in _REFUSED:
         raise InvalidInputError(f"{name} cannot be given: {_REFUSED[name]}")
-    if name in _OURS:  # batch() alone passes them on: it has no use for them
-        raise InvalidInputError(f"{name} is an argument of BatchManager; batch() sends one job, leave it out")
     near = get_close_matches(name, _OURS + _ALLOWED, n=3)
     known = f"Batchata's own are {', '.join(_OURS)}; of the Messages API known are {', '.join(_ALLOWED)}"
     hint = f"did you mean {' or '.join(near)}?" if near else known
