@@ -97,9 +97,10 @@ class BatchManager(RunResults[T]):
         poll_interval: seconds between two questions for the state of the batches; None: 2 to 60, by age.
         retry_delay: seconds before a second attempt, doubled with each further one; None: 30.
         settle_delay: seconds after which a batch that nobody confirmed counts as not created; None: 30.
-        api_key: the key to call with; None: ANTHROPIC_API_KEY and the SDK's other ways of finding one. It is
-            never written anywhere; the log holds a fingerprint that tells keys apart.
-        base_url: where the API is; None: ANTHROPIC_BASE_URL, or https://api.anthropic.com.
+        api_key: the key to call with; None: the provider's variable (ANTHROPIC_API_KEY, OPENAI_API_KEY, …)
+            and the SDK's other ways of finding one. It is never written anywhere; the log holds a fingerprint
+            that tells keys apart.
+        base_url: where the API is; None: the provider's variable (ANTHROPIC_BASE_URL, …), or its own address.
         on_interrupt: what Ctrl-C does with open batches: "detach" leaves them running, "cancel" cancels them.
         on_bad_file: what becomes of files that cannot be used: "raise" lists all of them in one error;
             "fail" lets those items fail, at no cost, and sends the others.

@@ -304,6 +304,11 @@ class Client(Protocol):
         ...
 
     @property
+    def address_variable(self) -> str | None:
+        """The environment variable that moves `base_url`; None where only the argument does."""
+        ...
+
+    @property
     def key(self) -> str | None:
         """A fingerprint of the API key: tells keys apart and reveals nothing; None without a fixed key."""
         ...

@@ -456,7 +456,8 @@ class Engine:
             self._forget_provider()
             return
         if run.started is not None:
-            check_same_place(run, self._provider.name, self._provider.base_url)
+            provider = self._provider
+            check_same_place(run, provider.name, provider.base_url, provider.address_variable)
         self._elsewhere = None if call.cancel else self._try_executor(self._provider)
 
     def _try_executor(self, provider: Client) -> Elsewhere | None:

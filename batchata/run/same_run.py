@@ -162,8 +162,10 @@ def _how_different(recorded: Recorded, definition: Definition) -> str:
     return f"  - {recorded.started.run_id}: {next(_differences(recorded, definition), '')}{waits}"
 
 
-def check_same_place(run: Run, provider: str, base_url: str) -> None:
+def check_same_place(run: Run, provider: str, base_url: str, variable: str | None) -> None:
     """Check that the run's batches are where calls go now: they exist only where they were created.
+
+    `variable` is the one of the environment that moves the provider's address.
 
     Raises RunMismatchError when the run has batches at another provider or URL, or may have.
     """
@@ -177,9 +179,9 @@ def check_same_place(run: Run, provider: str, base_url: str) -> None:
         )
     place = redacted(run.base_url)  # older logs may hold a password in it
     if place != base_url and run.is_anything_out:  # else it is a wrong address, mended since
+        back = f"set {variable} as it was (or base_url)" if variable else "give base_url as it was"
         raise RunMismatchError(
-            f"run {run.started.run_id} is kept at {place}, this is {base_url}; "
-            f"set ANTHROPIC_BASE_URL as it was (or base_url).\n{advice(run)}"
+            f"run {run.started.run_id} is kept at {place}, this is {base_url}; {back}.\n{advice(run)}"
         )
 
 

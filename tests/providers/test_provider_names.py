@@ -136,3 +136,25 @@ def test_what_a_cloud_lacks_is_said_before_anything_is_sent(monkeypatch: pytest.
         Access("key", "http://127.0.0.1:9").client("anthropic-aws").check()
     with pytest.raises(ConfigurationError, match="takes no API key"):
         Access("key").client("anthropic-google").check()
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable"),
+    [
+        ("anthropic", "ANTHROPIC_BASE_URL"),
+        ("anthropic-aws", "ANTHROPIC_AWS_BASE_URL"),
+        ("anthropic-google", "ANTHROPIC_GOOGLE_CLOUD_BASE_URL"),
+        ("gemini", "GOOGLE_GEMINI_BASE_URL"),
+        ("openai", "OPENAI_BASE_URL"),
+        ("azure", "AZURE_OPENAI_BASE_URL"),
+        ("mistral", "MISTRAL_BASE_URL"),
+        ("xai", "XAI_BASE_URL"),
+        ("together", "TOGETHER_BASE_URL"),
+        ("openai-compatible", "OPENAI_COMPATIBLE_BASE_URL"),
+        ("jsonl", None),
+    ],
+)
+def test_a_run_that_moved_is_told_which_variable_moves_it_back(provider: str, variable: str | None) -> None:
+    """Each provider's own; a folder is moved by the argument alone."""
+    client = Access(None, "http://127.0.0.1:9").client(provider)
+    assert client.address_variable == variable

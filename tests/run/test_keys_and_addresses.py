@@ -202,10 +202,14 @@ def test_a_log_with_a_password_in_its_address_goes_on(runs: Runs, monkeypatch: p
 
     runs.manager().run()
     old = _run_at(runs, runs.sandbox.url.replace("//", "//user:hush@"))
-    check_same_place(old, "anthropic", runs.sandbox.url)
+    check_same_place(old, "anthropic", runs.sandbox.url, "ANTHROPIC_BASE_URL")
     with pytest.raises(RunMismatchError) as caught:
-        check_same_place(old, "anthropic", "http://127.0.0.1:2")
+        check_same_place(old, "anthropic", "http://127.0.0.1:2", "ANTHROPIC_BASE_URL")
     assert "hush" not in str(caught.value)
+    with pytest.raises(RunMismatchError, match="set XAI_BASE_URL as it was"):
+        check_same_place(old, "anthropic", "http://127.0.0.1:2", "XAI_BASE_URL")
+    with pytest.raises(RunMismatchError, match="give base_url as it was"):
+        check_same_place(old, "anthropic", "/elsewhere", None)
 
 
 def _run_at(runs: Runs, base_url: str) -> Any:

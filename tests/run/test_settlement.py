@@ -397,7 +397,7 @@ def test_a_run_of_another_provider_is_refused(patient: tuple[Runs, list[float]])
     runs, _ = patient
     made = left_running(runs)
     with pytest.raises(RunMismatchError, match="is of the provider 'anthropic', this is 'another'"):
-        check_same_place(made._engine.state(), "another", runs.sandbox.url)
+        check_same_place(made._engine.state(), "another", runs.sandbox.url, None)
 
 
 def test_a_foreign_line_does_not_make_our_batch_a_strangers(runs: Runs) -> None:

@@ -123,6 +123,11 @@ class AnthropicClient:
         return redacted(str(self._client.base_url)).rstrip("/")
 
     @property
+    def address_variable(self) -> str | None:
+        """See the port."""
+        return self._access.variable
+
+    @property
     def key(self) -> str | None:
         """See the port: 32 bits of a hash, of a secret far too long to be guessed from them."""
         headers = {name.lower(): str(value) for name, value in self._client.default_headers.items()}

@@ -32,6 +32,7 @@ class FolderClient:
     name = "jsonl"
     stages = True
     key: str | None = None
+    address_variable: str | None = None
 
     def __init__(self, base_url: str | None = None) -> None:
         self._given = base_url

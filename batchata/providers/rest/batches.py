@@ -86,6 +86,11 @@ class BatchClient(ABC):
         return self._rest.url
 
     @property
+    def address_variable(self) -> str | None:
+        """See the port."""
+        return self._access.variable
+
+    @property
     def key(self) -> str | None:
         """See the port: 32 bits of a hash, of a secret far too long to be guessed from them."""
         key = self._access.key
