@@ -100,6 +100,26 @@ def test_recorded_refusals_have_their_kinds(openai_recorded: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (400, {"type": "BadRequestError", "code": 400, "message": "too long"}, "invalid_request_error"),
+        (404, {"type": None, "code": "model_not_found", "message": "none"}, "invalid_request_error"),
+        (422, {"message": "unprocessable"}, "invalid_request_error"),
+        (400, {"code": "insufficient_quota", "message": "pay"}, "billing_error"),
+        (429, {"type": "tokens", "code": "rate_limit_exceeded", "message": "slow"}, "tokens"),
+        (500, {"type": "InternalServerError", "message": "oops"}, "InternalServerError"),
+    ],
+)
+def test_a_refused_request_is_refused_for_good_whatever_a_service_calls_it(
+    status: int, error: dict[str, Any], kind: str
+) -> None:
+    """By its status; what may pass keeps its name, and is asked again."""
+    found = DIALECT.outcome(line(status_code=status, body={"error": error})).error
+    assert found is not None
+    assert found.kind == kind
+
+
+@pytest.mark.parametrize(
     ("raw", "stop_reason"),
     [
         (responses(message({"type": "refusal", "refusal": "No."})), "refusal"),

@@ -41,6 +41,8 @@ _STOPS: Final = {
 _UNANSWERED: Final = {"batch_expired": "expired", "batch_cancelled": "canceled"}
 _CANCELLED: Final = 1  # as google.rpc.Code has it
 _NO_MONEY: Final = ("insufficient_quota", "billing_hard_limit_reached")
+# The same request would be refused again, whatever a service calls that.
+_REFUSED: Final = (400, 404, 405, 413, 415, 422)
 
 
 def outcome_of(line: bytes) -> Outcome:
@@ -128,7 +130,8 @@ def _error(kind: str, said: dict[str, Any], status: object) -> RequestError:
     message = text_in(said, "message") or f"the provider gave no reason (status {status})"
     if kind == "errored":
         is_money = code in _NO_MONEY or type_ in _NO_MONEY
-        kind = "billing_error" if is_money else name_of(type_ or code or "api_error")
+        named = "invalid_request_error" if status in _REFUSED else name_of(type_ or code or "api_error")
+        kind = "billing_error" if is_money else named
     return RequestError(kind=kind, message=kept(message, _LONGEST_MESSAGE))
 
 
