@@ -5,13 +5,22 @@ CANDIDATES := python3.12 python3.13 python3.14 python3 python
 STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/.tools
 
-.PHONY: demo test coverage check format lint types bench wheel clean
+.PHONY: demo test foreign coverage check format lint types bench wheel clean
 
 demo: $(STAMP)  ## documents through the Message Batches protocol; LIVE=1 with ANTHROPIC_API_KEY talks to the real service
 	@$(BIN)/python examples/demo.py $(if $(filter-out 0 no false off,$(LIVE)),--live)
 
 test: $(TOOLS)  ## all tests, one more process than there are cores
 	@$(BIN)/python -m pytest -n auto --dist worksteal
+
+# Servers of OpenAI's batch protocol that others wrote; their packages do not go with ours.
+FOREIGN := llmock==0.2.2 aibrix==0.8.0
+
+foreign: $(STAMP)  ## servers that others wrote, for the tests that run against them (300 MB in .foreign)
+	@for package in $(FOREIGN); do folder=.foreign/$${package%%==*}; [ -e $$folder/installed ] || { \
+	  $(BIN)/python -m venv $$folder && \
+	  $$folder/bin/python -m pip install --quiet --disable-pip-version-check $$package && touch $$folder/installed; } || exit 1; \
+	done
 
 coverage: $(TOOLS)  ## branch coverage of all tests, the files with least first
 	@rm -rf .coverage && mkdir .coverage
@@ -39,7 +48,7 @@ wheel: $(TOOLS)  ## a wheel in dist/
 	@$(BIN)/python -m build --wheel
 
 clean:  ## everything that can be made again
-	rm -rf $(VENV) dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .foreign dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 $(STAMP): pyproject.toml
 	@python=; for c in $(CANDIDATES); do \
