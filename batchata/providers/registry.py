@@ -9,7 +9,7 @@ from batchata.clock import utc
 from batchata.core.events import RunStarted
 from batchata.errors import ConfigurationError, InvalidInputError, LogVersionError, UnsupportedModelError
 from batchata.providers.anthropic.dialect import AnthropicDialect, pdf_to_document_block
-from batchata.providers.gemini.dialect import GeminiDialect
+from batchata.providers.gemini.dialect import INLINE, GeminiDialect
 from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.openai.services import SERVICES
 from batchata.providers.port import Client, Dialect, PriceRules
@@ -20,7 +20,8 @@ _ANTHROPIC = AnthropicDialect()
 _GEMINI = GeminiDialect()
 _CLOUDS = [AnthropicDialect("anthropic-aws"), AnthropicDialect("anthropic-google")]
 _ALIKE = [OpenAIDialect(name) for name in SERVICES]
-_ALL: tuple[Dialect, ...] = (_ANTHROPIC, *_CLOUDS, _GEMINI, *_ALIKE)
+_INLINE = GeminiDialect(INLINE)
+_ALL: tuple[Dialect, ...] = (_ANTHROPIC, *_CLOUDS, _GEMINI, _INLINE, *_ALIKE)
 _DIALECTS = {dialect.name: dialect for dialect in _ALL}
 # Places that have no batches like Anthropic's behind these names, and why.
 _REFUSED = {
@@ -91,11 +92,10 @@ def models(provider: str | None = None) -> list[str]:
             f"there is no provider {provider!r}; there are {', '.join(sorted(_DIALECTS))}"
         )
     today = utc().date()
-    without_clouds: list[Dialect] = [_ANTHROPIC, _GEMINI, *_ALIKE]
-    asked = without_clouds if provider is None else [_DIALECTS[provider]]
-    clouds = [dialect.name for dialect in _CLOUDS]
+    each_once: list[Dialect] = [_ANTHROPIC, _GEMINI, *_ALIKE]
+    asked = each_once if provider is None else [_DIALECTS[provider]]
     return [
-        f"{dialect.name}/{name}" if dialect.name in clouds else name
+        f"{dialect.name}/{name}" if dialect not in each_once else name
         for dialect in asked
         for name in dialect.names(today)
     ]
@@ -154,10 +154,11 @@ class Access:
                 from batchata.providers.anthropic.client import AnthropicClient
 
                 return AnthropicClient(api_key=self.api_key, base_url=self.base_url, platform=provider)
-            case "gemini":
+            case "gemini" | "gemini-inline":
                 from batchata.providers.gemini.client import GeminiClient
 
-                return GeminiClient(api_key=self.api_key, base_url=self.base_url)
+                inline = provider == INLINE
+                return GeminiClient(api_key=self.api_key, base_url=self.base_url, inline=inline)
             case "jsonl":
                 from batchata.providers.openai.folder import FolderClient
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -60,8 +61,8 @@ class _Answering(BaseHTTPRequestHandler):
         """Nothing: pytest's output is for failures."""
 
 
-@pytest.fixture
-def script() -> Iterator[Script]:
+@contextmanager
+def answering() -> Iterator[Script]:
     """A real server on loopback that says what it is told to say."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Answering)
     server.script = Script(f"http://127.0.0.1:{server.server_port}")  # type: ignore[attr-defined]
@@ -71,6 +72,38 @@ def script() -> Iterator[Script]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """A real server on loopback that says what it is told to say."""
+    with answering() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def google_credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Application default credentials, whose tokens a server on loopback gives out."""
+    pytest.importorskip("google.auth", reason="Google's credentials are not installed here")
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path_factory.mktemp("google") / "credentials.json"
+    with answering() as tokens:
+        tokens.says(200, json.dumps({"access_token": "token", "expires_in": 3600, "token_type": "Bearer"}))
+        account = {
+            "type": "service_account",
+            "client_email": "batches@project.iam.gserviceaccount.com",
+            "private_key": private.decode(),
+            "private_key_id": "1",
+            "project_id": "project",
+            "token_uri": f"{tokens.url}/token",
+        }
+        path.write_text(json.dumps(account), encoding="utf-8")
+        yield path
 
 
 @pytest.fixture

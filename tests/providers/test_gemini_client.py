@@ -22,7 +22,8 @@ from batchata.errors import (
     UntriedProviderWarning,
 )
 from batchata.providers.gemini.client import GeminiClient
-from batchata.providers.gemini.replies import batch_of
+from batchata.providers.gemini.replies import answers_in, batch_of, lean
+from batchata.providers.gemini.results import outcome_of
 from batchata.providers.port import Upload
 from batchata.sandbox import Answer, Faults, Sandbox
 
@@ -106,10 +107,14 @@ class City(BaseModel):
     population: int | None
 
 
+@pytest.mark.parametrize("inline", [False, True])
 def test_a_run_goes_through_by_the_model_s_name_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inline: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Key and address by the variables of Google's SDK; typed results, exact costs, a warning."""
+    """Key and address by the variables of Google's SDK; typed results, exact costs, a warning.
+
+    Inline a job is one call, which bears its name and its requests.
+    """
     seen: list[Any] = []
 
     def reply(request: Any) -> dict[str, Any]:
@@ -120,7 +125,7 @@ def test_a_run_goes_through_by_the_model_s_name_alone(
         for name, value in sandbox.environment.items():
             monkeypatch.setenv(name, value)
         manager = BatchManager(
-            model=MODEL,
+            model=f"gemini-inline/{MODEL}" if inline else MODEL,
             messages=[[{"role": "user", "content": name}] for name in ("Rome", "Oslo", "Bonn")],
             response_model=City,
             state_path=tmp_path / "run.db",
@@ -143,8 +148,10 @@ def test_a_run_goes_through_by_the_model_s_name_alone(
         "type": "INTEGER",
         "nullable": True,
     }
-    creates = [path for method, path, _ in sandbox.exchanges if path.endswith(":batchGenerateContent")]
+    posts = [path for method, path, _ in sandbox.exchanges if method == "POST"]
+    creates = [path for path in posts if path.endswith(":batchGenerateContent")]
     assert creates == [f"/v1beta/models/{MODEL}:batchGenerateContent"] * 2
+    assert len(posts) == (2 if inline else 6)  # a file is begun and filled by a call each
 
 
 def client(sandbox: Sandbox) -> GeminiClient:
@@ -217,6 +224,43 @@ def test_a_batch_without_a_name_is_a_candidate_only_if_it_can_be_the_job_s() -> 
     ]
 
 
+def test_recorded_answers_of_an_inline_batch_are_read(shared: Path) -> None:
+    """They stand in its description; each becomes a line of its own, and the rest is read without them."""
+    calls = json.loads((shared / "providers/gemini/ruby_llm__inline.json").read_text(encoding="utf-8"))
+    body = str(calls["interactions"][-1]["raw_body"])
+    lines = answers_in(body.replace('"custom_id"', '"key"').encode())
+    found = [outcome_of(line) for line in lines]
+    assert [(o.custom_id, o.kind, [b.text for b in o.blocks]) for o in found] == [
+        ("0", "succeeded", ["4"]),
+        ("1", "succeeded", ["Jupiter"]),
+    ]
+    assert not any(b"\n" in line for line in lines)
+    described = lean(body.encode())
+    assert described["metadata"]["output"] == {"inlinedResponses": True}
+    assert (batch_of(described).ended, batch_of(described).size) == (True, 2)
+
+
+def test_numbers_of_an_inline_answer_keep_their_digits() -> None:
+    """As they were written, whatever a float would make of them."""
+    answer = b'{"metadata": {"key": "k"}, "response": {"n": 1.50000000000000000000000001}}'
+    held = b'{"inlinedResponses": {"inlinedResponses": [\n%b]}}' % answer
+    for place in (b'{"response": %b}', b'{"metadata": {"output": %b}}'):
+        assert answers_in(place % held) == [answer.replace(b" ", b"")]
+    assert answers_in(b'{"response": {"responsesFile": "files/1"}}') == []
+
+
+def test_the_list_is_read_where_others_batches_hold_their_answers() -> None:
+    """More than any list should have: our batch is found among them, as it bears its name."""
+    long = {"inlinedResponses": {"inlinedResponses": [{"response": {"text": "x" * 9_000_000}}] * 2}}
+    other = operation("SUCCEEDED", done=True) | {"name": "batches/other", "response": long}
+    other["metadata"]["displayName"] = "other"
+    with Sandbox("fine", faults=Faults(entries=[other])) as sandbox:
+        there = client(sandbox)
+        made = there.submit(there.stage("m", line(0)))
+        (found,) = there.find(0, 1, Upload("", "m"))
+    assert (found.batch_id, found.is_marked) == (made.batch_id, True)
+
+
 def test_an_answer_that_was_blocked_is_a_refusal() -> None:
     """With its own error and its cost, and not sent again."""
     with Sandbox(Answer("no", stop_reason="refusal")) as sandbox:
@@ -252,5 +296,9 @@ def test_the_official_sdk_cannot_tell_the_sandbox() -> None:
         assert [listed.name for listed in sdk.batches.list(config={"page_size": 5})] == [batch.name]
         lines = sdk.files.download(file=done.dest.file_name).splitlines()
         assert sorted(json.loads(each)["key"] for each in lines) == ["r0", "r1"]
+        asked = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}], "metadata": {"key": "r7"}}
+        inline = sdk.batches.get(name=sdk.batches.create(model=MODEL, src=[asked]).name)
+        (answer,) = inline.dest.inlined_responses
+        assert (answer.response.text, answer.metadata) == ("HELLO", {"key": "r7"})
         with pytest.raises(genai.errors.ClientError):
             sdk.batches.get(name="batches/none")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import IO, Any, Final
@@ -17,19 +17,24 @@ import msgspec
 
 from batchata.errors import (
     ConfigurationError,
+    IncompleteResultsError,
     ProviderUnavailableError,
     UnreadableReplyError,
 )
 from batchata.providers.address import read_address
+from batchata.providers.gemini.dialect import INLINE
 from batchata.providers.gemini.replies import (
+    answers_in,
     batch_id_of,
     batch_of,
+    entries_of,
     file_id_of,
     is_made_of,
     is_nameless,
+    lean,
     responses_file,
 )
-from batchata.providers.gemini.requests import model_in
+from batchata.providers.gemini.requests import model_in, named
 from batchata.providers.gemini.results import outcome_of
 from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access, Key, checked
@@ -43,6 +48,7 @@ _ADDRESS: Final = "https://generativelanguage.googleapis.com"
 _VARIABLE: Final = "GOOGLE_GEMINI_BASE_URL"
 _KEYS: Final = ("GOOGLE_API_KEY", "GEMINI_API_KEY")  # the SDK takes the first one, where both are set
 _ENDPOINT: Final = re.compile(r"/+v1(beta|alpha)?(/+(models|batches|files))?/*$", re.IGNORECASE)
+_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _UPLOAD: Final = {"X-Goog-Upload-Protocol": "resumable", "X-Goog-Upload-Command": "start"}
 
 
@@ -80,14 +86,23 @@ class Errors:
 
 
 class GeminiClient(BatchClient):
-    """Gemini's Batch API over HTTP: a batch is made of an uploaded file and named by the job's mark."""
+    """Gemini's Batch API over HTTP: a batch is named by the job's mark.
 
-    name = "gemini"
+    It is made of an uploaded file, or `inline` of the requests in its create call, whose answers the
+    description of the batch then holds.
+    """
 
     def __init__(
-        self, *, api_key: str | None = None, base_url: str | None = None, timeout: float | None = None
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        inline: bool = False,
     ) -> None:
         super().__init__(api_key, base_url, timeout)
+        self.name = INLINE if inline else "gemini"
+        self.stages = not inline
 
     @cached_property
     def _access(self) -> Access:
@@ -140,15 +155,22 @@ class GeminiClient(BatchClient):
 
     def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
         """See the port."""
-        assert isinstance(requests, Upload)
-        wanted = {"displayName": requests.mark, "inputConfig": {"fileName": requests.handle}}
-        return self._create(f"v1beta/models/{requests.model}:batchGenerateContent", {"batch": wanted})
+        if isinstance(requests, Upload):
+            wanted = {"displayName": requests.mark, "inputConfig": {"fileName": requests.handle}}
+            return self._create(_creating(requests.model), {"batch": wanted})
+        body = named(requests if isinstance(requests, bytes) else requests.read())
+        return self._create(_creating(model_in(body)), msgspec.Raw(body))
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
-        """See the port."""
+        """See the port: out of a file, or of the description of the batch."""
         doing = f"fetching the results of {batch_id}"
-        file = responses_file(self._described(batch_id))
+        body = self._rest.read(self._path(batch_id), doing)
+        try:
+            file, answers = responses_file(self._about(lean(body), batch_id)), answers_in(body)
+        except _NOT_JSON as exc:
+            raise IncompleteResultsError(f"{doing}: the description is not whole ({exc})") from exc
         if file is None:
+            yield from chunks_of(((line, True) for line in answers), outcome_of)
             return
         with self._rest.download(f"download/v1beta/{file}:download", doing, alt="media") as pieces:
             yield from chunks_of(lines_of(pieces), outcome_of)
@@ -174,20 +196,31 @@ class GeminiClient(BatchClient):
     def _unreadable(self, batch_id: str) -> Any:
         return {"name": f"batches/{batch_id}", "metadata": {"state": "BATCH_STATE_UNREADABLE"}}
 
+    def _described(self, batch_id: str) -> dict[str, Any]:
+        doing = f"asking for {batch_id}"
+        return self._about(self._decoded(lean, self._rest.read(self._path(batch_id), doing), doing), batch_id)
+
+    def _decoded[T](self, read: Callable[[bytes], T], body: bytes, doing: str) -> T:
+        try:
+            return read(body)
+        except _NOT_JSON as exc:
+            raise UnreadableReplyError(
+                f"the answer to {doing} is not JSON of the API: {self._rest.hint}", kind="not_the_api"
+            ) from exc
+
     def _newest(self, since: int, most_pages: int | None) -> Iterator[dict[str, Any]]:
         """Yield the operations page by page, whenever they were created: their order is not documented."""
         query: dict[str, Any] = {"pageSize": PAGE}
         seen: set[str] = set()
         for _ in range(most_pages or MOST_PAGES):
-            page = self._rest.ask("v1beta/batches", "listing batches", **query)
-            entries = page.get("operations", [])
-            if not isinstance(entries, list):
-                raise UnreadableReplyError("listing batches: it holds no list", kind="odd_reply")
+            doing = "listing batches"
+            entries, token = self._decoded(
+                entries_of, self._rest.read("v1beta/batches", doing, **query), doing
+            )
             readable = [value for value in entries if batch_id_of(value) is not None]
             yield from readable
             if len(readable) < len(entries):
                 raise UnreadableReplyError("listing batches: an entry has no name", kind="odd_reply")
-            token = page.get("nextPageToken")
             if not isinstance(token, str) or not token:
                 return
             if token in seen:
@@ -196,6 +229,12 @@ class GeminiClient(BatchClient):
             query["pageToken"] = token
         if most_pages is None:
             raise too_many()
+
+
+def _creating(model: str | None) -> str:
+    """Return the path of a create call."""
+    assert model is not None, "the first request names no model"
+    return f"v1beta/models/{model}:batchGenerateContent"
 
 
 def _read_access(api_key: str | None, base_url: str | None) -> Access:

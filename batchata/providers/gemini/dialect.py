@@ -27,9 +27,10 @@ from batchata.providers.known_models import doubt_about, listed_models
 from batchata.providers.message_parts import ContentChecks
 from batchata.providers.port import Outcome, PriceRules
 
-__all__ = ["GeminiDialect"]
+__all__ = ["INLINE", "GeminiDialect"]
 
-_PREFIX: Final = "gemini/"
+_FILES: Final = "gemini"
+INLINE: Final = "gemini-inline"  # requests in the create call itself
 _MODELS: Final = re.compile(r"(?:gemini|gemma)-[\w.-]*")
 _BUDGET: Final = "give thinking_config={'thinkingBudget': 1000}"
 _PARAMS: Final = Words(
@@ -58,6 +59,7 @@ class GeminiModel:
 
     id: str
     doubt: str | None = None
+    inline: bool = False
     text_factor: ClassVar[float] = 1.0
     locates: ClassVar[bool] = True
     cache_minimum: ClassVar[int] = 2_048
@@ -105,33 +107,37 @@ class GeminiModel:
         self, params: Mapping[str, Any], route: Route, prompt: str | None, cited: bool
     ) -> RequestTemplate:
         """See the port."""
-        return template_of(self.id, params, route, prompt)
+        return template_of(self.id, params, route, prompt, inline=self.inline)
 
 
 class GeminiDialect:
     """Request and result lines of Gemini's Batch API; see the port."""
 
-    name = "gemini"
     is_tried = False
-    # By Google's guide (2026): a file of 2 GB, results for six weeks, half of the list prices. How many
-    # requests a batch may have is not said.
-    limits = Limits(
-        batch_requests=50_000,
-        batch_bytes=2_000_000_000,
-        results_days=42,
-        batch_factor="0.5",
-    )
+
+    def __init__(self, name: str = _FILES) -> None:
+        self.name = name
+        # By Google's guide (2026): a file of 2 GB, or less than 20 MB in the call itself; results for six
+        # weeks, half of the list prices. How many requests a batch may have is not said.
+        self.limits = Limits(
+            batch_requests=50_000,
+            batch_bytes=19_500_000 if name == INLINE else 2_000_000_000,
+            results_days=42,
+            batch_factor="0.5",
+        )
 
     def knows(self, model: str) -> bool:
-        """Whether the name is one of Google's models."""
-        return model.startswith(_PREFIX) or _MODELS.fullmatch(model) is not None
+        """Whether the name leads here: with the provider in front, or as one of Google's models."""
+        if self.name != _FILES:
+            return model.startswith(f"{self.name}/")
+        return model.startswith(f"{_FILES}/") or _MODELS.fullmatch(model) is not None
 
     def model(self, name: str, today: date) -> GeminiModel:
         """See the port."""
-        short = name.removeprefix(_PREFIX) if isinstance(name, str) else ""
+        short = name.removeprefix(f"{self.name}/") if isinstance(name, str) else ""
         if not _MODELS.fullmatch(short):
             raise UnsupportedModelError(f"{name!r} is not a Gemini model, such as gemini-4-argon")
-        return GeminiModel(short, doubt_about(short, "google", "Google"))
+        return GeminiModel(short, doubt_about(short, "google", "Google"), self.name == INLINE)
 
     def names(self, today: date) -> list[str]:
         """See the port."""
@@ -141,7 +147,7 @@ class GeminiDialect:
         """See the port."""
         return PriceRules(
             provider="google",
-            listed=model.removeprefix(_PREFIX),
+            listed=model.removeprefix(f"{self.name}/"),
             has_tiers=True,
             batch_factor=Decimal(self.limits.batch_factor),
             us_factor=Decimal(1),

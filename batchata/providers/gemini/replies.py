@@ -10,6 +10,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 from batchata.core.retry import QUEUE_FULL
 from batchata.core.values import Counts, RequestError
 from batchata.errors import UnreadableReplyError
@@ -17,7 +19,17 @@ from batchata.providers.port import Batch, Failure
 from batchata.providers.result_fields import object_in, rpc_kind, text_in
 from batchata.text import kept
 
-__all__ = ["batch_id_of", "batch_of", "file_id_of", "is_made_of", "is_nameless", "responses_file"]
+__all__ = [
+    "answers_in",
+    "batch_id_of",
+    "batch_of",
+    "entries_of",
+    "file_id_of",
+    "is_made_of",
+    "is_nameless",
+    "lean",
+    "responses_file",
+]
 
 _BATCH: Final = re.compile(r"batches/([A-Za-z0-9_-]{1,200})")
 _FILE: Final = re.compile(r"files/[A-Za-z0-9_-]{1,200}")
@@ -29,6 +41,60 @@ _MOST_REQUESTS: Final = 10**9
 _LONGEST_MESSAGE: Final = 2_000
 _PASSING: Final = ("rate_limit_error", "api_error", "overloaded_error", "timeout_error")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# An operation holds the answers of a batch that was sent inline, at two places.
+_ANSWERS: Final = "inlinedResponses"
+_HOLDERS: Final = ("metadata", "output", "response")
+
+type _Fields = dict[str, msgspec.Raw]
+_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def lean(raw: bytes | msgspec.Raw) -> Any:
+    """Decode an operation without the answers that it may hold: True stands in their place.
+
+    Raises msgspec.DecodeError for what is no JSON.
+    """
+    try:
+        fields = _decode_fields(raw)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(raw)  # no object
+    return {name: _lean_field(name, value) for name, value in fields.items()}
+
+
+def _lean_field(name: str, value: msgspec.Raw) -> Any:
+    if name == _ANSWERS:
+        return True
+    return lean(value) if name in _HOLDERS else msgspec.json.decode(value)
+
+
+def entries_of(raw: bytes) -> tuple[Any, Any]:
+    """Return the operations of a page of the list, each `lean`, and the token of the next page.
+
+    Raises msgspec.DecodeError where it is not an object with a list.
+    """
+    fields = _decode_fields(raw)
+    token = fields.get("nextPageToken")
+    entries = [lean(entry) for entry in _decode_list(fields.get("operations", b"[]"))]
+    return entries, None if token is None else msgspec.json.decode(token)
+
+
+def answers_in(raw: bytes) -> list[bytes]:
+    """Return the answers that an operation holds, each as one line, with its numbers as they were written.
+
+    Raises msgspec.DecodeError for what is no JSON, or of another shape.
+    """
+    fields = _decode_fields(raw)
+    about = _inner(fields, "metadata")
+    for place in (_inner(fields, "response"), _inner(about, "output")):
+        if _ANSWERS in place:
+            listed = _inner(place, _ANSWERS).get(_ANSWERS, b"[]")
+            return [msgspec.json.format(bytes(entry), indent=-1) for entry in _decode_list(listed)]
+    return []
+
+
+def _inner(fields: _Fields, name: str) -> _Fields:
+    return _decode_fields(fields[name]) if name in fields else {}
 
 
 def batch_id_of(value: object) -> str | None:
@@ -47,6 +113,12 @@ def responses_file(value: dict[str, Any]) -> str | None:
     """Return the file that holds the results of a batch; it is named at two places."""
     places = (object_in(value, "response"), object_in(object_in(value, "metadata"), "output"))
     return next((found for place in places if (found := file_id_of(place.get("responsesFile")))), None)
+
+
+def _has_answers(value: dict[str, Any]) -> bool:
+    """Whether a batch has results, in a file or in itself."""
+    places = (object_in(value, "response"), object_in(object_in(value, "metadata"), "output"))
+    return responses_file(value) is not None or any(place.get(_ANSWERS) for place in places)
 
 
 def is_made_of(value: dict[str, Any], mark: str, handle: str) -> bool:
@@ -98,8 +170,8 @@ def _state(about: dict[str, Any], value: dict[str, Any]) -> str | None:
 
 
 def _failure(value: dict[str, Any], state: str | None, counts: Counts) -> Failure | None:
-    """Why nothing of the batch can be had. Where a file of results is named, that is collected."""
-    if state not in ("failed", "cancelled", "expired") or responses_file(value) is not None:
+    """Why nothing of the batch can be had. Where there are results, these are collected."""
+    if state not in ("failed", "cancelled", "expired") or _has_answers(value):
         return None
     if state == "expired":
         said = "the batch expired after 48 hours without results; a lower items_per_job makes smaller ones"

@@ -17,7 +17,7 @@ from batchata.providers.gemini.content import contents_of
 from batchata.providers.message_parts import Part, parts_of_file, turns_of
 from batchata.providers.port import Envelope, SharedBeginning
 
-__all__ = ["PARAMS", "RequestTemplate", "model_in", "template_of"]
+__all__ = ["PARAMS", "RequestTemplate", "model_in", "named", "template_of"]
 
 # Our names of what goes into generationConfig, and of what stands beside it.
 _CONFIG: Final = {
@@ -35,6 +35,11 @@ _BESIDE: Final = {"safety_settings": "safetySettings", "tool_config": "toolConfi
 PARAMS: Final = tuple(sorted([*_CONFIG, *_BESIDE, "system"]))
 _MODEL: Final = re.compile(rb'"request":\{"model":"models/([A-Za-z0-9._-]{1,200})"')
 _HEAD_BYTES: Final = 1_000
+_FILE: Final = Envelope(b"", b"\n", b"\n")
+# The body of a create call that holds its requests; it gets its name when it is sent.
+_OPENING: Final = b'{"batch":{'
+_INLINE: Final = Envelope(_OPENING + b'"inputConfig":{"requests":{"requests":[', b",", b"]}}}}")
+_FIRST_KEY: Final = re.compile(rb'\[\{"metadata":\{"key":"([A-Za-z0-9_.:-]{1,200})-\d+"\}')
 _HIDDEN_TOKENS: Final = 300  # what the service adds for tools and schemas; a guess
 _CHARACTERS_A_TOKEN: Final = 4
 _NOTE_BYTES: Final = 60  # a turn around a note
@@ -51,17 +56,23 @@ class RequestTemplate:
     output_format: Mapping[str, Any] | None = None
     suffix: str | None = None
     prompt: str | None = None
+    inline: bool = False
 
-    envelope: ClassVar[Envelope] = Envelope(b"", b"\n", b"\n")
     cache: ClassVar[CachePlan | None] = None
     caches: ClassVar[bool] = True  # the service does so by itself
+
+    @property
+    def envelope(self) -> Envelope:
+        """See the port: a file of lines, or a create call."""
+        return _INLINE if self.inline else _FILE
 
     def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
         """See the port."""
         turns = self._turns(source)
         if note is not None:
             turns.append(("user", [Part("text", note)]))
-        head = b'{"key":' + encode(custom_id) + b',"request":{"model":' + encode(f"models/{self.model}")
+        key = b'{"metadata":{"key":%b}' if self.inline else b'{"key":%b'
+        head = key % encode(custom_id) + b',"request":{"model":' + encode(f"models/{self.model}")
         said = [part.value for role, parts in turns if role in ("system", "developer") for part in parts]
         system = self._system([self.params.get("system"), *said, self.suffix])
         made = b',"contents":' + encode(contents_of(turns))
@@ -135,8 +146,20 @@ def model_in(body: bytes | IO[bytes]) -> str | None:
     return None if found is None else found[1].decode()
 
 
+def named(body: bytes) -> bytes:
+    """Return a create call that holds its requests, named by the job's mark, which their keys begin with."""
+    found = _FIRST_KEY.search(body[:_HEAD_BYTES])
+    assert found is not None, "the first request has no key of ours"
+    return _OPENING + b'"displayName":"' + found[1] + b'",' + body[len(_OPENING) :]
+
+
 def template_of(
-    model: str, params: Mapping[str, Any], route: Route, prompt: str | None = None
+    model: str,
+    params: Mapping[str, Any],
+    route: Route,
+    prompt: str | None = None,
+    *,
+    inline: bool = False,
 ) -> RequestTemplate:
     """Return the template of a run."""
-    return RequestTemplate(model, params, route.output_format, route.instructions, prompt)
+    return RequestTemplate(model, params, route.output_format, route.instructions, prompt, inline)

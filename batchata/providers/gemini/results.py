@@ -51,7 +51,7 @@ def outcome_of(line: bytes) -> Outcome:
     Raises IncompleteResultsError for a line that is no whole JSON object with a key.
     """
     whole = whole_line(line)
-    key = text_in(whole, "key")
+    key = text_in(whole, "key") or text_in(object_in(whole, "metadata"), "key")  # as it is inline
     if key is None:
         raise IncompleteResultsError("a line of the results is not a whole result (it has no key)")
     body, said = object_in(whole, "response"), object_in(whole, "error")

@@ -8,6 +8,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final
 
+import msgspec
+
 from batchata.errors import (
     BatchNotFoundError,
     ProviderUnavailableError,
@@ -137,7 +139,11 @@ class BatchClient(ABC):
 
     def _described(self, batch_id: str) -> dict[str, Any]:
         """Return what the service says of a batch, and of no other."""
-        value = self._in_words(self._rest.ask(self._path(batch_id), f"asking for {batch_id}"))
+        value = self._rest.ask(self._path(batch_id), f"asking for {batch_id}")
+        return self._about(self._in_words(value), batch_id)
+
+    def _about(self, value: Any, batch_id: str) -> dict[str, Any]:
+        """Return a description if it is one of this batch."""
         if not isinstance(value, dict) or self._id_of(value) != batch_id:
             raise UnreadableReplyError(
                 f"asking for {batch_id}: the answer does not describe this batch", kind="odd_reply"
@@ -168,7 +174,7 @@ class BatchClient(ABC):
             return found  # those that are lacking are asked for one by one
         return found
 
-    def _create(self, path: str, wanted: dict[str, Any]) -> Batch:
+    def _create(self, path: str, wanted: dict[str, Any] | msgspec.Raw) -> Batch:
         """Make the one create call, and read which batch came of it."""
         response = self._rest.create(path, "creating a batch", wanted)
         try:

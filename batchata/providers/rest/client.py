@@ -29,13 +29,22 @@ from batchata.errors import (
 from batchata.providers.address import redacted
 from batchata.providers.rest.access import Access, Sockets
 from batchata.providers.rest.failures import STATUS_WORDS, Cure, Effect, effect_of, refuses_tls, verdict_of
-from batchata.providers.rest.replies import RAW_STREAM, Dates, asked_pause, bounded, read_object, read_value
+from batchata.providers.rest.replies import (
+    RAW_STREAM,
+    Dates,
+    asked_pause,
+    bounded,
+    read_object,
+    read_value,
+    up_to,
+)
 
 __all__ = ["Rest", "Said", "Service"]
 
 _CONNECT_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 60.0  # for questions, which may be asked again
 _SENDING_SECONDS: Final = 600.0  # for uploads, creations and downloads
+_MOST_BYTES: Final = 512_000_000  # of an answer that may hold the results of whole batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,11 @@ class Rest:
     def ask_for(self, path: str, doing: str, **query: Any) -> Any:
         """Return the JSON value of a GET, of whatever kind."""
         return read_value(self._get(path, doing, query), f"the answer to {doing}", self.hint)
+
+    def read(self, path: str, doing: str, **query: Any) -> bytes:
+        """Return the bytes of a GET whose answer may hold results."""
+        with self.download(path, doing, **query) as pieces:
+            return b"".join(up_to(_MOST_BYTES, pieces))
 
     def _get(self, path: str, doing: str, query: dict[str, Any]) -> httpx2.Response:
         return self._send("GET", path, doing, _ANSWER_SECONDS, params=query or None)

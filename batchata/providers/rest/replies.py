@@ -19,7 +19,16 @@ import msgspec
 from batchata.clock import now, running
 from batchata.errors import UnreadableReplyError
 
-__all__ = ["RAW_STREAM", "Dates", "ReplyTooLargeError", "asked_pause", "bounded", "read_object", "read_value"]
+__all__ = [
+    "RAW_STREAM",
+    "Dates",
+    "ReplyTooLargeError",
+    "asked_pause",
+    "bounded",
+    "read_object",
+    "read_value",
+    "up_to",
+]
 
 RAW_STREAM = {"X-Stainless-Raw-Response": "stream"}  # the SDK's own header: hand over the reply unread
 _MOST_BYTES = 16_000_000  # of a reply; a page of a hundred batches has 60,000
@@ -57,21 +66,23 @@ class _Bounded(httpx2.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         if self._response.is_success:
-            yield from self._up_to(_MOST_BYTES)
+            yield from up_to(_MOST_BYTES, self._response.iter_bytes())
             return
         with suppress(ReplyTooLargeError, httpx2.TransportError, httpx2.DecodingError):
-            yield from self._up_to(_MOST_ERROR_BYTES)
-
-    def _up_to(self, most: int) -> Iterator[bytes]:
-        size = 0
-        for piece in self._response.iter_bytes():
-            size += len(piece)
-            if size > most:
-                raise ReplyTooLargeError(f"the reply has more than {most:,} bytes")
-            yield piece
+            yield from up_to(_MOST_ERROR_BYTES, self._response.iter_bytes())
 
     def close(self) -> None:
         self._response.close()
+
+
+def up_to(most: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the pieces of a reply. Raises ReplyTooLargeError when they have more bytes than that."""
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > most:
+            raise ReplyTooLargeError(f"the reply has more than {most:,} bytes")
+        yield piece
 
 
 def read_value(response: httpx2.Response, what: str, hint: str) -> Any:

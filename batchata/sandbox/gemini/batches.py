@@ -61,15 +61,17 @@ class OperationBatches(Batches):
         return {"name": name, "displayName": display, "sizeBytes": str(len(content)), "state": "ACTIVE"}
 
     def create(self, model: str, given: dict[str, Any]) -> Record:
-        """Create a batch of a file."""
-        file = str((given.get("inputConfig") or {}).get("fileName"))
-        content = self._uploads.contents.get(file)
+        """Create a batch of a file, or of the requests in the call."""
+        asked = given.get("inputConfig") or {}
+        inline, file = asked.get("requests"), str(asked.get("fileName"))
+        content = self._uploads.contents.get(file) if inline is None else _lines_of(inline)
         if content is None:
             raise _missing(file)
         lines = [line for line in content.split(b"\n") if line.strip()]
         problem = self._problem(lines)
         ids = [] if problem else [str(msgspec.json.decode(line).get("key", "")) for line in lines]
-        about = {"given": given, "model": model, "problem": problem}
+        kept = given if inline is None else {"displayName": given.get("displayName")}
+        about = {"given": kept, "model": model, "problem": problem, "inline": inline is not None}
         now = self._clock()
         with self._lock:
             record = Record(f"{self.prefix}{_random_name(24)}", self.count(), now, now, ids, about=about)
@@ -134,8 +136,20 @@ class OperationBatches(Batches):
             return {**operation, "done": True, "error": {"code": code, "message": message}}
         if file is None:
             return {**operation, "done": True, "error": {"code": 4, "message": "The batch has expired."}}
-        about["output"] = {"responsesFile": file}
-        return {**operation, "done": True, "response": {"@type": f"{_TYPE}Output", "responsesFile": file}}
+        output: dict[str, Any] = {"responsesFile": file}
+        if record.about.get("inline"):
+            output = {"inlinedResponses": {"inlinedResponses": self._answers(record)}}
+        about["output"] = output
+        return {**operation, "done": True, "response": {"@type": f"{_TYPE}Output", **output}}
+
+    def holds_answers(self, record: Record) -> bool:
+        """Whether its description holds the answers to its requests."""
+        return bool(record.about.get("inline")) and self.result_file(record) is not None
+
+    def _answers(self, record: Record) -> list[Any]:
+        """Return the lines of results as they stand in an operation; one that is no JSON has no key there."""
+        with self._shelf.results(record.id) as results:
+            return [_inlined(line) for line in results]
 
     def _stats(self, record: Record) -> dict[str, str]:
         """Count, in strings and without zeros."""
@@ -158,6 +172,21 @@ class OperationBatches(Batches):
         lines = [line for line in self._shelf.body(ended.id).split(b"\n") if line.strip()]
         writer.write(lines, shuffle=self._setup.shuffle)
         self._shelf.put_results(ended.id, writer.output)
+
+
+def _lines_of(inline: dict[str, Any]) -> bytes:
+    """Write the requests of a create call as the lines of a file."""
+    encode = msgspec.json.encode
+    keyed = [(each.get("metadata") or {}, each.get("request")) for each in inline.get("requests") or ()]
+    return b"\n".join(encode({"key": about.get("key"), "request": request}) for about, request in keyed)
+
+
+def _inlined(line: bytes) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return {}
+    return {**value, "metadata": {"key": value.pop("key")}}
 
 
 def _missing(file: str) -> Refusal:

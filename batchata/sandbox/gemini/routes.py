@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -136,7 +137,13 @@ class OperationRoutes(Calls[OperationBatches]):
         description = self._take("descriptions", None)
         if isinstance(description, bytes | dict):
             return description
-        return self._described(self._batches.retrieve(batch_id))
+        record = self._batches.retrieve(batch_id)
+        described = self._described(record)
+        if not self._batches.holds_answers(record):
+            return described
+        self._inject("results_status")
+        written = msgspec.json.format(msgspec.json.encode(described))  # a line a value, as the service has it
+        return self._results_of(BytesIO(written))
 
     def _content(self, file: str) -> Reply:
         self._inject("results_status")
