@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from batchata.errors import (
+    AuthenticationFailedError,
+    BatchNotFoundError,
     ConfigurationError,
     IncompleteResultsError,
     ProviderUnavailableError,
@@ -49,6 +51,8 @@ _VARIABLE: Final = "GOOGLE_GEMINI_BASE_URL"
 _KEYS: Final = ("GOOGLE_API_KEY", "GEMINI_API_KEY")  # the SDK takes the first one, where both are set
 _ENDPOINT: Final = re.compile(r"/+v1(beta|alpha)?(/+(models|batches|files))?/*$", re.IGNORECASE)
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_NO_FILE: Final = "You do not have permission to access the File"  # or it does not exist
+_DELAY: Final = re.compile(r"(\d{1,5}(?:\.\d{1,9})?)s")
 _UPLOAD: Final = {"X-Goog-Upload-Protocol": "resumable", "X-Goog-Upload-Command": "start"}
 
 
@@ -67,7 +71,9 @@ class Errors:
         reasons = [entry["reason"] for entry in entries if isinstance(entry.get("reason"), str)]
         texts = {name: value for name, value in error.items() if isinstance(value, str) and value}
         kind = texts.get("status", "").lower() or None
-        return Said(kind, reasons[0] if reasons else None, texts.get("message"))
+        pauses = (_seconds(entry.get("retryDelay")) for entry in entries)
+        pause = next((seconds for seconds in pauses if seconds is not None), None)
+        return Said(kind, reasons[0] if reasons else None, texts.get("message"), pause)
 
     def is_about_money(self, status: int, said: Said) -> bool:
         """See the port of REST services."""
@@ -77,8 +83,7 @@ class Errors:
     def is_passing(self, status: int, said: Said) -> bool:
         """Know a file that is not visible yet: a create that misses it certainly made no batch."""
         message = said.message or ""
-        is_missing = message.startswith("You do not have permission to access the File")
-        return is_missing or (status == 400 and "not in an ACTIVE state" in message)
+        return message.startswith(_NO_FILE) or (status == 400 and "not in an ACTIVE state" in message)
 
     def is_about_key(self, status: int, said: Said) -> bool:
         """See the port of REST services."""
@@ -172,8 +177,13 @@ class GeminiClient(BatchClient):
         if file is None:
             yield from chunks_of(((line, True) for line in answers), outcome_of)
             return
-        with self._rest.download(f"download/v1beta/{file}:download", doing, alt="media") as pieces:
-            yield from chunks_of(lines_of(pieces), outcome_of)
+        try:
+            with self._rest.download(f"download/v1beta/{file}:download", doing, alt="media") as pieces:
+                yield from chunks_of(lines_of(pieces), outcome_of)
+        except AuthenticationFailedError as exc:
+            if _NO_FILE not in str(exc):
+                raise
+            raise BatchNotFoundError(str(exc), kind="not_found_error", status=exc.status) from exc
 
     def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
         """See the port: by the name and the file, which a batch shows from its first moment on."""
@@ -229,6 +239,12 @@ class GeminiClient(BatchClient):
             query["pageToken"] = token
         if most_pages is None:
             raise too_many()
+
+
+def _seconds(text: object) -> float | None:
+    """Read a duration as Google writes it, such as 34.07s; None where it is none."""
+    found = _DELAY.fullmatch(text) if isinstance(text, str) else None
+    return None if found is None or not float(found[1]) else float(found[1])
 
 
 def _creating(model: str | None) -> str:

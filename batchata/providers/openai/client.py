@@ -186,6 +186,7 @@ class OpenAIClient(BatchClient):
     def _paged(self, batch_id: str, doing: str) -> Iterator[list[Outcome]]:
         """Yield results that come by the page, each as it was received."""
         query: dict[str, Any] = {"limit": _RESULTS_A_PAGE}
+        seen: set[str] = set()
         for _ in range(MOST_PAGES):
             with self._rest.download(f"{self._wire.batches}/{batch_id}/results", doing, **query) as pieces:
                 body = b"".join(pieces)
@@ -196,7 +197,11 @@ class OpenAIClient(BatchClient):
             yield from chunks_of(((bytes(entry), True) for entry in page.results), outcome_of)
             if not page.pagination_token:
                 return
+            if page.pagination_token in seen:
+                raise IncompleteResultsError(f"{doing}: their pages repeat")
+            seen.add(page.pagination_token)
             query["pagination_token"] = page.pagination_token
+        raise IncompleteResultsError(f"{doing}: there are more than {MOST_PAGES * _RESULTS_A_PAGE:,}")
 
     def _newest(self, since: int, most_pages: int | None) -> Iterator[dict[str, Any]]:
         query = self._wire.first()

@@ -16,6 +16,7 @@ __all__ = ["batch_of", "files_of", "is_id"]
 # A slash or a blank would make another path of it.
 _ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:=+~@-]{0,511}")
 _ODD: Final = "odd_reply"
+_SPELLED: Final = {"canceled": "cancelled", "canceling": "cancelling"}
 _ENDED: Final = ("completed", "expired", "cancelled")
 _MOST_REQUESTS: Final = 10**9
 _LATEST: Final = 7_258_118_400  # seconds; 2200
@@ -51,6 +52,7 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
             f"the provider described the batch {batch_id} without its status", kind=_ODD
         )
     status = status[:100].lower() if isinstance(status, str) else "unknown"
+    status = _SPELLED.get(status, status)
     has_files = bool(files_of(value))
     ended = status in _ENDED or (status == "failed" and has_files)
     return Batch(

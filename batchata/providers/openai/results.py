@@ -56,7 +56,7 @@ def outcome_of(line: bytes) -> Outcome:
         raise IncompleteResultsError("a line of the results is not a whole result (it has no custom id)")
     kind, error = _verdict(whole)
     answered = kind == "succeeded"
-    body = object_in(object_in(whole, "response"), "body")
+    body = _body_in(whole)
     blocks = _blocks(body) if answered else []
     if answered and not blocks:
         shown = "the answer has an unknown shape; it is in the log as received"
@@ -76,7 +76,17 @@ def outcome_of(line: bytes) -> Outcome:
 
 def blocks_of(line: bytes) -> list[Block]:
     """Return only the content blocks of a result line."""
-    return _blocks(object_in(object_in(_in_openai_words(whole_line(line)), "response"), "body"))
+    return _blocks(_body_in(_in_openai_words(whole_line(line))))
+
+
+def _body_in(whole: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer in a line; a few services put it into the response itself."""
+    response = object_in(whole, "response")
+    return response if "body" not in response and _holds_answer(response) else object_in(response, "body")
+
+
+def _holds_answer(body: dict[str, Any]) -> bool:
+    return bool(objects_in(body, "choices") or objects_in(body, "output"))
 
 
 def _in_openai_words(whole: dict[str, Any]) -> dict[str, Any]:
@@ -114,15 +124,26 @@ def _is_about_schema(body: dict[str, Any]) -> bool:
 
 def _verdict(whole: dict[str, Any]) -> tuple[str, RequestError | None]:
     """Return why there is no answer: a refused request has the error in its response, others beside it."""
-    response = object_in(whole, "response")
-    beside, body = object_in(whole, "error"), object_in(response, "body")
-    inside = object_in(body, "error")
-    status = response.get("status_code")
-    said = beside or inside
-    if not said and isinstance(status, int) and 200 <= status < 300:
+    body, status = _body_in(whole), _status_in(object_in(whole, "response"))
+    said = _error_in(whole) or _error_in(body)
+    if not said and (_holds_answer(body) if status is None else 200 <= status < 300):
         return "succeeded", None
     kind = _UNANSWERED.get(text_in(said, "code") or "", "errored")
     return kind, _error(kind, said, status)
+
+
+def _status_in(response: dict[str, Any]) -> int | None:
+    """Return the status of a response; None where it names none."""
+    said = response.get("status_code")
+    if isinstance(said, str) and said.isascii() and said.isdecimal():
+        said = int(said[:9])
+    return said if type(said) is int else None
+
+
+def _error_in(holder: dict[str, Any]) -> dict[str, Any]:
+    """Return the error, which some services give as a text."""
+    text = text_in(holder, "error")
+    return object_in(holder, "error") if text is None else {"message": text}
 
 
 def _error(kind: str, said: dict[str, Any], status: object) -> RequestError:
@@ -153,13 +174,17 @@ def _blocks_in(body: dict[str, Any]) -> list[Block]:
 
 
 def _of_message(message: dict[str, Any]) -> list[Block]:
-    text = text_in(message, "content") or text_in(message, "refusal")
+    parts = objects_in(message, "content")  # of models that think: thoughts, and then the text
+    said = "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+    text = text_in(message, "content") or said or text_in(message, "refusal")
     texts = [] if text is None else [Block("text", text=text)]
     calls = [(text_in(call, "id"), object_in(call, "function")) for call in objects_in(message, "tool_calls")]
     return [*texts, *(_call(id_, given) for id_, given in calls)]
 
 
 def _call(id_: str | None, given: dict[str, Any]) -> Block:
+    if given_object := object_in(given, "arguments"):
+        return Block("tool_use", id=id_, name=text_in(given, "name"), input=given_object)
     arguments = text_in(given, "arguments") or "{}"
     try:
         value = decode(arguments)

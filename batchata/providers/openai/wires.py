@@ -39,7 +39,9 @@ class Wire:
 
     def entries(self, page: Any) -> Any:
         """Return the list in a page of batches."""
-        return page.get("data") if isinstance(page, dict) else None
+        found = page.get("data") if isinstance(page, dict) else None
+        # How servers in Go write a list without entries; that there are no more is said beside it.
+        return [] if found is None and isinstance(page, dict) and page.get("has_more") is False else found
 
     def first(self) -> dict[str, Any]:
         """Return the query of the first page."""

@@ -128,7 +128,7 @@ class BatchClient(ABC):
     def cancel(self, batch_id: str) -> None:
         """See the port. A batch that has ended already cannot be cancelled, which is no error."""
         try:
-            self._rest.tell(self._cancelling(batch_id), f"cancelling {batch_id}", {})
+            self._rest.order(self._cancelling(batch_id), f"cancelling {batch_id}", {})
         except RequestRefusedError as exc:
             if exc.status not in (400, 409):
                 raise

@@ -54,6 +54,7 @@ class Said:
     kind: str | None = None
     code: str | None = None
     message: str | None = None
+    pause: float | None = None  # seconds to wait, where it asks for them in its body
 
 
 class Service(Protocol):
@@ -70,7 +71,7 @@ class Service(Protocol):
         ...
 
     def is_passing(self, status: int, said: Said) -> bool:
-        """Whether the same call may be taken later, although its status does not say so."""
+        """Whether a create may be taken later, although its status does not say so."""
         ...
 
     def is_about_key(self, status: int, said: Said) -> bool:
@@ -135,6 +136,10 @@ class Rest:
         """Return the JSON object that answers a POST which may be repeated."""
         response = self._send("POST", path, doing, _ANSWER_SECONDS, **_json(value))
         return self.object_of(response, doing)
+
+    def order(self, path: str, doing: str, value: object) -> None:
+        """Send a POST which may be repeated, whatever answers it when it is taken."""
+        self._send("POST", path, doing, _ANSWER_SECONDS, **_json(value))
 
     def upload(self, path: str, doing: str, **given: Any) -> dict[str, Any]:
         """Return the JSON object that answers an upload, which may be repeated."""
@@ -266,7 +271,7 @@ class Rest:
         text = f"{doing}: HTTP {status} {kind}: {self._sentence(said)}"
         if self.service.is_about_money(status, said):
             return SpendLimitError(text, kind="billing_error", status=status)
-        if self.service.is_passing(status, said):
+        if creating and self.service.is_passing(status, said):
             return ProviderUnavailableError(text, kind=said.code or kind, status=status)
         if self.service.is_about_key(status, said):
             return self._refused_key(text, said, status, kind, creating)
@@ -278,9 +283,11 @@ class Rest:
                 kind="request_too_large",
                 status=status,
             )
-        return self._by_effect(response, text, kind, creating)
+        return self._by_effect(response, text, said, kind, creating)
 
-    def _by_effect(self, response: httpx2.Response, text: str, kind: str, creating: bool) -> ProviderError:
+    def _by_effect(
+        self, response: httpx2.Response, text: str, said: Said, kind: str, creating: bool
+    ) -> ProviderError:
         status = response.status_code
         effect = effect_of(status, response.headers)
         if effect is Effect.REFUSED:
@@ -289,7 +296,8 @@ class Rest:
         if effect is Effect.OPEN and creating:
             return UnknownSubmissionError(text, kind=kind, status=status)
         unavailable = RateLimitedError if status == 429 else ProviderUnavailableError
-        return unavailable(text, kind=kind, status=status, retry_after=asked_pause(response.headers))
+        pause = asked_pause(response.headers) or said.pause
+        return unavailable(text, kind=kind, status=status, retry_after=pause)
 
     def _refused_key(self, text: str, said: Said, status: int, kind: str, creating: bool) -> ProviderError:
         sentence = self._sentence(said)

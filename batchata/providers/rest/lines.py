@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 
 from batchata.core.values import RequestError
@@ -44,14 +45,26 @@ def chunks_of(
         yield chunk
 
 
+def _unmarked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the bytes without the mark at their beginning, which may come in pieces."""
+    first = b""
+    for chunk in chunks:
+        first += chunk
+        if len(first) >= len(BOM_UTF8):
+            break
+    yield first.removeprefix(BOM_UTF8)
+    yield from chunks
+
+
 def lines_of(chunks: Iterator[bytes], most: int = _MOST_LINE_BYTES) -> Iterator[tuple[bytes, bool]]:
     """Yield the lines, and whether each had its newline: the last one may lack it, or be cut.
 
+    A byte order mark at the beginning, as tools of Windows write it, is no part of the first one.
     A line beyond all bounds is cut there, and what remains of it is not kept.
     """
     parts: list[bytes] = []  # of a line whose end has not come yet
     size = 0
-    for chunk in chunks:
+    for chunk in _unmarked(chunks):
         first, *others = chunk.split(b"\n")
         if size < most:
             parts.append(first)
