@@ -214,3 +214,37 @@ def _charges(path: Path) -> list[CostCharged]:
         return [r.event for r in log.events(stream) if isinstance(r.event, CostCharged)]
     finally:
         log.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "used"),
+    [
+        ("groq/ellmer__state_capitals", ["Des Moines", "Albany", "Sacramento", "Austin"], (193, 12, 0)),
+        (
+            "groq/ellmer__state_capitals_structured",
+            [f'{{"capital":"{city}"}}' for city in ("Des Moines", "Albany", "Sacramento", "Austin")],
+            (709, 233, 0),
+        ),
+        ("groq/pydantic_ai__json_schema", ['{"city":"Mexico City","country":"Mexico"}'], (178, 94, 0)),
+        ("mistral/pydantic_ai__text_document", ["The document you provided is a **dummy"], (49, 69, 0)),
+        ("xai/ruby_llm__schema", ['{"name":"John","age":30}'], (62, 221, 192)),
+    ],
+)
+def test_recorded_answers_of_each_service_are_read(
+    shared: Path, name: str, texts: list[str], used: tuple[int, int, int]
+) -> None:
+    """With what their own projects assert, and tokens that thoughts are part of: as lines of a batch."""
+    kept = json.loads((shared / "providers" / f"{name}.json").read_text(encoding="utf-8"))
+    calls = [{"status_code": 200, "body": json.loads(c["raw_body"])} for c in kept.get("interactions", ())]
+    dialect = OpenAIDialect(name.partition("/")[0])
+    lines = [json.dumps({"custom_id": "r", "response": r}) for r in kept.get("results", calls)]
+    found = [dialect.outcome(line.encode()) for line in lines]
+    said = ["".join(block.text or "" for block in outcome.blocks) for outcome in found]
+    assert [text.startswith(begin) for text, begin in zip(said, texts, strict=True)] == [True] * len(texts)
+    counted = [outcome.usage for outcome in found if outcome.usage is not None]
+    assert len(counted) == len(texts)
+    kinds = ("input_tokens", "output_tokens", "cache_read_tokens")
+    assert tuple(sum(getattr(usage, kind) for usage in counted) for kind in kinds) == used
+    if "batch" in kept:
+        batch = batch_of(kept["batch"])
+        assert (batch.ended, batch.counts.succeeded, batch.failure) == (True, len(texts), None)

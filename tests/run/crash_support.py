@@ -87,8 +87,9 @@ def make_manager(runs: Runs, **given: Any) -> BatchManager[Any]:
         "settle_delay": 0.1,
         "retry_delay": 0.01,
     }
-    if given.get("model") == GEMINI:
-        chosen["prices"] = GEMINI_PRICES
+    model = given.get("model")
+    if model in PRICES:
+        chosen["prices"] = {model.removeprefix("gemini-inline/"): PRICES[model]}
     return runs.manager(**(chosen | given))
 
 
@@ -195,7 +196,21 @@ def _failing_calls() -> dict[str, Any]:
 
 OPENAI = "gpt-6-sol"  # its batch prices are those of the other stories' model
 GEMINI = "gemini-4-argon"  # … as its prices are given here, since those of the table change with the date
-GEMINI_PRICES = {GEMINI: {"input": 2, "output": 10}}
+# Others, whose wires differ; a service without a price list is priced as it bills a batch.
+OTHERS = {
+    "gemini-inline": f"gemini-inline/{GEMINI}",
+    "mistral": "mistral-large-4",
+    "xai": "grok-4.3",
+    "together": "together/llama-4",
+}
+_FULL, _IN_BATCH = {"input": 2, "output": 10}, {"input": 1, "output": 5}
+PRICES = {
+    GEMINI: _FULL,
+    OTHERS["gemini-inline"]: _FULL,
+    OTHERS["mistral"]: _FULL,
+    OTHERS["xai"]: _IN_BATCH,
+    OTHERS["together"]: _IN_BATCH,
+}
 _LIMIT = Decimal("0.115")  # fits two answers at their worst
 _story_at_the_limit = partial(_run, max_cost=_LIMIT, items_per_job=1, max_parallel_jobs=3)
 
@@ -230,6 +245,10 @@ SCENARIOS = {
             partial(_losing_uploads, queue_full=0),
             count=2,
             model=GEMINI,
+        ),
+        *(
+            Scenario(name, partial(_run, model=model, count=2), count=2, model=model)
+            for name, model in OTHERS.items()
         ),
         Scenario("refused", _run_until_taken, _refusing),
         Scenario("without-credit", _run_until_taken, _without_credit),
@@ -324,7 +343,7 @@ def seams_of(name: str) -> tuple[str, ...]:
     """Where a scenario is killed: the first one everywhere, the others where something new is left behind."""
     if THOROUGH or name == FIRST:
         return tuple(SEAMS)
-    if name == "gemini":
+    if name == "gemini" or name in OTHERS:
         return ("answered",)  # what is in the log between its answers is what "uploads" leaves there
     if name == "again-unread":
         return ("committed",)  # all is sent: its calls change nothing

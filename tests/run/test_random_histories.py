@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from crash_boundaries import SEAMS, Boundary, watch
-from crash_support import GEMINI, OPENAI, bill, check_verified, make_manager
+from crash_support import GEMINI, OPENAI, OTHERS, bill, check_verified, make_manager
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
@@ -88,7 +88,7 @@ class Histories(RuleBasedStateMachine):
         items_per_job=st.integers(1, 3),
         parallel=st.integers(1, 3),
         slow=st.sampled_from([0.0, 0.2]),
-        model=st.sampled_from([MODEL, OPENAI, GEMINI]),
+        model=st.sampled_from([MODEL, OPENAI, GEMINI, *OTHERS.values()]),
     )
     def begin(self, count: int, items_per_job: int, parallel: int, slow: float, model: str) -> None:
         self.given = {
