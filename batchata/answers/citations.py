@@ -121,6 +121,9 @@ def text_and_cited(blocks: list[Block]) -> tuple[str, list[Cited]]:
 
 def parts(blocks: list[Block]) -> tuple[str, list[Cited], list[str]]:
     """Return the joined text, its cited blocks and the types of other blocks, in one pass."""
+    if len(blocks) == 1 and blocks[0].type == "text":
+        text, citations = blocks[0].text or "", blocks[0].citations
+        return text, [(0, len(text), citations)] if citations else [], []
     texts: list[str] = []
     cited: list[Cited] = []
     others: list[str] = []

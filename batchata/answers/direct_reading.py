@@ -23,11 +23,16 @@ _FEW = 200  # values that do not fit
 _NUMERIC = {"int", "float", "decimal"}
 _NUMBER = r"-?(?:0|[1-9]\d*+)(?:\.\d++(?:[eE][+-]?\d++)?|[eE][+-]?\d++)(?![\w.+-])"
 _EXACT = re.compile(rf"(?<![\w.+-]){_NUMBER}", re.ASCII)
-# A number of JSON that is no whole one, as it stands outside texts, and rarely in them. It begins with one
-# character of a set, which is searched for the fastest.
+# A number of JSON that is no whole one, as it stands outside texts, and rarely in them. Behind a blank it is
+# found in half the time; else by one character of a set.
+_FRACTION = r"\.[0-9]++(?:[eE][+-]?[0-9]++)?"
+_PART = rf"(?:{_FRACTION}|[eE][+-]?[0-9]++)"
+_BEHIND_BLANK = re.compile(rf" (-?(?:0|[1-9][0-9]*+){_FRACTION})(?=[ \t\r\n]*+[,}}\]])")
+_UNQUOTED = re.compile(rf"{_PART}[ \t\r\n]*+[,}}\]]")
+_EXPONENT, _CAPITAL = re.compile("e[-+0-9]"), re.compile("E[-+0-9]")  # one letter is found the fastest
 _USUAL = re.compile(
     r"([-0-9](?<=[ \t\r\n:,\[].)(?:(?<=[1-9])[0-9]*+|(?<=0)|(?<=-)(?:0|[1-9][0-9]*+))"
-    r"(?:\.[0-9]++(?:[eE][+-]?[0-9]++)?|[eE][+-]?[0-9]++))(?=[ \t\r\n]*+[,}\]])"
+    rf"{_PART})(?=[ \t\r\n]*+[,}}\]])"
 )
 _EXACT_OR_TEXT = re.compile(
     rf'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|(?<![\w.+-]){_NUMBER}', re.ASCII | re.DOTALL
@@ -80,25 +85,40 @@ def read_usually[M: pydantic.BaseModel](text: str, model: type[M]) -> M:
 
 def _read_strictly(text: str, plan: _Plan) -> Any:
     """Read with every kind as it is asked for, or else loosely."""
-    pieces = _USUAL.split(text) if plan.decimals else [text]
-    quoted = '"'.join(pieces)
+    quoted, has_points = _quoted_as_usual(text) if plan.decimals else (text, False)
     try:
         value = plan.validate(quoted, strict=True)
     except pydantic.ValidationError as exc:
-        if len(pieces) == 1 and not is_json(exc):
+        if len(quoted) == len(text) and not is_json(exc):
             raise NotJson from exc
         if exc.error_count() > _FEW:
             raise Unsure from exc  # each look at it costs more than looking closer
         return _read_loosely(text, plan)
     if (
         not value.__pydantic_fields_set__
-        or (plan.decimals and _may_be_thousands(text))
+        or (has_points and _may_be_thousands(text))
         or (plan.numbered and plan.flags is not None and _is_misled(text, plan.flags))
         or ("\\" in text and has_latex(text))
         or not _took_all(text, plan.count(value))
     ):
         raise Unsure
     return value
+
+
+def _quoted_as_usual(text: str) -> tuple[str, bool]:
+    """Put numbers that are not whole in quotes, and tell whether a point may stand elsewhere.
+
+    The blank before a number is left out.
+    """
+    if ": " in text:
+        pieces = _BEHIND_BLANK.split(text)
+        quoted = '"'.join(pieces)
+        if text.count(".") == len(pieces) >> 1:  # each has one
+            if not (_EXPONENT.search(text) or ("E" in text and _CAPITAL.search(text))):
+                return quoted, False
+        elif _UNQUOTED.search(quoted) is None:
+            return quoted, True
+    return '"'.join(_USUAL.split(text)), True
 
 
 def is_json(error: pydantic.ValidationError) -> bool:

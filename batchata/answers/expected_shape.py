@@ -97,9 +97,14 @@ class Place:
         """What a list takes."""
         return self._inner(Union[tuple(self._elements)])  # noqa: UP007 - made at run time
 
+    @cached_property
+    def is_any_text(self) -> bool:
+        """Every text may stand here, and stays what it is."""
+        return self._annotation is str and not self._texts
+
     def as_key(self, written: str) -> object:
         """Return what a key of a dict becomes: 1 and 01 are one number, and so one key."""
-        if (self._annotation is str and not self._texts) or self._keys is None:
+        if self.is_any_text or self._keys is None:
             return written
         try:
             return self._keys.validate_strings(written)

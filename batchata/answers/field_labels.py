@@ -16,6 +16,7 @@ _WORD = re.compile(r"[^\W_]+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_a-zA-Z\d]+")
 # A point behind a short word is that of an abbreviation.
 _CLAUSE_END = re.compile(r"(?:(?<=[^\W\d_]{4})\.|(?<=[\d)\]%\"'])\.|[;!?•|])(?= |$)")
+_DIGITS = tuple("0123456789")
 _FARTHEST = 80  # characters between a value and its label
 _NEIGHBOURS = 4  # mentions to each side that may tell which record is meant
 
@@ -43,7 +44,15 @@ class Labels:
     """The names of an answer's fields as words."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self._labels = {path: _label(path) for path in paths}
+        of_elements: dict[str, _Label] = {}  # all elements of a list have the same
+        self._labels: dict[str, _Label] = {}
+        for path in paths:
+            if path[-1:] != "]" or not path[:-1].endswith(_DIGITS):
+                self._labels[path] = _label(path)
+                continue
+            of_list = path[: path.rindex("[")]
+            self._labels[path] = of_elements.get(of_list) or of_elements.setdefault(of_list, _label(path))
+        self._records: dict[int, frozenset[str]] = {}  # by the paths of mentions, which live as long
         self._by_words: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for path, label in self._labels.items():
             self._by_words[label.words].add(path)
@@ -106,13 +115,20 @@ class Labels:
         """By clause, the one object or list element that most of its mentions may be of, if more than one."""
         counts: dict[int, Counter[str]] = defaultdict(Counter)
         for mention, clause in zip(mentions, clauses, strict=True):
-            counts[clause].update({self._labels[path].record for path in mention.paths} - {""})
+            counts[clause].update(self._records_of(mention.paths))
         agreed: dict[int, str] = {}
         for clause, records in counts.items():
             (record, most), *others = [*records.most_common(2), ("", 0)]
             if most > 1 and most > others[0][1]:
                 agreed[clause] = record
         return agreed
+
+    def _records_of(self, paths: tuple[str, ...]) -> frozenset[str]:
+        found = self._records.get(id(paths))
+        if found is None:
+            found = frozenset({self._labels[path].record for path in paths} - {""})
+            self._records[id(paths)] = found
+        return found
 
     def _by_record(self, paths: list[str]) -> dict[str, str]:
         """Group the paths by record, where a record has only one of them."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import repeat
@@ -25,6 +25,8 @@ _ESCAPE = re.compile(
 )
 _TO_WRITE = re.compile(rf'{_ESCAPE.pattern}|["\x00-\x1f]', re.DOTALL)
 _MEANT = {'"': '"', "'": "'", "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+# With escapes that mean one thing whatever stands behind them.
+_WRITTEN = re.compile(r'(?:[^"\\\x00-\x1f]++|\\["\\/])*+')
 _AS_THEY_ARE = frozenset("\"\\/'")
 # Commands whose first letter is an escape of JSON, and whose rest begins no word where one would stand.
 _COMMANDS = (
@@ -54,6 +56,8 @@ def as_json(inside: str) -> str:
     """Write the characters between quotes as JSON does; escapes that JSON knows stay as they are."""
     if inside.isprintable() and "\\" not in inside and '"' not in inside:
         return inside
+    if _WRITTEN.fullmatch(inside):
+        return inside
     return _TO_WRITE.sub(_written, _paths_escaped(inside))
 
 
@@ -82,6 +86,8 @@ def _paths_escaped(inside: str) -> str:
 
 def decoded_with_places(inside: str) -> tuple[str, Callable[[int], int]]:
     """Decode a string, and return with it where each position of the result is in `inside`."""
+    if inside.count("\\") == inside.count('\\"'):
+        return _unquoted_with_places(inside)
     parts: list[str] = []
     starts, origins = [0], [0]  # of what stands behind each escape
     at = length = 0
@@ -99,6 +105,16 @@ def decoded_with_places(inside: str) -> tuple[str, Callable[[int], int]]:
         return origins[k] + place - starts[k]
 
     return without_halves("".join([*parts, inside[at:]])), origin
+
+
+def _unquoted_with_places(inside: str) -> tuple[str, Callable[[int], int]]:
+    """Decode likewise a string that has no escapes but those of quotes."""
+    text = inside.replace('\\"', '"')
+    quotes = [found.start() for found in _QUOTE.finditer(text)]
+    return without_halves(text), lambda place: place + bisect_left(quotes, place)
+
+
+_QUOTE = re.compile('"')
 
 
 def _said(found: re.Match[str]) -> str:

@@ -157,6 +157,9 @@ class _Fitting:
         pairs: dict[str, Node] = {}
         named: dict[object, str] = {}
         for key, value in node.pairs:
+            if keys.is_any_text:
+                self._put(pairs, key, key, self._inside(key[:_SHOWN], value, values))
+                continue
             name = _word(key, keys) or key
             name = named.setdefault(keys.as_key(name), name)
             self._put(pairs, name, key, self._inside(name[:_SHOWN], value, values))
@@ -283,8 +286,9 @@ class _Fitting:
         """Return a number for a text or a Decimal, with all its digits."""
         if place.takes_texts and not place.is_strict:
             return _text_at(node, node.json)
-        if place.is_exact and not node.json.lstrip("-").isdigit():
-            return _text_at(node, node.json)
+        if place.is_exact:
+            number = node.json
+            return node if number.lstrip("-").isdigit() else Scalar(f'"{number}"', node.start, node.end)
         if place.is_mixed:
             return self._number_or_flag(node, place)
         if {"decimal", "text"} <= place.kinds:

@@ -98,8 +98,12 @@ class Figure(NamedTuple):
 
 def figures(text: str) -> Iterator[Figure]:
     """Return every date, and every number outside of dates, in order."""
+    return _dated_figures(text) if _MAY_BE_DATE.search(text) else _numbers(text, 0, len(text))
+
+
+def _dated_figures(text: str) -> Iterator[Figure]:
     at = 0
-    for found in _DATE.finditer(text) if _MAY_BE_DATE.search(text) else ():
+    for found in _DATE.finditer(text):
         if dates := _dates(found):
             yield from _numbers(text, at, found.start())
             yield Figure(found.start(), found.end(), frozenset(dates), is_short=False)

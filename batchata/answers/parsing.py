@@ -150,7 +150,7 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
     and neither does what lost a value under another name.
     """
     text = without_halves(text)
-    is_json = text.lstrip()[:1] in _JSON_BEGINS
+    is_json = text[:1] in _JSON_BEGINS or text.lstrip()[:1] in _JSON_BEGINS
     if is_json:
         try:
             return Parsed(read_usually(text, model), 0)

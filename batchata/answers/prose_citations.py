@@ -58,6 +58,7 @@ class _Values:
 
     def __init__(self, text: str, places: Places, most_mentions: int) -> None:
         self._by_meaning: dict[Meaning, list[str]] = {}
+        self._forms: dict[str, tuple[str, frozenset[Meaning]]] = {}  # of texts, by how they are written
         by_text: dict[str, list[str]] = {}
         for path, (start, end) in places.items():
             self._add(path, text[start:end], by_text, is_text=text[start - 1 : start] in ('"', "'"))
@@ -91,10 +92,13 @@ class _Values:
             if written not in ("true", "false", "null", "True", "False", "None"):
                 self._add_number(path, written)
             return
-        folded = fold(_unescaped(written)).strip(" .,;:")
-        if folded:
-            by_text.setdefault(folded, []).append(path)
-        for meaning in meanings(folded):
+        form = self._forms.get(written)
+        if form is None:
+            folded = fold(_unescaped(written)).strip(" .,;:")
+            form = self._forms[written] = folded, meanings(folded)
+        if form[0]:
+            by_text.setdefault(form[0], []).append(path)
+        for meaning in form[1]:
             self._by_meaning.setdefault(meaning, []).append(path)
 
     def _add_number(self, path: str, written: str) -> None:
@@ -108,7 +112,10 @@ class _Values:
 
         Values that are there so often that nothing is certain of any of them are left out.
         """
-        found = self._within_room(self._figures(folded), self._phrases_in(folded))
+        phrases = list(islice(self._phrases_in(folded), self._room + 1))
+        if not self._by_meaning and not any(self._is_affordable(mention) for mention in phrases):
+            return []
+        found = self._within_room(self._figures(folded), iter(phrases))
         found.sort(key=lambda mention: (mention.start - mention.end, mention.start))
         taken: dict[tuple[int, int], Mention] = {}
         covered = bytearray(len(folded))
@@ -133,6 +140,9 @@ class _Values:
             found += part
         self._room = max(0, self._room - len(found))
         return found if end == _EVERYWHERE else [mention for mention in found if mention.end <= end]
+
+    def _is_affordable(self, mention: Mention) -> bool:
+        return len(mention.paths) < 2 or len(mention.paths) <= self._left
 
     def _affordable(self, mention: Mention) -> Mention:
         """Leave out values that occur in thousands of places: none of them is certain."""

@@ -371,6 +371,31 @@ def test_decimals_have_the_digits_of_the_answer(lead: str) -> None:
     assert (str(value.d), value.f, value.s, value.a) == ("1.20", 1.5, '"a: 1.20, b"', 2.5)
 
 
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ('{"a": 12345678901234567e2, "s": "x."}', "1.2345678901234567E+18"),
+        ('{"a": 1E5, "v": [1.50], "s": "x"}', "1E+5 1.50"),
+        ('{"a":1.50,"v":[2.50],"s":"x"}', "1.50 2.50"),
+        ('{"a": 1.50, "v": [2.50, 3.50], "s": "e1, x.5, 1.5"}', "1.50 2.50 3.50"),
+        ('{"s": "ratio: 1.50, x", "a": 1.50}', "1.50"),
+        ('{"a": 1.50, "v": [2.50], "s": "x"}', "1.50 2.50"),
+        ('{"a":\t-0.50, "v":\n[ 7.00 ], "s": "DE12"}', "-0.50 7.00"),
+        ('{"a": 1.500000000000000000001e2 , "s": "Inc."}', "150.0000000000000000001"),
+    ],
+)
+def test_decimals_have_their_digits_wherever_they_stand(text: str, digits: str) -> None:
+    """Behind a key, in a list, with an exponent, beside texts with points and numbers in them."""
+
+    class Amounts(pydantic.BaseModel):
+        a: Decimal
+        v: list[Decimal] = []
+        s: str
+
+    found = parse(text, Amounts).value
+    assert " ".join(map(str, [found.a, *found.v])) == digits
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", '"NaN"', "-Infinity"])
 def test_a_decimal_is_a_number(number: str) -> None:
     """What JSON has no digits for is none."""
