@@ -38,6 +38,9 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
     the texts, PDFs, custom contents and search results that the log or its files hold, None where that
     cannot be told (a URL, an uploaded file, a web page, a scan without text, a file changed since).
 
+    `checked_at` is None where that was looked up now. Where the document is not there any more, or is another
+    one, `grounded` is what was found when the answer was collected, and this is when (ISO 8601, UTC).
+
     `kind` is "cited" where the provider gave the citation, and "located" where it gives none of documents:
     then the model was asked to quote, and the place is where its quote was found, if it was.
 
@@ -62,6 +65,7 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
     url: str | None = None
     search_result_index: int | None = None
     grounded: bool | None = None
+    checked_at: str | None = None
     supports: bool | None = None
     file_id: str | None = None
     encrypted_index: str | None = None

@@ -18,7 +18,7 @@ from batchata.answers.citations import value_spans
 from batchata.answers.field_paths import ANYTHING
 from batchata.answers.grounding import Characters, Source, Sources, is_grounded
 
-__all__ = ["LOCATED", "found_in", "quoted_schema", "with_citations"]
+__all__ = ["LOCATED", "found_in", "looked_up", "quoted_schema", "with_citations"]
 
 LOCATED: Final = "located"
 _ANSWER: Final = "answer"
@@ -109,6 +109,13 @@ def _cited(text: str, quotes: list[_Quote]) -> list[Block]:
 def _steps(path: str) -> tuple[str, ...]:
     """Return the steps of a path, however it is written: lines[2].price, $.lines.2.price, /lines/2/price."""
     return tuple(step.casefold() for step in _STEP.findall(path))
+
+
+def looked_up(citation: Citation, sources: Sources) -> Citation:
+    """Return the citation with `grounded`, and a quote with the place where it was found."""
+    if citation.kind == LOCATED:
+        return found_in(citation, sources)
+    return msgspec.structs.replace(citation, grounded=is_grounded(citation, sources))
 
 
 def found_in(citation: Citation, sources: Sources) -> Citation:

@@ -31,8 +31,8 @@ from batchata.answers.citations import (
 )
 from batchata.answers.expected_shape import names_fields
 from batchata.answers.field_paths import shape_of
-from batchata.answers.grounding import Sources, is_grounded
-from batchata.answers.located import LOCATED, found_in
+from batchata.answers.grounding import Sources
+from batchata.answers.located import looked_up
 from batchata.answers.parsing import Parsed, UnreadableAnswer, parse, parse_taken
 from batchata.answers.prose_citations import by_mention
 from batchata.answers.supports import Verdict, Verdicts, unsupported, value_at
@@ -71,10 +71,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 def _told(citation: Citation, sources: Sources | None, supports: Unasked | None) -> Citation:
-    if citation.kind == LOCATED and sources is not None:
-        return _with(found_in(citation, sources), supports=supports)
-    is_there = None if sources is None else is_grounded(citation, sources)
-    return _with(citation, grounded=is_there, supports=supports)
+    return _with(citation if sources is None else looked_up(citation, sources), supports=supports)
 
 
 _with = msgspec.structs.replace

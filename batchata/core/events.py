@@ -12,6 +12,7 @@ import msgspec
 
 from batchata.core.values import (
     CachePlan,
+    Checked,
     Counts,
     Expected,
     Limits,
@@ -357,6 +358,18 @@ class JobCompleted(Event, frozen=True, kw_only=True):
     batch_id: str
     outcomes: dict[str, int]
     strays: dict[str, int]
+
+
+class CitationsChecked(Event, frozen=True, kw_only=True):
+    """The citations of a job's answers were looked up in the documents, as these were when it was collected.
+
+    The log does not hold documents that were given as files: they may be gone later, or other ones. `answers`
+    are those that were checked: with citations, and a document that was still the one that was sent.
+    """
+
+    TYPE: ClassVar[str] = "citations_checked"
+    job: int
+    answers: list[Checked]
 
 
 class RetryScheduled(Event, frozen=True, kw_only=True):

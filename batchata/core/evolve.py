@@ -206,6 +206,7 @@ _RULES: dict[type[e.Event], Callable[[Run, int, Any, int], None]] = {
     e.StrayOutcomeRecorded: answers.stray_outcome_recorded,
     e.CostCharged: answers.cost_charged,
     e.JobCompleted: jobs.job_completed,
+    e.CitationsChecked: answers.citations_checked,
     e.RetryScheduled: _retry_scheduled,
     e.CostLimitReached: _cost_limit_reached,
     e.BatchCancelRequested: jobs.batch_cancel_requested,

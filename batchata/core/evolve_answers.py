@@ -101,6 +101,11 @@ def _drop_unanswered(job: Job, index: int) -> None:
         del job.outcomes[before]
 
 
+def citations_checked(run: Run, at: int, event: e.CitationsChecked, version: int) -> None:
+    """Note where the log says what was found about the job's citations."""
+    run.jobs[event.job].checks += (version,)
+
+
 def stray_outcome_recorded(run: Run, at: int, event: e.StrayOutcomeRecorded, version: int) -> None:
     """Keep a line that is no item's outcome, and count why."""
     ranges.extend(run.jobs[event.job].bodies, event.body)

@@ -205,6 +205,16 @@ class Audit:
         if event.outcomes != job.outcomes:
             yield "the outcomes counted are not those recorded"
 
+    def _citations_checked(self, event: e.CitationsChecked) -> Iterator[str]:
+        job = self.run.jobs.get(event.job)
+        if job is None:
+            return
+        for answer in event.answers:
+            if not (ranges.holds(job.items, answer.index) and ranges.holds(job.bodies, answer.body)):
+                yield f"job {event.job} has no answer of item {answer.index} in body {answer.body}"
+            elif len(answer.places) not in (0, len(answer.found)):
+                yield f"{len(answer.places)} places of {len(answer.found)} citations of item {answer.index}"
+
     def _cost_limit_reached(self, event: e.CostLimitReached) -> Iterator[str]:
         for word, said, is_ in (
             ("spent", event.spent, self.run.spent),
@@ -292,6 +302,7 @@ _RULES: dict[type[e.Event], Callable[[Audit, Any], Iterator[str]]] = {
     e.AnswerAccepted: Audit._answer_accepted,
     e.CostCharged: Audit._cost_charged,
     e.JobCompleted: Audit._job_completed,
+    e.CitationsChecked: Audit._citations_checked,
     e.CostLimitReached: Audit._cost_limit_reached,
     e.RunInterrupted: Audit._run_interrupted,
     e.RunCompleted: Audit._run_completed,

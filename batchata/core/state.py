@@ -111,6 +111,7 @@ class Job:
     outcomes: dict[str, int] = field(default_factory=dict)
     # index -> kind of its outcome, where that is no answer: one that follows in the results takes its place
     unanswered: dict[int, str] = field(default_factory=dict)
+    checks: tuple[int, ...] = ()  # versions of the events that say what its citations were found to be
 
     def custom_id(self, index: int) -> str:
         """Return the custom id under which item `index` travels in this job."""

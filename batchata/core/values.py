@@ -92,6 +92,23 @@ class CachePlan(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+type Place = tuple[str, int, int]  # the type of a citation's location, and its first unit and its end
+
+
+class Checked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a look into an item's document told of the citations in an answer, in the answer's order.
+
+    `body` holds the answer. `found` has a sign for each citation: "+" where its text stands at its place, "-"
+    where it does not, "?" where that cannot be told. `places` has, for an answer whose quotes had to be
+    located, where each of them was found.
+    """
+
+    index: int
+    body: Annotated[int, msgspec.Meta(ge=0)]
+    found: Annotated[str, msgspec.Meta(pattern=r"^[+?-]*\Z")]
+    places: list[Place | None] = []
+
+
 class Process(msgspec.Struct, frozen=True, kw_only=True):
     """The process that drives a run."""
 

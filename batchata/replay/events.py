@@ -22,6 +22,7 @@ from batchata.providers.address import redacted
 from batchata.replay.console import as_json, reading, the_run
 from batchata.replay.log_reader import check_types
 from batchata.text import by_kind, clean, iso, item_ranges, moment, number_of, short, usage_in_words, usd
+from batchata.views.citation_checks import tally
 
 
 def sentence(event: Event) -> str:
@@ -150,6 +151,11 @@ def _job_completed(event: e.JobCompleted) -> str:
     return f"job {event.job}: {by_kind(event.outcomes)}{strays}"
 
 
+def _citations_checked(event: e.CitationsChecked) -> str:
+    told = by_kind(tally(event.answers)) or "none"
+    return f"job {event.job}: citations of {number_of(len(event.answers), 'answer')} looked up: {told}"
+
+
 def _retry_scheduled(event: e.RetryScheduled) -> str:
     when, limit = moment(event.not_before), _tokens(event.max_tokens)
     return f"{_items(event.items)}: attempt {event.attempt} from {when}: {event.reason}{limit}"
@@ -221,6 +227,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     e.StrayOutcomeRecorded: _stray_outcome_recorded,
     e.CostCharged: _cost_charged,
     e.JobCompleted: _job_completed,
+    e.CitationsChecked: _citations_checked,
     e.RetryScheduled: _retry_scheduled,
     e.CostLimitReached: _cost_limit_reached,
     e.BatchCancelRequested: _batch_cancel_requested,
@@ -286,6 +293,8 @@ def names_item(event: Event, item: int) -> bool:
             return event.first <= item < event.first + event.count
         case e.SubmissionStarted() | e.RetryScheduled():
             return holds(event.items, item)
+        case e.CitationsChecked():
+            return any(answer.index == item for answer in event.answers)
         case _:
             return getattr(event, "index", None) == item
 

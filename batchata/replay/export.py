@@ -234,11 +234,12 @@ def _write_csvs(path: Path, beside: Path, table: Table, items: Iterable[ItemResu
         beside.unlink(missing_ok=True)  # of an older export that was replaced
         return [path]
     with _whole(path) as file, _whole(beside) as citations:
-        cited = CsvWriter(citations, CITATION_COLUMNS)
+        cited = CsvWriter(citations, [*CITATION_COLUMNS, "checked_at"])
 
         def rows() -> Iterator[list[Any]]:
             for item in items:
-                cited.add(row.values() for row in citation_rows(item))
+                dates = (citation["checked_at"] for citation in flat_citations(item.citations) or ())
+                cited.add((*row.values(), at) for row, at in zip(citation_rows(item), dates, strict=True))
                 yield table.row(item)[:-1]
 
         write_csv(file, names[:-1], rows())

@@ -179,7 +179,8 @@ def _print(life: Life, answer: Answer, most: int) -> None:
         label = "citations" if number == 1 else ""
         place = f"{clean(place_of(citation))}, {found_there(citation)}"
         paper.field(label, f"[{number}] {place}: {short(citation.cited_text, most)}")
-    if item.source and not Path(item.source).exists() and any(c.grounded is None for c in answer.citations):
+    unseen = any(c.grounded is None or c.checked_at for c in answer.citations)
+    if unseen and item.source and not Path(item.source).exists():
         paper.field("", "the document is not where it was: --files DIR finds it by its content", "yellow")
     _answer(paper, life, answer, most)
 

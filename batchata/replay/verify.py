@@ -12,7 +12,7 @@ from batchata.log import read_log
 from batchata.log.port import Log
 from batchata.log.verify import Problem
 from batchata.replay.console import Paper, print_json, the_run
-from batchata.text import clean, number_of
+from batchata.text import by_kind, clean, number_of
 from batchata.views.verification import Verdict, verify_run
 
 _HEAD = re.compile(r"[0-9a-f]{12,64}")
@@ -105,6 +105,7 @@ def _as_json(verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -> dict[st
             "commits": verdict.commits,
             "bodies": verdict.bodies,
             "purged_bodies": verdict.purged,
+            "citations_checked": {name.replace(" ", "_"): n for name, n in verdict.citations.items()},
             "head": verdict.head,
             "events_since_head": verdict.since,
             "problems": [problem._asdict() for problem in verdict.problems],
@@ -127,6 +128,9 @@ def _print(verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -> None:
             f"{number_of(verdict.bodies, 'body', 'bodies')}"
             + (f", of which {verdict.purged:,} were purged" if verdict.purged else ""),
         )
+        if verdict.citations:
+            told = by_kind(verdict.citations) or "none"
+            paper.field("citations", f"{told} in the documents, as checked when answers were collected")
         for problem in verdict.problems:
             paper.field("problem", clean(problem.text), "red")
         if verdict.since is not None:

@@ -66,6 +66,7 @@ from batchata.terminal.account import left, out_of_time, unsaved
 from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
 from batchata.terminal.progress import EVERY, name_head, progress_for, report_costs, say_if_possible
 from batchata.text import number_of
+from batchata.views.citation_checks import checked_now
 from batchata.views.results import (
     Entry,
     ItemResult,
@@ -534,6 +535,7 @@ class Engine:
                 self._expiring.look(run, None if self._provider is None else self._provider.clock)
 
             def job_done(number: int) -> None:
+                journal.append(*checked_now(log, journal.run, number, lambda: self.stop.reason is not None))
                 writer.job_done(number)
                 teller.job_done(number)
 

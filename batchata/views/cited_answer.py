@@ -75,7 +75,7 @@ class _Numbers:
         self._known: dict[Citation, int] = {}
 
     def of(self, citation: Citation) -> int:
-        place: Any = msgspec.structs.replace(citation, grounded=None, supports=None)
+        place: Any = msgspec.structs.replace(citation, grounded=None, checked_at=None, supports=None)
         if citation.kind == LOCATED:  # the line holds the quote alone
             place = Citation(cited_text=citation.cited_text, kind=LOCATED)
         if place not in self._known:
@@ -109,4 +109,11 @@ def found_there(citation: Citation) -> str:
     """Say whether the cited text was found at the named place."""
     if citation.grounded is None:
         return "not checked"
-    return "found there" if citation.grounded else "NOT found there"
+    found = "found there" if citation.grounded else "NOT found there"
+    return f"{found}{when_checked(citation)}"
+
+
+def when_checked(citation: Citation) -> str:
+    """Say from when that is, where it cannot be looked up today."""
+    at = citation.checked_at
+    return "" if at is None else f" (checked when collected on {at[:10]})"

@@ -17,7 +17,7 @@ from batchata.answers.reader import Citations
 from batchata.core.values import RequestError
 from batchata.inputs.pdf_pages import Box, PdfText, Sheet
 from batchata.text import clean, cut, usd
-from batchata.views.cited_answer import place_of
+from batchata.views.cited_answer import place_of, when_checked
 
 _MOST_TEXT, _MOST_ROWS, _MOST_PAGES = 2_000, 100, 4  # characters of a text, values, and pages of an item
 _MARGIN = 60  # pixels of the page above and below the passages
@@ -80,6 +80,7 @@ def _rows(item: Item, values: Mapping[str, str]) -> Iterator[str]:
 
 def _passage(citation: Citation) -> str:
     there = {True: "found there", False: "<b>not found there</b>", None: ""}[citation.grounded]
+    there += when_checked(citation)
     said = " · ".join(filter(None, (_text(place_of(citation)), there, _MISSING[citation.supports])))
     return f"<div {_SOFT}>“{_text(citation.cited_text)}”<br>{said}</div>"
 

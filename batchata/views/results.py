@@ -24,6 +24,7 @@ from batchata.inputs import Inputs
 from batchata.log.port import Log
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
+from batchata.views.citation_checks import CitationChecks
 from batchata.views.item_inputs import called
 
 
@@ -212,14 +213,12 @@ def refuse_purged(run: Run) -> None:
 
 def read_entries(log: Log, run: Run, indexes: Iterable[int], reader: Reader) -> Iterator[Reading]:
     """Read result and citations of the items at these indexes, in this order, as the run judged them."""
-    assert run.started is not None
-    body, status, dialect = run.items.body, run.items.status, dialect_of(run.started)
+    body, status, checks = run.items.body, run.items.status, CitationChecks.of(log, run)
     for window in batched(indexes, _WINDOW):
         lines = _lines(log, run, (body[i] for i in window if status[i] == ItemStatus.COMPLETED))
         for index in window:
             line = lines.get(body[index])
-            reading = _NOTHING if line is None else reader.read_taken(dialect.blocks(line))
-            yield _grounded(log, run, index, reading, dialect) if reading.citations else reading
+            yield _NOTHING if line is None else _taken(index, line, reader, checks)
 
 
 def read_all(log: Log, run: Run, reader: Reader, known: dict[int, Any]) -> list[Entry[Any]]:
@@ -227,8 +226,7 @@ def read_all(log: Log, run: Run, reader: Reader, known: dict[int, Any]) -> list[
 
     `known` has results that need not be read, by body; each is handed out once.
     """
-    assert run.started is not None
-    items, dialect = run.items, dialect_of(run.started)
+    items, checks = run.items, CitationChecks.of(log, run)
     entries: list[Entry[Any]] = [{"result": None, "citations": None} for _ in range(run.total)]
     to_read: list[tuple[int, int]] = []
     for index, (status, body) in enumerate(zip(items.status, items.body, strict=True)):
@@ -241,10 +239,7 @@ def read_all(log: Log, run: Run, reader: Reader, known: dict[int, Any]) -> list[
         for body, index in window:
             line = lines[body]
             if line is not None:
-                reading = reader.read_taken(dialect.blocks(line))
-                entries[index] = entry(
-                    _grounded(log, run, index, reading, dialect) if reading.citations else reading
-                )
+                entries[index] = entry(_taken(index, line, reader, checks))
     return entries
 
 
@@ -256,7 +251,7 @@ def read_items(
     With `again` the reader is another than the run's own, and its verdict on an answer counts.
     """
     assert run.started is not None
-    dialect = dialect_of(run.started)
+    checks = CitationChecks.of(log, run)
     for window in batched(indexes, _WINDOW):
         outcomes = _last_outcomes(log, run, window)
         lines = _lines(log, run, (run.items.body[index] for index in window))
@@ -264,7 +259,7 @@ def read_items(
         for index, body in zip(window, inputs, strict=True):
             line = lines.get(run.items.body[index])
             outcome = outcomes.get(run.items.outcome[index])
-            yield _item(run, index, body, outcome, line, dialect, reader, again)
+            yield _item(run, index, body, outcome, line, checks, reader, again)
 
 
 def _last_outcomes(log: Log, run: Run, indexes: Sequence[int]) -> dict[int, OutcomeRecorded | ItemRefused]:
@@ -286,7 +281,7 @@ def _item(
     body: bytes | None,
     outcome: OutcomeRecorded | ItemRefused | None,
     line: bytes | None,
-    dialect: Dialect,
+    checks: CitationChecks,
     reader: Reader,
     again: bool,
 ) -> ItemResult:
@@ -294,9 +289,10 @@ def _item(
     same_as = run.items.same_as.get(index)
     reading = Reading(None, None, None if outcome is None else outcome.error)
     if line is not None and isinstance(outcome, OutcomeRecorded) and (again or status == "completed"):
+        dialect = checks.dialect
         reading = _read(outcome, line, dialect, reader) if again else reader.read_taken(dialect.blocks(line))
         if reading.citations:
-            reading = reading.checked_in(None if body is None else dialect.sources(body))
+            reading = checks.told(index, reading, line, body)
         if again and status != "pending":
             status = "failed" if reading.error else "completed"
     return ItemResult(
@@ -321,11 +317,13 @@ def _read(outcome: OutcomeRecorded, line: bytes, dialect: Dialect, reader: Reade
     return reader.read(dialect.outcome(line).blocks, outcome.stop_reason)
 
 
-def _grounded(log: Log, run: Run, index: int, reading: Reading, dialect: Dialect) -> Reading:
-    """Return the reading whose citations say whether they stand in what was sent and support their values."""
-    assert run.started is not None
-    (body,) = log.bodies(run.started.run_id, [run.input_body(index)])
-    return reading.checked_in(None if body is None else dialect.sources(body))
+def _taken(index: int, line: bytes, reader: Reader, checks: CitationChecks) -> Reading:
+    """Read an accepted answer, with what its citations were found to be."""
+    reading, run = reader.read_taken(checks.dialect.blocks(line)), checks.run
+    if not reading.citations:
+        return reading
+    (asked,) = checks.log.bodies(checks.stream, [run.input_body(index)])
+    return checks.told(index, reading, line, asked)
 
 
 def _status(run: Run, index: int) -> Status:

@@ -140,6 +140,7 @@ CITATION = Type(
         "source": TEXT,
         "url": TEXT,
         "grounded": YES_NO,
+        "checked_at": TEXT,
         "supports": YES_NO,
     },
 )

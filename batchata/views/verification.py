@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import batched
@@ -11,7 +12,14 @@ from typing import Any, cast
 
 import msgspec
 
-from batchata.core.events import BodiesPurged, ItemMended, ItemsAdded, OutcomeRecorded, StrayOutcomeRecorded
+from batchata.core.events import (
+    BodiesPurged,
+    CitationsChecked,
+    ItemMended,
+    ItemsAdded,
+    OutcomeRecorded,
+    StrayOutcomeRecorded,
+)
 from batchata.core.evolve import fold
 from batchata.core.invariants import Audit
 from batchata.core.state import Run
@@ -20,6 +28,7 @@ from batchata.log.port import Log
 from batchata.log.verify import Problem, commit_of, size_of, verify
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
+from batchata.views.citation_checks import tally
 
 
 def fingerprint(state: object) -> str:
@@ -78,6 +87,7 @@ class Verdict:
     head: str | None
     problems: list[Problem] = field(default_factory=list)
     since: int | None = None
+    citations: Counter[str] = field(default_factory=Counter)  # by what was found when they were collected
 
 
 def verify_run(log: Log, stream: str, head: str | None, now: int) -> Verdict:
@@ -96,6 +106,8 @@ def verify_run(log: Log, stream: str, head: str | None, now: int) -> Verdict:
         verdict.problems += list(_reference_problems(log, stream, verdict.bodies))[:_MOST]
     if not verdict.problems:
         verdict.problems += list(_answer_problems(log, stream, audit.run, purged))[:_MOST]
+        for checked in log.events(stream, types=[CitationsChecked.TYPE]):
+            verdict.citations.update(tally(cast("CitationsChecked", checked.event).answers))
     if head is not None:
         version = commit_of(log, stream, head)
         verdict.since = None if version is None else verdict.events - version

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from batchata.core import events as e
 from batchata.core.invariants import Audit
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge
-from batchata.core.values import Usage
+from batchata.core.values import Checked, Usage
 
 PRICE = ModelPrice("test", [PriceTier(-1, UnitPrices(*[Decimal(1)] * 6))])
 SAME_BATCH = replace(g.batch_submitted(1), batch_id="msgbatch_0")
@@ -83,6 +83,10 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
     return lambda: RUN[:position] + RUN[position + 1 :]
 
 
+def checked(**changes: Any) -> e.CitationsChecked:
+    return e.CitationsChecked(job=0, answers=[replace(Checked(0, 7, "+-"), **changes)])
+
+
 @pytest.mark.parametrize(
     ("broken", "expected"),
     [
@@ -137,6 +141,9 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
             inserted(9, e.AnswerAccepted(job=0, index=1, outcome=8, body=1)),
             "10: an answer of item 1 is accepted that event 8 does not have",
         ),
+        (inserted(9, checked(index=1)), "10: job 0 has no answer of item 1 in body 7"),
+        (inserted(9, checked(body=0, places=[None])), "10: 1 places of 2 citations of item 0"),
+        (inserted(9, replace(checked(), job=4)), "10: it does not fit the events before it"),
         (inserted(3, g.job_completed(7)), "4: it does not fit the events before it"),
     ],
 )

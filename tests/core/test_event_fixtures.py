@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from batchata.core.codec import EVENT_TYPES, decoder, encode
-from batchata.core.events import AnswerAccepted, Event, OutcomeRecorded
+from batchata.core.events import AnswerAccepted, CitationsChecked, Event, OutcomeRecorded
 from batchata.core.evolve import fold
 from batchata.core.retry import noted_in
-from batchata.core.values import Limits, RequestError
+from batchata.core.values import Checked, Limits, RequestError
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.jsonl"))
 
@@ -151,6 +151,15 @@ def test_an_answer_accepted_later_is_the_items_result() -> None:
     ]
     assert (run.items.outcome[0], run.items.body[0]) == (accepted.outcome, accepted.body)
     assert run.status == "completed"
+
+
+def test_what_was_found_of_citations_means_what_it_meant() -> None:
+    """Two of two stood where they are said to, as the event says that the job's record points at."""
+    path = Path(__file__).parent / "fixtures/schema_1_checked.jsonl"
+    run = fold(recorded(path))
+    (event,) = [event for version, _, event in recorded(path) if version in run.jobs[0].checks]
+    assert isinstance(event, CitationsChecked)
+    assert event.answers == [Checked(index=0, body=run.items.body[0], found="++")]
 
 
 def test_a_refused_schema_went_another_way_at_no_cost() -> None:

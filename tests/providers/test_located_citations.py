@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,9 @@ def test_a_quote_is_looked_up_in_the_document(
         for name, value in sandbox.environment.items():
             monkeypatch.setenv(name, value)
         place = {"base_url": f"{sandbox.url}/v1", "api_key": sandbox.api_key} if "/" in model else {}
+        document = Path(shutil.copy(PDF, tmp_path))
         manager = BatchManager[Invoice](
-            files=[PDF],
+            files=[document],
             prompt="Extract.",
             model=model,
             response_model=Invoice,
@@ -75,6 +77,8 @@ def test_a_quote_is_looked_up_in_the_document(
         )
         assert manager.run()["completed_items"] == 1
         (item,) = manager.items()
+        document.unlink()
+        (later,) = manager.items()
     assert item.result == Invoice.model_validate(ANSWER)
     assert isinstance(item.citations, dict)
     found = {path: [told(citation) for citation in each] for path, each in item.citations.items()}
@@ -85,6 +89,9 @@ def test_a_quote_is_looked_up_in_the_document(
         "invoice_number": [("located", None, False, False)],
     }
     assert {c.document_title for c in item.cited("total")} == {PDF.name}
+    assert isinstance(later.citations, dict)  # as they were found when the answer was collected
+    assert {path: [told(citation) for citation in each] for path, each in later.citations.items()} == found
+    assert {(c.document_title, c.checked_at is None) for c in later.cited("total")} == {(PDF.name, False)}
     assert item.unsupported == ["invoice_number"]
     assert seen[0].schema["required"] == ["answer", QUOTES]
     (entry,) = load_results_from_disk(tmp_path / "out", Invoice)

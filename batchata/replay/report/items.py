@@ -20,7 +20,7 @@ from batchata.providers.registry import dialect_of
 from batchata.replay.report.pictures import has_places
 from batchata.replay.report.timeline import Chronicle
 from batchata.text import ITEM_STATUS, cut, number_of, usage_in_words, usd
-from batchata.views.cited_answer import place_of
+from batchata.views.cited_answer import place_of, when_checked
 from batchata.views.history import History
 from batchata.views.item_history import Attempt, read_answered
 from batchata.views.item_inputs import Input, describe
@@ -187,7 +187,7 @@ def _citations(citations: Citations) -> list[tuple[str, list[Cited]]]:
         return []
     groups = citations.items() if isinstance(citations, dict) else [("", citations)]
     return [
-        (path, [Cited(c.cited_text, place_of(c), c.grounded, c.supports) for c in found])
+        (path, [Cited(c.cited_text, place_of(c) + when_checked(c), c.grounded, c.supports) for c in found])
         for path, found in groups
     ]
 

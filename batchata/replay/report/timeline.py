@@ -32,6 +32,7 @@ _ROUTINE = (
     e.AnswerAccepted,
     e.CostCharged,
     e.JobCompleted,
+    e.CitationsChecked,
 )
 _MOST_TURNS = 150  # kept of the first, and as many of the last
 
