@@ -33,6 +33,7 @@ def submission_started(run: Run, at: int, event: e.SubmissionStarted, version: i
         items.attempts[index] += 1
         items.sends[index] += 1
         items.job[index] = job.number
+    for index in job.indexes() if items.copies or len(run.requeued) else ():
         items.mirror(index)
         run.requeued.discard(index)
     if is_next:

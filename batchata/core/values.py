@@ -5,6 +5,7 @@ Sets of items are lists of `[first, last]` ranges of item indexes, both ends inc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
@@ -107,6 +108,12 @@ class Checked(msgspec.Struct, frozen=True, array_like=True, gc=False):
     body: Annotated[int, msgspec.Meta(ge=0)]
     found: Annotated[str, msgspec.Meta(pattern=r"^[+?-]*\Z")]
     places: list[Place | None] = []
+
+
+def tally(answers: Iterable[Checked]) -> dict[str, int]:
+    """Count the citations of these answers by what was found."""
+    signs = "".join(answer.found for answer in answers)
+    return {"found": signs.count("+"), "not found": signs.count("-"), "unclear": signs.count("?")}
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,6 @@ from rich.text import Text
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import place_of, read_log
 from batchata.log.port import Log
-from batchata.replay.documents import with_documents
 from batchata.text import clean, number_of
 
 _LABEL = 12
@@ -97,12 +96,14 @@ def reading(path: str, *, moving: bool = False, files: Sequence[str] | None = No
 
     Raises LogError, also when no run has begun in it yet.
     """
+    if files:
+        from batchata.replay.documents import with_documents  # with all that reads inputs
     log = read_log(path)
     try:
         if not log.streams():
             raise LogError(log.no_run_yet())
         with nullcontext(log) if moving else log.snapshot() as seen:
-            yield with_documents(seen, files)
+            yield with_documents(seen, files) if files else seen
     finally:
         log.close()
 

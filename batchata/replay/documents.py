@@ -16,12 +16,12 @@ __all__ = ["with_documents"]
 _OF_A_FILE = b'{"file":'  # how the body of an item that is a file begins
 
 
-def with_documents(log: Log, folders: Sequence[str] | None) -> Log:
+def with_documents(log: Log, folders: Sequence[str]) -> Log:
     """Return the log, with the paths of files that have the same bytes in these folders or files.
 
     Raises FileInputError for a place that does not exist.
     """
-    return cast("Log", _Relocated(log, Moved(folders))) if folders else log
+    return cast("Log", _Relocated(log, Moved(folders)))
 
 
 class _Relocated:

@@ -16,13 +16,12 @@ from batchata.core import ranges
 from batchata.core.codec import EVENT_TYPES
 from batchata.core.events import Event
 from batchata.core.ranges import holds
-from batchata.core.values import Counts, Process, Ranges, RequestError, Usage, known
+from batchata.core.values import Counts, Process, Ranges, RequestError, Usage, known, tally
 from batchata.log.port import Log, Recorded
 from batchata.providers.address import redacted
 from batchata.replay.console import as_json, reading, the_run
 from batchata.replay.log_reader import check_types
 from batchata.text import by_kind, clean, iso, item_ranges, moment, number_of, short, usage_in_words, usd
-from batchata.views.citation_checks import tally
 
 
 def sentence(event: Event) -> str:

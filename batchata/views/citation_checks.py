@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any, Final, cast
@@ -137,12 +137,6 @@ class CitationChecks:
             if len(self._known) > _MOST_KEPT:
                 self._known.popitem(last=False)
         return known
-
-
-def tally(answers: Iterable[Checked]) -> dict[str, int]:
-    """Count the citations of these answers by what was found."""
-    signs = "".join(answer.found for answer in answers)
-    return {"found": signs.count("+"), "not found": signs.count("-"), "unclear": signs.count("?")}
 
 
 def _each(reading: Reading) -> Iterator[Citation]:

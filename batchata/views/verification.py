@@ -23,12 +23,12 @@ from batchata.core.events import (
 from batchata.core.evolve import fold
 from batchata.core.invariants import Audit
 from batchata.core.state import Run
+from batchata.core.values import tally
 from batchata.errors import IncompleteResultsError, LogError, LogVersionError
 from batchata.log.port import Log
 from batchata.log.verify import Problem, commit_of, size_of, verify
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
-from batchata.views.citation_checks import tally
 
 
 def fingerprint(state: object) -> str:

@@ -131,12 +131,14 @@ def test_a_log_that_others_have_open_stays_in_wal_mode(path: Path) -> None:
     reader.close()
 
 
-def test_who_reads_a_finished_log_keeps_writers_waiting(path: Path) -> None:
-    """Only within a snapshot, such as that of an export; the error says why, and nothing is changed."""
+def test_who_reads_a_finished_log_keeps_writers_waiting(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Only within a snapshot, such as that of an export; a warning and the error say so, nothing changes."""
     open_log(path).finish()
     reader = read_log(path)
     with reader.snapshot(), pytest.raises(LogWriteError, match="locked by another program"):
         SqliteLog(path, busy_timeout=0.05)
+    (warned,) = caplog.messages
+    assert "another program reads the log of a finished run" in warned
     SqliteLog(path, busy_timeout=0.05).close()  # merely open it keeps none
     reader.close()
 

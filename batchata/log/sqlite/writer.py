@@ -12,7 +12,15 @@ from contextlib import contextmanager, suppress
 from batchata.errors import LogWriteError
 from batchata.log.sqlite.connection import WRITER_CACHE, for_writing, immediate, translated
 from batchata.log.sqlite.schema import bring_up_to_date
+from batchata.logs import get_logger
 
+_logger = get_logger()
+_LOOK_UP = 10  # milliseconds
+_SHORT_WAIT = 2.0  # seconds for which others may keep a log that is opened for writing without a word from us
+_HELD = (
+    "another program reads the log of a finished run (a command that prints or exports it, a database "
+    "browser, a backup); it is waited for, {:.0f} s at most"
+)
 _PATIENCE = 3_000  # milliseconds to wait for readers when the file is rebuilt
 
 # Connections that a forked process found open. Closing one there would disturb the parent's files.
@@ -98,13 +106,19 @@ class Writer:
     def _switch_to_wal(self, patience: float) -> None:
         # Only now: a file that appears with its tables and header in place is never half a log. SQLite does
         # not wait here for others who are opening the same new file.
-        end = time.monotonic() + patience
+        began, told = time.monotonic(), False
+        self._connection.execute(f"PRAGMA busy_timeout = {_LOOK_UP}")  # so that we can say why it takes long
         while True:
             try:
                 self._connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as exc:
-                if exc.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
+                waited = time.monotonic() - began
+                if exc.sqlite_errorname != "SQLITE_BUSY" or waited > patience:
                     raise
+                if waited > min(_SHORT_WAIT, patience / 2) and not told:
+                    told = True
+                    _logger.warning("log_held_by_reader", log=self.path, advice=_HELD.format(patience))
             else:
-                return
+                break
             time.sleep(0.01)
+        self._connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
