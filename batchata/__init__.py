@@ -1,4 +1,4 @@
-"""Batchata: many prompts or documents through Claude's Message Batches API, with every step in an event log.
+"""Batchata: many prompts or documents through the batch APIs of providers, with every step in an event log.
 
 Names are imported when they are first used: `import batchata` alone brings in neither the SDK nor SQLModel.
 """
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from batchata.manager import BatchManager
     from batchata.providers.registry import models, pdf_to_document_block
     from batchata.run.estimate import Estimate
-    from batchata.views.results import Entry, ItemResult
-    from batchata.views.results_dir import load_results_from_disk
+    from batchata.views.item_result import Entry, ItemResult
+    from batchata.views.loaded_results import load_results_from_disk
     from batchata.views.run_summary import Stats, Summary
 
 __all__ = [
@@ -105,13 +105,13 @@ _HOMES = {
     "BatchJob": "batchata.job",
     "BatchManager": "batchata.manager",
     "Citation": "batchata.answers.citations",
-    "Entry": "batchata.views.results",
+    "Entry": "batchata.views.item_result",
     "Estimate": "batchata.run.estimate",
-    "ItemResult": "batchata.views.results",
+    "ItemResult": "batchata.views.item_result",
     "Stats": "batchata.views.run_summary",
     "Summary": "batchata.views.run_summary",
     "batch": "batchata.job",
-    "load_results_from_disk": "batchata.views.results_dir",
+    "load_results_from_disk": "batchata.views.loaded_results",
     "models": "batchata.providers.registry",
     "pdf_to_document_block": "batchata.providers.registry",
 }

@@ -39,7 +39,7 @@ from batchata.run.store import RunStore
 from batchata.run.to_do import Call
 from batchata.run_results import RunResults, T
 from batchata.terminal.progress import EVERY
-from batchata.views.results import ItemResult
+from batchata.views.item_result import ItemResult
 from batchata.views.run_summary import Summary, summary
 
 Opened = typing_extensions.TypeVar("Opened", bound=pydantic.BaseModel, default=Any)

@@ -18,8 +18,9 @@ from batchata.run.settings import PathLike
 from batchata.terminal.account import printed
 from batchata.text import preformatted, shown
 from batchata.views.history import fold_events
+from batchata.views.item_result import Entry, ItemResult
 from batchata.views.response_models import RunReader
-from batchata.views.results import Entry, ItemResult, refuse_purged
+from batchata.views.results import refuse_purged
 from batchata.views.rows import ItemRows, citation_rows
 from batchata.views.run_summary import Stats, statistics
 

@@ -1,9 +1,8 @@
-"""The state of one run, as folded from its events: columns per item, one record per job, and totals."""
+"""The state of one run, as folded from its events: a record per job, and totals; items are in columns."""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -11,12 +10,9 @@ from enum import IntEnum, StrEnum
 from batchata.core import ranges
 from batchata.core.accuracy import Accuracy
 from batchata.core.events import ItemsChosen, RunStarted
-from batchata.core.money import EXACT, PICO_DIGITS, Sum, sum_of
+from batchata.core.item_columns import Items, Requeued
+from batchata.core.money import EXACT, Sum, sum_of
 from batchata.core.values import Counts, Expected, Limits, Ranges, RequestError, Settings, Usage, known
-
-# Costs per item are kept as whole picodollars (1e-12 USD) in eight bytes; published prices are multiples
-# of 1e-9 USD a token, so nothing is rounded. What does not fit goes to a dict beside the column.
-_INT64 = 2**63 - 1
 
 _LIMITS = Limits()  # of runs that do not say
 
@@ -149,196 +145,68 @@ class Job:
         return None if self.unpriced else self.cost
 
 
-class Items:
-    """What is known of each item, in columns: about 32 bytes an item."""
-
-    def __init__(self) -> None:
-        self.status = bytearray()
-        self.attempts = bytearray()  # in the current set of attempts
-        self.sends = array("H")  # in all
-        self.job = array("i")  # the last job that held it, -1 for none
-        self.outcome = array("q")  # version of its last outcome_recorded, 0 for none
-        self.body = array("q")  # the body that holds its last result line, -1 for none
-        self.same_as: dict[int, int] = {}  # item -> the earlier one whose request it shares
-        self.copies: dict[int, list[int]] = {}  # the other way around
-        # Item -> job, version and body of an answer that fits, and that was asked for again because its
-        # passages say something else: it is the item's result if no better one comes.
-        self.kept: dict[int, tuple[int, int, int]] = {}
-        self.raised: dict[int, int] = {}  # item -> what its answer may have at least, by the user's word
-        self._cost = array("q")
-        self._odd_costs: dict[int, Decimal | None] = {}
-
-    def __len__(self) -> int:
-        return len(self.status)
-
-    def grow(self, count: int) -> None:
-        """Add `count` fresh items at the end."""
-        self.status.extend(bytes(count))
-        self.attempts.extend(bytes(count))
-        self.sends.extend([0] * count)
-        self.job.extend([-1] * count)
-        self.outcome.extend([0] * count)
-        self.body.extend([-1] * count)
-        self._cost.extend([0] * count)
-
-    def share(self, index: int, original: int) -> None:
-        """Let everything that happens to the original happen to the item at `index` too, except its cost."""
-        self.same_as[index] = original
-        self.copies.setdefault(original, []).append(index)
-        self._copy(original, index)
-
-    def mirror(self, index: int) -> int:
-        """Update the items that share this item's request; return how many they are, itself included."""
-        if not self.copies:
-            return 1
-        copies = self.copies.get(index, ())
-        for copy in copies:
-            self._copy(index, copy)
-        return 1 + len(copies)
-
-    def part(self, index: int) -> None:
-        """Give the item, and each that shared its request, a request of its own from now on."""
-        original = self.same_as.pop(index, None)
-        if original is not None:
-            self.copies[original].remove(index)
-            if not self.copies[original]:
-                del self.copies[original]
-        for copy in self.copies.pop(index, ()):
-            del self.same_as[copy]
-
-    def _copy(self, original: int, index: int) -> None:
-        for column in (self.status, self.attempts, self.sends, self.job, self.outcome, self.body):
-            column[index] = column[original]
-
-    def cost(self, index: int) -> Decimal | None:
-        """Return what the item has cost so far in USD, None when a price was unknown."""
-        if index in self._odd_costs:
-            return self._odd_costs[index]
-        return EXACT.add(Decimal(self._cost[index]).scaleb(-PICO_DIGITS, EXACT).normalize(EXACT), 0)
-
-    def charge(self, index: int, amount: Decimal | None) -> None:
-        """Add to the item's cost; an unknown amount makes the whole unknown."""
-        if amount is not None and index not in self._odd_costs:
-            scaled = amount.scaleb(PICO_DIGITS, EXACT)
-            pico = int(scaled)
-            after = self._cost[index] + pico
-            if pico == scaled and -_INT64 <= after <= _INT64:
-                self._cost[index] = after
-                return
-        before = self.cost(index)
-        self._odd_costs[index] = None if before is None or amount is None else EXACT.add(before, amount)
-
-    def charge_picos(self, indexes: Iterable[int], picos: Iterable[int]) -> None:
-        """Add whole picodollars to the costs of these items."""
-        cost, odd = self._cost, self._odd_costs
-        for index, pico in zip(indexes, picos, strict=True):
-            if index in odd or not -_INT64 <= cost[index] + pico <= _INT64:
-                self.charge(index, Decimal(pico).scaleb(-PICO_DIGITS, EXACT))
-            else:
-                cost[index] += pico
+def _none_used() -> dict[str, int]:
+    return dict.fromkeys(Usage.__struct_fields__, 0)
 
 
-class Requeued:
-    """Items to be sent again, grouped by the time before which they must not be."""
-
-    def __init__(self) -> None:
-        self._not_before: dict[int, int] = {}
-        self._groups: dict[int, dict[int, None]] = {}
-
-    def __len__(self) -> int:
-        return len(self._not_before)
-
-    def put(self, index: int, not_before: int) -> None:
-        """Let the item wait until then."""
-        self.discard(index)
-        self._not_before[index] = not_before
-        self._groups.setdefault(not_before, {})[index] = None
-
-    def discard(self, index: int) -> None:
-        """Take the item out of the queue, if it is there."""
-        not_before = self._not_before.pop(index, None)
-        if not_before is None:
-            return
-        group = self._groups[not_before]
-        del group[index]
-        if not group:
-            del self._groups[not_before]
-
-    def hasten(self, latest: int) -> None:
-        """Let no item wait longer than until then."""
-        for late in [time for time in self._groups if time > latest]:
-            for index in list(self._groups[late]):
-                self.put(index, latest)
-
-    def due(self, now: int) -> Iterator[int]:
-        """Return the items whose time has come, those that waited longest first."""
-        for not_before in sorted(self._groups):
-            if not_before <= now:
-                yield from self._groups[not_before]
-
-    def times(self) -> Iterable[int]:
-        """Return the times at which items are due."""
-        return self._groups.keys()
-
-    def earliest(self) -> int | None:
-        """Return when the first of the items is due; None without items."""
-        return min(self._groups, default=None)
-
-
+@dataclass(slots=True, eq=False)
 class Run:
     """The state of one run. Changed only by `evolve`, event by event."""
 
-    def __init__(self) -> None:
-        self.version = 0
-        self.started: RunStarted | None = None
-        self.settings: Settings | None = None
-        self.max_tokens = 0  # what an answer may have at most, as the last start said
-        self.route = ""  # how the shape of answers is asked for from now on: "text", "native" or "prompt"
-        self.schema_refusal: tuple[int, RequestError] | None = None  # the job and the words that led to it
-        self.base_url = ""  # where requests go; it may change as long as nothing can have arrived there
-        self.key: str | None = None  # the fingerprint of the API key of the last start
-        self.status = "empty"  # running | interrupted | completed
-        self.started_at = 0
-        self.resumed_at = 0  # when the last process took the run up; the first start does not count
-        self.updated_at = 0
-        self.items = Items()
-        self.first_bodies: list[tuple[int, int]] = []  # (first index, number of its input body)
-        self.fingerprint = ""
-        self.refused: dict[int, int] = {}  # item whose file could not be used -> the version that says so
-        self.mended: dict[int, int] = {}  # item -> the body that holds its input since
-        self.jobs: dict[int, Job] = {}
-        self.open: dict[int, Job] = {}
-        self.chunks: dict[int, tuple[int, int]] = {}  # job -> the items it was the first to carry
-        self.next_fresh = 0
-        self.requeued = Requeued()
-        self.completed = 0
-        self.failed = 0
-        self.retries = 0
-        self.retry_reason: str | None = None  # of the last decision to send something again
-        self.jobs_completed = 0
-        self.charged = Sum()
-        self.unpriced = 0  # charges whose amount is unknown
-        self.unmeasured = 0  # … because nobody could read what was used
-        self.withheld = Decimal(0)  # of reservations: for requests that may have cost something unknown
-        self.usage = dict.fromkeys(Usage.__struct_fields__, 0)
-        # What was used at which prices: (source, unit prices by kind) -> how many of each kind.
-        self.ledger: dict[Tariff, dict[str, int]] = {}
-        self.ticks = 0  # that the provider itself said it charged, of 1e-10 USD each …
-        self.stated = dict.fromkeys(Usage.__struct_fields__, 0)  # … for so much of what was used
-        self.accuracy = Accuracy()
-        self.cached_at = 0  # when the cached beginning was last known to be used
-        self.cold_jobs = 0  # completed jobs with answers none of which used a cache
-        self.strays: dict[str, int] = {}
-        self.choice: ItemsChosen | None = None  # the last decision to send some of the items, or all again
-        self.limit_reached = False
-        self.needed: Decimal | None = None  # the limit with which the next item would have been sent
-        self.needed_for_all: Decimal | None = None  # … and with which all that were pending
-        self.sending_ended: RequestError | None = None  # why nothing more is sent in this start
-        self.most_bytes: int | None = None  # of a job: what was refused as too large was twice as large
-        self.interrupted_by: str | None = None
-        self.polls = 0
-        self.failing: dict[str, Failing] = {}  # by what was to be done: submit, settle, poll, collect, cancel
-        self.purged = 0  # bodies numbered below this were removed
+    version: int = 0
+    started: RunStarted | None = None
+    settings: Settings | None = None
+    max_tokens: int = 0  # what an answer may have at most, as the last start said
+    route: str = ""  # how the shape of answers is asked for from now on: "text", "native" or "prompt"
+    schema_refusal: tuple[int, RequestError] | None = None  # the job and the words that led to it
+    base_url: str = ""  # where requests go; it may change as long as nothing can have arrived there
+    key: str | None = None  # the fingerprint of the API key of the last start
+    status: str = "empty"  # running | interrupted | completed
+    started_at: int = 0
+    resumed_at: int = 0  # when the last process took the run up; the first start does not count
+    updated_at: int = 0
+    items: Items = field(default_factory=Items)
+    # (First index, number of its input body)
+    first_bodies: list[tuple[int, int]] = field(default_factory=list)
+    fingerprint: str = ""
+    # Item whose file could not be used -> the version that says so
+    refused: dict[int, int] = field(default_factory=dict)
+    mended: dict[int, int] = field(default_factory=dict)  # item -> the body that holds its input since
+    jobs: dict[int, Job] = field(default_factory=dict)
+    open: dict[int, Job] = field(default_factory=dict)
+    # Job -> the items it was the first to carry
+    chunks: dict[int, tuple[int, int]] = field(default_factory=dict)
+    next_fresh: int = 0
+    requeued: Requeued = field(default_factory=Requeued)
+    completed: int = 0
+    failed: int = 0
+    retries: int = 0
+    retry_reason: str | None = None  # of the last decision to send something again
+    jobs_completed: int = 0
+    charged: Sum = field(default_factory=Sum)
+    unpriced: int = 0  # charges whose amount is unknown
+    unmeasured: int = 0  # … because nobody could read what was used
+    withheld: Decimal = Decimal(0)  # of reservations: for requests that may have cost something unknown
+    usage: dict[str, int] = field(default_factory=_none_used)
+    # What was used at which prices: (source, unit prices by kind) -> how many of each kind.
+    ledger: dict[Tariff, dict[str, int]] = field(default_factory=dict)
+    ticks: int = 0  # that the provider itself said it charged, of 1e-10 USD each …
+    stated: dict[str, int] = field(default_factory=_none_used)  # … for so much of what was used
+    accuracy: Accuracy = field(default_factory=Accuracy)
+    cached_at: int = 0  # when the cached beginning was last known to be used
+    cold_jobs: int = 0  # completed jobs with answers none of which used a cache
+    strays: dict[str, int] = field(default_factory=dict)
+    choice: ItemsChosen | None = None  # the last decision to send some of the items, or all again
+    limit_reached: bool = False
+    needed: Decimal | None = None  # the limit with which the next item would have been sent
+    needed_for_all: Decimal | None = None  # … and with which all that were pending
+    sending_ended: RequestError | None = None  # why nothing more is sent in this start
+    most_bytes: int | None = None  # of a job: what was refused as too large was twice as large
+    interrupted_by: str | None = None
+    polls: int = 0
+    # By what was to be done: submit, settle, poll, collect, cancel
+    failing: dict[str, Failing] = field(default_factory=dict)
+    purged: int = 0  # bodies numbered below this were removed
 
     @property
     def total(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from textwrap import wrap
 
@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from batchata.core.codec import EVENT_TYPES
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import place_of, read_log
 from batchata.log.port import Log
@@ -123,6 +124,13 @@ def the_run(log: Log, path: str, run_id: str | None) -> str:
             f"{place_of(path)} holds no run {run_id!r}; give --run one of: {_names(runs)}"
         )
     raise InvalidInputError(f"{place_of(path)} holds {len(runs)} runs; choose one with --run: {_names(runs)}")
+
+
+def check_types(names: Iterable[str]) -> None:
+    """Raise InvalidInputError for a name that no event has, with those there are."""
+    unknown = [name for name in names if name not in EVENT_TYPES]
+    if unknown:
+        raise InvalidInputError(f"no event type {unknown[0]!r}; the types are: {', '.join(EVENT_TYPES)}")
 
 
 def _names(runs: list[str]) -> str:

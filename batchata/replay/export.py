@@ -25,8 +25,9 @@ from batchata.replay.console import print_json, reading, the_run
 from batchata.replay.table_files import CsvWriter, write_csv, write_json_lines, write_parquet, write_xlsx
 from batchata.text import number_of
 from batchata.views.history import fold_events
+from batchata.views.item_result import ItemResult, Support, result_values
 from batchata.views.response_models import RunReader
-from batchata.views.results import ItemResult, Support, read_items, refuse_purged, result_values
+from batchata.views.results import read_items, refuse_purged
 from batchata.views.results_dir import ResultsWriter, make_folders, owner_of
 from batchata.views.results_folder import Folders
 from batchata.views.rows import CITATION_COLUMNS, citation_rows

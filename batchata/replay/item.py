@@ -23,7 +23,7 @@ from batchata.text import clean, iso, moment, number_of, short, short_kind, span
 from batchata.views.cited_answer import Answer, found_there, place_of, read_answer
 from batchata.views.item_history import Attempt, Life, read_life
 from batchata.views.item_inputs import documents, find_item, shortened, turns
-from batchata.views.results import ItemResult, Support, citation_values, flat, result_values
+from batchata.views.item_result import ItemResult, Support, citation_values, flat, result_values
 
 
 def item_json(life: Life, answer: Answer) -> dict[str, Any]:

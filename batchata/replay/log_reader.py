@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
@@ -12,17 +12,17 @@ import pydantic
 
 from batchata.answers.schema import check_response_model
 from batchata.clock import now
-from batchata.core.codec import EVENT_TYPES
 from batchata.core.events import Event, RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import place_of, read_log
 from batchata.log.port import Log, Recorded
 from batchata.paths import check_path
-from batchata.replay.console import the_run
+from batchata.replay.console import check_types, the_run
 from batchata.views.history import At, is_alive, microseconds, parse_at, read_history
+from batchata.views.item_result import ItemResult
 from batchata.views.response_models import RunReader, support_of
-from batchata.views.results import ItemResult, read_items, refuse_purged
+from batchata.views.results import read_items, refuse_purged
 from batchata.views.run_summary import overview
 
 type Moment = int | str | datetime
@@ -201,13 +201,6 @@ class RecordedRun:
 
     def __repr__(self) -> str:
         return f"<batchata run {self.run_id!r}>"
-
-
-def check_types(names: Iterable[str]) -> None:
-    """Raise InvalidInputError for a name that no event has, with those there are."""
-    unknown = [name for name in names if name not in EVENT_TYPES]
-    if unknown:
-        raise InvalidInputError(f"no event type {unknown[0]!r}; the types are: {', '.join(EVENT_TYPES)}")
 
 
 def _at(moment: Moment | None) -> At | None:

@@ -18,7 +18,7 @@ import msgspec
 from batchata.core.money import plain
 from batchata.errors import ConfigurationError, InvalidInputError
 from batchata.text import escaped
-from batchata.views.results import ItemResult
+from batchata.views.item_result import ItemResult
 from batchata.views.tables import CITATION, Column, Table, Type
 
 _ROWS = 1_000  # written together to a Parquet file

@@ -67,16 +67,8 @@ from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
 from batchata.terminal.progress import EVERY, name_head, progress_for, report_costs, say_if_possible
 from batchata.text import number_of
 from batchata.views.citation_checks import checked_now
-from batchata.views.results import (
-    Entry,
-    ItemResult,
-    SupportCounts,
-    entry,
-    never_started,
-    read_all,
-    read_items,
-    refuse_purged,
-)
+from batchata.views.item_result import Entry, ItemResult, entry
+from batchata.views.results import SupportCounts, never_started, read_all, read_items, refuse_purged
 from batchata.views.results_dir import ResultsWriter, owner_of, prepare
 
 _LEFT = frozenset({"keyboard", "terminated", "detached"})  # reasons for which a run is left with its batches

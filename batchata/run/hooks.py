@@ -14,7 +14,8 @@ from batchata.core.state import ItemStatus, Run
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log, Recorded
 from batchata.logs import get_logger
-from batchata.views.results import ItemResult, read_items
+from batchata.views.item_result import ItemResult
+from batchata.views.results import read_items
 
 type OnEvent = Callable[[Recorded], object]
 type OnItem = Callable[[ItemResult[Any]], object]

@@ -13,9 +13,10 @@ import msgspec
 
 from batchata.core.state import Run
 from batchata.log.port import Log
+from batchata.views.item_result import ItemResult, flat, result_values
 from batchata.views.known_values import Contest, Known, Labels, Score, contests, is_exact, score
 from batchata.views.response_models import RunReader
-from batchata.views.results import ItemResult, flat, read_items, refuse_purged, result_values
+from batchata.views.results import read_items, refuse_purged
 
 _MOST_ITEMS = 10  # that differ most, shown side by side
 

@@ -18,8 +18,9 @@ from batchata.core.values import RequestError
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.views.history import History
+from batchata.views.item_result import ItemResult
 from batchata.views.response_models import RunReader
-from batchata.views.results import ItemResult, read_items
+from batchata.views.results import read_items
 
 _decode = msgspec.json.Decoder().decode
 

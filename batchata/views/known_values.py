@@ -11,7 +11,7 @@ from typing import Any
 
 from batchata.answers.supports import supports
 from batchata.errors import InvalidInputError
-from batchata.views.results import flat
+from batchata.views.item_result import flat
 
 _SURE = 1.959964  # standard deviations to each side that hold 95 of 100
 

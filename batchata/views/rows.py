@@ -13,7 +13,7 @@ import pydantic
 
 from batchata.answers.field_paths import path_of
 from batchata.answers.schema import result_schema
-from batchata.views.results import ItemResult, Support, flat, result_values
+from batchata.views.item_result import ItemResult, Support, flat, result_values
 from batchata.views.tables import Column, result_columns
 
 type Row = dict[str, Any]

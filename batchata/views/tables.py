@@ -19,7 +19,7 @@ from batchata.core.state import Run
 from batchata.core.values import Usage
 from batchata.log.port import Log
 from batchata.views.item_inputs import called
-from batchata.views.results import ItemResult, Support, result_values
+from batchata.views.item_result import ItemResult, Support, result_values
 
 type Kind = Literal["text", "whole", "number", "yes_no", "date", "time", "money", "list", "object", "json"]
 type Schema = Mapping[str, Any]

@@ -11,8 +11,9 @@ from typing import Any
 from batchata.core import events as e
 from batchata.core import values
 from batchata.core.evolve import evolve
+from batchata.core.item_columns import Items, Requeued
 from batchata.core.plan import Measures
-from batchata.core.state import Items, Requeued, Run
+from batchata.core.state import Run
 
 SECOND = 1_000_000
 START = 1_790_000_000 * SECOND

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from batchata.core import codec
 from batchata.core.codec import EVENT_TYPES, UPCASTERS, decoder, encode, hot_columns
 from batchata.core.events import CostCharged, Event, JobAbandoned
-from batchata.core.values import Limits
+from batchata.core.values import Checked, Limits
 from batchata.errors import LogError, LogVersionError
 
 _JSON = st.recursive(
@@ -31,6 +31,13 @@ _SIMPLE = {
     float: st.floats(allow_nan=False, allow_infinity=False),
     str: st.text(max_size=30),
     msgspec.UnsetType: st.just(msgspec.UNSET),  # left out of the JSON
+    Checked: st.builds(
+        Checked,
+        index=st.integers(0, 2**63 - 1),
+        body=st.integers(0, 2**63 - 1),
+        found=st.text("+-?", max_size=5),
+        places=st.lists(st.none() | st.tuples(st.text(max_size=5), st.integers(0, 99), st.integers(0, 99))),
+    ),
     Limits: st.builds(
         Limits,
         batch_requests=st.integers(1, 2**63 - 1),

@@ -8,7 +8,8 @@ from decimal import Decimal, localcontext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchata.core.state import Items, ItemStatus
+from batchata.core.item_columns import Items
+from batchata.core.state import ItemStatus
 
 # From whole dollars down to a tenth of a femtodollar: below the picodollars that a column holds.
 AMOUNTS = st.builds(

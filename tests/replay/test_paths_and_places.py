@@ -18,7 +18,7 @@ from batchata.answers.answer import Citation
 from batchata.answers.field_paths import path_of, steps_of
 from batchata.sandbox import Answer, Sandbox
 from batchata.views.cited_answer import place_of
-from batchata.views.results import flat
+from batchata.views.item_result import flat
 
 type Replay = Callable[..., Result]
 

@@ -20,7 +20,7 @@ from batchata.core import values
 from batchata.core.codec import EVENT_TYPES, encode
 from batchata.core.events import RunStarted
 from batchata.log import open_log, read_log
-from batchata.replay import events
+from batchata.replay import sentences
 from batchata.replay.events import Wanted, print_timeline
 
 type Replay = Callable[..., Result]
@@ -67,7 +67,7 @@ def test_the_text_has_one_line_per_event(troubled: Path, replay: Replay) -> None
 
 def test_every_type_of_event_has_words() -> None:
     """A new type of event cannot be forgotten here."""
-    assert set(events._SENTENCES) == set(EVENT_TYPES.values())
+    assert set(sentences._SENTENCES) == set(EVENT_TYPES.values())
 
 
 def test_types_narrow_the_timeline(done: Path, replay: Replay) -> None:

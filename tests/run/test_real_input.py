@@ -74,7 +74,7 @@ def pdfs(shared: Path) -> list[Path]:
 def run(**given: Any) -> BatchManager:
     """A finished run with short waits."""
     manager = BatchManager(
-        **({"model": MODEL, "poll_interval": 0.02, "retry_delay": 0.01, "max_wait_time": 30} | given)
+        **({"model": MODEL, "poll_interval": 0.02, "retry_delay": 0.01, "max_wait_time": 200} | given)
     )
     summary = manager.run()
     assert summary["pending_items"] == 0

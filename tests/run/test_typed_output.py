@@ -13,7 +13,7 @@ from run_support import MODEL
 
 from batchata import BatchManager
 from batchata.sandbox import Answer, Request, Sandbox
-from batchata.views.results import ItemResult
+from batchata.views.item_result import ItemResult
 
 ASKED = [[{"role": "user", "content": "Order 17, total 5.00"}]]
 TEXT = "Order 17\nTotal: 5.00\n"

@@ -15,7 +15,7 @@ from batchata import BatchManager
 from batchata.errors import InvalidInputError
 from batchata.sandbox import Sandbox
 from batchata.sandbox.reading import MIXED, STYLES
-from batchata.views.results import ItemResult
+from batchata.views.item_result import ItemResult
 
 DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "documents"
 FILES = [DOCUMENTS / "invoice-kestrel-freight.pdf", DOCUMENTS / "invoice-tidewater.txt"] * 3

@@ -24,7 +24,8 @@ from batchata.views.cited_answer import place_of, when_checked
 from batchata.views.history import History
 from batchata.views.item_history import Attempt, read_answered
 from batchata.views.item_inputs import Input, describe
-from batchata.views.results import ItemResult, Support, flat, read_items, result_values
+from batchata.views.item_result import ItemResult, Support, flat, result_values
+from batchata.views.results import read_items
 
 _SHORT = {ItemStatus.COMPLETED: "c", ItemStatus.FAILED: "f"}
 _ROOM = 8_000_000  # characters for all names together

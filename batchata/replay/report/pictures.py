@@ -19,7 +19,8 @@ from batchata.inputs.pdf_pages import PdfText, Sheet
 from batchata.log.port import Log
 from batchata.providers.registry import dialect_of
 from batchata.replay.report.size_budget import Budget, block
-from batchata.views.results import ItemResult, read_items
+from batchata.views.item_result import ItemResult
+from batchata.views.results import read_items
 
 _MOST_BYTES = 10_000_000  # of all pictures; about 200 pages, which take half a minute to draw
 _MOST_ITEMS = 2_000  # whose passages are looked up

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from batchata.core import events as e
 from batchata.core.money import EXACT, quotient
 from batchata.log.port import Log
-from batchata.replay.events import sentence
 from batchata.replay.report.size_budget import block
+from batchata.replay.sentences import sentence
 from batchata.text import usd
 from batchata.views.history import At, History, read_history
 

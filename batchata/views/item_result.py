@@ -1,0 +1,153 @@
+"""What is known of one item: its result and citations, or why there is none, its cost, what to look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Generic, Literal, NamedTuple, TypedDict
+
+import pydantic
+from typing_extensions import TypeVar
+
+from batchata.answers.answer import Citation
+from batchata.answers.field_paths import inside
+from batchata.answers.reader import Citations, Reading
+from batchata.answers.supports import uncited, unsupported
+from batchata.core.values import RequestError, Usage
+
+R = TypeVar("R", default=Any)  # Python 3.12 has no defaults in its own syntax
+type Status = Literal["completed", "failed", "pending"]
+
+
+class Entry(TypedDict, Generic[R]):
+    """One item as `results()` gives it; both are None where there is no result.
+
+    entry: Entry[Invoice] = manager.results()[0]
+    """
+
+    result: R | None
+    citations: Citations
+
+
+@dataclass(slots=True)
+class ItemResult(Generic[R]):
+    """Everything known of one item; `R` is the type of its result, such as the response model.
+
+        failed = [(item.name, item.error) for item in manager.items() if item.status == "failed"]
+
+    `status` is "completed", "failed" or "pending". `error` says why the last answer is unusable, with a
+    stable `kind` and a readable `message`; a pending item that waits for another attempt has one too.
+    `cost` is in USD over all attempts, None when a price was unknown. `raw` is the provider's result line
+    of the last attempt, as received. With `dedupe`, `same_as` is the index of the earlier item whose request
+    the item shares; that one has the usage and the cost, and this one none.
+
+    `name` is the item's key, or its file's name, or "item 3" where it has neither; `source` the path of its
+    file, as it was given; `row` what stood in the row it was made from, by column.
+
+    `unsupported` has the paths of the fields that a cited passage contradicts and none supports, `uncited`
+    those of the fields that have a value and no citation; both are empty without citations of fields.
+    """
+
+    index: int
+    status: Status
+    result: R | None
+    citations: Citations
+    error: RequestError | None
+    usage: Usage | None
+    cost: Decimal | None
+    attempts: int
+    stop_reason: str | None
+    raw: bytes | None = field(repr=False)
+    same_as: int | None = None
+    name: str = ""
+    source: str | None = None
+    row: dict[str, Any] | None = None
+
+    @property
+    def unsupported(self) -> list[str]:
+        """The paths of the fields that a passage contradicts and none supports.
+
+        doubtful = [item.name for item in manager.items() if item.unsupported]
+        """
+        return Support.of(self).unsupported
+
+    @property
+    def uncited(self) -> list[str]:
+        """The paths of the fields that have a value and no citation.
+
+        print({item.name: item.uncited for item in manager.items()})
+        """
+        return Support.of(self).uncited
+
+    def cited(self, field: str) -> list[Citation]:
+        """Return the citations of the field at this path; may be empty.
+
+        quotes = [citation.cited_text for citation in item.cited("lines[2].price")]
+        """
+        return self.citations.get(field, []) if isinstance(self.citations, dict) else []
+
+    def pages(self, field: str) -> list[int]:
+        """Return the pages that the field's citations name, each once, ascending; the first page is 1.
+
+        print(item.result.total, item.pages("total"))
+        """
+        found = {page for c in self.cited(field) if c.pages for page in range(c.pages[0], c.pages[1] + 1)}
+        return sorted(found)
+
+    def _repr_html_(self) -> str:
+        """Show the item in a notebook: its fields, marks, passages and the pages these stand on."""
+        from batchata.views.notebook import item_html  # draws pages, which few want
+
+        values = [] if self.result is None else flat(result_values(self.result))
+        return item_html(self, {path: text for path, text, _ in values})
+
+
+class Support(NamedTuple):
+    """What a person should look at first in a result: paths of fields without a passage that says them."""
+
+    unsupported: list[str]
+    uncited: list[str]
+
+    @classmethod
+    def of(cls, read: Reading | ItemResult[Any]) -> Support:
+        """Return it for a result with its citations; nothing where fields have none."""
+        if not isinstance(read.citations, dict) or not isinstance(read.result, pydantic.BaseModel):
+            return cls([], [])
+        return cls(unsupported(read.citations), uncited(read.result, read.citations))
+
+
+def result_values(result: object) -> Any:
+    """Return the result as JSON values, by field names."""
+    return result.model_dump(mode="json") if isinstance(result, pydantic.BaseModel) else result
+
+
+def citation_values(citations: Citations) -> Any:
+    """Return the citations as JSON values, under the paths of their fields where they have some."""
+    if isinstance(citations, dict):
+        return {path: [c.as_dict() for c in found] for path, found in citations.items()}
+    return None if citations is None else [c.as_dict() for c in citations]
+
+
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
+    """Yield each single value as (path, text, whether the text is a JSON literal and not a string).
+
+    Numbers are written here and not in the browser, whose numbers have 53 bits.
+    """
+    match value:
+        case dict() if value:
+            for key, inner in value.items():
+                yield from flat(inner, inside(path, str(key)))
+        case list() if value:
+            for number, inner in enumerate(value):
+                yield from flat(inner, inside(path, number))
+        case str():
+            yield path, value, False
+        case _:
+            yield path, json.dumps(value, ensure_ascii=False), True
+
+
+def entry(reading: Reading | ItemResult) -> Entry[Any]:
+    """Return an item in the shape of `results()`."""
+    return {"result": reading.result, "citations": reading.citations}

@@ -1,0 +1,100 @@
+"""Read results again from the files that a run wrote, without its log."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from batchata.answers.answer import is_with_calls
+from batchata.answers.citations import Citation, from_dict
+from batchata.answers.parsing import explain
+from batchata.answers.schema import check_response_model
+from batchata.errors import InvalidInputError
+from batchata.paths import check_path
+from batchata.run.settings import PathLike
+from batchata.views.results_folder import owner_in, tags_in
+
+_NAME = re.compile(r"job_(\d+)_results\.json")
+
+
+def load_results_from_disk(
+    results_dir: PathLike, response_model: type[pydantic.BaseModel] | None = None
+) -> list[dict[str, Any]]:
+    """Load the entries of a run, `{"result": …, "citations": …}` in input order, from its results_dir alone.
+
+        invoices = [entry["result"] for entry in load_results_from_disk("out/", Invoice)]
+
+    Results are instances of `response_model`; without one they are dicts or strings. Answers that call tools
+    are dicts, `{"text", "tool_calls"}`, where they hold no value for the model. Both a results_dir and
+    its `processed` directory may be given.
+
+    Raises InvalidInputError when there are no results, when a file is no list of entries, when a result does
+    not fit the model, or when the folder holds what two runs wrote over each other.
+    """
+    model = check_response_model(response_model)
+    entries: list[dict[str, Any]] = []
+    folder = Path(check_path("results_dir", results_dir, "the path of a directory"))
+    _check_one_run(folder)
+    for path in _job_files(folder):
+        entries.extend(
+            _load_entry(path, number, entry, model) for number, entry in enumerate(_load_list(path))
+        )
+    return entries
+
+
+def _check_one_run(folder: Path) -> None:
+    """Refuse a folder where older versions let two runs write; the lines in `raw` show it."""
+    folder = folder.parent if folder.name == "processed" else folder
+    owner = owner_in(folder)
+    runs = tags_in(folder / "raw") | (set() if owner is None else {owner.tag})
+    if len(runs) > 1:
+        raise InvalidInputError(
+            f"{folder} holds files of {len(runs)} runs, with ids from {', '.join(sorted(runs))}: it is "
+            "unknown which result belongs to which run. `python -m batchata.replay export LOG DIR` writes "
+            "those of each run anew, from its log"
+        )
+
+
+def _job_files(folder: Path) -> list[Path]:
+    """Return the files in numeric order: job_10 comes after job_9."""
+    processed = folder / "processed"
+    folder = processed if processed.is_dir() else folder
+    found = [
+        (int(m[1]), path) for path in folder.glob("job_*_results.json") if (m := _NAME.fullmatch(path.name))
+    ]
+    if not found:
+        raise InvalidInputError(f"no job_<n>_results.json in {str(folder)!r}; give the results_dir of a run")
+    return [path for _, path in sorted(found)]
+
+
+def _load_list(path: Path) -> list[Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as exc:
+        raise InvalidInputError(f"{path} is not JSON: {exc}") from exc
+    if not isinstance(value, list) or not all(isinstance(e, dict) and "result" in e for e in value):
+        raise InvalidInputError(f"{path} is not a list of {{'result': …, 'citations': …}}")
+    return value
+
+
+def _load_entry(
+    path: Path, number: int, entry: dict[str, Any], model: type[pydantic.BaseModel] | None
+) -> dict[str, Any]:
+    result = entry["result"]
+    is_value = not is_with_calls(result) or (model is not None and "tool_calls" in model.model_fields)
+    if model is not None and result is not None and is_value:
+        try:
+            result = model.model_validate_json(json.dumps(result), by_alias=True, by_name=True)
+        except pydantic.ValidationError as exc:
+            raise InvalidInputError(f"{path}, entry {number}: {explain(exc)}") from exc
+    return {"result": result, "citations": _load_citations(entry.get("citations"))}
+
+
+def _load_citations(value: Any) -> dict[str, list[Citation]] | list[Citation] | None:
+    if isinstance(value, dict):
+        return {path: [from_dict(c) for c in found] for path, found in value.items()}
+    return None if value is None else [from_dict(c) for c in value]
