@@ -8,9 +8,12 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -254,7 +257,14 @@ def test_the_sandbox_stands_alone() -> None:
             assert not any(within(i, "batchata.sandbox") for i in ours(module)), module
 
 
-PROTOCOLS = [f"batchata.sandbox.{name}" for name in ("anthropic", "openai", "gemini")]
+def rooms_with(inner: str, room: str) -> list[str]:
+    """The folders within a room that have a module of this name: those of a provider."""
+    folders = (ROOT / "batchata" / room).iterdir()
+    return sorted(folder.name for folder in folders if (folder / f"{inner}.py").is_file())
+
+
+PROTOCOLS = [f"batchata.sandbox.{name}" for name in rooms_with("routes", "sandbox")]
+PROVIDERS = rooms_with("dialect", "providers")
 
 
 def test_what_the_sandboxes_share_knows_no_protocol() -> None:
@@ -298,10 +308,110 @@ def test_replay_cannot_spend() -> None:
 
 def test_a_provider_is_known_to_the_registry_alone() -> None:
     """A provider is its folder and a line in the registry: nobody else decodes, limits or asks as it does."""
-    for provider in (f"batchata.providers.{name}" for name in ("anthropic", "openai", "gemini")):
+    assert {"anthropic", "openai", "gemini"} <= set(PROVIDERS)
+    for provider in (f"batchata.providers.{name}" for name in PROVIDERS):
         for module in package():
             if not within(module, provider, "batchata.providers.registry"):
                 assert not any(within(name, provider) for name in ours(module)), module
+
+
+# Where a text outside the providers' rooms names one: an example of a model, what to do instead, and the
+# provider of logs that do not say theirs.
+NAMING = {"batchata.cli.options", "batchata.jsonl", "batchata.run.definition", "batchata.run.same_run"}
+
+
+def test_no_text_for_users_names_a_provider() -> None:
+    """What concerns one provider alone is said by its own rooms."""
+    names = re.compile(r"anthropic|claude|openai|gemini|mistral", re.IGNORECASE)
+    named = {
+        module
+        for module in package()
+        if not within(module, "batchata.providers", "batchata.examples_launcher")
+        for text in spoken(modules()[module])
+        if names.search(text)
+    }
+    assert named <= NAMING
+
+
+def spoken(module: ast.Module) -> Iterator[str]:
+    """The texts in a module that are no docstrings."""
+    explained = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    silent = {
+        id(n.body[0].value) for n in ast.walk(module) if isinstance(n, explained) and is_text(n.body[0])
+    }
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
+            yield node.value
+
+
+def is_text(statement: ast.stmt) -> TypeGuard[ast.Expr]:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+# Files that occur in three rooms or more are a provider's, a protocol's or a store's, which repeat them.
+REPEATED = {"__main__", "schema", "reader", "results", "files"}
+
+
+def test_a_file_is_found_by_its_name() -> None:
+    """No name stands in three rooms, but where a folder a provider, protocol or store repeats it."""
+    homes: dict[str, set[str]] = defaultdict(set)
+    for path in (ROOT / "batchata").rglob("*.py"):
+        parts = path.relative_to(ROOT / "batchata").parts
+        repeated = len(parts) > 2 and parts[0] in ("providers", "sandbox", "log")
+        if path.stem != "__init__" and not repeated:
+            homes[path.stem].add("/".join(parts[:-1]))
+    assert {name: rooms for name, rooms in homes.items() if len(rooms) > 2 and name not in REPEATED} == {}
+
+
+# Small modules with a single importer, and why they stay by themselves.
+BY_THEMSELVES = {
+    "batchata.answers.other_wordings": "a table of words, as other languages have theirs",
+    "batchata.inputs.keys": "what a key may be, found by who looks for it",
+    "batchata.replay.documents": "imported only where --files is given: it takes as long as the rest",
+    "batchata.run.garbage": "a rule of the interpreter, not of runs",
+    "batchata.sandbox.gemini.results": "a room of its protocol, as the others have it",
+    "batchata.sandbox.reading.quotes": "a room of its own kind of answers",
+    "batchata.terminal.notebook": "imports IPython, and only there",
+}
+
+
+def test_a_small_module_has_two_importers_or_a_reason() -> None:
+    """What has fewer than 60 lines and one importer is part of that importer."""
+    importers: dict[str, set[str]] = defaultdict(set)
+    for module in modules():
+        for imported in ours(module):
+            importers[imported].add(module)
+    lonely = {
+        name
+        for name, parsed in modules().items()
+        if len(importers[name]) == 1 and parsed.body[-1].end_lineno is not None
+        if parsed.body[-1].end_lineno < 60 and not is_package(name)
+    }
+    assert lonely <= BY_THEMSELVES.keys()
+
+
+def is_package(name: str) -> bool:
+    return (ROOT / name.replace(".", "/")).is_dir()
+
+
+# Public signatures that name all a caller may decide are as long as that.
+LONG_SIGNATURES = {"batch", "__init__", "open", "define", "check_settings"}
+LONGEST = 500  # lines of a file; most have 100 to 300
+LONG_FILES = {"batchata.manager", "batchata.run.engine"}
+
+
+def test_functions_and_files_can_be_read_at_once() -> None:
+    """A function has at most 50 lines, a file far fewer than a thousand."""
+    long = [
+        (module, node.name)
+        for module, parsed in modules().items()
+        for node in ast.walk(parsed)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (node.end_lineno or 0) - node.lineno >= 50 and node.name not in LONG_SIGNATURES
+    ]
+    assert long == []
+    sizes = {module: parsed.body[-1].end_lineno or 0 for module, parsed in modules().items()}
+    assert {module for module, lines in sizes.items() if lines > LONGEST} <= LONG_FILES
 
 
 def test_a_dialect_does_without_the_sdk() -> None:
