@@ -76,7 +76,9 @@ def test_documents_become_a_table(batchata: Command, here: Path) -> None:
     assert [(row["result.vendor"], row["result.total"]) for row in rows(here / "out.csv")] == [
         (f"Shop {n}", f"{n}5.0" if n else "5.0") for n in range(3)
     ]
-    assert batchata(*command).exit_code == 0
+    command[command.index("out.csv")] = "Again.CSV"  # a name stays as it was given
+    assert "results   Again.CSV\n" in batchata(*command).stderr
+    assert (here / "Again.CSV").read_bytes() == (here / "out.csv").read_bytes()
     assert batchata("events", "n.db", "--type", "batch_submitted").stdout.count("\n") == 1
 
 
