@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -49,6 +50,7 @@ _SIMPLE = {
 }
 
 
+@cache  # a strategy is checked when it is first drawn from, and that takes longer than all draws
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
     """Any value that a field of this type may have."""
     if isinstance(kind, typing.TypeAliasType):
