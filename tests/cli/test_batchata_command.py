@@ -182,7 +182,7 @@ def test_a_class_of_a_module_is_a_schema(
 
 WRONG: dict[str, tuple[list[str], str]] = {
     "a misspelt command": (["shw", "n.db"], "there is no command 'shw'; did you mean 'show'?"),
-    "no such pattern": (["run", "*.pdf", *GIVEN], "no file is called like *.pdf"),
+    "no such pattern": (["run", "*.pdf", *GIVEN], "no file matches *.pdf"),
     "a folder": (["run", ".", *GIVEN], ". is a folder; name its files"),
     "no such file": (["run", "none.txt", *GIVEN], "does not exist"),
     "no log": (["collect", "nothing.db"], "there is no log at nothing.db"),

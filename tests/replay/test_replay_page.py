@@ -123,7 +123,7 @@ def test_a_scan_has_a_picture_without_marks_and_a_broken_file_none() -> None:
     ("index", "field", "name", "said"),
     [
         (0, "totals", "x.png", "item 0 has no citation of 'totals'; cited are: vendor, total"),
-        (0, "total", "x.jpg", "is no .png"),
+        (0, "total", "x.jpg", "does not end in .png"),
         (1, "total", "x.png", "the source has no pages; the passage is"),
         (7, "total", "x.png", "has no item 7"),
         (0, "total", "missing/x.png", "cannot be written"),
