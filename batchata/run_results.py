@@ -16,7 +16,7 @@ from batchata.paths import check_path
 from batchata.run.engine import Engine
 from batchata.run.settings import PathLike
 from batchata.terminal.account import printed
-from batchata.text import preformatted, shown
+from batchata.text import number_of, preformatted, shown
 from batchata.views.history import fold_events
 from batchata.views.item_result import Entry, ItemResult
 from batchata.views.response_models import RunReader
@@ -206,6 +206,14 @@ class RunResults(Generic[T]):
         if print_stats:
             print(printed(run, stats))  # noqa: T201 - what it is for
         return stats
+
+    def __repr__(self) -> str:
+        """Name the run; its log is not read for that."""
+        definition, store = self._engine.definition, self._engine.store
+        log = "memory" if store.place is None else store.place
+        items = number_of(definition.count, "item")
+        run = f", run {store.run_id}" if store.run_id else ""
+        return f"<{type(self).__name__} of {items} with {definition.model.id}, log {log}{run}>"
 
     def _repr_html_(self) -> str:
         """Show in a notebook where the run stands and what it has cost."""

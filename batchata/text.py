@@ -41,6 +41,12 @@ def shown(value: object) -> str:
     return short(repr(value))
 
 
+def type_of(value: object) -> str:
+    """Return what kind of value it is, with its article: "an int", "a str"; None is "None"."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
 def kept(text: str, most: int) -> str:
     """Return the text for keeping: cut beyond so many characters, control characters as visible escapes.
 

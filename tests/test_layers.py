@@ -317,7 +317,7 @@ def test_a_provider_is_known_to_the_registry_alone() -> None:
 
 # Where a text outside the providers' rooms names one: an example of a model, what to do instead, and the
 # provider of logs that do not say theirs.
-NAMING = {"batchata.cli.options", "batchata.jsonl", "batchata.run.definition"}
+NAMING = {"batchata.cli.options", "batchata.jsonl", "batchata.run.definition", "batchata.run.same_run"}
 
 
 def test_no_text_for_users_names_a_provider() -> None:

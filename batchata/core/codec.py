@@ -28,15 +28,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
 # (type, old schema version) -> a function from the old JSON object to that of the next version.
 UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 
-
-def _plain(value: object) -> str:
-    """Return a text of a class of its own, such as an enum's member, as a text."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    raise TypeError(f"{type(value).__name__} is unsupported")
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_plain)
+_encoder = msgspec.json.Encoder()
 
 
 def encode(entry: Entry) -> str:
@@ -45,12 +37,12 @@ def encode(entry: Entry) -> str:
     Raises LogError for an event that could not be read again, such as one with True for a number: written, it
     would be damage that makes the whole run unreadable. Pages are made of what was read already.
     """
-    try:
-        data = _encoder.encode(entry).decode()
-        if type(entry) is not Page:
+    data = _encoder.encode(entry).decode()
+    if type(entry) is not Page:
+        try:
             decoder(entry.TYPE, entry.SCHEMA)(data)
-    except (TypeError, msgspec.ValidationError) as exc:
-        raise LogError(f"{entry.TYPE} was not written, as it could not be read again: {exc}") from exc
+        except msgspec.ValidationError as exc:
+            raise LogError(f"{entry.TYPE} was not written, as it could not be read again: {exc}") from exc
     return data
 
 

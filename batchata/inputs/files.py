@@ -16,6 +16,7 @@ from batchata.inputs.addresses import address_of
 from batchata.inputs.json_values import check_text, encode
 from batchata.inputs.media_types import EXTENSIONS, media_type_of
 from batchata.inputs.paths import no_path, path_in_bytes, read_path, shown, title_of, whole_path
+from batchata.text import type_of
 
 _SIZE = re.compile(r"^\(\d+ bytes\) ")  # names what has no name
 _LONGEST_PATH = 4_096  # kept of a text that is no path
@@ -189,7 +190,7 @@ def _given_bytes(item: Any, index: int) -> tuple[bytes, str | None]:
         return bytes(item), None
     if not callable(getattr(item, "read", None)):
         raise InvalidInputError(
-            f"files[{index}] is a {type(item).__name__}; give a path, bytes or a file opened for reading"
+            f"files[{index}] is {type_of(item)}; give a path, bytes or a file opened for reading"
         )
     name = _name_of(item)
     content = _read_open(item, index)
@@ -219,5 +220,5 @@ def _read_open(item: Any, index: int) -> bytes:
         check_text(content, f"files[{index}]")
         return content.encode()
     if not isinstance(content, bytes | bytearray):
-        raise InvalidInputError(f"files[{index}].read() returned a {type(content).__name__}, not bytes")
+        raise InvalidInputError(f"files[{index}].read() returned {type_of(content)}, not bytes")
     return bytes(content)

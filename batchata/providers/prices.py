@@ -233,7 +233,7 @@ def _model_price(entry: object, source: str, model: str, rules: PriceRules) -> M
         raise InvalidInputError(_wrong(exc, f"{source}: {model}")) from exc
     thresholds = [tier.above for tier in given.tiers]
     if thresholds != sorted({*thresholds}):
-        raise InvalidInputError(f"{source}: {model}.tiers must ascend by 'above', each with another one")
+        raise InvalidInputError(f"{source}: {model}.tiers must ascend by 'above', no two alike")
     further = (PriceTier(tier.above, tier.units(rules)) for tier in given.tiers)
     return ModelPrice(source, [PriceTier(-1, given.units(rules)), *further], rules.us_factor)
 

@@ -13,6 +13,7 @@ from batchata.providers.gemini.dialect import INLINE, GeminiDialect
 from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.openai.services import SERVICES
 from batchata.providers.port import Client, Dialect, PriceRules
+from batchata.text import type_of
 
 __all__ = ["Access", "dialect_for", "dialect_of", "models", "pdf_to_document_block", "price_rules"]
 
@@ -72,8 +73,8 @@ def _refuse_misspelt(model: str) -> None:
     is_part = bool(word) and any(word in name for name in models(_ANTHROPIC.name))
     if near and not is_part and not near[0].startswith("claude-"):
         raise UnsupportedModelError(
-            f"{model!r} is not the name of a model; did you mean {near[0]}? batchata.models() lists those "
-            "that are known; a model of another service is named with it in front, such as groq/MODEL"
+            f"{model!r} is no model's name; did you mean {near[0]}? batchata.models() lists those that are "
+            "known; a model of another service is named with it in front, such as groq/MODEL"
         )
 
 
@@ -142,7 +143,7 @@ class Access:
         for name in ("api_key", "base_url"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
-                raise InvalidInputError(f"{name} must be a string, or None, not a {type(value).__name__}")
+                raise InvalidInputError(f"{name} must be a string, or None, not {type_of(value)}")
 
     def client(self, provider: str) -> Client:
         """Return a client of the provider of that name; its SDK is imported only now, which takes a second.

@@ -220,7 +220,8 @@ class Definition:
         doubt = self.model.doubt
         if doubt is not None and not self.allow_unknown_model:
             raise UnsupportedModelError(
-                f"{doubt.rstrip('.')}; nothing was sent. If the model is right, give allow_unknown_model=True"
+                f"{doubt.rstrip('.')}; nothing was sent. If the model is right, give "
+                "allow_unknown_model=True (--allow-unknown-model)"
             )
 
     def check_price(self, settings: Settings) -> None:

@@ -61,6 +61,7 @@ from batchata.run.record import Recorder
 from batchata.run.same_run import check_same_place, check_same_run, which_run
 from batchata.run.starting import check_raised, is_accepted_today, retry_failed
 from batchata.run.store import RunStore
+from batchata.run.stored_answers import warned_of_no_fit
 from batchata.run.to_do import Call, is_nothing_to_do, is_work_left
 from batchata.terminal.account import left, out_of_time, unsaved
 from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
@@ -170,7 +171,8 @@ class Engine:
         other = check_response_model(response_model)
         reader = None if other is None else Reader(other, self.definition.enable_citations)
         refuse_purged(self.state())  # now, and not when the first item is asked for
-        return self._items(reader or self.definition.reader, again=reader is not None)
+        items = self._items(reader or self.definition.reader, again=reader is not None)
+        return items if other is None else warned_of_no_fit(items, other)
 
     def _items(self, reader: Reader, *, again: bool) -> Iterator[ItemResult]:
         with self.reading() as (log, run):

@@ -38,7 +38,7 @@ from batchata.providers.registry import dialect_of
 from batchata.run.definition import Definition, route_of
 from batchata.run.settings import PathLike
 from batchata.run.store import RunStore
-from batchata.text import number_of
+from batchata.text import number_of, type_of
 from batchata.views.response_models import own_model
 
 _TOKENS_A_PAGE = 10_000  # more than any page or image has
@@ -262,10 +262,10 @@ def _paths(files: Iterable[Any] | PathLike) -> Iterator[Path]:
     """Yield the paths of all files; those in a folder at any depth."""
     several = [files] if isinstance(files, str | os.PathLike) else files
     if not isinstance(several, Iterable):
-        raise InvalidInputError(f"files are paths of files or folders, not a {type(files).__name__}")
+        raise InvalidInputError(f"files are paths of files or folders, not {type_of(files)}")
     for one in several:
         if not isinstance(one, str | os.PathLike):
-            raise InvalidInputError(f"files are paths of files or folders, not a {type(one).__name__}")
+            raise InvalidInputError(f"files are paths of files or folders, not {type_of(one)}")
         path = Path(one).expanduser().absolute()
         if not path.exists():
             raise FileInputError(f"{str(path)!r} does not exist; give the folder in which the files are now")

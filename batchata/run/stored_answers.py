@@ -1,18 +1,23 @@
-"""Read the stored answers of failed items again, before another answer is paid for."""
+"""Read stored answers again: of failed items, before another is paid for, and with another model."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import batched
+
+import pydantic
 
 from batchata.answers.reader import Reader
 from batchata.core.events import AnswerAccepted, ItemMended, OutcomeRecorded
 from batchata.core.state import Run
-from batchata.errors import IncompleteResultsError
+from batchata.errors import BatchataWarning, IncompleteResultsError
 from batchata.log.port import Log
+from batchata.logs import warn
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
+from batchata.text import number_of
+from batchata.views.item_result import ItemResult
 
 _WINDOW = 200  # answers in memory at a time
 
@@ -58,3 +63,15 @@ def _is_accepted(line: bytes, dialect: Dialect, reader: Reader) -> bool:
     except IncompleteResultsError:
         return False
     return outcome.error is None and reader.judge(outcome.blocks, outcome.stop_reason).error is None
+
+
+def warned_of_no_fit(items: Iterator[ItemResult], model: type[pydantic.BaseModel]) -> Iterator[ItemResult]:
+    """Yield what another model reads of the answers; warn behind the last where it fits none of them."""
+    fitting, misfits, why = 0, 0, ""
+    for item in items:
+        fitting += item.status == "completed"
+        if item.status == "failed" and item.raw is not None and item.error is not None:
+            misfits, why = misfits + 1, why or item.error.message
+        yield item
+    if misfits and not fitting:
+        warn(f"none of {number_of(misfits, 'stored answer')} fits {model.__name__}: {why}", BatchataWarning)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pydantic
 import pytest
+from fpdf import FPDF
 
 from batchata import BatchManager, Citation, load_results_from_disk
 from batchata.answers.answer import Block
@@ -29,8 +30,6 @@ class Order(pydantic.BaseModel):
 
 
 def pdf(*pages: str) -> bytes:
-    from fpdf import FPDF  # here, since each worker imports this file
-
     made = FPDF()
     made.set_font("Helvetica", size=12)
     for page in pages:

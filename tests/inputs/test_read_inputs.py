@@ -45,7 +45,7 @@ def of_texts(texts: list[str]) -> Inputs:
         ({"messages": "Hello"}, "messages is a str; it must be a list"),
         ({"messages": {"role": "user"}}, "messages is a dict; it must be a list"),
         ({"messages": conversation("Hello")}, "messages is a single conversation; .* list of conversations"),
-        ({"messages": 5}, "messages is a int"),
+        ({"messages": 5}, "messages is an int"),
         ({"files": "a.pdf", "prompt": "x"}, "files is a str; .* files="),
         ({"files": b"%PDF-", "prompt": "x"}, "files is a bytes"),
         ({"files": Path("a.pdf"), "prompt": "x"}, "files is a .*Path; it must be a list"),

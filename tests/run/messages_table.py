@@ -101,6 +101,48 @@ def _log_of(content: bytes) -> Callable[[Path], object]:
     return call
 
 
+def _with_rows(name: str, content: str, prompt: str = "Classify: {text}") -> Callable[[Path], object]:
+    def call(folder: Path) -> None:
+        (folder / name).write_text(content)
+        _run(messages=None, rows=folder / name, prompt=prompt)
+
+    return call
+
+
+def _with_environment(name: str, value: str) -> Callable[[Path], object]:
+    def call(_: Path) -> None:
+        before = os.environ.get(name)
+        os.environ[name] = value
+        try:
+            _run()
+        finally:
+            os.environ.pop(name) if before is None else os.environ.update({name: before})
+
+    return call
+
+
+def _of_a_log(read: Callable[[batchata.replay.Archive, Path], object]) -> Callable[[Path], object]:
+    def call(folder: Path) -> None:
+        manager = BatchManager(messages=["hi"], model=MODEL, state_path=folder / "run.db", poll_interval=0.01)
+        manager.submit()
+        with batchata.replay.open(folder / "run.db") as log:
+            read(log, folder)
+
+    return call
+
+
+def _results_of(content: str) -> Callable[[Path], object]:
+    def call(folder: Path) -> None:
+        (folder / "job_0_results.json").write_text(content)
+        load_results_from_disk(folder)
+
+    return call
+
+
+def _saying(content: list[dict[str, Any]], **given: Any) -> Callable[[Path], object]:
+    return lambda _: _run(messages=[[{"role": "user", "content": content}]], **given)
+
+
 def _command(*words: str) -> Callable[[Path], object]:
     def call(folder: Path) -> None:
         told = CliRunner().invoke(app, [word.replace("DIR", str(folder)) for word in words])
@@ -135,6 +177,47 @@ CASES: dict[str, Callable[[Path], object]] = {
         messages=None, rows=[{"text": "hi"}], prompt="Classify: {txt}"
     ),
     "keys that repeat": _misspelt(messages=["hi", "ho"], keys=["a", "a"]),
+    "a key that is blank": _misspelt(messages=["hi", "ho"], keys=["a", " "]),
+    "fewer keys than items": _misspelt(messages=["hi", "ho"], keys=["a"]),
+    "a number for `rows`": _misspelt(messages=None, rows=5, prompt="{text}"),
+    "a workbook for `rows`": _with_rows("table.xlsx", "no workbook"),
+    "a JSONL file with a broken line": _with_rows("rows.jsonl", '{"text": "hi"}\n{"text": \n'),
+    "a prompt for rows that names no column": _with_rows("rows.csv", "text\nhi\n", "Classify."),
+    "a document whose `citations` are no dict": _saying(
+        [
+            {
+                "type": "document",
+                "source": {"type": "text", "media_type": "text/plain", "data": "a"},
+                "citations": 1,
+            }
+        ]
+    ),
+    "a text document of another type": _saying(
+        [{"type": "document", "source": {"type": "text", "media_type": "text/html", "data": "a"}}]
+    ),
+    "a format beside a response model": _misspelt(
+        response_model=Invoice, output_config={"format": {"type": "json_schema", "schema": {}}}
+    ),
+    "a format of OpenAI's beside a response model": _misspelt(
+        model="gpt-6.1-terra", response_model=Invoice, text={"format": {"type": "text"}}
+    ),
+    "an endpoint that there is not": _misspelt(model="gpt-6.1-terra", endpoint="/v1/embeddings"),
+    "a provider without a model": _misspelt(model="groq/"),
+    "a model of another maker for Gemini": _misspelt(model="gemini/argon"),
+    "prices whose tiers do not ascend": _misspelt(
+        prices={
+            MODEL: {
+                "input": 2,
+                "output": 10,
+                "tiers": [{"above": 200, "input": 4, "output": 5}, {"above": 100, "input": 3, "output": 4}],
+            }
+        }
+    ),
+    "a number for `prices`": _misspelt(prices=3),
+    "a limit with too many digits": _misspelt(max_cost="1." + "1" * 40),
+    "a wrong choice": _misspelt(on_bad_file="skip"),
+    "a header without a colon": _with_environment("ANTHROPIC_CUSTOM_HEADERS", "X-Team blue"),
+    "a proxy that is none": _with_environment("HTTPS_PROXY", "http://proxy:notaport"),
     "an instance for a response model": _misspelt(response_model=Invoice(total=1)),
     "a JSON Schema for a response model": _misspelt(response_model={"type": "object"}),
     "a list of a response model": _misspelt(response_model=list[Invoice]),
@@ -155,6 +238,14 @@ CASES: dict[str, Callable[[Path], object]] = {
         folder / "a.html"
     ),
     "`load_results_from_disk` of no results": lambda folder: load_results_from_disk(folder / "none"),
+    "`load_results_from_disk` of a file that is no JSON": _results_of("{"),
+    "`load_results_from_disk` of something else": _results_of('{"result": 1}'),
+    "a time that is none": _of_a_log(lambda log, _: log.state_at("yesterday")),
+    "`show --at` with no time": _command("show", "DIR/run.db", "--at", "soonish"),
+    "three runs to compare": _of_a_log(
+        lambda _, folder: batchata.replay.compare(folder / "run.db", runs=["a", "b", "c"])
+    ),
+    "a run that the log does not have": _of_a_log(lambda log, _: log.run("monday")),
     "more items than a job holds": lambda _: batch(messages=["hi"] * 100_001, model=MODEL),
     "a misspelt command": _command("shw", "DIR/run.db"),
     "a command without its log": _command("show", "DIR/nihgt.db"),

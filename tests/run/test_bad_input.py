@@ -198,7 +198,7 @@ def test_one_bad_file_is_named_before_anything_is_sent(
 
 def test_a_file_of_no_known_kind_is_named(runs: Runs, start: Callable[..., None]) -> None:
     """Objects that are no file, and files that are closed."""
-    with refused(runs, InvalidInputError, "files[0] is a int; give a path, bytes or a file opened"):
+    with refused(runs, InvalidInputError, "files[0] is an int; give a path, bytes or a file opened"):
         start(**given(runs, messages=..., files=[5], prompt="Read."))
     closed = io.BytesIO(b"x")
     closed.close()

@@ -13,7 +13,7 @@ from resume_support import left_running
 from run_support import MODEL, Echo, Runs, conversations
 
 from batchata import BatchManager, batch
-from batchata.errors import LogError, RunMismatchError
+from batchata.errors import BatchataWarning, LogError, RunMismatchError
 
 
 class Other(BaseModel):
@@ -138,6 +138,27 @@ def test_another_model_is_told_how_to_read_for_free(runs: Runs) -> None:
     runs.manager().run()
     with pytest.raises(RunMismatchError, match=r"results\(OtherModel\)"):
         runs.manager(response_model=Other).results()
+
+
+def test_a_model_that_fits_no_answer_is_warned_of(runs: Runs) -> None:
+    """Nothing but None would say nothing; one that fits some answers is no matter."""
+
+    class Elsewhere(BaseModel):
+        iban: str
+
+    manager = runs.manager(3)
+    manager.run()
+    with pytest.warns(BatchataWarning, match=r"none of 3 stored answers fits Elsewhere: .*iban"):
+        assert [entry["result"] for entry in manager.results(Elsewhere)] == [None] * 3
+    assert manager.results(Other)[0]["result"] == Other(said="message 0")
+
+
+def test_a_manager_and_a_job_say_what_they_are(runs: Runs) -> None:
+    """How many items, the model, the log and the run, without a look into the log."""
+    manager = runs.manager(2, state_path=None)
+    assert repr(manager) == f"<BatchManager of 2 items with {MODEL}, log memory>"
+    sent = runs.manager(1, run_id="monday")
+    assert repr(sent) == f"<BatchManager of 1 item with {MODEL}, log {runs.log}, run monday>"
 
 
 def test_several_runs_live_in_one_log_and_their_items_tell_which_is_meant(runs: Runs) -> None:

@@ -22,6 +22,7 @@ from batchata.providers.anthropic.models import (
     page_rules,
 )
 from batchata.providers.anthropic.tokens import UNSIZED, pdf_tokens, sentences, sentences_of_pdf, text_tokens
+from batchata.text import type_of
 
 CITABLE: Final = ("document", "search_result")
 
@@ -144,7 +145,7 @@ class Contents:
             self._needs_files(place)
             for key in ("title", "context"):
                 if not isinstance(block.get(key), str | None):
-                    raise InvalidInputError(f"{place}.{key} must be text, not a {type(block[key]).__name__}")
+                    raise InvalidInputError(f"{place}.{key} must be text, not {type_of(block[key])}")
             self._add_document(_source(block, place), f"{place}.source")
         else:
             _check_search_result(block, place)
@@ -303,7 +304,7 @@ def _check_search_result(block: dict[str, Any], place: str) -> None:
 
 def _check_filled(text: Any, place: str) -> None:
     if not isinstance(text, str):
-        raise InvalidInputError(f"{place} must be text, not a {type(text).__name__}")
+        raise InvalidInputError(f"{place} must be text, not {type_of(text)}")
     if not text or text.isspace():
         raise InvalidInputError(
             f"{place} is {'only white space' if text else 'empty'}, which the API refuses; give some text"

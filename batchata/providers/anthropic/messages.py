@@ -18,6 +18,7 @@ from batchata.providers.anthropic.models import (
     Model,
 )
 from batchata.providers.anthropic.tokens import FRAME, TURN, mark_bound, mark_tokens, text_tokens
+from batchata.text import type_of
 
 # In the JSON of what asks for prompt caching; a text's quotes are escaped.
 CACHE_MARK: Final = b'"cache_control"'
@@ -103,7 +104,7 @@ def check_conversation(
         raise InvalidInputError(f"{place} is a single message; wrap it: messages=[[{{...}}], [{{...}}]]")
     if not isinstance(value, list | tuple):
         raise InvalidInputError(
-            f"{place} must be a text or a conversation, a list of messages, not a {type(value).__name__}"
+            f"{place} must be a text or a conversation, a list of messages, not {type_of(value)}"
         )
     contents = Contents(model, enable_citations)
     roles = [_check_message(message, f"{place}[{n}]", contents) for n, message in enumerate(value)]
@@ -127,9 +128,7 @@ def _marks(value: Conversation, place: str) -> Iterator[str]:
 
 def _check_message(message: Any, place: str, contents: Contents) -> str:
     if not isinstance(message, dict):
-        raise InvalidInputError(
-            f"{place} must be a dict with 'role' and 'content', not a {type(message).__name__}"
-        )
+        raise InvalidInputError(f"{place} must be a dict with 'role' and 'content', not {type_of(message)}")
     if message.keys() != _KEYS:
         raise InvalidInputError(f"{place} {_wrong_keys(message)}")
     role, content = message["role"], message["content"]
@@ -144,9 +143,7 @@ def _check_message(message: Any, place: str, contents: Contents) -> str:
     elif isinstance(content, list | tuple):
         contents.add_blocks(content, role, f"{place}.content")
     else:
-        raise InvalidInputError(
-            f"{place}.content must be text or a list of blocks, not a {type(content).__name__}"
-        )
+        raise InvalidInputError(f"{place}.content must be text or a list of blocks, not {type_of(content)}")
     check_json(content, f"{place}.content")
     return role
 

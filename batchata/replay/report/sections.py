@@ -62,7 +62,7 @@ def totals(history: History) -> dict[str, Any]:
         ("Tokens", f"{sum(map(run.usage.__getitem__, TOKEN_KINDS)):,}", usage_in_words(run.usage)),
         ("Jobs", f"{len(run.jobs):,}", by_kind(states)),
         ("Retries", f"{run.retries:,}", by_kind(history.retries)),
-        ("Time", span(run.updated_at - run.started_at), f"{run.polls:,} polls"),
+        ("Time", span(run.updated_at - run.started_at), number_of(run.polls, "poll")),
     ]
     if strays := sum(run.strays.values()):
         words = f"{number_of(strays, 'result line')} of no open request: {by_kind(run.strays)}"

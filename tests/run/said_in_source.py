@@ -1,0 +1,58 @@
+"""Find what the package says when it raises or warns, and whether a test has the words."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_GAP = "\0"  # where a value is put in
+_WORDS = 3  # in a row
+
+
+def messages() -> list[tuple[str, str]]:
+    """Return each text of an error or a warning that is made, with its place; none of the sandbox."""
+    found = set()
+    for path in sorted((_ROOT / "batchata").rglob("*.py")):
+        if "sandbox" not in path.parts:
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and _says(node):
+                    place = f"{path.relative_to(_ROOT)}:{node.lineno}"
+                    found |= {(place, text) for each in node.args for text in _texts(each)}
+    return sorted((place, text) for place, text in found if len(text.split()) >= _WORDS)
+
+
+def _says(call: ast.Call) -> bool:
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    return name == "warn" or name.endswith(("Error", "Warning"))
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=parts):
+            yield "".join(part.value if isinstance(part, ast.Constant) else _GAP for part in parts)
+        case ast.IfExp(body=one, orelse=other):
+            yield from _texts(one)
+            yield from _texts(other)
+
+
+def texts_of_tests() -> str:
+    """Return the words of all tests and of MESSAGES.md, patterns as what they match."""
+    files = [*(_ROOT / "tests").rglob("*.py"), _ROOT / "MESSAGES.md"]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    joined = re.sub(r'"\s*\n\s*[fr]*"', "", text)
+    return re.sub(r"\s+", " ", re.sub(r"\\([.(){}\[\]$|'*+?])", r"\1", joined))
+
+
+def is_tried(message: str, told: str) -> bool:
+    """Whether enough words of it in a row stand there; fewer between its values count by all of them."""
+    for part in message.split(_GAP):
+        words = part.split()
+        rows = [" ".join(words[at : at + _WORDS]) for at in range(max(len(words) - _WORDS + 1, 1))]
+        if len(words) > 1 and any(row in told for row in rows):
+            return True
+    return False
