@@ -395,7 +395,7 @@ def is_package(name: str) -> bool:
 
 
 # Public signatures that name all a caller may decide are as long as that.
-LONG_SIGNATURES = {"batch", "__init__", "open", "define", "check_settings"}
+LONG_SIGNATURES = {"batch", "__init__", "open", "define"}
 LONGEST = 600  # lines of a file; most have 100 to 300
 
 

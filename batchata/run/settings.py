@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypeAliasType, TypedDict, get_args
 
 from msgspec.structs import asdict
 
@@ -39,10 +39,6 @@ type StructuredOutput = Literal["auto", "native", "prompt"]
 type CheckSupport = Literal["report", "retry"]
 type Caching = Literal["auto"]
 
-_ON_INTERRUPT = ("detach", "cancel")
-_ON_BAD_FILE = ("raise", "fail")
-_CHECK_SUPPORT = ("report", "retry")
-_STRUCTURED = ("auto", "native", "prompt")
 _MOST_JOBS = 10_000
 _MOST_ATTEMPTS = 100
 
@@ -70,16 +66,10 @@ def check_settings(  # noqa: PLR0913 - the settings that a user may give
 
     Raises InvalidInputError that names the argument, its value and what is allowed.
     """
-    if on_interrupt not in _ON_INTERRUPT:
-        raise InvalidInputError(f"on_interrupt must be 'detach' or 'cancel', not {shown(on_interrupt)}")
-    if on_bad_file not in _ON_BAD_FILE:
-        raise InvalidInputError(f"on_bad_file must be 'raise' or 'fail', not {shown(on_bad_file)}")
-    if structured_output not in _STRUCTURED:
-        raise InvalidInputError(
-            f"structured_output must be 'auto', 'native' or 'prompt', not {shown(structured_output)}"
-        )
-    if check_support not in _CHECK_SUPPORT:
-        raise InvalidInputError(f"check_support must be 'report' or 'retry', not {shown(check_support)}")
+    _check_choice("on_interrupt", on_interrupt, OnInterrupt)
+    _check_choice("on_bad_file", on_bad_file, OnBadFile)
+    _check_choice("structured_output", structured_output, StructuredOutput)
+    _check_choice("check_support", check_support, CheckSupport)
     if check_support == "retry" and not has_cited_fields:
         raise InvalidInputError(
             "check_support='retry' compares the fields of a response_model with what is cited for them; give "
@@ -139,6 +129,13 @@ def changed_settings(last: Settings, changes: Changes, limits: Limits) -> Settin
     route = last.structured_output or "auto"
     settings: dict[str, Any] = {**before, "structured_output": route, "on_bad_file": "fail", **changes}
     return check_settings(**settings, limits=limits)
+
+
+def _check_choice(name: str, value: object, choices: TypeAliasType) -> None:
+    """Raise InvalidInputError for a value that is none of a Literal's."""
+    *others, last = map(repr, get_args(choices.__value__))
+    if value not in get_args(choices.__value__):
+        raise InvalidInputError(f"{name} must be {', '.join(others)} or {last}, not {shown(value)}")
 
 
 def _whole(name: str, value: object, most: int) -> int:
