@@ -56,6 +56,24 @@ class Committed(NamedTuple):
     hash: bytes
 
 
+class AtEnd:
+    """Stands at the end of a stream, as its last commit left it: what every claim is."""
+
+    def __init__(self, last: Committed) -> None:
+        self.stream = last.commit.stream
+        self._last = last
+
+    @property
+    def version(self) -> int:
+        """See `Claim`."""
+        return self._last.commit.last_version
+
+    @property
+    def next_body(self) -> int:
+        """See `Claim`."""
+        return self._last.commit.next_body
+
+
 class Append(NamedTuple):
     """All that one append adds to a log."""
 

@@ -13,7 +13,7 @@ from batchata.core.pages import Entry
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogError, RunClaimedError
 from batchata.log.entries import event_at, every_event, from_version
-from batchata.log.format import Append, Bodies, Committed, EventTuple, Segment, beginning, follow
+from batchata.log.format import Append, AtEnd, Bodies, Committed, EventTuple, Segment, beginning, follow
 from batchata.log.port import Claim, Recorded, Written
 
 _first = attrgetter("first")
@@ -179,24 +179,13 @@ class MemoryLog:
         return segments[place - 1] if place else None
 
 
-class MemoryClaim:
+class MemoryClaim(AtEnd):
     """The claim of one stream; see `Claim`."""
 
     def __init__(self, stream: str, content: _Stream) -> None:
-        self.stream = stream
+        super().__init__(content.commits[-1] if content.commits else beginning(stream))
         self._content: _Stream | None = content
         self._epoch = content.epoch
-        self._last = content.commits[-1] if content.commits else beginning(stream)
-
-    @property
-    def version(self) -> int:
-        """See `Claim`."""
-        return self._last.commit.last_version
-
-    @property
-    def next_body(self) -> int:
-        """See `Claim`."""
-        return self._last.commit.next_body
 
     def append(self, at: int, entries: Sequence[Entry], bodies: Sequence[bytes | Segment] = ()) -> None:
         """See `Claim.append`."""

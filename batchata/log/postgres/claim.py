@@ -9,7 +9,7 @@ from batchata.clock import now
 from batchata.core.pages import Entry
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, RunClaimedError
-from batchata.log.format import Append, Committed, Segment, beginning, follow
+from batchata.log.format import Append, AtEnd, Committed, Segment, beginning, follow
 from batchata.log.postgres.connection import Connection
 from batchata.log.postgres.reader import dialect
 from batchata.log.postgres.writer import Writer
@@ -44,25 +44,14 @@ def claim(writer: Writer, reader: SqlReader, stream: str, owner: Process) -> Pos
     return PostgresClaim(writer, epoch, beginning(stream) if last is None else last)
 
 
-class PostgresClaim:
+class PostgresClaim(AtEnd):
     """The claim of one stream; see `Claim`."""
 
     def __init__(self, writer: Writer, epoch: int, last: Committed) -> None:
-        self.stream = last.commit.stream
+        super().__init__(last)
         self._writer = writer
         self._epoch = epoch
-        self._last = last
         self._released = False
-
-    @property
-    def version(self) -> int:
-        """See `Claim`."""
-        return self._last.commit.last_version
-
-    @property
-    def next_body(self) -> int:
-        """See `Claim`."""
-        return self._last.commit.next_body
 
     def append(self, at: int, entries: Sequence[Entry], bodies: Sequence[bytes | Segment] = ()) -> None:
         """See `Claim.append`. Nothing to write is nothing done."""

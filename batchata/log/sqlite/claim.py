@@ -18,7 +18,7 @@ from batchata.clock import now
 from batchata.core.pages import Entry
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
-from batchata.log.format import Committed, EventTuple, Segment, beginning, follow
+from batchata.log.format import AtEnd, Committed, EventTuple, Segment, beginning, follow
 from batchata.log.sql import EPOCH, LAST_COMMIT, TAKE_OVER, committed
 from batchata.log.sqlite import files
 from batchata.log.sqlite.reader import Reader
@@ -70,26 +70,15 @@ def claim(writer: Writer, reader: Reader, stream: str, owner: Process) -> Sqlite
     return SqliteClaim(writer, lock, epoch, beginning(stream) if last is None else last)
 
 
-class SqliteClaim:
+class SqliteClaim(AtEnd):
     """The claim of one stream; see `Claim`."""
 
     def __init__(self, writer: Writer, lock: Any, epoch: int, last: Committed) -> None:
-        self.stream = last.commit.stream
+        super().__init__(last)
         self._writer = writer
         self._lock = lock
         self._epoch = epoch
-        self._last = last
         self._file = files.identity(writer.path)
-
-    @property
-    def version(self) -> int:
-        """See `Claim`."""
-        return self._last.commit.last_version
-
-    @property
-    def next_body(self) -> int:
-        """See `Claim`."""
-        return self._last.commit.next_body
 
     def append(self, at: int, entries: Sequence[Entry], bodies: Sequence[bytes | Segment] = ()) -> None:
         """See `Claim.append`. Nothing to write is nothing done."""
