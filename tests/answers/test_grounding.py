@@ -180,8 +180,10 @@ def test_what_is_not_held_cannot_be_told(grounds: Any, tmp_path: Path, shared: P
     ) == [None, None]
 
 
-def test_a_file_that_was_changed_since_is_not_held(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nor is one that is gone; the answer stays as it is."""
+def test_of_a_file_that_was_changed_since_it_is_told_what_was_found_then(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As of one that is gone: nothing is looked up in what was not sent, and it is told when it was."""
     path = tmp_path / "order.txt"
     path.write_text(TEXT)
     with Sandbox() as running:
@@ -193,15 +195,19 @@ def test_a_file_that_was_changed_since_is_not_held(monkeypatch: pytest.MonkeyPat
         )  # fmt: skip
         manager.run()
 
-    def told() -> list[tuple[str, bool | None]]:
+    def told() -> list[tuple[str, bool | None, bool]]:
         (item,) = manager.items()
-        return [(path, citation.grounded) for path, found in item.citations.items() for citation in found]
+        return [
+            (path, citation.grounded, citation.checked_at is not None)
+            for path, found in item.citations.items()
+            for citation in found
+        ]
 
-    assert told() == [("total", True)]
+    assert told() == [("total", True, False)]
     path.write_text(TEXT.replace("5.00", "7.00"))
-    assert told() == [("total", None)]
+    assert told() == [("total", True, True)]
     path.unlink()
-    assert told() == [("total", None)]
+    assert told() == [("total", True, True)]
 
 
 def test_recorded_citations_stand_in_what_was_sent(recordings: Any, shared: Path) -> None:
