@@ -206,4 +206,6 @@ def test_only_a_whole_figure_has_a_meaning() -> None:
     assert meanings("2024-03-05t10:00:00z") == meanings("5 march 2024") == {(2024, 3, 5)}
     assert not meanings("12 apples")
     assert not meanings("inv-17")
+    assert not meanings("30.02.2024")  # a day that no month has
+    assert not meanings("31 april 2024")
     assert [len(found.meanings) for found in figures("05/03/2024 or 1,234")] == [2, 2]
