@@ -170,6 +170,20 @@ def test_a_create_without_an_answer_is_unknown_made_once_and_found(
         assert there.found("another") == []
 
 
+def test_services_that_speak_openai_s_own_words_are_sent_and_settled_alike() -> None:
+    """Each by its name, to one sandbox: a lost create is found by its mark, and every request comes back."""
+    with Sandbox("fine") as sandbox:
+        for name in ("groq", "azure", "deepinfra", "doubleword"):
+            sandbox.faults = Faults(lost_create_responses=1)
+            there = Door(Access(sandbox.api_key, f"{sandbox.url}/v1").client(name), sandbox)
+            with pytest.raises(UnknownSubmissionError):
+                there.send(name)
+            (found,) = there.found(name)
+            assert found.is_marked
+            assert len(there.results(found)) == COUNT
+            there.client.close()
+
+
 def test_an_upload_that_is_lost_is_no_batch(door: Callable[..., Door]) -> None:
     """It may be repeated, and nothing is to be looked for."""
     there = door(faults=Faults(lost_uploads=1))

@@ -45,6 +45,8 @@ def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> N
     ("name", "said"),
     [
         ("bedrock/claude-sonnet-5-5", "Amazon Bedrock runs batches out of S3"),
+        ("fireworks/llama-4", "Fireworks runs batches out of datasets"),
+        ("vllm/llama-4", "jsonl/MODEL with a folder"),
         ("anthropic-bedrock/claude-sonnet-5-5", "Amazon Bedrock runs batches out of S3"),
         ("vertex/claude-sonnet-5-5", "Vertex AI runs batches out of Cloud Storage"),
         ("foundry/claude-sonnet-5-5", "Microsoft Foundry has no batches"),

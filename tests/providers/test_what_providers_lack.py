@@ -87,6 +87,8 @@ def test_a_provider_without_its_key_names_the_variable(service: str) -> None:
         ({"model": GPT, "system": ["a"]}, r"system \(instructions\) must be a text"),
         ({"model": GPT, "system": "a", "instructions": "b"}, "instructions is given twice: "),
         ({"model": GEMINI, "metadata": {}}, "Claude and OpenAI have it"),
+        ({"model": GEMINI, "inline": True}, "name the model gemini-inline/MODEL"),
+        ({"model": GPT, "inline": True}, "Gemini has it, as gemini-inline/MODEL"),
         (
             {"model": "mistral-large-4", "endpoint": "/v1/responses"},
             "batches of Mistral are for '/v1/chat/completions'",

@@ -47,6 +47,7 @@ _PARAMS: Final = Words(
         "inference_geo": "only Claude has it",
         "metadata": "Claude and OpenAI have it",
         "stream": "a batch cannot be streamed",
+        "inline": "name the model gemini-inline/MODEL",
     },
 )
 _LEAST_OUTPUT: Final = 1

@@ -69,6 +69,7 @@ _PARAMS: Final = Words(
         "inference_geo": "only Claude has it",
         "service_tier": "a batch has its own",
         "stream": "a batch cannot be streamed",
+        "inline": "Gemini has it, as gemini-inline/MODEL",
     },
 )
 _LEAST_OUTPUT: Final = 16  # tokens; less is refused
