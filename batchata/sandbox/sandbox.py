@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, Self
 
 from batchata.errors import InvalidInputError
@@ -18,20 +18,19 @@ from batchata.sandbox.anthropic.batches import MessageBatches
 from batchata.sandbox.anthropic.routes import Routes, error_page
 from batchata.sandbox.batches import Batches, Delay, Setup
 from batchata.sandbox.faults import Faults
+from batchata.sandbox.front import Front, added, settled
 from batchata.sandbox.gemini.batches import OperationBatches
 from batchata.sandbox.gemini.routes import OperationRoutes
 from batchata.sandbox.gemini.routes import is_ours as is_of_gemini
 from batchata.sandbox.openai.batches import FileBatches
 from batchata.sandbox.openai.routes import FileRoutes
 from batchata.sandbox.openai.routes import is_ours as is_of_openai
-from batchata.sandbox.protocol import Call, Page, Refusal, Reply, read_object, rfc3339
 from batchata.sandbox.server import Server, is_loopback
 from batchata.sandbox.storage import DirectoryShelf, MemoryShelf, Record
 from batchata.sandbox.values import Answer, Answering, BatchView, Request, as_answer
 
 __all__ = ["Sandbox"]
 
-type _Other = tuple[Callable[[Call], bool], FileRoutes | OperationRoutes]
 type Answers = Callable[[Request], Any] | Mapping[str, Any] | str | Answer | Any | None
 
 logger = logging.getLogger("batchata.sandbox")
@@ -85,7 +84,7 @@ class Sandbox:
         messages, files, operations = MessageBatches(setup), FileBatches(setup), OperationBatches(setup)
         self._kinds: tuple[Batches, ...] = (messages, files, operations)
         self.faults = faults or Faults()
-        self._front = _Front(
+        self._front = Front(
             self._kinds,
             Routes(messages, answering, clock, self._wait),
             [
@@ -93,6 +92,7 @@ class Sandbox:
                 (is_of_gemini, OperationRoutes(operations, answering, clock, self._wait)),
             ],
             clock,
+            error_page,
         )
         self._host, self._port, self._max_body = host, port, max_body
         self._server: Server | None = None
@@ -171,7 +171,7 @@ class Sandbox:
     @property
     def batches(self) -> list[BatchView]:
         """The batches in order of creation, as a call would see them now."""
-        return [_view(record) for record in _settled(self._kinds)]
+        return [_view(record) for record in settled(self._kinds)]
 
     def billed(self) -> Counter[str]:
         """Count how often each custom id was answered and billed, over all batches."""
@@ -179,7 +179,7 @@ class Sandbox:
 
     def usage(self) -> Counter[str]:
         """Tokens by kind over all billed answers."""
-        return _added(batches.usage() for batches in self._kinds)
+        return added(batches.usage() for batches in self._kinds)
 
     def end_all(self) -> None:
         """End every batch now."""
@@ -204,86 +204,9 @@ class Sandbox:
             self._server.stopping.wait(seconds)
 
 
-def _settled(kinds: Iterable[Batches]) -> list[Record]:
-    """All batches in order of creation."""
-    return sorted((record for each in kinds for record in each.settled()), key=lambda r: r.created_at)
-
-
-def _added(counts: Iterable[Counter[str]]) -> Counter[str]:
-    """Their sum; kinds that are 0 stay."""
-    total: Counter[str] = Counter()
-    for each in counts:
-        total.update(each)
-    return total
-
-
 def _view(record: Record) -> BatchView:
     created = datetime.fromtimestamp(record.created_at, UTC)
     return BatchView(record.id, created, tuple(record.custom_ids), record.status, record.counts())
-
-
-class _Front:
-    """Answers every call: about the sandbox itself, or by its routes about the protocol."""
-
-    def __init__(
-        self, kinds: Sequence[Batches], routes: Routes, others: Sequence[_Other], clock: Callable[[], float]
-    ) -> None:
-        self._kinds = kinds
-        self._routes = routes
-        self._others = others
-        self._clock = clock
-        self._lock = Lock()
-        self._exchanges: list[tuple[str, str, int]] = []
-
-    def now(self) -> float:
-        return self._clock()
-
-    def note(self, method: str, path: str, status: int) -> None:
-        if not path.startswith("/sandbox"):
-            with self._lock:
-                self._exchanges.append((method, path, status))
-
-    def exchanges(self) -> list[tuple[str, str, int]]:
-        with self._lock:
-            return list(self._exchanges)
-
-    def error_page(self, refusal: Refusal, request_id: str) -> Page:
-        return refusal.page or error_page(refusal, request_id)
-
-    def reply(self, call: Call) -> Reply:
-        match call.method, call.path.rstrip("/"):
-            case "GET", "/sandbox":
-                return self._state()
-            case "POST", "/sandbox/faults":
-                return self._set_faults(call)
-        return next((each for is_its, each in self._others if is_its(call)), self._routes).reply(call)
-
-    def _state(self) -> dict[str, Any]:
-        """Answer what a test in another process asks for."""
-        batches = [
-            {
-                "id": record.id,
-                "created_at": rfc3339(record.created_at),
-                "custom_ids": record.custom_ids,
-                "status": record.status,
-                "counts": record.counts(),
-            }
-            for record in _settled(self._kinds)
-        ]
-        return {
-            "simulation": True,
-            "batches": batches,
-            "billed": dict(_added(each.billed() for each in self._kinds)),
-            "usage": dict(_added(each.usage() for each in self._kinds)),
-            "exchanges": self.exchanges(),
-        }
-
-    def _set_faults(self, call: Call) -> dict[str, Any]:
-        try:
-            self._routes.set_faults(read_object(call.body))
-        except KeyError as exc:
-            raise Refusal(400, str(exc.args[0])) from exc
-        return {"simulation": True}
 
 
 def _asking(answers: Answers, style: str) -> Callable[[Request], Any]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from hashlib import sha256
 from typing import IO, Any
-from urllib.request import getproxies, proxy_bypass
 
 import anthropic
 import httpx2
@@ -28,7 +25,9 @@ from batchata.providers.anthropic.replies import batch_of, page_of
 from batchata.providers.anthropic.results import decode_line
 from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access, Sockets, check_headers
+from batchata.providers.rest.connections import reach, setting_up
 from batchata.providers.rest.lines import chunks_of, lines_of
+from batchata.providers.rest.polls import MOST_PAGES, PAGE, Polls, too_many
 from batchata.providers.rest.replies import RAW_STREAM, Dates, bounded, read_object
 
 _OWN = "anthropic"
@@ -42,12 +41,7 @@ _COUNT_PATH = "/v1/messages/count_tokens"
 _COUNTED = frozenset(
     {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"}
 )
-_PAGE = 100
-_MOST_PAGES = 1_000
-_FEW = 2  # up to so many batches are asked for one by one
-_UNREADABLE = "unreadable"  # the status of a batch whose description is
 _MOST_TOKENS = 10**12
-_CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0  # for questions, which may be asked again; creating and downloading keep the SDK's 600
 
 
@@ -55,7 +49,7 @@ class _Request(msgspec.Struct):
     params: dict[str, msgspec.Raw]
 
 
-class AnthropicClient:
+class AnthropicClient(Polls):
     """The Message Batches API through the official SDK, which finds key and URL in its own ways.
 
     The SDK's retries are off: it would repeat a create call that may have succeeded, and a batch cannot be
@@ -146,18 +140,7 @@ class AnthropicClient:
         # The clients of the clouds have found their credentials by now, or do so with the first call.
         if self.name == _OWN and not headers & {"authorization", "x-api-key"} and client.credentials is None:
             raise no_key()
-        self._reach(client.base_url)
-
-    def _reach(self, url: httpx2.URL) -> None:
-        if getproxies().keys() & {url.scheme, "all"} and not proxy_bypass(url.host):
-            return  # the way out is the proxy's
-        port = url.port or (443 if url.scheme == "https" else 80)
-        try:
-            socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
-        except (OSError, UnicodeError) as exc:  # a label of a host name may be too long to be encoded
-            raise ProviderUnavailableError(
-                f"no answer from {self.base_url} ({exc}); check {self._access.address_name} and the network"
-            ) from exc
+        reach(client.base_url, self.base_url, self._access.address_name)
 
     def count_tokens(self, request: bytes) -> int:
         """See the port. The counting endpoint takes only what makes input tokens."""
@@ -200,44 +183,11 @@ class AnthropicClient:
         self._odd_creations = 0
         return batch
 
-    def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
-        """See the port; beyond a few batches one page of the list answers for a hundred of them.
+    def _told(self, wanted: Collection[str], since: int, most_pages: int | None) -> Iterator[Batch]:
+        return (batch for batch in self._newest(since, most_pages) if batch.batch_id in wanted)
 
-        A description that cannot be read is an error only when none can be read: as long as there are others,
-        its batch counts as one that goes on, so that what can be collected comes first.
-        """
-        # As many pages as hold them all, and one more: others' batches stand between ours.
-        most_pages = -(-len(batch_ids) // _PAGE) + 1
-        found = self._listed(set(batch_ids), since, most_pages) if len(batch_ids) > _FEW else {}
-        doubt: UnreadableReplyError | None = None
-        for batch_id in batch_ids:
-            try:
-                known = found.get(batch_id) or self._retrieve(batch_id) or self._in_the_list(batch_id, since)
-            except UnreadableReplyError as exc:
-                doubt = exc
-                known = batch_of({"id": batch_id, "processing_status": _UNREADABLE})
-            if known:
-                found[batch_id] = known
-        if doubt is not None and all(batch.status == _UNREADABLE for batch in found.values()):
-            raise doubt
-        return found
-
-    def _in_the_list(self, batch_id: str, since: int) -> Batch | None:
-        """Return a batch that was not found by its id, from the list; one answer may be wrong."""
-        return self._listed({batch_id}, since, None).get(batch_id)
-
-    def _listed(self, wanted: set[str], since: int, most_pages: int | None) -> dict[str, Batch]:
-        """Return those of the batches that the list shows, as far as it is read."""
-        found: dict[str, Batch] = {}
-        try:
-            for batch in self._newest(since, most_pages):
-                if batch.batch_id in wanted:
-                    found[batch.batch_id] = batch
-                if len(found) == len(wanted):
-                    break
-        except UnreadableReplyError:
-            return found  # those that are lacking are asked for one by one
-        return found
+    def _unread(self, batch_id: str) -> Batch:
+        return batch_of({"id": batch_id, "processing_status": "unreadable"})
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
         """See the port. Lines are split on newline bytes only: U+2028 may stand raw inside a JSON string."""
@@ -299,11 +249,11 @@ class AnthropicClient:
         """
         after: str | None = None
         seen: set[str | None] = {None}
-        for _ in range(most_pages or _MOST_PAGES):
-            query = {"limit": _PAGE} if after is None else {"limit": _PAGE, "after_id": after}
+        for _ in range(most_pages or MOST_PAGES):
+            query = {"limit": PAGE} if after is None else {"limit": PAGE, "after_id": after}
             with self._calls.translated("listing batches"):
                 response = self._questions.get(_PATH, cast_to=httpx2.Response, options={"params": query})
-            page = page_of(self._object(response, "the list of batches"), _PAGE, after)
+            page = page_of(self._object(response, "the list of batches"), PAGE, after)
             # A time that cannot be read is 0: it must not make a batch look older than it is.
             yield from (batch for batch in page.batches if not batch.created_at or batch.created_at >= since)
             if page.doubt is not None:
@@ -314,10 +264,7 @@ class AnthropicClient:
                 raise UnreadableReplyError("listing batches: its pages repeat", kind="odd_reply")
             seen.add(after := page.after)
         if most_pages is None:
-            raise ProviderUnavailableError(
-                f"listing batches: more than {_MOST_PAGES * _PAGE:,} are newer than the one looked for",
-                kind="too_many_batches",
-            )
+            raise too_many()
 
     def _object(self, response: httpx2.Response, what: str) -> dict[str, Any]:
         return read_object(response, what, self._calls.hint)
@@ -326,22 +273,12 @@ class AnthropicClient:
 def _http_client(access: Access, sockets: Sockets, dates: Dates) -> httpx2.Client:
     """Create the SDK's own client, without redirects: a POST that follows one may create a second batch."""
     login = None if access.address is None else access.address.login
-    try:
+    with setting_up():
         return anthropic.DefaultHttpxClient(
             follow_redirects=False,
             auth=None if login is None else httpx2.BasicAuth(*login),
             event_hooks={"request": [sockets.watch], "response": [dates.note, bounded]},
         )
-    except (httpx2.InvalidURL, ValueError, ImportError) as exc:  # may quote the proxy's password
-        needed = "needs a package: pip install socksio"
-        what = needed if isinstance(exc, ImportError) else "is not the URL of a proxy"
-        raise ConfigurationError(
-            f"the value of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY {what}"
-        ) from exc
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError(
-            f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({exc.strerror or exc})"
-        ) from exc
 
 
 def _check_what_the_sdk_found(client: anthropic.Anthropic, access: Access) -> None:

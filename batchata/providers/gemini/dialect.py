@@ -25,6 +25,7 @@ from batchata.providers.gemini.schema import response_schema
 from batchata.providers.given_params import Words, checked_params
 from batchata.providers.known_models import doubt_about, listed_models
 from batchata.providers.message_parts import ContentChecks
+from batchata.providers.part_requests import PartModel
 from batchata.providers.port import Outcome, PriceRules
 
 __all__ = ["INLINE", "GeminiDialect"]
@@ -50,25 +51,22 @@ _PARAMS: Final = Words(
         "inline": "name the model gemini-inline/MODEL",
     },
 )
-_LEAST_OUTPUT: Final = 1
 _THOUGHT: Final = 80  # tokens before an answer of one word, in the middle of the recorded ones
 
 
 @dataclass(frozen=True, slots=True)
-class GeminiModel:
+class GeminiModel(PartModel):
     """A model of Google's behind the port; of its abilities nothing is known beyond what all have."""
 
     id: str
     doubt: str | None = None
     inline: bool = False
-    text_factor: ClassVar[float] = 1.0
-    locates: ClassVar[bool] = True
     cache_minimum: ClassVar[int] = 2_048
 
     def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """See the port."""
         given = checked_params(params, _PARAMS, self.id)
-        self.check_max_tokens(given.get("max_tokens", _LEAST_OUTPUT))
+        self.check_max_tokens(given.get("max_tokens", self.least_output))
         if not isinstance(given.get("system", ""), str):
             raise InvalidInputError("system must be a text for this provider")
         for name in ("tools", "safety_settings"):
@@ -76,15 +74,6 @@ class GeminiModel:
             if not isinstance(entries, list | tuple) or not all(isinstance(e, dict) for e in entries):
                 raise InvalidInputError(f"{name} must be a list of dicts, as the Gemini API has them")
         return given
-
-    def check_max_tokens(self, value: object) -> None:
-        """See the port."""
-        if type(value) is not int or value < _LEAST_OUTPUT:
-            raise InvalidInputError(f"max_tokens is {value!r}; it must be an integer from {_LEAST_OUTPUT} on")
-
-    def place(self, params: Mapping[str, Any]) -> str | None:
-        """See the port: no parameter says so."""
-        return None
 
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
         """See the port: they count as output and against max_tokens."""
@@ -95,10 +84,6 @@ class GeminiModel:
     def checks(self, cited: bool, params: Mapping[str, Any]) -> ContentChecks:
         """See the port."""
         return ContentChecks(MEDIA)
-
-    def caches(self, params: Mapping[str, Any]) -> bool:
-        """See the port: parameters do not ask for it."""
-        return False
 
     def output_format(self, schema: dict[str, Any], cited: bool) -> dict[str, Any]:
         """See the port."""

@@ -6,16 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import IO, Any, ClassVar, Final
+from typing import IO, Any, Final
 
 from batchata.answers.schema import Route
-from batchata.core.values import CachePlan
-from batchata.inputs.files import FileInput
-from batchata.inputs.items import Inputs, Source
+from batchata.inputs.items import Source
 from batchata.inputs.json_values import encode
 from batchata.providers.gemini.content import contents_of
-from batchata.providers.message_parts import Part, parts_of_file, turns_of
-from batchata.providers.port import Envelope, SharedBeginning
+from batchata.providers.message_parts import Part
+from batchata.providers.part_requests import PartTemplate, head_of, turns_with
+from batchata.providers.port import Envelope
 
 __all__ = ["PARAMS", "RequestTemplate", "model_in", "named", "template_of"]
 
@@ -34,21 +33,18 @@ _CONFIG: Final = {
 _BESIDE: Final = {"safety_settings": "safetySettings", "tool_config": "toolConfig", "tools": "tools"}
 PARAMS: Final = tuple(sorted([*_CONFIG, *_BESIDE, "system"]))
 _MODEL: Final = re.compile(rb'"request":\{"model":"models/([A-Za-z0-9._-]{1,200})"')
-_HEAD_BYTES: Final = 1_000
 _FILE: Final = Envelope(b"", b"\n", b"\n")
 # The body of a create call that holds its requests; it gets its name when it is sent.
 _OPENING: Final = b'{"batch":{'
 _INLINE: Final = Envelope(_OPENING + b'"inputConfig":{"requests":{"requests":[', b",", b"]}}}}")
 _FIRST_KEY: Final = re.compile(rb'\[\{"metadata":\{"key":"([A-Za-z0-9_.:-]{1,200})-\d+"\}')
-_HIDDEN_TOKENS: Final = 300  # what the service adds for tools and schemas; a guess
-_CHARACTERS_A_TOKEN: Final = 4
 _NOTE_BYTES: Final = 60  # a turn around a note
 _FRAME_BYTES: Final = 120  # what stands around the system's text
 _FUNCTIONS: Final = ("functionDeclarations", "function_declarations")
 
 
 @dataclass(frozen=True)
-class RequestTemplate:
+class RequestTemplate(PartTemplate):
     """What all lines of a run have in common; `params` are ours, without those that are None."""
 
     model: str
@@ -58,9 +54,6 @@ class RequestTemplate:
     prompt: str | None = None
     inline: bool = False
 
-    cache: ClassVar[CachePlan | None] = None
-    caches: ClassVar[bool] = True  # the service does so by itself
-
     @property
     def envelope(self) -> Envelope:
         """See the port: a file of lines, or a create call."""
@@ -68,7 +61,7 @@ class RequestTemplate:
 
     def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
         """See the port."""
-        turns = self._turns(source)
+        turns = [*turns_with(self.prompt, source)]
         if note is not None:
             turns.append(("user", [Part("text", note)]))
         key = b'{"metadata":{"key":%b}' if self.inline else b'{"key":%b'
@@ -77,12 +70,6 @@ class RequestTemplate:
         system = self._system([self.params.get("system"), *said, self.suffix])
         made = b',"contents":' + encode(contents_of(turns))
         return head + system + self._common + made + b"}}"
-
-    def _turns(self, source: Source) -> list[tuple[str, list[Part]]]:
-        if not isinstance(source, FileInput):
-            return list(turns_of(source))
-        asked = [Part("text", self.prompt)] if self.prompt else []
-        return [("user", [*parts_of_file(source), *asked])]
 
     def _system(self, texts: list[str | None]) -> bytes:
         """Write what stands before the conversation: the caller's words, and the schema in words."""
@@ -95,16 +82,6 @@ class RequestTemplate:
         prompt = len(encode(self.prompt)) + _NOTE_BYTES if self.prompt else 0
         lead = self._system([self.params.get("system"), self.suffix])
         return len(self._common) + prompt + len(lead) + len(self.model) + _FRAME_BYTES
-
-    @property
-    def token_bound(self) -> int:
-        """See the port."""
-        return self.size + _HIDDEN_TOKENS
-
-    @property
-    def expected_tokens(self) -> int:
-        """See the port."""
-        return self.size // _CHARACTERS_A_TOKEN
 
     @property
     def unbounded(self) -> str | None:
@@ -120,14 +97,6 @@ class RequestTemplate:
         """See the port."""
         return replace(self, params={**self.params, "max_tokens": max_tokens})
 
-    def caching(self, plan: CachePlan) -> RequestTemplate:
-        """See the port: nothing can be marked."""
-        return self
-
-    def shared_beginning(self, inputs: Inputs) -> SharedBeginning:
-        """See the port: nothing can be marked."""
-        return SharedBeginning(None, 0, "", 0)
-
     @cached_property
     def _common(self) -> bytes:
         config = {_CONFIG[name]: value for name, value in self.params.items() if name in _CONFIG}
@@ -139,16 +108,13 @@ class RequestTemplate:
 
 def model_in(body: bytes | IO[bytes]) -> str | None:
     """Return the model that the requests of a file are for: that of its first line."""
-    head = body[:_HEAD_BYTES] if isinstance(body, bytes) else body.read(_HEAD_BYTES)
-    if not isinstance(body, bytes):
-        body.seek(0)
-    found = _MODEL.search(head)
+    found = _MODEL.search(head_of(body))
     return None if found is None else found[1].decode()
 
 
 def named(body: bytes) -> bytes:
     """Return a create call that holds its requests, named by the job's mark, which their keys begin with."""
-    found = _FIRST_KEY.search(body[:_HEAD_BYTES])
+    found = _FIRST_KEY.search(head_of(body))
     assert found is not None, "the first request has no key of ours"
     return _OPENING + b'"displayName":"' + found[1] + b'",' + body[len(_OPENING) :]
 

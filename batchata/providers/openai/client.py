@@ -23,9 +23,11 @@ from batchata.providers.openai.services import SERVICES
 from batchata.providers.openai.wires import MARK, Wire
 from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access
-from batchata.providers.rest.batches import MOST_PAGES, BatchClient, too_many
-from batchata.providers.rest.client import Rest, Said
+from batchata.providers.rest.batches import BatchClient
+from batchata.providers.rest.client import Rest
 from batchata.providers.rest.lines import chunks_of, lines_of
+from batchata.providers.rest.polls import MOST_PAGES, too_many
+from batchata.providers.rest.service import Said
 
 __all__ = ["OpenAIClient"]
 

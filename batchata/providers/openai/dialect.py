@@ -30,6 +30,7 @@ from batchata.providers.openai.requests import (
 from batchata.providers.openai.results import blocks_of, outcome_of
 from batchata.providers.openai.schema import strict_format
 from batchata.providers.openai.services import SERVICES, Service
+from batchata.providers.part_requests import PartModel
 from batchata.providers.port import Outcome, PriceRules
 
 _EXAMPLES: Final = {
@@ -72,18 +73,16 @@ _PARAMS: Final = Words(
         "inline": "Gemini has it, as gemini-inline/MODEL",
     },
 )
-_LEAST_OUTPUT: Final = 16  # tokens; less is refused
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIModel:
+class OpenAIModel(PartModel):
     """A model of OpenAI's behind the port; of its abilities nothing is known beyond what all have."""
 
     id: str
     service: Service = SERVICES["openai"]
     doubt: str | None = None
-    text_factor: ClassVar[float] = 1.0
-    locates: ClassVar[bool] = True
+    least_output: ClassVar[int] = 16
     cache_minimum: ClassVar[int] = 1_024
 
     def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +90,7 @@ class OpenAIModel:
         given = checked_params(params, _PARAMS, self.id)
         if not isinstance(given.get("instructions", ""), str):
             raise InvalidInputError("system (instructions) must be a text for this provider")
-        self.check_max_tokens(given.get("max_tokens", _LEAST_OUTPUT))
+        self.check_max_tokens(given.get("max_tokens", self.least_output))
         if "format" in (given.get("text") or {}):
             raise InvalidInputError("text.format is made from response_model; give that instead")
         if (endpoint := given.get("endpoint", RESPONSES)) not in (RESPONSES, CHAT):
@@ -103,15 +102,6 @@ class OpenAIModel:
                 )
             given["endpoint"] = CHAT
         return given
-
-    def check_max_tokens(self, value: object) -> None:
-        """See the port."""
-        if type(value) is not int or value < _LEAST_OUTPUT:
-            raise InvalidInputError(f"max_tokens is {value!r}; it must be an integer from {_LEAST_OUTPUT} on")
-
-    def place(self, params: Mapping[str, Any]) -> str | None:
-        """See the port: no parameter says so."""
-        return None
 
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
         """See the port: they count as output, and nothing is known of how many there are."""
@@ -126,10 +116,6 @@ class OpenAIModel:
             is_openai=self.service is SERVICES["openai"],
         )
         return ContentChecks(rules)
-
-    def caches(self, params: Mapping[str, Any]) -> bool:
-        """See the port: parameters do not ask for it."""
-        return False
 
     def output_format(self, schema: dict[str, Any], cited: bool) -> dict[str, Any]:
         """See the port."""

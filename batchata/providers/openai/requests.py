@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import IO, Any, ClassVar, Final
 
 from batchata.answers.schema import Route
-from batchata.core.values import CachePlan
-from batchata.inputs.files import FileInput
-from batchata.inputs.items import Inputs, Source
+from batchata.inputs.items import Source
 from batchata.inputs.json_values import encode
-from batchata.providers.message_parts import Part, parts_of_file, turns_of
+from batchata.providers.message_parts import Part
 from batchata.providers.openai.content import written
-from batchata.providers.port import Envelope, SharedBeginning
+from batchata.providers.part_requests import PartTemplate, head_of, turns_with
+from batchata.providers.port import Envelope
 
 RESPONSES: Final = "/v1/responses"
 CHAT: Final = "/v1/chat/completions"
 _URL: Final = re.compile(rb'"url":"(/v1/[a-z/]{1,40})"')
 _MODEL: Final = re.compile(rb'"body":\{"model":"([^"\\]{1,200})"')
-_HEAD_BYTES: Final = 1_000
-HIDDEN_TOKENS: Final = 300  # what the service adds for tools and output formats; a guess
-_CHARACTERS_A_TOKEN: Final = 4
 _OURS: Final = ("endpoint", "instructions")
 _NOTE_BYTES: Final = 48  # a message around a note
 
 
 @dataclass(frozen=True)
-class LineTemplate:
+class LineTemplate(PartTemplate):
     """What all lines of a run have in common; `params` are those of the Responses API without the input."""
 
     params: Mapping[str, Any]
@@ -39,14 +35,11 @@ class LineTemplate:
     bare: bool = False  # whether a line is a custom id and a body alone
 
     envelope: ClassVar[Envelope] = Envelope(b"", b"\n", b"\n")
-    cache: ClassVar[CachePlan | None] = None
-    # The service caches by itself, and not every table has a price for what it writes.
-    caches: ClassVar[bool] = True
 
     def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
         """See the port: `{"custom_id": ..., "method": "POST", "url": ..., "body": {...}}`."""
         is_chat = self.endpoint == CHAT
-        turns = list(self._turns(source))
+        turns = list(turns_with(self.prompt, source))
         if note is not None:
             turns.append(("user", [Part("text", note)]))
         lead = [("system", [Part("text", text)]) for text in self._instructions] if is_chat else []
@@ -55,13 +48,6 @@ class LineTemplate:
         head = b'{"custom_id":' + encode(custom_id) + b"," + sent
         name = b',"messages":' if is_chat else b',"input":'
         return head + b'"body":{' + self._common + name + encode(made) + b"}}"
-
-    def _turns(self, source: Source) -> Iterator[tuple[str, list[Part]]]:
-        if not isinstance(source, FileInput):
-            yield from turns_of(source)
-            return
-        asked = [Part("text", self.prompt)] if self.prompt else []
-        yield "user", [*parts_of_file(source), *asked]
 
     @property
     def endpoint(self) -> str:
@@ -86,16 +72,6 @@ class LineTemplate:
         return sum(len(encode(text)) + _NOTE_BYTES for text in self._instructions) if is_chat else 0
 
     @property
-    def token_bound(self) -> int:
-        """See the port."""
-        return self.size + HIDDEN_TOKENS
-
-    @property
-    def expected_tokens(self) -> int:
-        """See the port."""
-        return self.size // _CHARACTERS_A_TOKEN
-
-    @property
     def unbounded(self) -> str | None:
         """See the port: any tool but a function is run by the service."""
         kinds = (str(tool.get("type")) for tool in self.params.get("tools") or ())
@@ -108,14 +84,6 @@ class LineTemplate:
     def limited_to(self, max_tokens: int) -> LineTemplate:
         """See the port."""
         return replace(self, params={**self.params, "max_output_tokens": max_tokens})
-
-    def caching(self, plan: CachePlan) -> LineTemplate:
-        """See the port: nothing can be marked."""
-        return self
-
-    def shared_beginning(self, inputs: Inputs) -> SharedBeginning:
-        """See the port: nothing can be marked."""
-        return SharedBeginning(None, 0, "", 0)
 
     @cached_property
     def _common(self) -> bytes:
@@ -147,9 +115,7 @@ def endpoint_in(params: Mapping[str, Any]) -> str:
 
 def target_of(body: bytes | IO[bytes]) -> tuple[str, str]:
     """Return the endpoint and the model that the requests of a file are for: those of its first line."""
-    head = body[:_HEAD_BYTES] if isinstance(body, bytes) else body.read(_HEAD_BYTES)
-    if not isinstance(body, bytes):
-        body.seek(0)
+    head = head_of(body)
     url, model = _URL.search(head), _MODEL.search(head)
     return RESPONSES if url is None else url[1].decode(), "" if model is None else model[1].decode()
 

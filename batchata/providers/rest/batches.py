@@ -1,8 +1,8 @@
-"""What clients of services without an SDK have in common: the key, creates, and polls by the page."""
+"""What clients of services without an SDK have in common: the key, creates and cancels."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from hashlib import sha256
@@ -20,16 +20,14 @@ from batchata.errors import (
 from batchata.providers.port import Batch
 from batchata.providers.rest.access import Access
 from batchata.providers.rest.client import Rest
+from batchata.providers.rest.polls import Polls
 
-__all__ = ["MOST_PAGES", "PAGE", "BatchClient", "too_many"]
+__all__ = ["BatchClient"]
 
-PAGE: Final = 100  # batches of the list
-MOST_PAGES: Final = 1_000
-_FEW: Final = 2  # up to so many batches are asked for one by one
 _MOST_TOKENS: Final = 10**12
 
 
-class BatchClient(ABC):
+class BatchClient(Polls):
     """The part of the port that is the same whatever a service calls its batches.
 
     A description is what the service says of one batch, in the words that the subclass reads.
@@ -103,28 +101,6 @@ class BatchClient(ABC):
         """See the port: by the Date of its last answer."""
         return self._rest.dates.now
 
-    def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
-        """See the port; beyond a few batches one page of the list answers for a hundred of them.
-
-        A description that cannot be read is an error only when none can be read.
-        """
-        # As many pages as hold them all, and one more: others' batches stand between ours.
-        most_pages = -(-len(batch_ids) // PAGE) + 1
-        found = self._listed(set(batch_ids), since, most_pages) if len(batch_ids) > _FEW else {}
-        doubt: UnreadableReplyError | None = None
-        unread = 0
-        for batch_id in batch_ids:
-            try:
-                known = found.get(batch_id) or self._retrieve(batch_id) or self._in_the_list(batch_id, since)
-            except UnreadableReplyError as exc:
-                doubt, unread = exc, unread + 1
-                known = self._read(self._unreadable(batch_id))
-            if known:
-                found[batch_id] = known
-        if doubt is not None and unread == len(found):
-            raise doubt
-        return found
-
     def cancel(self, batch_id: str) -> None:
         """See the port. A batch that has ended already cannot be cancelled, which is no error."""
         try:
@@ -156,23 +132,11 @@ class BatchClient(ABC):
         except BatchNotFoundError:
             return None
 
-    def _in_the_list(self, batch_id: str, since: int) -> Batch | None:
-        """Look in the list for a batch that was not found by its id; one answer may be wrong."""
-        return self._listed({batch_id}, since, None).get(batch_id)
+    def _told(self, wanted: Collection[str], since: int, most_pages: int | None) -> Iterator[Batch]:
+        return (self._read(each) for each in self._newest(since, most_pages) if self._id_of(each) in wanted)
 
-    def _listed(self, wanted: set[str], since: int, most_pages: int | None) -> dict[str, Batch]:
-        """Those of the batches that the list tells of, as far as it is looked through."""
-        found: dict[str, Batch] = {}
-        try:
-            for value in self._newest(since, most_pages):
-                if self._id_of(value) in wanted:
-                    batch = self._read(value)
-                    found[batch.batch_id] = batch
-                if len(found) == len(wanted):
-                    break
-        except UnreadableReplyError:
-            return found  # those that are lacking are asked for one by one
-        return found
+    def _unread(self, batch_id: str) -> Batch:
+        return self._read(self._unreadable(batch_id))
 
     def _create(self, path: str, wanted: dict[str, Any] | msgspec.Raw) -> Batch:
         """Make the one create call, and read which batch came of it."""
@@ -195,10 +159,3 @@ class BatchClient(ABC):
         if type(tokens) is not int or not 0 <= tokens < _MOST_TOKENS:
             raise ProviderUnavailableError("counting tokens: the answer has no count", kind="no_count")
         return tokens
-
-
-def too_many() -> ProviderUnavailableError:
-    """Return the error for a list without end."""
-    return ProviderUnavailableError(
-        f"listing batches: there are more than {MOST_PAGES * PAGE:,}", kind="too_many_batches"
-    )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, Final
 
 import httpx2
 import msgspec
@@ -28,6 +25,7 @@ from batchata.errors import (
 )
 from batchata.providers.address import redacted
 from batchata.providers.rest.access import Access, Sockets
+from batchata.providers.rest.connections import CONNECT_SECONDS, reach, setting_up
 from batchata.providers.rest.failures import STATUS_WORDS, Cure, Effect, effect_of, refuses_tls, verdict_of
 from batchata.providers.rest.replies import (
     RAW_STREAM,
@@ -38,45 +36,13 @@ from batchata.providers.rest.replies import (
     read_value,
     up_to,
 )
+from batchata.providers.rest.service import Said, Service
 
-__all__ = ["Rest", "Said", "Service"]
+__all__ = ["Rest"]
 
-_CONNECT_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 60.0  # for questions, which may be asked again
 _SENDING_SECONDS: Final = 600.0  # for uploads, creations and downloads
 _MOST_BYTES: Final = 512_000_000  # of an answer that may hold the results of whole batches
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What an error reply says; all None where it is none of the API's own."""
-
-    kind: str | None = None
-    code: str | None = None
-    message: str | None = None
-    pause: float | None = None  # seconds to wait, where it asks for them in its body
-
-
-class Service(Protocol):
-    """What a service's errors mean beyond their status."""
-
-    api: str  # as messages name it
-
-    def read(self, body: object) -> Said:
-        """Return what the JSON of an error reply says."""
-        ...
-
-    def is_about_money(self, status: int, said: Said) -> bool:
-        """Whether the account may not spend any more."""
-        ...
-
-    def is_passing(self, status: int, said: Said) -> bool:
-        """Whether a create may be taken later, although its status does not say so."""
-        ...
-
-    def is_about_key(self, status: int, said: Said) -> bool:
-        """Whether the key is refused."""
-        ...
 
 
 @dataclass(slots=True)
@@ -104,17 +70,8 @@ class Rest:
         return f"is {self.access.address_name} the address of {self.service.api}? It is {self.url}"
 
     def reach(self) -> None:
-        """Raise ProviderUnavailableError unless somebody listens there; no byte is sent."""
-        url = self._client.base_url
-        if getproxies().keys() & {url.scheme, "all"} and not proxy_bypass(url.host):
-            return  # the way out is the proxy's
-        port = url.port or (443 if url.scheme == "https" else 80)
-        try:
-            socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
-        except (OSError, UnicodeError) as exc:
-            raise ProviderUnavailableError(
-                f"nothing answers at {self.url} ({exc}); check {self.access.address_name} and the network"
-            ) from exc
+        """Raise ProviderUnavailableError unless something listens there; no byte is sent."""
+        reach(self._client.base_url, self.url, self.access.address_name)
 
     def ask(self, path: str, doing: str, **query: Any) -> dict[str, Any]:
         """Return the JSON object of a GET."""
@@ -189,7 +146,7 @@ class Rest:
 
     def _make(self) -> httpx2.Client:
         login = None if self.access.address is None else self.access.address.login
-        try:
+        with setting_up():
             return httpx2.Client(
                 base_url=self.base,
                 headers=dict(self.headers),
@@ -197,20 +154,9 @@ class Rest:
                 auth=None if login is None else httpx2.BasicAuth(*login),
                 event_hooks={"request": [self._sockets.watch], "response": [self.dates.note, bounded]},
             )
-        except (httpx2.InvalidURL, ValueError, ImportError) as exc:  # may quote the proxy's password
-            what = (
-                "needs pip install socksio" if isinstance(exc, ImportError) else "is not the URL of a proxy"
-            )
-            raise ConfigurationError(
-                f"the value of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY {what}"
-            ) from exc
-        except (OSError, ssl.SSLError) as exc:
-            raise ConfigurationError(
-                f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({exc.strerror or exc})"
-            ) from exc
 
     def _request(self, method: str, path: str, seconds: float, **given: Any) -> httpx2.Request:
-        timeout = httpx2.Timeout(self.timeout or seconds, connect=_CONNECT_SECONDS)
+        timeout = httpx2.Timeout(self.timeout or seconds, connect=CONNECT_SECONDS)
         return self._client.build_request(method, path, timeout=timeout, **given)
 
     def _send(

@@ -1,0 +1,79 @@
+"""Ask how far batches are: one by one, or by the page of a list, and whatever of it can be read."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from batchata.errors import ProviderUnavailableError, UnreadableReplyError
+from batchata.providers.port import Batch
+
+__all__ = ["MOST_PAGES", "PAGE", "Polls", "too_many"]
+
+PAGE: Final = 100  # batches of a list
+MOST_PAGES: Final = 1_000
+_FEW: Final = 2  # up to so many batches are asked for one by one
+
+
+class Polls(ABC):
+    """The polls of a client, whatever its calls are."""
+
+    @abstractmethod
+    def _retrieve(self, batch_id: str) -> Batch | None:
+        """Ask for one batch; None where it is not known. Raises UnreadableReplyError."""
+
+    @abstractmethod
+    def _told(self, wanted: Collection[str], since: int, most_pages: int | None) -> Iterator[Batch]:
+        """Yield those batches that the list tells of, as far as it is read. Raises UnreadableReplyError."""
+
+    @abstractmethod
+    def _unread(self, batch_id: str) -> Batch:
+        """Return the batch whose description cannot be read: one that goes on."""
+
+    def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
+        """See the port; beyond a few batches one page of the list answers for a hundred of them.
+
+        A description that cannot be read is an error only when none can be read: as long as there are others,
+        its batch counts as one that goes on, so that what can be collected comes first.
+        """
+        # As many pages as hold them all, and one more: others' batches stand between ours.
+        most_pages = -(-len(batch_ids) // PAGE) + 1
+        found = self._listed(set(batch_ids), since, most_pages) if len(batch_ids) > _FEW else {}
+        doubt: UnreadableReplyError | None = None
+        unread = 0
+        for batch_id in batch_ids:
+            try:
+                known = found.get(batch_id) or self._retrieve(batch_id) or self._in_the_list(batch_id, since)
+            except UnreadableReplyError as exc:
+                doubt, unread = exc, unread + 1
+                known = self._unread(batch_id)
+            if known:
+                found[batch_id] = known
+        if doubt is not None and unread == len(found):
+            raise doubt
+        return found
+
+    def _in_the_list(self, batch_id: str, since: int) -> Batch | None:
+        """Look in the list for a batch that was not found by its id; one answer may be wrong."""
+        return self._listed({batch_id}, since, None).get(batch_id)
+
+    def _listed(self, wanted: set[str], since: int, most_pages: int | None) -> dict[str, Batch]:
+        """Return those of the batches that the list tells of, as far as it can be read."""
+        found: dict[str, Batch] = {}
+        try:
+            for batch in self._told(wanted, since, most_pages):
+                found[batch.batch_id] = batch
+                if len(found) == len(wanted):
+                    break
+        except UnreadableReplyError:
+            return found  # those that are lacking are asked for one by one
+        return found
+
+
+def too_many() -> ProviderUnavailableError:
+    """Return the error for a list without end."""
+    return ProviderUnavailableError(
+        f"listing batches: more than {MOST_PAGES * PAGE:,} are newer than the one looked for",
+        kind="too_many_batches",
+    )
