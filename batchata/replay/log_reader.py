@@ -32,6 +32,11 @@ type Moment = int | str | datetime
 class HasLog(Protocol):
     """Anything that keeps its run in a log: a `BatchManager` or a `BatchJob`, also without a `state_path`."""
 
+    @property
+    def run_id(self) -> str | None:
+        """The name of its run."""
+        ...
+
     def open_log(self) -> Log:
         """Open the log for reading."""
         ...
@@ -62,8 +67,9 @@ class Archive:
 
     def __init__(self, source: str | os.PathLike[str] | HasLog) -> None:
         if isinstance(source, HasLog):
-            self._place, self._log = "the log", source.open_log()
+            self._place, self._log, self._run_id = "the log", source.open_log(), source.run_id
         else:
+            self._run_id = None
             path = check_path("source", source, "the path of a log, its PostgreSQL URL, or a BatchManager")
             self._place, self._log = place_of(path), read_log(path)
 
@@ -73,13 +79,13 @@ class Archive:
         return [RecordedRun(self._log, stream) for stream in self._log.streams()]
 
     def run(self, run_id: str | None = None) -> RecordedRun:
-        """Return the run of this name, or the only one.
+        """Return the run of this name, or the only one; of a manager's log the manager's.
 
         Raises InvalidInputError, which names the runs there are, LogError when there is none yet.
         """
         if not self._log.streams():
             raise LogError(self._log.no_run_yet())
-        return RecordedRun(self._log, the_run(self._log, self._place, run_id))
+        return RecordedRun(self._log, the_run(self._log, self._place, run_id or self._run_id))
 
     def state_at(self, moment: Moment | None = None, *, run_id: str | None = None) -> Run:
         """See `RecordedRun.state_at`."""

@@ -22,9 +22,10 @@ from batchata.log.port import Log
 from batchata.views.arrivals import Arrivals, encode_json, result_json
 from batchata.views.item_result import Support, citation_values
 from batchata.views.results import read_entries
-from batchata.views.results_folder import Folders, Owner
+from batchata.views.results_folder import MARK, Folders, Owner
 from batchata.views.whole_files import WholeFiles, remove_unnamed
 
+_MARKS = re.compile(re.escape(MARK))
 _OURS = re.compile(r"job_\d+_(?:results\.json|support\.json|raw\.jsonl)")
 
 
@@ -63,6 +64,8 @@ class ResultsWriter:
         for folder in (self._processed, self._raw):
             if folder is not None:
                 remove_unnamed(folder, _OURS)
+        for home in self._folders.homes:
+            remove_unnamed(home, _MARKS)
 
     def release(self) -> None:
         """Release folders that hold nothing; see `Folders.release`."""

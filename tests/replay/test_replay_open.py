@@ -114,6 +114,16 @@ def test_a_log_of_several_runs(run_log: Callable[..., Path], tmp_path: Path) -> 
             log.run("three")
 
 
+def test_of_a_managers_log_its_own_run_is_meant(sandbox: Sandbox, tmp_path: Path) -> None:
+    """However many others are in it."""
+    given: dict[str, Any] = {"model": "claude-haiku-4-5", "state_path": tmp_path / "log.db"}
+    for name, count in (("one", 1), ("two", 2)):
+        manager = BatchManager(messages=["Hi"] * count, run_id=name, poll_interval=0.01, **given)
+        manager.submit()
+    with batchata.replay.open(manager) as log:
+        assert (log.show()["run_id"], log.state_at().total, len(log.runs)) == ("two", 2, 2)
+
+
 def test_what_is_no_log_is_an_error(tmp_path: Path) -> None:
     """The same errors as everywhere; nothing is created."""
     with pytest.raises(NotALogError):

@@ -168,7 +168,7 @@ def test_what_a_kill_left_without_a_name_is_removed_and_nothing_else(runs: Runs)
     """A killed process leaves files that had no name yet; a file of the user's stays."""
     runs.manager(4, results_dir=runs.out).run()
     left = [f"processed/.job_0_{kind}.json.ab12_xyz" for kind in ("results", "support")]
-    left.append("raw/.job_11_raw.jsonl.00000000")
+    left += ["raw/.job_11_raw.jsonl.00000000", ".batchata-run.json.ab12_xyz"]
     kept = [
         "processed/.job_0_results.json.bak",
         "processed/.mine.json.ab12_xyz",
