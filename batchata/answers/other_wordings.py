@@ -21,6 +21,13 @@ _IN_WORDS = re.compile(
 _ABBREVIATION = re.compile(r"(?<![^\W\d_])([^\W\d_]{1,4})\.")
 _NAMED = "mr mrs ms miss dr prof sir madam herr frau mme mlle m sr sra sig signora dott"
 _TITLES = frozenset(_NAMED.split())
+# Short for longer words without a point, too.
+_SHORTENED = frozenset(
+    {"st", "rd", "ave", "blvd", "sq", "pl", "str", "nr", "tel", "fl", "apt", "ste", "dept", "rm"}
+)
+_OCLOCK = re.compile(r"\d\d? ?(?:[.h]\d\d)? ?uhr\b", re.IGNORECASE)
+_CODE = re.compile(r"[^\W\d_]\d|\d[^\W\d_]")
+_LONG_NUMBER = 8  # digits, which are the same number however they are grouped
 
 
 def may_be_worded(value: str, passage: str) -> bool:
@@ -29,7 +36,9 @@ def may_be_worded(value: str, passage: str) -> bool:
         return True
     if month := _MONTH_OF_YEAR.fullmatch(value.strip()):
         return (month[1] or month[2]) in passage
-    if _CLOCK.search(value) and _CLOCK.search(passage):
+    if _CLOCK.search(value) and (_CLOCK.search(passage) or _OCLOCK.search(passage)):
+        return True
+    if _is_regrouped(value, passage):
         return True
     figures = re.findall(r"\d+", passage)
     if version := _VERSION.fullmatch(value):
@@ -37,15 +46,26 @@ def may_be_worded(value: str, passage: str) -> bool:
     if year := _FISCAL.fullmatch(value):
         return not {year[1], year[1][-2:], f"20{year[1]}"}.isdisjoint(figures)
     missing = [part for part in re.findall(r"\d+", value) if part not in figures]
-    if len(missing) == 1 and len(missing[0]) < _FEW and _IN_WORDS.search(passage):
-        return True
+    if len(missing) == 1 and len(missing[0]) < _FEW:
+        is_year = len(missing[0]) == len("24") and f"20{missing[0]}" in figures
+        if is_year or _IN_WORDS.search(passage):
+            return True
     return _is_abbreviated(value, passage) or _is_abbreviated(passage, value)
+
+
+def _is_regrouped(value: str, passage: str) -> bool:
+    """Return whether a long number without letters in it stands there in other groups of digits."""
+    digits = re.sub(r"\D", "", value)
+    if len(digits) < _LONG_NUMBER or _CODE.search(value):
+        return False
+    return re.search(rf"(?<!\d){'[ ./-]?'.join(digits)}(?!\d)", passage) is not None
 
 
 def _is_abbreviated(short: str, long: str) -> bool:
     """Return whether the words that one has and the other lacks are short for words there: St., J., Ms."""
     mine, others = words_of(short).words, words_of(long).words
-    shortened = {plain(found[1]) for found in _ABBREVIATION.finditer(short)} | _TITLES.intersection(mine)
+    shortened = {plain(found[1]) for found in _ABBREVIATION.finditer(short)}
+    shortened |= (_TITLES | _SHORTENED).intersection(mine)
     missing = [word for word in others if word not in mine and word not in COMMON]
     if len(missing) > len(shortened) or set(mine).isdisjoint(others):
         return False

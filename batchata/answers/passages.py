@@ -40,6 +40,7 @@ _CLEARED = tuple(
     )
 )
 _BEHIND_CJK = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3])(?=\d)")
+_RAISED_POINT = re.compile(r"(?<=\d)\u00b7(?=\d)")
 _POINTS = str.maketrans("\u066b\u066c", ".,")
 # Months where the names of other scripts stand, as the reader of dates knows them.
 _MONTHS = {
@@ -191,7 +192,7 @@ def passage_of(text: str) -> Passage:
 
 def in_common_script(text: str) -> str:
     """Fold a text, and write its digits, months and eras as the reader of numbers and dates knows them."""
-    folded = fold(text if text.isascii() else _digits_of_scripts(text))
+    folded = fold(text if text.isascii() else _digits_of_scripts(_RAISED_POINT.sub(".", text)))
     return folded if folded.isascii() else _months_of_scripts(folded)
 
 

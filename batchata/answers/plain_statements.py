@@ -135,5 +135,9 @@ def _stands_alone(value: str, passage: str) -> bool:
 
 
 def _is_bare(behind: str) -> bool:
-    """Whether no sign follows that belongs to the letter before it."""
-    return not behind or behind[0].isspace() or behind[0].isascii()
+    """Whether no sign follows that belongs to the letter before it, as in C++ and in acme.com.au."""
+    if not behind or behind[0].isspace():
+        return True
+    if behind[0] in ".+#@":
+        return behind == "." or behind in _CLOSING
+    return behind[0].isascii()

@@ -22,6 +22,7 @@ _RELATIVE = re.compile(
     r"|(?:days?|weeks?|months?|years?) (?:ago|later|after|before|from))\b"
 )
 _FROM = re.compile(r"(?<![\d.,/-])(\d{1,2})(?:st|nd|rd|th|\.)? ?(?:-|to|bis|au|al|and|und|&|/) ?$")
+_MONTH_AND_YEAR = re.compile(r"([^\W\d_]{3,9})\.?[-' ](\d\d)\b")
 _MOST_LOOKED_AT = 100  # places of one number in a passage
 
 
@@ -79,7 +80,7 @@ def _both_signs(found: frozenset[Decimal | Day]) -> set[Decimal]:
 
 def _is_read_so(value: Decimal, digits: str, sign: str, passage: Passage, said: str) -> bool:
     """Return whether a point or comma before three digits parts what the value says that it parts."""
-    is_whole = abs(value) == int(re.sub(r"\D", "", digits)) or value == value.to_integral_value()
+    is_whole = abs(value) >= int(re.sub(r"\D", "", digits)) and value == value.to_integral_value()
     if sign == ",":
         return is_whole
     is_parting = passage.has_comma_decimals or _UNITS.search(said) is not None
@@ -122,7 +123,7 @@ def states_date(wanted: Day, text: str) -> bool | None:
     for figure, known in passage.dated:
         said = passage.said(figure)
         days = _of_centuries(known, said, wanted)
-        is_weak = is_weak or _begins_range(wanted, figure, days, passage)
+        is_weak = is_weak or _begins_range(wanted, figure, days, passage) or _is_year_first(wanted, said)
         if wanted in days:
             read = True if len(days) == 1 else _reads_as(wanted, said, passage)
             if read:
@@ -138,6 +139,12 @@ def _begins_range(wanted: Day, figure: Figure, days: set[Day], passage: Passage)
     """Return whether the day stands alone before a date of its month: 1-4 March 2025."""
     found = _FROM.search(passage.text, max(0, figure.start - 12), figure.start)
     return found is not None and any((year, month, int(found[1])) == wanted for year, month, _ in days)
+
+
+def _is_year_first(wanted: Day, said: str) -> bool:
+    """Return whether a date in digits is this day with two digits of its year in front: 24/03/04."""
+    year, month, day = wanted
+    return two_ways(said) == [year % 100, month, day]
 
 
 def _reads_as(wanted: Day, said: str, passage: Passage) -> bool | None:
@@ -164,6 +171,8 @@ def _may_be_in(wanted: Day, rest: str, *, has_dates: bool) -> bool:
     has_year = bool(numbers & {year, year % 100, year + 543, year - 1911})
     if year in numbers and not has_dates:
         return True
+    if not has_dates and (short := _MONTH_AND_YEAR.search(rest)) and int(short[2]) == year % 100:
+        return (year, wanted[1], 1) in meanings(f"1 {short[1]} {year}")
     if day in numbers:
         return has_year or (not has_dates and not any(1000 < number < 3000 for number in numbers))
     return not rest.isascii() and not numbers and not has_dates and not _is_latin(rest)

@@ -39,7 +39,8 @@ def states_text(value: str, passage: str, choices: Sequence[str] = ()) -> bool |
     if True in found:
         if choices:
             return _is_chosen(value, passage, choices)
-        return True if _is_safe_case(value, passage) and not _is_denied(forms, passage) else None
+        is_open = _is_denied(forms, passage) or _goes_on_behind(value, passage)
+        return True if _is_safe_case(value, passage) and not is_open else None
     if None in found:
         return None
     if choices:
@@ -48,7 +49,7 @@ def states_text(value: str, passage: str, choices: Sequence[str] = ()) -> bool |
         return False if is_another else None
     if not forms or may_be_worded(value, passage):
         return None
-    return _unless_composed(value, forms[0], said)
+    return _unless_composed(value, forms, said)
 
 
 def _forms(value: str, choices: Sequence[str]) -> list[Words]:
@@ -149,6 +150,17 @@ def _is_safe_case(value: str, passage: str) -> bool:
     )
 
 
+def _goes_on_behind(value: str, passage: str) -> bool:
+    """Return whether an address or a version goes on wherever it stands: acme.com.au, v1.2.3."""
+    if "." not in value.strip(".") or " " in value:
+        return False
+    places = [found.end() for found in re.finditer(re.escape(value), passage, re.IGNORECASE)]
+    return bool(places) and all(_ON.match(passage, place) for place in places)
+
+
+_ON = re.compile(r"[.-]\w|\w")
+
+
 def _is_denied(forms: Sequence[Words], passage: str) -> bool:
     """Return whether the passage denies the words wherever it has them: not paid, never signed."""
     folded = plain(passage)
@@ -173,8 +185,9 @@ def _is_chosen(value: str, passage: str, choices: Sequence[str]) -> bool | None:
     return None if any(_NO.search(folded, max(0, place - _NEAR), place) for place in places) else True
 
 
-def _unless_composed(value: str, own: Words, said: Words) -> bool | None:
+def _unless_composed(value: str, forms: Sequence[Words], said: Words) -> bool | None:
     """Return False for a name or identifier that is not there, None for what may be composed."""
+    own = max(forms, key=lambda form: sum(_has_like(word, said) for word in form.words))
     if len(own.words) >= _COMPOSED or not said.words:
         return None
     words = [word for word in own.words if word not in COMMON]

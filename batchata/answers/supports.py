@@ -15,7 +15,7 @@ from batchata.answers.answer import Citation
 from batchata.answers.currencies import states_currency, states_currency_of
 from batchata.answers.field_paths import inside, keys_of, shape_of
 from batchata.answers.normalize import fold
-from batchata.answers.numbers_and_dates import meanings
+from batchata.answers.numbers_and_dates import Meaning, meanings
 from batchata.answers.plain_statements import is_plain_to_see
 from batchata.answers.stated_numbers import states_date, states_number
 from batchata.answers.stated_texts import states_text
@@ -26,6 +26,7 @@ _STEP_BEGINS = re.compile(r"[.\[]")
 _SINGLE = frozenset({str, int, float, bool, Decimal, type(None)})
 _LONGEST = 50_000  # characters of a passage in which more is looked for than the value in its usual print
 _LONG = 200  # characters of a value from which on it is a composed text, unless it stands there as it is
+_MEASURE = re.compile(r"(\d+(?:\.\d+)?) ?([^\W\d_]{1,5})")
 _JOINED = re.compile(r"[^\W\d_]\d")  # as in a code
 _CLOCK = re.compile(r"(?<![\d.:])(\d{1,2})[:.h](\d\d)(?::\d\d)? ?([ap])?\.?m?\b")
 
@@ -252,9 +253,22 @@ def _states_figures(value: str, passage: str) -> bool | None:
         number = number_in(value, percents=True)
     except TwoReadings:
         return said or None
+    if number is None and said is False:
+        return _states_measure(value, meant, passage)
     if number is None or is_code or (said and (value.isdigit() or _JOINED.search(value))):
         return said
     return _states_amount(value, Decimal(number), passage)
+
+
+def _states_measure(value: str, meant: frozenset[Meaning], passage: str) -> bool | None:
+    """Look for a number with its unit or scale; None where both are there in another way: 5 kg and 5.0 kg."""
+    numbers = [abs(meaning) for meaning in meant if not isinstance(meaning, tuple)]
+    if numbers:
+        return None if states_number(max(numbers), passage) is not False else False
+    found = _MEASURE.fullmatch(value.strip())
+    if found is None or not re.search(rf"(?<![^\W\d_]){re.escape(found[2])}(?![^\W\d_])", passage):
+        return False
+    return None if states_number(Decimal(found[1]), passage) else False
 
 
 def _states_day(value: str, passage: str, readings: int) -> bool | None:
