@@ -62,6 +62,11 @@ def responses(*output: dict[str, Any], **more: Any) -> bytes:
     return line(status_code=200, body={"status": "completed", "output": [*output]} | more)
 
 
+def chat(message: dict[str, Any], finish_reason: str) -> bytes:
+    """One line with an answer of /v1/chat/completions."""
+    return line(status_code=200, body={"choices": [{"message": message, "finish_reason": finish_reason}]})
+
+
 def message(*parts: dict[str, Any]) -> dict[str, Any]:
     return {"type": "message", "content": [*parts]}
 
@@ -126,6 +131,9 @@ def test_a_refused_request_is_refused_for_good_whatever_a_service_calls_it(
         (responses(message({"text": "a"}), incomplete_details={"reason": "max_output_tokens"}), "max_tokens"),
         (responses(message({"text": "a"}), incomplete_details={"reason": "content_filter"}), "refusal"),
         (responses(message({"text": "a"})), "end_turn"),
+        (chat({"content": "a"}, "length"), "max_tokens"),
+        (chat({"content": "a"}, "stop"), "end_turn"),
+        (chat({"refusal": "No."}, "stop"), "refusal"),
     ],
 )
 def test_why_an_answer_ended_is_said_in_the_words_of_the_reader(raw: bytes, stop_reason: str) -> None:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from batchata import BatchManager
 from batchata.core.events import CostCharged
-from batchata.core.pricing import charge
+from batchata.core.pricing import MOST_TICKS, charge
 from batchata.errors import CostLimitError, InvalidInputError, UnsupportedModelError, UntriedProviderWarning
 from batchata.inputs import read_inputs
 from batchata.log import read_log
@@ -68,6 +68,17 @@ def test_recorded_batches_of_xai_are_read_and_cost_what_was_charged(shared: Path
         assert outcome.ticks == ticks
         charged = charge(0, 0, outcome.usage, price).amount
         assert Decimal(str(charged)) == Decimal(ticks) / 10**10
+
+
+@pytest.mark.parametrize(
+    ("said", "ticks"),
+    [(1, 1), (MOST_TICKS, MOST_TICKS), (MOST_TICKS + 1, None), (0, None), (-1, None), (1.5, None)],
+)
+def test_a_charge_that_no_request_can_cost_is_no_charge(said: object, ticks: int | None) -> None:
+    """What is said in ticks is taken for the cost; beyond any price it is left to the table."""
+    answer = {"choices": [{"message": {"content": "a"}}], "usage": {"cost_in_usd_ticks": said}}
+    entry = {"batch_request_id": "1", "batch_result": {"response": {"chat_get_completion": answer}}}
+    assert OpenAIDialect("xai").outcome(json.dumps(entry).encode()).ticks == ticks
 
 
 @pytest.mark.parametrize(
