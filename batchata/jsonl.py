@@ -183,7 +183,7 @@ def _named(line: bytes, place: str) -> str:
     try:
         return _custom_id_of(line).custom_id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise InvalidInputError(f"{place} is no result: it needs a custom_id ({exc})") from exc
+        raise InvalidInputError(f"{place} is not a result: it needs a custom_id ({exc})") from exc
 
 
 def _left_out(custom_id: str) -> bytes:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import pickle
+import shutil
 import signal
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -33,24 +37,39 @@ _LONG = (
     "test_examples_launcher",
 )
 
+_MEMORY = Path("/dev/shm")
+_ROOM = 8_000_000_000  # bytes free, for what all tests leave until their end
+
 # The folders most of whose processes are forked (`forked.py`), and the file that says from where.
 _FORKING = {"cli", "examples", "replay", "run"}
 _ZYGOTE = "zygote"
 
+_HANGS = 600.0  # seconds after which a test that hangs shows where
+_REARMED = 60.0  # seconds; to arm the timer for each of thousands of tests means to start a thread for each
+
 type OnceForAll = Callable[[str, Callable[[], Any]], Any]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """What a test's processes inherit is what a terminal would give them."""
+    _keep_temporary_files_in_memory()
+    gc.disable()  # until all is collected: looking through what stays is a quarter of the time
     # Without bytecode each of some hundred processes would compile every module anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # How long a draw or an example takes says how busy the machine is, and nothing of the code.
-    drawn = 400 if "BATCHATA_THOROUGH" in os.environ else 40
+    drawn = 400 if "BATCHATA_THOROUGH" in os.environ else 25
     busy = [HealthCheck.too_slow]
     settings.register_profile("any machine", max_examples=drawn, deadline=None, suppress_health_check=busy)
     settings.load_profile("any machine")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # started by `&` in a script
+    config.pluginmanager.register(_Watch())
+
+
+def _keep_temporary_files_in_memory() -> None:
+    """Waiting for a disk is half the time of a small run; `test_power_loss.py` is about what it keeps."""
+    if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -66,8 +85,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from walking through the SDK and all tests again and again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
+
+
+class _Watch:
+    """Shows where a test hangs; `faulthandler_timeout` would do so with a thread for each test."""
+
+    def __init__(self) -> None:
+        self._armed = -_REARMED
+        self._told = os.dup(sys.__stderr__.fileno()) if sys.__stderr__ is not None else 2
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self) -> None:
+        now = time.monotonic()
+        if now - self._armed >= _REARMED:
+            self._armed = now
+            faulthandler.dump_traceback_later(_HANGS + _REARMED, file=self._told)
+
+    def pytest_exception_interact(self) -> None:
+        self._armed = -_REARMED  # pytest's own plugin has cancelled the timer
+
+    def pytest_unconfigure(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture

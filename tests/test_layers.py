@@ -317,7 +317,7 @@ def test_a_provider_is_known_to_the_registry_alone() -> None:
 
 # Where a text outside the providers' rooms names one: an example of a model, what to do instead, and the
 # provider of logs that do not say theirs.
-NAMING = {"batchata.cli.options", "batchata.jsonl", "batchata.run.definition", "batchata.run.same_run"}
+NAMING = {"batchata.cli.options", "batchata.jsonl", "batchata.run.definition"}
 
 
 def test_no_text_for_users_names_a_provider() -> None:
@@ -366,7 +366,6 @@ def test_a_file_is_found_by_its_name() -> None:
 # Small modules with a single importer, and why they stay by themselves.
 BY_THEMSELVES = {
     "batchata.answers.other_wordings": "a table of words, as other languages have theirs",
-    "batchata.inputs.keys": "what a key may be, found by who looks for it",
     "batchata.replay.documents": "imported only where --files is given: it takes as long as the rest",
     "batchata.run.garbage": "a rule of the interpreter, not of runs",
     "batchata.sandbox.gemini.results": "a room of its protocol, as the others have it",

@@ -50,7 +50,7 @@ class Output:
 def _moved(work: Path, out: Path) -> list[Path]:
     """Move `results.…` to where the user wants it, and what belongs to it beside it."""
     return [
-        each.replace(out.with_name(each.name.replace("results", out.stem, 1)))
+        each.replace(out.with_name(f"{out.stem}{each.stem.removeprefix('results')}{out.suffix}"))
         for each in sorted(work.iterdir())
     ]
 

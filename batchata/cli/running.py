@@ -179,7 +179,7 @@ def _files(inputs: list[str]) -> list[str]:
         if path.is_dir():
             raise InvalidInputError(f"{one} is a folder; name its files: {one.rstrip('/')}/*.pdf")
         if glob.has_magic(one) and not path.exists() and not matches:
-            raise InvalidInputError(f"no file is called like {one}; look at the folder and the pattern")
+            raise InvalidInputError(f"no file matches {one}; check the folder and the pattern")
         found += matches or [one]
     return found
 

@@ -28,7 +28,15 @@ EVENT_TYPES: dict[str, type[Event]] = {
 # (type, old schema version) -> a function from the old JSON object to that of the next version.
 UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 
-_encoder = msgspec.json.Encoder()
+
+def _plain(value: object) -> str:
+    """Return a text of a class of its own, such as an enum's member, as a text."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{type(value).__name__} is unsupported")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def encode(entry: Entry) -> str:
@@ -37,12 +45,12 @@ def encode(entry: Entry) -> str:
     Raises LogError for an event that could not be read again, such as one with True for a number: written, it
     would be damage that makes the whole run unreadable. Pages are made of what was read already.
     """
-    data = _encoder.encode(entry).decode()
-    if type(entry) is not Page:
-        try:
+    try:
+        data = _encoder.encode(entry).decode()
+        if type(entry) is not Page:
             decoder(entry.TYPE, entry.SCHEMA)(data)
-        except msgspec.ValidationError as exc:
-            raise LogError(f"{entry.TYPE} was not written, as it could not be read again: {exc}") from exc
+    except (TypeError, msgspec.ValidationError) as exc:
+        raise LogError(f"{entry.TYPE} was not written, as it could not be read again: {exc}") from exc
     return data
 
 

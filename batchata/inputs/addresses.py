@@ -124,10 +124,10 @@ def _system(address: str) -> tuple[Any, str]:
 
         return fsspec.core.url_to_fs(address)  # type: ignore[no-any-return]
     except ImportError as exc:
-        extra = _EXTRAS.get(scheme, "fsspec")
+        extra = _EXTRAS.get(scheme)
+        cure = f"pip install '{extra}'" if extra else "install what is missing"
         raise ConfigurationError(
-            f"{scheme}:// addresses cannot be read here ({exc}); pip install '{extra}', wherever the "
-            "workers are, too"
+            f"{scheme}:// addresses cannot be read here ({exc}); {cure}, wherever the workers are, too"
         ) from exc
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import binascii
 import codecs
 import io
 import os
 import re
 import zipfile
-from base64 import b64decode
 from typing import Final
 
 from batchata.errors import FileInputError
+from batchata.inputs.encoded_documents import BLANK, PDF_HEAD, PDF_HEADER, PRINTED, encoded_kind, is_utf8
 from batchata.inputs.images import image_type
 
 _IMAGE: Final = "image; save it as PNG or JPEG"
@@ -178,14 +177,7 @@ _BOMS: Final = (
 )
 _TAKEN: Final = "PDF, plain text, Markdown, PNG, JPEG, GIF and WebP are accepted"
 
-# Readers look for the header of a PDF in its first kilobyte.
-_PDF_HEADER: Final = b"%PDF-"
-_PDF_HEAD: Final = 1_024
-_BLANK: Final = b"\x00\t\n\x0c\r \xef\xbb\xbf\xfe\xff"
 _PDF_OBJECT: Final = re.compile(rb"[\r\n]\d+ \d+ obj\b")
-_BASE64: Final = re.compile(rb"\s*+(?:data:[\w/.+;=-]*;base64,)?([A-Za-z0-9+/_\s-]{64,}+={0,2})\s*+")
-_BASE64_HEAD: Final = 4_096  # with line ends, enough for the first kilobyte
-_PRINTED: Final = (b"b'", b'b"', b"bytearray(b")  # how Python prints bytes
 _CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\x0c\r") | {127})
 
 
@@ -218,11 +210,11 @@ def _refused(data: bytes, suffix: str) -> str | None:
     if foreign is not None:
         generic = data.startswith(_ZIP) and "cut off or damaged" in foreign
         return f"{(_SUFFIXES.get(suffix) if generic else None) or foreign} ({_TAKEN})"
-    if wrapped := _wrapped(data):
+    if wrapped := encoded_kind(data):
         return wrapped
     if suffix == ".svg" or (not suffix and is_svg(data)):
         return "an SVG image; save it as PNG or JPEG, or as PDF"
-    at = data.find(_PDF_HEADER, _PDF_HEAD)
+    at = data.find(PDF_HEADER, PDF_HEAD)
     if at >= 0 and data.rfind(b"%%EOF") > at and _PDF_OBJECT.search(data, at) and _opens(data[at:]):
         return f"a PDF behind {at:,} bytes of something else, where no reader looks for it; cut these off"
     if suffix == ".pdf":
@@ -265,23 +257,15 @@ def _cure(data: bytes) -> str:
 
 
 def _is_pdf(data: bytes, suffix: str) -> bool:
-    head = data[:_PDF_HEAD]
-    at = head.find(_PDF_HEADER)
+    head = data[:PDF_HEAD]
+    at = head.find(PDF_HEADER)
     if at < 0 or (at > 0 and _is_archive(data)):  # an archive may hold its files as they are
         return False
-    if suffix == ".pdf" or not head[:at].strip(_BLANK):
+    if suffix == ".pdf" or not head[:at].strip(BLANK):
         return True
-    if head.startswith(_PRINTED) or not _PDF_OBJECT.search(data):
+    if head.startswith(PRINTED) or not _PDF_OBJECT.search(data):
         return False
-    return not _is_utf8(data) or _opens(data[at:])
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return not is_utf8(data) or _opens(data[at:])
 
 
 def _opens(data: bytes) -> bool:
@@ -289,28 +273,3 @@ def _opens(data: bytes) -> bool:
     from batchata.inputs.pdf_pages import page_count
 
     return bool(page_count(data))
-
-
-def _wrapped(data: bytes) -> str | None:
-    """Describe a file that came as its own text."""
-    if data.startswith(_PRINTED) and _PDF_HEADER in data[:_PDF_HEAD]:
-        return "a PDF's bytes as Python prints them; give the bytes themselves, not str(...) of them"
-    if data[:_PDF_HEAD].lstrip().startswith(b"\\x255044462d"):
-        return "a PDF in hexadecimal; give its bytes: bytes.fromhex(...)"
-    found = _BASE64.fullmatch(data) if _BASE64.match(data[:_PDF_HEAD]) else None
-    if found is None:
-        return None
-    kind = _kind_inside(found[1][:_BASE64_HEAD])
-    return None if kind is None else f"base64 text of {kind}; give its bytes: base64.b64decode(...)"
-
-
-def _kind_inside(text: bytes) -> str | None:
-    try:
-        head = b64decode(b"".join(text.split()).translate(bytes.maketrans(b"-_", b"+/"))[:1_368] + b"==")
-    except binascii.Error:
-        return None
-    at = head.find(_PDF_HEADER)
-    if at >= 0 and (not head[:at].strip(_BLANK) or not _is_utf8(head[:at])):
-        return "a PDF"
-    image = image_type(head)
-    return None if image is None else f"an image ({image})"

@@ -109,9 +109,14 @@ def path_in_bytes(data: bytes) -> str | None:
     return None
 
 
+def _local_path(url: str) -> str:
+    rest = url.partition(":")[2]
+    return "/" + rest.removeprefix("//localhost").lstrip("/")
+
+
 def _url(scheme: str, text: str) -> str:
     if scheme == "file":
-        return f"is a file: URL; give its path: {'/' + text.partition(':')[2].lstrip('/')!r}"
+        return f"is a file: URL; give its path: {_local_path(text)!r}"
     if is_address(whole := f"{scheme}://{text.partition(':')[2].lstrip('/')}") and not is_address(text):
         return f"is an address with one slash, as pathlib makes it; give it as text: {whole!r}"
     cure = "download it and give its path or bytes"

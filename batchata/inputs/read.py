@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -11,11 +12,11 @@ from batchata.errors import BadFile, FileInputError, InvalidInputError
 from batchata.inputs.files import FileInput, bad_file, read_file, unusable_file
 from batchata.inputs.items import Checks, Inputs, Measured
 from batchata.inputs.json_values import check_text
-from batchata.inputs.keys import check_keys
 from batchata.inputs.rows import ask_rows
-from batchata.text import all_of, type_of
+from batchata.text import all_of, number_of, type_of
 
 _MOST_LISTED = 20  # bad files in a message
+_LONGEST_KEY = 1_000  # characters
 
 type Checked = tuple[FileInput, Measured] | InvalidInputError
 type CheckFiles = Callable[[Iterable[Any]], Iterator[tuple[Any, Checked]]]
@@ -70,7 +71,7 @@ def read_inputs(
     else:
         inputs = _read_messages(messages, checks)
     if keys is not None:
-        inputs.keys = check_keys(keys, inputs.count)
+        inputs.keys = _keys(keys, inputs.count)
     return inputs
 
 
@@ -179,3 +180,46 @@ def _given(value: Any, name: str, example: str) -> Iterable[Any]:
     if single or callable(getattr(value, "read", None)) or not isinstance(value, Iterable):
         raise InvalidInputError(f"{name} is {type_of(value)}; it must be a list: {name}={example}")
     return value
+
+
+def _keys(keys: Any, count: int) -> list[str]:
+    """Return the keys of `count` items as texts.
+
+    Raises InvalidInputError unless there is one for each item, a text or a whole number, and no two alike.
+    """
+    if isinstance(keys, str | bytes | Mapping) or not isinstance(keys, Iterable):
+        raise InvalidInputError(
+            f"keys is {type_of(keys)}; it must be a list with one for each item: keys=['A-17', …] "
+            "(with rows also the name of a column)"
+        )
+    found = [_key(key, index) for index, key in enumerate(keys)]
+    if len(found) != count:
+        verb = "is" if len(found) == 1 else "are"
+        raise InvalidInputError(
+            f"there {verb} {number_of(len(found), 'key')} for {number_of(count, 'item')}; give one for each"
+        )
+    first: dict[str, int] = {}
+    for index, key in enumerate(found):
+        if (other := first.setdefault(key, index)) != index:
+            raise InvalidInputError(
+                f"keys[{index}] and keys[{other}] are both {key!r}; each item needs a key of its own"
+            )
+    return found
+
+
+def _key(key: Any, index: int) -> str:
+    if isinstance(key, str):
+        if not key.strip():
+            raise InvalidInputError(f"keys[{index}] is blank; give each item a key, or leave keys out")
+        if len(key) > _LONGEST_KEY:
+            raise InvalidInputError(
+                f"keys[{index}] has {len(key):,} characters; {_LONGEST_KEY:,} are the most"
+            )
+        check_text(key, f"keys[{index}]")
+        return str(key)
+    try:
+        return str(operator.index(key))
+    except TypeError as exc:
+        raise InvalidInputError(
+            f"keys[{index}] is {key!r}; a key is a text or a whole number, such as 'A-17'"
+        ) from exc

@@ -44,7 +44,9 @@ def ask_rows(rows: Any, prompt: Any, keys: Any) -> Asked:
     template = _Template.of(prompt, columns, known=bool(values))
     if isinstance(keys, str):
         if values and keys not in columns:
-            raise InvalidInputError(f"keys={keys!r} is no column of the rows; they have {_listed(columns)}")
+            raise InvalidInputError(
+                f"keys={keys!r} is not a column of the rows; they have {_listed(columns)}"
+            )
         keys = [row.get(keys) for row in values]
     return Asked([template.filled(row, number) for number, row in enumerate(values)], keys, values)
 
@@ -104,8 +106,8 @@ def _csv_rows(text: str, path: Path) -> Iterator[Row]:
         for row in reader:
             if None in row or None in row.values():
                 raise InvalidInputError(
-                    f"{path}: the row that ends in line {reader.line_num} has another number of cells than "
-                    f"the head, which has {len(names)}; put cells that hold {delimiter!r} in quotes"
+                    f"{path}: the row that ends in line {reader.line_num} does not have as many cells "
+                    f"as the header ({len(names)}); put cells that hold {delimiter!r} in quotes"
                 )
             yield row
     except csv.Error as exc:
@@ -118,7 +120,7 @@ def _csv_rows(text: str, path: Path) -> Iterator[Row]:
 
 def _check_head(names: list[str], path: Path) -> None:
     if not any(names):
-        raise InvalidInputError(f"{path} has no head: its first line names the columns")
+        raise InvalidInputError(f"{path} has no header: its first line must name the columns")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InvalidInputError(f"{path}: two columns are called {twice!r}; rename one of them")
@@ -145,7 +147,9 @@ def _parsed(text: str, place: str) -> Any:
 def _objects(found: Iterable[tuple[int, Any]], place: str) -> Iterator[Row]:
     for number, value in found:
         if not isinstance(value, dict):
-            raise InvalidInputError(f"{place} {number} is no JSON object; give one with the columns by name")
+            raise InvalidInputError(
+                f"{place} {number} is not a JSON object; give one with the columns by name"
+            )
         yield value
 
 
@@ -209,7 +213,7 @@ class _Template(NamedTuple):
             column = _column(name, layout, conversion)
             if column is not None and known and column not in columns:
                 raise InvalidInputError(
-                    f"prompt names {{{column}}}, which is no column of the rows; they have "
+                    f"prompt names {{{column}}}, which is not a column of the rows; they have "
                     f"{_listed(columns)}. A brace of the text is written twice: {{{{ or }}}}"
                 )
             pieces.append((text, column))

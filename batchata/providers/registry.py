@@ -75,8 +75,8 @@ def _refuse_misspelt(model: str) -> None:
     is_part = bool(word) and any(word in name for name in models(_ANTHROPIC.name))
     if near and not is_part and not near[0].startswith("claude-"):
         raise UnsupportedModelError(
-            f"{model!r} is no model's name; did you mean {near[0]}? batchata.models() lists those that are "
-            "known; a model of another service is named with it in front, such as groq/MODEL"
+            f"{model!r} is not the name of a model; did you mean {near[0]}? batchata.models() lists those "
+            "that are known; a model of another service is named with it in front, such as groq/MODEL"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,6 +14,11 @@ from typer.core import TyperGroup
 
 from batchata.errors import BatchataError
 from batchata.text import clean
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # closed by `>&-`
+        sys.stdout.flush()
 
 
 def damaged(arguments: Iterable[str]) -> str | None:
@@ -75,8 +81,10 @@ class ReplayGroup(TyperGroup):
         arguments = [*ctx.args]  # invoking takes them away
         try:
             result = super().invoke(ctx)
+            # Here and not when the interpreter ends: only here a closed pipe (`| head`) ends quietly.
+            _flush()
         except KeyboardInterrupt as exc:  # how --watch and --follow are ended, and runs are left
-            sys.stdout.flush()
+            _flush()
             if str(exc):
                 typer.echo(f"{self.speaker}: {exc}", err=True)
             raise typer.Exit(_INTERRUPTED) from exc
@@ -90,12 +98,20 @@ class ReplayGroup(TyperGroup):
             if told is None:
                 raise
             raise self._ended(told) from exc
-        # Here and not when the interpreter ends: only here a closed pipe (`| head`) ends quietly.
-        sys.stdout.flush()
+        except OSError as exc:
+            if isinstance(exc, BrokenPipeError) or exc.filename is not None:
+                raise
+            raise self._unwritable(exc) from exc
         return result
 
+    def _unwritable(self, exc: OSError) -> typer.Exit:
+        """Say that the output cannot be written, and leave nothing of it for the interpreter's end."""
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return self._ended(f"the output cannot be written ({exc.strerror or exc})")
+
     def _ended(self, message: str) -> typer.Exit:
-        sys.stdout.flush()
+        _flush()
         typer.echo(f"{self.speaker}: {self._written(message)}", err=True)
         return typer.Exit(2)
 

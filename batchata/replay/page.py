@@ -40,7 +40,7 @@ def write_picture(
     cited field, when the document is no PDF that is still there, or when the picture cannot be written.
     """
     if not out.lower().endswith(".png"):
-        raise InvalidInputError(f"{out} is no .png; pictures are written as PNG")
+        raise InvalidInputError(f"{out} does not end in .png; pictures are written as PNG")
     with reading(path, files=files) as log:
         stream = the_run(log, path, run_id)
         life = read_life(log, stream, find_item(log, stream, which), model)

@@ -129,7 +129,7 @@ def _arrays(pa: Any, schema: Any, batch: tuple[list[Any], ...], first: int) -> I
         except (pa.ArrowException, OverflowError, TypeError, ValueError) as exc:
             last = first + len(batch) - 1
             raise InvalidInputError(
-                f"column {field.name}: a value of items {first} to {last} is no {field.type} ({exc}); "
+                f"column {field.name}: a value of items {first} to {last} is not a {field.type} ({exc}); "
                 "use --format jsonl, which holds every value"
             ) from exc
 

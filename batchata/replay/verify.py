@@ -67,7 +67,7 @@ def _checked(head: str) -> str:
     found = head.strip().lower()
     if not _HEAD.fullmatch(found):
         raise InvalidInputError(
-            f"{head!r} is no hash of a log; give the 64 hex digits, or the first 12 or more"
+            f"{head!r} is not a log's hash; give its 64 hex digits, or the first 12 or more"
         )
     return found
 

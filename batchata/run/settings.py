@@ -122,8 +122,8 @@ def changed_settings(last: Settings, changes: Changes, limits: Limits) -> Settin
     if unknown := sorted(changes.keys() - Changes.__annotations__.keys()):
         known = ", ".join(Changes.__annotations__)
         raise InvalidInputError(
-            f"{unknown[0]} is no setting that can be given here: the run's log defines what is sent; there "
-            f"are {known}"
+            f"{unknown[0]} is not a setting that can be given here: the run's log defines what is sent; "
+            f"there are {known}"
         )
     before = asdict(last)
     route = last.structured_output or "auto"

@@ -46,7 +46,7 @@ def model_of_file(path: Path) -> type[pydantic.BaseModel]:
     except OSError as exc:
         raise InvalidInputError(f"the schema {path} cannot be read ({exc.strerror}); check the path") from exc
     except ValueError as exc:
-        raise InvalidInputError(f"the schema {path} is no JSON ({exc})") from exc
+        raise InvalidInputError(f"the schema {path} is not JSON ({exc})") from exc
     return model_of_schema(schema, str(path))
 
 

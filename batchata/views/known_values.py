@@ -175,7 +175,7 @@ def labels_of(rows: Iterable[Mapping[str, Any]], items: Sequence[Known], fields:
         }
         if strange := sorted(values.keys() - known_fields):
             raise InvalidInputError(
-                f"the labels have columns that are no field of the results: {', '.join(strange[:5])}; "
+                f"the labels have columns that are not fields of the results: {', '.join(strange[:5])}; "
                 f"the fields are {', '.join(sorted(known_fields)[:20])}"
             )
         found[_labelled(row[key], key, number, by_name, len(items))] = values
@@ -195,12 +195,12 @@ def _labelled(given: Any, key: str, number: int, by_name: Mapping[str, list[int]
         if str(given).isdigit() and int(given) < total:
             return int(given)
         raise InvalidInputError(
-            f"row {number} of the labels is of item {given!r}; the run has 0 to {total - 1}"
+            f"row {number} of the labels is for item {given!r}; the run has 0 to {total - 1}"
         )
     places = by_name.get(str(given), [])
     if len(places) == 1:
         return places[0]
     many = "no item" if not places else f"{len(places)} items"
     raise InvalidInputError(
-        f"row {number} of the labels is of {given!r}, the name of {many} of the run; use the column index"
+        f"row {number} of the labels is for {given!r}, the name of {many} of the run; use the column index"
     )

@@ -40,6 +40,9 @@ def fingerprint(state: object) -> str:
 
 
 def _pieces(value: Any) -> Iterator[bytes]:
+    if value is None or isinstance(value, str | int):  # most of all values, and told at once
+        yield f"{type(value).__name__}({value!r})".encode()
+        return
     yield f"{type(value).__name__}(".encode()
     match value:
         case bytes() | bytearray() | array():

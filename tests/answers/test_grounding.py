@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import pydantic
 import pytest
-from fpdf import FPDF
 
 from batchata import BatchManager, Citation, load_results_from_disk
 from batchata.answers.answer import Block
@@ -30,6 +29,8 @@ class Order(pydantic.BaseModel):
 
 
 def pdf(*pages: str) -> bytes:
+    from fpdf import FPDF  # here, since each worker imports this file
+
     made = FPDF()
     made.set_font("Helvetica", size=12)
     for page in pages:

@@ -76,7 +76,9 @@ def test_documents_become_a_table(batchata: Command, here: Path) -> None:
     assert [(row["result.vendor"], row["result.total"]) for row in rows(here / "out.csv")] == [
         (f"Shop {n}", f"{n}5.0" if n else "5.0") for n in range(3)
     ]
-    assert batchata(*command).exit_code == 0
+    command[command.index("out.csv")] = "Again.CSV"  # a name stays as it was given
+    assert "results   Again.CSV\n" in batchata(*command).stderr
+    assert (here / "Again.CSV").read_bytes() == (here / "out.csv").read_bytes()
     assert batchata("events", "n.db", "--type", "batch_submitted").stdout.count("\n") == 1
 
 
@@ -180,7 +182,7 @@ def test_a_class_of_a_module_is_a_schema(
 
 WRONG: dict[str, tuple[list[str], str]] = {
     "a misspelt command": (["shw", "n.db"], "there is no command 'shw'; did you mean 'show'?"),
-    "no such pattern": (["run", "*.pdf", *GIVEN], "no file is called like *.pdf"),
+    "no such pattern": (["run", "*.pdf", *GIVEN], "no file matches *.pdf"),
     "a folder": (["run", ".", *GIVEN], ". is a folder; name its files"),
     "no such file": (["run", "none.txt", *GIVEN], "does not exist"),
     "no log": (["collect", "nothing.db"], "there is no log at nothing.db"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 import types
 import typing
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -49,6 +51,7 @@ _SIMPLE = {
 }
 
 
+@cache  # a strategy is checked when it is first drawn from, and that takes longer than all draws
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
     """Any value that a field of this type may have."""
     if isinstance(kind, typing.TypeAliasType):
@@ -83,6 +86,14 @@ def test_what_could_not_be_read_again_is_not_written() -> None:
     """One value of another type, such as True for a number, would make a whole run unreadable."""
     with pytest.raises(LogError, match=r"job_abandoned was not written.*Expected `int`, got `bool`"):
         encode(JobAbandoned(job=True, batch_id="msgbatch_1"))
+    with pytest.raises(LogError, match=r"job_abandoned was not written.*object is unsupported"):
+        encode(JobAbandoned(job=1, batch_id=typing.cast("str", object())))
+
+
+def test_a_member_of_an_enum_is_written_as_its_text() -> None:
+    """Settings may come from enums; the log keeps what they stand for."""
+    member = enum.StrEnum("Ids", {"ONE": "msgbatch_1"})["ONE"]
+    assert encode(JobAbandoned(job=1, batch_id=member)) == '{"job":1,"batch_id":"msgbatch_1"}'
 
 
 def test_type_names_are_literal_and_in_the_past_tense() -> None:

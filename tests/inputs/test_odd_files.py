@@ -240,9 +240,24 @@ def test_printed_bytes_and_hexadecimal_are_named(blank_pdf: bytes) -> None:
     for given, words in (
         (str(blank_pdf).encode(), "a PDF's bytes as Python prints them"),
         (b"\\x" + blank_pdf.hex().encode(), "a PDF in hexadecimal"),
+        (blank_pdf.hex().upper().encode(), "a PDF in hexadecimal"),
+        (blank_pdf.decode("latin-1").encode("utf-16"), "a PDF that was saved as UTF-16 text"),
+        (json.dumps(base64.b64encode(blank_pdf).decode()).encode(), "base64 text of a PDF"),
+        (
+            json.dumps({"data": base64.encodebytes(blank_pdf).decode()}).encode(),
+            "a text with a PDF in base64",
+        ),
+        (b"Content-Type: application/pdf\n\n" + base64.encodebytes(blank_pdf), "a text with a PDF in base64"),
     ):
         with pytest.raises(FileInputError, match=words):
             read(given)
+
+
+def test_a_text_that_only_quotes_a_file_is_a_text(blank_pdf: bytes) -> None:
+    """What is mostly words is sent: a log with the beginning of a PDF, a paper on base64."""
+    quoted = base64.b64encode(blank_pdf)[:60]
+    for given in (b"The answer was " + quoted + b" and more of that kind, word by word by word.", b"JVBERi0"):
+        assert file(read(given)).media_type == "text/plain"
 
 
 TEXTS: dict[str, str] = {
@@ -251,6 +266,7 @@ TEXTS: dict[str, str] = {
     "HTTPS://EXAMPLE.COM/A.PDF": "is a URL",
     "ftp://example.com/a.pdf": "is a URL; Batchata does not fetch URLs: download it and give its path",
     "file:///srv/a.txt": "is a file: URL; give its path: '/srv/a.txt'",
+    "file://localhost/srv/a.txt": "is a file: URL; give its path: '/srv/a.txt'",
     "data:application/pdf;base64,JVBERi0xLjQK": "is a data: URL; give the bytes in it",
     "JVBERi0xLjQKJcOkw7zDtsOf" * 500: "is the base64 text of a PDF, not a path",
     "Dear Sir,\nplease find enclosed": "is text, not a path; pass the text itself as bytes",

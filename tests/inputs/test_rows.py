@@ -84,7 +84,7 @@ def test_values_of_rows_are_kept_as_json() -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "a misspelt column": ({"prompt": "{txt}"}, r"\{txt\}, which is no column .* 'id', 'text', 'lang'"),
+    "a misspelt column": ({"prompt": "{txt}"}, r"\{txt\}, which is not a column .* 'id', 'text', 'lang'"),
     "no column": ({"prompt": "Is it spam?"}, "names no column"),
     "no prompt": ({"prompt": None}, "rows need a prompt"),
     "a single brace": ({"prompt": "{text} {"}, "write a brace of the text twice"),
@@ -94,7 +94,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an object": ({"rows": [{"text": "a", "x": object()}]}, r"rows\[0\]\['x'\] is an object"),
     "no such file": ({"rows": "nowhere.csv"}, "nowhere.csv cannot be read: No such file"),
     "another kind of file": ({"rows": __file__}, "not from 'test_rows.py'"),
-    "a key column that is missing": ({"keys": "number"}, "keys='number' is no column"),
+    "a key column that is missing": ({"keys": "number"}, "keys='number' is not a column"),
     "a key twice": ({"keys": ["a", "a"]}, r"keys\[1\] and keys\[0\] are both 'a'"),
     "too few keys": ({"keys": ["a"]}, "there is 1 key for 2 items"),
     "a key that is a number with a fraction": ({"keys": [1.5, 2]}, r"keys\[0\] is 1.5"),
@@ -114,14 +114,14 @@ def test_what_cannot_be_meant_is_refused_with_what_to_change(case: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.csv", b"id,text\n1,a,b\n", "ends in line 2 has another number of cells"),
-        ("a.csv", b"id,text\n1\n", "ends in line 2 has another number of cells"),
+        ("a.csv", b"id,text\n1,a,b\n", "ends in line 2 does not have as many cells"),
+        ("a.csv", b"id,text\n1\n", "ends in line 2 does not have as many cells"),
         ("a.csv", b"text,text\n1,2\n", "two columns are called 'text'"),
-        ("a.csv", b"", "has no head"),
+        ("a.csv", b"", "has no header"),
         ("a.csv", "text\ncaf\u00e9\n".encode("latin-1"), "is not UTF-8"),
         ("a.csv", b'text\n"a\n', "line 2: unexpected end of data"),
         ("a.jsonl", b'{"text": "a"}\n{"text"\n', "line 2 is not JSON"),
-        ("a.jsonl", b"[1]\n", "line 1 is no JSON object"),
+        ("a.jsonl", b"[1]\n", "line 1 is not a JSON object"),
     ],
 )
 def test_a_damaged_file_is_refused_with_its_line(

@@ -169,8 +169,8 @@ def test_a_job_that_lacks_lines_is_taken_only_when_that_is_meant(tmp_path: Path)
     ("text", "said"),
     [
         ('{"custom_id": "another"}\n', "no line has the custom_id of a request that waits"),
-        ("hello\n", "line 1 is no result: it needs a custom_id"),
-        ('{"id": "x"}\n', "line 1 is no result: it needs a custom_id"),
+        ("hello\n", "line 1 is not a result: it needs a custom_id"),
+        ('{"id": "x"}\n', "line 1 is not a result: it needs a custom_id"),
         ("", "no line has the custom_id"),
         (None, "cannot be read (No such file or directory)"),
     ],

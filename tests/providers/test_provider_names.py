@@ -52,7 +52,7 @@ def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> N
         ("foundry/claude-sonnet-5-5", "Microsoft Foundry has no batches"),
         ("opnai/gpt-5-nano", "did you mean openai/"),
         ("acme/gemini-4-argon", "names a provider that there is not: there are anthropic"),
-        ("gpt6-sol", "is no model's name; did you mean gpt-6-sol"),
+        ("gpt6-sol", "is not the name of a model; did you mean gpt-6-sol"),
         ("gemni-4-argon", "did you mean gemini-4-argon"),
         ("Mistral-Large-4", "did you mean mistral-large-4"),
         ("grok4.3", "did you mean grok-4.3"),

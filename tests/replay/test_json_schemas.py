@@ -127,5 +127,5 @@ def test_a_file_that_is_no_schema_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="cannot be read"):
         model_of_file(tmp_path / "none.json")
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(InvalidInputError, match="is no JSON"):
+    with pytest.raises(InvalidInputError, match="is not JSON"):
         model_of_file(tmp_path / "x.json")

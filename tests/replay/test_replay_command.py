@@ -20,6 +20,7 @@ from batchata.core import events as e
 from batchata.core.events import RunStarted
 from batchata.core.values import Process
 from batchata.log import open_log
+from batchata.replay.cli import app
 
 type Replay = Callable[..., Result]
 # Every reading command, with what it needs beside the log.
@@ -138,6 +139,23 @@ def test_a_closed_pipe_ends_quietly(
     )
     assert ended.stdout.count("\n") == read
     assert ended.stderr == ""
+
+
+def test_output_that_cannot_be_written_is_one_line(
+    done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`show LOG > a-full-disk` says so; with `>&-` there is no stdout, and nothing to say."""
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            app(["show", str(done)])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said == "batchata.replay: the output cannot be written (No space left on device)\n"
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SystemExit) as ended:
+        app(["show", str(done)])
+    assert ended.value.code == 0
 
 
 def test_help_and_show_stay_light(done: Path, tmp_path: Path) -> None:

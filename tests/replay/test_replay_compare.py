@@ -135,10 +135,10 @@ def test_labels_find_their_items_by_index_key_or_file(column: str, first: str) -
     ("text", "said"),
     [
         ("index,total\n17,1", "item '17'; the run has 0 to 5"),
-        ("index,totl\n1,1", "no field of the results: totl; the fields are note, total, vendor"),
+        ("index,totl\n1,1", "not fields of the results: totl; the fields are note, total, vendor"),
         ("file,total\nx.pdf,1", "'x.pdf', the name of no item"),
         ("total\n1", "no column index, key or file"),
-        ("index,total\n1,1,2", "another number of cells than the head"),
+        ("index,total\n1,1,2", "does not have as many cells as the header"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(log: Path, tmp_path: Path, text: str, said: str) -> None:

@@ -220,7 +220,7 @@ def test_values_are_what_the_commands_print(done: Path, replay: Replay) -> None:
         assert log.show().keys() == printed.keys()
         head = printed["head"][:12]
         assert log.verify(head=head)["runs"][0]["events_since_head"] == 0
-        with pytest.raises(InvalidInputError, match="no hash"):
+        with pytest.raises(InvalidInputError, match="not a log's hash"):
             log.verify(head="short")
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fpdf import FPDF
 from PIL import Image, ImageChops
 from pydantic import BaseModel
 from typer.testing import CliRunner, Result
@@ -87,6 +86,8 @@ def test_the_passage_is_marked_on_its_page(folder: Path, tmp_path: Path, page: C
 @pytest.mark.parametrize("angle", [0, 90, 180, 270])
 def test_turned_pages_are_marked_where_the_text_is_seen(angle: int) -> None:
     """PDFium itself says where a point of the page is on the picture."""
+    from fpdf import FPDF  # here, since each worker imports this file
+
     pdf = FPDF(unit="pt", format=(400, 600))
     pdf.add_page()
     pdf.set_font("Helvetica", size=20)
@@ -107,6 +108,8 @@ def test_turned_pages_are_marked_where_the_text_is_seen(angle: int) -> None:
 
 def test_a_scan_has_a_picture_without_marks_and_a_broken_file_none() -> None:
     """Nothing is guessed: without characters there is no place."""
+    from fpdf import FPDF
+
     pdf = FPDF()
     pdf.add_page()
     picture = PdfText(bytes(pdf.output())).picture(0, "Total")
@@ -120,7 +123,7 @@ def test_a_scan_has_a_picture_without_marks_and_a_broken_file_none() -> None:
     ("index", "field", "name", "said"),
     [
         (0, "totals", "x.png", "item 0 has no citation of 'totals'; cited are: vendor, total"),
-        (0, "total", "x.jpg", "is no .png"),
+        (0, "total", "x.jpg", "does not end in .png"),
         (1, "total", "x.png", "the source has no pages; the passage is"),
         (7, "total", "x.png", "has no item 7"),
         (0, "total", "missing/x.png", "cannot be written"),

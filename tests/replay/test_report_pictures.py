@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpdf import FPDF
 from PIL import Image, ImageDraw
 from pydantic import BaseModel
 from report_support import blocks
@@ -61,6 +60,8 @@ def _scan(path: Path) -> None:
     """A page that is a picture of text."""
     picture = Image.new("RGB", (600, 300), "white")
     ImageDraw.Draw(picture).text((50, 50), "Vendor: Scanned", fill="black")
+    from fpdf import FPDF  # here, since each worker imports this file
+
     pdf = FPDF()
     pdf.add_page()
     pdf.image(picture, x=20, y=20, w=150)

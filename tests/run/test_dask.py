@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytest.importorskip("distributed")
 pytest.importorskip("fsspec")
 
 from crash_support import OPENAI
@@ -21,6 +21,8 @@ from run_support import Runs
 from batchata import BatchManager
 
 COUNT = 7
+# It is not imported here: each worker reads this file, and one runs it.
+pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="distributed is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,9 @@ def test_a_call_that_fails_is_in_the_line_with_when_it_is_repeated(
     runs: Runs, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """What fails, how often, and when again; a warning too, at the 1st, 2nd and 4th time, not each time."""
-    runs.sandbox.faults = Faults(poll_status=[529] * 7)
+    runs.sandbox.faults = Faults(poll_status=[529] * 5)
     with caplog.at_level(logging.INFO, logger="batchata"):
-        runs.manager(2, poll_interval=0.2).run(print_progress=True)
+        runs.manager(2, poll_interval=0.1).run(print_progress=True)
     assert re.search(
         r"the provider does not answer \(529 overloaded_error: Overloaded\): again (now|in \d s), \d\w\w ti",
         capsys.readouterr().err,
@@ -43,7 +43,7 @@ def test_a_call_that_fails_is_in_the_line_with_when_it_is_repeated(
 
 def test_a_create_call_that_fails_is_in_the_line_too(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
     """The run waits for room at the provider, and says so."""
-    runs.sandbox.faults = Faults(create_status=[429, 429], retry_after=2)
+    runs.sandbox.faults = Faults(create_status=[429], retry_after=1)
     runs.manager(2).run(print_progress=True)
     assert "the provider refuses further calls for now (" in capsys.readouterr().err
 

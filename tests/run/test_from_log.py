@@ -243,7 +243,7 @@ def test_what_cannot_be_opened_is_said(runs: Runs, tmp_path: Path) -> None:
         BatchManager.open(runs.log)
     assert BatchManager.open(runs.log, "two").run_id == "two"
     wrong: dict[str, Any] = {"prompt": "Read."}
-    with pytest.raises(InvalidInputError, match="prompt is no setting"):
+    with pytest.raises(InvalidInputError, match="prompt is not a setting"):
         BatchManager.open(runs.log, "two", **wrong)
     with pytest.raises(InvalidInputError, match="files are paths of files or folders, not an int"):
         BatchManager.open(runs.log, "two", files=cast("Any", 5))

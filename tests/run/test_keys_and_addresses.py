@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from bad_input_support import given, refused
-from forked import run
 from run_support import MODEL, Runs, conversations, echo
+from typer.testing import CliRunner
 
 from batchata import BatchManager, batch
 from batchata.errors import BatchataError, ConfigurationError, InvalidInputError, RunMismatchError
+from batchata.replay.cli import app
 from batchata.replay.report.page import write_report
 from batchata.sandbox import Faults, Sandbox
 
@@ -176,8 +177,7 @@ def test_a_password_in_the_base_url_is_used_and_never_kept(
     said = caplog.text + json.dumps(manager.stats(), default=str)
     for command in ("show", "events", "costs", "verify"):
         for option in ((), ("--json",)):
-            shown = run(["-m", "batchata.replay", command, runs.log, *option])
-            said += shown.stdout + shown.stderr
+            said += CliRunner().invoke(app, [command, str(runs.log), *option]).output
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert runs.sandbox.url in said
     assert len(files) > 5

@@ -43,7 +43,7 @@ def address(path: str) -> Address:
     found = _URL.fullmatch(path)
     if found is None or not _HOSTS.fullmatch(found["hosts"]):
         raise InvalidInputError(
-            "the log's address is no URL of a PostgreSQL database (nor the path of a file): write "
+            "the log's address is not the URL of a PostgreSQL database (nor the path of a file): write "
             "postgresql://user@host:5432/database, as text, with the characters @ : / ? % inside of a part "
             "percent-encoded (@ is %40)"
         )

@@ -49,10 +49,14 @@ def is_begun(connection: Connection, place: str) -> bool:
         return False
     if "events" not in found or found["events"][1] != MARK:
         theirs = next(iter(found))
-        raise NotALogError(f"{place} is no Batchata log: it has another program's {theirs!r}; {_ELSEWHERE}")
+        raise NotALogError(
+            f"{place} is not a Batchata log: it has another program's {theirs!r}; {_ELSEWHERE}"
+        )
     for name in _TABLES:
         if name not in found or not found[name][0]:
-            raise NotALogError(f"{place} is no Batchata log: {name!r} is not a table of a log; {_ELSEWHERE}")
+            raise NotALogError(
+                f"{place} is not a Batchata log: {name!r} is not a table of a log; {_ELSEWHERE}"
+            )
     ((revision,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall() or ((None,),)
     if revision != HEAD:
         raise LogVersionError(

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,11 +111,16 @@ def bring_up_to_date(connection: sqlite3.Connection, path: str, busy_timeout: fl
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    for statement in statements(PLAIN_SQL.read_text()):
+    for statement in _plain_statements():
         connection.execute(statement)
     connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
     connection.execute(f"PRAGMA user_version = {NUMBER}")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+@cache
+def _plain_statements() -> tuple[str, ...]:
+    return tuple(statements(PLAIN_SQL.read_text()))
 
 
 def statements(script: str) -> Iterator[str]:
