@@ -5,7 +5,7 @@ CANDIDATES := python3.12 python3.13 python3.14 python3 python
 STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/.tools
 
-.PHONY: demo test foreign coverage check format lint types bench wheel clean
+.PHONY: demo test test-versions foreign coverage check format lint types bench wheel clean
 
 demo: $(STAMP)  ## documents through the Message Batches protocol; LIVE=1 with ANTHROPIC_API_KEY talks to the real service
 	@$(BIN)/python examples/demo.py $(if $(filter-out 0 no false off,$(LIVE)),--live)
@@ -21,6 +21,12 @@ foreign: $(STAMP)  ## servers that others wrote, for the tests that run against 
 	  $(BIN)/python -m venv $$folder && \
 	  $$folder/bin/python -m pip install --quiet --disable-pip-version-check $$package && touch $$folder/installed; } || exit 1; \
 	done
+
+test-versions:  ## all tests on each Python that is installed; those that are not are named
+	@for python in python3.12 python3.13 python3.14; do \
+	  if $$python -c '' >/dev/null 2>&1; then \
+	    $(MAKE) --no-print-directory VENV=.venv-$${python#python} CANDIDATES=$$python test || exit 1; \
+	  else echo "$$python is not installed: skipped"; fi; done
 
 coverage: $(TOOLS)  ## branch coverage of all tests, the files with least first
 	@rm -rf .coverage && mkdir .coverage

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import escape
+from textwrap import wrap
 
 from batchata.core.money import EXACT, TOKEN_KINDS, amount_of, plain
 
@@ -39,6 +40,21 @@ def short(text: str, most: int = 200) -> str:
 def shown(value: object) -> str:
     """Write an argument as an error names it: by its repr, on one line, cut where it is long."""
     return short(repr(value))
+
+
+_LABEL = " " * 10  # what stands before the words in an account
+_COMMAND = re.compile(r" (batchata|manager\.|python -m) ?\w")
+
+
+def folded(text: str, width: int) -> str:
+    """Fold long lines between words, each rest beneath its beginning; a command to copy stays whole."""
+    return "\n".join(part for line in text.splitlines() for part in _folded(line, width))
+
+
+def _folded(line: str, width: int) -> list[str]:
+    if len(line) <= width or width <= 2 * len(_LABEL) or _COMMAND.search(line):
+        return [line]
+    return wrap(line, width, subsequent_indent=_LABEL, break_long_words=False, break_on_hyphens=False)
 
 
 def type_of(value: object) -> str:

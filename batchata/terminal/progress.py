@@ -23,7 +23,7 @@ from batchata.logs import get_logger
 from batchata.terminal.account import cost_lines
 from batchata.terminal.failures import failing, failing_in_words
 from batchata.terminal.notebook import Line, is_notebook
-from batchata.text import day, error_in_words, number_of, rounded, short, stopwatch, usd
+from batchata.text import day, error_in_words, folded, number_of, rounded, short, stopwatch, usd
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -214,7 +214,16 @@ def say_if_possible(text: str, stream: TextIO | None = None) -> None:
     stream = stream or (sys.stdout if is_notebook() else sys.stderr)
     if stream is not None:
         with suppress(Exception):
-            say(text, stream)
+            say(_fitting(text, stream), stream)
+
+
+def _fitting(text: str, stream: TextIO) -> str:
+    """Return the text with its lines as wide as the terminal; elsewhere they are as long as they are."""
+    try:
+        width = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    except (OSError, ValueError):  # a stream that has no file says it is a terminal
+        width = 0
+    return folded(text, width)
 
 
 def _changing(run: Run) -> tuple[object, ...]:

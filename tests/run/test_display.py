@@ -21,6 +21,7 @@ from run_support import Runs
 from batchata.core.evolve import fold
 from batchata.sandbox import Faults
 from batchata.terminal.progress import LiveProgress, PlainProgress, _changing, line, progress_for, rows_of
+from batchata.text import folded
 
 
 def test_a_call_that_fails_is_in_the_line_with_when_it_is_repeated(
@@ -123,6 +124,25 @@ def test_a_narrow_terminal_shows_the_count(runs: Runs, columns: int) -> None:
     os.close(ours)
     assert "7/7 items" in drawn.decode()
     assert "…" not in drawn.decode()
+
+
+def test_an_account_is_folded_between_words() -> None:
+    """No figure is cut by the edge of a terminal; commands to copy, and one long word, stay whole."""
+    command = (
+        "          again: manager.retry_failed(), or: batchata resume a-log-in-a-folder.db --retry-failed"
+    )
+    account = (
+        f"cost      $0.05985 for 9 results of 10 items with claude-sonnet-5-5\n{command}\nlog head {'f' * 64}"
+    )
+    assert folded(account, 40).splitlines() == [
+        "cost      $0.05985 for 9 results of 10",
+        "          items with claude-sonnet-5-5",
+        command,
+        "log head",
+        f"          {'f' * 64}",
+    ]
+    assert folded(account, 120) == account
+    assert folded(account, 5) == account
 
 
 def test_the_total_of_jobs_is_the_planned_one(patient: tuple[Runs, list[float]]) -> None:
