@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 from forked import run
 
 import batchata
 import batchata.sandbox
+from batchata.cli.app import app
 from batchata.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -67,6 +70,39 @@ def test_the_recipes_run_as_pasted(
         run_here(block_below("Submit now, collect tomorrow"))
     assert batchata.BatchManager.open("night.db").stats()["completed_items"] == 1
     batchata.sandbox.use(state="sandbox").stop()
+
+
+def test_the_short_blocks_run_with_their_dots_filled_in(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each argument is one that there is, and what is given is taken: prices, inputs, submit and collect."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.pdf").symlink_to(REPOSITORY / "examples" / "documents" / "invoice-brightwater.pdf")
+    (tmp_path / "b.md").write_text("# Notes")
+    (tmp_path / "reviews.csv").write_text("id,text\n1,Nice\n")
+    blocks = [each for each in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "...," in each]
+    short = [each for each in blocks if "dask" not in each and "Sandbox(" not in each]
+    assert len(short) == 3
+    for block in short:
+        given = 'model="claude-sonnet-5-5"'
+        filled = block.replace(", ...]", "]").replace("model=..., ...", given)
+        filled = re.sub(r"\(\s*\.\.\.,", f'(messages=["hi"], {given},', filled)
+        assert "..." not in filled
+        run_here(
+            "from pathlib import Path\nfrom batchata import BatchManager\npng_bytes = b'a text'\n" + filled
+        )
+    assert batchata.BatchManager.open("night.db").run()["completed_items"] == 1
+
+
+def test_the_commands_of_the_readme_have_the_options_that_it_names() -> None:
+    """Every line that begins with `batchata`, as the command line reads it."""
+    lines = re.findall(r"^batchata (.*?)(?:   *#.*)?$", README, re.MULTILINE)
+    assert len(lines) > 12
+    command = typer.main.get_command(app)
+    for line in lines:
+        name, *words = shlex.split(line.replace("…", ""))
+        found = command.commands[name]  # type: ignore[attr-defined]
+        found.make_parser(typer.Context(found)).parse_args(words)
 
 
 def run_here(code: str) -> None:
