@@ -72,13 +72,19 @@ class _Careful:
 
 
 class _Unspoken:
-    """A logger that is made when it first says something: structlog takes long to import."""
+    """A logger that is made when it first says something that is heard: structlog takes long to import."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
+        if name == "info" and not is_heard(self._name):
+            return _unheard
         return getattr(_logger(self._name), name)
+
+
+def _unheard(*_args: object, **_given: object) -> None:
+    """Say nothing: nothing listens."""
 
 
 def get_logger(name: str = "batchata") -> structlog.stdlib.BoundLogger:

@@ -92,9 +92,12 @@ def test_events_in_memory_have_no_head(runs: Runs, capsys: pytest.CaptureFixture
 
 
 def test_importing_batchata_configures_no_logging() -> None:
-    """The root logger stays as the program left it, and structlog too, imported when it is needed."""
+    """The root logger stays as the program left it, and structlog too, imported when something is heard."""
     code = (
-        "import logging, sys, batchata.manager; assert 'structlog' not in sys.modules; import structlog;"
+        "import logging, sys, batchata.manager; from batchata.logs import get_logger;"
+        "get_logger().info('unheard'); assert 'structlog' not in sys.modules;"
+        "logging.getLogger('batchata').setLevel('INFO'); get_logger().info('heard');"
+        "structlog = sys.modules['structlog'];"
         "assert not logging.getLogger().handlers and not structlog.is_configured();"
         "assert [type(h).__name__ for h in logging.getLogger('batchata').handlers] == ['NullHandler']"
     )
