@@ -51,12 +51,20 @@ def status_in_words(run: Run, process: Process | None, alive: bool | None, now: 
             failed = f", {number_of(run.failed, 'item')} without a result" if run.failed else ""
             return f"completed{failed}"
         case "interrupted":
-            reason = run.interrupted_by or ""
-            return f"interrupted: {_INTERRUPTIONS.get(reason, short(reason, 500))}"
+            return f"interrupted: {_interruption(run)}"
         case "running":
             return f"{_running(process, alive)}; last event {ago(run.updated_at, now)}"
         case other:
             return short(other)
+
+
+def _interruption(run: Run) -> str:
+    reason = run.interrupted_by or ""
+    limit = None if run.settings is None else run.settings.max_wait_time
+    waited = run.updated_at - max(run.started_at, run.resumed_at)
+    if reason == "max_wait_time" and (limit is None or waited < limit * 1_000_000):
+        return "submit() or collect() had done its pass"
+    return _INTERRUPTIONS.get(reason, short(reason, 500))
 
 
 def status_then(run: Run, process: Process | None) -> str:

@@ -325,7 +325,11 @@ def _stopped(run: Run) -> str:
     if run.interrupted_by == "pilot":
         return "the pilot is done"
     until = decide.kept_until(run)
-    return f"stopped ({run.interrupted_by})" + (f"; collect by {day(until)}" if until else "")
+    collect = f"; collect by {day(until)}" if until else ""
+    submitted = sum(job.batch_id is not None for job in run.open.values())
+    if run.interrupted_by == "max_wait_time" and submitted:  # which is how submit() ends
+        return f"{number_of(submitted, 'batch', 'batches')} submitted{collect}"
+    return f"stopped ({run.interrupted_by}){collect}"
 
 
 def resending(run: Run) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -15,8 +16,11 @@ from resume_support import COUNT, check_complete, manager
 from run_support import Echo, Runs, conversations
 
 from batchata import BatchManager, batch
+from batchata.core.evolve import fold
 from batchata.errors import BatchataError, PendingRunWarning
+from batchata.replay.status import status_in_words
 from batchata.sandbox import Faults
+from batchata.terminal.progress import waiting_for
 
 _SCRIPT = """
 import sys
@@ -135,6 +139,9 @@ def test_submit_now_and_collect_tomorrow(patient: tuple[Runs, list[float]]) -> N
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert manager(runs).submit()["pending_items"] == COUNT
+        run = fold((r.version, r.at, r.event) for r in runs.events())
+        assert re.match("2 batches submitted; collect by ", waiting_for(run))
+        assert status_in_words(run, None, None, 0) == "interrupted: submit() or collect() had done its pass"
         assert manager(runs).collect()["pending_items"] == COUNT
         runs.sandbox.end_all()
         assert manager(runs).collect()["completed_items"] == COUNT
