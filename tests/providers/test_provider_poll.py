@@ -41,16 +41,17 @@ def test_many_batches_are_read_off_the_list(serve: Any, connect: Any) -> None:
     assert [exchange[:2] for exchange in sandbox.exchanges[before:]] == [("GET", CREATE[1])]
 
 
-def test_the_list_is_read_page_by_page(serve: Any, connect: Any) -> None:
-    """A hundred a page, until all are found."""
+@pytest.mark.parametrize(("ours", "others", "pages"), [(3, 17, 1), (3, 18, 2), (13, 13, 1), (3, 105, 2)])
+def test_the_list_is_read_page_by_page(serve: Any, connect: Any, ours: int, others: int, pages: int) -> None:
+    """Twenty or twice as many as are asked for, then a hundred a page, until all are found."""
     sandbox = serve("fine", delay=1000.0)
     provider = connect(sandbox)
-    oldest = [provider.submit(body()).batch_id for _ in range(3)]
-    for _ in range(105):
+    oldest = [provider.submit(body()).batch_id for _ in range(ours)]
+    for _ in range(others):
         provider.submit(body())
     before = len(sandbox.exchanges)
     assert provider.poll(oldest, 0).keys() == set(oldest)
-    assert len(sandbox.exchanges) - before == 2
+    assert len(sandbox.exchanges) - before == pages
 
 
 def test_the_list_is_read_no_further_back_than_needed(serve: Any, connect: Any) -> None:

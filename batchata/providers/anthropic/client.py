@@ -41,6 +41,7 @@ _COUNT_PATH = "/v1/messages/count_tokens"
 _COUNTED = frozenset(
     {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"}
 )
+_SHORT_PAGE = 20  # the first one of a poll is so long, or twice as long as the batches it asks for
 _MOST_TOKENS = 10**12
 _ANSWER_SECONDS = 60.0  # for questions, which may be asked again; creating and downloading keep the SDK's 600
 
@@ -184,7 +185,8 @@ class AnthropicClient(Polls):
         return batch
 
     def _told(self, wanted: Collection[str], since: int, most_pages: int | None) -> Iterator[Batch]:
-        return (batch for batch in self._newest(since, most_pages) if batch.batch_id in wanted)
+        size = min(max(_SHORT_PAGE, 2 * len(wanted)), PAGE)
+        return (batch for batch in self._newest(since, most_pages, size) if batch.batch_id in wanted)
 
     def _unread(self, batch_id: str) -> Batch:
         return batch_of({"id": batch_id, "processing_status": "unreadable"})
@@ -242,18 +244,23 @@ class AnthropicClient(Polls):
             )
         return batch
 
-    def _newest(self, since: int, most_pages: int | None) -> Iterator[Batch]:
+    def _newest(self, since: int, most_pages: int | None, size: int = PAGE) -> Iterator[Batch]:
         """Yield the batches created since then, newest first; all of them, unless a number of pages is given.
+
+        The first page holds `size` of them, the others as many as a page can.
 
         A page is handed over as far as it can be read before the rest of it is doubted: UnreadableReplyError.
         """
         after: str | None = None
         seen: set[str | None] = {None}
         for _ in range(most_pages or MOST_PAGES):
-            query = {"limit": PAGE} if after is None else {"limit": PAGE, "after_id": after}
+            query: dict[str, object] = (
+                {"limit": size} if after is None else {"limit": size, "after_id": after}
+            )
             with self._calls.translated("listing batches"):
                 response = self._questions.get(_PATH, cast_to=httpx2.Response, options={"params": query})
-            page = page_of(self._object(response, "the list of batches"), PAGE, after)
+            page = page_of(self._object(response, "the list of batches"), size, after)
+            size = PAGE
             # A time that cannot be read is 0: it must not make a batch look older than it is.
             yield from (batch for batch in page.batches if not batch.created_at or batch.created_at >= since)
             if page.doubt is not None:
