@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 import secrets
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
-import pydantic
-
-from batchata.answers.reader import Reader
-from batchata.answers.schema import check_response_model
 from batchata.clock import now, utc
 from batchata.core.events import JobAbandoned
 from batchata.core.state import ItemStatus, Run
@@ -28,7 +20,6 @@ from batchata.errors import (
     InvalidInputError,
     PendingRunWarning,
     RunClaimedError,
-    RunMismatchError,
     UnsavedRunWarning,
     UntriedProviderWarning,
 )
@@ -38,44 +29,34 @@ from batchata.logs import warn
 from batchata.providers.port import Client
 from batchata.run import starting
 from batchata.run.definition import Definition, this_process
-from batchata.run.estimate import Estimate
 from batchata.run.estimating import (
-    Basis,
-    Expectation,
     expectation_of,
-    make_estimate,
     offline_basis,
-    remaining,
-    sampled_basis,
 )
 from batchata.run.executors import Elsewhere, elsewhere
-from batchata.run.from_log import check_unchanged
 from batchata.run.garbage import out_of_collections
 from batchata.run.hooks import Hooks, ItemTeller
 from batchata.run.interrupts import Asked, Stop, interrupted, stop_on_signals
 from batchata.run.journal import Journal, Notes
 from batchata.run.loop import Requests, Runner
 from batchata.run.outcomes import Intake
+from batchata.run.own_run import OwnRun
 from batchata.run.pilot import of_the_rest
 from batchata.run.record import Recorder
-from batchata.run.same_run import check_same_place, check_same_run, which_run
+from batchata.run.same_run import check_same_place
 from batchata.run.starting import check_raised, is_accepted_today, retry_failed
 from batchata.run.store import RunStore
-from batchata.run.stored_answers import warned_of_no_fit
 from batchata.run.to_do import Call, is_nothing_to_do, is_work_left
 from batchata.terminal.account import left, out_of_time, unsaved
 from batchata.terminal.failures import Watch, failure_lines, failures, warn_of
 from batchata.terminal.progress import EVERY, name_head, progress_for, report_costs, say_if_possible
-from batchata.text import number_of
 from batchata.views.citation_checks import checked_now
-from batchata.views.item_result import Entry, ItemResult, entry
-from batchata.views.results import SupportCounts, never_started, read_all, read_items, refuse_purged
 from batchata.views.results_dir import ResultsWriter, owner_of, prepare
 
 _LEFT = frozenset({"keyboard", "terminated", "detached"})  # reasons for which a run is left with its batches
 
 
-class Engine:
+class Engine(OwnRun):
     """One run, driven by calls of `drive` in any number of processes one after another.
 
     `patience` is how many seconds programs that read the log may keep its jobs from being sent.
@@ -92,165 +73,17 @@ class Engine:
         hooks: Hooks = Hooks(),  # noqa: B008 - it never changes
         executor: Executor | None = None,
     ) -> None:
-        self.definition = definition
+        super().__init__(definition, settings, store, provider)
         self.hooks = hooks
-        self.settings = settings
-        self.store = store
-        self.store.choose = partial(which_run, definition)
         self.stop = Stop()
-        self._make_provider = provider
         self._provider: Client | None = None
         self._executor = executor
         self._elsewhere: Elsewhere | None = None  # the executor's part in the call of drive under way
-        self._expectation: Expectation | None = None  # of the last estimate that was asked for
-        self._support = SupportCounts()
         self.retried = 0  # items that the last call with `retry_failed` sent again
         self._driving = False
         self._expiring = starting.ExpiringResults()
         self._warned = False  # that nothing of the run is kept on disk
         self._left_at = 0  # the run's version when our last call of drive ended
-        # Results that our last call of drive has read, and the state of the log in which they are these.
-        self._fresh: tuple[tuple[str, int, str | None] | None, dict[int, Any]] = None, {}
-        self._ours: tuple[str, int] | None = None  # tag and size of the run that was found to be ours
-
-    @contextmanager
-    def reading(self) -> Iterator[tuple[Log | None, Run]]:
-        """Open the log, with the run in it, which is certainly the one that our definition describes.
-
-        The log is None, and the run an empty one, when it was never started.
-
-        Raises RunMismatchError when the log holds another run.
-        """
-        with self.store.reading() as log:
-            if log is not None:
-                self._check_ours(log)
-            yield log, self.store.run
-
-    def _check_ours(self, log: Log) -> None:
-        """Check once for each size of the run: neither its beginning nor our definition changes."""
-        run = self.store.run
-        if run.started is None:
-            return
-        if self._ours == (run.started.tag, run.total):
-            self.definition.take_route(self._route_of(run))
-            return
-        try:
-            if self.definition.opened is None:
-                check_same_run(log, run, self.definition)
-            else:
-                check_unchanged(run, self.definition.opened)
-        except RunMismatchError:
-            self.store.forget()
-            raise
-        if self._ours is None:
-            self.definition.follow(run.started.cache)
-        self.definition.take_route(self._route_of(run))
-        self._ours = run.started.tag, run.total
-
-    def _route_of(self, run: Run) -> str:
-        """Return the route that the caller asked for, or the one that the run decided on."""
-        wanted = self.settings.structured_output
-        return run.route if wanted is None else wanted
-
-    def state(self) -> Run:
-        """Return the run as its log has it now; an empty one when it was never started."""
-        with self.reading() as (_, run):
-            return run
-
-    def support(self) -> SupportCounts | None:
-        """Return how many fields no passage supports, so far; None where fields have no citations."""
-        if self.definition.reader.response_model is None or not self.definition.enable_citations:
-            return None
-        with self.reading() as (log, run):
-            if log is not None and run.started is not None:
-                self._support.read(log, run, self.definition.reader)
-        return self._support
-
-    def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
-        """Yield every item in input order, parsed with another response model if one is given."""
-        other = check_response_model(response_model)
-        reader = None if other is None else Reader(other, self.definition.enable_citations)
-        refuse_purged(self.state())  # now, and not when the first item is asked for
-        items = self._items(reader or self.definition.reader, again=reader is not None)
-        return items if other is None else warned_of_no_fit(items, other)
-
-    def _items(self, reader: Reader, *, again: bool) -> Iterator[ItemResult]:
-        with self.reading() as (log, run):
-            known: Iterator[ItemResult] = iter(())
-            new: Iterator[ItemResult] = iter(())
-            order = self.definition.as_given
-            if log is not None:
-                known = read_items(log, run, (i for i in order if i < run.total), reader, again=again)
-            if run.total < self.definition.count:
-                new = never_started(self.definition.inputs, (i for i in order if i >= run.total))
-            for index in order:
-                yield next(known if index < run.total else new)
-
-    def results(self, response_model: type[pydantic.BaseModel] | None = None) -> list[Entry[Any]]:
-        """Return the items in the shape of `results()`."""
-        if response_model is not None:
-            return [entry(item) for item in self.items(response_model)]
-        with out_of_collections(), self.reading() as (log, run):
-            refuse_purged(run)
-            entries: list[Entry[Any]] = []
-            if log is not None and run.started is not None:
-                mark, known = self._fresh
-                known = known if mark == self._mark(log, run) else {}
-                entries = read_all(log, run, self.definition.reader, known)
-        if (read := len(entries)) < self.definition.count:
-            new = never_started(self.definition.inputs, range(read, self.definition.count))
-            entries += map(entry, new)
-        return [entries[index] for index in self.definition.as_given]
-
-    def _mark(self, log: Log, run: Run) -> tuple[str, int, str | None]:
-        """Return what no other state of any run has in common with this one."""
-        assert run.started is not None
-        return run.started.tag, run.version, log.head(run.started.run_id)
-
-    def preview(self, index: int) -> dict[str, Any]:
-        """Return the request of an item as it would be sent for the first time."""
-        with self.reading():
-            inputs = self.definition.inputs  # as the run has them
-        if type(index) is not int or not 0 <= index < inputs.count:
-            raise InvalidInputError(
-                f"there is no item {index!r}: the run has {number_of(inputs.count, 'item')}, numbered from 0"
-            )
-        if index in inputs.refused:
-            raise InvalidInputError(f"item {index} is not sent: {inputs.refused[index]}")
-        request = self.definition.template.encode(f"preview-{index}", inputs.source(index))
-        found: dict[str, Any] = json.loads(request)
-        return found
-
-    def head(self) -> str | None:
-        """See `Log.head`."""
-        with self.store.reading() as log:
-            return None if log is None or self.store.run_id is None else log.head(self.store.run_id)
-
-    def estimate(self, exact: bool, output_tokens: int | None) -> Estimate:
-        """Estimate what the rest of the run will use and cost; nothing is written."""
-        definition = self.definition
-        with self.reading() as (_, run):
-            basis = offline_basis(definition, run, output_tokens)
-            if exact:
-                left = remaining(run, definition.inputs, definition.same_as)
-                basis = self._counted(basis, left.requests)
-            self._expectation = basis.expectation
-            return self._rest(run, basis)
-
-    def _rest(self, run: Run, basis: Basis) -> Estimate:
-        """Estimate the items without a result."""
-        left = remaining(run, self.definition.inputs, self.definition.same_as)
-        return make_estimate(self.definition, self.settings, run, left, basis)
-
-    def _counted(self, basis: Basis, items: list[int]) -> Basis:
-        """Estimate with counts of a sample by the provider."""
-        provider = self._make_provider()
-        try:
-            provider.check()
-            encode, source = self.definition.template.encode, self.definition.inputs.source
-            return sampled_basis(basis, items, lambda i: provider.count_tokens(encode("counted", source(i))))
-        finally:
-            provider.close()
 
     def drive(self, call: Call) -> Run:
         """Start or resume the run, carry out what is due (see `Runner.drive`), and name the log's head."""
@@ -518,7 +351,7 @@ class Engine:
             _asks_again(journal.run),
             self.definition.geo,
         )
-        notes = Notes(log, journal.claim.stream, journal.run)
+        notes = Notes(log, journal)
         watch = Watch()
         with progress_for(call.show_progress, every=EVERY if call.every is None else call.every) as progress:
 

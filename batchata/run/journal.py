@@ -92,6 +92,16 @@ class Journal:
         """What the state knows and the log does not: nothing outside `together`, unless its write failed."""
         return self._events
 
+    def unwritten_at(self, version: int) -> Entry | None:
+        """Return what will hold this version once it is written; None where the log has it."""
+        last = self.claim.version
+        if version > last:
+            for entry in self._events:
+                last += length_of(entry)
+                if version <= last:
+                    return entry
+        return None
+
     def _tell(self, events: Sequence[Entry]) -> None:
         """Name the events, which are durable now, in the log tree."""
         heard = is_heard()
@@ -119,19 +129,20 @@ class Journal:
 class Notes:
     """What the model is told about its previous answer to an item. Read from the log when it is needed."""
 
-    def __init__(self, log: Log, stream: str, run: Run) -> None:
+    def __init__(self, log: Log, journal: Journal) -> None:
         self._log = log
-        self._stream = stream
-        self._run = run
+        self._journal = journal
         self._known: dict[int, str | None] = {}  # by the outcome's version
 
     def of(self, index: int) -> str | None:
         """Return the note for the item's next request; None without an answer to complain about."""
-        version = self._run.items.outcome[index]
+        version = self._journal.run.items.outcome[index]
         if not version:
             return None
         if version not in self._known:
-            (recorded,) = self._log.events_at(self._stream, [version])
-            outcome = recorded.event if isinstance(recorded.event, OutcomeRecorded) else None
-            self._known[version] = note_on(outcome)
+            outcome = self._journal.unwritten_at(version)
+            if outcome is None:
+                (recorded,) = self._log.events_at(self._journal.claim.stream, [version])
+                outcome = recorded.event
+            self._known[version] = note_on(outcome if isinstance(outcome, OutcomeRecorded) else None)
         return self._known[version]

@@ -31,10 +31,9 @@ from batchata.core.plan import Measures, worst_of_pending
 from batchata.core.ranges import to_ranges
 from batchata.core.state import JobStatus, Run
 from batchata.core.values import RequestError
-from batchata.errors import BatchataError, LogError, LogWriteError
+from batchata.errors import BatchataError, LogError
 from batchata.inputs import Inputs
-from batchata.logs import get_logger
-from batchata.providers.port import Client, Template, Upload
+from batchata.providers.port import Client, Template
 from batchata.run import calls
 from batchata.run.estimating import Expectation
 from batchata.run.executors import Elsewhere
@@ -42,25 +41,21 @@ from batchata.run.interrupts import MainThread, Stop
 from batchata.run.journal import Journal, Notes
 from batchata.run.lost_batches import lost
 from batchata.run.one_pass import OnePass
+from batchata.run.outbox import Outbox
 from batchata.run.outcomes import Intake
 from batchata.run.trouble import as_error
 from batchata.run.workers import Workers, jobs_of
 
-_logger = get_logger()
 # Calls wait for the provider, and what they do besides shares one interpreter: more threads bring nothing but
 # an arena of memory each.
 _MOST_WORKERS = 4
 _MOST_ELSEWHERE = 64  # … where they wait for the workers of an executor
+_GATHER = 0.008  # seconds that the first of them waits for others of calls that are under way
 _MOST_TOGETHER = 64  # reports recorded in one append
 _MANY = 1_000  # outcomes, after which no more is recorded in the same append: they wait for it in memory
 _LARGE = 1_000  # requests of a job whose results are much to read
 _LOOK_UP = 0.2  # seconds; the loop looks this often whether it is to stop
 _LONGEST_WAIT = 5.0  # seconds until all that may be due is looked through again
-_SHORT_READ = 2.0  # seconds that a program may read the log without a word from us
-_HELD = (
-    "another program reads the log and keeps what was written since in its -wal file (a database browser "
-    "with an open transaction, a backup); close it, and the run goes on"
-)
 _GRACE = 20.0  # seconds that calls under way get when the run ends early, so that their answers are recorded
 
 
@@ -95,11 +90,7 @@ class Runner:
     # What two copies of one log send must not be taken for each other.
     _token: str = field(init=False, default_factory=lambda: secrets.token_hex(3))
     _workers: Workers = field(init=False)
-    # Jobs whose intent is written, and that are sent once a copy of the log's main file would know of them.
-    _written: list[calls.JobDescription] = field(default_factory=list)
-    _staged: dict[int, Upload] = field(default_factory=dict)  # jobs that are uploaded, and not created yet
-    _held_since: float | None = None  # monotonic; readers have kept them from being sent since then
-    _held_told: bool = False
+    _outbox: Outbox = field(init=False)
     _found: set[int] = field(
         default_factory=set
     )  # jobs that were at the provider at the start, not yet asked
@@ -125,6 +116,7 @@ class Runner:
         assert self.run.settings is not None
         most = _MOST_WORKERS if self.elsewhere is None else _MOST_ELSEWHERE
         self._workers = Workers(self.provider, min(self.run.settings.max_parallel_jobs + 1, most))
+        self._outbox = Outbox(self.journal, self._workers, self.elsewhere, self.patience)
         self._found = {job.number for job in self.run.jobs_with(JobStatus.SUBMITTED, JobStatus.ENDED)}
         try:
             self._loop_to_its_end(once)
@@ -160,7 +152,7 @@ class Runner:
                 steps = self._pass.rest(steps)
             for step in steps:
                 self._start(step)
-            self._send()
+            self._outbox.send()
             first = False
             self.tell(self.run)
             if last_pass and not steps and not self._pass.is_under_way(self._calls):
@@ -169,7 +161,10 @@ class Runner:
                 return
             # Another job may be due, or nothing can come any more.
             at_once = any(isinstance(step, Submit | Finish | StopAtLimit) for step in steps)
-            self._take_reports(0.0 if at_once else self._patience())
+            finished = self._record(0.0 if at_once else self._patience(), sending=not last_pass)
+            if self._may_submit():
+                self._outbox.send()  # calls are made while files are written
+            self._write_files(finished)
 
     def _time_is_up(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline
@@ -188,12 +183,11 @@ class Runner:
     @property
     def _calls(self) -> dict[int, str]:
         """Return the jobs with a call under way or about to be made, and which."""
-        waiting = [*(description.job for description in self._written), *self._staged]
-        return self._workers.busy | dict.fromkeys(waiting, "submit")
+        return self._workers.busy | dict.fromkeys(self._outbox.jobs, "submit")
 
     def _may_submit(self) -> bool:
         """Whether more may be sent: what was found at the start was polled, and fetched if it had ended."""
-        return self.stop.reason is None and not self._found and self.journal.now() >= self.intake.paused_until
+        return not (self._is_to_stop() or self._found) and self.journal.now() >= self.intake.paused_until
 
     def _is_anything_to_cancel(self) -> bool:
         """Whether an open job can be cancelled and collected without waiting for batches of others."""
@@ -256,17 +250,24 @@ class Runner:
 
     def _submit(self, step: Submit) -> None:
         """Write the intents of all jobs that may be sent now: they are secured together."""
-        again: Submit | None = step
         with self.journal.together():
-            while again is not None:
-                self._written.append(self._intend(again))
-                again = self._next_submission()
+            self._outbox.add(self._intend(step))
+            self._intend_more()
+
+    def _intend_more(self) -> None:
+        """Write the intents of what else may be sent."""
+        while (step := self._next_submission()) is not None:
+            self._outbox.add(self._intend(step))
 
     def _next_submission(self) -> Submit | None:
         """Plan one more job alone: to look through all open ones for each would take long with thousands."""
         situation = Situation(busy=frozenset(), submitting=self._may_submit(), awaiting=self._awaiting)
-        steps = decide.submissions(self.run, self.journal.now(), self.requests.measures, situation)
-        return next((step for step in steps if isinstance(step, Submit)), None)
+        match decide.submissions(self.run, self.journal.now(), self.requests.measures, situation):
+            case [Submit() as step]:
+                return step
+            case [AwaitRoom(outlook)]:
+                self._awaiting = outlook
+        return None
 
     def _intend(self, step: Submit) -> calls.JobDescription:
         self._pass.note(step)
@@ -295,53 +296,6 @@ class Runner:
             bytes=plan.bytes,
             mark=job.mark,
             leaves_out=self.run.settings is not None and self.run.settings.on_bad_file == "fail",
-        )
-
-    def _send(self) -> None:
-        """Make the create calls whose intents are written, once a copy of the main file alone holds them.
-
-        Started from such a copy, a run looks for their batches; it would pay for them again if it had none.
-        """
-        if not self._written and not self._staged:
-            return
-        if self.run.sending_ended is not None:
-            self._take_back_unsent()
-            return
-        if not self.journal.claim.secure():
-            self._wait_for_readers()
-            return
-        self._held_since, self._held_told = None, False
-        written, self._written = self._written, []
-        submit = calls.submit if self.elsewhere is None else self.elsewhere.submit
-        for description in written:
-            self._workers.call("submit", [description.job], submit, description)
-        staged, self._staged = self._staged, {}
-        for job, upload in staged.items():
-            self._workers.call("submit", [job], calls.create, job, upload)
-
-    def _wait_for_readers(self) -> None:
-        """Say once why nothing is sent: how long another program reads the log is unknown.
-
-        Raises LogWriteError when it still does after minutes.
-        """
-        moment = time.monotonic()
-        if self._held_since is None:
-            self._held_since = moment
-        held = moment - self._held_since
-        if held > _SHORT_READ and not self._held_told:
-            self._held_told = True
-            _logger.warning("log_held_by_reader", run=self.journal.claim.stream, advice=_HELD)
-        if held > self.patience:
-            self._take_back_unsent()
-            raise LogWriteError(f"nothing was sent for {self.patience:,.0f} s: {_HELD}")
-
-    def _take_back_unsent(self, why: str = "sending ended before it was this job's turn") -> None:
-        """Return what was never sent to waiting: it is certainly not a batch."""
-        error = RequestError(kind="not_sent", message=why)
-        unsent = [*(each.job for each in self._written), *self._staged]
-        self._written, self._staged = [], {}
-        self.journal.append(
-            *(events.SubmissionFailed(job=job, error=error, not_before=self.journal.now()) for job in unsent)
         )
 
     def _cancel(self, number: int) -> None:
@@ -383,18 +337,31 @@ class Runner:
         return batch_id
 
     def _take_reports(self, patience: float) -> None:
-        """Record all reports that have come, waiting for the first; then write the files of finished jobs."""
+        """Record all reports that have come, waiting for the first, and write the files of finished jobs."""
+        self._write_files(self._record(patience, sending=False))
+
+    def _record(self, patience: float, *, sending: bool) -> list[int]:
+        """Record all reports that have come, waiting for the first, and return the jobs to write files of.
+
+        With `sending` the intents of what may be sent now are written together with them.
+        """
         finished: list[int] = []
         reports = outcomes = 0
         with self.journal.together():
             report = self._first_report(patience)
+            until = time.monotonic() + _GATHER
             while report is not None:
                 if self._take(report):
                     finished += jobs_of(report)[:1]
                 reports += 1
                 outcomes += len(report.outcomes) if isinstance(report, calls.Arrived) else 0
                 is_enough = reports >= _MOST_TOGETHER or outcomes >= _MANY
-                report = None if is_enough else self._workers.report(0.0)
+                report = None if is_enough else self._next_report(until)
+            if sending and reports:
+                self._intend_more()
+        return finished
+
+    def _write_files(self, finished: list[int]) -> None:
         for number in finished:
             self.job_done(number)
 
@@ -408,6 +375,10 @@ class Runner:
             self.tell(self.run)
         return self._workers.report(min(max(left, 0.0), _LOOK_UP))
 
+    def _next_report(self, until: float) -> calls.Report | None:
+        """Return the next report, waiting for it until then where calls are under way."""
+        return self._workers.report(max(until - time.monotonic(), 0.0) if self._workers.busy else 0.0)
+
     def _is_to_stop(self) -> bool:
         return self.stop.reason is not None or self._main_thread.was_interrupted()
 
@@ -419,9 +390,9 @@ class Runner:
         self.intake.apart = None if theirs is None else theirs - self.journal.now()
         self.intake.take(report)
         if isinstance(report, calls.Staged):
-            self._staged[report.job] = report.upload
+            self._outbox.stage(report.job, report.upload)
         if self.run.route != route:
-            self._take_back_unsent("the schema is sent in another way from now on")
+            self._outbox.take_back("the schema is sent in another way from now on")
             self.requests, self._awaiting = self.again(self.run.route), None
         if not isinstance(report, calls.Arrived):
             ended = self.run.jobs_with(JobStatus.ENDED) if isinstance(report, calls.Polled) else ()
@@ -441,7 +412,7 @@ class Runner:
         times = [decide.wake_at(self.run, self._calls.keys(), moment), self.intake.paused_until]
         due = min((time for time in times if time is not None and time > moment), default=None)
         wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LONGEST_WAIT)
-        if self._written or self._staged:  # readers keep them from being sent
+        if self._outbox.jobs:  # readers keep them from being sent
             wait = min(wait, _LOOK_UP)
         if self._deadline is not None and not self._time_is_up():
             wait = min(wait, self._deadline - time.monotonic())
@@ -480,11 +451,11 @@ class Runner:
         """Let creations under way report, so that the log knows their batches, and say why we stop."""
         if self.elsewhere is not None:
             self.elsewhere.end()
-        self._take_back_unsent()
+        self._outbox.take_back()
         until = time.monotonic() + _GRACE
         while "submit" in self._workers.busy.values() and time.monotonic() < until:
             self._take_reports(_LOOK_UP)
-        self._take_back_unsent()  # what was uploaded meanwhile
+        self._outbox.take_back()  # what was uploaded meanwhile
         if self.intake.trouble.error is not None and not (self.stop.reason and not self.stop.cancel):
             reason, error = "error", as_error(self.intake.trouble.error)
         self.journal.append(events.RunInterrupted(reason=reason, error=error, pending_items=self.run.pending))

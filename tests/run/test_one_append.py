@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from run_support import Runs
 
-from batchata.core.events import RunInterrupted, SubmissionStarted
+from batchata.core.events import Event, JobCompleted, RunInterrupted, SubmissionStarted
 from batchata.core.state import Run
 from batchata.core.values import Process
 from batchata.errors import LogError
@@ -25,13 +25,26 @@ STOPPED = RunInterrupted(reason="detached", error=None, pending_items=0)
 def test_the_intents_of_all_jobs_of_a_round_are_one_append(runs: Runs) -> None:
     """Five jobs that may be sent at once are secured together, before the first of them is sent."""
     runs.manager(count=10, items_per_job=2, max_parallel_jobs=5).run()
+    intents = [append for append in appends(runs) if any(isinstance(e, SubmissionStarted) for e in append)]
+    assert len(intents) == 1
+    assert sum(isinstance(event, SubmissionStarted) for event in intents[0]) == 5
+
+
+def test_the_end_of_a_job_and_the_intent_of_the_next_are_one_append(runs: Runs) -> None:
+    """A job that makes room for another does not make the disk wait twice."""
+    runs.manager(count=3, items_per_job=1, max_parallel_jobs=1).run()
+    ends = [append for append in appends(runs) if any(isinstance(e, JobCompleted) for e in append)]
+    assert [[e.job for e in append if isinstance(e, SubmissionStarted)] for append in ends] == [[1], [2], []]
+
+
+def appends(runs: Runs) -> list[list[Event]]:
+    """The events of each append of the only run."""
     log = read_log(runs.log)
     stream = log.streams()[0]
-    intents = {r.version for r in log.events(stream) if isinstance(r.event, SubmissionStarted)}
-    appends = [c.commit for c in log.commits(stream)]
+    events = {recorded.version: recorded.event for recorded in log.events(stream)}
+    commits = [each.commit for each in log.commits(stream)]
     log.close()
-    assert len(intents) == 5
-    assert any(intents <= set(range(c.first_version, c.last_version + 1)) for c in appends)
+    return [[events[v] for v in range(c.first_version, c.last_version + 1)] for c in commits]
 
 
 @contextmanager
@@ -51,6 +64,17 @@ def test_what_is_written_together_bears_the_time_at_which_it_came() -> None:
             journal.append(STOPPED)
         (written,) = log.entries("r")
     assert written.at >= began
+
+
+def test_what_waits_to_be_written_is_found_by_its_version() -> None:
+    """Planning what comes next in the same append asks for outcomes that the log does not have yet."""
+    with journal_of_a_new_run() as (log, journal):
+        with journal.together():
+            journal.append(STOPPED)
+            assert journal.unwritten_at(1) is STOPPED
+            assert (journal.unwritten_at(0), journal.unwritten_at(2)) == (None, None)
+        assert journal.unwritten_at(1) is None
+        assert [each.event for each in log.events_at("r", [1])] == [STOPPED]
 
 
 def stop_and_then(journal: Journal, fail: Callable[[], None]) -> None:
