@@ -77,7 +77,7 @@ def test_what_may_have_cost_something_stays_reserved(runs: Runs) -> None:
 def test_a_start_that_was_killed_before_its_items_were_written_keeps_them(runs: Runs) -> None:
     """The first event says which items the run has; another script with other ones is refused."""
     _begin_only(runs.log, conversations(4))
-    with pytest.raises(RunMismatchError, match="are different"):
+    with pytest.raises(RunMismatchError, match="are not there in their order"):
         runs.manager(messages=conversations(4, first=9)).run()
     with pytest.raises(RunMismatchError, match="were 4, are 3"):
         runs.manager(3).run()
