@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -123,3 +124,15 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AnthropicClient]:
         return AnthropicClient(**options)
 
     return provider
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the rules of the contract that each door keeps, and those whose subject it lacks."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for outcome in ("passed", "skipped"):
+        for report in terminalreporter.getreports(outcome):
+            door = dict(report.user_properties).get("door")
+            counts[str(door), outcome] += door is not None and (outcome == "skipped" or report.when == "call")
+    for door in sorted({door for (door, _), count in counts.items() if count}):
+        kept, lacking = counts[door, "passed"], counts[door, "skipped"]
+        terminalreporter.write_line(f"contract, {door}: {kept} kept, {lacking} without a subject there")

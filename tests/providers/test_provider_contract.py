@@ -95,9 +95,14 @@ DOORS = ["anthropic", *CLOUDS, "openai", "openai-compatible", *FLAVORS, "gemini"
 
 
 @pytest.fixture(params=DOORS)
-def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Door]]:
+def door(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> Iterator[Callable[..., Door]]:
     """Opens doors to one provider; sandboxes and clients end with the test."""
     opened: list[Door] = []
+    record_property("door", request.param)
     by_key = request.param != "anthropic-google"
     monkeypatch.setenv("ANTHROPIC_AWS_WORKSPACE_ID", "wrkspc_sandbox")
     if not by_key:

@@ -10,8 +10,7 @@ from typing import Any
 from batchata.sandbox.reading.fill import Filler, Node
 from batchata.sandbox.reading.find import Finder, Found
 from batchata.sandbox.reading.pages import Page, pages_of
-from batchata.sandbox.reading.quotes import with_quotes
-from batchata.sandbox.values import Answer, Quote, Request
+from batchata.sandbox.values import Answer, Quote, Request, resolve
 
 __all__ = ["MIXED", "STYLES", "Piece", "read", "style_of"]
 
@@ -20,6 +19,7 @@ __all__ = ["MIXED", "STYLES", "Piece", "read", "style_of"]
 type Piece = tuple[str, Quote | None]
 
 MIXED = "mixed"
+_FIELD, _QUOTE = "field", "quote"  # what a schema may ask for beside an answer
 
 
 _WORD = re.compile(r"[^\W\d_]{3,}|\d{2,}")
@@ -155,11 +155,41 @@ def read(request: Request, style: str = "plain") -> Answer:
     schema = request.schema
     if schema is None:
         return Answer(pieces=_prose(request))
-    filled = with_quotes(Filler(schema, Finder(pages_of(request))).fill(), schema)
+    filled = _with_quotes(Filler(schema, Finder(pages_of(request))).fill(), schema)
     if request.forced_tool is not None:
         return Answer(call=(request.forced_tool, _plain(filled)))
     write = style_of("plain" if request.has_format else style, request.number)
     return Answer(pieces=list(write(filled)))
+
+
+def _with_quotes(filled: Node, schema: dict[str, Any]) -> Node:
+    """Return the filled schema with a quote for each value that was read, where it has a list of such."""
+    name = next((n for n, part in (schema.get("properties") or {}).items() if _asks(part, schema)), None)
+    if name is None or not isinstance(filled, dict):
+        return filled
+    others = {key: child for key, child in filled.items() if key != name}
+    answer = next(iter(others.values())) if len(others) == 1 else others
+    quotes: list[Node] = [{_FIELD: Found(path), _QUOTE: Found(words)} for path, words in _stated(answer, "")]
+    return {**filled, name: quotes}
+
+
+def _asks(part: dict[str, Any], root: dict[str, Any]) -> bool:
+    """Whether a property is a list of fields with their quotes."""
+    items = resolve(resolve(part, root).get("items") or {}, root)
+    return (items.get("properties") or {}).keys() == {_FIELD, _QUOTE}
+
+
+def _stated(node: Node, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path of each value that stands somewhere, and the words around it."""
+    if isinstance(node, Found):
+        if node.place is not None:
+            yield path, node.place.page.words(node.place)
+    elif isinstance(node, dict):
+        for name, child in node.items():
+            yield from _stated(child, f"{path}.{name}" if path else name)
+    else:
+        for number, child in enumerate(node):
+            yield from _stated(child, f"{path}[{number}]")
 
 
 def _plain(node: Node) -> Any:
