@@ -133,7 +133,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("item", [5, None, b"a.txt".hex, {"path": "a.pdf"}])
 def test_other_values_are_no_files(item: object) -> None:
     """What is neither path, bytes nor readable is refused."""
-    with pytest.raises(InvalidInputError, match=r"files\[0\] is a .*; give a path, bytes or a file"):
+    with pytest.raises(InvalidInputError, match=r"files\[0\] is .*; give a path, bytes or a file"):
         read(item)
 
 
