@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +15,16 @@ from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_
 import pydantic
 from pydantic.fields import FieldInfo
 
+from batchata.answers.field_declarations import (
+    aliases_of,
+    asks_for_percents,
+    fields_with_validators,
+    is_own,
+    parts_of,
+    plain_hint,
+)
 from batchata.answers.field_paths import is_typed_dict
+from batchata.answers.written_keys import folded
 
 _KINDS: dict[Any, str] = {
     int: "int",
@@ -30,32 +38,6 @@ _KINDS: dict[Any, str] = {
 # Told by name: what reads answers imports nothing that knows the time.
 MOMENTS = frozenset({"date", "datetime", "time", "timedelta"})
 _UNIONS = (Union, types.UnionType)
-# Models write "**total:**" and "`total`", too; the last of these signs take no room.
-_IGNORED = re.compile(r"[\s_\-\\*.:?`'\"\u00ad\u200b-\u200f\u2060\ufeff]+")
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[^\W_A-Z\d][^\W_A-Z]*|[A-Z][^\W_A-Z]*|\d+")
-_SHORT_WORD = 2  # characters, as of "of" and "id", which say nothing
-_PERCENT = re.compile(
-    r"percent|per cent|%|(?<![a-z])pct(?![a-z])|prozent|pourcent|porcent|procent", re.IGNORECASE
-)
-_SHARE = re.compile(r"fraction|ratio\b|decimal|between 0 and 1|\b0\.\d", re.IGNORECASE)
-# Validators of pydantic's own that see a value before its type has; more are told by their method.
-_BEFORE = (pydantic.BeforeValidator, pydantic.WrapValidator, pydantic.PlainValidator)
-_HARMLESS = (
-    "annotated_types",
-    "pydantic.types",
-    "pydantic.functional_serializers",
-    "pydantic._internal._fields",
-)
-
-
-def folded(key: str) -> str:
-    """Reduce a key to what models write alike: no case, white space, joints or signs of quoting."""
-    return _IGNORED.sub("", key).casefold()
-
-
-def words_of(name: str) -> list[str]:
-    """Split a name into its words: lower case, without the shortest and without a plural's s."""
-    return [word.casefold().removesuffix("s") for word in _WORD.findall(name) if len(word) > _SHORT_WORD]
 
 
 class Place:
@@ -87,7 +69,7 @@ class Place:
         self.keeps_digits = False
         self.is_numbered = False
         self._elements: list[Any] = []
-        if _is_own(metadata):
+        if is_own(metadata):
             self.is_open = True
         else:
             self._add(annotation)
@@ -190,7 +172,7 @@ class Place:
             return self._add(annotation.__value__)
         origin, inner = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
-            if _is_own(inner[1:]):
+            if is_own(inner[1:]):
                 self.is_open = True
             else:
                 self._add(inner[0])
@@ -281,7 +263,7 @@ class Field:
     @cached_property
     def place(self) -> Place:
         """What the field takes."""
-        percents = self._asks_for_percents()
+        percents = asks_for_percents([self.name, *self.keys], self._info)
         made = Place(self.annotation, self.metadata, percents=percents, texts=self._texts)
         made.keeps_digits = (
             made.is_open and self._info is not None and "decimal" in Place(self._info.annotation).kinds
@@ -304,17 +286,6 @@ class Field:
         if not (place.is_list or place.mapping):
             return False
         return info.default_factory in (list, dict, set) or info.default in ([], {}, (), set())
-
-    def _asks_for_percents(self) -> bool:
-        info = self._info
-        said = [self.name, *self.keys]
-        if info is not None:
-            said += [part for part in (info.title, info.description) if part]
-            bounds = [getattr(part, "le", getattr(part, "lt", None)) for part in info.metadata]
-            if any(isinstance(bound, int | float | Decimal) and bound <= 1 for bound in bounds):
-                return False
-        words = " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", part).replace("_", " ") for part in said)
-        return bool(_PERCENT.search(words)) and not _SHARE.search(words)
 
 
 class Record:
@@ -363,13 +334,13 @@ def _record(kind: Any) -> Record:
     if is_typed_dict(origin):
         hints = typing.get_type_hints(origin, include_extras=True)
         required = origin.__required_keys__
-        fields = [Field(name, None, _plain_hint(hint), [name]) for name, hint in hints.items()]
+        fields = [Field(name, None, plain_hint(hint), [name]) for name, hint in hints.items()]
         for field in fields:
             field.required = field.name in required
         return Record(origin.__name__, fields)
     hints = typing.get_type_hints(origin, include_extras=True)
     fields = []
-    for name, required in _parts_of(origin):
+    for name, required in parts_of(origin):
         made = Field(name, None, hints.get(name, Any), [name])
         made.required = required
         fields.append(made)
@@ -378,22 +349,7 @@ def _record(kind: Any) -> Record:
     return found
 
 
-def _parts_of(kind: Any) -> list[tuple[str, bool]]:
-    """Return the fields of a dataclass or NamedTuple, and whether each must be given."""
-    if hasattr(kind, "_fields"):
-        return [(name, name not in kind._field_defaults) for name in kind._fields]
-    missing = dataclasses.MISSING
-    return [(part.name, part.default is part.default_factory is missing) for part in dataclasses.fields(kind)]
-
-
 _OF_TEXTS = ("str_strip_whitespace", "str_to_lower", "str_to_upper")
-
-
-def _plain_hint(hint: Any) -> Any:
-    """Return what a key of a TypedDict holds; ReadOnly is not in `typing` before Python 3.13."""
-    while str(get_origin(hint)).rpartition(".")[2] in ("Required", "NotRequired", "ReadOnly"):
-        (hint,) = get_args(hint)
-    return hint
 
 
 def _of_model(model: type[pydantic.BaseModel]) -> Record:
@@ -402,11 +358,11 @@ def _of_model(model: type[pydantic.BaseModel]) -> Record:
     texts: Any = {name: True for name in _OF_TEXTS if config.get(name)}
     by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
     by_alias = config.get("validate_by_alias", True)
-    own = _fields_with_validators(model, before=True)
+    own = fields_with_validators(model, before=True)
     fields: list[Field] = []
     others: list[str] = []
     for name, info in model.model_fields.items():
-        aliases, paths = _aliases(info)
+        aliases, paths = aliases_of(info)
         others += paths
         keys = [*(aliases if by_alias else []), *([name] if by_name or not (aliases or paths) else [])]
         if keys:
@@ -419,47 +375,9 @@ def _of_model(model: type[pydantic.BaseModel]) -> Record:
     found.takes_more = config.get("extra") == "allow"
     found.is_open = any(part.info.mode != "after" for part in validators) or bool(decorators.root_validators)
     found.is_exact = not (
-        validators or found.is_open or others or _fields_with_validators(model, before=False)
+        validators or found.is_open or others or fields_with_validators(model, before=False)
     )
     return found
-
-
-def _fields_with_validators(model: type[pydantic.BaseModel], *, before: bool) -> set[str]:
-    """Return the fields that the model's validators see; with `before`, those seen before parsing."""
-    decorators = model.__pydantic_decorators__
-    found = {
-        name
-        for part in decorators.field_validators.values()
-        if not before or part.info.mode != "after"
-        for name in part.info.fields
-    }
-    return found | {name for part in decorators.validators.values() for name in part.info.fields}
-
-
-def _aliases(info: FieldInfo) -> tuple[list[str], list[str]]:
-    """Return the names that a field is taken by, and the outer keys that lead to it."""
-    given = info.validation_alias or info.alias
-    choices = given.choices if isinstance(given, pydantic.AliasChoices) else [given]
-    names = [choice for choice in choices if isinstance(choice, str)]
-    return names, [str(choice.path[0]) for choice in choices if isinstance(choice, pydantic.AliasPath)]
-
-
-def _is_own(metadata: Iterable[Any]) -> bool:
-    """Whether the user's code, or a text that holds JSON, stands between the JSON and the type."""
-    return any(
-        isinstance(part, _BEFORE)
-        or part is pydantic.Json
-        or isinstance(part, pydantic.Json)
-        or _is_foreign(part)
-        for part in metadata
-    )
-
-
-def _is_foreign(part: Any) -> bool:
-    if isinstance(part, FieldInfo):
-        return _is_own(part.metadata)
-    takes_part = hasattr(part, "__get_pydantic_core_schema__")
-    return takes_part and not type(part).__module__.startswith((*_HARMLESS, "pydantic."))
 
 
 def places_below(place: Place, seen: set[int] | None = None) -> Iterator[Place]:

@@ -17,6 +17,8 @@ from batchata.answers.direct_reading import NotJson, Unsure, read_usually
 from batchata.answers.expected_shape import place_of
 from batchata.answers.field_paths import path_of
 from batchata.answers.finite_numbers import is_finite
+from batchata.answers.fitted_scalars import Refused
+from batchata.answers.json_strings import without_halves
 from batchata.answers.lenient_json import (
     CutOff,
     Mended,
@@ -24,10 +26,9 @@ from batchata.answers.lenient_json import (
     NotNearJson,
     Object,
     read_value,
-    without_halves,
     written,
 )
-from batchata.answers.lenient_reading import Refused, fitted
+from batchata.answers.lenient_reading import fitted
 from batchata.answers.misfits import misfit
 
 # A list is passed over as a whole: one of its elements is a part, never the answer.

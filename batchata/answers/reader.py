@@ -35,7 +35,8 @@ from batchata.answers.grounding import Sources
 from batchata.answers.located import looked_up
 from batchata.answers.parsing import Parsed, UnreadableAnswer, parse, parse_taken
 from batchata.answers.prose_citations import by_mention
-from batchata.answers.supports import Verdict, Verdicts, unsupported, value_at
+from batchata.answers.supports import Verdict, Verdicts, unsupported
+from batchata.answers.values_by_path import value_at
 from batchata.core.values import RequestError
 from batchata.text import cut
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
 from typing import Any
 
 import pydantic
 
 from batchata.answers.answer import Citation
 from batchata.answers.currencies import states_currency, states_currency_of
-from batchata.answers.field_paths import inside, keys_of, shape_of
 from batchata.answers.normalize import fold
 from batchata.answers.numbers_and_dates import Meaning, meanings
 from batchata.answers.plain_statements import is_plain_to_see
 from batchata.answers.stated_numbers import states_date, states_number
 from batchata.answers.stated_texts import states_text
+from batchata.answers.values_by_path import choices_at, kind_of, value_at
 from batchata.answers.written_moments import date_in
 from batchata.answers.written_values import TwoReadings, number_in
 
-_STEP_BEGINS = re.compile(r"[.\[]")
-_SINGLE = frozenset({str, int, float, bool, Decimal, type(None)})
 _LONGEST = 50_000  # characters of a passage in which more is looked for than the value in its usual print
 _LONG = 200  # characters of a value from which on it is a composed text, unless it stands there as it is
 _MEASURE = re.compile(r"(\d+(?:\.\d+)?) ?([^\W\d_]{1,5})")
@@ -113,7 +110,7 @@ def _support_of(result: Any, path: str, citations: Sequence[Citation]) -> list[b
     value = value_at(result, path)
     if value is None or value is True or value is False:
         return [None] * len(citations)
-    choices = choices_at(_kind(result), path) if type(value) is str else ()
+    choices = choices_at(kind_of(result), path) if type(value) is str else ()
     said = [supports(value, citation.cited_text, choices) for citation in citations]
     if len(said) > 1 and False in said and True not in said:
         together = "\n".join([citation.cited_text for citation in citations])
@@ -126,95 +123,6 @@ def unsupported(citations: Mapping[str, Sequence[Citation]]) -> list[str]:
     """Return the paths of values that at least one passage contradicts, and none supports."""
     found = {path: [citation.supports for citation in cited] for path, cited in citations.items()}
     return [path for path, said in found.items() if False in said and True not in said]
-
-
-def uncited(result: Any, citations: Mapping[str, Sequence[Citation]]) -> list[str]:
-    """Return the paths of values that no citation is given for; what is empty needs none."""
-    cited = set(citations)
-    above = {path[: place.start()] for path in cited for place in _STEP_BEGINS.finditer(path)}
-    return [path for path in _leaves(result, "", cited) if path not in above]
-
-
-def _leaves(value: Any, path: str, cited: set[str]) -> Iterator[str]:
-    """Yield the paths of single values, without what is cited by itself or with all around it."""
-    if value is None or value == "" or path in cited:
-        return
-    if value.__class__ in _SINGLE:
-        if path:
-            yield path
-        return
-    for key, inner in _members(value):
-        yield from _leaves(inner, inside(path, key), cited)
-    is_empty_set = isinstance(value, set | frozenset) and not value
-    if path and not is_empty_set and not isinstance(value, pydantic.BaseModel | Mapping | list | tuple):
-        yield path
-
-
-def _members(value: Any) -> Iterator[tuple[str | int, Any]]:
-    match value:
-        case pydantic.RootModel():
-            yield from _members(value.root)
-        case pydantic.BaseModel():
-            yield from value.__dict__.items()
-            yield from (value.__pydantic_extra__ or {}).items()
-        case Mapping():
-            yield from ((str(getattr(key, "value", key)), inner) for key, inner in value.items())
-        case list() | tuple():
-            yield from enumerate(value)
-
-
-def value_at(result: Any, path: str) -> Any:
-    """Return the value at a path of a result; None where there is none."""
-    for key in keys_of(path):
-        step = _step_into(_kind(result))
-        result = None if step is None else step(result, key)
-    if result.__class__ in _SINGLE or not isinstance(result, pydantic.RootModel):
-        return result
-    return result.root
-
-
-_kind: Callable[[Any], Any] = type
-
-
-@lru_cache(maxsize=1_024)
-def _step_into(kind: Any) -> Callable[[Any, Any], Any] | None:
-    """How a member of such a value is reached: to ask for the kind of each value takes longer."""
-    if issubclass(kind, pydantic.RootModel):
-        return lambda value, key: (_step_into(_kind(value.root)) or _nothing)(value.root, key)
-    if issubclass(kind, pydantic.BaseModel):
-        return _field_of
-    if issubclass(kind, Mapping):
-        return lambda value, key: _member(value, str(key))
-    if issubclass(kind, list | tuple):
-        return lambda value, key: value[key] if isinstance(key, int) and key < len(value) else None
-    if hasattr(kind, "__dataclass_fields__"):
-        return lambda value, key: getattr(value, str(key), None)
-    return None
-
-
-def _nothing(value: Any, key: Any) -> None:
-    """Return nothing: a single value has no members."""
-
-
-def _field_of(value: pydantic.BaseModel, key: str) -> Any:
-    if key in value.__dict__:
-        return value.__dict__[key]
-    return (value.__pydantic_extra__ or {}).get(key)
-
-
-def _member(mapping: Mapping[Any, Any], key: str) -> Any:
-    if key in mapping:
-        return mapping[key]
-    return next((value for own, value in mapping.items() if str(getattr(own, "value", own)) == key), None)
-
-
-@lru_cache(maxsize=4_096)
-def choices_at(model: Any, path: str) -> tuple[str, ...]:
-    """Return the texts that may stand at a path, where the type of the field lists them."""
-    shape = shape_of(model)
-    for key in keys_of(path):
-        shape = shape.element if isinstance(key, int) else shape.behind(key)
-    return shape.choices
 
 
 def _supports_enum(value: Enum, passage: str) -> bool | None:

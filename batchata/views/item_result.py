@@ -14,7 +14,8 @@ from typing_extensions import TypeVar
 from batchata.answers.answer import Citation
 from batchata.answers.field_paths import inside
 from batchata.answers.reader import Citations, Reading
-from batchata.answers.supports import uncited, unsupported
+from batchata.answers.supports import unsupported
+from batchata.answers.values_by_path import uncited
 from batchata.core.values import RequestError, Usage
 
 R = TypeVar("R", default=Any)  # Python 3.12 has no defaults in its own syntax

@@ -15,7 +15,8 @@ import pytest
 from batchata.answers.answer import Block, Citation
 from batchata.answers.grounding import Sources
 from batchata.answers.reader import Reader
-from batchata.answers.supports import supports, uncited, unsupported
+from batchata.answers.supports import supports, unsupported
+from batchata.answers.values_by_path import uncited
 
 
 class Status(Enum):
