@@ -6,20 +6,19 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import log_samples as s
 import pytest
-import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from batchata.errors import LogVersionError
 from batchata.log import open_log, read_log
 from batchata.log.sqlite import schema
 from batchata.log.sqlite.connection import for_writing
 from batchata.log.sqlite.log import SqliteLog
-from batchata.log.sqlite.tables import LogTable
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 TRIGGERS = {
     "commits_dense", "commits_no_delete", "commits_no_update", "events_no_delete", "events_no_replace",
@@ -48,6 +47,8 @@ def names(path: Path, kind: str) -> set[str]:
 
 def at_revision(path: Path, revision: str) -> Path:
     """A log as the library of that revision made it."""
+    import sqlalchemy as sa  # here, since each worker imports this file
+
     path.touch()
     engine = sa.create_engine("sqlite://", creator=lambda: for_writing(str(path), 1.0))
     with engine.begin() as connection:
@@ -59,6 +60,8 @@ def at_revision(path: Path, revision: str) -> Path:
 
 def scripts() -> ScriptDirectory:
     """The migrations as Alembic sees them."""
+    from alembic.script import ScriptDirectory  # here, since each worker imports this file
+
     return ScriptDirectory(str(schema.script_folder()))
 
 
@@ -91,6 +94,12 @@ def test_an_older_log_is_brought_to_todays_form_with_its_events(tmp_path: Path, 
 
 def test_the_models_say_what_the_migrations_make(tmp_path: Path) -> None:
     """Tables, columns and indexes of a migrated file are those of the SQLModel tables."""
+    import sqlalchemy as sa  # here, since each worker imports this file
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from batchata.log.sqlite.tables import LogTable
+
     path = tmp_path / "log.db"
     open_log(path).close()
     engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(path))

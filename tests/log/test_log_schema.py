@@ -9,7 +9,6 @@ from pathlib import Path
 
 import log_samples as s
 import pytest
-import sqlalchemy as sa
 
 from batchata.log import open_log
 from batchata.log.sqlite import schema
@@ -20,6 +19,8 @@ _PRAGMAS = ("user_version", "application_id", "page_size", "journal_mode")
 
 def migrated(path: Path) -> Path:
     """A log that Alembic made from nothing."""
+    import sqlalchemy as sa  # here, since each worker imports this file
+
     path.touch()
     engine = sa.create_engine("sqlite://", creator=lambda: for_writing(str(path), 1.0), poolclass=sa.NullPool)
     with engine.begin() as connection:
