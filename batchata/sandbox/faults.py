@@ -197,11 +197,12 @@ class Download:
 
     def pieces(self, results: BinaryIO, wait: Callable[[float], object]) -> Iterator[bytes]:
         """Yield the bytes to send. Raises Dropped where the connection is to break."""
-        if self.drop_after < 0 and self.truncate_after < 0 and not self.cut_last and not self.pause:
-            while piece := results.read(_PIECE):
-                yield piece
-            return
-        yield from self._by_line(results, wait)
+        with results:
+            if self.drop_after < 0 and self.truncate_after < 0 and not self.cut_last and not self.pause:
+                while piece := results.read(_PIECE):
+                    yield piece
+                return
+            yield from self._by_line(results, wait)
 
     def _by_line(self, results: BinaryIO, wait: Callable[[float], object]) -> Iterator[bytes]:
         limits = [n for n in (self.drop_after, self.truncate_after) if n >= 0]
