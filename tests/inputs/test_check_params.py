@@ -64,6 +64,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"max_token": 5}, r"max_token is not a parameter .* did you mean max_tokens"),
     ({"sytem": "x"}, "did you mean system"),
     ({"zzz": 1}, "zzz is not a parameter .* known are cache_control, "),
+    ({"output_config": {"efort": "low"}}, "output_config has 'efort', which the API refuses; known are"),
+    ({"tools": [{**TOOL, "input_schema": {"type": "object", "properties": []}}]}, "must be a JSON schema"),
     ({"max_tokens": 0}, "max_tokens is 0; it must be an integer from 1 to 128,000"),
     ({"max_tokens": 128_001}, "max_tokens is 128001"),
     ({"max_tokens": True}, "max_tokens is True"),

@@ -211,6 +211,9 @@ def _check_rest(given: Mapping[str, Any]) -> None:
         )
 
 
+_OF_OUTPUT = ("effort", "task_budget")
+
+
 def _check_output_config(given: Mapping[str, Any], model: Model) -> None:
     config = given.get("output_config")
     if config is None:
@@ -219,6 +222,11 @@ def _check_output_config(given: Mapping[str, Any], model: Model) -> None:
         raise InvalidInputError("output_config must be a dict, such as {'effort': 'low'}")
     if config.get("format") is not None:
         raise InvalidInputError("output_config.format is made from response_model; give that instead")
+    if unknown := sorted(str(key) for key in config.keys() - {"format", *_OF_OUTPUT}):
+        raise InvalidInputError(
+            f"output_config has {', '.join(map(repr, unknown))}, which the API refuses; "
+            f"known are {', '.join(_OF_OUTPUT)}"
+        )
     effort = config.get("effort")
     if effort is not None and effort not in _EFFORTS:
         raise InvalidInputError(

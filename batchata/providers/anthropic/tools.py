@@ -92,7 +92,11 @@ def _check_type(kind: Any, place: str) -> None:
 def _check_definition(tool: dict[str, Any], place: str) -> None:
     """Raise InvalidInputError for a tool of the caller's own that no request can carry."""
     schema = tool.get("input_schema")
-    if not isinstance(schema, dict) or schema.get("type") != "object":
+    if (
+        not isinstance(schema, dict)
+        or schema.get("type") != "object"
+        or not isinstance(schema.get("properties", {}), dict)
+    ):
         raise InvalidInputError(
             f"{place}.input_schema must be a JSON schema of an object, such as {{'type': 'object', "
             "'properties': {...}}"
