@@ -16,7 +16,7 @@ import typer
 from batchata.cli.options import Ending, Inputs, Logged, Resuming, Waiting
 from batchata.cli.output import Output
 from batchata.clock import utc
-from batchata.core.money import plain
+from batchata.core.money import plain_if_known
 from batchata.errors import InvalidInputError, RetiredModelWarning, UnknownModelWarning
 from batchata.log import place_of
 from batchata.manager import BatchManager
@@ -91,7 +91,7 @@ def _drive(
     summary = call(manager)
     written = output.write(manager)
     if given.as_json:
-        print_json({**summary, "total_cost": _text(summary["total_cost"])})
+        print_json({**summary, "total_cost": plain_if_known(summary["total_cost"])})
     elif not given.quiet:
         for path in written:
             typer.echo(f"results   {path}", err=True)
@@ -193,10 +193,6 @@ def _response_model(schema: str | None) -> type[pydantic.BaseModel] | None:
 
 def _is_amount(value: object) -> bool:
     return isinstance(value, Decimal)
-
-
-def _text(amount: Decimal | None) -> str | None:
-    return None if amount is None else plain(amount)
 
 
 def _params(given: Inputs) -> dict[str, Any]:

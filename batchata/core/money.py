@@ -79,6 +79,11 @@ def plain(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def plain_if_known(amount: Decimal | None) -> str | None:
+    """Write the amount as `plain` does; None where it is unknown."""
+    return None if amount is None else plain(amount)
+
+
 def pico_of(text: str) -> int | None:
     """Return the amount in whole picodollars; None for one that is finer than that.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from batchata.core.money import plain
+from batchata.core.money import plain_if_known
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.inputs.rows import read_table
@@ -148,7 +148,7 @@ def _json(found: Comparison) -> dict[str, Any]:
     said = asdict(found)
     for side, whole in zip(said["sides"], found.sides, strict=True):
         del side["items"]
-        side["cost"] = None if whole.cost is None else plain(whole.cost)
+        side["cost"] = plain_if_known(whole.cost)
     said["scores"] = [
         [asdict(one) | {"low": one.low, "high": one.high} for one in side] for side in found.scores
     ]

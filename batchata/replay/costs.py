@@ -8,7 +8,7 @@ from itertools import starmap
 from typing import Any
 
 from batchata.core.accounts import Line, ledger_lines, unpriced_kinds, why_unknown
-from batchata.core.money import EXACT, plain, quotient
+from batchata.core.money import EXACT, plain, plain_if_known, quotient
 from batchata.core.state import Job, Run
 from batchata.replay.console import Paper, aligned, print_json, reading, the_run
 from batchata.replay.status import most_telling
@@ -30,12 +30,12 @@ def ledger_json(stream: str, ledger: Ledger) -> dict[str, Any]:
     return {
         "run_id": stream,
         "model": None if run.started is None else run.started.model,
-        "total_cost": _amount(run.total_cost),
+        "total_cost": plain_if_known(run.total_cost),
         "spent": plain(run.spent),
         "reserved_cost": plain(run.reserved),
         "withheld_cost": plain(run.withheld),
         "max_cost": None if run.settings is None else run.settings.max_cost,
-        "left": _amount(ledger.left),
+        "left": plain_if_known(ledger.left),
         "total": _entry_json(ledger.total),
         "unused": _entry_json(ledger.unused),
         "rates": [*map(_rate_json, _used(run)), *starmap(_unpriced_json, unpriced_kinds(run).items())],
@@ -45,7 +45,7 @@ def ledger_json(stream: str, ledger: Ledger) -> dict[str, Any]:
                 "batch_id": job.batch_id,
                 "status": job.status.value,
                 "requests": job.request_count,
-                "reserved": _amount(job.reserved),
+                "reserved": plain_if_known(job.reserved),
                 "still_reserved": plain(job.held),
                 **_entry_json(ledger.by_job.get(job.number, Entry())),
             }
@@ -76,13 +76,9 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
     return {
         "charges": entry.charges,
         "unpriced": entry.unpriced,
-        "cost": _amount(entry.known),
+        "cost": plain_if_known(entry.known),
         "usage": entry.used,
     }
-
-
-def _amount(amount: Decimal | None) -> str | None:
-    return None if amount is None else plain(amount)
 
 
 _MILLIONTH = Decimal("0.000001")

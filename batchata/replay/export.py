@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from batchata.answers.answer import Block
 from batchata.answers.reader import Reader, Reading
-from batchata.core.money import plain
+from batchata.core.money import plain_if_known
 from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
@@ -249,7 +249,7 @@ def _write_csvs(path: Path, beside: Path, table: Table, items: Iterable[ItemResu
 
 
 def _object(run: Run, item: ItemResult) -> dict[str, Any]:
-    cost = None if item.cost is None else plain(item.cost)
+    cost = plain_if_known(item.cost)
     cited = flat_citations(item.citations)
     return {
         **provenance(run, item),

@@ -13,7 +13,7 @@ import typer
 
 from batchata.answers.reader import Result
 from batchata.core.events import CostCharged
-from batchata.core.money import plain
+from batchata.core.money import plain_if_known
 from batchata.core.state import Run
 from batchata.core.values import Usage, known
 from batchata.providers.registry import dialect_of
@@ -44,7 +44,7 @@ def item_json(life: Life, answer: Answer) -> dict[str, Any]:
         "status": item.status,
         "same_as": item.same_as,
         "error": item.error,
-        "cost": None if item.cost is None else plain(item.cost),
+        "cost": plain_if_known(item.cost),
         "request": {
             "model": started.model,
             "params": started.params,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from batchata.clock import now, running
 from batchata.core.events import JobCompleted, OutcomeRecorded, RunCompleted
 from batchata.core.evolve import evolve
-from batchata.core.money import plain
+from batchata.core.money import plain_if_known
 from batchata.core.pages import Entry, Page, length_of
 from batchata.core.retry import note_on
 from batchata.core.state import Run
@@ -119,7 +119,7 @@ class Journal:
         found = {name: value for name in _KEYS if (value := getattr(event, name, None)) is not None}
         if isinstance(event, JobCompleted):
             job = self.run.jobs[event.job]
-            cost = None if job.known_cost is None else plain(job.known_cost)
+            cost = plain_if_known(job.known_cost)
             found |= {"items": job.request_count, **event.outcomes, "cost": cost}
         if isinstance(event, RunCompleted):
             found["total_cost"] = event.total_cost  # also where it is unknown

@@ -26,7 +26,7 @@ from batchata.core.decide import (
     StopAtLimit,
     Submit,
 )
-from batchata.core.money import plain
+from batchata.core.money import plain, plain_if_known
 from batchata.core.plan import Measures, worst_of_pending
 from batchata.core.ranges import to_ranges
 from batchata.core.state import JobStatus, Run
@@ -281,7 +281,7 @@ class Runner:
                 request_count=len(plan.items),
                 bytes=plan.bytes,
                 custom_ids=f"{started.tag}-{step.number}-{self._token}-{{index}}",
-                reserved=None if plan.reserved is None else plain(plan.reserved),
+                reserved=plain_if_known(plan.reserved),
                 expected=self.requests.expectation.of(plan.items),
                 max_tokens=max_tokens,
             )
@@ -316,7 +316,7 @@ class Runner:
                 reserved=plain(self.run.reserved),
                 withheld=plain(self.run.withheld),
                 needed=plain(step.over.needed) if step.over.needed.is_finite() else None,
-                needed_for_all=None if pending is None else plain(pending),
+                needed_for_all=plain_if_known(pending),
             )
         )
 
@@ -327,7 +327,7 @@ class Runner:
             events.RunCompleted(
                 completed_items=self.run.completed,
                 failed_items=self.run.failed,
-                total_cost=None if cost is None else plain(cost),
+                total_cost=plain_if_known(cost),
             )
         )
 

@@ -12,7 +12,7 @@ from batchata.core import decide
 from batchata.core.accounts import batch_saving, cost_by_kind, room, saved_by_cache, saved_by_dedupe
 from batchata.core.accuracy import Accuracy
 from batchata.core.events import ItemRefused, OutcomeRecorded
-from batchata.core.money import plain, quotient
+from batchata.core.money import plain, plain_if_known, quotient
 from batchata.core.state import Job, Run
 from batchata.core.values import Process
 from batchata.log.port import Log
@@ -244,7 +244,10 @@ def overview(
     """
     run, started, settings = history.run, history.run.started, history.run.settings
     return {
-        **{name: _amount(fact) if isinstance(fact, Decimal) else fact for name, fact in _facts(run).items()},
+        **{
+            name: plain_if_known(fact) if isinstance(fact, Decimal) else fact
+            for name, fact in _facts(run).items()
+        },
         "provider": None if started is None else started.provider,
         "base_url": None if started is None else redacted(run.base_url),
         "library_version": None if started is None else started.library_version,
@@ -277,8 +280,8 @@ def _job(history: History, job: Job) -> dict[str, Any]:
         "status": job.status.value,
         "outcomes": job.outcomes,
         "counts": job.counts,
-        "cost": _amount(job.known_cost),
-        "reserved": _amount(job.reserved),
+        "cost": plain_if_known(job.known_cost),
+        "reserved": plain_if_known(job.reserved),
         "started_at": iso(job.started_at),
         "submitted_at": iso(job.submitted_at),
         "created_at": iso(job.created_at),
@@ -291,10 +294,6 @@ def _job(history: History, job: Job) -> dict[str, Any]:
 
 def _process(process: Process | None, alive: bool | None) -> dict[str, Any] | None:
     return None if process is None else {"pid": process.pid, "host": process.host, "alive": alive}
-
-
-def _amount(amount: Decimal | None) -> str | None:
-    return None if amount is None else plain(amount)
 
 
 @dataclass(slots=True)

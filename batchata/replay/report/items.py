@@ -10,7 +10,7 @@ import msgspec
 
 from batchata.answers.answer import calls_as_text, joined_text
 from batchata.answers.reader import Citations, Reader
-from batchata.core.money import plain
+from batchata.core.money import plain_if_known
 from batchata.core.state import SETTLED_KINDS, ItemStatus, Run
 from batchata.core.values import Usage
 from batchata.errors import IncompleteResultsError
@@ -62,7 +62,7 @@ def names_block(names: Iterable[str], total: int) -> bytes:
 
 def _cost(history: History, index: int) -> str | None:
     cost = history.run.items.cost(index)
-    return None if cost is None else plain(cost)
+    return plain_if_known(cost)
 
 
 _UNCHARGED = usd("0")  # until its charge follows; what has none was free
