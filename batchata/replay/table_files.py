@@ -18,8 +18,9 @@ import msgspec
 from batchata.core.money import plain
 from batchata.errors import ConfigurationError, InvalidInputError
 from batchata.text import escaped
+from batchata.views.column_types import CITATION, Column, Type
 from batchata.views.item_result import ItemResult
-from batchata.views.tables import CITATION, Column, Table, Type
+from batchata.views.tables import Table
 
 _ROWS = 1_000  # written together to a Parquet file
 # A cell that begins like this is a formula to a spreadsheet, or can become one after trimming.

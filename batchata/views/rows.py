@@ -13,8 +13,8 @@ import pydantic
 
 from batchata.answers.field_paths import path_of
 from batchata.answers.schema import result_schema
+from batchata.views.column_types import Column, result_columns
 from batchata.views.item_result import ItemResult, Support, flat, result_values
-from batchata.views.tables import Column, result_columns
 
 type Row = dict[str, Any]
 

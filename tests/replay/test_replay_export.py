@@ -23,7 +23,7 @@ from typer.testing import CliRunner, Result
 from batchata import BatchManager, load_results_from_disk
 from batchata.replay.cli import app
 from batchata.sandbox import Faults, Sandbox
-from batchata.views.tables import result_columns
+from batchata.views.column_types import result_columns
 
 type Replay = Callable[..., Result]
 
