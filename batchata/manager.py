@@ -13,7 +13,7 @@ import typing_extensions
 
 from batchata.providers.prices import Prices
 from batchata.providers.registry import Access, dialect_for
-from batchata.run.definition import define
+from batchata.run.defining import define
 from batchata.run.engine import Engine
 from batchata.run.estimate import Estimate
 from batchata.run.executors import check_executor

@@ -14,7 +14,8 @@ from batchata.core.values import Limits
 from batchata.errors import IncompleteResultsError, RunMismatchError
 from batchata.log import open_log
 from batchata.run import starting
-from batchata.run.definition import define, this_process
+from batchata.run.defining import define
+from batchata.run.definition import this_process
 from batchata.run.journal import Journal
 from batchata.run.settings import check_settings
 from batchata.sandbox import Answer, Faults, Sandbox
