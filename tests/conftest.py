@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _keep_temporary_files_in_memory() -> None:
-    """Waiting for a disk is half the time of a small run; `test_power_loss.py` is about what it keeps."""
+    """Wait for no disk, which may be busy; `test_power_loss.py` is about what a disk keeps."""
     if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
