@@ -101,6 +101,8 @@ class BatchManager(RunResults[T]):
             and the SDK's other ways of finding one. It is never written anywhere; the log holds a fingerprint
             that tells keys apart.
         base_url: where the API is; None: the provider's variable (ANTHROPIC_BASE_URL, …), or its own address.
+        client: an `anthropic.Anthropic()` that you made, in place of api_key and base_url: calls go with its
+            key and headers, through its proxies and certificates. It stays open; nothing of it is written.
         on_interrupt: what Ctrl-C does with open batches: "detach" leaves them running, "cancel" cancels them.
         on_bad_file: what becomes of files that cannot be used: "raise" lists all of them in one error;
             "fail" lets those items fail, at no cost, and sends the others.
@@ -158,6 +160,7 @@ class BatchManager(RunResults[T]):
         settle_delay: float | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
+        client: object | None = None,
         on_interrupt: OnInterrupt = "detach",
         on_bad_file: OnBadFile = "raise",
         structured_output: StructuredOutput = "auto",
@@ -186,7 +189,7 @@ class BatchManager(RunResults[T]):
             has_cited_fields=response_model is not None and enable_citations,
             limits=dialect_for(model).limits,
         )
-        access, hooks = Access(api_key, base_url), Hooks(on_event, on_item)
+        access, hooks = Access(api_key, base_url, client), Hooks(on_event, on_item)
         hands = check_executor(executor)
         store = RunStore(state_path, run_id)
         definition = define(
@@ -208,7 +211,7 @@ class BatchManager(RunResults[T]):
             message_params=message_params,
             check_elsewhere=None if hands is None else partial(check_elsewhere, hands),
         )
-        connect = partial(access.client, definition.dialect.name)
+        connect = access.connector(definition.dialect.name, is_sent=hands is not None)
         self._engine = Engine(definition, settings, store, connect, hooks, hands)
 
     @classmethod
@@ -223,6 +226,7 @@ class BatchManager(RunResults[T]):
         max_tokens: int | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
+        client: object | None = None,
         on_event: OnEvent | None = None,
         on_item: OnItem | None = None,
         executor: Executor | None = None,
@@ -247,7 +251,8 @@ class BatchManager(RunResults[T]):
             api_key: the key to call with; None: that of the environment.
             base_url: where the API is; None: that of the environment. It is never taken from the log, which
                 could then send your key to any place.
-            on_event: as for `BatchManager`; so are on_item and executor.
+            client: as for `BatchManager`; so are on_event, on_item and executor.
+            on_event: see there.
             on_item: see there.
             executor: see there.
             **settings: `max_cost`, `max_wait_time`, `results_dir` and the other settings that may change
@@ -257,7 +262,7 @@ class BatchManager(RunResults[T]):
         Raises NotALogError without a log, LogError when it holds no run or several, RunMismatchError for
         another response model.
         """
-        access, hooks = Access(api_key, base_url), Hooks(on_event, on_item)
+        access, hooks = Access(api_key, base_url, client), Hooks(on_event, on_item)
         hands = check_executor(executor)
         store = RunStore(state_path, run_id)
         definition = open_run(
@@ -271,7 +276,7 @@ class BatchManager(RunResults[T]):
         assert store.run.settings is not None
         changed = changed_settings(store.run.settings, settings, definition.dialect.limits)
         manager = cast("BatchManager[Opened]", cls.__new__(cls))
-        connect = partial(access.client, definition.dialect.name)
+        connect = access.connector(definition.dialect.name, is_sent=hands is not None)
         manager._engine = Engine(definition, changed, store, connect, hooks, hands)  # noqa: SLF001 - its own
         return manager
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 
 from batchata.clock import utc
 from batchata.core.events import RunStarted
@@ -132,20 +134,44 @@ def price_rules(model: str) -> PriceRules:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The key and the URL of calls; None leaves either to the SDK's environment.
+    """The key and the URL of calls, or a client of the SDK that has both.
 
-    Neither is ever shown.
+    None leaves either to the SDK's environment; neither is ever shown.
     """
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = field(default=None, repr=False)
+    given: object | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Raise InvalidInputError for what is not text."""
+        """Raise InvalidInputError for what is not text, and for a client beside it."""
         for name in ("api_key", "base_url"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise InvalidInputError(f"{name} must be a string, or None, not {type_of(value)}")
+            if value is not None and self.given is not None:
+                raise InvalidInputError(f"client has {name} already: give one of them")
+
+    def connector(self, provider: str, *, is_sent: bool) -> Callable[[], Client]:
+        """Return what makes clients of the provider of that name; `is_sent` to other processes.
+
+        Raises InvalidInputError for a client that cannot be used there.
+        """
+        if self.given is not None:
+            if not provider.startswith(_ANTHROPIC.name):
+                raise InvalidInputError(
+                    f"{provider} is called without its SDK, so client= cannot be one of it: give api_key and "
+                    "base_url, or set their variables"
+                )
+            if is_sent:
+                raise InvalidInputError(
+                    "client cannot be sent to an executor's workers: give api_key and base_url, or set their "
+                    "variables, or leave executor out"
+                )
+            from batchata.providers.anthropic.given_client import check_given
+
+            check_given(self.given, provider)
+        return partial(self.client, provider)
 
     def client(self, provider: str) -> Client:
         """Return a client of the provider of that name; its SDK is imported only now, which takes a second.
@@ -156,7 +182,9 @@ class Access:
             case "anthropic" | "anthropic-aws" | "anthropic-google":
                 from batchata.providers.anthropic.client import AnthropicClient
 
-                return AnthropicClient(api_key=self.api_key, base_url=self.base_url, platform=provider)
+                return AnthropicClient(
+                    api_key=self.api_key, base_url=self.base_url, given=self.given, platform=provider
+                )
             case "gemini" | "gemini-inline":
                 from batchata.providers.gemini.client import GeminiClient
 

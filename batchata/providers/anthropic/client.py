@@ -21,6 +21,7 @@ from batchata.errors import (
 from batchata.providers.address import read_address, redacted
 from batchata.providers.anthropic.access import no_key, read_access, read_platform
 from batchata.providers.anthropic.errors import Calls
+from batchata.providers.anthropic.given_client import check_open, read_given, through
 from batchata.providers.anthropic.replies import batch_of, page_of
 from batchata.providers.anthropic.results import decode_line
 from batchata.providers.port import Batch, Outcome, Upload
@@ -64,9 +65,12 @@ class AnthropicClient(Polls):
         *,
         api_key: str | None = None,
         base_url: str | None = None,
+        given: object | None = None,
         timeout: float | None = None,
         platform: str = _OWN,
     ) -> None:
+        assert given is None or isinstance(given, anthropic.Anthropic)  # by check_given
+        self._given = given  # a client that the user made, whose connections are used and left open
         self.name = platform  # Anthropic's own, or a cloud that serves the same API by another client class
         self._api_key, self._base_url = api_key, base_url
         self._timeout = timeout
@@ -77,6 +81,8 @@ class AnthropicClient(Polls):
 
     @cached_property
     def _access(self) -> Access:
+        if self._given is not None:
+            return read_given(self._given)
         if self.name != _OWN:
             return read_platform(self.name, self._api_key, self._base_url)
         return read_access(self._api_key, self._base_url)
@@ -89,13 +95,18 @@ class AnthropicClient(Polls):
         headers = {}
         if address is not None and address.login is not None and key is not None:
             headers["X-Api-Key"] = key.value  # the Authorization header is the login's
+        http_client = _http_client(self._access, self._sockets, self._dates, self._given)
         try:
-            client = _CLASSES[self.name](
-                **({} if self._api_key is None else {"api_key": self._api_key}),
-                base_url=None if address is None else address.url,
-                max_retries=0,
-                http_client=_http_client(self._access, self._sockets, self._dates),
-                default_headers=headers,
+            client = (
+                self._given.copy(http_client=http_client, max_retries=0)
+                if self._given
+                else _CLASSES[self.name](
+                    **({} if self._api_key is None else {"api_key": self._api_key}),
+                    base_url=None if address is None else address.url,
+                    max_retries=0,
+                    http_client=http_client,
+                    default_headers=headers,
+                )
             )
         except (anthropic.AnthropicError, httpx2.InvalidURL, ValueError, TypeError, OSError) as exc:
             raise ConfigurationError(
@@ -120,7 +131,7 @@ class AnthropicClient(Polls):
     @property
     def address_variable(self) -> str | None:
         """See the port."""
-        return self._access.variable
+        return self._access.variable if self._given is None else None
 
     @property
     def key(self) -> str | None:
@@ -136,11 +147,15 @@ class AnthropicClient(Polls):
 
     def check(self) -> None:
         """See the port: check key and URL, and connect once; no byte is sent."""
+        if self._given is not None:
+            check_open(self._given)
         client = self._client
         headers = {name.lower() for name in client.default_headers}
         # The clients of the clouds have found their credentials by now, or do so with the first call.
         if self.name == _OWN and not headers & {"authorization", "x-api-key"} and client.credentials is None:
             raise no_key()
+        if self._given is not None:
+            return  # it may have a way of its own to the service
         reach(client.base_url, self.base_url, self._access.address_name)
 
     def count_tokens(self, request: bytes) -> int:
@@ -277,14 +292,19 @@ class AnthropicClient(Polls):
         return read_object(response, what, self._calls.hint)
 
 
-def _http_client(access: Access, sockets: Sockets, dates: Dates) -> httpx2.Client:
+def _http_client(
+    access: Access, sockets: Sockets, dates: Dates, given: anthropic.Anthropic | None
+) -> httpx2.Client:
     """Create the SDK's own client, without redirects: a POST that follows one may create a second batch."""
     login = None if access.address is None else access.address.login
+    # Proxies of the environment would go past that transport.
+    way: dict[str, Any] = {} if given is None else {"transport": through(given), "trust_env": False}
     with setting_up():
         return anthropic.DefaultHttpxClient(
             follow_redirects=False,
             auth=None if login is None else httpx2.BasicAuth(*login),
             event_hooks={"request": [sockets.watch], "response": [dates.note, bounded]},
+            **way,
         )
 
 

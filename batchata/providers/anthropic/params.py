@@ -79,9 +79,7 @@ _REFUSED: Final = {
     "messages": "it is an argument of its own",
     "output_format": "it is the old name of output_config.format; give response_model instead",
     "workspace_id": "it is a header; set ANTHROPIC_CUSTOM_HEADERS='anthropic-workspace-id: ...'",
-    **dict.fromkeys(
-        ("client", "http_client"), "Batchata makes its own; give api_key and base_url, or set their variables"
-    ),
+    "http_client": "give a client that has it: client=anthropic.Anthropic(http_client=...)",
     "auth_token": "set the environment variable ANTHROPIC_AUTH_TOKEN, or give api_key",
     "default_headers": "set ANTHROPIC_CUSTOM_HEADERS='Name: value'",
     **dict.fromkeys(
