@@ -120,10 +120,10 @@ def the_run(log: Log, path: str, run_id: str | None) -> str:
     if run_id in runs:
         return run_id
     if run_id is not None:
-        raise InvalidInputError(
-            f"{place_of(path)} holds no run {run_id!r}; give --run one of: {_names(runs)}"
-        )
-    raise InvalidInputError(f"{place_of(path)} holds {len(runs)} runs; choose one with --run: {_names(runs)}")
+        raise InvalidInputError(f"{place_of(path)} holds no run {run_id!r}, but {_names(runs)}")
+    raise InvalidInputError(
+        f"{place_of(path)} holds {len(runs)} runs; choose one (--run, in Python run_id): {_names(runs)}"
+    )
 
 
 def check_types(names: Iterable[str]) -> None:

@@ -301,7 +301,7 @@ def test_the_run_has_to_be_chosen(write_log: Write, started: Started, replay: Re
         log = write_log([started(run_id=run_id)], run_id)
     refused = replay("report", log, tmp_path / "out.html")
     assert refused.exit_code == 2
-    assert "choose one with --run: one, two" in refused.stderr
+    assert "choose one (--run, in Python run_id): one, two" in refused.stderr
     assert replay("report", log, tmp_path / "out.html", "--run", "two").exit_code == 0
     assert "Run two" in words((tmp_path / "out.html").read_text())
 
