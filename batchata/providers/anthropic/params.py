@@ -38,6 +38,7 @@ _OURS: Final = (
     "base_url",
     "cache",
     "check_support",
+    "client",
     "dedupe",
     "enable_citations",
     "executor",
