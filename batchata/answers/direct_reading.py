@@ -37,6 +37,7 @@ _EXACT_OR_TEXT = re.compile(
     rf'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|(?<![\w.+-]){_NUMBER}', re.ASCII | re.DOTALL
 )
 _MARK = "\x00"
+_BEHIND_TEXT = ":,[]}"  # what may stand behind a text; inside of one, other signs mostly do
 _POINTED = re.compile(r'\.\d{3}\s*+"')  # begins with a literal, which is found ten times as fast
 _AMBIGUOUS = re.compile(r'"\s*[-+]?[1-9]\d{0,2}\.\d{3}\s*"')
 
@@ -164,7 +165,7 @@ def _is_misled(text: str, flags: frozenset[str]) -> bool:
             between = text[end + 1 : at].strip(" \t\r\n")
             if between == ":" and text[text.rfind('"', 0, end) + 1 : end] not in flags:
                 return True
-            if between and between != ":" and not between.strip("[, \t\r\ntruefals"):
+            if between and between[0] in _BEHIND_TEXT and between[-1] in "[,":
                 return True  # in a list
             at = text.find(word, at + 1)
     return False

@@ -153,6 +153,12 @@ class Rated(pydantic.BaseModel):
     said: bool | str | None = None
 
 
+class Listed(pydantic.BaseModel):
+    numbers: list[int] = []
+    rows: list[list[float]] = []
+    flags: list[bool] = []
+
+
 class Trimmed(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(str_strip_whitespace=True, str_to_lower=True)
     fees: dict[str, int] = {}
@@ -309,6 +315,9 @@ REFUSED = [
     (Kinds, '{"pair": [1]}', r"pair\[1\]"),
     (Rated, '{"level": true}', "level: a number is asked for"),
     (Rated, '{"stars": true, "said": true}', "stars: a number is asked for"),
+    (Listed, '{"numbers": [true]}', r"numbers\[0\]: a number is asked for"),
+    (Listed, '{"numbers": ["1", 2, false]}', r"numbers\[2\]: a number is asked for"),
+    (Listed, '{"flags": [true], "rows": [[1], [2, true]]}', r"rows\[1\]\[1\]: a number is asked for"),
     (Rated, '{"said": 1}', "said: a number may mean"),
     (Trimmed, '{"fees": {"a": 1, "a ": 2}}', "fees: .*comes twice"),
     (Trimmed, '{"many": [{"a": 1, "A": 2}]}', r"many\[0\]: .*comes twice"),
