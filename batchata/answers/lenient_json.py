@@ -41,6 +41,7 @@ _GAP = r"[ \t\r\n]*+"
 _USUAL_ITEM = re.compile(rf"{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP}(?:,|(?=\]))", re.ASCII)
 _USUAL_PAIR = re.compile(rf"{_GAP}{_PLAIN}{_GAP}:{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP}(?:,|(?=\}}))", re.ASCII)
 _OTHER_ITEM, _OTHER_VALUE = 3, 5  # the groups of what is no string
+_END_OF_OBJECT = re.compile(rf"{_GAP}\}}{_GAP}(?:,{_GAP}|(?=\]))")
 _BARE_KEY = re.compile(r"[A-Za-z_]\w*+(?=\s*+:)", re.ASCII)
 _CLOSING = {"{": "}", "[": "]"}
 _A_KEY = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:', re.DOTALL)
@@ -127,17 +128,15 @@ def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at
         places[at + (node.json[0] == '"')] = (node.start, node.end)
         pieces.append(node.json)
         return at + len(node.json)
+    inner: Iterable[tuple[str, Node]]
     if isinstance(node, Array):
-        leads: Iterable[str] = repeat("")
-        values, ending = node.items, "]"
+        inner, before, ending = zip(repeat(""), node.items, strict=False), "[", "]"
     else:
-        leads = [f"{_key(key)}:" for key, _ in node.pairs]
-        values, ending = [value for _, value in node.pairs], "}"
-    opening = "[" if ending == "]" else "{"
-    for lead, value in zip(leads, values, strict=False):
-        before = opening + lead
+        inner, before, ending = node.pairs, "{", "}"
+    for key, value in inner:
+        if ending == "}":
+            before += _lead(key)
         at += len(before)
-        opening = ","
         if isinstance(value, Scalar):
             written = value.json
             places[at + (written[0] == '"')] = (value.start, value.end)
@@ -146,14 +145,15 @@ def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at
         else:
             pieces.append(before)
             at = _write(value, pieces, places, at)
-    ending = ending if values else opening + ending
+        before = ","
+    ending = ending if before == "," else before + ending
     pieces.append(ending)
     return at + len(ending)
 
 
 @lru_cache(maxsize=4_096)
-def _key(key: str) -> str:
-    return quoted(key)
+def _lead(key: str) -> str:
+    return f"{quoted(key)}:"
 
 
 def _usual_scalar(found: re.Match[str], *, is_string: bool) -> Scalar:
@@ -187,9 +187,22 @@ class _Mending:
             at = found.end()
         return at
 
-    def _usual_pairs(self, at: int) -> int:
+    def _usual_objects(self, at: int) -> int:
+        """Read past objects of such scalars in a list, or into the first one that is not as usual."""
         holder = self.open[-1]
-        assert isinstance(holder, Object)
+        assert isinstance(holder, Array)
+        while self.text.startswith("{", at):
+            opened = Object([])
+            holder.items.append(opened)
+            at = self._usual_pairs(opened, at + 1)
+            end = _END_OF_OBJECT.match(self.text, at)
+            if end is None:
+                self.open.append(opened)
+                return at
+            at = end.end()
+        return at
+
+    def _usual_pairs(self, holder: Object, at: int) -> int:
         while found := _USUAL_PAIR.match(self.text, at):
             key = found[2] if found[1] is None else found[1]
             holder.pairs.append((key, _usual_scalar(found, is_string=found.lastindex != _OTHER_VALUE)))
@@ -201,13 +214,17 @@ class _Mending:
         if (sign := self._sign(at)) not in "{[]":
             at = self._space(self._usual_items(at))
             sign = self._sign(at)
+        if sign == "{" and len(self.open) < _DEEPEST:
+            return self._usual_objects(at)
         if sign == "]":
             self.open.pop()
             return self._behind(at + 1)
         return self._value(at)
 
     def _in_object(self, at: int) -> int:
-        at = self._space(self._usual_pairs(at))
+        holder = self.open[-1]
+        assert isinstance(holder, Object)
+        at = self._space(self._usual_pairs(holder, at))
         if self._sign(at) == "}":
             self.open.pop()
             return self._behind(at + 1)

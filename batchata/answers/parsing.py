@@ -46,6 +46,7 @@ _decoder = json.JSONDecoder()
 
 _SHOWN = 5
 _LONG = 20_000  # characters, from which on it pays to look for what fits in no reading
+_DEEP = "[" * 8  # pydantic copies all of such a list for its message
 _UNREADABLE = 1_000_000  # more than the problems of anything that can be read
 # What may stand around an empty object that is the answer; in prose, a pair of braces is none.
 _FENCES = re.compile(r"```\w*|\s")
@@ -153,6 +154,7 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
     text = without_halves(text)
     is_json = text[:1] in _JSON_BEGINS or text.lstrip()[:1] in _JSON_BEGINS
     if is_json:
+        _refuse_deep(text, model)
         try:
             return Parsed(read_usually(text, model), 0)
         except Unsure:
@@ -160,6 +162,14 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
         except NotJson:
             is_json = False
     return _Search(text, model).only_fitting(_found(text, is_json))
+
+
+def _refuse_deep(text: str, model: type[pydantic.BaseModel]) -> None:
+    """Raise UnreadableAnswer for a long JSON with lists in lists where the model has none."""
+    if len(text) > _LONG and _DEEP in text:
+        problem = misfit(text, place_of(model))
+        if problem is not None:
+            raise UnreadableAnswer(problem)
 
 
 def parse_taken[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
@@ -229,12 +239,21 @@ class _Search[M: pydantic.BaseModel]:
         self._refuse_misfit(candidate)
         node, end = self._node(candidate)
         try:
+            if candidate.node is not None and (usual := self._usual(written(node, end), candidate.start)):
+                return usual
             mended = written(fitted(node, place_of(self._model), self._text, refuses=self._refuses), end)
         except Refused as exc:
             raise _Misfit(exc.problems, str(exc)) from exc
         except RecursionError as exc:
             raise _Misfit(_UNREADABLE, "the answer is nested too deeply") from exc
         return Parsed(self._checked(mended, node), candidate.start, mended)
+
+    def _usual(self, mended: Mended, start: int) -> Parsed[M] | None:
+        """Return what is nearly JSON as pydantic takes it, where it takes all of it."""
+        try:
+            return Parsed(read_usually(mended.json, self._model), start, mended)
+        except (NotJson, Unsure):
+            return None
 
     def _refuse_misfit(self, candidate: Candidate) -> None:
         """Raise _Misfit for a long JSON with a value that fits in no reading."""

@@ -239,6 +239,43 @@ def test_nearly_json_that_is_cut_off_is_no_answer(text: str) -> None:
             print(text[:end], parse(text[:end], Person))  # noqa: T201 - told on failure
 
 
+class Rows(pydantic.BaseModel):
+    rows: list[dict[str, Decimal]]
+    flags: list[bool] = []
+
+
+ROWS = Rows(rows=[{"a": Decimal("1.50")}, {}, {"a": Decimal("2.00"), "b": Decimal(3)}])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "[{'a': 1.50}, {}, {'a': 2.00, 'b': 3}]",
+        "[{'a': 1.50,}, { } , {'a': 2.00, 'b': 3,} ,]",
+        "[{'a': 1.50},{},\n{a: 2.00, 'b': 3}\n]",
+        "[{'a': '1.50'}, {}, {'a': 2.00 'b': '3'}]".replace(" 'b'", ' "b"'),
+        "[\u00a0{'a': 1.50}\u00a0,\u00a0{},\u00a0{'a': 2.00,\u00a0'b': 3}\u00a0]",
+    ],
+)
+def test_rows_of_nearly_json_are_read_to_the_last_digit(rows: str) -> None:
+    """However each is written, and with the place of every value."""
+    read = parse(f"{{'rows': {rows}}}", Rows)
+    assert read.value == ROWS
+    assert repr(read.value.rows) == repr(ROWS.rows)
+    assert read.mended is not None
+    written = [f"{{'rows': {rows}}}"[first:last] for first, last in read.mended.places.values()]
+    assert written == ["1.50", "2.00", "3"]
+
+
+@pytest.mark.parametrize(
+    "rows", ["[{'a': 1} {'a': 2}]", "[{'a': 1},, {'a': 2}]", "[{'a': 1, , 'b': 2}]", "[{,}]"]
+)
+def test_rows_with_something_between_are_not_read(rows: str) -> None:
+    """What was left out there is not known."""
+    with pytest.raises(UnreadableAnswer):
+        parse(f"{{'rows': {rows}}}", Rows)
+
+
 @pytest.mark.parametrize(
     "text",
     [

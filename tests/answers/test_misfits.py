@@ -26,6 +26,7 @@ MANY = 4_000  # longer than what is looked at as a whole
     [
         ([{}], [], "tags[0]: Input should be a valid string"),
         (["x", [[1]]], [], "tags[1]: Input should be a valid string"),
+        ([json.loads("[" * 9 + "]" * 9)], [], "tags[0]: Input should be a valid string"),
         ([{"value": []}], [], "tags[0]: Input should be a valid string"),
         ([], [{"a": None}], "rows[0].a: "),
         ([], [{"a": 1}, {"b": "about ten"}], "rows[1].b: Input should be a valid decimal"),
