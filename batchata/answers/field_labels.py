@@ -115,7 +115,8 @@ class Labels:
         """By clause, the one object or list element that most of its mentions may be of, if more than one."""
         counts: dict[int, Counter[str]] = defaultdict(Counter)
         for mention, clause in zip(mentions, clauses, strict=True):
-            counts[clause].update(self._records_of(mention.paths))
+            if of_mention := self._records_of(mention.paths):
+                counts[clause].update(of_mention)
         agreed: dict[int, str] = {}
         for clause, records in counts.items():
             (record, most), *others = [*records.most_common(2), ("", 0)]

@@ -132,7 +132,10 @@ class Phrases:
         """Return every place of every phrase; places of different phrases may overlap."""
         ends: dict[str, int] = {}
         for word in _WORD.finditer(text):
-            for before, lengths in self._lengths.get(word[0], ()):
+            starts = self._lengths.get(word[0])
+            if starts is None:
+                continue
+            for before, lengths in starts:
                 start = word.start() - before
                 for length in lengths if start >= 0 else ():
                     phrase = text[start : start + length]
