@@ -68,6 +68,7 @@ class Contents:
     image_estimate: int = 0
     marks: int = 0
     calls: int = 0  # of tools, and their results
+    has_blocks: bool = False  # it is not all plain text
 
     def add_blocks(self, blocks: list[Any] | tuple[Any, ...], role: str, place: str) -> None:
         """Check the blocks of one message. Raises InvalidInputError, naming the place."""
@@ -78,6 +79,8 @@ class Contents:
 
     def check_totals(self, place: str) -> None:
         """Raise InvalidInputError when the conversation has more pages or images than the model takes."""
+        if not (self.pages or self.images):
+            return
         for count, most, what in (
             (self.pages, self.model.pdf_pages, "PDF pages"),
             (self.images, self.model.images, "images"),

@@ -137,6 +137,7 @@ def _check_message(message: Any, place: str, contents: Contents) -> str:
     if type(content) is str and content and not content.isspace():
         contents.text_estimate += text_tokens(content)
         return role
+    contents.has_blocks = True
     if role == "system" or isinstance(content, str):
         check_system(content, f"{place}.content")
         contents.text_estimate += text_tokens(content if isinstance(content, str) else system_text(content))
@@ -159,7 +160,7 @@ def _wrong_keys(message: Message) -> str:
 def _check_turns(roles: list[str], place: str, model: Model) -> bool:
     if "user" not in roles:
         raise InvalidInputError(f"{place} has no user message; there is nothing to answer: add one")
-    prefilled = [role for role in roles if role != "system"][-1] == "assistant"
+    prefilled = roles[-1] != "user" and [role for role in roles if role != "system"][-1] == "assistant"
     if prefilled and not model.prefill:
         raise InvalidInputError(
             f"{place} ends with an assistant message, and {model.id} does not continue one (prefill); "
@@ -185,7 +186,7 @@ def _measured(value: Conversation, place: str, contents: Contents, prefilled: bo
     text = contents.text_estimate + mark_tokens(contents.marks) + FRAME + (len(value) - 1) * TURN
     expected = round(text * contents.model.text_factor) + contents.image_estimate
     expected = min(expected, contents.model.context_window)
-    caches = CACHE_MARK in encoded
+    caches = contents.has_blocks and CACHE_MARK in encoded  # in a text its quotes are escaped
     return Measured(sha256(encoded).digest(), size, bound, expected, prefilled, caches)
 
 
