@@ -3,7 +3,8 @@
 All send the same items of 1 KB as batches to a server whose answers are ready (`ready_server.py`), which runs
 in a process of its own, and validate answers of four fields. They alternate in one go, each time in a fresh
 process, so that a busy machine slows all. What the plain loop does not do: survive a kill, keep an event log,
-account for costs. The floor beside them is described in `ways.py`.
+account for costs. The floor beside them is described in `ways.py`. The plain loop has all its batches open at
+once, and the durable run ten by default; the row in which it has all open too compares on equal terms.
 
     python tests/benchmarks/durable_run.py [--quick] [--rounds N] [--only ITEMS:ITEMS_PER_JOB]
 """
@@ -25,7 +26,6 @@ from ways import measure_here
 
 type Figures = dict[str, float]
 
-COMPARED = ("plain", "durable", "floor")
 FIGURES = ("cpu", "wall", "process")
 
 
@@ -36,12 +36,20 @@ class Row:
     items: int
     items_per_job: int
     goals: tuple[float, float, float]  # of CPU, wall and the whole process
+    ours: str = "durable"
 
     @property
     def name(self) -> str:
         """As the table has it."""
-        jobs = "one job" if self.items_per_job >= self.items else f"jobs of {self.items_per_job:,}"
-        return f"{self.items:,} in {jobs}"
+        if self.items_per_job >= self.items:
+            return f"{self.items:,} in one job"
+        how = "all open at once, as in the plain loop" if self.ours == "all_open" else "ten open at a time"
+        return f"{self.items:,} in jobs of {self.items_per_job:,}, {how}"
+
+    @property
+    def ways(self) -> tuple[str, str, str]:
+        """What is compared."""
+        return "plain", self.ours, "floor"
 
 
 ROWS = [
@@ -49,6 +57,7 @@ ROWS = [
     Row(10_000, 500, (0.55, 0.65, 1.00)),
     Row(10_000, 50, (0.70, 0.85, 1.00)),
     Row(1_000, 1, (0.90, 1.00, 1.00)),
+    Row(1_000, 1, (0.90, 1.00, 1.00), "all_open"),
     Row(100_000, 10_000, (0.50, 0.70, 0.75)),
 ]
 MEMORY = [(10_000, 10_000), (100_000, 10_000)]
@@ -92,9 +101,9 @@ def measure(way: str, items: int, items_per_job: int) -> Figures:
 
 def compare(row: Row, rounds: int) -> dict[str, list[Figures]]:
     """The figures of each way, by round; the ways take turns."""
-    found: dict[str, list[Figures]] = {way: [] for way in COMPARED}
+    found: dict[str, list[Figures]] = {way: [] for way in row.ways}
     for number in range(rounds):
-        for way in COMPARED if number % 2 == 0 else reversed(COMPARED):
+        for way in row.ways if number % 2 == 0 else reversed(row.ways):
             found[way].append(measure(way, row.items, row.items_per_job))
     return found
 
@@ -108,7 +117,7 @@ def report(row: Row, found: dict[str, list[Figures]]) -> None:
     """One row of the table: ratios with their ranges, the floor's, and what stands behind them."""
     print(f"{row.name}:")
     for figure, goal in zip(FIGURES, row.goals, strict=True):
-        ours, least = ratios(found, "durable", figure), ratios(found, "floor", figure)
+        ours, least = ratios(found, row.ours, figure), ratios(found, "floor", figure)
         plain = statistics.median(run[figure] for run in found["plain"])
         print(
             f"  {figure:8} {statistics.median(ours):5.2f}  ({min(ours):.2f} to {max(ours):.2f};"
@@ -150,7 +159,7 @@ def main() -> None:
     for row in rows:
         found = compare(row, rounds)
         report(row, found)
-        medians = {figure: statistics.median(ratios(found, "durable", figure)) for figure in FIGURES}
+        medians = {figure: statistics.median(ratios(found, row.ours, figure)) for figure in FIGURES}
         written.append({"work": row.name, "ratios": medians, "goals": row.goals, "figures": found})
     whole = not (options.quick or options.only)
     peaks = measure_memory() if whole else {}

@@ -1,8 +1,9 @@
 """The ways in which the benchmark has the same items answered, one of them in a process of its own.
 
-`plain` is the loop of the SDK's documentation, `durable` our whole run, `streamed` the same from a generator
-with the results read one by one. `floor` is what one thread of Python needs at least for what `durable` does:
-the standard library's HTTP, msgspec, pydantic's validator, and SQLite with synchronous=FULL.
+`plain` is the loop of the SDK's documentation, `durable` our whole run, `all_open` the same with all jobs
+open at once, `streamed` the same from a generator with the results read one by one. `floor` is what one
+thread of Python needs at least for what `durable` does: the standard library's HTTP, msgspec, pydantic's
+validator, and SQLite with synchronous=FULL.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from itertools import batched
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +28,7 @@ from pydantic import BaseModel
 
 MODEL = "claude-sonnet-5-5"
 POLL_SECONDS = 0.05
+OPEN_JOBS = 10  # the default
 FILLER = "The quick brown fox jumps over the lazy dog while nobody is watching it. "
 _PATH = "/v1/messages/batches"
 
@@ -82,7 +85,7 @@ def plain(items: int, items_per_job: int, folder: Path) -> int:
     return len(found)
 
 
-def _manager(messages: Any, items_per_job: int, folder: Path) -> Any:
+def _manager(messages: Any, items_per_job: int, folder: Path, open_jobs: int) -> Any:
     from batchata import BatchManager
 
     return BatchManager(
@@ -91,24 +94,30 @@ def _manager(messages: Any, items_per_job: int, folder: Path) -> Any:
         max_tokens=1024,
         response_model=Review,
         items_per_job=items_per_job,
+        max_parallel_jobs=open_jobs,
         poll_interval=POLL_SECONDS,
         state_path=folder / "log.db",
         results_dir=folder / "out",
     )
 
 
-def durable(items: int, items_per_job: int, folder: Path) -> int:
+def durable(items: int, items_per_job: int, folder: Path, open_jobs: int = OPEN_JOBS) -> int:
     """BatchManager with an event log and a results_dir, and the results read back."""
     messages = [[{"role": "user", "content": text}] for text in prompts(items)]
-    manager = _manager(messages, items_per_job, folder)
+    manager = _manager(messages, items_per_job, folder, open_jobs)
     manager.run()
     return sum(entry["result"] is not None for entry in manager.results())
 
 
+def all_open(items: int, items_per_job: int, folder: Path) -> int:
+    """The same with as many jobs open as the plain loop has: all of them."""
+    return durable(items, items_per_job, folder, open_jobs=ceil(items / items_per_job))
+
+
 def streamed(items: int, items_per_job: int, folder: Path) -> int:
-    """The same without a list of all inputs or of all results."""
+    """The durable run without a list of all inputs or of all results."""
     messages = ([{"role": "user", "content": text}] for text in prompts(items))
-    manager = _manager(messages, items_per_job, folder)
+    manager = _manager(messages, items_per_job, folder, OPEN_JOBS)
     manager.run()
     return sum(item.result is not None for item in manager.items())
 
@@ -197,7 +206,7 @@ def _line_type() -> Any:
     return msgspec.defstruct("Line", [("custom_id", str), ("result", result)], gc=False)
 
 
-WAYS = {"plain": plain, "durable": durable, "streamed": streamed, "floor": floor}
+WAYS = {"plain": plain, "durable": durable, "all_open": all_open, "streamed": streamed, "floor": floor}
 
 # What each way imports by itself sooner or later. The clock of the run starts behind these imports; the time
 # of the whole process, which has them in it, is a figure of its own.
@@ -211,6 +220,7 @@ _OURS = [
 IMPORTS = {
     "plain": ["anthropic"],
     "durable": _OURS,
+    "all_open": _OURS,
     "streamed": _OURS,
     "floor": ["msgspec", "zstandard"],
 }
