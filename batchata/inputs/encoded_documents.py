@@ -26,7 +26,10 @@ _BEGINNINGS: Final = (b"JVBERi0", b"iVBORw0KGgo", b"/9j/", b"R0lGOD")
 _BEGINS: Final = re.compile(
     rb"(?<![A-Za-z0-9+/])(?:" + b"|".join(_BEGINNINGS) + rb")(?:" + _SIGNS + rb"|\\[nr])++"
 )
-_HEXADECIMAL: Final = re.compile(rb"[\s\"']*+(?:\\?x|0x)?255044462d[0-9a-f\s]*+[\"']?\s*+", re.IGNORECASE)
+# Shorter ones are no PDF: the least that a reader opens has a few hundred bytes.
+_HEXADECIMAL: Final = re.compile(
+    rb"[\s\"']*+(?:\\?x|0x)?255044462d[0-9a-f\s]{100,}+[\"']?\s*+", re.IGNORECASE
+)
 
 
 def encoded_kind(data: bytes) -> str | None:
