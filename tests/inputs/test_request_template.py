@@ -205,8 +205,14 @@ def test_any_valid_conversation_arrives_as_it_is(earlier: list[dict[str, str]], 
     assert len(encoded) <= inputs.request_size(0) + template.size
 
 
-@example(b"%PDF-", "a", citations=False)  # in hexadecimal it begins like a PDF, and is too short for one
-@given(st.binary(min_size=1, max_size=50), st.text('ab"\\\u2028ä', min_size=1, max_size=40), st.booleans())
+@example(
+    text=b"%PDF-", prompt="a", citations=False
+)  # in hexadecimal it begins like a PDF, and is too short for one
+@given(
+    text=st.binary(min_size=1, max_size=50),
+    prompt=st.text('ab"\\\u2028ä', min_size=1, max_size=40),
+    citations=st.booleans(),
+)
 def test_the_announced_size_is_never_too_small(text: bytes, prompt: str, citations: bool) -> None:
     """The bound holds for files of every kind, and is close."""
     gif = GIF + text
