@@ -12,7 +12,7 @@ import pytest
 from run_support import MODEL, Runs, conversations, echo
 
 from batchata import BatchManager, batch
-from batchata.errors import ConfigurationError, InvalidInputError
+from batchata.errors import BatchataError, ConfigurationError, InvalidInputError
 from batchata.sandbox import Faults, Sandbox
 
 KEY = "sk-ant-of-another-workspace"
@@ -70,6 +70,15 @@ def test_a_lost_answer_and_retries_of_the_client_make_no_second_batch(runs: Runs
     client = client_of(runs.sandbox, max_retries=5)
     assert BatchManager(**given(runs, client)).run()["completed_items"] == 3
     assert (len(runs.sandbox.batches), set(runs.sandbox.billed().values())) == (1, {1})
+
+
+def test_a_create_that_is_redirected_is_not_posted_again(runs: Runs) -> None:
+    """Not by the client's HTTP client either, which would follow."""
+    place = f"{runs.sandbox.url}/v1/messages/batches"
+    runs.sandbox.faults = Faults(create_status=[307], headers={"location": place})
+    with pytest.raises(BatchataError, match="which is not followed"):
+        BatchManager(**given(runs, client_of(runs.sandbox))).run()
+    assert runs.sandbox.batches == []
 
 
 def test_a_run_is_opened_with_a_client(runs: Runs) -> None:

@@ -297,8 +297,8 @@ def _http_client(
 ) -> httpx2.Client:
     """Create the SDK's own client, without redirects: a POST that follows one may create a second batch."""
     login = None if access.address is None else access.address.login
-    # Proxies of the environment would go past that transport.
-    way: dict[str, Any] = {} if given is None else {"transport": through(given), "trust_env": False}
+    # Where there is a transport, proxies of the environment are left alone.
+    way: dict[str, Any] = {} if given is None else {"transport": through(given)}
     with setting_up():
         return anthropic.DefaultHttpxClient(
             follow_redirects=False,
