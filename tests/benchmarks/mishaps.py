@@ -16,9 +16,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ways import MODEL, POLL_SECONDS, Review, prompts
+from ways import MODEL, POLL_SECONDS, Review, prompts, sdk_requests
 
 from batchata.sandbox import Answer, Faults, Request, Sandbox
 
@@ -30,22 +29,9 @@ _GOOD = Review(sentiment="good", score=0.5, summary="fine", is_complaint=False).
 def loop(folder: Path) -> None:
     """Create, poll, iterate the results, validate, save each at once."""
     import anthropic
-    from anthropic import transform_schema
 
     client = anthropic.Anthropic()
-    output = {"format": {"type": "json_schema", "schema": transform_schema(Review)}}
-    requests: list[Any] = [
-        {
-            "custom_id": f"item-{index}",
-            "params": {
-                "model": MODEL,
-                "max_tokens": 1024,
-                "output_config": output,
-                "messages": [{"role": "user", "content": text}],
-            },
-        }
-        for index, text in enumerate(prompts(_ITEMS))
-    ]
+    requests = sdk_requests(_ITEMS)
     batches = [
         client.messages.batches.create(requests=requests[start : start + _PER_JOB])
         for start in range(0, _ITEMS, _PER_JOB)

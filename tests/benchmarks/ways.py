@@ -48,14 +48,12 @@ def prompts(items: int) -> Iterator[str]:
         yield f"Review number {i:08d}. {FILLER * 14}"[:1024]
 
 
-def plain(items: int, items_per_job: int, folder: Path) -> int:
-    """Create, poll, iterate the results, validate, write JSONL: the loop of the SDK's documentation."""
-    import anthropic
+def sdk_requests(items: int) -> list[Any]:
+    """The requests of a batch, by the SDK's own transformation of the schema."""
     from anthropic import transform_schema
 
-    client = anthropic.Anthropic()
     output = {"format": {"type": "json_schema", "schema": transform_schema(Review)}}
-    requests = [
+    return [
         {
             "custom_id": f"item-{index}",
             "params": {
@@ -67,6 +65,14 @@ def plain(items: int, items_per_job: int, folder: Path) -> int:
         }
         for index, text in enumerate(prompts(items))
     ]
+
+
+def plain(items: int, items_per_job: int, folder: Path) -> int:
+    """Create, poll, iterate the results, validate, write JSONL: the loop of the SDK's documentation."""
+    import anthropic
+
+    client = anthropic.Anthropic()
+    requests = sdk_requests(items)
     batches = [
         client.messages.batches.create(requests=requests[start : start + items_per_job])
         for start in range(0, items, items_per_job)
