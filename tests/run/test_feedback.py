@@ -26,8 +26,12 @@ def texts_of(answers: Answers) -> tuple[Answers, dict[str, list[str]]]:
     return answer, asked
 
 
-def test_the_next_attempt_says_which_field_was_wrong(runs: Runs) -> None:
-    """An answer that does not fit the schema is answered by its own mistake, with the field's name."""
+@pytest.mark.parametrize("retry_delay", [0.0, 0.01])
+def test_the_next_attempt_says_which_field_was_wrong(runs: Runs, retry_delay: float) -> None:
+    """An answer that does not fit the schema is answered by its own mistake, with the field's name.
+
+    Without a delay the next attempt is planned before the log has the answer.
+    """
 
     def moody(request: Request) -> Any:
         if request.text == "message 1":
@@ -36,7 +40,7 @@ def test_the_next_attempt_says_which_field_was_wrong(runs: Runs) -> None:
 
     answers, asked = texts_of(moody)
     with fresh(runs.log.parent / "moody", answers=answers) as moody_runs:
-        summary = moody_runs.manager(3).run()
+        summary = moody_runs.manager(3, retry_delay=retry_delay).run()
         assert summary["completed_items"] == 3
         (first, second) = asked["message 1"]
         assert first == "message 1"
