@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 import pydantic
 import typing_extensions
 
+from batchata.answers.schema import check_response_model
 from batchata.errors import ConfigurationError, InvalidInputError, LogError
 from batchata.log.port import Log
 from batchata.paths import check_path
 from batchata.run.engine import Engine
-from batchata.run.settings import PathLike
+from batchata.run.settings import PathLike, check_switches
 from batchata.terminal.account import printed
 from batchata.text import number_of, preformatted, shown
 from batchata.views.history import fold_events
@@ -150,6 +151,7 @@ class RunResults(Generic[T]):
         """
         from batchata.replay.export import Format, write_results
 
+        check_switches(force=force)
         if format not in [*Format]:
             raise InvalidInputError(f"format must be one of {', '.join(Format)}, not {shown(format)}")
         target = check_path("folder", folder, "the path of a folder")
@@ -199,6 +201,7 @@ class RunResults(Generic[T]):
         `log_head` is the hash of all that the log holds of the run: with it `replay verify --head` proves
         later that nothing was changed or cut off.
         """
+        check_switches(print_stats=print_stats)
         settings, count = self._engine.settings, self._engine.definition.count
         run = self._engine.state()
         head, support = self._engine.head(), self._engine.support()
@@ -230,7 +233,7 @@ class RunResults(Generic[T]):
             yield log, run.started.run_id
 
     def _table(self, response_model: type[pydantic.BaseModel] | None) -> ItemRows:
-        definition = self._engine.definition
+        definition, other = self._engine.definition, check_response_model(response_model)
         given = dict.fromkeys(name for row in definition.inputs.rows for name in row)
-        model = definition.response_model if response_model is None else response_model
+        model = definition.response_model if other is None else other
         return ItemRows(model, given, cited=definition.enable_citations)

@@ -92,7 +92,7 @@ def models(provider: str | None = None) -> list[str]:
 
     Raises UnsupportedModelError for a provider that there is not.
     """
-    if provider is not None and provider not in _DIALECTS:
+    if provider is not None and (not isinstance(provider, str) or provider not in _DIALECTS):
         raise UnsupportedModelError(
             f"there is no provider {provider!r}; there are {', '.join(sorted(_DIALECTS))}"
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from batchata.core.money import plain_if_known
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.inputs.rows import read_table
+from batchata.paths import check_path
 from batchata.replay.console import Paper, aligned, print_json, reading, the_run
 from batchata.replay.report.page import GENERATOR, check_target, policy, style_sheet, template, unwritable
-from batchata.text import clean, number_of, short, size, span, usd
+from batchata.text import clean, number_of, short, shown, size, span, usd
 from batchata.views.comparison import (
     Comparison,
     Difference,
@@ -55,25 +57,33 @@ def compare(
     Raises LogError for what is no readable log or was purged, InvalidInputError for runs and labels that
     do not fit.
     """
+    if isinstance(runs, str) or not isinstance(runs, Sequence):
+        raise InvalidInputError(f"runs must be a list of run ids, not {shown(runs)}")
     wanted = [*runs] or ([None] if second is None else [None, None])
     if len(wanted) > 2:
         raise InvalidInputError(f"two runs can be compared, not {len(wanted)}")
-    paths = [os.fspath(first), os.fspath(first if second is None else second)]
+    logs = {"first": first} if second is None else {"first": first, "second": second}
+    kind = "the path of a log, or its PostgreSQL URL"
+    paths = [check_path(name, path, kind) for name, path in logs.items()]
     with ExitStack() as stack:
         sides: list[Side] = []
         fields: list[list[str]] = []
-        for path, run_id in zip(paths, wanted, strict=False):
+        for path, run_id in zip(cycle(paths), wanted, strict=False):
             log = stack.enter_context(reading(path))
             run = fold_events(log, the_run(log, path, run_id))
             sides.append(read_side(log, run))
             fields.append(_top_fields(run))
     if len(sides) == 1 and labels is None:
         raise InvalidInputError("one run alone is compared with known values: give --labels, or a second run")
-    rows = [] if labels is None else read_table(Path(labels))
+    rows = [] if labels is None else _read_labels(labels)
     known: list[Labels] = [
         labels_of(rows, side.items, names) for side, names in zip(sides, fields, strict=True) if labels
     ]
     return compare_sides(sides, known)
+
+
+def _read_labels(labels: str | os.PathLike[str]) -> list[Mapping[str, Any]]:
+    return read_table(Path(check_path("labels", labels, "the path of a CSV or JSONL file")))
 
 
 def _top_fields(run: Run) -> list[str]:

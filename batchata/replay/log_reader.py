@@ -19,11 +19,14 @@ from batchata.log import place_of, read_log
 from batchata.log.port import Log, Recorded
 from batchata.paths import check_path
 from batchata.replay.console import check_types, the_run
+from batchata.text import shown
 from batchata.views.history import At, is_alive, microseconds, parse_at, read_history
 from batchata.views.item_result import ItemResult
 from batchata.views.response_models import RunReader, support_of
 from batchata.views.results import read_items, refuse_purged
 from batchata.views.run_summary import overview
+
+_ABOVE_ALL = 2**53  # versions; what is larger fits no store's integers
 
 type Moment = int | str | datetime
 
@@ -85,7 +88,8 @@ class Archive:
         """
         if not self._log.streams():
             raise LogError(self._log.no_run_yet())
-        return RecordedRun(self._log, the_run(self._log, self._place, run_id or self._run_id))
+        wanted = self._run_id if run_id is None else run_id
+        return RecordedRun(self._log, the_run(self._log, self._place, wanted))
 
     def state_at(self, moment: Moment | None = None, *, run_id: str | None = None) -> Run:
         """See `RecordedRun.state_at`."""
@@ -187,10 +191,10 @@ class RecordedRun:
 
         Raises InvalidInputError for a name that no event has.
         """
-        several = [types] if isinstance(types, str) else types
-        names = None if several is None else [t if isinstance(t, str) else t.TYPE for t in several]
-        check_types(names or [])
-        return self._log.events(self.run_id, after=after, types=names)
+        if isinstance(after, bool) or not isinstance(after, int):
+            raise InvalidInputError(f"after must be the number of an event, not {shown(after)}")
+        names = None if types is None else _names_of(types)
+        return self._log.events(self.run_id, after=min(after, _ABOVE_ALL), types=names)
 
     def results(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
         """Yield every item in input order, as `BatchManager.items()` does.
@@ -207,6 +211,14 @@ class RecordedRun:
 
     def __repr__(self) -> str:
         return f"<batchata run {self.run_id!r}>"
+
+
+def _names_of(types: object) -> list[str]:
+    """Return the names of event types: of one name, or of several names and classes."""
+    several = types if isinstance(types, Collection) and not isinstance(types, str | bytes) else [types]
+    names = [str(getattr(one, "TYPE", one)) for one in several]
+    check_types(names)
+    return names
 
 
 def _at(moment: Moment | None) -> At | None:

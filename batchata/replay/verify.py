@@ -12,7 +12,7 @@ from batchata.log import read_log
 from batchata.log.port import Log
 from batchata.log.verify import Problem
 from batchata.replay.console import Paper, print_json, the_run
-from batchata.text import by_kind, clean, number_of
+from batchata.text import by_kind, clean, number_of, shown
 from batchata.views.verification import Verdict, verify_run
 
 _HEAD = re.compile(r"[0-9a-f]{12,64}")
@@ -64,10 +64,10 @@ def _every_check(
 
 
 def _checked(head: str) -> str:
-    found = head.strip().lower()
+    found = head.strip().lower() if isinstance(head, str) else ""
     if not _HEAD.fullmatch(found):
         raise InvalidInputError(
-            f"{head!r} is not a log's hash; give its 64 hex digits, or the first 12 or more"
+            f"head {shown(head)} is not a log's hash; give its 64 hex digits, or the first 12 or more"
         )
     return found
 

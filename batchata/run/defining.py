@@ -17,8 +17,7 @@ from batchata.inputs.read import Checked
 from batchata.providers.prices import Prices, given_price
 from batchata.providers.registry import dialect_for
 from batchata.run.definition import Definition, route_of
-from batchata.run.settings import check_cache
-from batchata.text import shown
+from batchata.run.settings import check_cache, check_switches
 
 type CheckElsewhere = Callable[[Callable[[], Checks], Iterable[Any]], Iterator[tuple[Any, Checked]]]
 
@@ -26,13 +25,6 @@ type CheckElsewhere = Callable[[Callable[[], Checks], Iterable[Any]], Iterator[t
 def checks_for(model: str, today: date, cited: bool, params: dict[str, Any]) -> Checks:
     """Return what inputs have to pass; made from what can be pickled, as it also is in other processes."""
     return dialect_for(model).model(model, today).checks(cited, params)
-
-
-def _check_switches(**switches: object) -> None:
-    """Raise InvalidInputError for a switch that is neither True nor False: "no" and "false" would be true."""
-    for name, value in switches.items():
-        if not isinstance(value, bool):
-            raise InvalidInputError(f"{name} must be True or False, not {shown(value)}")
 
 
 def define(  # noqa: PLR0913 - what a user may decide about what is sent
@@ -59,7 +51,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
 
     Raises InvalidInputError or one of its kinds for the first thing that cannot be sent.
     """
-    _check_switches(enable_citations=enable_citations, dedupe=dedupe, allow_unknown_model=allow_unknown_model)
+    check_switches(enable_citations=enable_citations, dedupe=dedupe, allow_unknown_model=allow_unknown_model)
     dialect = dialect_for(model)
     today = utc().date()
     found = dialect.model(model, today)

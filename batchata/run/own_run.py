@@ -30,6 +30,7 @@ from batchata.run.estimating import (
 from batchata.run.from_log import check_unchanged
 from batchata.run.garbage import out_of_collections
 from batchata.run.same_run import check_same_run, which_run
+from batchata.run.settings import check_switches
 from batchata.run.store import RunStore
 from batchata.run.stored_answers import warned_of_no_fit
 from batchata.text import number_of
@@ -169,6 +170,7 @@ class OwnRun:
 
     def estimate(self, exact: bool, output_tokens: int | None) -> Estimate:
         """Estimate what the rest of the run will use and cost; nothing is written."""
+        check_switches(exact=exact)
         definition = self.definition
         with self.reading() as (_, run):
             basis = offline_basis(definition, run, output_tokens)

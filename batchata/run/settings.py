@@ -80,10 +80,10 @@ def check_settings(  # noqa: PLR0913 - the settings that a user may give
         max_parallel_jobs=_whole("max_parallel_jobs", max_parallel_jobs, _MOST_JOBS),
         max_attempts=_whole("max_attempts", max_attempts, _MOST_ATTEMPTS),
         max_cost=None if max_cost is None else _money("max_cost", max_cost),
-        max_wait_time=_seconds("max_wait_time", max_wait_time),
-        poll_interval=_seconds("poll_interval", poll_interval),
-        retry_delay=_seconds("retry_delay", retry_delay),
-        settle_delay=_seconds("settle_delay", settle_delay),
+        max_wait_time=seconds_of("max_wait_time", max_wait_time),
+        poll_interval=seconds_of("poll_interval", poll_interval),
+        retry_delay=seconds_of("retry_delay", retry_delay),
+        settle_delay=seconds_of("settle_delay", settle_delay),
         results_dir=_directory("results_dir", results_dir),
         raw_results_dir=_directory("raw_results_dir", raw_results_dir),
         on_interrupt=on_interrupt,
@@ -138,13 +138,24 @@ def _check_choice(name: str, value: object, choices: TypeAliasType) -> None:
         raise InvalidInputError(f"{name} must be {', '.join(others)} or {last}, not {shown(value)}")
 
 
+def check_switches(**switches: object) -> None:
+    """Raise InvalidInputError for a switch that is neither True nor False: "no" and "false" would be true."""
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise InvalidInputError(f"{name} must be True or False, not {shown(value)}")
+
+
 def _whole(name: str, value: object, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise InvalidInputError(f"{name} must be a whole number from 1 to {most:,}, not {shown(value)}")
     return value
 
 
-def _seconds(name: str, value: object) -> float | None:
+def seconds_of(name: str, value: object) -> float | None:
+    """Return a number of seconds, or None; `name` is the argument's.
+
+    Raises InvalidInputError.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from batchata.core.state import Run
 from batchata.core.values import Settings
+from batchata.errors import InvalidInputError
 from batchata.run.definition import Definition
 from batchata.run.hooks import OnItem
 from batchata.run.pilot import Choice
 from batchata.run.same_run import changes
+from batchata.run.settings import seconds_of
+from batchata.text import shown
 
 _PLACES = {"results_dir", "raw_results_dir"}  # settings that give even a finished run something to do
 
@@ -35,6 +38,18 @@ class Call:
     wait: float | None = None
     every: float | None = None
     on_item: OnItem | None = None
+
+    def __post_init__(self) -> None:
+        """Check what the caller of a method gave first: `run(20)` must not send all items.
+
+        Raises InvalidInputError.
+        """
+        if not isinstance(self.show_progress, bool):
+            raise InvalidInputError(
+                f"print_progress must be True or False, not {shown(self.show_progress)}; give anything else "
+                "by its name, such as run(limit=20) or retry_failed(max_tokens=8000)"
+            )
+        seconds_of("progress_interval", self.every)
 
 
 def is_nothing_to_do(call: Call, run: Run, definition: Definition, settings: Settings) -> bool:

@@ -139,6 +139,28 @@ def test_what_is_no_log_is_an_error(tmp_path: Path) -> None:
             log.state_at()
 
 
+def test_an_argument_of_the_wrong_kind_is_named(done: Path) -> None:
+    """By an error of ours that says what to give, whatever was given."""
+    compare: Any = batchata.replay.compare
+    with batchata.replay.open(done) as opened:
+        log: Any = opened
+        wrong: list[tuple[str, Callable[[], object]]] = [
+            ("after must be the number of an event, not '5'", lambda: [*log.events(after="5")]),
+            ("no event type '5'; the types are: ", lambda: [*log.events(types=5)]),
+            ("no event type '\\[\\]'", lambda: [*log.events(types=[[]])]),
+            ("holds no run ''", lambda: log.show(run_id="")),
+            ("head 5 is not a log's hash", lambda: log.verify(head=5)),
+            ("first must be the path of a log, or its PostgreSQL URL, not 5", lambda: compare(5)),
+            ("second must be the path of a log, .* not 5", lambda: compare(done, 5)),
+            ("runs must be a list of run ids, not 'a'", lambda: compare(done, runs="a")),
+            ("labels must be the path of a CSV or JSONL file, not 5", lambda: compare(done, labels=5)),
+        ]
+        for words, call in wrong:
+            with pytest.raises(InvalidInputError, match=words):
+                call()
+        assert [*log.events(after=10**30)] == []
+
+
 @pytest.mark.parametrize("name", batchata.replay.__all__)
 def test_every_public_name_is_explained(name: str) -> None:
     """A docstring for each, and for each of its methods."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from pydantic import BaseModel
 from pypdf import PdfWriter
 from run_support import MODEL, Echo, Runs
 
+import batchata
+from batchata import BatchManager
 from batchata.errors import (
     FileInputError,
     InvalidInputError,
@@ -286,5 +289,27 @@ def test_nothing_to_send_is_an_error(runs: Runs, kind: str, start: Callable[...,
             InvalidInputError, match=rf"{kind} is empty, so there is nothing to send; look at"
         ):
             start(**given(runs, **(empty | {kind: nothing})))
+    assert not runs.log.exists()
+    assert runs.sandbox.exchanges == []
+
+
+def test_what_a_method_is_given_is_checked_before_anything_is_sent(runs: Runs) -> None:
+    """A number in the first place is not a yes: `run(20)` would pay for all items instead of 20."""
+    manager: Any = BatchManager(**given(runs))
+    wrong: list[tuple[Callable[[], object], str]] = [
+        (lambda: manager.run(20), "print_progress must be True or False, not 20; .* such as run(limit=20)"),
+        (lambda: manager.submit(20), "print_progress must be True or False, not 20"),
+        (lambda: manager.retry_failed(8000), ".* not 8000; .* retry_failed(max_tokens=8000)"),
+        (lambda: manager.run(True, "5"), "progress_interval must be a number of seconds, 0 or more, not '5'"),
+        (lambda: manager.estimate(300), "exact must be True or False, not 300"),
+        (lambda: manager.stats("no"), "print_stats must be True or False, not 'no'"),
+        (lambda: manager.export("out", force="no"), "force must be True or False, not 'no'"),
+        (lambda: manager.rows(0), "response_model must be a class"),
+        (lambda: manager.to_pandas(False), "response_model must be a class"),
+        (lambda: batchata.models([]), "there is no provider []"),  # type: ignore[arg-type]
+    ]
+    for call, words in wrong:
+        with pytest.raises(InvalidInputError, match=re.sub(r"([()\[])", r"\\\1", words)):
+            call()
     assert not runs.log.exists()
     assert runs.sandbox.exchanges == []
