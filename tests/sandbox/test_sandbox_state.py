@@ -36,7 +36,7 @@ class Served:
 
     @property
     def url(self) -> str:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.ready.exists():
             assert self.process.poll() is None, "the sandbox ended before it was ready"
             assert time.monotonic() < deadline, "the sandbox did not become ready"
