@@ -251,9 +251,23 @@ def _cure(data: bytes) -> str:
         zeros = data[guess == "utf-16-le" :: 2]
         if len(data) % 2 == 0 and zeros.count(0) * 2 > len(zeros):
             return f"; it seems to be {guess.upper()} without its mark: save it as UTF-8"
-    if len(data) == len(data.translate(None, _CONTROLS)):
-        return "; save it as UTF-8: it seems to be in Latin-1 or Windows-1252"
-    return "; save it as UTF-8"
+    if len(data) != len(data.translate(None, _CONTROLS)):
+        return "; save it as UTF-8"
+    named = "Shift-JIS, GB 18030 or Windows-1251" if _is_of_other_script(data) else "Latin-1 or Windows-1252"
+    return f"; save it as UTF-8: it seems to be in an older encoding, such as {named}"
+
+
+_HIGH = re.compile(rb"[\x80-\xff]+")
+_RARE = bytes([0x81, 0x83, 0x8D, 0x8F, 0x90, 0x9D])  # in Latin letters; the first byte of many kana
+_LOOKED_AT: Final = 100_000  # bytes
+
+
+def _is_of_other_script(data: bytes) -> bool:
+    """Whether bytes beyond ASCII stand in rows, as they do not where most letters are Latin ones."""
+    runs = _HIGH.findall(data, 0, _LOOKED_AT)
+    in_rows = sum(len(run) for run in runs if len(run) > 2)
+    rare = sum(run[0] in _RARE for run in runs)
+    return 2 * in_rows > sum(map(len, runs)) or 4 * rare > len(runs)
 
 
 def _is_pdf(data: bytes, suffix: str) -> bool:

@@ -64,6 +64,8 @@ def read_inputs(
             raise refused_files(bad, inputs)
     elif rows is not None:
         asked = ask_rows(rows, prompt, keys)
+        if not asked.rows:
+            raise nothing_to_send("rows")
         inputs, keys = _read_messages(asked.texts, checks), asked.keys
         inputs.rows = asked.rows
     elif prompt is not None:
@@ -73,6 +75,14 @@ def read_inputs(
     if keys is not None:
         inputs.keys = _keys(keys, inputs.count)
     return inputs
+
+
+def nothing_to_send(given: str) -> InvalidInputError:
+    """Return the error for an argument without any item."""
+    return InvalidInputError(
+        f"{given} is empty, so there is nothing to send; look at the folder, the pattern or the query "
+        "that it was made from"
+    )
 
 
 def _check_one_given(messages: Any, files: Any, rows: Any) -> None:

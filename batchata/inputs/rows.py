@@ -139,9 +139,21 @@ def _json_objects(text: str, path: Path) -> Iterator[Row]:
 
 def _parsed(text: str, place: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, place))
+    except InvalidInputError:
+        raise
     except (ValueError, RecursionError) as exc:
         raise InvalidInputError(f"{place} is not JSON: {exc}") from exc
+
+
+def _once(pairs: list[tuple[str, Any]], place: str) -> dict[str, Any]:
+    """Return the pairs of an object. Raises InvalidInputError where a key has two different values."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = next((key for key, value in pairs if made[key] != value), None)
+        if twice is not None:
+            raise InvalidInputError(f"{place}: {twice!r} stands there twice, with different values; keep one")
+    return made
 
 
 def _objects(found: Iterable[tuple[int, Any]], place: str) -> Iterator[Row]:

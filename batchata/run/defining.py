@@ -13,7 +13,7 @@ from batchata.clock import utc
 from batchata.errors import InvalidInputError
 from batchata.inputs import read_inputs
 from batchata.inputs.items import Checks
-from batchata.inputs.read import Checked
+from batchata.inputs.read import Checked, nothing_to_send
 from batchata.providers.prices import Prices, given_price
 from batchata.providers.registry import dialect_for
 from batchata.run.definition import Definition, route_of
@@ -93,10 +93,7 @@ def _check_together(definition: Definition) -> None:
     """Refuse what is fine by itself and does not go together."""
     inputs = definition.inputs
     if not inputs.count:
-        raise InvalidInputError(
-            f"{inputs.kind} is empty, so there is nothing to send; look at the folder, the pattern or the "
-            "query that it was made from"
-        )
+        raise nothing_to_send(inputs.kind)
     if definition.cache and (inputs.caches or definition.model.caches(definition.params)):
         raise InvalidInputError(
             "cache='auto' decides what is cached, and cache_control in messages or parameters does too; "

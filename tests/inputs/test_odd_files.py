@@ -105,7 +105,12 @@ KINDS: dict[str, tuple[bytes, str]] = {
         "seems to be UTF-16-LE without its mark",
     ),
     "UTF-16 the other way": ("Nr. 5 vom 1.3.".encode("utf-16-be"), "seems to be UTF-16-BE without its"),
-    "latin-1": ("Grüße aus Köln".encode("latin-1"), "it seems to be in Latin-1 or Windows-1252"),
+    "latin-1": ("Grüße aus Köln".encode("latin-1"), "older encoding, such as Latin-1 or Windows-1252"),
+    "Polish": ("Zażółć gęślą jaźń, zł".encode("cp1250"), "older encoding, such as Latin-1 or Windows-1252"),
+    "Shift-JIS": ("請求書の合計は千円です".encode("shift_jis"), "older encoding, such as Shift-JIS, GB"),
+    "kana in Shift-JIS": ("テスト、アイウ".encode("shift_jis"), "older encoding, such as Shift-JIS, GB"),
+    "EUC-JP": ("請求書 No. 5".encode("euc_jp"), "older encoding, such as Shift-JIS, GB 18030"),
+    "Russian": ("Счёт на оплату, 5 руб.".encode("cp1251"), "older encoding, such as Shift-JIS, GB"),  # noqa: RUF001 - letters that are meant
     "bytes of no kind": (bytes(range(14, 200)), "is not UTF-8 text: byte 114 (0x80) does not fit"),
 }
 

@@ -122,6 +122,12 @@ def test_what_cannot_be_meant_is_refused_with_what_to_change(case: str) -> None:
         ("a.csv", b'text\n"a\n', "line 2: unexpected end of data"),
         ("a.jsonl", b'{"text": "a"}\n{"text"\n', "line 2 is not JSON"),
         ("a.jsonl", b"[1]\n", "line 1 is not a JSON object"),
+        (
+            "a.jsonl",
+            b'{"text": "a"}\n{"text": "b", "text": "c"}\n',
+            "line 2: 'text' stands there twice",
+        ),
+        ("a.json", b'[{"a": {"b": 1, "b": 2}}]', "a.json: 'b' stands there twice, with different values"),
     ],
 )
 def test_a_damaged_file_is_refused_with_its_line(

@@ -280,10 +280,10 @@ def test_whether_unknown_models_are_allowed_is_a_yes_or_a_no(runs: Runs, start: 
         start(**given(runs, allow_unknown_model="claude-x"))
 
 
-@pytest.mark.parametrize("kind", ["messages", "files"])
+@pytest.mark.parametrize("kind", ["messages", "files", "rows"])
 def test_nothing_to_send_is_an_error(runs: Runs, kind: str, start: Callable[..., None]) -> None:
     """Empty lists, and generators that give nothing: a misspelt folder is not a finished run."""
-    empty = {"messages": ..., "prompt": "Read."} if kind == "files" else {}
+    empty = {} if kind == "messages" else {"messages": ..., "prompt": "Read {text}."}
     for nothing in ([], (), iter(())):
         with pytest.raises(
             InvalidInputError, match=rf"{kind} is empty, so there is nothing to send; look at"

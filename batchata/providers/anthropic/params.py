@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final
@@ -117,6 +118,7 @@ def check_params(message_params: Mapping[str, Any], model: Model) -> dict[str, A
     _check_thinking(given, model)
     _check_output_config(given, model)
     _check_rest(given)
+    _check_container(given)
     check_marks([*param_marks(given), *automatic_mark(given)], "the request")
     copy: dict[str, Any] = msgspec.json.decode(encode(given))
     return copy
@@ -150,6 +152,8 @@ def _check_texts(given: Mapping[str, Any]) -> None:
         raise InvalidInputError("stop_sequences must be a list of texts, none of them empty")
     if any(stop.isspace() for stop in stops):
         raise InvalidInputError("stop_sequences has an entry of white space alone, which the API refuses")
+    if twice := next((stop for stop, times in Counter(stops).items() if times > 1), None):
+        raise InvalidInputError(f"stop_sequences has {twice!r} more than once; give each once")
 
 
 def _check_thinking(given: Mapping[str, Any], model: Model) -> None:
@@ -210,6 +214,24 @@ def _check_rest(given: Mapping[str, Any]) -> None:
         )
 
 
+def _check_container(given: Mapping[str, Any]) -> None:
+    container = given.get("container", "id")
+    if isinstance(container, str) and container.strip():
+        return
+    if not isinstance(container, dict) or container.keys() - {"id", "skills"}:
+        raise InvalidInputError(
+            f"container is {container!r}; give the id of a container, or {{'id': …, 'skills': [...]}}"
+        )
+    skills = container.get("skills") or []
+    for number, skill in enumerate(skills if isinstance(skills, list | tuple) else [skills]):
+        if not isinstance(skill, dict) or skill.get("type") not in _SKILLS or not skill.get("skill_id"):
+            raise InvalidInputError(
+                f"container.skills[{number}] is {skill!r}; it is a dict with 'type' (one of "
+                f"{', '.join(_SKILLS)}) and 'skill_id'"
+            )
+
+
+_SKILLS = ("anthropic", "custom")
 _OF_OUTPUT = ("effort", "task_budget")
 
 
