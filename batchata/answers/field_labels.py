@@ -8,30 +8,20 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 from batchata.answers.field_paths import steps_of
+from batchata.answers.normalize import Mention
 
 _WORD = re.compile(r"[^\W_]+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_a-zA-Z\d]+")
 # A point behind a short word is that of an abbreviation.
 _CLAUSE_END = re.compile(r"(?:(?<=[^\W\d_]{4})\.|(?<=[\d)\]%\"'])\.|[;!?•|])(?= |$)")
 _DIGITS = tuple("0123456789")
+PATHS = attrgetter("paths")
 _FARTHEST = 80  # characters between a value and its label
 _NEIGHBOURS = 4  # mentions to each side that may tell which record is meant
-
-
-class Mention(NamedTuple):
-    """Where a folded text says something that is equal to the values at these paths.
-
-    It is weak where a page number or a footnote would look the same.
-    """
-
-    start: int
-    end: int
-    paths: tuple[str, ...]
-    is_weak: bool
-    is_number: bool
 
 
 class _Label(NamedTuple):
@@ -66,7 +56,7 @@ class Labels:
 
         Sentences and lines, which end at `breaks`, speak for themselves.
         """
-        if not any(mention.paths for mention in mentions):
+        if not any(map(PATHS, mentions)):
             return [None] * len(mentions)
         ends = sorted([*breaks, *[found.start() for found in _CLAUSE_END.finditer(text)]])
         clauses = [bisect_right(ends, mention.start) for mention in mentions]

@@ -201,6 +201,12 @@ _SIGN = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([{\[])|([}\]])', re.DOTALL)
 _KEY, _OPENED = 1, 2
 _LONGEST_KEPT = 500  # characters between two scalars; white space has no end, either
 
+# What is between the scalars of a list most often; the quotes are those of the strings at both sides.
+_COMMAS = (",", ", ", ",\n")
+_ITEM_ENDS = frozenset([*_COMMAS, *[f'"{comma}' for comma in _COMMAS], *[f'{comma}"' for comma in _COMMAS]])
+_ITEM_ENDS |= {f'"{comma}"' for comma in _COMMAS}
+_NO_STEPS: Any = {}  # of the places that have none inside, which most are
+
 # The place of the next scalar, or None behind the last; the paths of the objects and lists that are opened
 # before it; and how much of what is between was read, which is less than all where the whole value ends.
 type Move = tuple[Step | None, list[str], int]
@@ -220,19 +226,22 @@ class Step:
         self.shape = shape
         self.parent = parent
         self.number = number
-        self.fields: dict[str, Step] = {}
-        self.elements: dict[int, Step] = {}
-        self.moves: dict[str, Move] = {}
+        self.fields: dict[str, Step] = _NO_STEPS
+        self.elements: dict[int, Step] = _NO_STEPS
+        self.moves: dict[str, Move] = _NO_STEPS
         self._kept = kept  # how much there is of the model, in one list for all
 
     def move(self, between: str) -> Move:
         """To the next scalar, by what is written before it: keys and brackets, and quotes at both ends."""
         found = self._move(between)
         if len(between) <= _LONGEST_KEPT and self._may_keep():
+            self.moves = self.moves or {}
             self.moves[between] = found
         return found
 
     def _move(self, between: str) -> Move:
+        if self.number >= 0 and between in _ITEM_ENDS and self.parent is not None:
+            return self.parent._at("", self.number + 1), [], len(between)
         inside, index = (self, 0) if self.parent is None else self._behind()
         key, opened = "", list[str]()
         for sign in _SIGN.finditer(between, 1 if between[:1] == '"' else 0):
@@ -262,6 +271,7 @@ class Step:
         name, shape = self.shape.names.get(written) or self.shape.field(written)
         made = Step(behind(self.path, name), shape, self, -1, self._kept)
         if self._may_keep():
+            self.fields = self.fields or {}
             self.fields[written] = made
         return made
 
@@ -269,6 +279,7 @@ class Step:
         """Add the place of an element that is not in `elements` yet."""
         made = Step(inside(self.path, number), self.shape.element, self, number, self._kept)
         if self._may_keep():
+            self.elements = self.elements or {}
             self.elements[number] = made
         return made
 
@@ -281,6 +292,7 @@ def before(shape: Shape) -> Step:
     """Where reading begins: the whole value is its one element."""
     if shape.root is None:
         origin = Step("", shape, None, -1, [0])
-        shape.root = origin.elements[0] = Step("", shape, origin, 0, origin._kept)
+        shape.root = Step("", shape, origin, 0, origin._kept)
+        origin.elements = {0: shape.root}
     found: Step = shape.root.parent
     return found

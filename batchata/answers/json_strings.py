@@ -47,7 +47,10 @@ def as_json(inside: str) -> str:
         return inside
     if _WRITTEN.fullmatch(inside):
         return inside
-    return _TO_WRITE.sub(_written, _paths_escaped(inside))
+    escaped = _paths_escaped(inside)
+    if escaped is not inside and _WRITTEN.fullmatch(escaped):
+        return escaped
+    return _TO_WRITE.sub(_written, escaped)
 
 
 def _written(found: re.Match[str]) -> str:

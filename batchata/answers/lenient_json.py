@@ -40,6 +40,9 @@ _GAP = r"[ \t\r\n]*+"
 # What has no signs in it that are to be looked at, with the comma behind it.
 _USUAL_ITEM = re.compile(rf"{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP}(?:,|(?=\]))", re.ASCII)
 _USUAL_PAIR = re.compile(rf"{_GAP}{_PLAIN}{_GAP}:{_GAP}(?:{_PLAIN}|{_OTHER}){_GAP}(?:,|(?=\}}))", re.ASCII)
+_ESCAPED = _STRINGS['"'].pattern
+_ESCAPED_ITEM = re.compile(rf"{_GAP}{_ESCAPED}{_GAP}(?:,|(?=\]))", re.DOTALL)
+_ESCAPED_PAIR = re.compile(rf"{_GAP}{_PLAIN}{_GAP}:{_GAP}{_ESCAPED}{_GAP}(?:,|(?=\}}))", re.DOTALL)
 _OTHER_ITEM, _OTHER_VALUE = 3, 5  # the groups of what is no string
 _END_OF_OBJECT = re.compile(rf"{_GAP}\}}{_GAP}(?:,{_GAP}|(?=\]))")
 _BARE_KEY = re.compile(r"[A-Za-z_]\w*+(?=\s*+:)", re.ASCII)
@@ -162,6 +165,10 @@ def _usual_scalar(found: re.Match[str], *, is_string: bool) -> Scalar:
     return Scalar(f'"{written}"' if is_string else _WORDS.get(written, written), *found.span(last))
 
 
+def _escaped_scalar(found: re.Match[str], group: int) -> Scalar:
+    return Scalar(f'"{as_json(found[group])}"', *found.span(group))
+
+
 class _Mending:
     """One value being read; each method reads from a position and gives the position behind."""
 
@@ -179,11 +186,15 @@ class _Mending:
         return self.whole, at
 
     def _usual_items(self, at: int) -> int:
-        """Read past scalars that are valid JSON or in single quotes."""
+        """Read past scalars that are valid JSON or in single quotes, and strings with escapes."""
         holder = self.open[-1]
         assert isinstance(holder, Array)
-        while found := _USUAL_ITEM.match(self.text, at):
-            holder.items.append(_usual_scalar(found, is_string=found.lastindex != _OTHER_ITEM))
+        text, items = self.text, holder.items
+        while found := _USUAL_ITEM.match(text, at):
+            items.append(_usual_scalar(found, is_string=found.lastindex != _OTHER_ITEM))
+            at = found.end()
+        while found := _ESCAPED_ITEM.match(text, at):
+            items.append(_escaped_scalar(found, 1))
             at = found.end()
         return at
 
@@ -206,6 +217,9 @@ class _Mending:
         while found := _USUAL_PAIR.match(self.text, at):
             key = found[2] if found[1] is None else found[1]
             holder.pairs.append((key, _usual_scalar(found, is_string=found.lastindex != _OTHER_VALUE)))
+            at = found.end()
+        while found := _ESCAPED_PAIR.match(self.text, at):
+            holder.pairs.append((found[2] if found[1] is None else found[1], _escaped_scalar(found, 3)))
             at = found.end()
         return at
 

@@ -50,6 +50,7 @@ _ANSWERS = frozenset(
         "parameters",
     }
 )
+_BEGINS_NUMBER = frozenset("-0123456789")
 _SHOWN = 60  # characters of a key in a message
 _MOST_SHOWN = 5
 
@@ -102,12 +103,17 @@ class _Fitting(ScalarFitting):
             if isinstance(alone, Scalar) != bool(place.records):
                 return self.fit(alone, place)
         if place.is_list and not (place.fixed or place.is_open) and place.element.takes_texts:
-            return Array([self._text_item(n, item, place.element) for n, item in enumerate(node.items)])
+            return Array(self._text_items(node.items, place.element))
         return Array([self._inside(n, item, _item(place, n)) for n, item in enumerate(node.items)])
 
-    def _text_item(self, number: int, node: Node, place: Place) -> Node:
-        is_text = isinstance(node, Scalar) and node.json[0] == '"'
-        return node if is_text else self._inside(number, node, place)
+    def _text_items(self, items: list[Node], place: Place) -> list[Node]:
+        """Write numbers as texts; other scalars are texts, or no texts in any reading."""
+        return [
+            item
+            if isinstance(item, Scalar) and item.json[0] not in _BEGINS_NUMBER
+            else self._inside(number, item, place)
+            for number, item in enumerate(items)
+        ]
 
     def _object(self, node: Object, place: Place) -> Node:
         if place.is_open or (place.mapping and place.records):

@@ -31,8 +31,11 @@ def _first(value: Any, place: Place, path: list[str | int]) -> str | None:
     if len(place.records) + bool(place.mapping) + place.is_list > 1 or place.fixed:
         return None
     for step, inner, where in _inside(value, place):
-        if isinstance(inner, int | float) or (isinstance(inner, str) and _DIGIT.search(inner)):
-            continue  # may be meant wherever a scalar may stand
+        if isinstance(inner, str):
+            if where.is_textual or _DIGIT.search(inner):
+                continue
+        elif isinstance(inner, int | float):
+            continue  # a number may be meant wherever a scalar may stand
         path.append(step)
         if found := _first(inner, where, path):
             return found
@@ -59,10 +62,10 @@ def _problem(value: Any, place: Place) -> str | None:
     if isinstance(value, list | dict):
         # One value in a list or under one key may be meant without these.
         return None if len(value) == 1 and not _is_deep(value) else _asked(place)
-    if place.is_textual:
-        return None
     if value is None:
         return None if "null" in place.kinds else _asked(place)
+    if place.is_textual:
+        return _asked(place) if isinstance(value, bool) else None
     is_word = isinstance(value, str) and not _DIGIT.search(value)
     return _asked(place) if is_word and value.strip(" +-").casefold() not in _NOT_WORDS else None
 

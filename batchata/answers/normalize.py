@@ -98,13 +98,17 @@ def fold_with_places(text: str) -> Folded:
 _folded = lru_cache(maxsize=4_096)(fold)
 
 
-class Found(NamedTuple):
-    """A phrase from its start to its end, exclusive, with what it stands for."""
+class Mention(NamedTuple):
+    """Where a folded text says something that is equal to the values at these paths.
+
+    It is weak where a page number or a footnote would look the same.
+    """
 
     start: int
     end: int
     paths: tuple[str, ...]
-    is_short: bool
+    is_weak: bool
+    is_number: bool = False
 
 
 class Phrases:
@@ -128,7 +132,7 @@ class Phrases:
             for word, starts in known.items()
         }
 
-    def in_text(self, text: str) -> Iterator[Found]:
+    def in_text(self, text: str) -> Iterator[Mention]:
         """Return every place of every phrase; places of different phrases may overlap."""
         ends: dict[str, int] = {}
         for word in _WORD.finditer(text):
@@ -143,10 +147,10 @@ class Phrases:
                     if paths is not None and start >= ends.get(phrase, 0):
                         ends[phrase] = start + length
                         if _stands_alone(text, start, start + length):
-                            yield Found(start, start + length, paths, _is_short(phrase))
+                            yield Mention(start, start + length, paths, _is_short(phrase))
         for phrase in self._without_words[:_MOST_WITHOUT_WORDS]:
             for found in re.finditer(re.escape(phrase), text):
-                yield Found(*found.span(), self._paths[phrase], _is_short(phrase))
+                yield Mention(*found.span(), self._paths[phrase], _is_short(phrase))
 
 
 def _is_short(phrase: str) -> bool:

@@ -41,7 +41,7 @@ _DATE = re.compile(
     r"|(?<!\d)(?P<y7>\d{4}) ?[年년] ?(?P<m7>\d{1,2}) ?[月월] ?(?P<d7>\d{1,2}) ?[日号號일]"
 )
 # Every date has a year of four digits, no more, or stands in digits alone: most texts have neither.
-_MAY_BE_DATE = re.compile(r"\d{4}(?<!\d{5})(?!\d)|\d([-/.])\d{1,2}\1\d\d")
+_MAY_BE_DATE = re.compile(r"\d(?:\d{3}(?<!\d{5})(?!\d)|([-/.])\d{1,2}\1\d\d)")
 _FEW = 2  # digits
 # Without anything between; it may be a number as well.
 _BASIC = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII)

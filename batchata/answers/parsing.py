@@ -236,11 +236,14 @@ class _Search[M: pydantic.BaseModel]:
                 return Parsed(read_usually(candidate.json, self._model), candidate.start)
             except (NotJson, Unsure):
                 pass
-        self._refuse_misfit(candidate)
+        self._refuse_misfit(candidate.json)
         node, end = self._node(candidate)
         try:
-            if candidate.node is not None and (usual := self._usual(written(node, end), candidate.start)):
-                return usual
+            if candidate.node is not None:
+                nearly = written(node, end)
+                if usual := self._usual(nearly, candidate.start):
+                    return usual
+                self._refuse_misfit(nearly.json)
             mended = written(fitted(node, place_of(self._model), self._text, refuses=self._refuses), end)
         except Refused as exc:
             raise _Misfit(exc.problems, str(exc)) from exc
@@ -255,9 +258,8 @@ class _Search[M: pydantic.BaseModel]:
         except (NotJson, Unsure):
             return None
 
-    def _refuse_misfit(self, candidate: Candidate) -> None:
+    def _refuse_misfit(self, text: str | None) -> None:
         """Raise _Misfit for a long JSON with a value that fits in no reading."""
-        text = candidate.json
         if self._refuses and text is not None and len(text) > _LONG:
             problem = misfit(text, place_of(self._model))
             if problem is not None:

@@ -12,11 +12,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from itertools import islice
+from operator import attrgetter
 
 from batchata.answers.answer import Citation
 from batchata.answers.citations import Cited, Places, Spans
-from batchata.answers.field_labels import Labels, Mention
-from batchata.answers.normalize import Folded, Phrases, fold, fold_with_places
+from batchata.answers.field_labels import PATHS, Labels
+from batchata.answers.normalize import Folded, Mention, Phrases, fold, fold_with_places
 from batchata.answers.numbers_and_dates import Meaning, figures, is_counting, meanings
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -27,6 +28,7 @@ _MOST_COMPARED = 150_000  # equal values that mentions may be of, in one answer
 
 
 _EVERYWHERE = 1 << 62
+_START = attrgetter("start")
 
 type Matched = tuple[list[str], list[Citation]]
 
@@ -112,13 +114,22 @@ class _Values:
 
         Values that are there so often that nothing is certain of any of them are left out.
         """
-        phrases = list(islice(self._phrases_in(folded), self._room + 1))
-        if not self._by_meaning and not any(self._is_affordable(mention) for mention in phrases):
+        phrases = list(islice(self._phrases.in_text(folded), self._room + 1))
+        if not self._by_meaning and not any(map(self._is_affordable, phrases)):
             return []
         found = self._within_room(self._figures(folded), iter(phrases))
+        if not any(map(PATHS, found)):
+            return []
+        found.sort(key=_START)  # figures stay in front of words at the same place
+        if _are_apart(found):
+            return [self._affordable(mention) for mention in found]
+        return self._longest(found, len(folded))
+
+    def _longest(self, found: list[Mention], size: int) -> list[Mention]:
+        """Return the longest of mentions that overlap, in order; those of one place are one."""
         found.sort(key=lambda mention: (mention.start - mention.end, mention.start))
         taken: dict[tuple[int, int], Mention] = {}
-        covered = bytearray(len(folded))
+        covered = bytearray(size)
         for mention in found:
             place = start, end = mention.start, mention.end
             if covered.find(1, start, end) < 0:
@@ -160,15 +171,11 @@ class _Values:
             self._joined[key] = tuple(dict.fromkeys([*first, *second]))
         return self._joined[key]
 
-    def _phrases_in(self, folded: str) -> Iterator[Mention]:
-        for start, end, paths, is_short in self._phrases.in_text(folded):
-            yield Mention(start, end, paths, is_short, is_number=False)
-
     def _figures(self, folded: str) -> Iterator[Mention]:
         for figure in figures(folded):
             paths = self._paths_of(figure.meanings)
-            is_number = all(isinstance(meaning, Decimal) for meaning in figure.meanings)
-            yield Mention(figure.start, figure.end, paths, is_counting(figure, folded), is_number)
+            is_weak = figure.is_short and is_counting(figure, folded)
+            yield Mention(figure.start, figure.end, paths, is_weak, tuple not in map(type, figure.meanings))
 
     def _paths_of(self, meanings: frozenset[Meaning]) -> tuple[str, ...]:
         paths = self._by_meanings.get(meanings)
@@ -178,6 +185,16 @@ class _Values:
             if paths:
                 self._by_meanings[meanings] = paths
         return paths
+
+
+def _are_apart(mentions: list[Mention]) -> bool:
+    """Whether none of these, in order, begins before the one in front of it ends."""
+    end = 0
+    for mention in mentions:
+        if mention.start < end:
+            return False
+        end = mention.end
+    return True
 
 
 def _unless_counting(mention: Mention, folded: Folded) -> Mention:
