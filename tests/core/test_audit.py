@@ -83,6 +83,10 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
     return lambda: RUN[:position] + RUN[position + 1 :]
 
 
+def failed(batch_id: str) -> e.BatchFailed:
+    return e.BatchFailed(job=0, batch_id=batch_id, error=g.error("api_error"), passing=True)
+
+
 def checked(**changes: Any) -> e.CitationsChecked:
     return e.CitationsChecked(job=0, answers=[replace(Checked(0, 7, "+-"), **changes)])
 
@@ -144,6 +148,24 @@ def checked(**changes: Any) -> e.CitationsChecked:
         (inserted(9, checked(index=1)), "10: job 0 has no answer of item 1 in body 7"),
         (inserted(9, checked(body=0, places=[None])), "10: 1 places of 2 citations of item 0"),
         (inserted(9, replace(checked(), job=4)), "10: it does not fit the events before it"),
+        (
+            inserted(4, e.ItemRefused(index=1, error=g.error("bad_file"))),
+            "5: item 1 is refused although it is under way or completed",
+        ),
+        (inserted(4, e.ItemMended(index=1, body=1)), "5: item 1 is mended although it has not failed"),
+        (
+            inserted(9, e.ItemMended(index=1, body=1, same_as=0)),
+            "10: item 1 is said to be the same as item 0",
+        ),
+        (
+            inserted(2, e.ItemsChosen(items=[(1, 1)], limit=1)),
+            "4: item 0 is sent although others were chosen",
+        ),
+        (inserted(4, failed("msgbatch_7")), "5: batch msgbatch_7 failed, and job 0 is msgbatch_0"),
+        (
+            inserted(8, failed("msgbatch_0")),
+            "9: a batch of which nothing ran has outcomes: errored, succeeded",
+        ),
         (inserted(3, g.job_completed(7)), "4: it does not fit the events before it"),
     ],
 )
