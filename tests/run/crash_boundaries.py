@@ -8,8 +8,10 @@ import select
 import signal
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Lock
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -70,15 +72,15 @@ class Boundary(NamedTuple):
     number: int
 
 
-def watch(counts: Path, boundary: Boundary | None, watched: Mapping[str, Moments] = SEAMS) -> Counter[str]:
-    """Count the seams that this process comes to; die of SIGKILL at the boundary.
-
-    How often it has come to each is written to the file on the way to the death, or by `write`.
-    """
+def watch(
+    come: Callable[[Boundary, Counter[str]], None], watched: Mapping[str, Moments] = SEAMS
+) -> Counter[str]:
+    """Count the seams that this process comes to, and call `come` at each, with the counts so far."""
     seen: Counter[str] = Counter()
     seams: dict[tuple[CodeType, int], str] = {}
+    one_by_one = Lock()
 
-    def come(code: CodeType, event: int) -> None:
+    def reach(code: CodeType, event: int) -> None:
         seam = seams.get((code, event))
         if seam is None:
             return
@@ -88,16 +90,15 @@ def watch(counts: Path, boundary: Boundary | None, watched: Mapping[str, Moments
             return
         if seam == "answered":
             _wait_for_the_answer(sys._getframe(2))
-        seen[seam] += 1
-        if boundary == (seam, seen[seam]):
-            write(counts, seen)
-            os.kill(os.getpid(), signal.SIGKILL)
+        with one_by_one:
+            seen[seam] += 1
+            come(Boundary(seam, seen[seam]), seen)
 
     tool, monitoring = sys.monitoring.DEBUGGER_ID, sys.monitoring
     monitoring.use_tool_id(tool, "boundaries")
     for kind in (_START, _RETURN, _RESUME):
         number = getattr(monitoring.events, kind)
-        monitoring.register_callback(tool, number, lambda code, *_, number=number: come(code, number))
+        monitoring.register_callback(tool, number, lambda code, *_, number=number: reach(code, number))
     events: Counter[CodeType] = Counter()
     for seam, moments in watched.items():
         for place, kind in moments:
@@ -106,6 +107,32 @@ def watch(counts: Path, boundary: Boundary | None, watched: Mapping[str, Moments
             events[code] |= number
             monitoring.set_local_events(tool, code, events[code])
     return seen
+
+
+def die_at(boundary: Boundary | None, counts: Path) -> Callable[[Boundary, Counter[str]], None]:
+    """Die of SIGKILL at the boundary; the counts are written to the file on the way to the death."""
+
+    def come(at: Boundary, seen: Counter[str]) -> None:
+        if at == boundary:
+            write(counts, seen)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return come
+
+
+def stop_at(seams: Collection[str], gate: Connection) -> Callable[[Boundary, Counter[str]], None]:
+    """Stand still with all threads at each boundary of these seams, until the other side lets it go on.
+
+    Commits before the first request count and are passed by.
+    """
+
+    def come(at: Boundary, seen: Counter[str]) -> None:
+        if at.seam in seams and (THOROUGH or at.seam != "committed" or BEGUN in seen):
+            gate.send(at)
+            os.kill(os.getpid(), signal.SIGSTOP)
+            gate.recv()
+
+    return come
 
 
 def write(path: Path, seen: Counter[str]) -> None:

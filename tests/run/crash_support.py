@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from crash_boundaries import BEGUN, SEAMS, SEAMS_OF_POSTGRES, THOROUGH, Boundary, watch, write
+from crash_boundaries import SEAMS, SEAMS_OF_POSTGRES, THOROUGH, Boundary, die_at, watch, write
 from resume_support import Script, Still, check_money, fresh, known_batches, paid_by_item, seen
 from run_support import MODEL, Echo, Runs
 
@@ -130,10 +130,21 @@ def _cancel_two(runs: Runs, manager: BatchManager, over: Event) -> None:
             return
 
 
+@dataclass
+class _SlowAtFirst:
+    """How long batches take: the first ones some time, and the others none."""
+
+    slow: int
+    seconds: float
+
+    def __call__(self, batch: object) -> float:
+        self.slow -= 1
+        return self.seconds if self.slow >= 0 else 0.0
+
+
 def _slow_at_first() -> dict[str, Any]:
     """Batches that somebody will cancel, half done."""
-    slow = iter([1.5, 1.5])
-    return {"delay": lambda _: next(slow, 0.0), "faults": Faults(processed=0.5)}
+    return {"delay": _SlowAtFirst(2, 1.5), "faults": Faults(processed=0.5)}
 
 
 def _troubled() -> dict[str, Any]:
@@ -276,7 +287,8 @@ class Case:
 def play(runs: Runs, name: str, boundary: Boundary | None) -> None:
     """In the process of the script: the scenario's story, up to the boundary or to its end."""
     path = runs.log.parent / "seen.json"
-    seen = watch(path, boundary, SEAMS if runs.place == runs.log else SEAMS | SEAMS_OF_POSTGRES)
+    seams = SEAMS if runs.place == runs.log else SEAMS | SEAMS_OF_POSTGRES
+    seen = watch(die_at(boundary, path), seams)
     SCENARIOS[name].story(runs)
     write(path, seen)
 
@@ -297,26 +309,32 @@ def run_case(
     """
     scenario = SCENARIOS[name]
     folder = folder / f"{name}-{'-'.join(map(str, boundary or ('dry',)))}"
-    problem, looks = None, 0
     with fresh(folder, **scenario.sandbox()) as runs:
         if address is not None:
             runs.log.with_name("address.txt").write_text(address)
         if scenario.before is not None:
             Script(runs, story=partial(play, name=name, boundary=scenario.before)).ends()
         code = Script(runs, story=partial(playing, name=name, boundary=boundary)).ends()
-        seen = json.loads((folder / "seen.json").read_text()) if code in (0, -signal.SIGKILL) else {}
-        try:
-            assert code in (0, -signal.SIGKILL), (folder / "stderr.txt").read_text()
-            if between is not None and code != 0:
-                between(runs)
-            check(scenario, runs)
-            looks = longest_settlement(runs)
-        except Exception as exc:  # noqa: BLE001 - the case's edge: whatever it is, it is that case's problem
-            types = runs.types() if is_begun(runs.place) else []
-            problem = f"{type(exc).__name__}: {exc}\n{types}\n{runs.sandbox.exchanges}"
+        assert code in (0, -signal.SIGKILL), (folder / "stderr.txt").read_text()
+        seen = json.loads((folder / "seen.json").read_text())
+        problem, looks = started_again(scenario, runs, between if code != 0 else None)
     if problem is None:
         shutil.rmtree(folder)
     return Case(name, boundary, code != 0, seen, looks, problem)
+
+
+def started_again(
+    scenario: Scenario, runs: Runs, between: Callable[[Runs], None] | None = None
+) -> tuple[str | None, int]:
+    """What is wrong when the script is started again, and how many looks the longest settlement took."""
+    try:
+        if between is not None:
+            between(runs)
+        check(scenario, runs)
+        return None, longest_settlement(runs)
+    except Exception as exc:  # noqa: BLE001 - the case's edge: whatever it is, it is that case's problem
+        types = runs.types() if is_begun(runs.place) else []
+        return f"{type(exc).__name__}: {exc}\n{types}\n{runs.sandbox.exchanges}", 0
 
 
 @contextmanager
@@ -350,27 +368,26 @@ def seams_of(name: str) -> tuple[str, ...]:
     return (*LASTING, "files") if name == "retries" else LASTING
 
 
-def kill_everywhere(
-    name: str, seam: str, *, between: Callable[[Runs], None] | None = None
-) -> tuple[list[Case], int]:
+def kill_everywhere(name: str, seam: str) -> tuple[list[Case], int]:
     """Every boundary of the scenario at this seam, one case after another, until a script comes to its end.
 
-    All scenarios begin with the same transactions: it is the first one that is killed there. Returns the
-    cases, and how many were killed.
+    Returns the cases, and how many were killed.
     """
-    seen = undisturbed(name).seen
-    begun = 0 if THOROUGH or name == FIRST or seam != "committed" else seen[BEGUN]
-    least = seen[seam] - begun + 1
+    least = undisturbed(name).seen[seam] + 1
     cases: list[Case] = []
     with in_memory() as folder:
         while len(cases) < least or (cases[-1].killed and cases[-1].problem is None):
-            boundary = Boundary(seam, begun + len(cases) + 1)
-            cases.append(run_case(name, boundary, folder, between=between))
-    wrong = [f"{case.boundary}: {case.problem}" for case in cases if case.problem is not None]
-    assert not wrong, f"{len(wrong)} of {len(cases)} cases:\n" + "\n".join(wrong)
+            cases.append(run_case(name, Boundary(seam, len(cases) + 1), folder))
+    all_held(cases)
     killed = sum(case.killed for case in cases)
     assert killed, "no boundary was reached"  # how many there are depends on when the batches end
     return cases, killed
+
+
+def all_held(cases: list[Case]) -> None:
+    """Fail with every case in which something was wrong."""
+    wrong = [f"{case.boundary}: {case.problem}" for case in cases if case.problem is not None]
+    assert not wrong, f"{len(wrong)} of {len(cases)} cases:\n" + "\n".join(wrong)
 
 
 def check(scenario: Scenario, runs: Runs) -> None:

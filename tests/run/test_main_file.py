@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from crash_boundaries import SEAMS, THOROUGH
-from crash_support import kill_everywhere
+from crash_copies import stopped_everywhere
 from resume_support import COUNT, check_complete, left_running, manager, seen, wait_for
 from run_support import Runs
 
@@ -28,16 +28,17 @@ def _leave_the_main_file(runs: Runs) -> None:
     shutil.rmtree(runs.out, ignore_errors=True)
 
 
-@pytest.mark.parametrize("seam", SEAMS if THOROUGH else ["request", "answered"])
 def test_a_copy_of_the_main_file_alone_pays_for_nothing_twice(
-    seam: str, kills: Callable[[str, str, int, int], None]
+    kills: Callable[[str, str, int, int], None],
 ) -> None:
-    """Killed around any request, and started again from the main file alone, a run settles what is unknown.
+    """Ended around any request, and started again from the main file alone, a run settles what is unknown.
 
     Every item has its result, and the provider's bill holds each answer that was needed once.
     """
-    cases, killed = kill_everywhere(_STORY, seam, between=_leave_the_main_file)
-    kills(f"main file alone, {_STORY}", seam, killed, max(case.looks for case in cases))
+    seams = SEAMS if THOROUGH else ("request", "answered")
+    cases = stopped_everywhere(_STORY, seams, between=_leave_the_main_file)
+    looks = max(case.looks for case in cases)
+    kills(f"main file alone, {_STORY}", " and ".join(seams), len(cases), looks)
 
 
 def test_a_copy_taken_while_the_run_goes_on_finds_its_batches(patient: tuple[Runs, list[float]]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import postgres_server
 import pytest
 from crash_boundaries import THOROUGH, Boundary
-from crash_support import Case, check_verified, in_memory, make_manager, run_case
+from crash_support import Case, all_held, check_verified, in_memory, make_manager, run_case
 from postgres_server import Server
 from resume_support import Script, check_complete, fresh, known_batches, seen, wait_for
 from run_support import Echo, Runs
@@ -49,8 +49,7 @@ def test_killed_anywhere_a_script_that_is_started_again_loses_nothing_and_pays_o
             with postgres_of_all.schema() as url:
                 boundary = Boundary(seam, begun + every * len(cases) + 1)
                 cases.append(run_case(name, boundary, folder, address=url))
-    wrong = [f"{case.boundary}: {case.problem}" for case in cases if case.problem is not None]
-    assert not wrong, "\n".join(wrong)
+    all_held(cases)
     assert len(cases) > 5
     kills(f"crash matrix in PostgreSQL, {name}", seam, len(cases) - 1, max(case.looks for case in cases))
 
