@@ -101,10 +101,16 @@ def _name(path: Path) -> str:
 
 
 @cache
+def nodes(module: str) -> list[ast.AST]:
+    """All nodes of a module: to walk takes longer than to look at each."""
+    return list(ast.walk(modules()[module]))
+
+
+@cache
 def imports(module: str) -> frozenset[str]:
     """What the module imports anywhere in it, lazily or not; our own modules by their full names."""
     found = set()
-    for node in ast.walk(modules()[module]):
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -183,7 +189,7 @@ def test_pure_modules_call_no_builtin_with_effects() -> None:
     called = [
         (module, node.func.id)
         for module in package("batchata.core", "batchata.answers")
-        for node in ast.walk(modules()[module])
+        for node in nodes(module)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in EFFECTS
     ]
     assert called == []
@@ -205,7 +211,7 @@ def test_one_clock_tells_the_time() -> None:
     read = [
         (module, ast.unparse(node))
         for module in package()
-        for node in ast.walk(modules()[module])
+        for node in nodes(module)
         if isinstance(node, ast.Attribute) and node.attr in told
     ]
     clocks = [(module, name) for module, name in read if ".".join(name.split(".")[-2:]) in CLOCKS]
@@ -240,7 +246,7 @@ def test_no_sql_outside_the_log() -> None:
         (module, node.value)
         for module in package()
         if not within(module, "batchata.log")
-        for node in ast.walk(modules()[module])
+        for node in nodes(module)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value)
     ]
     assert statements == []
@@ -282,7 +288,7 @@ def test_what_the_sandboxes_share_names_no_provider() -> None:
     named = [
         (shared, node.value)
         for shared in ("batches", "faults", "file_results", "pdf", "protocol", "server", "storage", "values")
-        for node in ast.walk(modules()[f"batchata.sandbox.{shared}"])
+        for node in nodes(f"batchata.sandbox.{shared}")
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         if any(name in node.value.lower() for name in own)
     ]
@@ -327,19 +333,17 @@ def test_no_text_for_users_names_a_provider() -> None:
         module
         for module in package()
         if not within(module, "batchata.providers", "batchata.examples_launcher")
-        for text in spoken(modules()[module])
+        for text in spoken(nodes(module))
         if names.search(text)
     }
     assert named <= NAMING
 
 
-def spoken(module: ast.Module) -> Iterator[str]:
+def spoken(inside: list[ast.AST]) -> Iterator[str]:
     """The texts in a module that are no docstrings."""
     explained = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    silent = {
-        id(n.body[0].value) for n in ast.walk(module) if isinstance(n, explained) and is_text(n.body[0])
-    }
-    for node in ast.walk(module):
+    silent = {id(n.body[0].value) for n in inside if isinstance(n, explained) and is_text(n.body[0])}
+    for node in inside:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
             yield node.value
 
@@ -399,8 +403,8 @@ def test_functions_and_files_can_be_read_at_once() -> None:
     """A function has at most 50 lines, a file far fewer than a thousand."""
     long = [
         (module, node.name)
-        for module, parsed in modules().items()
-        for node in ast.walk(parsed)
+        for module in modules()
+        for node in nodes(module)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if (node.end_lineno or 0) - node.lineno >= 50 and node.name not in LONG_SIGNATURES
     ]

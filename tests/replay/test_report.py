@@ -210,7 +210,7 @@ def test_long_texts_are_cut_to_fit(write_log: Write, started: Started, page: Cal
     claim = log.claim("run", Process(pid=1, host="elsewhere"))
     noise = [
         json.dumps(
-            {"messages": [{"role": "user", "content": f"{n} " + random.randbytes(100_000).hex()}]}
+            {"messages": [{"role": "user", "content": f"{n} {b64encode(random.randbytes(90_000)).decode()}"}]}
         ).encode()
         for n in range(count)
     ]

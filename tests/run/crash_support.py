@@ -358,9 +358,11 @@ def undisturbed(name: str) -> Case:
 
 
 def seams_of(name: str) -> tuple[str, ...]:
-    """Where a scenario is killed: the first one everywhere, the others where something new is left behind."""
-    if THOROUGH or name == FIRST:
+    """Where what a kill leaves of a scenario is copied: where something new is left behind."""
+    if THOROUGH:
         return tuple(SEAMS)
+    if name == FIRST:
+        return tuple(seam for seam in SEAMS if seam not in LASTING)  # there it is killed in earnest
     if name == "gemini" or name in OTHERS:
         return ("answered",)  # what is in the log between its answers is what "uploads" leaves there
     if name == "again-unread":

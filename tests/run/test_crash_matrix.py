@@ -13,12 +13,12 @@ from collections.abc import Callable
 import pytest
 from crash_boundaries import BEGUN, SEAMS
 from crash_copies import stopped_everywhere
-from crash_support import FIRST, SCENARIOS, kill_everywhere, seams_of, undisturbed
+from crash_support import FIRST, LASTING, SCENARIOS, kill_everywhere, seams_of, undisturbed
 from resume_support import Script
 from run_support import Runs
 
 
-@pytest.mark.parametrize("seam", SEAMS)
+@pytest.mark.parametrize("seam", LASTING)
 def test_killed_anywhere_a_script_that_is_started_again_loses_nothing_and_pays_once(
     seam: str, kills: Callable[[str, str, int, int], None]
 ) -> None:
@@ -33,11 +33,11 @@ def test_killed_anywhere_a_script_that_is_started_again_loses_nothing_and_pays_o
     kills(f"crash matrix, {FIRST}", seam, killed, max(case.looks for case in cases))
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if name != FIRST])
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_from_what_a_kill_leaves_anywhere_nothing_is_lost_and_nothing_paid_twice(
     name: str, kills: Callable[[str, str, int, int], None]
 ) -> None:
-    """The same of what is left at each boundary of the others, by a script that stands still there."""
+    """The same of what is left at each boundary of every scenario by a script that stands still there."""
     cases = stopped_everywhere(name, seams_of(name))
     for seam in seams_of(name):
         looks = [case.looks for case in cases if case.boundary and case.boundary.seam == seam]
