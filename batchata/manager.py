@@ -400,9 +400,10 @@ class BatchManager(RunResults[T]):
 
         Nothing is sent or written, and no key is needed, unless `exact` asks the provider to count the input
         tokens of up to 20 items spread over the input (free of charge). Otherwise they are counted offline:
-        text by its letters, digits and scripts (a third more for models since Claude 4.7), each PDF page as
-        its text and an image of full size, images by their pixels, and what the API adds for citations,
-        schemas and tools. Once 10 answers of the run are in the log, their usage corrects the rest.
+        text by its letters, digits and scripts (a third more for models whose tokenizer makes more), each PDF
+        page as its text and an image of full size, images by their pixels, and what the API adds for
+        citations, schemas and tools. Once 10 answers of the run are in the log, their usage corrects the
+        rest.
 
         Args:
             exact: have the provider count a sample.
@@ -433,9 +434,9 @@ class BatchManager(RunResults[T]):
         tokens: what was cut off at the run's limit would be cut off there again. It holds for these items
         from then on, in later starts too, as a decision in the log.
 
-        Raises InvalidInputError for a `max_tokens` that is not above the one they were sent with, or above
-        what the model gives, CostLimitError when `max_cost` has no room for one of them, and what `run()`
-        raises.
+        Raises LogError when the run was never started, InvalidInputError for a `max_tokens` that is not above
+        the one they were sent with, or above what the model gives, CostLimitError when `max_cost` has no room
+        for one of them, and what `run()` raises.
         """
         call = Call(show_progress=print_progress, retry_failed=True, max_tokens=max_tokens)
         run = self._engine.drive(call)

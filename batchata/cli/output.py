@@ -8,10 +8,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final
 
+from batchata.core.values import Process
 from batchata.errors import ConfigurationError, InvalidInputError
 from batchata.manager import BatchManager
 from batchata.replay.export import Format, write_results
-from batchata.views.history import fold_events
+from batchata.run.definition import this_process
+from batchata.views.history import fold_events, is_alive
 from batchata.views.response_models import RunReader
 
 _NEEDS: Final = {"parquet": "pyarrow", "xlsx": "openpyxl"}
@@ -36,7 +38,8 @@ class Output:
             return []
         log, run_id = manager.open_log(), manager.run_id
         assert run_id is not None
-        work = Path(mkdtemp(prefix=".batchata-", dir=self._path.parent))
+        _sweep(self._path.parent)
+        work = Path(mkdtemp(prefix=_prefix(this_process()), dir=self._path.parent))
         try:
             run = fold_events(log, run_id)
             folder = self._path if self._format is Format.JSON else work
@@ -45,6 +48,19 @@ class Output:
         finally:
             shutil.rmtree(work)
             log.close()
+
+
+def _prefix(process: Process) -> str:
+    """Begin the name of a folder in which a process writes what is to be moved."""
+    return f".batchata-{process.host}-{process.pid}-"
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes of this host left here when they were killed."""
+    for path in folder.glob(".batchata-*-*"):
+        of, _, pid = path.name.removeprefix(".batchata-").rpartition("-")[0].rpartition("-")
+        if pid.isdecimal() and is_alive(Process(pid=int(pid), host=of)) is False:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _moved(work: Path, out: Path) -> list[Path]:

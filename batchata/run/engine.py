@@ -18,6 +18,7 @@ from batchata.errors import (
     BatchataWarning,
     ConfigurationError,
     InvalidInputError,
+    LogError,
     PendingRunWarning,
     RunClaimedError,
     UnsavedRunWarning,
@@ -195,6 +196,8 @@ class Engine(OwnRun):
         """
         try:
             with self.reading() as (log, run):
+                if call.retry_failed and run.started is None:
+                    raise LogError("the run was never started, so nothing of it has failed; run() it first")
                 if call.max_tokens is not None:
                     check_raised(run, self.definition, self.settings, call.max_tokens)
                 if run.started is not None and is_nothing_to_do(call, run, self.definition, self.settings):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 from batchata.core.events import ItemMended, ItemRefused, ItemsAdded
@@ -17,6 +18,7 @@ from batchata.log.port import Log
 from batchata.run.bad_files import file_in, logged_digest
 
 _MOST_NAMES = 10
+_SHOWN = 120  # characters of a value in a message
 _QUOTED = 40  # characters of a message that stand for it
 
 
@@ -129,13 +131,25 @@ def arrangement(items: RecordedItems, inputs: Inputs) -> list[int] | None:
 
 
 def moved(items: RecordedItems, inputs: Inputs) -> list[str]:
-    """Name the items which are missing and those which are new; none if the log is silent."""
+    """Name the items which are missing and those which are new; none if the log is silent.
+
+    The first conversation or file of one name that another stands in place of is shown as it was and is.
+    """
     pairs = _paired(items, inputs)
     if pairs is None or not pairs.missing:
         return []
+    lines = list(islice(_replaced(pairs, items, inputs), 1))
     new = _names(pairs.new, lambda index: _label(index, inputs.body(index)))
-    lines = [f"missing now: {_names(pairs.missing, lambda index: _label(index, items.body(index)))}"]
+    lines += [f"missing now: {_names(pairs.missing, lambda index: _label(index, items.body(index)))}"]
     return [*lines, f"new, or changed: {new}"] if new else lines
+
+
+def _replaced(pairs: _Pairs, items: RecordedItems, inputs: Inputs) -> Iterator[str]:
+    for index in sorted(set(pairs.missing) & set(pairs.new)):
+        before, after = items.body(index), inputs.body(index)
+        names = [json.loads(body).get("file", {}).get("name") for body in (before, after)]
+        if names[0] == names[1]:
+            yield f"item {index}: {was_is(readable(before), readable(after))}"
 
 
 def _paired(items: RecordedItems, inputs: Inputs) -> _Pairs | None:
@@ -220,6 +234,19 @@ def readable(body: bytes) -> Any:
     if not file["sha256"]:
         return f"{file['name']} (cannot be used)"
     return f"{file['name']} ({file['size']:,} bytes, sha256 {file['sha256'][:12]}…)"
+
+
+def was_is(old: Any, new: Any) -> str:
+    """Show both values, from a little before the place where they differ."""
+    before, after = (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in (old, new))
+    apart = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
+    start = 0 if max(len(before), len(after)) <= _SHOWN else max(apart - 30, 0)
+    return f"was {_cut(before, start)}, is {_cut(after, start)}"
+
+
+def _cut(text: str, start: int) -> str:
+    part = text[start : start + _SHOWN]
+    return f"{'…' if start else ''}{part}{'…' if start + _SHOWN < len(text) else ''}"
 
 
 def _names(places: Sequence[int], name: Callable[[int], str]) -> str:

@@ -20,7 +20,15 @@ from batchata.log.port import Log
 from batchata.logs import get_logger
 from batchata.providers.address import redacted
 from batchata.run.definition import Definition
-from batchata.run.same_items import RecordedItems, arrangement, as_logged, identifying, moved, readable
+from batchata.run.same_items import (
+    RecordedItems,
+    arrangement,
+    as_logged,
+    identifying,
+    moved,
+    readable,
+    was_is,
+)
 from batchata.text import day
 
 _logger = get_logger()
@@ -55,7 +63,7 @@ def waiting(run: Run) -> str:
     return f"{what} paid for and kept at the provider{kept}: {shown}{rest}"
 
 
-_SHOWN = 120  # characters of a value in a message
+_ITEM = "item "  # begins what differs in the item at one place: items are known by what they are
 _SCHEMA = "response_model (its JSON Schema)"
 _MOST_RUNS = 20  # that a message says more of than their names
 
@@ -105,8 +113,10 @@ def check_same_run(log: Log, run: Run, definition: Definition) -> None:
         differences = list(_differences(recorded, definition))
     if not differences:
         return
-    if run.started.input_kind == definition.inputs.kind:
-        differences += moved(recorded.items, definition.inputs)
+    if run.started.input_kind == definition.inputs.kind and (
+        found := moved(recorded.items, definition.inputs)
+    ):
+        differences = [said for said in differences if not said.startswith(_ITEM)] + found
     if all(difference.startswith(_SCHEMA) for difference in differences):
         differences.append("to read its answers with another model: results(OtherModel), items(OtherModel)")
     listed = "\n".join(f"  - {difference}" for difference in differences)
@@ -224,20 +234,7 @@ def _definition_differences(started: RunStarted, definition: Definition) -> Iter
     compared += [(name, started.params.get(name), definition.params.get(name)) for name in names]
     for name, old, new in compared:
         if old != new:
-            yield f"{name}: {_was_is(old, new)}"
-
-
-def _was_is(old: Any, new: Any) -> str:
-    """Show both values, from a little before the place where they differ."""
-    before, after = (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in (old, new))
-    apart = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
-    start = 0 if max(len(before), len(after)) <= _SHOWN else max(apart - 30, 0)
-    return f"was {_cut(before, start)}, is {_cut(after, start)}"
-
-
-def _cut(text: str, start: int) -> str:
-    part = text[start : start + _SHOWN]
-    return f"{'…' if start else ''}{part}{'…' if start + _SHOWN < len(text) else ''}"
+            yield f"{name}: {was_is(old, new)}"
 
 
 def _input_differences(recorded: Recorded, definition: Definition) -> Iterator[str]:
@@ -269,7 +266,7 @@ def _key_differences(recorded: Recorded, inputs: Inputs) -> Iterator[str]:
             before = None if body is None else json.loads(body).get("key")
             now = inputs.keys[index] if inputs.keys else None
             if body is not None and before != now:
-                yield f"key of item {index}: {_was_is(before, now)}"
+                yield f"key of item {index}: {was_is(before, now)}"
                 return
         yield f"keys of items {event.first} to {event.first + event.count - 1} are not the same"
         return
@@ -281,5 +278,5 @@ def _first_difference(recorded: Recorded, event: ItemsAdded, definition: Definit
     for index, old in enumerate(bodies, event.first):
         new = definition.inputs.body(index)
         if old is not None and identifying(json.loads(old)) != identifying(json.loads(new)):
-            return f"item {index}: {_was_is(readable(old), readable(new))}"
+            return f"{_ITEM}{index}: {was_is(readable(old), readable(new))}"
     return f"items {event.first} to {event.first + event.count - 1} are not the same"

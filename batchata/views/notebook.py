@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,8 @@ from batchata.views.cited_answer import place_of, when_checked
 
 _MOST_TEXT, _MOST_ROWS, _MOST_PAGES = 2_000, 100, 4  # characters of a text, values, and pages of an item
 _MARGIN = 60  # pixels of the page above and below the passages
+_LINE = 40  # pixels within which a line of text has an end
+_EVEN = 48  # of 255: a row of paper after compression, not one of print
 _MISSING = {True: "says the value", False: "<b>says something else</b>", None: ""}
 _CELL = 'style="text-align:left;vertical-align:top;padding:.3em .7em"'
 _SOFT = 'style="opacity:.7;font-size:.9em"'
@@ -116,9 +119,26 @@ def _document(item: Item) -> PdfText | None:
         return None
 
 
+def _between_lines(sheet: Sheet, top: int, bottom: int) -> tuple[int, int]:
+    """Move the edges of a part of a page outwards to rows without ink, so that no line is cut in two."""
+    from PIL import Image  # drawing the page has imported it
+
+    with Image.open(BytesIO(sheet.webp)) as opened:
+        picture = opened.convert("L")
+
+    def is_even(y: int) -> bool:
+        row = picture.crop((0, y, sheet.width, y + 1)).tobytes()
+        return max(row) - min(row) <= _EVEN
+
+    above = range(max(top, 0), max(top - _LINE, 0), -1)
+    below = range(min(bottom, sheet.height), min(bottom + _LINE, sheet.height))
+    return next(filter(is_even, above), max(top, 0)), next(filter(is_even, below), min(bottom, sheet.height))
+
+
 def _picture(sheet: Sheet, boxes: list[Box]) -> str:
-    top = max(min(box[1] for box in boxes) - _MARGIN, 0)
-    bottom = min(max(box[3] for box in boxes) + _MARGIN, sheet.height)
+    top, bottom = _between_lines(
+        sheet, min(box[1] for box in boxes) - _MARGIN, max(box[3] for box in boxes) + _MARGIN
+    )
     marks = "".join(
         f'<rect x="{x}" y="{y}" width="{right - x}" height="{low - y}" fill="#ffc800" fill-opacity=".32" '
         'stroke="#d67800"/>'

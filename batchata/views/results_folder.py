@@ -251,7 +251,7 @@ def _taken(home: Path, place: Path, owner: Owner) -> str:
     if place == home:
         where = f"{home} holds the results of the run {owner.run_id}"
     elif place in home.parents:
-        where = f"{home} lies in {place}, which holds the results of the run {owner.run_id}"
+        where = f"{home} lies in {place}, where {MARK}, processed and raw are those of the run {owner.run_id}"
     else:
         where = f"{place}, below {home}, holds the results of the run {owner.run_id}"
     return f"{where}; {_CURE}"

@@ -110,7 +110,11 @@ def test_items_added_at_the_end_are_an_addition(runs: Runs) -> None:
         ({"system": "Be brief."}, "system: was null, is Be brief."),
         ({"response_model": None}, r"response_model \(its JSON Schema\)"),
         ({"count": 3}, "items: were 7, are 3; items can be added, not removed"),
-        ({"messages": conversations(7, first=1)}, "item 0: was .*message 0.*, is .*message 1"),
+        (
+            {"messages": conversations(7, first=1)},
+            r"missing now: item 0 \('message 0'\)\n.*: item 6 \('message 7'\)",
+        ),
+        ({"messages": ["hi", *conversations(6, first=1)]}, "item 0: was .*message 0.*, is .*hi"),
     ],
 )
 def test_another_run_in_the_same_log_is_refused(runs: Runs, changed: dict[str, object], words: str) -> None:

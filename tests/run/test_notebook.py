@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from pydantic import BaseModel
 
 from batchata import BatchManager
@@ -90,6 +93,17 @@ def test_an_item_shows_its_fields_marks_and_pages(made: BatchManager[Read]) -> N
     assert f"item 0 · {INVOICE}" in found.words
     assert "says the value" in found.words
     assert re.findall(r"page \d(?=<)", shown) == ["page 2"]
+    assert_no_line_is_cut(shown)
+
+
+def assert_no_line_is_cut(shown: str) -> None:
+    """The first and the last row of what is shown of the page are paper."""
+    top, height, data = re.findall(r'viewBox="0 (\d+) \d+ (\d+)"[^<]+<image href="[^,]+,([^"]+)"', shown)[0]
+    with Image.open(BytesIO(b64decode(data))) as page:
+        rows = page.convert("L")
+    for y in (int(top), int(top) + int(height)):
+        row = rows.crop((0, y, rows.width, y + 1)).tobytes()
+        assert max(row) - min(row) < 64, y
 
 
 def test_a_file_that_is_gone_shows_no_page(made: BatchManager[Read]) -> None:

@@ -119,6 +119,8 @@ class Histories(RuleBasedStateMachine):
     )
     def it_is_started(self, what: str, limit: str, boundary: Boundary | None) -> None:
         self.allowed = max(self.allowed, Decimal(limit))
+        if not seen(self.runs, "run_started")():
+            what = "run" if what == "retry_failed" else what  # which would be refused
         story = partial(_story, what=what, boundary=boundary, given=self.given | {"max_cost": limit})
         if boundary is None:
             story(self.runs)
