@@ -18,7 +18,7 @@ BatchataError
 │   │   ├── SpendLimitError             … the account's money
 │   │   ├── BatchNotFoundError          … no such batch in this key's workspace
 │   │   ├── UnreadableReplyError        … what it says makes no sense: is the base URL right?
-│   │   └── ResultsExpiredError         … results are kept for 29 days, and these were not fetched in time
+│   │   └── ResultsExpiredError         … results are kept for a time, and these were not fetched in it
 │   ├── ProviderUnavailableError        … it gave no answer or a temporary no; it may be tried again
 │   │   └── RateLimitedError            … tried again later
 │   └── UnknownSubmissionError          … a batch may or may not have been created
@@ -200,7 +200,7 @@ class UnreadableReplyError(RequestRefusedError):
 
 
 class ResultsExpiredError(RequestRefusedError):
-    """The provider keeps the results of a batch for 29 days from its creation; these are gone."""
+    """The provider keeps the results of a batch for a number of days from its creation; these are gone."""
 
 
 class ProviderUnavailableError(ProviderError):

@@ -16,6 +16,7 @@ from batchata.core.state import Job, Run
 from batchata.errors import InvalidInputError
 from batchata.manager import BatchManager
 from batchata.providers.folder_files import REQUESTS, RESULTS, file_of
+from batchata.providers.registry import dialect_of
 from batchata.replay import open as open_log
 from batchata.replay.cli import prepare_streams
 from batchata.text import clean, number_of
@@ -155,7 +156,7 @@ def _opened(log: str, run_id: str | None) -> tuple[BatchManager[Any], Run]:
     assert run.started is not None
     if run.started.provider != _PROVIDER:
         raise InvalidInputError(
-            f"run {clean(run.started.run_id)} goes to {run.started.provider or 'anthropic'}; only one that "
+            f"run {clean(run.started.run_id)} goes to {dialect_of(run.started).name}; only one that "
             "began with the model jsonl/NAME is taken out as files"
         )
     manager = BatchManager.open(log, run_id, base_url=run.base_url, max_parallel_jobs=_MOST_FILES)

@@ -195,7 +195,7 @@ class RunResults(Generic[T]):
         `outcomes` counts what came back, over all attempts: succeeded, errored, canceled, expired, missing,
         or kinds that the provider invents; `stray_outcomes` counts the lines that belong to no request:
         repeated, foreign or unreadable. `collect_by` is the time until which the provider keeps the results
-        of every open batch (29 days from its creation), None without open batches.
+        of every open batch (so many days from its creation as the provider says), None without open batches.
         `unsupported_fields` counts the fields of results that a cited passage contradicts and none supports,
         `uncited_fields` those that have a value and no citation; None without citations of fields.
         `log_head` is the hash of all that the log holds of the run: with it `replay verify --head` proves

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from batchata.core import error_kinds
 from batchata.core import events as e
 from batchata.core.money import EXACT, amount_of
-from batchata.core.retry import QUEUE_FULL
 from batchata.core.state import OPEN, UNSETTLED, Failing, ItemStatus, Job, JobStatus, Run
 from batchata.core.values import RequestError, known
 
@@ -84,7 +84,7 @@ def batch_failed(run: Run, at: int, event: e.BatchFailed, version: int) -> None:
     job = run.jobs[event.job]
     run.failing.pop("poll", None)
     alone = run.open.keys() == {job.number}  # nothing else of ours fills the queue
-    if event.passing and event.error.kind == QUEUE_FULL and alone:
+    if event.passing and event.error.kind == error_kinds.QUEUE_FULL and alone:
         run.most_bytes = min(run.most_bytes or job.bytes, job.bytes) // 2
 
 
@@ -95,7 +95,7 @@ def submission_failed(run: Run, at: int, event: e.SubmissionFailed, version: int
     _take_back(run, job, event.not_before)
     if event.not_before > at:
         _fails(run, "submit", at, event.error, event.not_before)
-    if event.error.kind == "request_too_large":
+    if event.error.kind == error_kinds.TOO_LARGE:
         run.most_bytes = min(run.most_bytes or job.bytes, job.bytes) // 2
 
 
@@ -177,10 +177,10 @@ def _count(job: Job, at: int, event: e.CallFailed) -> None:
         case "settle", kind if kind in UNTOLD:
             job.looks += 1
             job.unreadable += kind == UNREADABLE
-        case "poll" | "collect", "not_found_error":
+        case "poll" | "collect", error_kinds.NOT_FOUND:
             job.missed += 1
             job.missed_since = at if job.missed_since is None else job.missed_since
-        case "collect", "incomplete_results":
+        case "collect", error_kinds.INCOMPLETE:
             job.short_reads += 1
             job.missed, job.missed_since = 0, None
         case _:

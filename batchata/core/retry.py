@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
+from batchata.core.error_kinds import SPENT
 from batchata.core.events import AnswerAccepted, OutcomeRecorded, RetryScheduled
 from batchata.core.ranges import to_ranges
 from batchata.core.state import ItemStatus, Job, Run
@@ -14,8 +15,6 @@ LONGEST_DELAY = 3600.0
 CANCELED = "canceled"
 SCHEMA_REFUSED = "schema_refused"  # … by the native way, which the run does not take any more
 UNSUPPORTED = "unsupported_field"  # the answer fits, and what it cites says another value than it gives
-QUEUE_FULL = "queue_full"  # the provider has no room for a batch at present
-SPENT = "billing_error"  # the account may not spend any more
 
 # Sending the same request again cannot help, whoever the provider is; `Limits.final_errors` are such kinds of
 # its own. An answer that was cut off would be cut off again; what may be changed about that is for the user

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import msgspec
 
+from batchata.core.error_kinds import REFUSALS
+
 type Ranges = list[tuple[int, int]]
 
 
@@ -53,12 +55,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     batch_bytes: Annotated[int, msgspec.Meta(ge=1)] = 240_000_000
     results_days: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 29  # from a batch's creation
     batch_factor: Annotated[str, msgspec.Meta(pattern=r"^(1|0\.[0-9]{0,8}[1-9])\Z")] = "0.5"
-    final_errors: tuple[str, ...] = (
-        "authentication_error",
-        "invalid_request_error",
-        "not_found_error",
-        "permission_error",
-    )
+    final_errors: tuple[str, ...] = REFUSALS
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

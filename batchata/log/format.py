@@ -125,7 +125,7 @@ def link(
 
 ZSTD = 1  # the only codec so far; a new one gets a new number
 BELIEVED_BODIES = 1_000  # of a segment; ours have a tenth of it
-_BELIEVED_BYTES = 300_000_000  # unpacked; the longest line of results that is kept has 256 MB
+_BELIEVED_BYTES = 300_000_000  # unpacked; no line of results that is kept is longer
 _MOST_BODIES = 100
 _MOST_BYTES = 1_000_000
 

@@ -14,9 +14,6 @@ _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _LOGIN = re.compile(r"(?<=//)[^/?#]*@")
 _EXTRA = re.compile(r"[?#].*", re.DOTALL)
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
-# What is appended to the base URL for calls, and people paste with it.
-_ENDPOINT = re.compile(r"/+v1(/+(messages(/+(batches|count_tokens))?|models|complete))?/*$", re.IGNORECASE)
-_ANTHROPIC = "https://api.anthropic.com"
 _LONGEST = 2_000
 
 
@@ -35,13 +32,16 @@ def redacted(url: str) -> str:
 
 
 def read_address(
-    text: str, name: str, example: str = _ANTHROPIC, endpoint: re.Pattern[str] = _ENDPOINT
+    text: str, name: str, example: str, endpoint: re.Pattern[str], headers: str | None = None
 ) -> Address:
-    """Read the base URL in the variable or argument of this name; `endpoint` is no part of one.
+    """Read the base URL in the variable or argument of this name.
+
+    `endpoint` is what is appended to it for calls, and people paste with it. `headers` is the variable in
+    which further headers can be given, if there is one.
 
     Raises ConfigurationError that says what is wrong with it, without quoting a secret in it.
     """
-    fault = _fault(text, f"unset it or give one like {example}", endpoint)
+    fault = _fault(text, f"unset it or give one like {example}", endpoint, headers)
     if fault is not None:
         raise ConfigurationError(f"{name} {fault}")
     parts = urlsplit(text)
@@ -51,7 +51,7 @@ def read_address(
     return Address(name, redacted(text).rstrip("/"), login)
 
 
-def _fault(text: str, example: str, ending: re.Pattern[str]) -> str | None:
+def _fault(text: str, example: str, ending: re.Pattern[str], headers: str | None) -> str | None:
     if not text.strip():
         return f"is blank; {example}"
     named = _named(text)
@@ -66,7 +66,7 @@ def _fault(text: str, example: str, ending: re.Pattern[str]) -> str | None:
     if _EXTRA.search(text):
         return (
             f"is {named!r}: a query or fragment cannot stand in a base URL, as a path comes behind it; leave "
-            "it out (a token can be given as a header, in ANTHROPIC_CUSTOM_HEADERS)"
+            "it out" + (f" (a token can be given as a header, in {headers})" if headers else "")
         )
     if endpoint := ending.search(urlsplit(text).path):
         cure = ending.sub("", named)

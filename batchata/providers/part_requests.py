@@ -27,6 +27,7 @@ class PartModel:
 
     text_factor: ClassVar[float] = 1.0
     locates: ClassVar[bool] = True
+    cache_mark: ClassVar[str] = ""
     least_output: ClassVar[int] = 1  # tokens; less is refused
 
     def check_max_tokens(self, value: object) -> None:

@@ -204,6 +204,11 @@ class Model(Protocol):
         """How many tokens the beginning of a request must have to be cached."""
         ...
 
+    @property
+    def cache_mark(self) -> str:
+        """What marks in a request what is to be cached; empty where nothing does."""
+        ...
+
     def check_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return a copy of the parameters for all requests as plain JSON values, without those that are None.
 
@@ -221,6 +226,10 @@ class Model(Protocol):
 
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
         """Return the tokens of thinking that an answer is expected to begin with."""
+        ...
+
+    def thinking_budget(self, params: Mapping[str, Any]) -> int:
+        """Return the tokens of thinking that these parameters allow by themselves; 0 where they name none."""
         ...
 
     def checks(self, cited: bool, params: Mapping[str, Any]) -> Checks:

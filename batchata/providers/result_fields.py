@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from batchata.core import error_kinds as kinds
 from batchata.core.pricing import MOST_TOKENS
 from batchata.errors import IncompleteResultsError
 from batchata.text import short
@@ -26,23 +27,23 @@ __all__ = [
 _LONGEST_NAME: Final = 200
 # The codes of errors, of google.rpc.Code and of HTTP, by the names that the runner knows.
 _KINDS: Final = {
-    3: "invalid_request_error",
-    4: "timeout_error",
-    5: "not_found_error",
-    7: "permission_error",
-    8: "rate_limit_error",
-    9: "invalid_request_error",
-    11: "invalid_request_error",
-    13: "api_error",
-    14: "overloaded_error",
-    16: "authentication_error",
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    429: "rate_limit_error",
-    503: "overloaded_error",
-    504: "timeout_error",
+    3: kinds.INVALID,
+    4: kinds.TIMED_OUT,
+    5: kinds.NOT_FOUND,
+    7: kinds.FORBIDDEN,
+    8: kinds.RATE_LIMITED,
+    9: kinds.INVALID,
+    11: kinds.INVALID,
+    13: kinds.FAULT,
+    14: kinds.OVERLOADED,
+    16: kinds.UNAUTHENTICATED,
+    400: kinds.INVALID,
+    401: kinds.UNAUTHENTICATED,
+    403: kinds.FORBIDDEN,
+    404: kinds.NOT_FOUND,
+    429: kinds.RATE_LIMITED,
+    503: kinds.OVERLOADED,
+    504: kinds.TIMED_OUT,
 }
 
 decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -96,4 +97,4 @@ def name_of(text: str) -> str:
 
 def rpc_kind(code: object) -> str:
     """Return the kind of an error by its code."""
-    return _KINDS.get(code, "api_error") if type(code) is int else "api_error"
+    return _KINDS.get(code, kinds.FAULT) if type(code) is int else kinds.FAULT

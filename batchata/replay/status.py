@@ -145,7 +145,7 @@ def _remaining(run: Run, now: int, *, sends: bool) -> list[str]:
 
 
 def _kept_until(run: Run, now: int) -> str:
-    """Say until when the provider keeps the results (29 days from a batch's creation)."""
+    """Say until when the provider keeps the results."""
     until = decide.kept_until(run)
     if until is None:
         return ""

@@ -96,8 +96,8 @@ def _check_together(definition: Definition) -> None:
         raise nothing_to_send(inputs.kind)
     if definition.cache and (inputs.caches or definition.model.caches(definition.params)):
         raise InvalidInputError(
-            "cache='auto' decides what is cached, and cache_control in messages or parameters does too; "
-            "leave one of them out"
+            f"cache='auto' decides what is cached, and {definition.model.cache_mark} in messages or "
+            "parameters does too; leave one of them out"
         )
     if definition.response_model is not None and inputs.first_prefilled is not None:
         raise InvalidInputError(

@@ -235,8 +235,8 @@ class Definition:
             raise CostLimitError(
                 f"max_cost is set and requests use prompt caching, but for {self.model.id} no price is "
                 f"known for {', '.join(kind.removesuffix('_tokens') for kind in unknown)} "
-                f"({self.price.source}); give all prices with prices={{…}}, or leave max_cost or "
-                "cache_control out"
+                f"({self.price.source}); give all prices with prices={{…}}, or leave "
+                f"{' or '.join(filter(None, ('max_cost', self.model.cache_mark)))} out"
             )
         if (tool := self.template.unbounded) is not None:
             raise CostLimitError(
@@ -302,7 +302,7 @@ def route_of(schema: dict[str, Any] | None, model: Model, cited: bool, wanted: s
         if schema is None:
             raise UnsupportedModelError(
                 f"{model.id} gives no citations of documents; with a response_model it is asked for quotes, "
-                "which are looked up: give one, leave enable_citations out, or use a model of Anthropic's"
+                "which are looked up: give one, leave enable_citations out, or use a model with citations"
             )
         schema, cited = quoted_schema(schema), False
     native = partial(model.output_format, cited=cited)

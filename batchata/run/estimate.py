@@ -266,9 +266,7 @@ def _with_one_token(definition: Definition, run: Run, items: Iterable[int]) -> D
 
 def _sparing(definition: Definition, output_tokens: int) -> int:
     """Return a round `max_tokens` that leaves answers ample room, and no more than there is now."""
-    thinking = definition.params.get("thinking") or {}
-    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
-    least = max(_AMPLE * output_tokens, 100) + (budget if isinstance(budget, int) else 0)
+    least = max(_AMPLE * output_tokens, 100) + definition.model.thinking_budget(definition.params)
     step = 10 ** (len(str(least)) - 2)
     return int(min(-(-least // step) * step, definition.max_tokens))
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from batchata.core import decide, events
+from batchata.core.error_kinds import INCOMPLETE, NOT_FOUND, ODD_REPLY, SPENT, TOO_LARGE
 from batchata.core.events import Event
 from batchata.core.evolve_jobs import UNREADABLE
 from batchata.core.pages import Entry
-from batchata.core.retry import SPENT, accepted_after_all, schedule_retries
+from batchata.core.retry import accepted_after_all, schedule_retries
 from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
 from batchata.errors import (
@@ -130,7 +131,7 @@ class Intake:
         """Record a created batch; the id of another job's batch is a repeated reply and proves nothing."""
         if batch.batch_id in self._batch_ids:
             said = f"creating a batch: the answer names {batch.batch_id}, which is another job's"
-            error = RequestError(kind="odd_reply", message=said)
+            error = RequestError(kind=ODD_REPLY, message=said)
             self._journal.append(events.SubmissionUnknown(job=number, error=error))
             return
         self._batch_ids.add(batch.batch_id)
@@ -233,7 +234,7 @@ class Intake:
         self._journal.append(*self.trouble.meet(self._run, error, jobs))
 
     def _vanished(self, job: Job) -> Event:
-        error = RequestError(kind="not_found_error", message=f"the provider knows no batch {job.batch_id}")
+        error = RequestError(kind=NOT_FOUND, message=f"the provider knows no batch {job.batch_id}")
         return self._again_later("poll", job, error, job.missed + 1)
 
     def _arrived(self, report: calls.Arrived) -> None:
@@ -269,7 +270,7 @@ class Intake:
         times = job.short_reads + 1  # over all starts: one that may not wait reads once
         if times < (_SHORT_DOWNLOADS if is_explained else _SHORT_OF_ANSWERS):
             said = f"{len(collection.expected)} requests have no result line"
-            error = RequestError(kind="incomplete_results", message=said)
+            error = RequestError(kind=INCOMPLETE, message=said)
             self._journal.append(self._again_later("collect", job, error, times))
             return True
         if not is_explained:
@@ -362,7 +363,7 @@ class Intake:
         about_schema = schema_route.cured(self._run, job, error)
         index = None if about_schema is not error else _refused_item(job, error)
         error = about_schema
-        too_large = error.kind == "request_too_large" and job.request_count > 1
+        too_large = error.kind == TOO_LARGE and job.request_count > 1
         if index is not None and self._refused < _MOST_REFUSED:
             self._refused += 1
             outcome = self._recorder.refused(job.number, index, self._place(index), as_error(error))
@@ -415,7 +416,7 @@ def _refused_item(job: Job, error: BatchataError) -> int | None:
     """Return the item that a whole job is refused for: the one that the refusal names, or its only one."""
     if not isinstance(error, RequestRefusedError):
         return None
-    if error.kind == "request_too_large" and job.request_count == 1:
+    if error.kind == TOO_LARGE and job.request_count == 1:
         return next(job.indexes())
     if (named := _item_at(job, error.position)) is not None:
         return named

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator
 
 from batchata.clock import now
+from batchata.core.error_kinds import INCOMPLETE, NOT_FOUND, RATE_LIMITED
 from batchata.core.events import ItemRefused, OutcomeRecorded
 from batchata.core.state import Failing, ItemStatus, Run
 from batchata.log.port import Log
@@ -17,9 +18,9 @@ _logger = get_logger()
 _MOST = 90  # characters of an error
 _LONG = 60_000_000  # microseconds after which it is worth saying since when
 _LEADS = {
-    "rate_limit_error": "the provider refuses further calls for now",
-    "not_found_error": "the provider does not find a batch",
-    "incomplete_results": "results come back incomplete",
+    RATE_LIMITED: "the provider refuses further calls for now",
+    NOT_FOUND: "the provider does not find a batch",
+    INCOMPLETE: "results come back incomplete",
 }
 
 

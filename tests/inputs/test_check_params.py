@@ -110,7 +110,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"name": "x" * 129}]}, "it must be 1 to 128 letters"),
     (
         {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]},
-        "a tool in OpenAI's form; give {'name'",
+        "a tool in OpenAI's form; give {'name': ..., 'description': ..., 'input_schema': ...}, with",
     ),
     ({"tools": [TOOL], "tool_choice": {"type": "required"}}, "tool_choice 'required' is not known"),
     ({"metadata": {"project": "x"}}, "the API takes nothing else in it"),

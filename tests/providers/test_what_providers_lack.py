@@ -66,9 +66,9 @@ def test_a_provider_without_its_key_names_the_variable(service: str) -> None:
         ({"model": "jsonl/x"}, "works with a folder: give its path as base_url"),
         (
             {"model": GPT, "enable_citations": True},
-            "give one, leave enable_citations out, or use a model of Anthropic",
+            "give one, leave enable_citations out, or use a model with citations",
         ),
-        ({"model": GEMINI, "enable_citations": True}, "or use a model of Anthropic"),
+        ({"model": GEMINI, "enable_citations": True}, "or use a model with citations"),
         (
             {"model": GPT, "thinking": {"type": "adaptive"}},
             r"give reasoning=\{'effort': 'low'\}; known are endpoint",

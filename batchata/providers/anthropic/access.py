@@ -11,7 +11,8 @@ import os
 import re
 
 from batchata.errors import ConfigurationError
-from batchata.providers.address import Address, read_address
+from batchata.providers.address import Address
+from batchata.providers.address import read_address as read_any_address
 from batchata.providers.rest.access import Access, Key, check_headers, checked
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "find_key",
     "no_key",
     "read_access",
+    "read_address",
     "read_platform",
 ]
 
@@ -33,9 +35,16 @@ _CREDENTIALS = ("x-api-key", "authorization")
 
 
 BASE_URL = "ANTHROPIC_BASE_URL"
+_ADDRESS = "https://api.anthropic.com"
+_ENDPOINT = re.compile(r"/+v1(/+(messages(/+(batches|count_tokens))?|models|complete))?/*$", re.IGNORECASE)
 _AWS = "anthropic-aws"
 _AWS_KEY = "ANTHROPIC_AWS_API_KEY"
 PLATFORMS = {_AWS: "AWS", "anthropic-google": "GOOGLE_CLOUD"}  # and what their variables are called by
+
+
+def read_address(text: str, name: str) -> Address:
+    """Read the base URL in the variable or argument of this name, as `providers.address` does."""
+    return read_any_address(text, name, _ADDRESS, _ENDPOINT, CUSTOM_HEADERS)
 
 
 def find_key(api_key: str | None) -> Key | None:

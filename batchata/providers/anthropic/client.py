@@ -18,8 +18,8 @@ from batchata.errors import (
     UnknownSubmissionError,
     UnreadableReplyError,
 )
-from batchata.providers.address import read_address, redacted
-from batchata.providers.anthropic.access import no_key, read_access, read_platform
+from batchata.providers.address import redacted
+from batchata.providers.anthropic.access import no_key, read_access, read_address, read_platform
 from batchata.providers.anthropic.errors import Calls
 from batchata.providers.anthropic.given_client import check_open, read_given, through
 from batchata.providers.anthropic.replies import batch_of, page_of

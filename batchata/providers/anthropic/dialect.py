@@ -88,6 +88,7 @@ class Claude:
     facts: Model
     doubt: str | None = None
     locates: ClassVar[bool] = False
+    cache_mark: ClassVar[str] = CACHE_MARK.decode().strip('"')
 
     @property
     def id(self) -> str:
@@ -123,8 +124,12 @@ class Claude:
         kind = None if thinking is None else thinking.get("type")
         if kind == "disabled" or (kind is None and not self.facts.thinks_by_default):
             return 0
-        budget = None if thinking is None else thinking.get("budget_tokens")
-        return budget // 2 if isinstance(budget, int) else _THINKING
+        return self.thinking_budget(params) // 2 or _THINKING
+
+    def thinking_budget(self, params: Mapping[str, Any]) -> int:
+        """See the port."""
+        budget = (params.get("thinking") or {}).get("budget_tokens")
+        return budget if isinstance(budget, int) else 0
 
     def checks(self, cited: bool, params: Mapping[str, Any]) -> ClaudeChecks:
         """See the port."""

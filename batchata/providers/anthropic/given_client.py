@@ -6,7 +6,7 @@ import anthropic
 import httpx2
 
 from batchata.errors import ConfigurationError, InvalidInputError
-from batchata.providers.address import read_address
+from batchata.providers.anthropic.access import read_address
 from batchata.providers.rest.access import Access, Key
 from batchata.text import type_of
 

@@ -63,7 +63,7 @@ def _name_of(tool: dict[str, Any], place: str) -> str | None:
     if tool.get("type") == "function" and isinstance(tool.get("function"), dict):
         raise InvalidInputError(
             f"{place} is a tool in OpenAI's form; give {{'name': ..., 'description': ..., 'input_schema': "
-            "...}}, with its 'parameters' as 'input_schema'"
+            "...}, with its 'parameters' as 'input_schema'"
         )
     name = tool.get("name")
     is_ours = tool.get("type") in (None, "custom")

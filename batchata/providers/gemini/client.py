@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from batchata.core.error_kinds import NOT_FOUND, ODD_REPLY
 from batchata.errors import (
     AuthenticationFailedError,
     BatchNotFoundError,
@@ -149,7 +150,7 @@ class GeminiClient(BatchClient):
         # The same address as every call: it may be a proxy's, and the key goes nowhere else.
         place = urlsplit(start.headers.get("x-goog-upload-url", ""))
         if not place.query:
-            raise ProviderUnavailableError(f"{doing}: the answer names no place for it", kind="odd_reply")
+            raise ProviderUnavailableError(f"{doing}: the answer names no place for it", kind=ODD_REPLY)
         finish = {"X-Goog-Upload-Offset": "0", "X-Goog-Upload-Command": "upload, finalize"}
         answer = self._rest.upload(
             f"{place.path.lstrip('/')}?{place.query}", doing, content=body, headers=finish
@@ -157,7 +158,7 @@ class GeminiClient(BatchClient):
         file = answer.get("file")
         handle = file_id_of(file.get("name") if isinstance(file, dict) else None)
         if handle is None:
-            raise ProviderUnavailableError(f"{doing}: the answer names no file", kind="odd_reply")
+            raise ProviderUnavailableError(f"{doing}: the answer names no file", kind=ODD_REPLY)
         return Upload(handle, mark, model=model)
 
     def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
@@ -185,7 +186,7 @@ class GeminiClient(BatchClient):
         except AuthenticationFailedError as exc:
             if _NO_FILE not in str(exc):
                 raise
-            raise BatchNotFoundError(str(exc), kind="not_found_error", status=exc.status) from exc
+            raise BatchNotFoundError(str(exc), kind=NOT_FOUND, status=exc.status) from exc
 
     def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
         """See the port: by the name and the file, which a batch shows from its first moment on."""
@@ -232,11 +233,11 @@ class GeminiClient(BatchClient):
             readable = [value for value in entries if batch_id_of(value) is not None]
             yield from readable
             if len(readable) < len(entries):
-                raise UnreadableReplyError("listing batches: an entry has no name", kind="odd_reply")
+                raise UnreadableReplyError("listing batches: an entry has no name", kind=ODD_REPLY)
             if not isinstance(token, str) or not token:
                 return
             if token in seen:
-                raise UnreadableReplyError("listing batches: its pages repeat", kind="odd_reply")
+                raise UnreadableReplyError("listing batches: its pages repeat", kind=ODD_REPLY)
             seen.add(token)
             query["pageToken"] = token
         if most_pages is None:

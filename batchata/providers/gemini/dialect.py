@@ -77,9 +77,12 @@ class GeminiModel(PartModel):
 
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
         """See the port: they count as output and against max_tokens."""
-        config = params.get("thinking_config") or {}
-        budget = config.get("thinkingBudget", config.get("thinking_budget"))
-        return min(budget, _THOUGHT) if type(budget) is int and budget >= 0 else _THOUGHT
+        budget = _budget(params)
+        return min(budget, _THOUGHT) if budget is not None else _THOUGHT
+
+    def thinking_budget(self, params: Mapping[str, Any]) -> int:
+        """See the port."""
+        return _budget(params) or 0
 
     def checks(self, cited: bool, params: Mapping[str, Any]) -> ContentChecks:
         """See the port."""
@@ -153,3 +156,10 @@ class GeminiDialect:
     def sources(self, body: bytes) -> Sources:
         """See the port: what a quote may be found in."""
         return sources_of_parts(body)
+
+
+def _budget(params: Mapping[str, Any]) -> int | None:
+    """Return how many tokens the parameters allow for thinking; None where they do not say."""
+    config = params.get("thinking_config") or {}
+    budget = config.get("thinkingBudget", config.get("thinking_budget"))
+    return budget if type(budget) is int and budget >= 0 else None

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchata.core.retry import QUEUE_FULL
+from batchata.core import error_kinds as kinds
 from batchata.core.values import Counts, RequestError
 from batchata.errors import UnreadableReplyError
 from batchata.providers.port import Batch, Failure
@@ -34,12 +34,11 @@ __all__ = [
 _BATCH: Final = re.compile(r"batches/([A-Za-z0-9_-]{1,200})")
 _FILE: Final = re.compile(r"files/[A-Za-z0-9_-]{1,200}")
 _STATE: Final = re.compile(r"(?:BATCH|JOB)_STATE_([A-Z_]{1,50})")
-_ODD: Final = "odd_reply"
 _LIFE: Final = 48 * 3_600 * 1_000_000  # microseconds; what has not ended then expires without any result
 _OVER: Final = ("succeeded", "partially_succeeded", "failed", "cancelled", "expired")
 _MOST_REQUESTS: Final = 10**9
 _LONGEST_MESSAGE: Final = 2_000
-_PASSING: Final = ("rate_limit_error", "api_error", "overloaded_error", "timeout_error")
+_PASSING: Final = (kinds.RATE_LIMITED, kinds.FAULT, kinds.OVERLOADED, kinds.TIMED_OUT)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # An operation holds the answers of a batch that was sent inline, at two places.
 _ANSWERS: Final = "inlinedResponses"
@@ -138,12 +137,14 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
     """Read a batch from its operation. When it was `created`, its id is all that matters."""
     batch_id = batch_id_of(value)
     if batch_id is None or not isinstance(value, dict):
-        raise UnreadableReplyError("the provider described a batch without a usable name", kind=_ODD)
+        raise UnreadableReplyError(
+            "the provider described a batch without a usable name", kind=kinds.ODD_REPLY
+        )
     about = object_in(value, "metadata")
     state = _state(about, value)
     if state is None and not created:
         raise UnreadableReplyError(
-            f"the provider described the batch {batch_id} without its state", kind=_ODD
+            f"the provider described the batch {batch_id} without its state", kind=kinds.ODD_REPLY
         )
     counts = _counts(object_in(about, "batchStats"), state)
     failure = _failure(value, state, counts)
@@ -184,8 +185,8 @@ def _failure(value: dict[str, Any], state: str | None, counts: Counts) -> Failur
     error = object_in(value, "error")
     kind = rpc_kind(error.get("code"))
     message = kept(text_in(error, "message") or "no reason was given", _LONGEST_MESSAGE)
-    if kind == "rate_limit_error":
-        return Failure(RequestError(kind=QUEUE_FULL, message=message), passing=True)
+    if kind == kinds.RATE_LIMITED:
+        return Failure(RequestError(kind=kinds.QUEUE_FULL, message=message), passing=True)
     return Failure(RequestError(kind=kind, message=message), passing=kind in _PASSING)
 
 

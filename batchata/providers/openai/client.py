@@ -9,6 +9,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from batchata.core.error_kinds import ODD_REPLY, TOO_LARGE
 from batchata.errors import (
     IncompleteResultsError,
     ProviderUnavailableError,
@@ -135,11 +136,11 @@ class OpenAIClient(BatchClient):
             answer = self._rest.upload("files", "uploading a job", data=form, files={"file": file})
         except RequestRefusedError as exc:
             if "too large" in str(exc).lower():
-                exc.kind = "request_too_large"
+                exc.kind = TOO_LARGE
             raise
         handle = answer.get("id")
         if not is_id(handle):
-            raise ProviderUnavailableError("uploading a job: the answer names no file", kind="odd_reply")
+            raise ProviderUnavailableError("uploading a job: the answer names no file", kind=ODD_REPLY)
         return Upload(str(handle), mark, endpoint, model)
 
     def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
@@ -212,7 +213,7 @@ class OpenAIClient(BatchClient):
             page = self._rest.ask_for(self._wire.batches, "listing batches", **query)
             entries = self._wire.entries(page)
             if not isinstance(entries, list):
-                raise UnreadableReplyError("listing batches: it holds no list", kind="odd_reply")
+                raise UnreadableReplyError("listing batches: it holds no list", kind=ODD_REPLY)
             entries = [self._wire.described(value) for value in entries]
             readable = [value for value in entries if isinstance(value, dict) and is_id(value.get("id"))]
             ages = [batch_of(value, created=True).created_at for value in readable]
@@ -220,13 +221,13 @@ class OpenAIClient(BatchClient):
                 v for v, created in zip(readable, ages, strict=True) if not created or created >= since
             )
             if len(readable) < len(entries):
-                raise UnreadableReplyError("listing batches: an entry has no id", kind="odd_reply")
+                raise UnreadableReplyError("listing batches: an entry has no id", kind=ODD_REPLY)
             last = str(readable[-1]["id"]) if readable else ""
             following = self._wire.following(page, len(entries), last, number)
             if following is None or (ages and 0 < ages[-1] < since):
                 return
             if last in seen:
-                raise UnreadableReplyError("listing batches: its pages repeat", kind="odd_reply")
+                raise UnreadableReplyError("listing batches: its pages repeat", kind=ODD_REPLY)
             seen.add(last)
             query = following
         if most_pages is None:

@@ -107,6 +107,10 @@ class OpenAIModel(PartModel):
         """See the port: they count as output, and nothing is known of how many there are."""
         return 0
 
+    def thinking_budget(self, params: Mapping[str, Any]) -> int:
+        """See the port: an effort is given instead."""
+        return 0
+
     def checks(self, cited: bool, params: Mapping[str, Any]) -> ContentChecks:
         """See the port."""
         rules = media_rules(

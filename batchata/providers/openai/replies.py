@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from batchata.core.retry import QUEUE_FULL, SPENT
+from batchata.core.error_kinds import ODD_REPLY, QUEUE_FULL, SPENT
 from batchata.core.values import Counts, RequestError
 from batchata.errors import UnreadableReplyError
 from batchata.providers.port import Batch, Failure
@@ -15,7 +15,6 @@ __all__ = ["batch_of", "files_of", "is_id"]
 
 # A slash or a blank would make another path of it.
 _ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:=+~@-]{0,511}")
-_ODD: Final = "odd_reply"
 _SPELLED: Final = {"canceled": "cancelled", "canceling": "cancelling"}
 _ENDED: Final = ("completed", "expired", "cancelled")
 _MOST_REQUESTS: Final = 10**9
@@ -43,13 +42,13 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
     is all that matters.
     """
     if not isinstance(value, dict):
-        raise UnreadableReplyError("the provider's description of a batch is not an object", kind=_ODD)
+        raise UnreadableReplyError("the provider's description of a batch is not an object", kind=ODD_REPLY)
     batch_id, status = value.get("id"), value.get("status")
     if not is_id(batch_id):
-        raise UnreadableReplyError("the provider described a batch without a usable id", kind=_ODD)
+        raise UnreadableReplyError("the provider described a batch without a usable id", kind=ODD_REPLY)
     if not isinstance(status, str) and not created:
         raise UnreadableReplyError(
-            f"the provider described the batch {batch_id} without its status", kind=_ODD
+            f"the provider described the batch {batch_id} without its status", kind=ODD_REPLY
         )
     status = status[:100].lower() if isinstance(status, str) else "unknown"
     status = _SPELLED.get(status, status)

@@ -12,6 +12,7 @@ import msgspec
 
 from batchata.answers.answer import Block
 from batchata.answers.located import with_citations
+from batchata.core.error_kinds import FAULT, INVALID, SPENT
 from batchata.core.pricing import MOST_TICKS
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
@@ -151,8 +152,8 @@ def _error(kind: str, said: dict[str, Any], status: object) -> RequestError:
     message = text_in(said, "message") or f"the provider gave no reason (status {status})"
     if kind == "errored":
         is_money = code in _NO_MONEY or type_ in _NO_MONEY
-        named = "invalid_request_error" if status in _REFUSED else name_of(type_ or code or "api_error")
-        kind = "billing_error" if is_money else named
+        named = INVALID if status in _REFUSED else name_of(type_ or code or FAULT)
+        kind = SPENT if is_money else named
     return RequestError(kind=kind, message=kept(message, _LONGEST_MESSAGE))
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from batchata.core.error_kinds import INVALID
 from batchata.core.values import Limits
 from batchata.providers.openai.wires import MistralWire, TogetherWire, Wire, XaiWire
 
 __all__ = ["SERVICES", "Service"]
 
-_FINAL: Final = ("invalid_request_error",)
+_FINAL: Final = (INVALID,)
 
 
 class Service(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from batchata.core.error_kinds import ODD_REPLY
 from batchata.errors import (
     BatchNotFoundError,
     ProviderUnavailableError,
@@ -122,7 +123,7 @@ class BatchClient(Polls):
         """Return a description if it is one of this batch."""
         if not isinstance(value, dict) or self._id_of(value) != batch_id:
             raise UnreadableReplyError(
-                f"asking for {batch_id}: the answer does not describe this batch", kind="odd_reply"
+                f"asking for {batch_id}: the answer does not describe this batch", kind=ODD_REPLY
             )
         return value
 

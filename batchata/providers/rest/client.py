@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
+from batchata.core.error_kinds import NOT_FOUND, SPENT, TOO_LARGE
 from batchata.errors import (
     AuthenticationFailedError,
     BatchataError,
@@ -216,7 +217,7 @@ class Rest:
         kind = said.kind if said.kind and said.kind.isidentifier() else f"http_{status}"
         text = f"{doing}: HTTP {status} {kind}: {self._sentence(said)}"
         if self.service.is_about_money(status, said):
-            return SpendLimitError(text, kind="billing_error", status=status)
+            return SpendLimitError(text, kind=SPENT, status=status)
         if creating and self.service.is_passing(status, said):
             return ProviderUnavailableError(text, kind=said.code or kind, status=status)
         if self.service.is_about_key(status, said):
@@ -226,7 +227,7 @@ class Rest:
         if status == 413:
             return RequestRefusedError(
                 f"{doing}: HTTP 413: the job is larger than the API takes; lower items_per_job",
-                kind="request_too_large",
+                kind=TOO_LARGE,
                 status=status,
             )
         return self._by_effect(response, text, said, kind, creating)
@@ -257,7 +258,7 @@ class Rest:
             return RequestRefusedError(f"{text}; {self.hint}", kind=kind, status=404)
         if said.message is None:  # the API would say so: nothing is known of the batch
             return UnreadableReplyError(text, kind="not_the_api", status=404)
-        return BatchNotFoundError(text, kind="not_found_error", status=404)
+        return BatchNotFoundError(text, kind=NOT_FOUND, status=404)
 
     def _moved(self, response: httpx2.Response, doing: str, creating: bool) -> ProviderError:
         status = response.status_code
