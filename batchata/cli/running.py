@@ -6,6 +6,7 @@ import glob
 import json
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from batchata.providers.registry import dialect_for
 from batchata.replay.console import print_json
 from batchata.run.settings import Changes
 from batchata.text import number_of
+from batchata.views.history import fold_events
 from batchata.views.json_schemas import model_of_file
 from batchata.views.response_models import load_response_model
 from batchata.views.run_summary import Summary
@@ -62,8 +64,16 @@ def collect_log(given: Logged) -> None:
 
 
 def cancel_log(given: Logged) -> None:
-    """Cancel what is open."""
-    _drive(given, _opened(given), lambda manager: manager.cancel())
+    """Cancel what is open, and say so where nothing is."""
+
+    def drive(manager: BatchManager[Any]) -> Summary:
+        with closing(manager.open_log()) as log:
+            is_open = bool(fold_events(log, str(manager.run_id)).open)
+        if not (is_open or given.quiet):
+            typer.echo("cancelled nothing: no batch is open", err=True)
+        return manager.cancel()
+
+    _drive(given, _opened(given), drive)
 
 
 def resume_log(given: Resuming) -> None:
@@ -73,9 +83,12 @@ def resume_log(given: Resuming) -> None:
     manager = _opened(given, max_wait_time=given.max_wait, poll_interval=given.poll_interval)
 
     def drive(manager: BatchManager[Any]) -> Summary:
-        if given.retry_failed:
-            return manager.retry_failed(not given.quiet, max_tokens=given.max_tokens)
-        return manager.run(not given.quiet)
+        if not given.retry_failed:
+            return manager.run(not given.quiet)
+        summary = manager.retry_failed(not given.quiet, max_tokens=given.max_tokens)
+        if not given.quiet:
+            typer.echo(f"retried   {number_of(summary['retry_count'], 'item')}", err=True)
+        return summary
 
     _drive(given, manager, drive)
 

@@ -39,7 +39,7 @@ _REFUSED = {
 def dialect_for(model: object) -> Dialect:
     """Return the dialect of the provider that a run with this model goes to.
 
-    Raises UnsupportedModelError for a provider that there is not, one that has no such batches, and a name
+    Raises UnsupportedModelError for an unknown provider, one that has no such batches, and a name
     that is nearly that of a model.
     """
     if not isinstance(model, str):
@@ -56,7 +56,7 @@ def dialect_for(model: object) -> Dialect:
         near = get_close_matches(place, _DIALECTS, n=1)
         hint = f"; did you mean {near[0]}/…?" if near else ""
         raise UnsupportedModelError(
-            f"{model!r} names a provider that there is not: there are {', '.join(sorted(_DIALECTS))}{hint}"
+            f"{model!r} names an unknown provider; known are {', '.join(sorted(_DIALECTS))}{hint}"
         )
     known = _by_name(model)
     if known is None and not model.startswith("claude-"):
@@ -90,7 +90,7 @@ def models(provider: str | None = None) -> list[str]:
     Claude's are those that are not retired. Of OpenAI, Gemini, Mistral and xAI they are the ones of the price
     table, which also lists models without batches. Others, and newer ones, may be named too.
 
-    Raises UnsupportedModelError for a provider that there is not.
+    Raises UnsupportedModelError for an unknown provider.
     """
     if provider is not None and (not isinstance(provider, str) or provider not in _DIALECTS):
         raise UnsupportedModelError(

@@ -61,20 +61,25 @@ class ReplayGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command first; a file named like a command is written as ./show."""
         if args and args[0] not in (*self.commands, *_OF_THE_GROUP):
-            self._refuse_misspelt(args[0])
+            self._refuse_misspelt(args)
             follows = args[1:2] and args[1] in self.commands and not args[0].startswith("-")
             lead = [] if self.default is None else [self.default]
             args = [args[1], args[0], *args[2:]] if follows else [*lead, *args]
         return super().parse_args(ctx, args)
 
-    def _refuse_misspelt(self, word: str) -> None:
-        """Ask whether a word that is no file is meant as a command.
+    def _refuse_misspelt(self, args: list[str]) -> None:
+        """Refuse a word that is no file and is meant as a command: it is like one, or a log follows it.
 
         Raises typer.Exit.
         """
-        near = get_close_matches(word, self.commands, n=1)
-        if near and not {".", "/", os.sep}.intersection(word) and not os.path.lexists(word):
+        word = args[0]
+        if word.startswith("-") or {".", "/", os.sep}.intersection(word) or os.path.lexists(word):
+            return
+        near = get_close_matches(word.lower(), self.commands, n=1)
+        if near:
             raise self._ended(f"there is no command {word!r}; did you mean {near[0]!r}?")
+        if args[1:2] and os.path.isfile(args[1]):  # noqa: PTH113 - as in `damaged`
+            raise self._ended(f"there is no command {word!r}; there are {', '.join(sorted(self.commands))}")
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an expected error is one line and exit code 2."""
@@ -91,7 +96,7 @@ class ReplayGroup(TyperGroup):
         except BatchataError as exc:
             raise self._ended("\n".join([str(exc), *getattr(exc, "__notes__", [])])) from exc
         except _UsageError as exc:
-            raise self._ended(f"{exc.format_message()} See --help.") from exc
+            raise self._ended(f"{exc.format_message().removesuffix('.')}; see --help") from exc
         except (LookupError, ArithmeticError, AssertionError, AttributeError, TypeError, ValueError) as exc:
             # A changed byte can turn an event into another valid one. In a whole log it is a mistake of ours.
             told = damaged(arguments)

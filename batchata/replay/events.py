@@ -60,7 +60,7 @@ def print_timeline(
                 line = as_json(_object(stream, recorded)) if json else _line(recorded)
                 sys.stdout.write(line + "\n")
     if not found:
-        typer.echo("batchata.replay: no event matches", err=True)
+        typer.echo("batchata: no event matches", err=True)
 
 
 def is_about_job(event: Event, job: int) -> bool:

@@ -284,7 +284,7 @@ def _say(found: Exported, json: bool) -> None:
     if found.misread:
         own = found.response_model or "module:Class"
         typer.echo(
-            f"batchata.replay: {number_of(found.misread, 'answer')} could not be read with the model as the "
+            f"batchata: {number_of(found.misread, 'answer')} could not be read with the model as the "
             f"log describes it, and are null in the files; give the model itself with --model {own}",
             err=True,
         )

@@ -143,10 +143,10 @@ def _print_request(life: Life, full: bool) -> None:
     assert started is not None
     print_json(found if full else shortened(found))
     if why is not None:
-        typer.echo(f"batchata.replay: {clean(why)}", err=True)
+        typer.echo(f"batchata: {clean(why)}", err=True)
     if started.library_version != version("batchata"):
         typer.echo(
-            f"batchata.replay: Batchata {clean(started.library_version)} began the run; this is how "
+            f"batchata: Batchata {clean(started.library_version)} began the run; this is how "
             f"{version('batchata')} builds the request",
             err=True,
         )

@@ -64,8 +64,10 @@ def _cited(life: Life, field: str) -> Citation:
     cited = life.result.cited(field)
     if not cited:
         known = life.result.citations
-        paths = ", ".join(known) if isinstance(known, dict) and known else "none"
-        raise InvalidInputError(f"item {life.index} has no citation of {field!r}; cited are: {clean(paths)}")
+        if not known:
+            raise InvalidInputError(f"item {life.index} has no citations; only a cited value has a page")
+        paths = clean(", ".join(known)) if isinstance(known, dict) else "none"
+        raise InvalidInputError(f"item {life.index} has no citation of {field!r}; cited are: {paths}")
     return next((citation for citation in cited if citation.supports), cited[0])
 
 

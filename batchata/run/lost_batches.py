@@ -49,8 +49,8 @@ def unsettled(job: Job, candidates: Sequence[str]) -> str:
     if candidates:
         return (
             f"it is unknown whether {sent} created a batch. Candidates: {', '.join(candidates)}; their "
-            "results cannot be read any more. Look at them in the Console; if the job is to be sent again, "
-            f"call manager.abandon({job.number})"
+            "results cannot be read any more. Look at them in the provider's console; if the job is to be "
+            f"sent again, call manager.abandon({job.number})"
         )
     return (
         f"it is unknown whether {sent} created a batch: it was sent with another API key, and this key sees "

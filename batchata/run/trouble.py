@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from batchata.core import decide
+from batchata.core.error_kinds import NOT_FOUND
 from batchata.core.events import SubmittingStopped
 from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
@@ -88,8 +89,8 @@ def short(run: Run, job: Job, collection: Collection) -> IncompleteResultsError:
     return IncompleteResultsError(
         f"the results of {job.batch_id} (job {job.number}) have no line for {len(collection.expected)} of "
         f"its {job.request_count} requests, and {said}: they may have been paid for, so they are not sent "
-        f"again. Look at the batch in the Console; the next start asks again{_kept(run, job)}. If the lines "
-        f"never come, manager.abandon({job.number}) lets its open items be sent, and paid, again"
+        f"again. Look at the batch in the provider's console; the next start asks again{_kept(run, job)}. If "
+        f"the lines never come, manager.abandon({job.number}) lets its open items be sent, and paid, again"
     )
 
 
@@ -98,7 +99,7 @@ def gone(job: Job) -> BatchNotFoundError:
     said = f"the provider knows no batch {job.batch_id} (job {job.number}), and has not for minutes; "
     return BatchNotFoundError(
         said + (_never_seen(job) if job.polled_at is None else _deleted(job)),
-        kind="not_found_error",
+        kind=NOT_FOUND,
         status=404,
     )
 
@@ -114,7 +115,7 @@ def _never_seen(job: Job) -> str:
     """Say what to check where the id is only known from the answer to the creation, which may be wrong."""
     return (
         "no call has found it since the answer to its creation named it, so the batch may have another "
-        "id, and be paid for. Look in the Console of the workspace in which the run was started for a batch "
+        "id, and be paid for. Look in the console of the workspace in which the run was started for a batch "
         f"of {job.request_count} requests created {moment(job.started_at)}. Only if there is none, call "
         f"manager.abandon({job.number}): it lets these items be sent, and paid, again"
     )

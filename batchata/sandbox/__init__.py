@@ -1,4 +1,4 @@
-"""Serve the Anthropic Message Batches protocol offline, for tests and examples."""
+"""Serve the batch protocols of providers offline, for tests and examples."""
 
 from __future__ import annotations
 

@@ -42,7 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m batchata.sandbox",
-        description="An offline simulation of the Anthropic Message Batches API. Nothing is sent or billed.",
+        description=(
+            "An offline simulation of the batch APIs of Anthropic, OpenAI, Gemini, Mistral, xAI and "
+            "Together. Nothing is sent or billed."
+        ),
     )
     parser.add_argument("--port", type=int, default=8787, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1")

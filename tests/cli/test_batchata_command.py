@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -101,11 +102,15 @@ def test_tonight_is_sent_and_tomorrow_collected(batchata: Command, here: Path) -
     assert "pending   3 items; go on with: batchata resume n.db" in sent.stderr
     first = batchata("collect", "n.db", "-q", "-o", "part.jsonl")
     assert (first.exit_code, first.stdout, first.stderr) == (3, "", "")
+    killed, alive = (here / f".batchata-{socket.gethostname()}-{pid}-abc" for pid in (2**22 + 1, os.getpid()))
+    for left in (killed, alive):  # by a command that was killed while it wrote, and by one that writes
+        left.mkdir()
     second = batchata("collect", "n.db", "--json", "-o", "out.jsonl")
     while second.exit_code == 3:
         second = batchata("collect", "n.db", "--json", "-o", "out.jsonl")
     assert json.loads(second.stdout)["completed_items"] == 3
     assert len((here / "out.jsonl").read_text().splitlines()) == 3
+    assert (killed.exists(), alive.exists()) == (False, True)
 
 
 def test_failed_items_end_with_1_and_are_tried_again_when_asked(batchata: Command, here: Path) -> None:
@@ -197,7 +202,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no such prompt": (["run", "a0.txt", "--prompt", "@none", *GIVEN[2:]], "none cannot be read"),
     "a column of no table": (["run", "a0.txt", *GIVEN, "--key", "id"], "--key is the column of a table"),
     "an option that is missing": (["run", "a0.txt", *GIVEN[:-2]], "--log"),
-    "no such option": (["run", "a0.txt", *GIVEN, "--promt", "x"], "--promt"),
+    "no such option": (["run", "a0.txt", *GIVEN, "--promt", "x"], "; see --help"),
     "a limit for nothing": (["resume", "n.db", "--max-tokens", "9"], "give --retry-failed too"),
 }
 
@@ -268,6 +273,15 @@ def test_ctrl_c_says_how_to_go_on(here: Path, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "batchata: stopped; 1 batch goes on at the provider" in told
     assert "Traceback" not in told
+
+
+def test_where_there_is_nothing_to_do_it_is_said(batchata: Command) -> None:
+    """Nothing to cancel, to retry or to draw, and no such command for a log that is there."""
+    batchata("run", "a0.txt", *GIVEN, "--poll-interval", "0.01")
+    assert batchata("cancel", "n.db").stderr == "cancelled nothing: no batch is open\n"
+    assert "retried   0 items\n" in batchata("resume", "n.db", "--retry-failed").stderr
+    assert "item 0 has no citations" in batchata("page", "n.db", "0", "vendor", "x.png").stderr
+    assert "no command 'again'; there are cancel, collect," in batchata("again", "n.db").stderr
 
 
 def test_json_of_the_summary_has_amounts_as_text(batchata: Command) -> None:

@@ -51,7 +51,7 @@ def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> N
         ("vertex/claude-sonnet-5-5", "Vertex AI runs batches out of Cloud Storage"),
         ("foundry/claude-sonnet-5-5", "Microsoft Foundry has no batches"),
         ("opnai/gpt-5-nano", "did you mean openai/"),
-        ("acme/gemini-4-argon", "names a provider that there is not: there are anthropic"),
+        ("acme/gemini-4-argon", "names an unknown provider; known are anthropic"),
         ("gpt6-sol", "is not the name of a model; did you mean gpt-6-sol"),
         ("gemni-4-argon", "did you mean gemini-4-argon"),
         ("Mistral-Large-4", "did you mean mistral-large-4"),

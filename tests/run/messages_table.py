@@ -162,7 +162,7 @@ CASES: dict[str, Callable[[Path], object]] = {
     "a misspelt model": _misspelt(model="claude-sonet-5-5"),
     "a retired model": _misspelt(model="claude-opus-4-1"),
     "a nickname for a model": _misspelt(model="sonnet"),
-    "a provider that there is not": _misspelt(model="opnai/gpt-5"),
+    "an unknown provider": _misspelt(model="opnai/gpt-5"),
     "no key": _without_key(None),
     "a blank key": _without_key("  "),
     "an address with `/v1`": _misspelt(base_url="https://api.anthropic.com/v1"),
@@ -226,6 +226,7 @@ CASES: dict[str, Callable[[Path], object]] = {
     "a limit without a known price": _misspelt(max_cost=1, model="claude-nova-9"),
     "another system prompt in the same log": _changed(system="Be brief."),
     "fewer items in the same log": _changed(messages=["hi"]),
+    "another text in the same log": _changed(messages=["hi", "ho ho"]),
     "a `results_dir` of another run": _other_folder,
     "a `state_path` that is a folder": lambda folder: _run(state_path=folder),
     "a `state_path` that is a JSON file": _log_of(b'{"jobs": []}'),
@@ -234,6 +235,7 @@ CASES: dict[str, Callable[[Path], object]] = {
     "`replay.open()` where there is no log": lambda folder: batchata.replay.open(folder / "nihgt.db"),
     "`preview(9)` of one item": lambda _: BatchManager(messages=["hi"], model=MODEL).preview(9),
     "`export` over an export": _exported_twice,
+    "`retry_failed()` before a run": lambda _: BatchManager(messages=["hi"], model=MODEL).retry_failed(),
     "`report` before a run": lambda folder: BatchManager(messages=["hi"], model=MODEL).report(
         folder / "a.html"
     ),

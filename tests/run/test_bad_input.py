@@ -68,7 +68,7 @@ BAD_INPUTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "bytes for a model": ({"model": b"claude-sonnet-5-5"}, ("is not a Claude model",)),
     "other provider": (
         {"model": "acme/gemini-4-argon"},
-        ("'acme/gemini-4-argon' names a provider that there is not", "there are anthropic, anthropic-aws"),
+        ("'acme/gemini-4-argon' names an unknown provider", "known are anthropic, anthropic-aws"),
     ),
     "no model": ({"model": ""}, ("model '' is not a Claude model",)),
     "temperature": ({"temperature": 0.2}, ("temperature cannot be given", SAMPLING)),
