@@ -45,7 +45,7 @@ class Place:
 
     `percents`: what is asked for is a number of percents. `is_strict`: no kind may stand for another.
     `keeps_digits`: what the user's own code sees here becomes a Decimal. `is_numbered`: some of the words are
-    numbers. `texts`: what the model makes of every text.
+    numbers. `is_root`: a RootModel may hold what stands here. `texts`: what the model makes of every text.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Place:
         self.percents = percents
         self.keeps_digits = False
         self.is_numbered = False
+        self.is_root = False
         self._elements: list[Any] = []
         if is_own(metadata):
             self.is_open = True
@@ -208,6 +209,7 @@ class Place:
         if issubclass(kind, Enum):
             self._add_words(list(kind))
         elif issubclass(kind, pydantic.RootModel):
+            self.is_root = True
             root = kind.model_fields["root"]
             self._add(Annotated[(root.annotation, *root.metadata)] if root.metadata else root.annotation)
         elif issubclass(kind, pydantic.BaseModel) or dataclasses.is_dataclass(kind) or is_typed_dict(kind):

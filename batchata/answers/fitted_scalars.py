@@ -39,6 +39,11 @@ def text_at(node: Scalar, text: str) -> Scalar:
     return Scalar(f'"{text}"' if is_plain else json.dumps(text, ensure_ascii=False), node.start, node.end)
 
 
+def _keeps_digits(place: Place) -> bool:
+    """Whether a number has all its digits here in whatever kind it may become."""
+    return "decimal" in place.kinds and "float" not in place.kinds
+
+
 class ScalarFitting:
     """Fits single values; where they stand is known, to be told with what is refused."""
 
@@ -68,8 +73,8 @@ class ScalarFitting:
             return node if number.lstrip("-").isdigit() else Scalar(f'"{number}"', node.start, node.end)
         if place.is_mixed:
             return self._number_or_flag(node, place)
-        if {"decimal", "text"} <= place.kinds:
-            return self.seen_by_the_user(node)  # in either kind it has all its digits
+        if _keeps_digits(place):
+            return self.seen_by_the_user(node)  # in any other kind it has all its digits
         if place.is_date:
             return self._digits_for_date(node, node.json, place)
         if place.is_moment:
@@ -83,7 +88,8 @@ class ScalarFitting:
         number = node.json
         if re.fullmatch(r"-?\d+\.0+", number):
             number = number.partition(".")[0]
-        return Scalar(number, node.start, node.end)
+        found = Scalar(number, node.start, node.end)
+        return self.seen_by_the_user(found) if _keeps_digits(place) else found
 
     def text(self, node: Scalar, said: str, place: Place) -> Node:
         """Return a text as the number, day or time that it means, where one is asked for."""

@@ -57,12 +57,12 @@ def counter_of(kind: Any) -> Callable[[Any], int]:
     floats = [
         name
         for name, place in places.items()
-        if "float" in place.kinds and place.kinds <= {"float", "null"} and not place.holds
+        if "float" in place.kinds and place.kinds <= {"float", "null"} and not (place.holds or place.is_root)
     ]
     certain = [name for name in floats if places[name].kinds == {"float"}]
     numbers = itemgetter(*certain) if len(certain) > 1 else None  # None is not among them
     apart = [name for name in floats if numbers is None or name not in certain]
-    moments = [name for name, place in places.items() if place.is_moment]
+    moments = [name for name, place in places.items() if place.is_moment and not place.is_root]
     alone = {*floats, *moments}
     looked_at = {name: _counting(place) for name, place in places.items() if name not in alone}
     holding = [(name, count) for name, count in looked_at.items() if count is not None]
@@ -96,7 +96,7 @@ _LOOKED_AT = {"float", *MOMENTS}
 
 def _counting(place: Place) -> Callable[[Any], int] | None:
     """Return a counter for this place; None where it has no keys and no float that may be infinite."""
-    if not place.is_alone or place.fixed or place.is_open:
+    if place.is_root or not place.is_alone or place.fixed or place.is_open:
         return _any_keys if place.holds or place.kinds & _LOOKED_AT else None
     if place.records:
         kind = place.records[0].kind
@@ -105,8 +105,12 @@ def _counting(place: Place) -> Callable[[Any], int] | None:
         return _counting_instances(kind)
     inner = _counting(place.element if place.mapping is None else place.mapping[1])
     if place.mapping:
-        return _any_keys if inner else len
+        return _any_keys if inner else _length
     return inner and _counting_elements(inner)
+
+
+def _length(mapping: Any) -> int:
+    return len(mapping) if mapping else 0  # it may be None
 
 
 def _counting_elements(inner: Callable[[Any], int]) -> Callable[[Any], int]:

@@ -168,7 +168,7 @@ class _Fitting(ScalarFitting):
         if record.is_open:
             return self._free(node)
         given = self._given(node, record)
-        if not given.fields and not record.takes_more:
+        if (not given.fields or _is_named_as_a_field(node, record)) and not record.takes_more:
             wrapped = _wrapped(node)
             inner = self._commented(node) if wrapped is None else self._unwrapped(wrapped)
             if inner is not None:
@@ -295,6 +295,16 @@ def _wrapped(node: Object) -> Node | None:
     if not is_frame or len(given) < len(node.pairs) or not isinstance(inner, Object):
         return None
     return None if all(isinstance(value, Object) for _, value in inner.pairs) else inner
+
+
+def _is_named_as_a_field(node: Object, record: Record) -> bool:
+    """Whether the record is wrapped once under the name of one of its fields, where no object can stand."""
+    key, inner = node.pairs[0] if len(node.pairs) == 1 else ("", None)
+    if not isinstance(inner, Object) or (len(inner.pairs) == 1 and isinstance(inner.pairs[0][1], Object)):
+        return False
+    place = record.meant(key)[0].place
+    is_own = any(record.meant(name) for name, _ in inner.pairs)
+    return is_own and not (place.records or place.mapping or place.is_open)
 
 
 def _item(place: Place, number: int) -> Place:

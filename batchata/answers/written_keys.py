@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # Models write "**total:**" and "`total`", too; the last of these signs take no room.
 _IGNORED = re.compile(r"[\s_\-\\*.:?`'\"\u00ad\u200b-\u200f\u2060\ufeff]+")
@@ -12,6 +13,7 @@ _SHORT_WORD = 2  # characters, as of "of" and "id", which say nothing
 
 def folded(key: str) -> str:
     """Reduce a key to what models write alike: no case, white space, joints or signs of quoting."""
+    key = key if key.isascii() else unicodedata.normalize("NFKC", key)
     return _IGNORED.sub("", key).casefold()
 
 

@@ -238,3 +238,32 @@ def test_a_union_that_goes_by_order_takes_the_first_kind() -> None:
     text = '{"one": "5", "many": ["6", "x"]}'
     assert parse(text, Ordered).value == Ordered.model_validate_json(text)
     assert parse(text, Ordered).value.one == 5
+
+
+@pytest.mark.parametrize("kind", [Decimal | int, Decimal | bool, Decimal | int | None])
+@pytest.mark.parametrize("key", ["seen", "Seen"])
+def test_a_decimal_among_other_kinds_keeps_its_digits(kind: Any, key: str) -> None:
+    """A float holds fewer of them, and none of the other kinds could be meant."""
+    model = pydantic.create_model("Model", seen=(kind, ...))
+    found: Any = parse(f'{{"{key}": 12345678901234567890.12}}', model).value
+    assert found.seen == Decimal("12345678901234567890.12")
+
+
+@pytest.mark.parametrize("key", ["pre\u0301nom", "PRÉNOM", "\uff50ré\uff4eom"])
+def test_a_key_is_the_same_in_every_form_of_its_letters(key: str) -> None:
+    """Composed or not, and full-width."""
+    model = pydantic.create_model("Model", prénom=(str, ...))
+    assert parse(f'{{"{key}": "Ann"}}', model).value == model(prénom="Ann")
+
+
+def test_a_wrapper_may_be_called_as_a_field_of_what_it_holds() -> None:
+    """Where no object can stand in the field; where one can, it stands there."""
+    model = pydantic.create_model("Model", result=(str, ...), data=(list[Decimal], []))
+    assert parse('{"result": {"result": "x", "data": [1.50]}}', model).value.model_dump() == {
+        "result": "x",
+        "data": [Decimal("1.50")],
+    }
+    assert parse('{"data": {"result": "x"}}', model).value == model(result="x")
+    for other in ('{"result": {"text": "x"}}', '{"result": {"result": {"result": "x"}}}'):
+        with pytest.raises(UnreadableAnswer):
+            parse(other, model)
