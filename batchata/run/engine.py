@@ -93,10 +93,11 @@ class Engine(OwnRun):
             raise RunClaimedError(f"another thread drives {which}; wait for it")
         self._driving, self.retried, asked = True, 0, Asked()
         self._elsewhere = None
+        head: str | None = None
         try:
-            if self._is_anything_to_do(call):
+            if carried_on := self._is_anything_to_do(call):
                 with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel") as asked:
-                    self._carry_on(call)
+                    head = self._carry_on(call)
             run = self.store.run
         except BatchataError as exc:
             self._forget_provider()  # key and address may be mended before the next call
@@ -110,7 +111,7 @@ class Engine(OwnRun):
         if not call.once:
             report_costs(run, call.show_progress, self._failures(run))
             self._tell_of_the_rest(run, call.show_progress)
-            name_head(self.head(), self.store.run_id, call.show_progress)
+            name_head(head if carried_on else self.head(), self.store.run_id, call.show_progress)
         return run
 
     def _tell_of_a_lost_executor(self) -> None:
@@ -211,7 +212,8 @@ class Engine(OwnRun):
         self._warn_if_untried()
         return True
 
-    def _carry_on(self, call: Call) -> None:
+    def _carry_on(self, call: Call) -> str | None:
+        """Drive the run while it is claimed; return the log's head at the end."""
         with out_of_collections(), self.store.claimed(new_run_id()) as (log, journal):
             journal.listener = self.hooks.listener()
             called = [hook for hook in (self.hooks.on_item, call.on_item) if hook is not None]
@@ -223,7 +225,8 @@ class Engine(OwnRun):
                     self._run_loop(log, journal, writer, call, teller)
                 writer.rest()
                 teller.rest()
-                self._fresh = self._mark(log, journal.run), writer.arrivals.values()
+                mark = self._mark(log, journal.run)
+                self._fresh = mark, writer.arrivals.values()
             finally:
                 writer.close()
                 if self.store.in_memory and not journal.run.open:
@@ -231,6 +234,7 @@ class Engine(OwnRun):
             self._left_at = journal.run.version
         if self.store.run.status != "running":
             self._forget_provider()
+        return mark[2]
 
     def _forget_provider(self) -> None:
         if self._provider is not None:

@@ -115,7 +115,8 @@ class Runner:
         """
         assert self.run.settings is not None
         most = _MOST_WORKERS if self.elsewhere is None else _MOST_ELSEWHERE
-        self._workers = Workers(self.provider, min(self.run.settings.max_parallel_jobs + 1, most))
+        jobs = max(self.run.pending + len(self.run.open), 1)  # at most, and each has one call at a time
+        self._workers = Workers(self.provider, min(self.run.settings.max_parallel_jobs + 1, most, jobs))
         self._outbox = Outbox(self.journal, self._workers, self.elsewhere, self.patience)
         self._found = {job.number for job in self.run.jobs_with(JobStatus.SUBMITTED, JobStatus.ENDED)}
         try:

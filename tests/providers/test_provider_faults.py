@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -320,6 +321,22 @@ def test_certificates_that_cannot_be_read_are_told(connect: Any, monkeypatch: An
     provider = connect("http://127.0.0.1:1")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     assert "SSL_CERT_FILE" in str(failing(provider.check))
+
+
+def test_certificates_are_read_once_until_others_are_there(monkeypatch: Any, tmp_path: Path) -> None:
+    """One client after another shares them; another file, or another content of it, is read anew."""
+    from batchata.providers.rest.connections import trusted
+
+    bundle = tmp_path / "mine.pem"
+    bundle.write_bytes(Path(os.environ["SSL_CERT_FILE"]).read_bytes())
+    first = trusted()
+    assert trusted() is first
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    mine = trusted()
+    assert mine is not first
+    assert trusted() is mine
+    os.utime(bundle, (1, 1))
+    assert trusted() is not mine
 
 
 @pytest.mark.parametrize("token", ["sk-ant-oat-hush\n", "sk-ant-oat-\0hush", "sk-\u0416-hush"])

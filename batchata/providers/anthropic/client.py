@@ -20,13 +20,14 @@ from batchata.errors import (
 )
 from batchata.providers.address import redacted
 from batchata.providers.anthropic.access import no_key, read_access, read_address, read_platform
+from batchata.providers.anthropic.alike import Alike, Content
 from batchata.providers.anthropic.errors import Calls
 from batchata.providers.anthropic.given_client import check_open, read_given, through
 from batchata.providers.anthropic.replies import batch_of, page_of
 from batchata.providers.anthropic.results import decode_line
 from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access, Sockets, check_headers
-from batchata.providers.rest.connections import reach, setting_up
+from batchata.providers.rest.connections import reach, setting_up, trusted
 from batchata.providers.rest.lines import chunks_of, lines_of
 from batchata.providers.rest.polls import MOST_PAGES, PAGE, Polls, too_many
 from batchata.providers.rest.replies import RAW_STREAM, Dates, bounded, read_object
@@ -95,7 +96,7 @@ class AnthropicClient(Polls):
         headers = {}
         if address is not None and address.login is not None and key is not None:
             headers["X-Api-Key"] = key.value  # the Authorization header is the login's
-        http_client = _http_client(self._access, self._sockets, self._dates, self._given)
+        http_client = self._http
         try:
             client = (
                 self._given.copy(http_client=http_client, max_retries=0)
@@ -114,6 +115,35 @@ class AnthropicClient(Polls):
             ) from exc
         _check_what_the_sdk_found(client, self._access)
         return client if self._timeout is None else client.with_options(timeout=self._timeout)
+
+    @cached_property
+    def _http(self) -> httpx2.Client:
+        return _http_client(self._access, self._sockets, self._dates, self._given)
+
+    @cached_property
+    def _create(self) -> Alike:
+        client = self._client
+
+        def by_sdk(path: str, content: Content) -> httpx2.Response:
+            headers = {"content-type": "application/json"}
+            return client.post(path, content=content, cast_to=httpx2.Response, options={"headers": headers})
+
+        return Alike(by_sdk, self._open_way)
+
+    @cached_property
+    def _results(self) -> Alike:
+        client = self._client
+
+        def by_sdk(path: str, _content: Content) -> httpx2.Response:
+            return client.get(path, cast_to=httpx2.Response, options={"headers": RAW_STREAM})
+
+        return Alike(by_sdk, self._open_way, is_stream=True)
+
+    @property
+    def _open_way(self) -> httpx2.Client | None:
+        """The HTTP client where headers alone make a call: no credentials that end, and no signature."""
+        is_open = self.name == _OWN and self._given is None and self._client.custom_auth is None
+        return self._http if is_open else None
 
     @cached_property
     def _questions(self) -> anthropic.Anthropic:
@@ -182,12 +212,7 @@ class AnthropicClient(Polls):
         """See the port."""
         assert not isinstance(requests, Upload)
         with self._calls.translated("creating a batch", creating=True):
-            response = self._client.post(
-                _PATH,
-                content=requests,
-                cast_to=httpx2.Response,
-                options={"headers": {"content-type": "application/json"}},
-            )
+            response = self._create(_PATH, requests)
         try:
             batch = batch_of(self._object(response, "the answer to creating a batch"), created=True)
         except UnreadableReplyError as exc:
@@ -209,11 +234,7 @@ class AnthropicClient(Polls):
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
         """See the port. Lines are split on newline bytes only: U+2028 may stand raw inside a JSON string."""
         with self._calls.translated(f"fetching the results of {batch_id}"):
-            response = self._client.get(
-                f"{_PATH}/{batch_id}/results",
-                cast_to=httpx2.Response,
-                options={"headers": RAW_STREAM},
-            )
+            response = self._results(f"{_PATH}/{batch_id}/results")
             try:
                 yield from chunks_of(lines_of(response.iter_bytes()), decode_line)
             finally:
@@ -235,6 +256,8 @@ class AnthropicClient(Polls):
             client = self.__dict__.pop(name, None)
             if client is not None:
                 client.close()
+        for name in ("_create", "_results"):
+            self.__dict__.pop(name, None)
 
     def find(
         self,
@@ -298,8 +321,8 @@ def _http_client(
     """Create the SDK's own client, without redirects: a POST that follows one may create a second batch."""
     login = None if access.address is None else access.address.login
     # Where there is a transport, proxies of the environment are left alone.
-    way: dict[str, Any] = {} if given is None else {"transport": through(given)}
     with setting_up():
+        way: dict[str, Any] = {"verify": trusted()} if given is None else {"transport": through(given)}
         return anthropic.DefaultHttpxClient(
             follow_redirects=False,
             auth=None if login is None else httpx2.BasicAuth(*login),

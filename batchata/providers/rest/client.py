@@ -26,7 +26,7 @@ from batchata.errors import (
 )
 from batchata.providers.address import redacted
 from batchata.providers.rest.access import Access, Sockets
-from batchata.providers.rest.connections import CONNECT_SECONDS, reach, setting_up
+from batchata.providers.rest.connections import CONNECT_SECONDS, reach, setting_up, trusted
 from batchata.providers.rest.failures import STATUS_WORDS, Cure, Effect, effect_of, refuses_tls, verdict_of
 from batchata.providers.rest.replies import (
     RAW_STREAM,
@@ -151,6 +151,7 @@ class Rest:
             return httpx2.Client(
                 base_url=self.base,
                 headers=dict(self.headers),
+                verify=trusted(),
                 follow_redirects=False,  # a POST that follows one may create a second batch elsewhere
                 auth=None if login is None else httpx2.BasicAuth(*login),
                 event_hooks={"request": [self._sockets.watch], "response": [self.dates.note, bounded]},

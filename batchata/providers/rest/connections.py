@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 from urllib.request import getproxies, proxy_bypass
 
@@ -13,9 +16,10 @@ import httpx2
 
 from batchata.errors import ConfigurationError, ProviderUnavailableError
 
-__all__ = ["CONNECT_SECONDS", "reach", "setting_up"]
+__all__ = ["CONNECT_SECONDS", "reach", "setting_up", "trusted"]
 
 CONNECT_SECONDS: Final = 5.0
+_CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def reach(url: httpx2.URL, shown: str, variable: str) -> None:
@@ -32,6 +36,28 @@ def reach(url: httpx2.URL, shown: str, variable: str) -> None:
         raise ProviderUnavailableError(
             f"no answer from {shown} ({exc}); check {variable} and the network"
         ) from exc
+
+
+def trusted() -> ssl.SSLContext:
+    """Return the authorities that the environment names, or the system's, for one HTTP client after another.
+
+    To read some hundred of them takes 25 ms: more than the rest of a small run.
+    """
+    given = tuple(os.environ.get(name) for name in _CERTIFICATES)
+    default = ssl.get_default_verify_paths()
+    return _read(given, tuple(map(_stamp, (*given, default.openssl_cafile, default.openssl_capath))))
+
+
+@lru_cache(maxsize=4)
+def _read(given: tuple[str | None, ...], stamps: tuple[int | None, ...]) -> ssl.SSLContext:  # noqa: ARG001 - the key
+    return httpx2.create_ssl_context()
+
+
+def _stamp(path: str | None) -> int | None:
+    """Return when what lies at the path was changed."""
+    with suppress(OSError, TypeError, ValueError):  # is missing, was not given, is no path
+        return Path(path or "").stat().st_mtime_ns
+    return None
 
 
 @contextmanager

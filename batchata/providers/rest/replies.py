@@ -46,7 +46,7 @@ def bounded(response: httpx2.Response) -> None:
     and where it breaks off: its status says enough.
     """
     is_stream = response.request.headers.get(next(iter(RAW_STREAM))) == "stream"
-    if is_stream and response.is_success:
+    if response.is_success and (is_stream or _is_small(response.headers)):
         return
     whole = httpx2.Response(
         response.status_code, headers=response.headers, stream=response.stream, request=response.request
@@ -56,6 +56,13 @@ def bounded(response: httpx2.Response) -> None:
         (n, v) for n, v in response.headers.raw if n.lower() not in (b"content-encoding", b"content-length")
     ]
     response.headers = httpx2.Headers(kept)
+
+
+def _is_small(headers: httpx2.Headers) -> bool:
+    """Return whether the reply says how long it is, as it stands: it is then not read any further."""
+    length = headers.get("content-length", "")
+    is_as_it_stands = "content-encoding" not in headers and "transfer-encoding" not in headers
+    return is_as_it_stands and length.isdecimal() and int(length) <= _MOST_BYTES
 
 
 class _Bounded(httpx2.SyncByteStream):
