@@ -82,6 +82,8 @@ class ItemTeller:
 
     def job_done(self, number: int) -> None:
         """Tell of the items of a job, and of those that share their requests."""
+        if not self.hooks:
+            return
         indexes = self.run.jobs[number].indexes()
         self._tell(sorted(each for index in indexes for each in self.run.family(index)))
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -21,13 +21,13 @@ import pydantic
 from batchata.answers.reader import Result
 from batchata.core import ranges
 from batchata.core.values import Ranges
+from batchata.views.whole_files import SMALL
 
 _MOST_JSON = 16_000_000  # bytes of results that wait for their files
 _BESIDE = 200  # bytes that each of these takes beside its text
 _MOST_VALUES = 16_000_000  # … of values for `results()`, about
 _OBJECT = 500  # bytes that a value takes beside its text
 _MOST_JOBS = 64  # whose lines are kept at once
-_IN_MEMORY = 1 << 16  # bytes of lines of one job; more of them are in a file
 _BLOCK = 1 << 20
 _NULL = b"null"
 
@@ -47,8 +47,26 @@ def result_json(result: Result) -> bytes:
 class _Lines:
     """Result lines of one job, in a file without a name if they are many, and their bodies in the log."""
 
-    file: IO[bytes]
+    pieces: list[bytes] = field(default_factory=list)  # those that are not in the file
+    size: int = 0  # of all
+    file: IO[bytes] | None = None
     bodies: Ranges = field(default_factory=list)
+
+    def add(self, lines: bytes, folder: Path) -> None:
+        """Keep some more lines. Raises OSError."""
+        self.size += len(lines)
+        if self.size > SMALL and self.file is None:
+            self.file = tempfile.TemporaryFile(dir=str(folder))  # noqa: SIM115 - closed below
+            self.file.writelines(self.pieces)
+            self.pieces.clear()
+        if self.file is None:
+            self.pieces.append(lines)
+        else:
+            self.file.write(lines)
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
 
 
 class Arrivals:
@@ -91,11 +109,8 @@ class Arrivals:
         if self._raw is None or not lines or (job not in self._lines and len(self._lines) >= _MOST_JOBS):
             return
         try:
-            if job not in self._lines:
-                spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self._raw))  # noqa: SIM115 - closed below
-                self._lines[job] = _Lines(spooled)
-            kept = self._lines[job]
-            kept.file.write(b"\n".join(lines) + b"\n")
+            kept = self._lines.setdefault(job, _Lines())
+            kept.add(b"\n".join(lines) + b"\n", self._raw)
         except OSError:
             self._raw = None
             return
@@ -114,16 +129,26 @@ class Arrivals:
         self._json_size -= sum(len(written) + _BESIDE for written in whole if written is not _NULL)
         return whole if len(whole) == len(found) else None
 
+    def few_lines(self, job: int, bodies: Ranges) -> bytes | None:
+        """Hand out the lines of a job that has these bodies; None where they are many, or not all here."""
+        kept = self._lines.get(job)
+        if kept is None or kept.file is not None or kept.bodies != bodies:
+            return None
+        del self._lines[job]
+        return b"".join(kept.pieces)
+
     def copy_lines(self, job: int, bodies: Ranges, file: IO[bytes]) -> bool:
         """Write the lines of a job that has these bodies; return False where they are not all here."""
         kept = self._lines.pop(job, None)
         if kept is None:
             return False
-        with kept.file as source:
+        with closing(kept):
             if kept.bodies != bodies:
                 return False
-            source.seek(0, os.SEEK_SET)
-            shutil.copyfileobj(source, file, _BLOCK)
+            file.writelines(kept.pieces)
+            if kept.file is not None:
+                kept.file.seek(0, os.SEEK_SET)
+                shutil.copyfileobj(kept.file, file, _BLOCK)
         return True
 
     def values(self) -> dict[int, Any]:
@@ -135,6 +160,6 @@ class Arrivals:
         """Let go of all but the values."""
         for kept in self._lines.values():
             with suppress(OSError):  # of a full disk; what it held is in the log
-                kept.file.close()
+                kept.close()
         self._lines.clear()
         self._json = None

@@ -23,7 +23,7 @@ from batchata.views.arrivals import Arrivals, encode_json, result_json
 from batchata.views.item_result import Support, citation_values
 from batchata.views.results import read_entries
 from batchata.views.results_folder import MARK, Folders, Owner
-from batchata.views.whole_files import WholeFiles, remove_unnamed
+from batchata.views.whole_files import SMALL, WholeFiles, remove_unnamed
 
 _MARKS = re.compile(re.escape(MARK))
 _OURS = re.compile(r"job_\d+_(?:results\.json|support\.json|raw\.jsonl)")
@@ -142,13 +142,13 @@ class ResultsWriter:
     def _write_processed(self, number: int, first: int, last: int) -> None:
         if self._processed is None or self._is_purged(self._run.items.body[first : last + 1]):
             return
-        with self._written(self._path(number)) as file:
-            looked: list[dict[str, Any]] = []
-            known = self.arrivals.json_of(self._taken(first, last))
-            if known is None:
+        looked: list[dict[str, Any]] = []
+        known = self.arrivals.json_of(self._taken(first, last))
+        if known is not None:
+            self._put(self._path(number), known_results(known))
+        else:
+            with self._written(self._path(number)) as file:
                 write_entries(file, _looked_at(self._readings(range(first, last + 1)), first, looked))
-            else:
-                write_results(file, known)
         beside = self._processed / f"job_{number}_support.json"
         if looked:
             with self._written(beside) as file:
@@ -174,12 +174,24 @@ class ResultsWriter:
         if self._raw is None or not job.bodies or self._is_purged(job.bodies[0]):
             return
         assert self._run.started is not None
-        self._folders.keep_lines(number, self._owner)
         path = self._raw / f"job_{number}_raw.jsonl"
+        self._folders.keep_lines(path, self._owner)
+        few = self.arrivals.few_lines(number, job.bodies)
+        if few is not None:
+            self._put(path, few, self._lines_written)
+            return
         with self._written(path, self._lines_written) as file:
             if not self.arrivals.copy_lines(number, job.bodies, file):
                 for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
                     file.write((line or b"") + b"\n")
+
+    def _put(self, path: Path, content: bytes, then: Callable[[], None] | None = None) -> None:
+        if len(content) <= SMALL:
+            self._files.put(path, content, then)
+            self.look()
+            return
+        with self._written(path, then) as file:
+            file.write(content)
 
     @contextmanager
     def _written(self, path: Path, then: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
@@ -258,10 +270,9 @@ def write_entries(file: IO[bytes], readings: Iterable[Reading]) -> None:
     file.write(b"\n]\n" if separator == b",\n" else b"[]\n")
 
 
-def write_results(file: IO[bytes], results: Sequence[bytes]) -> None:
-    """Write the same list for results without citations, which are JSON already."""
-    if results:
-        between = b',"citations":null},\n{"result":'
-        file.write(b'[\n{"result":' + between.join(results) + b',"citations":null}\n]\n')
-    else:
-        file.write(b"[]\n")
+def known_results(results: Sequence[bytes]) -> bytes:
+    """Return the same list for results without citations, which are JSON already."""
+    if not results:
+        return b"[]\n"
+    between = b',"citations":null},\n{"result":'
+    return b'[\n{"result":' + between.join(results) + b',"citations":null}\n]\n'

@@ -121,13 +121,11 @@ class Folders:
         if any(not _is_of(home, run) for home in self.homes if home != self.raw_home):
             self.claim(run)
 
-    def keep_lines(self, job: int, run: Owner) -> None:
-        """Check that a job's lines do not overwrite another run's.
+    def keep_lines(self, path: Path, run: Owner) -> None:
+        """Check that a job's lines do not overwrite another run's in this file.
 
         Raises InvalidInputError.
         """
-        assert self.raw is not None
-        path = self.raw / f"job_{job}_raw.jsonl"
         if path.exists() and tag_of(path) not in (None, run.tag):
             raise InvalidInputError(f"{path} holds result lines of another run; {_CURE}")
 

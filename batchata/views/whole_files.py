@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +14,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-_MOST_WAITING = 64  # files, each with a descriptor
+SMALL = 1 << 16  # bytes up to which a file is kept in memory until it gets its name
+_MOST_WAITING = 64  # files, each with a descriptor or a small content
 _AT_ONCE = 4  # files that are synced
 _LONGEST = 2.0  # seconds that a complete file waits for others
 _RANDOM = 8  # characters that tempfile puts behind the prefix
 
 
-type _Waiting = tuple[IO[bytes], str, Path, Callable[[], None] | None]  # with its name until then
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A complete file: written under another name until then, or its content, which is not."""
+
+    name: str
+    path: Path
+    then: Callable[[], None] | None
+    file: IO[bytes] | None = None
+    content: bytes | None = None
+
+    def settle(self, *, durable: bool) -> None:
+        """Write what is not written yet, and have the disk keep it."""
+        if self.content is not None:
+            _write(self.name, self.content, durable=durable)
+            self.content = None
+        elif self.file is not None and durable and not self.file.closed:  # else it has been synced
+            os.fsync(self.file.fileno())
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
 
 
 @contextmanager
@@ -53,6 +75,8 @@ class WholeFiles:
     durable: bool = True  # survives a power cut
     _waiting: list[_Waiting] = field(default_factory=list)
     _since: float = 0.0  # monotonic
+    _put: int = 0  # files without a descriptor, ever
+    _token: str = field(default_factory=lambda: secrets.token_hex(2))  # that tells their names from others
 
     @property
     def is_empty(self) -> bool:
@@ -72,9 +96,18 @@ class WholeFiles:
                 file.close()
             Path(name).unlink(missing_ok=True)
             raise
+        self._wait(_Waiting(name, path, then, file=file))
+
+    def put(self, path: Path, content: bytes, then: Callable[[], None] | None = None) -> None:
+        """Write a small file with the next `name_all`, some at the same time: opening one here costs more."""
+        self._put += 1
+        name = f"{path.parent}/.{path.name}.{self._token}{self._put % 65_536:04x}"
+        self._wait(_Waiting(name, path, then, content=content))
+
+    def _wait(self, waiting: _Waiting) -> None:
         if not self._waiting:
             self._since = time.monotonic()
-        self._waiting.append((file, name, path, then))
+        self._waiting.append(waiting)
 
     def is_due(self) -> bool:
         """Whether so many files wait, or for so long, that they are to be named."""
@@ -88,20 +121,18 @@ class WholeFiles:
 
         Raises OSError; what has no name then still waits.
         """
-        if self.durable:
-            # One that is closed has been synced, and did not get its name then.
-            _sync([file.fileno() for file, *_ in self._waiting if not file.closed])
+        _settle(self._waiting, durable=self.durable)
         while self._waiting:
-            file, name, path, then = self._waiting[0]
-            file.close()
-            os.replace(name, path)  # noqa: PTH105 - a Path of each name costs as much as the call
+            first = self._waiting[0]
+            first.close()
+            os.replace(first.name, first.path)  # noqa: PTH105 - a Path of each name costs as much as the call
             del self._waiting[0]
-            if then is not None:
-                then()
+            if first.then is not None:
+                first.then()
 
     def remove(self, path: Path) -> None:
         """Remove the file of this name, and what was to replace it."""
-        self._drop([waiting for waiting in self._waiting if waiting[2] == path])
+        self._drop([waiting for waiting in self._waiting if waiting.path == path])
         path.unlink(missing_ok=True)
 
     def drop(self) -> None:
@@ -109,23 +140,43 @@ class WholeFiles:
         self._drop(self._waiting)
 
     def _drop(self, dropped: list[_Waiting]) -> None:
-        for file, name, *_ in dropped:
+        for each in dropped:
             with suppress(OSError):
-                file.close()
-            Path(name).unlink(missing_ok=True)
+                each.close()
+            Path(each.name).unlink(missing_ok=True)
         self._waiting = [waiting for waiting in self._waiting if waiting not in dropped]
 
 
-def _sync(descriptors: list[int]) -> None:
-    """Have the disk keep these files: some at the same time take a third of the time."""
-    parts = [part for n in range(_AT_ONCE) if (part := descriptors[n::_AT_ONCE])]
+def _write(name: str, content: bytes, *, durable: bool) -> None:
+    """Write a new file, or none."""
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        with ThreadPoolExecutor(len(parts) or 1) as pool:
-            list(pool.map(_sync_one_by_one, parts))
-    except RuntimeError:  # the main thread has ended, after which Python starts no thread
-        _sync_one_by_one(descriptors)
+        left = memoryview(content)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        if durable:
+            os.fsync(descriptor)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
 
 
-def _sync_one_by_one(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        os.fsync(descriptor)
+def _settle(waiting: list[_Waiting], *, durable: bool) -> None:
+    """Have the disk keep these files: some at the same time take a third of the time."""
+    parts = [part for n in range(_AT_ONCE) if (part := waiting[n::_AT_ONCE])]
+
+    def settle(part: list[_Waiting]) -> None:
+        for each in part:
+            each.settle(durable=durable)
+
+    if len(parts) > 1:
+        with (
+            suppress(RuntimeError),
+            ThreadPoolExecutor(len(parts)) as pool,
+        ):  # the main thread has ended, after
+            list(pool.map(settle, parts))  # which Python starts no thread
+            return
+    for part in parts:
+        settle(part)
