@@ -25,8 +25,8 @@ def _asked(script: Any) -> list[tuple[str, str, dict[str, str], bytes]]:
     ]
 
 
-def test_requests_after_the_first_are_those_that_the_sdk_would_make(script: Any, connect: Any) -> None:
-    """Method, path, every header and cookie: what the first call had, and a fresh client's first call has."""
+def test_requests_after_the_second_are_those_that_the_sdk_would_make(script: Any, connect: Any) -> None:
+    """Method, path, every header and cookie: what the SDK's own two calls had."""
     script.says(200, CREATED)
     client = connect(script)
     for count in (1, 2, 3):
@@ -46,11 +46,22 @@ def test_a_cookie_of_a_gateway_is_kept(script: Any, connect: Any) -> None:
     """As the SDK's own HTTP client keeps it: the newest one is sent."""
     script.says(200, CREATED, set_cookie="way=1; Path=/")
     script.says(200, CREATED, set_cookie="way=2; Path=/")
+    script.says(200, CREATED, set_cookie="way=3; Path=/")
     script.says(200, CREATED)
     client = connect(script)
-    for _ in range(3):
+    for _ in range(4):
         client.submit(body())
-    assert [headers.get("cookie") for _, _, headers, _ in script.asked] == [None, "way=1", "way=2"]
+    assert [headers.get("cookie") for _, _, headers, _ in script.asked] == [None, "way=1", "way=2", "way=3"]
+
+
+def test_headers_that_are_of_one_request_are_never_sent_with_another(script: Any, connect: Any) -> None:
+    """A key of idempotency, which the SDK can send: a second create with the first one's is no other."""
+    script.says(200, CREATED)
+    client = connect(script)
+    client._client._idempotency_header = "Idempotency-Key"
+    for _ in range(4):
+        client.submit(body())
+    assert len({headers["idempotency-key"] for _, _, headers, _ in script.asked}) == 4
 
 
 ODD = {
@@ -79,10 +90,11 @@ def test_an_error_is_the_same_whichever_call_meets_it(script: Any, connect: Any,
 
     for name, (status, headers, text) in ODD.items():
         met = []
-        for is_first in (True, False):
+        for is_by_sdk in (True, False):
             client = connect(script)
-            if not is_first:
+            if not is_by_sdk:
                 script.replies = [(200, {}, (CREATED if what == "create" else LINE).encode())]
+                call(client)
                 call(client)
             script.replies = [(status, headers, text.encode("latin-1" if name == "no UTF-8" else "utf-8"))]
             try:
@@ -97,17 +109,17 @@ def test_a_connection_that_breaks_leaves_open_what_it_always_does(connect: Any, 
     """A create that was sent may have made a batch, whichever call it is."""
     good = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(CREATED), CREATED.encode())
     with socket.create_server(("127.0.0.1", 0)) as server:
-        replies = iter([cut, good, cut])
+        replies = iter([cut, good, good, cut])
         threading.Thread(target=_serve, args=(server, replies), daemon=True).start()
         client = connect(f"http://127.0.0.1:{server.getsockname()[1]}")
         met = []
-        for _ in range(3):
+        for _ in range(4):
             try:
                 met.append(client.submit(body()).batch_id)
             except BatchataError as exc:
                 met.append((type(exc).__name__, exc.kind, str(exc)))
-    assert met[1] == "msgbatch_1"
-    assert met[0] == met[2]
+    assert met[1] == met[2] == "msgbatch_1"
+    assert met[0] == met[3]
     assert met[0][:2] == ("UnknownSubmissionError", "no_answer")
 
 
@@ -128,7 +140,8 @@ def test_a_program_that_listens_to_the_sdk_hears_of_every_call(
     """The SDK makes them itself then."""
     script.says(200, CREATED)
     client = connect(script)
-    client.submit(body())
+    for _ in range(3):
+        client.submit(body())
     with caplog.at_level(logging.DEBUG, logger="anthropic"):
         client.submit(body())
         client.submit(body())
@@ -140,9 +153,9 @@ def test_a_run_that_has_ended_makes_no_call(script: Any, connect: Any) -> None:
     """Also where the call would only repeat one."""
     script.says(200, CREATED)
     client = connect(script)
-    client.submit(body())
-    client.submit(body())
+    for _ in range(3):
+        client.submit(body())
     client.close()
     with pytest.raises(BatchataError, match="has ended"):
         client.submit(body())
-    assert len(script.asked) == 2
+    assert len(script.asked) == 3
