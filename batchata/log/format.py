@@ -179,7 +179,8 @@ def _segment(bodies: list[bytes], first: int) -> Segment:
 def unpack(segment: Segment) -> list[bytes | None]:
     """Return the segment's bodies, in order; all None when they were purged.
 
-    Raises ValueError when its data cannot be read.
+    Raises ValueError when its data cannot be read, or is not what was written: a flipped bit may leave a
+    text that unpacks, with another value in it.
     """
     if not 0 < segment.length <= BELIEVED_BODIES:
         raise ValueError(f"it says that it holds {segment.length:,} bodies")
@@ -187,6 +188,8 @@ def unpack(segment: Segment) -> list[bytes | None]:
         return [None] * segment.length
     if segment.codec != ZSTD:
         raise ValueError(f"unknown codec {segment.codec}")
+    if hashlib.sha256(segment.data).digest() != segment.sha256:
+        raise ValueError("what is stored is not what was written")
     try:
         # What the frame says of its size is not believed before it is looked at.
         size = zstandard.frame_content_size(segment.data)

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
+from threading import Lock
 
 from batchata.clock import now, utc
 from batchata.core.events import JobAbandoned
@@ -82,21 +83,31 @@ class Engine(OwnRun):
         self._elsewhere: Elsewhere | None = None  # the executor's part in the call of drive under way
         self.retried = 0  # items that the last call with `retry_failed` sent again
         self._driving = False
+        self._turn = Lock()  # held while `_driving` and `stop` are looked at and changed together
         self._expiring = starting.ExpiringResults()
         self._warned = False  # that nothing of the run is kept on disk
         self._left_at = 0  # the run's version when our last call of drive ended
 
     def drive(self, call: Call) -> Run:
         """Start or resume the run, carry out what is due (see `Runner.drive`), and name the log's head."""
-        if self._driving:
+        if not self._begin_to_drive():
             which = "this run" if self.store.run_id is None else f"the run {self.store.run_id!r}"
             raise RunClaimedError(f"another thread drives {which}; wait for it")
-        self._driving, self.retried, asked = True, 0, Asked()
+        return self._drive(call)
+
+    def _begin_to_drive(self) -> bool:
+        """Whether no other thread drives the run; this one does from now on."""
+        with self._turn:
+            begun, self._driving = not self._driving, True
+        return begun
+
+    def _drive(self, call: Call) -> Run:
+        self.retried, asked, stop = 0, Asked(), self.stop
         self._elsewhere = None
         head: str | None = None
         try:
             if carried_on := self._is_anything_to_do(call):
-                with stop_on_signals(self.stop, cancel=self.settings.on_interrupt == "cancel") as asked:
+                with stop_on_signals(stop, cancel=self.settings.on_interrupt == "cancel") as asked:
                     head = self._carry_on(call)
             run = self.store.run
         except BatchataError as exc:
@@ -104,8 +115,10 @@ class Engine(OwnRun):
             self._note_what_is_open(exc)
             raise
         finally:
-            self._driving = False
-            self.stop = Stop()
+            with self._turn:
+                self._driving, self.stop = False, Stop()
+        if stop.reason == "cancelled" and run.open and run.interrupted_by != "cancelled":
+            return self.cancel()  # it was asked when the loop had just ended for another reason
         self._tell_of_a_lost_executor()
         self._tell_what_is_open(run, call, asked)
         if not call.once:
@@ -165,16 +178,25 @@ class Engine(OwnRun):
 
     def cancel(self) -> Run:
         """Cancel what is open: by the call of `drive` under way, or by a new one."""
-        if self._driving:
-            self.stop.ask("cancelled", cancel=True)
-            return self.state()
-        run = self.state()
-        return self.drive(Call(cancel=True)) if run.open else run
+        while not self._ask_to_cancel():
+            if not self.state().open:
+                break
+            if self._begin_to_drive():  # else another thread has begun meanwhile: ask that one
+                return self._drive(Call(cancel=True))
+        return self.state()
+
+    def _ask_to_cancel(self) -> bool:
+        """Whether a call of `drive` is under way, which was asked to cancel."""
+        with self._turn:
+            if self._driving:
+                self.stop.ask("cancelled", cancel=True)
+            return self._driving
 
     def detach(self) -> None:
         """End the call of `drive` under way, with the batches left running."""
-        if self._driving:
-            self.stop.ask("detached")
+        with self._turn:
+            if self._driving:
+                self.stop.ask("detached")
 
     def abandon(self, number: int) -> Run:
         """Give up an open job because the user says that its batch cannot be found or read."""

@@ -10,6 +10,7 @@ import log_samples as s
 import pytest
 
 from batchata.log import read_log
+from batchata.log.format import pack, unpack
 from batchata.log.sqlite.log import SqliteLog
 from batchata.log.verify import commit_of, verify
 
@@ -86,6 +87,16 @@ def test_one_flipped_byte_in_a_body_is_found(path: Path) -> None:
     changed = data[:20] + bytes([data[20] ^ 1]) + data[21:]
     path.write_bytes(content.replace(data, changed, 1))
     assert problems(path) == ["bodies 100 to 149: what is stored is not what was written"]
+
+
+def test_a_body_that_was_changed_is_never_read_as_another_value() -> None:
+    """A short text lies in its segment as it is: with a flipped bit it would unpack, and say 9 for 8."""
+    (segment,) = pack([b'{"total": 8}'])
+    assert segment.data is not None
+    assert b"8}" in segment.data
+    assert unpack(segment) == [b'{"total": 8}']
+    with pytest.raises(ValueError, match="what is stored is not what was written"):
+        unpack(segment._replace(data=segment.data.replace(b"8}", b"9}")))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import sqlite3
 import subprocess
@@ -159,7 +160,7 @@ def test_what_a_segment_says_of_its_size_is_not_believed(
     data = b"".join([*(compressor.compress(piece) for _ in range(190)), compressor.flush()])
     connection = sqlite3.connect(path)
     connection.execute("DROP TRIGGER segments_only_purge")
-    connection.execute("UPDATE segments SET data = ?", (data,))
+    connection.execute("UPDATE segments SET data = ?, sha256 = ?", (data, hashlib.sha256(data).digest()))
     connection.commit()
     for command in ("item", "verify"):
         found = limited(path.parent, command, path, *(["0"] if command == "item" else []))

@@ -6,14 +6,17 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from places import APPEND
 from resume_support import COUNT, Script, check_complete, fresh, manager, seen, wait_for
 from run_support import Runs
 
-from batchata.errors import RunClaimedError
+from batchata import BatchManager
+from batchata.errors import BatchataError, RunClaimedError
 from batchata.log import read_log
 from batchata.sandbox import Faults
 
@@ -125,6 +128,28 @@ def test_cancel_from_another_thread_ends_the_run_that_goes_on(patient: tuple[Run
     assert (summary["completed_items"], summary["pending_items"]) == (2, 2)
     delay[0] = 0.0
     check_complete(runs)
+
+
+def test_cancel_while_another_thread_begins_is_taken_by_that_one(patient: tuple[Runs, list[float]]) -> None:
+    """It had found the run at rest, and is no error when a moment later somebody drives it."""
+    runs, _ = patient
+    raised: list[BaseException] = []
+    for _ in range(8):
+        manager(runs).submit()
+        going = manager(runs, max_wait_time=0)
+
+        def cancel(going: BatchManager[Any] = going) -> None:
+            try:
+                going.cancel()
+            except BatchataError as exc:
+                raised.append(exc)
+
+        thread = threading.Thread(target=cancel)
+        thread.start()
+        with suppress(RunClaimedError):  # where the other thread came first
+            going.run()
+        thread.join()
+    assert raised == []
 
 
 def test_looking_from_other_threads_does_not_disturb_the_run(runs: Runs) -> None:
