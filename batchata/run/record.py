@@ -39,13 +39,16 @@ class Collection:
     @classmethod
     def of(cls, run: Run, job: Job) -> Collection:
         """Return what a reading of this job's results from their beginning has to find."""
-        ids = {index: job.custom_id(index) for index in job.indexes()}
-        open_ = {i for i in ids if run.items.job[i] == job.number and run.items.status[i] == ItemStatus.SENT}
+        number, status, custom_id = run.items.job, run.items.status, job.custom_id
+
+        def is_open(index: int) -> bool:
+            return number[index] == job.number and status[index] == ItemStatus.SENT
+
         return cls(
             job=job.number,
-            expected={custom_id: index for index, custom_id in ids.items() if index in open_},
-            known=frozenset(custom_id for index, custom_id in ids.items() if index not in open_),
-            unanswered={ids[index]: index for index in job.unanswered},
+            expected={custom_id(index): index for index in job.indexes() if is_open(index)},
+            known=frozenset(custom_id(index) for index in job.indexes() if not is_open(index)),
+            unanswered={custom_id(index): index for index in job.unanswered},
         )
 
     def take(self, outcome: Outcome) -> int | None:

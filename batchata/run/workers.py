@@ -21,22 +21,28 @@ _LOOK_UP = 0.2  # seconds; a worker that waits for room looks this often whether
 
 
 class _Reports:
-    """A queue of reports with room for a number of them, and for a number of outcomes in them."""
+    """A queue of reports with room for a number of them, and for a number of outcomes in them.
+
+    What is there is taken in any case, and waited for afterwards: a worker that reads on before there is room
+    would hold what it read beside all that waits here.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[calls.Report | BaseException] = deque()
         self._outcomes = 0
         self._changed = threading.Condition()
 
-    def put(self, report: calls.Report | BaseException, patience: float) -> bool:
-        """Add a report when there is room for it within so many seconds; return whether there was."""
+    def put(self, report: calls.Report | BaseException) -> None:
+        """Add a report."""
         with self._changed:
-            if not self._changed.wait_for(self._has_room, patience):
-                return False
             self._waiting.append(report)
             self._outcomes += _outcomes_in(report)
             self._changed.notify_all()
-            return True
+
+    def wait_for_room(self, patience: float) -> bool:
+        """Wait until there is room for another report, up to so many seconds; return whether there is."""
+        with self._changed:
+            return self._changed.wait_for(self._has_room, patience)
 
     def get(self, patience: float) -> calls.Report | BaseException | None:
         """Take the oldest report, waiting up to so many seconds; None when there is none."""
@@ -160,8 +166,10 @@ class Workers:
             self._put_last(exc)
 
     def _put(self, report: calls.Report | BaseException) -> None:
+        if not self._closing.is_set():
+            self._reports.put(report)
         while not self._closing.is_set():
-            if self._reports.put(report, _LOOK_UP):
+            if self._reports.wait_for_room(_LOOK_UP):
                 return
         raise AbandonedError
 

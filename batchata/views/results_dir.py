@@ -10,6 +10,7 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import batched
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +26,7 @@ from batchata.views.results import read_entries
 from batchata.views.results_folder import MARK, Folders, Owner
 from batchata.views.whole_files import SMALL, WholeFiles, remove_unnamed
 
+_TOGETHER = 1_000  # results that are joined at a time
 _MARKS = re.compile(re.escape(MARK))
 _OURS = re.compile(r"job_\d+_(?:results\.json|support\.json|raw\.jsonl)")
 
@@ -144,8 +146,11 @@ class ResultsWriter:
             return
         looked: list[dict[str, Any]] = []
         known = self.arrivals.json_of(self._taken(first, last))
-        if known is not None:
-            self._put(self._path(number), known_results(known))
+        if known is not None and sum(map(len, known)) <= SMALL // 2:
+            self._put(self._path(number), b"".join(known_results(known)))
+        elif known is not None:
+            with self._written(self._path(number)) as file:
+                file.writelines(known_results(known))
         else:
             with self._written(self._path(number)) as file:
                 write_entries(file, _looked_at(self._readings(range(first, last + 1)), first, looked))
@@ -186,12 +191,8 @@ class ResultsWriter:
                     file.write((line or b"") + b"\n")
 
     def _put(self, path: Path, content: bytes, then: Callable[[], None] | None = None) -> None:
-        if len(content) <= SMALL:
-            self._files.put(path, content, then)
-            self.look()
-            return
-        with self._written(path, then) as file:
-            file.write(content)
+        self._files.put(path, content, then)
+        self.look()
 
     @contextmanager
     def _written(self, path: Path, then: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
@@ -270,9 +271,12 @@ def write_entries(file: IO[bytes], readings: Iterable[Reading]) -> None:
     file.write(b"\n]\n" if separator == b",\n" else b"[]\n")
 
 
-def known_results(results: Sequence[bytes]) -> bytes:
-    """Return the same list for results without citations, which are JSON already."""
-    if not results:
-        return b"[]\n"
+def known_results(results: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the same list for results without citations, which are JSON already, some at a time."""
     between = b',"citations":null},\n{"result":'
-    return b'[\n{"result":' + between.join(results) + b',"citations":null}\n]\n'
+    before = b'[\n{"result":'
+    for some in batched(results, _TOGETHER):
+        yield before
+        yield between.join(some)
+        before = between
+    yield b',"citations":null}\n]\n' if results else b"[]\n"

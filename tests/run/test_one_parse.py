@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 from run_support import Runs, conversations
@@ -10,11 +11,15 @@ from run_support import Runs, conversations
 from batchata.core.events import CostCharged, OutcomeRecorded
 from batchata.core.pages import Page, length_of
 from batchata.log import read_log
+from batchata.providers.port import Outcome
 from batchata.replay.export import Format, write_results
+from batchata.run.calls import Arrived, Exhausted
+from batchata.run.workers import _Reports
 from batchata.sandbox import Faults
 from batchata.views.arrivals import Arrivals
 from batchata.views.history import fold_events
 from batchata.views.response_models import RunReader
+from batchata.views.results_dir import known_results
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -110,6 +115,41 @@ def test_lines_are_copied_only_where_all_of_a_job_are_there(tmp_path: Path) -> N
     assert not kept.copy_lines(1, [(4, 4), (8, 8)], part)
     assert (whole.getvalue(), part.getvalue()) == (b"a\nb\nc\n", b"")
     assert not list(tmp_path.iterdir())
+
+
+def test_few_lines_are_handed_out_and_many_copied(tmp_path: Path) -> None:
+    """Where they are is no matter to the file that gets them."""
+    kept, line = Arrivals(raw=tmp_path, files=False, cited=True), b"x" * 1_000
+    for first in range(0, 100, 10):
+        kept.take_lines(0, first, [line] * 10)
+        kept.take_lines(1, first, [b"few"] * 10)
+    assert kept.few_lines(1, [(0, 98)]) is None
+    assert kept.few_lines(1, [(0, 99)]) == b"few\n" * 100
+    assert kept.few_lines(0, [(0, 99)]) is None
+    whole = io.BytesIO()
+    assert kept.copy_lines(0, [(0, 99)], whole)
+    assert whole.getvalue() == (line + b"\n") * 100
+
+
+def test_results_that_are_joined_in_parts_are_one_list() -> None:
+    """Of none, of few, and of more than are joined at a time."""
+    for count in (0, 1, 2_500):
+        results = [b"%d" % number for number in range(count)]
+        entries = json.loads(b"".join(known_results(results)))
+        assert entries == [{"result": number, "citations": None} for number in range(count)]
+
+
+def test_a_worker_that_handed_over_much_waits_until_it_is_taken() -> None:
+    """It reads no more while that lies there: only so is what a fast download holds bounded."""
+    reports = _Reports()
+    outcome = Outcome("r-0", "succeeded", None, None, None, [], b"")
+    reports.put(Arrived(0, [outcome] * 999))
+    assert reports.wait_for_room(0.0)
+    reports.put(Arrived(1, [outcome]))
+    assert not reports.wait_for_room(0.01)
+    reports.put(Exhausted(1))  # is taken in any case
+    assert reports.get(0.0) == Arrived(0, [outcome] * 999)
+    assert reports.wait_for_room(0.0)
 
 
 def test_the_lines_of_few_jobs_are_kept_at_once(tmp_path: Path) -> None:

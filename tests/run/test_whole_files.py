@@ -64,3 +64,36 @@ def test_a_name_that_cannot_be_given_is_refused_each_time_in_the_same_way(tmp_pa
     (tmp_path / "taken").rmdir()
     files.name_all()
     assert (tmp_path / "taken").read_bytes() == b"whole"
+
+
+def test_small_files_are_written_with_their_names_in_the_order_of_their_making(tmp_path: Path) -> None:
+    """Until then nothing is there; whichever way a file is written, the last content of a name stays."""
+    files, done = WholeFiles(), list[str]()
+    files.put(tmp_path / "a", b"old", lambda: done.append((tmp_path / "a").read_text()))
+    with files.written(tmp_path / "a", lambda: done.append((tmp_path / "a").read_text())) as file:
+        file.write(b"newer")
+    files.put(tmp_path / "a", b"newest", lambda: done.append((tmp_path / "a").read_text()))
+    files.put(tmp_path / "dropped", b"")
+    files.remove(tmp_path / "dropped")
+    assert not (tmp_path / "a").exists()
+    files.name_all()
+    assert done == ["old", "newer", "newest"]
+    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("a", 0o600)]
+
+
+def test_small_files_without_a_place_are_tried_again(tmp_path: Path) -> None:
+    """What could not be written is refused each time, and is whole once it can be."""
+    files = WholeFiles()
+    for number in range(64):
+        assert not files.is_due()
+        files.put(tmp_path / "later" / str(number), b"%d" % number)
+    assert files.is_due()
+    for _ in range(2):
+        with pytest.raises(OSError, match="later"):
+            files.name_all()
+    (tmp_path / "later").mkdir()
+    files.name_all()
+    assert {path.name: path.read_text() for path in (tmp_path / "later").iterdir()} == {
+        str(number): str(number) for number in range(64)
+    }
+    assert files.is_empty
