@@ -20,6 +20,7 @@ import pytest
 import batchata
 import batchata.replay
 from batchata import errors
+from batchata.core import error_kinds
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -321,9 +322,8 @@ def test_a_provider_is_known_to_the_registry_alone() -> None:
                 assert not any(within(name, provider) for name in ours(module)), module
 
 
-# Where a text outside the providers' rooms names one: an example of a model, what to do instead, and the
-# provider of logs that do not say theirs.
-NAMING = {"batchata.cli.options", "batchata.jsonl", "batchata.run.definition"}
+# Where a text outside the providers' rooms names one: an example of a model, and whose form files have.
+NAMING = {"batchata.cli.options", "batchata.jsonl"}
 
 
 def test_no_text_for_users_names_a_provider() -> None:
@@ -337,6 +337,45 @@ def test_no_text_for_users_names_a_provider() -> None:
         if names.search(text)
     }
     assert named <= NAMING
+
+
+# What requests, replies and ids of one provider hold, and no other's.
+ITS_OWN = (
+    "cache_control",
+    "budget_tokens",
+    "output_config",
+    "input_schema",
+    "ephemeral",
+    "msgbatch",
+    "tool_use",
+)
+
+
+def test_no_neutral_room_spells_what_one_provider_has() -> None:
+    """Its parameters, blocks and ids; a block of a call has one name for all, in `answers.answer`."""
+    spelled = {
+        (module, word)
+        for module in package()
+        if not within(module, "batchata.providers")
+        for text in spoken(nodes(module))
+        for word in ITS_OWN
+        if word in text
+    }
+    assert spelled == {("batchata.answers.answer", "tool_use")}
+
+
+def test_kinds_of_errors_are_named_once() -> None:
+    """Providers put their errors under the words of `core.error_kinds`, by which runs act."""
+    kinds = {word for name, word in vars(error_kinds).items() if name.isupper() and isinstance(word, str)}
+    own_words = ("batchata.core.error_kinds", "batchata.errors", "batchata.providers.anthropic")
+    spelled = {
+        (module, text)
+        for module in package()
+        if not within(module, *own_words)
+        for text in spoken(nodes(module))
+        if text in kinds
+    }
+    assert spelled == set()
 
 
 def spoken(inside: list[ast.AST]) -> Iterator[str]:

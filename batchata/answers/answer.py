@@ -130,6 +130,9 @@ def from_dict(value: dict[str, Any]) -> Citation:
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="number").encode
 
 
+CALL = "tool_use"  # the type of a block, and the stop reason, of an answer that calls a tool
+
+
 class Block(msgspec.Struct, gc=False):
     """One content block of type text or tool call; other types are left out.
 
@@ -154,14 +157,14 @@ def joined_text(blocks: list[Block]) -> str:
 
 def has_calls(blocks: list[Block]) -> bool:
     """Return whether the answer calls tools of the caller's; tools that the service runs do not count."""
-    return "tool_use" in [block.type for block in blocks]
+    return CALL in [block.type for block in blocks]
 
 
 def calls_as_text(blocks: list[Block]) -> list[Block]:
     """Return the blocks with each call's input as a text of its own: a value may be given in either."""
     found: list[Block] = []
     for block in blocks:
-        if block.type != "tool_use":
+        if block.type != CALL:
             found.append(block)
             continue
         is_alone = not any(other.type == "text" and other.text for other in found)
@@ -174,7 +177,7 @@ def with_calls(blocks: list[Block]) -> dict[str, Any]:
     calls = [
         {"id": block.id, "name": block.name, "input": _plain(block.input)}
         for block in blocks
-        if block.type == "tool_use"
+        if block.type == CALL
     ]
     return {"text": joined_text(blocks), "tool_calls": calls}
 

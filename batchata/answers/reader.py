@@ -10,6 +10,7 @@ import pydantic
 from msgspec.structs import replace
 
 from batchata.answers.answer import (
+    CALL,
     Block,
     Citation,
     Unasked,
@@ -98,7 +99,7 @@ class Reader:
         Its citations are those of the blocks, and may be the same lists.
         """
         text, cited, others = parts(blocks)
-        if "tool_use" in others:
+        if CALL in others:
             return self._read_calls(blocks, stop_reason)
         return self._cited(blocks, cited, text, self._read(text, stop_reason))
 
@@ -149,7 +150,7 @@ class Reader:
     def _is_meant(self, blocks: list[Block]) -> bool:
         """Return whether the input of a call has fields of the response model."""
         assert self.response_model is not None
-        inputs = [block.input for block in blocks if block.type == "tool_use"]
+        inputs = [block.input for block in blocks if block.type == CALL]
         return any(names_fields(given, self.response_model) for given in inputs)
 
     def _cited(self, blocks: list[Block], cited: list[Cited], text: str, found: _Found) -> Reading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from batchata.answers.answer import Block
+from batchata.answers.answer import CALL, Block
 from batchata.answers.located import with_citations
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
@@ -93,7 +93,7 @@ def _blocks(body: dict[str, Any]) -> list[Block]:
         elif call := object_in(part, "functionCall"):
             given = call.get("args") or {}
             id_ = text_in(call, "id") or f"call_{number}"  # older models give none
-            blocks.append(Block("tool_use", id=id_, name=text_in(call, "name"), input=given))
+            blocks.append(Block(CALL, id=id_, name=text_in(call, "name"), input=given))
     return with_citations(blocks)
 
 
@@ -104,7 +104,7 @@ def _stop_reason(body: dict[str, Any]) -> str | None:
         return "refusal" if text_in(object_in(body, "promptFeedback"), "blockReason") else None
     said = text_in(candidates[0], "finishReason")
     if said == "STOP" and any("functionCall" in part for part in _parts(body)):
-        return "tool_use"
+        return CALL
     return None if said is None else _STOPS.get(said, said.lower())
 
 

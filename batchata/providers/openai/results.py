@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchata.answers.answer import Block
+from batchata.answers.answer import CALL, Block
 from batchata.answers.located import with_citations
 from batchata.core.error_kinds import FAULT, INVALID, SPENT
 from batchata.core.pricing import MOST_TICKS
@@ -36,8 +36,8 @@ _STOPS: Final = {
     "length": "max_tokens",
     "max_output_tokens": "max_tokens",
     "content_filter": "refusal",
-    "tool_calls": "tool_use",
-    "function_call": "tool_use",
+    "tool_calls": CALL,
+    "function_call": CALL,
 }
 _UNANSWERED: Final = {"batch_expired": "expired", "batch_cancelled": "canceled"}
 _CANCELLED: Final = 1  # as google.rpc.Code has it
@@ -185,13 +185,13 @@ def _of_message(message: dict[str, Any]) -> list[Block]:
 
 def _call(id_: str | None, given: dict[str, Any]) -> Block:
     if given_object := object_in(given, "arguments"):
-        return Block("tool_use", id=id_, name=text_in(given, "name"), input=given_object)
+        return Block(CALL, id=id_, name=text_in(given, "name"), input=given_object)
     arguments = text_in(given, "arguments") or "{}"
     try:
         value = decode(arguments)
     except (msgspec.DecodeError, RecursionError):
         value = arguments
-    return Block("tool_use", id=id_, name=text_in(given, "name"), input=value)
+    return Block(CALL, id=id_, name=text_in(given, "name"), input=value)
 
 
 def _stop_reason(body: dict[str, Any]) -> str | None:
