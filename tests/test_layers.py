@@ -409,7 +409,6 @@ def test_a_file_is_found_by_its_name() -> None:
 # Small modules with a single importer, and why they stay by themselves.
 BY_THEMSELVES = {
     "batchata.replay.documents": "imported only where --files is given: it takes as long as the rest",
-    "batchata.sandbox.gemini.results": "a room of its protocol, as the others have it",
     "batchata.terminal.notebook": "imports IPython, and only there",
 }
 

@@ -5,17 +5,20 @@ Their inputs are sent as parts of messages, and what they cite is looked up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import IO, Any, ClassVar, Final, Self
+from collections.abc import Collection, Iterator, Mapping
+from typing import IO, Any, ClassVar, Final, NamedTuple, Self
+
+import msgspec
 
 from batchata.core.values import CachePlan
 from batchata.errors import InvalidInputError
 from batchata.inputs.files import FileInput
 from batchata.inputs.items import Inputs, Source
+from batchata.inputs.json_values import check_json, encode
 from batchata.providers.message_parts import Part, parts_of_file, turns_of
 from batchata.providers.port import SharedBeginning
 
-__all__ = ["PartModel", "PartTemplate", "head_of", "turns_with"]
+__all__ = ["PartModel", "PartTemplate", "Words", "checked_params", "head_of", "turns_with"]
 
 _HEAD_BYTES: Final = 1_000
 _HIDDEN_TOKENS: Final = 300  # what a service adds for tools and output formats; a guess
@@ -93,3 +96,34 @@ def head_of(body: bytes | IO[bytes]) -> bytes:
     head = body.read(_HEAD_BYTES)
     body.seek(0)
     return head
+
+
+class Words(NamedTuple):
+    """What a provider has; `same` are other names of some, `instead` what to give for others."""
+
+    known: Collection[str]
+    same: Mapping[str, str]
+    instead: Mapping[str, str]
+
+
+def checked_params(params: Mapping[str, Any], words: Words, model: str) -> dict[str, Any]:
+    """Return a copy of the parameters as plain JSON values under the provider's names; None is left out.
+
+    Raises InvalidInputError for one that it lacks, or that is given under two names.
+    """
+    found: dict[str, Any] = {}
+    for given, value in params.items():
+        if value is None:
+            continue
+        name = words.same.get(given, given)
+        if name not in words.known:
+            hint = f": {words.instead[given]}" if given in words.instead else ""
+            raise InvalidInputError(
+                f"{given} cannot be given for {model}{hint}; known are {', '.join(sorted(words.known))}"
+            )
+        if name in found:
+            raise InvalidInputError(f"{name} is given twice: {given} is the same for {model}")
+        check_json(value, given)
+        found[name] = value
+    copy: dict[str, Any] = msgspec.json.decode(encode(found))
+    return copy

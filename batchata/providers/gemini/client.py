@@ -43,9 +43,9 @@ from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access, Key, checked
 from batchata.providers.rest.batches import BatchClient
 from batchata.providers.rest.client import Rest
+from batchata.providers.rest.failures import Said
 from batchata.providers.rest.lines import chunks_of, lines_of
 from batchata.providers.rest.polls import MOST_PAGES, PAGE, too_many
-from batchata.providers.rest.service import Said
 
 __all__ = ["GeminiClient"]
 

@@ -22,10 +22,9 @@ from batchata.providers.gemini.content import MEDIA
 from batchata.providers.gemini.requests import PARAMS, RequestTemplate, template_of
 from batchata.providers.gemini.results import blocks_of, outcome_of
 from batchata.providers.gemini.schema import response_schema
-from batchata.providers.given_params import Words, checked_params
 from batchata.providers.known_models import doubt_about, listed_models
 from batchata.providers.message_parts import ContentChecks
-from batchata.providers.part_requests import PartModel
+from batchata.providers.part_requests import PartModel, Words, checked_params
 from batchata.providers.port import Outcome, PriceRules
 
 __all__ = ["INLINE", "GeminiDialect"]

@@ -16,7 +16,6 @@ from batchata.answers.grounding import Sources
 from batchata.answers.schema import NotNative, Route
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.providers.file_sources import sources_of_parts
-from batchata.providers.given_params import Words, checked_params
 from batchata.providers.known_models import doubt_about, listed_models
 from batchata.providers.message_parts import ContentChecks
 from batchata.providers.openai.content import media_rules
@@ -30,7 +29,7 @@ from batchata.providers.openai.requests import (
 from batchata.providers.openai.results import blocks_of, outcome_of
 from batchata.providers.openai.schema import strict_format
 from batchata.providers.openai.services import SERVICES, Service
-from batchata.providers.part_requests import PartModel
+from batchata.providers.part_requests import PartModel, Words, checked_params
 from batchata.providers.port import Outcome, PriceRules
 
 _EXAMPLES: Final = {

@@ -27,7 +27,16 @@ from batchata.errors import (
 from batchata.providers.address import redacted
 from batchata.providers.rest.access import Access, Sockets
 from batchata.providers.rest.connections import CONNECT_SECONDS, reach, setting_up, trusted
-from batchata.providers.rest.failures import STATUS_WORDS, Cure, Effect, effect_of, refuses_tls, verdict_of
+from batchata.providers.rest.failures import (
+    STATUS_WORDS,
+    Cure,
+    Effect,
+    Said,
+    Service,
+    effect_of,
+    refuses_tls,
+    verdict_of,
+)
 from batchata.providers.rest.replies import (
     RAW_STREAM,
     Dates,
@@ -37,7 +46,6 @@ from batchata.providers.rest.replies import (
     read_value,
     up_to,
 )
-from batchata.providers.rest.service import Said, Service
 
 __all__ = ["Rest"]
 

@@ -11,13 +11,24 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Protocol
 
 import httpx2
 
 from batchata.providers.rest.replies import ReplyTooLargeError, asked_pause
 
-__all__ = ["NO_REPLY", "STATUS_WORDS", "Cure", "Effect", "NoReply", "effect_of", "refuses_tls", "verdict_of"]
+__all__ = [
+    "NO_REPLY",
+    "STATUS_WORDS",
+    "Cure",
+    "Effect",
+    "NoReply",
+    "Said",
+    "Service",
+    "effect_of",
+    "refuses_tls",
+    "verdict_of",
+]
 
 
 class Cure(Enum):
@@ -131,3 +142,35 @@ def refuses_tls(cause: BaseException | None) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an error reply says; all None where it is none of the API's own."""
+
+    kind: str | None = None
+    code: str | None = None
+    message: str | None = None
+    pause: float | None = None  # seconds to wait, where it asks for them in its body
+
+
+class Service(Protocol):
+    """What a service's errors mean beyond their status."""
+
+    api: str  # as messages name it
+
+    def read(self, body: object) -> Said:
+        """Return what the JSON of an error reply says."""
+        ...
+
+    def is_about_money(self, status: int, said: Said) -> bool:
+        """Whether the account may not spend any more."""
+        ...
+
+    def is_passing(self, status: int, said: Said) -> bool:
+        """Whether a create may be taken later, although its status does not say so."""
+        ...
+
+    def is_about_key(self, status: int, said: Said) -> bool:
+        """Whether the key is refused."""
+        ...

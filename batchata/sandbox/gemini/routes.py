@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from batchata.sandbox.calls import Calls
-from batchata.sandbox.gemini.answers import body_of, code_of, error_of, input_tokens
 from batchata.sandbox.gemini.batches import OperationBatches
 from batchata.sandbox.gemini.requests import ContentRequest, rejection
+from batchata.sandbox.gemini.results import body_of, code_of, error_of, input_tokens
 from batchata.sandbox.protocol import Call, Dropped, Headed, Page, Refusal, Reply, read_object
 from batchata.sandbox.storage import Record
 

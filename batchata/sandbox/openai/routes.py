@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from batchata.sandbox.calls import Calls
-from batchata.sandbox.openai.answers import body_of, error_of, input_tokens
 from batchata.sandbox.openai.batches import FileBatches
 from batchata.sandbox.openai.flavors import FLAVORS, Flavor, XaiFlavor
 from batchata.sandbox.openai.requests import LineRequest, rejection
+from batchata.sandbox.openai.results import body_of, error_of, input_tokens
 from batchata.sandbox.protocol import Call, Dropped, Lines, Page, Refusal, Reply, read_object
 from batchata.sandbox.storage import Record
 
