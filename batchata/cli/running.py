@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import shlex
 import warnings
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +15,7 @@ from typing import Any
 import pydantic
 import typer
 
-from batchata.cli.options import Ending, Inputs, Logged, Resuming, Waiting
+from batchata.cli.options import Inputs, Logged, Resuming, Waiting
 from batchata.cli.output import Output
 from batchata.clock import utc
 from batchata.core.money import plain_if_known
@@ -94,7 +95,7 @@ def resume_log(given: Resuming) -> None:
 
 
 def _drive(
-    given: Ending,
+    given: Inputs | Logged,
     manager: BatchManager[Any],
     call: Callable[[BatchManager[Any]], Summary],
     pending: int = _PENDING,
@@ -115,11 +116,12 @@ def _drive(
         raise typer.Exit(_FAILED)
 
 
-def _say_pending(given: Ending, summary: Summary) -> None:
-    log = place_of(getattr(given, "log", ""))
+def _say_pending(given: Inputs | Logged, summary: Summary) -> None:
     if not given.quiet:
         items = number_of(summary["pending_items"], "item")
-        typer.echo(f"pending   {items}; go on with: batchata resume {log}", err=True)
+        run = [] if given.run_id is None else ["--run", given.run_id]
+        again = shlex.join(["batchata", "resume", place_of(given.log), *run])
+        typer.echo(f"pending   {items}; go on with: {again}", err=True)
 
 
 def _manager(
@@ -177,7 +179,13 @@ def _opened(given: Logged, **settings: Any) -> BatchManager[Any]:
 def _inputs(given: Inputs) -> dict[str, Any]:
     """Return the rows of a single table, or the files."""
     files = _files(given.inputs)
-    is_table = len(files) == 1 and Path(files[0]).suffix.lower() in _TABLES
+    tables = [file for file in files if Path(file).suffix.lower() in _TABLES]
+    if len(tables) == len(files) > 1:
+        raise InvalidInputError(
+            f"{len(tables)} tables are given, and a run has the rows of one: join them, or run each with a "
+            "log of its own"
+        )
+    is_table = bool(tables) and len(files) == 1
     if given.key is not None and not is_table:
         raise InvalidInputError("--key is the column of a table: give one CSV or JSONL file of rows")
     return {"rows": files[0], "keys": given.key} if is_table else {"files": files}

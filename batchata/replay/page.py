@@ -66,8 +66,11 @@ def _cited(life: Life, field: str) -> Citation:
         known = life.result.citations
         if not known:
             raise InvalidInputError(f"item {life.index} has no citations; only a cited value has a page")
-        paths = clean(", ".join(known)) if isinstance(known, dict) else "none"
-        raise InvalidInputError(f"item {life.index} has no citation of {field!r}; cited are: {paths}")
+        if not isinstance(known, dict):
+            raise InvalidInputError(f"item {life.index} is a text, whose citations are of no field")
+        raise InvalidInputError(
+            f"item {life.index} has no citation of {field!r}; cited are: {clean(', '.join(known))}"
+        )
     return next((citation for citation in cited if citation.supports), cited[0])
 
 

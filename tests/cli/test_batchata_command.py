@@ -99,7 +99,9 @@ def test_tonight_is_sent_and_tomorrow_collected(batchata: Command, here: Path) -
         "submit", "a0.txt", "a1.txt", "a2.txt", *GIVEN, "--max-parallel-jobs", "1", "--items-per-job", "2"
     )
     assert sent.exit_code == 0
-    assert "pending   3 items; go on with: batchata resume n.db" in sent.stderr
+    assert "pending   3 items; go on with: batchata resume n.db\n" in sent.stderr
+    other = batchata("submit", "a0.txt", *GIVEN[:-1], "my log.db", "--run", "a")
+    assert "go on with: batchata resume 'my log.db' --run a\n" in other.stderr
     first = batchata("collect", "n.db", "-q", "-o", "part.jsonl")
     assert (first.exit_code, first.stdout, first.stderr) == (3, "", "")
     killed, alive = (here / f".batchata-{socket.gethostname()}-{pid}-abc" for pid in (2**22 + 1, os.getpid()))
@@ -199,6 +201,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
         "cannot be read",
     ),
     "no such parameter": (["run", "a0.txt", *GIVEN, "--param", "top"], "NAME=JSON"),
+    "two tables": (["run", "a.csv", "b.csv", *GIVEN], "2 tables are given, and a run has the rows of one"),
     "no such prompt": (["run", "a0.txt", "--prompt", "@none", *GIVEN[2:]], "none cannot be read"),
     "a column of no table": (["run", "a0.txt", *GIVEN, "--key", "id"], "--key is the column of a table"),
     "an option that is missing": (["run", "a0.txt", *GIVEN[:-2]], "--log"),

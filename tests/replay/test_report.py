@@ -272,7 +272,12 @@ def test_an_older_report_is_replaced(done: Path, troubled: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("out", "said"), [("missing/out.html", "there is no directory"), ("x" * 300, "cannot be written")]
+    ("out", "said"),
+    [
+        ("missing/out.html", "there is no directory"),
+        ("x" * 300, "cannot be written"),
+        ("out.pdf", "does not end in .html"),
+    ],
 )
 def test_a_place_that_cannot_be_written(
     done: Path, tmp_path: Path, replay: Replay, out: str, said: str

@@ -183,7 +183,9 @@ def report_run(log: Log, stream: str, out: str, wanted: At | None = None) -> Rep
 
 
 def check_target(target: Path, out: str) -> None:
-    """Refuse what must not be replaced before anything is read."""
+    """Refuse what must not be replaced, or cannot be a page by its name, before anything is read."""
+    if target.suffix.lower() not in ("", ".html", ".htm") and not target.is_dir():
+        raise InvalidInputError(f"{out} does not end in .html; a report is an HTML file")
     try:
         found = target.stat()
         if stat.S_ISDIR(found.st_mode):
