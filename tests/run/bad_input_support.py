@@ -16,8 +16,8 @@ from batchata.errors import (
 
 
 def by_manager(**given: Any) -> None:
-    """Make a manager and run it."""
-    BatchManager(**given).run()
+    """Make a manager that looks often, and run it."""
+    BatchManager(**{"poll_interval": 0.01} | given).run()
 
 
 def by_batch(**given: Any) -> None:

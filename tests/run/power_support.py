@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -115,6 +116,7 @@ class Disk:
     def __init__(self) -> None:
         self.acknowledged = 0  # the version of the log that the script relied on
         self.sent: set[str] = set()  # custom ids of requests that left for the provider
+        self.verified: set[bytes] = set()  # logs, once opened and closed, that were found to be whole
         self._seen: dict[str, _File] = {}
         self._certain: dict[str, _File] = {}
 
@@ -179,5 +181,7 @@ def check_left(disk: Disk, files: dict[str, bytes], log: Path) -> None:
         for index in range(first, last + 1)
     }
     assert disk.sent <= intended, f"sent without an intent: {disk.sent - intended}"
-    if recorded:
+    left = sha256(b"".join(path.read_bytes() for path in sorted(log.parent.glob(f"{log.name}*")))).digest()
+    if recorded and left not in disk.verified:
         check_verified(log)
+        disk.verified.add(left)

@@ -28,7 +28,7 @@ def test_a_call_that_fails_is_in_the_line_with_when_it_is_repeated(
     runs: Runs, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """What fails, how often, and when again; a warning too, at the 1st, 2nd and 4th time, not each time."""
-    runs.sandbox.faults = Faults(poll_status=[529] * 5)
+    runs.sandbox.faults = Faults(poll_status=[529] * 4)
     with caplog.at_level(logging.INFO, logger="batchata"):
         runs.manager(2, poll_interval=0.1).run(print_progress=True)
     assert re.search(

@@ -207,13 +207,13 @@ def test_identical_items_still_share_a_request(runs: Runs) -> None:
 def test_settings_are_those_of_the_last_start_but_for_those_given(runs: Runs, tmp_path: Path) -> None:
     """A change is in the log, as it is from script to script; the limit holds."""
     runs.manager(max_cost=5, max_parallel_jobs=1, results_dir=tmp_path / "out").submit()
-    opened = BatchManager.open(runs.log, max_parallel_jobs=3, max_tokens=50, poll_interval=None)
+    opened = BatchManager.open(runs.log, max_parallel_jobs=3, max_tokens=50, poll_interval=0.02)
     opened.run()
     changed = [r.event.changed for r in runs.events() if isinstance(r.event, RunResumed)][-1]
     assert {name: tuple(pair) for name, pair in changed.items()} == {
         "max_parallel_jobs": (1, 3),
         "max_tokens": (4096, 50),
-        "poll_interval": (0.01, None),
+        "poll_interval": (0.01, 0.02),
         "on_bad_file": ("raise", "fail"),
     }
     assert len(list((tmp_path / "out" / "processed").glob("job_*.json"))) == 3

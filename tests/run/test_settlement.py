@@ -67,7 +67,7 @@ def test_an_open_batch_of_another_job_does_not_keep_a_lost_one_waiting(
     left_running(runs, 1, max_parallel_jobs=1)
     delay[0] = 0.0
     runs.sandbox.faults = Faults(create_status=[500])
-    manager(runs, max_wait_time=5, max_parallel_jobs=2).run()
+    left_running(runs, 2, max_parallel_jobs=2)
     assert (runs.creates(), len(runs.sandbox.batches), verdicts(runs)) == (3, 2, ["absent"])
 
 

@@ -125,6 +125,7 @@ def test_an_hour_is_the_default_and_none_waits_until_the_end(runs: Runs) -> None
         "messages": conversations(1),
         "model": "claude-sonnet-5-5",
         "state_path": runs.log,
+        "poll_interval": 0.01,
     }
     BatchManager(**given).run()
     assert runs.events()[0].event.settings.max_wait_time == 3600
