@@ -71,6 +71,24 @@ def test_items_keep_apart() -> None:
     assert list(items.job) == [-1] * 3
 
 
+def test_an_item_that_parts_leaves_the_others_together() -> None:
+    """A copy that gets a request of its own no longer follows; an original that does lets its copies go."""
+    items = Items()
+    items.grow(4)
+    for index in (1, 2):
+        items.share(index, 0)
+    items.part(1)
+    items.status[0] = ItemStatus.COMPLETED
+    assert items.mirror(0) == 2
+    done, fresh = ItemStatus.COMPLETED, ItemStatus.FRESH
+    assert list(items.status) == [done, fresh, done, fresh]
+    items.part(2)
+    assert items.mirror(0) == 1
+    items.share(3, 0)
+    items.part(0)
+    assert (items.mirror(0), items.same_as) == (1, {})
+
+
 def test_an_item_takes_few_bytes() -> None:
     """Columns, not objects: a million items fit into some 40 MB."""
     items = Items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from hashlib import sha256
 from pathlib import Path
 
 import log_samples as s
@@ -140,6 +141,25 @@ def test_a_body_that_was_changed_is_never_read_as_another_value() -> None:
         ),
         ("DELETE FROM segments WHERE first = 150", ["versions 21 to 620: an event"]),
         ("UPDATE segments SET first = 101 WHERE first = 100", ["versions 1 to 10: an event"]),
+        (
+            "UPDATE commits SET first_version = 12 WHERE number = 2",
+            ["versions 11 to 11 belong to no commit", "versions 12 to 20: an event"],
+        ),
+        (
+            f"UPDATE segments SET data = x'00', sha256 = x'{sha256(b'\0').hexdigest()}' WHERE first = 0",
+            ["versions 1 to 10: an event", "bodies 0 to 99: they cannot be unpacked (error"],
+        ),
+        (
+            "UPDATE segments SET codec = 9 WHERE first = 0",
+            ["versions 1 to 10: an event", "bodies 0 to 99: they cannot be unpacked (unknown codec 9)"],
+        ),
+        (
+            "UPDATE segments SET count = 99 WHERE first = 0",
+            [
+                "versions 1 to 10: an event",
+                "bodies 0 to 98: they cannot be unpacked (100 bodies instead of 99)",
+            ],
+        ),
     ],
 )
 def test_every_change_is_found(path: Path, statement: str, expected: list[str]) -> None:

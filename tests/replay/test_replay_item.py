@@ -223,3 +223,34 @@ def test_an_item_that_does_not_exist(done: Path, replay: Replay) -> None:
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
         assert said in result.stderr
     assert replay("item", done, 0, "--run", "other").exit_code == 2
+
+
+GONE = values.RequestError(kind="api_error", message="no room")
+
+
+@pytest.mark.parametrize(
+    ("ended", "fate"),
+    [
+        (e.SubmissionFailed(job=0, error=GONE, not_before=0), "not sent"),
+        (e.SubmissionUnknown(job=0, error=GONE), "unknown"),
+        (e.BatchFailed(job=0, batch_id="b", error=GONE, passing=True), "batch failed"),
+        (e.JobAbandoned(job=0, batch_id="b"), "abandoned"),
+    ],
+)
+def test_an_attempt_without_an_answer_says_how_it_ended(
+    write_log: Write, started: Callable[..., RunStarted], replay: Replay, ended: e.Event, fate: str
+) -> None:
+    """In a word, with the provider's own where there are some."""
+    begun: list[e.Event] = [
+        started(),
+        e.ItemsAdded(first=0, count=1, digest="d", first_body=0),
+        e.SubmissionStarted(
+            job=0, items=[(0, 0)], request_count=1, bytes=9, custom_ids="t-{index}", reserved=None
+        ),
+    ]
+    if isinstance(ended, e.BatchFailed | e.JobAbandoned):
+        begun.append(e.BatchSubmitted(job=0, batch_id="b", created_at=1, expires_at=None))
+    path = write_log([*begun, ended], bodies=[b'{"messages":[]}'])
+    (attempt,) = life(replay, path, 0)["attempts"]
+    assert attempt["fate"] == fate
+    assert fate in replay("item", path, 0).stdout
