@@ -100,10 +100,7 @@ class Sandbox:
 
     def start(self) -> Self:
         self._server = self._listen()
-        # A short poll interval: it is how long `stop` waits.
-        self._thread = Thread(
-            target=self._server.serve_forever, args=(0.02,), name="batchata-sandbox", daemon=True
-        )
+        self._thread = Thread(target=self._server.serve, name="batchata-sandbox", daemon=True)
         self._thread.start()
         if self._directory is not None:
             self._directory.write("port", [str(self._server.server_port).encode()])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import selectors
 import socket
+from contextlib import suppress
 from email.utils import formatdate
 from http.client import responses
 from ipaddress import ip_address
@@ -39,10 +41,26 @@ class Server(ThreadingTCPServer):
         self._open: set[socket.socket] = set()
         self._open_lock = Lock()
         super().__init__(address, _Connection)
+        self._waking, self._woken = socket.socketpair()
+        self._ready = selectors.DefaultSelector()
+        for each in (self, self._woken):
+            self._ready.register(each, selectors.EVENT_READ)
 
     @property
     def server_port(self) -> int:
         return int(self.server_address[1])
+
+    def serve(self) -> None:
+        """Accept connections until the server is closed, which it notices at once."""
+        with self._ready, self._woken:
+            while not self.stopping.is_set():
+                if any(key.fileobj is self for key, _ in self._ready.select()):
+                    self._accept()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # the caller is gone, or the server is just being closed
+            request, address = self.get_request()
+            self.process_request(request, address)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._open_lock:
@@ -60,7 +78,7 @@ class Server(ThreadingTCPServer):
     def close(self) -> None:
         """Stop listening and break every kept-alive connection, as a process that ends does."""
         self.stopping.set()
-        self.shutdown()
+        self._waking.close()
         self.server_close()
         with self._open_lock:
             connections = list(self._open)
