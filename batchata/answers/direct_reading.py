@@ -26,7 +26,7 @@ _EXACT = re.compile(rf"(?<![\w.+-]){_NUMBER}", re.ASCII)
 # found in half the time; else by one character of a set.
 _FRACTION = r"\.[0-9]++(?:[eE][+-]?[0-9]++)?"
 _PART = rf"(?:{_FRACTION}|[eE][+-]?[0-9]++)"
-_BEHIND_BLANK = re.compile(rf" (-?(?:0|[1-9][0-9]*+){_FRACTION})(?=[ \t\r\n]*+[,}}\]])")
+_BEHIND_BLANK = re.compile(r" ((?:[1-9][0-9]*+|0|-(?:0|[1-9][0-9]*+))\.[0-9]++)(?=[,}\]\r\n])")
 _UNQUOTED = re.compile(rf"{_PART}[ \t\r\n]*+[,}}\]]")
 _EXPONENT, _CAPITAL = re.compile("e[-+0-9]"), re.compile("E[-+0-9]")  # one letter is found the fastest
 _USUAL = re.compile(
@@ -57,8 +57,8 @@ class _Plan(NamedTuple):
     else. `exact`: the keys of a value can be counted. `strict`: what pydantic takes without making
     a kind out of another is what it would take anyhow. `flags`: the keys under which true and false are asked
     for, where numbers are, too. `numbered`: some words are numbers, and pydantic takes true for 1 there.
-    `mixed`: true and false may stand where a number or a text may. `validate` and `count` are the model's
-    own, looked up once.
+    `mixed`: true and false may stand where a number or a text may. `timed`: some values have colons, as keys
+    do. `validate` and `count` are the model's own, looked up once.
     """
 
     decimals: bool
@@ -69,6 +69,7 @@ class _Plan(NamedTuple):
     flags: frozenset[str] | None
     numbered: bool
     mixed: bool
+    timed: bool
     validate: Callable[..., Any]
     count: Callable[[Any], int]
 
@@ -99,7 +100,7 @@ def _read_strictly(text: str, plan: _Plan) -> Any:
         or (has_points and _may_be_thousands(text))
         or (plan.numbered and plan.flags is not None and _is_misled(text, plan.flags))
         or ("\\" in text and has_latex(text))
-        or not _took_all(text, plan.count(value))
+        or not _took_all(text, plan.count(value), plan)
     ):
         raise Unsure
     return value
@@ -146,7 +147,7 @@ def _read_loosely(text: str, plan: _Plan) -> Any:
         or (plan.amounts and _may_be_thousands(text))
         or (plan.flags is not None and _is_misled(text, plan.flags))
         or (not plan.quotable and quoted is not text and quoted != text)
-        or not _took_all(text, plan.count(value))
+        or not _took_all(text, plan.count(value), plan)
     ):
         raise Unsure
     return value
@@ -171,12 +172,14 @@ def _is_misled(text: str, flags: frozenset[str]) -> bool:
     return False
 
 
-def _took_all(text: str, kept: int) -> bool:
+def _took_all(text: str, kept: int, plan: _Plan) -> bool:
     """Whether a value with so many keys has as many as the text, and only numbers that JSON has.
 
     Then no key was unknown, and none came twice: a value has no more keys than were written.
     """
-    return text.count(":") == kept or (text.count('":') == kept and not _has_spaced_colons(text))
+    return (not plan.timed and text.count(":") == kept) or (
+        text.count('":') == kept and not _has_spaced_colons(text)
+    )
 
 
 def _has_spaced_colons(text: str) -> bool:
@@ -204,6 +207,7 @@ def _plan(model: type[pydantic.BaseModel]) -> _Plan:
         strict=exact and not _chooses_by_order(records) and (quotable or not decimals),
         numbered=any(place.is_numbered for place in places),
         mixed=any(place.is_mixed for place in places),
+        timed=any(place.kinds & {"datetime", "time"} for place in places),
         flags=_flags(records) if any(place.takes_numbers for place in places) else None,
         validate=_validate(model),
         count=counter_of(model),

@@ -6,7 +6,7 @@ A passage that may mean a number in one of these ways does not contradict it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -146,37 +146,42 @@ def _numbers(passage: str) -> frozenset[tuple[Fraction, bool]]:
     return frozenset({(number, False) for number in _whole(text)} | {(part, True) for part in _parts(text)})
 
 
+def _each(pattern: re.Pattern[str], text: str) -> Iterable[tuple[str, ...]]:
+    """Return the groups of every match, equal ones once: a long passage says most things again and again."""
+    return set(pattern.findall(text))
+
+
 def _whole(text: str) -> Iterator[Fraction]:
-    for found in _RAISED_TO.finditer(text):
-        if int(found[1]):
-            yield Fraction(int(found[1])) ** int(found[2])
+    for base, power in _each(_RAISED_TO, text):
+        if int(base):
+            yield Fraction(int(base)) ** int(power)
     for pattern in (_TIMES_TEN, _EXPONENT):
-        for found in pattern.finditer(text):
-            yield from (number * Fraction(10) ** int(found[2]) for number in _readings(found[1]))
-    for found in _UNIT.finditer(text):
-        factors = _BY_UNIT.get(found[2], ())
-        yield from (number * factor for factor in factors for number in _readings(found[1]))
-    for found in _SPLIT.finditer(text):
-        number = Fraction(f"{found[1]}.{found[3]}")
-        yield from (number, *[number * factor for factor in _BY_UNIT[found[2]]])
-    for found in _HOURS.finditer(text):
-        hours, minutes = int(found[1]), int(found[2])
+        for digits, power in _each(pattern, text):
+            yield from (number * Fraction(10) ** int(power) for number in _readings(digits))
+    for digits, unit in _each(_UNIT, text):
+        if factors := _BY_UNIT.get(unit):
+            yield from (number * factor for factor in factors for number in _readings(digits))
+    for before, unit, behind in _each(_SPLIT, text):
+        number = Fraction(f"{before}.{behind}")
+        yield from (number, *[number * factor for factor in _BY_UNIT[unit]])
+    for first, second in _each(_HOURS, text):
+        hours, minutes = int(first), int(second)
         yield from (Fraction(60 * hours + minutes), hours + Fraction(minutes, 60))
-    for found in _FEET.finditer(text):
-        feet, inches = int(found[1]), int(found[2])
+    for first, second in _each(_FEET, text):
+        feet, inches = int(first), int(second)
         yield from (Fraction(12 * feet + inches), feet + Fraction(inches, 12))
-    for found in _SHORT_YEAR.finditer(text):
-        yield from (Fraction(1900 + int(found[1])), Fraction(2000 + int(found[1])))
-    yield from (Fraction(int(found[1], 16)) for found in _HEXADECIMAL.finditer(text))
-    yield from (Fraction(_roman(found[0])) for found in _ROMAN.finditer(text))
-    yield from (_WORDS[found[0]] for found in _WORD.finditer(text))
+    for year in set(_SHORT_YEAR.findall(text)):
+        yield from (Fraction(1900 + int(year)), Fraction(2000 + int(year)))
+    yield from (Fraction(int(digits, 16)) for digits in set(_HEXADECIMAL.findall(text)))
+    yield from (Fraction(_roman(digits)) for digits in set(_ROMAN.findall(text)))
+    yield from (_WORDS[word] for word in set(_WORD.findall(text)))
 
 
 def _parts(text: str) -> Iterator[Fraction]:
-    for found in _FRACTION.finditer(text):
-        if int(found[3]):
-            quotient = Fraction(int(found[2]), int(found[3]))
-            yield from (quotient, quotient + int(found[1] or 0))
+    for whole, part, of in _each(_FRACTION, text):
+        if int(of):
+            quotient = Fraction(int(part), int(of))
+            yield from (quotient, quotient + int(whole or 0))
 
 
 def _readings(digits: str) -> set[Fraction]:

@@ -196,6 +196,9 @@ def _readings(digits: str) -> set[Decimal]:
     """Return the numbers that these digits may mean: a point or comma before three digits is ambiguous."""
     if digits.isdigit():
         return {Decimal(digits)}
+    before, _, behind = digits.partition(".")
+    if before.isdigit() and behind.isdigit() and (len(behind) != 3 or before[0] == "0"):
+        return {Decimal(digits)}  # as most are written, and in one way only
     separators = [sign for sign in digits if not sign.isdigit()]
     last = separators[-1]
     plain = re.sub(r"\D", "", digits)

@@ -154,7 +154,8 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
     text = without_halves(text)
     is_json = text[:1] in _JSON_BEGINS or text.lstrip()[:1] in _JSON_BEGINS
     if is_json:
-        _refuse_deep(text, model)
+        if len(text) > _LONG:
+            _refuse_deep(text, model)
         try:
             return Parsed(read_usually(text, model), 0)
         except Unsure:
@@ -166,7 +167,7 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
 
 def _refuse_deep(text: str, model: type[pydantic.BaseModel]) -> None:
     """Raise UnreadableAnswer for a long JSON with lists in lists where the model has none."""
-    if len(text) > _LONG and _DEEP in text:
+    if _DEEP in text:
         problem = misfit(text, place_of(model))
         if problem is not None:
             raise UnreadableAnswer(problem)

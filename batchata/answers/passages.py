@@ -146,7 +146,11 @@ class Passage:
         The reader of prose sees none in 16GB, 5x, 10-20 and 12:30.
         """
         found: dict[Decimal, re.Match[str]] = {}
+        known: set[str] = set()
         for there in _LOOSE.finditer(self.rest):
+            if there[0] in known:
+                continue
+            known.add(there[0])
             numbers = [abs(meaning) for meaning in meanings(there[0]) if not isinstance(meaning, tuple)]
             for number in (*numbers, *([Decimal(there[0])] if there[0].isdigit() else ())):
                 found.setdefault(number, there)
@@ -220,7 +224,7 @@ def parts_of(text: str) -> list[int]:
 
 
 def _is_date(figure: Figure) -> bool:
-    return any(isinstance(meaning, tuple) for meaning in figure.meanings)
+    return tuple in map(type, figure.meanings)
 
 
 def _days(figure: Figure) -> Iterator[Day]:

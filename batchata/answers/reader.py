@@ -101,7 +101,10 @@ class Reader:
         text, cited, others = parts(blocks)
         if CALL in others:
             return self._read_calls(blocks, stop_reason)
-        return self._cited(blocks, cited, text, self._read(text, stop_reason))
+        found = self._read(text, stop_reason)
+        if found.error is not None or not self.enable_citations:
+            return Reading(found.result, None, found.error)
+        return self._cited(blocks, cited, text, found)
 
     def read_taken(self, blocks: list[Block]) -> Reading:
         """Read an answer that its run has accepted.
@@ -161,10 +164,11 @@ class Reader:
         return Reading(found.result, _by_field(cited, text, found.parsed))
 
     def _read(self, text: str, stop_reason: str | None) -> _Found:
-        if stop_reason == "refusal":
-            return _failed("refusal", "the model refused to answer")
-        if stop_reason in _CUT:
-            return _failed(stop_reason, _CUT[stop_reason])
+        if stop_reason != "end_turn":  # as most are
+            if stop_reason == "refusal":
+                return _failed("refusal", "the model refused to answer")
+            if stop_reason in _CUT:
+                return _failed(stop_reason, _CUT[stop_reason])
         if not text or text.isspace():
             return _failed("empty_output", "the answer holds no text")
         if self.response_model is None:

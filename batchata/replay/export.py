@@ -30,7 +30,7 @@ from batchata.views.response_models import RunReader
 from batchata.views.results import read_items, refuse_purged
 from batchata.views.results_dir import ResultsWriter, make_folders, owner_of
 from batchata.views.results_folder import Folders
-from batchata.views.rows import CITATION_COLUMNS, citation_rows
+from batchata.views.rows import CITATION_COLUMNS, cited_values
 from batchata.views.tables import Table, flat_citations, provenance, row_columns
 from batchata.views.whole_files import whole_file
 
@@ -211,10 +211,17 @@ class _RereadWriter(_Writer):
 def _write_table(log: Log, run: Run, folder: Path, format: Format, how: RunReader) -> list[Path]:
     items = read_items(log, run, range(run.total), how.reader, again=how.again)
     as_json = format is not Format.CSV
-    table = Table(run, how.reader.response_model, row_columns(log, run), as_json=as_json)
+    table = Table(
+        run, how.reader.response_model, row_columns(log, run), as_json=as_json, with_citations=as_json
+    )
     path, *beside = _tables(folder, format.value)
     if format is Format.CSV:
-        return _write_csvs(path, beside[0], table, items)
+        assert run.started is not None
+        if run.started.enable_citations:
+            return _write_csvs(path, beside[0], table, items)
+        written = _write_csvs(path, None, table, items)
+        beside[0].unlink(missing_ok=True)  # of an older export that was replaced
+        return written
     with _whole(path) as file:
         match format:
             case Format.PARQUET:
@@ -226,24 +233,22 @@ def _write_table(log: Log, run: Run, folder: Path, format: Format, how: RunReade
     return [path]
 
 
-def _write_csvs(path: Path, beside: Path, table: Table, items: Iterable[ItemResult]) -> list[Path]:
+def _write_csvs(path: Path, beside: Path | None, table: Table, items: Iterable[ItemResult]) -> list[Path]:
     """Write a row an item, and to a second file a row a citation."""
     names = [column.name for column in table.columns]
-    if "citations" not in names:
+    if beside is None:
         with _whole(path) as file:
             write_csv(file, names, map(table.row, items))
-        beside.unlink(missing_ok=True)  # of an older export that was replaced
         return [path]
     with _whole(path) as file, _whole(beside) as citations:
         cited = CsvWriter(citations, [*CITATION_COLUMNS, "checked_at"])
 
         def rows() -> Iterator[list[Any]]:
             for item in items:
-                dates = (citation["checked_at"] for citation in flat_citations(item.citations) or ())
-                cited.add((*row.values(), at) for row, at in zip(citation_rows(item), dates, strict=True))
-                yield table.row(item)[:-1]
+                cited.add(cited_values(item))
+                yield table.row(item)
 
-        write_csv(file, names[:-1], rows())
+        write_csv(file, names, rows())
         cited.end()
     return [path, beside]
 

@@ -65,8 +65,10 @@ def write_csv(file: IO[bytes], columns: Iterable[str], rows: Iterable[Iterable[A
 
 
 def _cell(value: Any) -> Any:
-    if value is None or type(value) is int:
+    if value is None or value.__class__ is int:
         return value
+    if value.__class__ is str:
+        return value if _HARMLESS.fullmatch(value) else _guarded(value)
     match value:
         case str():
             return _guarded(value)

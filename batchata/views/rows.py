@@ -79,11 +79,17 @@ CITATION_COLUMNS: Final = (
 
 def citation_rows(item: ItemResult) -> Iterator[Row]:
     """Yield a row a citation; `field` and `value` are None without a response model."""
+    for found in cited_values(item):
+        yield dict(zip(CITATION_COLUMNS, found, strict=False))
+
+
+def cited_values(item: ItemResult) -> Iterator[tuple[Any, ...]]:
+    """Yield what the columns hold for each citation, and behind it when that was found out."""
     cited = item.citations if isinstance(item.citations, dict) else {None: item.citations or []}
     values = {path: text for path, text, _ in flat(result_values(item.result))} if item.result else {}
     for path, citations in cited.items():
         for citation in citations:
-            found = (
+            yield (
                 item.index,
                 item.name,
                 path,
@@ -93,8 +99,8 @@ def citation_rows(item: ItemResult) -> Iterator[Row]:
                 citation.cited_text,
                 citation.grounded,
                 citation.supports,
+                citation.checked_at,
             )
-            yield dict(zip(CITATION_COLUMNS, found, strict=True))
 
 
 def _values(result: Any) -> Any:

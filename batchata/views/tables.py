@@ -83,6 +83,7 @@ class Table:
 
     Results are in columns of their own, by the fields of `response_model`; None for texts. `given` are the
     columns of the rows that the items were made from. With `as_json` what has no single type is a JSON text.
+    The last column lists the citations, unless these go elsewhere.
     """
 
     def __init__(
@@ -92,13 +93,15 @@ class Table:
         given: Sequence[Column] = (),
         *,
         as_json: bool = True,
+        with_citations: bool = True,
     ) -> None:
         assert run.started is not None
         self._run = run
         schema = None if response_model is None else result_schema(response_model)
         self._of_result = result_columns(schema)
-        cited = [Column("citations", Type("list", CITATION))] if run.started.enable_citations else []
-        looked = [Column(name, Type("list", TEXT)) for name in Support._fields] if cited and schema else []
+        is_cited = run.started.enable_citations
+        cited = [Column("citations", Type("list", CITATION))] if is_cited and with_citations else []
+        looked = [Column(name, Type("list", TEXT)) for name in Support._fields] if is_cited and schema else []
         self._given = given
         self._as_json = as_json
         self.columns = [*_PROVENANCE, *given, *self._of_result, *looked, *cited]
