@@ -146,7 +146,10 @@ def flat(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
         case str():
             yield path, value, False
         case _:
-            yield path, json.dumps(value, ensure_ascii=False), True
+            yield path, _in_json(value), True
+
+
+_in_json = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make one for each value
 
 
 def entry(reading: Reading | ItemResult) -> Entry[Any]:

@@ -156,6 +156,7 @@ def _item(
             reading = checks.told(index, reading, line, body)
         if again and status != "pending":
             status = "failed" if reading.error else "completed"
+    known = called(body, index)
     return ItemResult(
         index=index,
         status=status,
@@ -168,7 +169,9 @@ def _item(
         stop_reason=outcome.stop_reason if isinstance(outcome, OutcomeRecorded) else None,
         raw=line,
         same_as=same_as,
-        **called(body, index)._asdict(),
+        name=known.name,
+        source=known.source,
+        row=known.row,
     )
 
 
