@@ -228,7 +228,7 @@ class RateLimitedError(ProviderUnavailableError):
 class UnknownSubmissionError(ProviderError):
     """The create call ended without a clear answer: a batch may or may not exist, and may cost money.
 
-    `final` says that another call would end in the same way: nothing more is sent until somebody has looked.
+    `final` says that another call would end in the same way: nothing more is sent until a person has looked.
     """
 
     def __init__(
@@ -244,7 +244,7 @@ class UnknownSubmissionError(ProviderError):
 
 
 class IncompleteResultsError(BatchataError):
-    """A download of results ended too early, or holds a line that is no result."""
+    """A download of results ended too early, or holds a line that is not a result."""
 
     kind = "incomplete_results"
 

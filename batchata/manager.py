@@ -96,7 +96,7 @@ class BatchManager(RunResults[T]):
             starts.
         poll_interval: seconds between two questions for the state of the batches; None: 2 to 60, by age.
         retry_delay: seconds before a second attempt, doubled with each further one; None: 30.
-        settle_delay: seconds after which a batch that nobody confirmed counts as not created; None: 30.
+        settle_delay: seconds after which a batch that was not confirmed counts as not created; None: 30.
         api_key: the key to call with; None: the provider's variable (ANTHROPIC_API_KEY, OPENAI_API_KEY, …)
             and the SDK's other ways of finding one. It is never written anywhere; the log holds a fingerprint
             that tells keys apart.

@@ -53,7 +53,7 @@ class Spans(NamedTuple):
 def value_spans(text: str, start: int, shape: Shape) -> Spans:
     """Locate the scalars of the JSON value that begins at `start`, by paths such as `lines[2].price`.
 
-    The text has been read as JSON before: what is no JSON gives no error here. Of a key that an object has
+    The text has been read as JSON before: what is not JSON gives no error here. Of a key that an object has
     twice the last counts, as for every reader of JSON.
     """
     if text[start] not in "{[" and (alone := _ALONE.match(text, start)):

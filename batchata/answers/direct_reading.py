@@ -22,7 +22,7 @@ _FEW = 200  # values that do not fit
 _NUMERIC = {"int", "float", "decimal"}
 _NUMBER = r"-?(?:0|[1-9]\d*+)(?:\.\d++(?:[eE][+-]?\d++)?|[eE][+-]?\d++)(?![\w.+-])"
 _EXACT = re.compile(rf"(?<![\w.+-]){_NUMBER}", re.ASCII)
-# A number of JSON that is no whole one, as it stands outside texts, and rarely in them. Behind a blank it is
+# A number of JSON that is not whole, as it stands outside texts, and rarely in them. Behind a blank it is
 # found in half the time; else by one character of a set.
 _FRACTION = r"\.[0-9]++(?:[eE][+-]?[0-9]++)?"
 _PART = rf"(?:{_FRACTION}|[eE][+-]?[0-9]++)"
@@ -47,7 +47,7 @@ class Unsure(Exception):
 
 
 class NotJson(Exception):
-    """The text as a whole is no JSON."""
+    """The text as a whole is not JSON."""
 
 
 class _Plan(NamedTuple):

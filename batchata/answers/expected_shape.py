@@ -347,7 +347,7 @@ def _record(kind: Any) -> Record:
         made.required = required
         fields.append(made)
     found = Record(origin.__name__, fields)
-    found.is_exact = False  # of its instances nobody knows which fields were set
+    found.is_exact = False  # its instances do not tell which fields were set
     return found
 
 

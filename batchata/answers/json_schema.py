@@ -18,7 +18,7 @@ def mapped(schema: dict[str, Any], change: Callable[[Any, str], Any]) -> dict[st
     """Return a schema with each schema directly inside it replaced by `change(part, place)`.
 
     Places say which part it is: `.vendor` for a field or a definition, `[]` for the entries of a list, and
-    nothing for a choice. What is no schema stays: a field called "items", an `enum`, a `default`.
+    nothing for a choice. What is not a schema stays: a field called "items", an `enum`, a `default`.
     """
     return {key: _replaced(key, value, change) for key, value in schema.items()}
 
@@ -62,7 +62,7 @@ def references(schema: object) -> list[str]:
 # Characters of a value of each kind, as the recorded answers have them in the middle.
 _VALUES: Final = {"string": 24, "number": 6, "integer": 4, "boolean": 5, "null": 4}
 _FORMATS: Final = {"date": 12, "date-time": 24, "time": 10, "uuid": 38, "email": 26, "uri": 42}
-_ENTRIES: Final = 3  # of a list or a map whose length nobody knows
+_ENTRIES: Final = 3  # of a list or a map of unknown length
 _DEEPEST: Final = 6
 
 

@@ -33,7 +33,7 @@ def is_plain_to_see(value: Any, passage: str) -> bool:
     if kind is int:
         return _is_number_there(value, passage) if -_LARGE < value < _LARGE else False
     if kind is float or kind is Decimal:
-        return -_LARGE < value < _LARGE and _is_amount_there(value, passage)  # not where it is no number
+        return -_LARGE < value < _LARGE and _is_amount_there(value, passage)  # not where it is not a number
     if kind.__module__ == "datetime" and kind.__name__ == "date":
         return _is_day_there(value, passage)
     return False

@@ -138,7 +138,7 @@ def _plain(found: re.Match[str], *, whole: bool) -> str | None:
     number = before.lstrip("0") or "0"
     if point and len(behind) == 3 and 1 <= len(before) <= 3 and before[0] != "0":
         if whole and point == ",":
-            return before + behind  # with decimals it would be no whole number
+            return before + behind  # with decimals it would not be a whole number
         sign = "point" if point == "." else "comma"
         raise TwoReadings(
             f"a {sign} before three digits may separate thousands or decimals; give a JSON number"

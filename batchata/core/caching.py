@@ -50,7 +50,7 @@ def must_prime(run: Run, now: int) -> bool:
     if run.started is None or run.started.cache is None or run.started.cache.level is None:
         return False
     if run.cold_jobs >= _TRIES:
-        return False  # what was sent ahead cached nothing: waiting for more of it would help nobody
+        return False  # what was sent ahead cached nothing: waiting for more of it would help nothing
     return not run.cached_at or now >= run.cached_at + _LIFE
 
 

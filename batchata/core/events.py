@@ -316,7 +316,7 @@ class AnswerAccepted(Event, frozen=True, kw_only=True):
 class StrayOutcomeRecorded(Event, frozen=True, kw_only=True):
     """A result line that belongs to no open request of its job.
 
-    `reason` is "foreign", "repeated" or, for a line that is no JSON, "unreadable".
+    `reason` is "foreign", "repeated" or, for a line that is not JSON, "unreadable".
     """
 
     TYPE: ClassVar[str] = "stray_outcome_recorded"

@@ -127,12 +127,12 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     if run.status == "interrupted":
         run.status = "running"
     for job in run.open.values():
-        # An earlier start may have had another clock: nobody waits for a time that lies far ahead.
+        # An earlier start may have had another clock: a time that lies far ahead is not waited for.
         job.not_before = min(job.not_before, at + _LONGEST_PAUSE)
         job.alone_since = min(job.alone_since, at)
         if job.missed_since is not None:
             job.missed_since = min(job.missed_since, at)
-        if job.status is JobStatus.STARTED:  # whoever was sending it is gone
+        if job.status is JobStatus.STARTED:  # the process that was sending it is gone
             job.status = JobStatus.UNKNOWN
             job.alone_since = at
     run.requeued.hasten(at + _LONGEST_DELAY)

@@ -90,7 +90,7 @@ def answer_accepted(run: Run, at: int, event: e.AnswerAccepted, version: int) ->
 
 
 def _drop_unanswered(job: Job, index: int) -> None:
-    """Forget an outcome that was no answer: another line of the results says more of the request."""
+    """Forget an outcome that was not an answer: another line of the results says more of the request."""
     before = job.unanswered.pop(index, None)
     if before is None:
         return

@@ -178,7 +178,7 @@ class Audit:
             yield f"an answer of item {event.index} is accepted that event {event.outcome} does not have"
 
     def _is_awaited(self, event: e.OutcomeRecorded) -> bool:
-        """Whether the request has no outcome yet, or one that is no answer and this is one."""
+        """Whether the request has no outcome yet, or one that is not an answer and this is one."""
         job = self.run.jobs[event.job]
         is_open = self.run.items.status[event.index] == ItemStatus.SENT
         return is_open or (event.kind == "succeeded" and event.index in job.unanswered)

@@ -73,7 +73,9 @@ class Job:
     reserved: Decimal | None
     started_at: int
     key: str | None  # the fingerprint of the API key it was sent with
-    alone_since: int  # from then on nobody was sending it any more; until then it may still become a batch
+    alone_since: (
+        int  # from then on no process was sending it any more; until then it may still become a batch
+    )
     expected: Expected | None = None
     bytes: int = 0
     route: str = ""  # how the answers' shape was asked for: "text", "native" or "prompt"
@@ -96,7 +98,7 @@ class Job:
     recorded: int = 0
     charged: Sum = field(default_factory=Sum)
     unpriced: int = 0  # charges whose amount is unknown
-    unmeasured: int = 0  # … because nobody could read what was used
+    unmeasured: int = 0  # … because what was used could not be read
     answers: int = 0  # charges
     used: tuple[int, int] = (0, 0)  # input tokens of all kinds, output tokens
     cached: bool = False  # whether an answer wrote or read a cached beginning
@@ -105,7 +107,7 @@ class Job:
     bodies: Ranges = field(default_factory=list)  # its result lines, in the order received
     undecided: dict[int, str] = field(default_factory=dict)  # index -> why its answer is no good
     outcomes: dict[str, int] = field(default_factory=dict)
-    # index -> kind of its outcome, where that is no answer: one that follows in the results takes its place
+    # index -> kind of its outcome, where that is not an answer: one that follows it takes its place
     unanswered: dict[int, str] = field(default_factory=dict)
     checks: tuple[int, ...] = ()  # versions of the events that say what its citations were found to be
 
@@ -185,7 +187,7 @@ class Run:
     jobs_completed: int = 0
     charged: Sum = field(default_factory=Sum)
     unpriced: int = 0  # charges whose amount is unknown
-    unmeasured: int = 0  # … because nobody could read what was used
+    unmeasured: int = 0  # … because what was used could not be read
     withheld: Decimal = Decimal(0)  # of reservations: for requests that may have cost something unknown
     usage: dict[str, int] = field(default_factory=_none_used)
     # What was used at which prices: (source, unit prices by kind) -> how many of each kind.

@@ -37,7 +37,7 @@ class Asked(NamedTuple):
 def ask_rows(rows: Any, prompt: Any, keys: Any) -> Asked:
     """Read the rows, and put each into the prompt; `keys` may name the column that holds them.
 
-    Raises InvalidInputError for what are no rows, and for a prompt that names a column they lack.
+    Raises InvalidInputError for what are not rows, and for a prompt that names a column they lack.
     """
     values = _json_rows(read_rows(rows))
     columns = list(dict.fromkeys(column for row in values for column in row))

@@ -54,7 +54,7 @@ class Claim(Protocol):
         `next_body + 1`, …, by which events refer to them. A body is bytes without a newline; a segment made
         by `format.pack` stands for all bodies in it, and gets its number here.
 
-        Raises LogConflictError when somebody else appended or took the claim over, LogWriteError when the
+        Raises LogConflictError when another process appended or took the claim over, LogWriteError when the
         log cannot be written; in both cases nothing of it is in the log.
         """
         ...

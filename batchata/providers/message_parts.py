@@ -65,7 +65,7 @@ class Contents:
 
     rules: MediaRules
     media_tokens: int = 0  # a bound, beside the texts
-    media_bytes: int = 0  # of encoded files, which are no text
+    media_bytes: int = 0  # of encoded files, which are not text
     expected: int = 0
     parts: list[Part] = field(default_factory=list)
 

@@ -288,7 +288,7 @@ class Dialect(Protocol):
     def outcome(self, line: bytes) -> Outcome:
         """Decode one result line, whether it just arrived or is in a log.
 
-        Raises IncompleteResultsError for a line that is no whole result, as a cut download leaves it.
+        Raises IncompleteResultsError for a line that is not a whole result, as a cut download leaves it.
         """
         ...
 
@@ -330,7 +330,7 @@ class Client(Protocol):
     def check(self) -> None:
         """Find out, without sending anything, whether requests can be sent.
 
-        Raises ConfigurationError (no key, malformed URL) or ProviderUnavailableError (nobody listens there).
+        Raises ConfigurationError (no key, malformed URL) or ProviderUnavailableError (nothing listens there).
         """
         ...
 

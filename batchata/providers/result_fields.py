@@ -52,7 +52,7 @@ decode = msgspec.json.Decoder(float_hook=Decimal).decode
 def whole_line(line: bytes) -> dict[str, Any]:
     """Return the JSON object of a line, an empty one for JSON of another kind.
 
-    Raises IncompleteResultsError for a line that is no whole JSON.
+    Raises IncompleteResultsError for a line that is not whole JSON.
     """
     try:
         value = decode(line)

@@ -1,4 +1,4 @@
-"""Explains a log to somebody who was not there: `python -m batchata.replay`, and the same for programs.
+"""Explain a log to those who were not there: `python -m batchata.replay`, and the same for programs.
 
     import batchata.replay
 

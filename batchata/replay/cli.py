@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Explain a Batchata log. LOG alone is `show LOG`. Nothing is sent. Times are UTC.",
     add_completion=False,
     no_args_is_help=True,
-    # Boxes and colours around messages are in the way of whoever pipes or searches them.
+    # Boxes and colours around messages are in the way where they are piped or searched.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

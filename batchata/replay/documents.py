@@ -1,4 +1,4 @@
-"""Find the documents of a run in folders that somebody was handed with its log, by their content."""
+"""Find the documents of a run in folders that were handed over with its log, by their content."""
 
 from __future__ import annotations
 

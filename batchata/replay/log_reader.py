@@ -54,7 +54,7 @@ def open(source: str | os.PathLike[str] | HasLog) -> Archive:
             for item in log.results():
                 print(item.index, item.status, item.result, item.cost)
 
-    Raises NotALogError for what is no log, LogVersionError for the log of a newer Batchata.
+    Raises NotALogError for what is not a log, LogVersionError for the log of a newer Batchata.
     """
     return Archive(source)
 

@@ -220,7 +220,7 @@ class _Sheet:
                 f"holds {_MOST_CELL:,}; use --format csv or jsonl"
             )
         cell = self._new_cell(self._sheet, value)
-        cell.data_type = "s"  # what begins with "=" is not computed, "#N/A" is no error, and …
+        cell.data_type = "s"  # what begins with "=" is not computed, "#N/A" is not an error, and …
         cell.quotePrefix = True  # … it stays so when the cell is edited
         if index is None:
             cell.font = self._bold

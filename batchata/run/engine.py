@@ -339,7 +339,7 @@ class Engine(OwnRun):
 
     def _begin(self, log: Log, journal: Journal, call: Call) -> ResultsWriter:
         run = journal.run
-        # Nobody was here since this object's last call, so there is nothing to say or to check.
+        # No other process was here since this object's last call, so there is nothing to say or to check.
         same_script = run.version == self._left_at and run.status == "running"
         if run.started is None:
             starting.start(journal, self.definition, self.settings, self._provider)
@@ -414,7 +414,7 @@ class Engine(OwnRun):
             try:
                 runner.drive(once=call.once)
             finally:
-                self._expiring.look(journal.run, now())  # where nobody answered
+                self._expiring.look(journal.run, now())  # where nothing answered
                 self._provider = None if runner.broke_off else self._provider
 
     def _requests(self, notes: Notes) -> Requests:

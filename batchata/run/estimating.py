@@ -117,7 +117,7 @@ class Basis:
 def offline_basis(definition: Definition, run: Run, output_tokens: int | None) -> Basis:
     """Return what can be known without a call.
 
-    Raises InvalidInputError when `output_tokens` is no number of tokens.
+    Raises InvalidInputError when `output_tokens` is not a number of tokens.
     """
     expectation = expectation_of(definition)
     counted = "counted offline; exact=True asks the provider"

@@ -46,7 +46,7 @@ from batchata.run.workers import AbandonedError
 
 _logger = get_logger()
 _TRIES = 2  # of a piece of work whose worker was lost; a cluster has tried it several times by then
-_LOOK_UP = 0.2  # seconds; whoever waits for a worker looks this often whether the run ends
+_LOOK_UP = 0.2  # seconds; what waits for a worker looks this often whether the run ends
 _PATIENCE = 120.0  # seconds until some worker has taken a first task
 _MOST_HERE = 2  # pieces of work at the same time in this process, once the executor is gone
 

@@ -39,7 +39,7 @@ class Hooks:
                 raise InvalidInputError(f"{name} must be a function, or None, not {hook!r}")
 
     def listener(self) -> Callable[[int, int, Entry], None] | None:
-        """Return what takes an entry of the log, with its version and time; None if nobody listens."""
+        """Return what takes an entry of the log, with its version and time; None if there is none."""
         hook = self.on_event
         if hook is None:
             return None

@@ -49,7 +49,7 @@ class MainThread:
     """
 
     def __init__(self) -> None:
-        # What a prompt has shown before is nobody's last word.
+        # What a prompt has shown before is not the last word.
         at_a_prompt = hasattr(sys, "ps1") or bool(sys.flags.interactive)
         self._old_news = getattr(sys, "last_exc", None) if at_a_prompt else None
 
@@ -162,7 +162,7 @@ async def in_a_thread[T](call: Callable[[], T], leave: Callable[[], None], left:
             made.value = context.run(call)
         except BaseException as exc:  # noqa: BLE001 - the thread's outermost edge: the coroutine raises it again
             made.error = exc
-        with suppress(RuntimeError):  # the event loop was closed meanwhile: nobody waits
+        with suppress(RuntimeError):  # the event loop was closed meanwhile, so nothing waits
             loop.call_soon_threadsafe(ended.set)
 
     # A daemon: who leaves a second time is not kept from ending by a call that takes its time.

@@ -105,7 +105,7 @@ class Runner:
         return self.journal.run
 
     def drive(self, *, once: bool = False) -> None:
-        """Carry out what is due until nothing more is; with `once`, in one pass that is no end of the run.
+        """Carry out what is due until nothing more is; with `once`, in one pass that does not end the run.
 
         Each open batch is asked at the beginning. When time is up, the first pass is still done to its end:
         work is not waiting.

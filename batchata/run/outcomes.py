@@ -45,11 +45,11 @@ _FULL_DOUBLINGS = 9
 _LONGEST_FULL = 600.0  # seconds between two attempts to send into a queue that was full
 _MOST_REFUSED = 10  # items that jobs are refused for, one after another, before it seems to be all of them
 _ODD_ANSWERS = (
-    3  # definite refusals of questions, one after another, that are put down to somebody in between
+    3  # definite refusals of questions, one after another, that are put down to a gateway in between
 )
 _UNREADABLE = 5  # looks until an ended batch that shows no custom ids is given up
 _GONE_LOOKS = 5  # looks, and …
-_GONE_AFTER = 10  # … so many times `settle_delay` until a batch that nobody knows is believed to be gone
+_GONE_AFTER = 10  # … so many times `settle_delay` until a batch that is not known is believed to be gone
 
 
 class Intake:
@@ -420,7 +420,7 @@ def _refused_item(job: Job, error: BatchataError) -> int | None:
         return next(job.indexes())
     if (named := _item_at(job, error.position)) is not None:
         return named
-    # A custom id is nobody else's: who quotes one means that request.
+    # A custom id belongs to one request: an error that quotes it means that request.
     quoted = re.search(re.escape(job.custom_ids).replace(re.escape("{index}"), r"(\d+)"), str(error))
     return int(quoted[1]) if quoted is not None and int(quoted[1]) in set(job.indexes()) else None
 

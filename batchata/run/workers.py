@@ -17,7 +17,7 @@ _WAITING_REPORTS = 64
 _MOST_HEAVY = 2  # calls at the same time that keep a processor busy and hold much: more bring nothing
 _WAITING_OUTCOMES = 1_000  # that may wait for the log: bounds the memory of fast downloads
 _LAST_WORDS = 2.0  # seconds that calls which were broken off get to end, so that no thread is left
-_LOOK_UP = 0.2  # seconds; a worker that waits for room looks this often whether anybody still reads
+_LOOK_UP = 0.2  # seconds; a worker that waits for room looks this often whether its reports are still read
 
 
 class _Reports:

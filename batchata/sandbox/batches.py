@@ -36,7 +36,7 @@ class Setup:
 
 
 class Batches(ABC):
-    """Every batch by id. A batch that is due ends when somebody looks at it; only then it is answered."""
+    """Every batch by id. A batch that is due ends when it is looked at; only then it is answered."""
 
     prefix = ""  # of its ids
     kept_for = 30 * DAY  # until results are gone
@@ -202,7 +202,7 @@ class Batches(ABC):
         if record.ends_at > record.expires_at and record.stopped is None:
             record.done = DAY / (record.ends_at - record.created_at)
             record.stopped = "expired"
-        # A copy, so that nobody sees an ended batch before its results can be read.
+        # A copy, so that no ended batch is seen before its results can be read.
         ended = Record(**{name: getattr(record, name) for name in record.__struct_fields__})
         ended.ended_at = max(record.created_at, min(record.ends_at, record.expires_at))
         self.write(ended)

@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (BatchataError, OSError) as exc:
         sys.stderr.write(f"batchata.sandbox: {exc}\n")
         return 2
-    # Installed before anybody can know the address, so that no signal finds the default behaviour.
+    # Installed before the address can be known, so that no signal finds the default behaviour.
     stopped = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -117,7 +117,7 @@ def _announce(sandbox: Sandbox, ready_file: str | None) -> None:
     sys.stdout.write(f"simulation at {sandbox.url} - export {exports}\n")
     sys.stdout.flush()
     if ready_file is not None:
-        # Renamed into place: whoever waits for the file never reads half of it.
+        # Renamed into place: what waits for the file never reads half of it.
         temporary = Path(f"{ready_file}.tmp")
         temporary.write_text(sandbox.url)
         temporary.replace(ready_file)

@@ -107,7 +107,7 @@ class Faults:
     missing: Selector = None  # processed and billed, but without a line
     duplicated: Selector = None
     status_zero: Selector = None  # lines with status 0 and nothing else, which no count tells of
-    garbled: Selector = None  # processed and billed, with a line that is no JSON
+    garbled: Selector = None  # processed and billed, with a line that is not JSON
     rewritten: Callable[[bytes], bytes] | None = (
         None  # every line as it is sent, from the line as it would be
     )
@@ -120,7 +120,7 @@ class Faults:
             _check(each.name, getattr(self, each.name))
 
     def take(self, name: str, nothing: Any = 0) -> Any:
-        """Take the next entry of a list, used up; a value that is no list stays. `nothing` when empty."""
+        """Take the next entry of a list, used up; a value that is not a list stays. `nothing` when empty."""
         value = getattr(self, name)
         if not isinstance(value, list):
             return value

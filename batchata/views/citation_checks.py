@@ -69,7 +69,7 @@ def _check(log: Log, run: Run, job: Job, is_to_stop: Callable[[], bool]) -> Iter
 
 
 def _citations(dialect: Dialect, line: bytes) -> list[Citation]:
-    """Return the citations in a result line; none where it is no answer."""
+    """Return the citations in a result line; none where it is not an answer."""
     outcome = dialect.outcome(line)
     return of_blocks(outcome.blocks) if outcome.error is None else []
 

@@ -1,4 +1,4 @@
-"""Make a response model of a JSON Schema that somebody wrote, such as the file behind `--schema`.
+"""Make a response model of a JSON Schema that was written by hand, such as the file behind `--schema`.
 
 The schema itself is what is sent and what the log keeps; the model only reads the answers.
 """
@@ -53,8 +53,8 @@ def model_of_file(path: Path) -> type[pydantic.BaseModel]:
 def model_of_schema(schema: Any, place: str = "the schema") -> type[pydantic.BaseModel]:
     """Return a response model that asks with exactly this JSON Schema, and reads what fits it.
 
-    Raises InvalidInputError, naming the place, for what is no schema of an object, or has parts that no model
-    can be made of.
+    Raises InvalidInputError, naming the place, for what is not a schema of an object, or has parts that no
+    model can be made of.
     """
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         raise InvalidInputError(

@@ -38,11 +38,11 @@ def for_reading(path: str, busy_timeout: float) -> sqlite3.Connection:
     try:
         return _connect(path, "mode=ro", busy_timeout, _READER_PRAGMAS)
     except sqlite3.OperationalError as exc:
-        # Whoever made the log was killed in its first commit: SQLite undoes that before anybody reads.
+        # The process that made the log was killed in its first commit; SQLite undoes that before a read.
         if exc.sqlite_errorname == "SQLITE_READONLY_ROLLBACK":
             return _connect(path, "mode=rw", busy_timeout, _READER_PRAGMAS)
-        # WAL mode wants a -shm file. In a folder where none can be made, and without a -wal file, nobody
-        # is writing: the file may be read as it lies there.
+        # WAL mode wants a -shm file. In a folder where none can be made, and without a -wal file, nothing
+        # writes: the file may be read as it lies there.
         if not exc.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
             raise
         if os.path.exists(path + "-wal") and os.path.getsize(path + "-wal"):

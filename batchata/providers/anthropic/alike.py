@@ -96,7 +96,7 @@ class _Like:
 
 
 def _refused(response: httpx2.Response) -> anthropic.APIStatusError:
-    """Return the SDK's error for a reply that is no success."""
+    """Return the SDK's error for a reply that reports no success."""
     body: object = response.read().decode("utf-8", "replace").strip()
     with suppress(
         msgspec.DecodeError, UnicodeDecodeError, RecursionError

@@ -241,7 +241,7 @@ class AnthropicClient(Polls):
                 response.close()
 
     def cancel(self, batch_id: str) -> None:
-        """See the port. A batch that has ended already cannot be cancelled, which is no error."""
+        """See the port. A batch that has ended already cannot be cancelled, which is not an error."""
         with self._calls.translated(f"cancelling {batch_id}"):
             try:
                 self._questions.post(f"{_PATH}/{batch_id}/cancel", cast_to=httpx2.Response)
@@ -249,7 +249,7 @@ class AnthropicClient(Polls):
                 return
 
     def close(self) -> None:
-        """See the port: connections end, so that an upload that nobody waits for makes no batch."""
+        """See the port: connections end, so that an upload that is not waited for makes no batch."""
         self._closed = True
         self._sockets.shut_down()
         for name in ("_client", "_questions"):

@@ -45,7 +45,7 @@ __all__ = ["Calls"]
 _NO_REPLY: Final[dict[type[BaseException], NoReply]] = {
     **NO_REPLY,
     anthropic.CredentialsError: NoReply(left=False, cure=Cure.SETUP),
-    anthropic.AnthropicError: NoReply(left=True, cure=Cure.NOBODY),
+    anthropic.AnthropicError: NoReply(left=True, cure=Cure.UNKNOWN),
 }
 _SPEND_CODES: Final = ("enforced_spend_limit_reached", "contract_spend_limit_reached")
 

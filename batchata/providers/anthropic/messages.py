@@ -29,7 +29,7 @@ _TTLS: Final = ("5m", "1h")
 def param_marks(params: Mapping[str, Any]) -> list[str]:
     """Return how long each cache mark in the parameters holds, in the order in which a request is cached.
 
-    Raises InvalidInputError for what is no mark.
+    Raises InvalidInputError for what is not a mark.
     """
     return [
         *marks_in(params.get("tools") or (), "tools"),

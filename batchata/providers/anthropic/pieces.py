@@ -38,7 +38,7 @@ class NoPieceError(ValueError):
 def members(raw: bytes) -> dict[str, bytes]:
     """Return the values of an object as written, by their keys; of a repeated key the last counts.
 
-    Raises NoPieceError for what is no whole object.
+    Raises NoPieceError for what is not a whole object.
     """
     try:
         return {key: bytes(piece) for key, piece in _decode_members(raw).items()}
@@ -62,7 +62,7 @@ def _name(key: bytes) -> Any:
 def elements(raw: bytes) -> list[bytes]:
     """Return the elements of a list as they are written.
 
-    Raises NoPieceError for what is no whole list.
+    Raises NoPieceError for what is not a whole list.
     """
     try:
         return [bytes(piece) for piece in _decode_elements(raw)]
@@ -73,7 +73,7 @@ def elements(raw: bytes) -> list[bytes]:
 def value(raw: bytes) -> Any:
     """Return the value of a piece. Half characters and invalid UTF-8 become U+FFFD.
 
-    Raises NoPieceError for what is no JSON even so, or too deep.
+    Raises NoPieceError for what is not JSON even so, or too deep.
     """
     try:
         return msgspec.json.decode(raw)

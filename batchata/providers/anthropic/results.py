@@ -27,7 +27,7 @@ _UNKNOWN_SHAPE = (
 type _Said = tuple[str | None, str | None]  # type and message of an error
 
 
-# What lies outside is no number of tokens, and is read as what is unknown.
+# What lies outside is not a number of tokens, and is read as what is unknown.
 type _Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
 type _Searches = Annotated[int, msgspec.Meta(ge=0, le=MOST_SEARCHES)]
 
@@ -112,7 +112,7 @@ def decode_line(line: bytes) -> Outcome:
     """Decode the outcome in one result line.
 
     The answer is read whatever else is in the line; a usage that cannot be read, or that no request can have,
-    is None. Raises IncompleteResultsError for a line that is no whole result, as a cut download leaves it.
+    is None. Raises IncompleteResultsError for a line that is not a whole result, as a cut download leaves it.
     """
     try:
         parsed = _decode(line)

@@ -52,7 +52,7 @@ _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 def lean(raw: bytes | msgspec.Raw) -> Any:
     """Decode an operation without the answers that it may hold: True stands in their place.
 
-    Raises msgspec.DecodeError for what is no JSON.
+    Raises msgspec.DecodeError for what is not JSON.
     """
     try:
         fields = _decode_fields(raw)
@@ -81,7 +81,7 @@ def entries_of(raw: bytes) -> tuple[Any, Any]:
 def answers_in(raw: bytes) -> list[bytes]:
     """Return the answers that an operation holds, each as one line, with its numbers as they were written.
 
-    Raises msgspec.DecodeError for what is no JSON, or of another shape.
+    Raises msgspec.DecodeError for what is not JSON, or of another shape.
     """
     fields = _decode_fields(raw)
     about = _inner(fields, "metadata")

@@ -48,7 +48,7 @@ _COUNTS: Final = (
 def outcome_of(line: bytes) -> Outcome:
     """Return the outcome in one result line; an unreadable part never costs another one.
 
-    Raises IncompleteResultsError for a line that is no whole JSON object with a key.
+    Raises IncompleteResultsError for a line that is not a whole JSON object with a key.
     """
     whole = whole_line(line)
     key = text_in(whole, "key") or text_in(object_in(whole, "metadata"), "key")  # as it is inline

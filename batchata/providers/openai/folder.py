@@ -63,7 +63,7 @@ class FolderClient:
             ) from exc
 
     def count_tokens(self, request: bytes) -> int:
-        """See the port: there is nobody to ask."""
+        """See the port: there is no service to ask."""
         raise ProviderUnavailableError("requests in a folder cannot be counted; leave exact out", kind="none")
 
     def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
@@ -102,7 +102,7 @@ class FolderClient:
             raise ProviderUnavailableError(f"reading {batch_id}: {exc.strerror}", kind="disk") from exc
 
     def cancel(self, batch_id: str) -> None:
-        """See the port: no other results are waited for; a file of requests that is at work is nobody's."""
+        """See the port: no other results are waited for; requests that are at work prove nothing."""
         if not self._file(batch_id, RESULTS).exists():
             self._file(batch_id, _CANCELLED).touch()
 

@@ -49,7 +49,7 @@ _REFUSED: Final = (400, 404, 405, 413, 415, 422)
 def outcome_of(line: bytes) -> Outcome:
     """Return the outcome in one result line; an unreadable part never costs another one.
 
-    Raises IncompleteResultsError for a line that is no whole JSON object with a custom id.
+    Raises IncompleteResultsError for a line that is not a whole JSON object with a custom id.
     """
     whole = _in_openai_words(whole_line(line))
     custom_id = text_in(whole, "custom_id")

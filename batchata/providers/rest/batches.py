@@ -103,7 +103,7 @@ class BatchClient(Polls):
         return self._rest.dates.now
 
     def cancel(self, batch_id: str) -> None:
-        """See the port. A batch that has ended already cannot be cancelled, which is no error."""
+        """See the port. A batch that has ended already cannot be cancelled, which is not an error."""
         try:
             self._rest.order(self._cancelling(batch_id), f"cancelling {batch_id}", {})
         except RequestRefusedError as exc:

@@ -36,7 +36,7 @@ class Cure(Enum):
 
     WAITING = auto()
     SETUP = auto()  # the user's: a variable, a certificate, a proxy
-    NOBODY = auto()  # not known; whoever runs the address
+    UNKNOWN = auto()  # perhaps with those who run the address
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,22 @@ NO_REPLY: Final[dict[type[BaseException], NoReply]] = {
     httpx2.InvalidURL: NoReply(left=False, cure=Cure.SETUP),
     httpx2.TimeoutException: NoReply(left=True, cure=Cure.WAITING),
     httpx2.NetworkError: NoReply(left=True, cure=Cure.WAITING),
-    httpx2.RemoteProtocolError: NoReply(left=True, cure=Cure.NOBODY),  # but for what _BREAKS_OFF
+    httpx2.RemoteProtocolError: NoReply(left=True, cure=Cure.UNKNOWN),  # but for what _BREAKS_OFF
     httpx2.LocalProtocolError: NoReply(left=True, cure=Cure.SETUP),  # mostly a header that cannot be sent
-    httpx2.DecodingError: NoReply(left=True, cure=Cure.NOBODY),
-    httpx2.TooManyRedirects: NoReply(left=True, cure=Cure.NOBODY),
-    httpx2.CookieConflict: NoReply(left=True, cure=Cure.NOBODY),
+    httpx2.DecodingError: NoReply(left=True, cure=Cure.UNKNOWN),
+    httpx2.TooManyRedirects: NoReply(left=True, cure=Cure.UNKNOWN),
+    httpx2.CookieConflict: NoReply(left=True, cure=Cure.UNKNOWN),
     httpx2.StreamError: NoReply(left=True, cure=Cure.WAITING),  # the connection was closed under the call
     httpx2.HTTPError: NoReply(left=True, cure=Cure.WAITING),
-    ReplyTooLargeError: NoReply(left=True, cure=Cure.NOBODY),
+    ReplyTooLargeError: NoReply(left=True, cure=Cure.UNKNOWN),
     ssl.SSLCertVerificationError: NoReply(left=True, cure=Cure.SETUP),
     UnicodeEncodeError: NoReply(left=False, cure=Cure.SETUP),  # a header that cannot be encoded
     UnicodeError: NoReply(left=True, cure=Cure.SETUP),  # a host name that cannot be
     OSError: NoReply(left=True, cure=Cure.WAITING),
     RuntimeError: NoReply(left=True, cure=Cure.WAITING),  # "the client has been closed", by a run that ends
-    Exception: NoReply(left=True, cure=Cure.NOBODY),  # ValueError, TypeError, AttributeError … out of the SDK
+    Exception: NoReply(
+        left=True, cure=Cure.UNKNOWN
+    ),  # ValueError, TypeError, AttributeError … out of the SDK
 }
 _TLS_OF_NONE: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 _BREAKS_OFF: Final = ("Server disconnected", "peer closed connection", "<ConnectionTerminated")

@@ -59,7 +59,7 @@ def _unmarked(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def lines_of(chunks: Iterator[bytes], most: int = _MOST_LINE_BYTES) -> Iterator[tuple[bytes, bool]]:
     """Yield the lines, and whether each had its newline: the last one may lack it, or be cut.
 
-    A byte order mark at the beginning, as tools of Windows write it, is no part of the first one.
+    A byte order mark at the beginning, as tools of Windows write it, is not part of the first one.
     A line beyond all bounds is cut there, and what remains of it is not kept.
     """
     parts: list[bytes] = []  # of a line whose end has not come yet

@@ -142,7 +142,7 @@ class Dates:
 
 
 _LONGEST = 86_400.0  # seconds; the life of a batch. A longer one is a mistake, or a number of another kind
-_LEAST_TIME = 1_000_000_000.0  # what is beyond is no number of seconds to wait, but a time
+_LEAST_TIME = 1_000_000_000.0  # what is beyond is not a number of seconds to wait, but a time
 
 
 def asked_pause(headers: Mapping[str, str]) -> float | None:

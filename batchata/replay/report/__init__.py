@@ -1,1 +1,1 @@
-"""A run as one HTML file that opens from disk, for somebody who has neither the log nor Batchata."""
+"""A run as one HTML file that opens from disk, for readers who have neither the log nor Batchata."""

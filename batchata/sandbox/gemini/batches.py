@@ -147,7 +147,7 @@ class OperationBatches(Batches):
         return bool(record.about.get("inline")) and self.result_file(record) is not None
 
     def _answers(self, record: Record) -> list[Any]:
-        """Return the lines of results as they stand in an operation; one that is no JSON has no key there."""
+        """Return the lines of results as they stand in an operation; one that is not JSON has no key."""
         with self._shelf.results(record.id) as results:
             return [_inlined(line) for line in results]
 

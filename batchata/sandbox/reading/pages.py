@@ -221,7 +221,7 @@ def _rows(page: Page, header: int, columns: dict[str, Cell]) -> Iterator[Row]:
 
 
 def _row(page: Page, number: int, headings: list[Cell], columns: dict[str, Cell]) -> Row | None:
-    """Return the cells of a line under the headings; None when it is no row of this table."""
+    """Return the cells of a line under the headings; None when it is not a row of this table."""
     cells = page.cells[number]
     if len(cells) == len(headings):
         pairs = dict(zip(headings, cells, strict=True))

@@ -326,7 +326,7 @@ class Items {
       const facts = this.facts(i);
       const open = terms.map((term, place) => place).filter((place) => !facts.includes(terms[place]));
       if (!open.every((place) => quoted[place] && lines[1][i - from].includes(quoted[place]))) continue;
-      // What looks like a match may be a number or a time that nobody sees.
+      // What looks like a match may be a number or a time that is not shown.
       const texts = open.length ? [...textsOf(JSON.parse(lines[0][i - from]))].join("\n").toLowerCase() : "";
       if (open.every((place) => texts.includes(terms[place]))) found.push(i);
     }
