@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
-from threading import Lock
+from threading import RLock
 
 from batchata.clock import now, utc
 from batchata.core.events import JobAbandoned
@@ -83,7 +83,7 @@ class Engine(OwnRun):
         self._elsewhere: Elsewhere | None = None  # the executor's part in the call of drive under way
         self.retried = 0  # items that the last call with `retry_failed` sent again
         self._driving = False
-        self._turn = Lock()  # held while `_driving` and `stop` are looked at and changed together
+        self._turn = RLock()  # held while `_driving` and `stop` are looked at and changed together
         self._expiring = starting.ExpiringResults()
         self._warned = False  # that nothing of the run is kept on disk
         self._left_at = 0  # the run's version when our last call of drive ended
