@@ -55,6 +55,23 @@ def test_plain_sql_makes_what_the_migrations_make(tmp_path: Path) -> None:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(schema.HEAD,)]
 
 
+def test_a_log_that_appears_as_a_whole_is_what_sqlite_makes_of_an_empty_file(tmp_path: Path) -> None:
+    """Which is the way where a file system cannot give a name to a file afterwards."""
+    whole, made = tmp_path / "whole.db", tmp_path / "made.db"
+    made.touch(0o600)
+    for path in (whole, made):
+        log = open_log(path)
+        assert log.streams() == log.faults() == []
+        log.close()
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert made_of(whole) == made_of(made)
+    for pragma in (*_PRAGMAS, "encoding", "auto_vacuum", "page_count", "freelist_count"):
+        first, second = (
+            sqlite3.connect(path).execute(f"PRAGMA {pragma}").fetchone() for path in (whole, made)
+        )
+        assert first == second, pragma
+
+
 _USE = """
 import sys
 from batchata.core.values import Process

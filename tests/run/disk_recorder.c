@@ -3,8 +3,8 @@
  *
  * DISK_RECORD is the file to write to, DISK_PREFIX the path of the log. A record is a line
  * "<operation> <offset> <length> <name>\n" and `length` bytes. Names are what follows the prefix ("" is the
- * database itself, "-wal" its log), or "/" for the folder. What is only asked for is recorded before it is
- * done, a sync when it is done: never is the disk credited with too much.
+ * database itself, "-wal" its log), "-unnamed" for a file that has no name yet, or "/" for the folder. What is
+ * only asked for is recorded before it is done, a sync when it is done: never is the disk credited with too much.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define MOST_FILES 4096
+#define UNNAMED "-unnamed"
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -51,9 +52,11 @@ static const char *known(int descriptor) {
 
 static int opened(int descriptor, const char *path, int flags) {
     const char *name = name_of(path);
+    int unnamed = name && (flags & O_TMPFILE) == O_TMPFILE; /* until it is linked */
+    if (unnamed) name = UNNAMED;
     if (descriptor < 0 || descriptor >= MOST_FILES) return descriptor;
     names[descriptor] = name ? strdup(name) : NULL;
-    if (name && flags & O_CREAT) record("create", 0, NULL, 0, name);
+    if (name && (unnamed || flags & O_CREAT)) record("create", 0, NULL, 0, name);
     if (name && flags & O_TRUNC) record("truncate", 0, NULL, 0, name);
     return descriptor;
 }
@@ -62,7 +65,8 @@ static int opened(int descriptor, const char *path, int flags) {
     int function(const char *path, int flags, ...) {            \
         va_list rest;                                           \
         va_start(rest, flags);                                  \
-        mode_t mode = flags & O_CREAT ? va_arg(rest, int) : 0;  \
+        int makes = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE; \
+        mode_t mode = makes ? va_arg(rest, int) : 0;            \
         va_end(rest);                                           \
         return opened(REAL(function)(path, flags, mode), path, flags); \
     }
@@ -112,6 +116,11 @@ int unlink(const char *path) {
 int rename(const char *from, const char *to) {
     if (name_of(from) && name_of(to)) record("rename", 0, name_of(from), strlen(name_of(from)), name_of(to));
     return REAL(rename)(from, to);
+}
+
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
+    if (name_of(to)) record("rename", 0, UNNAMED, strlen(UNNAMED), name_of(to));
+    return REAL(linkat)(from_folder, from, to_folder, to, flags);
 }
 
 ssize_t send(int descriptor, const void *data, size_t length, int flags) {

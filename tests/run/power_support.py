@@ -22,6 +22,7 @@ from batchata.log.sqlite.log import SqliteLog
 
 _SECTOR = 512  # bytes that a disk writes whole or not at all
 _ACKNOWLEDGED = "-acknowledged"  # a file beside the log, to which the script writes the version it relies on
+_UNNAMED = "-unnamed"  # a file that is to be linked to the log's name
 _OF_THE_LOG = ("", "-wal", "-journal")  # what matters; -shm is made anew, and locks end with their process
 _CUSTOM_ID = re.compile(rb'"custom_id":"([^"]+)"')
 
@@ -119,6 +120,7 @@ class Disk:
         self.verified: set[bytes] = set()  # logs, once opened and closed, that were found to be whole
         self._seen: dict[str, _File] = {}
         self._certain: dict[str, _File] = {}
+        self._unnamed = _File()
 
     def do(self, operation: Operation) -> None:
         """Take note of one operation."""
@@ -129,6 +131,11 @@ class Disk:
             self.acknowledged = int(operation.data)
         elif name == "/":
             self._certain = dict(self._seen)
+        elif name == _UNNAMED:
+            self._unnamed = _File() if operation.what == "create" else self._unnamed
+            self._do(operation, self._unnamed)
+        elif operation.what == "rename" and operation.data == _UNNAMED.encode():
+            self._seen.setdefault(name, self._unnamed)
         elif name in _OF_THE_LOG:
             self._do(operation, self._seen.get(name))
 

@@ -61,7 +61,8 @@ def claim(writer: Writer, reader: Reader, stream: str, owner: Process) -> Sqlite
     except OSError as exc:
         raise LogWriteError(f"{lock.lock_file} cannot be locked: {exc.strerror}") from exc
     try:
-        with writer.transaction() as connection:
+        # A claim that a power cut undoes has written nothing: its first append puts it on the disk as well.
+        with writer.transaction(is_waited_for=False) as connection:
             epoch = _next_epoch(connection, stream, owner)
             last = _last_commit(connection, stream)
     except BaseException:

@@ -15,8 +15,9 @@ WRITER_CACHE = -4096  # KB; appends go forwards, and sixteen times as much is no
 # page_size counts only in a file without tables: 4 KB pages waste a third of the space on rows of 3 KB.
 # recursive_triggers makes INSERT OR REPLACE fire the triggers that refuse DELETE.
 # synchronous=FULL: a lost "batch submitted" is paid twice, and appends are batched, so it costs little.
+PAGE_SIZE = "page_size = 16384"
 _WRITER_PRAGMAS = (
-    "page_size = 16384",
+    PAGE_SIZE,
     "synchronous = FULL",
     "recursive_triggers = ON",
     "foreign_keys = ON",

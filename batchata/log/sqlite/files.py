@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from batchata.errors import BatchataWarning, LogWriteError, NotALogError
@@ -14,8 +16,8 @@ _SQLITE_MAGIC = b"SQLite format 3\0"
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
-def make_ready(path: str) -> None:
-    """Make sure that a writable file which may be a log is at the path: an empty one if there was none.
+def make_ready(path: str, blank: Callable[[], bytes]) -> None:
+    """Make sure that a writable file which may be a log is at the path: a new one if there was none.
 
     Raises NotALogError or LogWriteError.
     """
@@ -23,7 +25,7 @@ def make_ready(path: str) -> None:
     if os.path.lexists(path):
         refuse_other_files(path)
     else:
-        _create(path)
+        _create(path, blank)
     folder = os.path.dirname(path)
     # SQLite would open a read-only file without a word and fail at the first append.
     if not _allowed(path, os.W_OK):
@@ -141,13 +143,45 @@ def _allowed(path: str, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _create(path: str) -> None:
-    """Create an empty file for the owner only; SQLite gives its -wal and -shm files the same mode."""
+def _create(path: str, blank: Callable[[], bytes]) -> None:
+    """Create a file for the owner only; SQLite gives its -wal and -shm files the same mode."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if _put_whole(path, blank):
+            return
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as exc:
         raise LogWriteError(f"{path} cannot be created: {exc.strerror}; give another path") from exc
+
+
+def _put_whole(path: str, blank: Callable[[], bytes]) -> bool:
+    """Let a blank log appear at the path as a whole, where that can be done; return whether one is there.
+
+    SQLite would make it in two transactions, each with a journal: eight waits for the disk instead of two.
+    """
+    folder = os.path.dirname(path)
+    with suppress(OSError, AttributeError):  # of Linux alone, and not in every file system
+        unnamed = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
+        try:
+            left = memoryview(blank())
+            while left:
+                left = left[os.write(unnamed, left) :]
+            os.fsync(unnamed)
+            with suppress(FileExistsError):  # another process was faster
+                os.link(f"/proc/self/fd/{unnamed}", path, src_dir_fd=unnamed, follow_symlinks=True)
+        finally:
+            os.close(unnamed)
+        _sync_folder(folder)
+        return True
+    return False
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 _NETWORKED = frozenset(

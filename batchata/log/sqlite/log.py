@@ -15,7 +15,7 @@ from batchata.log.sqlite import files
 from batchata.log.sqlite.connection import translated
 from batchata.log.sqlite.files import warn_if_networked
 from batchata.log.sqlite.reader import Reader
-from batchata.log.sqlite.schema import Form, form
+from batchata.log.sqlite.schema import Form, blank, form
 from batchata.log.sqlite.writer import Writer
 
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
@@ -33,7 +33,7 @@ class SqliteLog(SqlLog):
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = BUSY_TIMEOUT) -> None:
         # One name for one file, so that two names for it cannot be claimed twice; and no later chdir matters.
         self.path = os.path.realpath(path)
-        files.make_ready(self.path)
+        files.make_ready(self.path, blank)
         warn_if_networked(self.path)
         self._writer: Writer | None = Writer(self.path, busy_timeout)
         try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from contextlib import closing
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchata.errors import LogVersionError, NotALogError
-from batchata.log.sqlite.connection import for_writing, immediate, meaning
+from batchata.log.sqlite.connection import PAGE_SIZE, for_writing, immediate, meaning
 from batchata.logs import hushed
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ APPLICATION_ID = 0x42746368  # "Btch", in the file's header: tells our files fro
 HEAD = "0008"  # the newest revision in migrations/versions; a constant, so that opening needs no Alembic
 NUMBER = 8  # of revisions; the file's user_version
 
+# Where a file's header says how it is written and read, and that this is by a -wal file (SQLite's description
+# of its file format, "The Database Header").
+_MODE, _WAL = slice(18, 20), b"\x02\x02"
 PLAIN_SQL = Path(__file__).with_name("schema.sql")
 TABLES = ("alembic_version", "events", "segments", "commits", "claims")
 # What SQLite made of the file's schema, not what the file says of itself. Only a table has an index of its
@@ -116,6 +120,18 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
     connection.execute(f"PRAGMA user_version = {NUMBER}")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+@cache
+def blank() -> bytes:
+    """Return the content of a log without a run, in WAL mode."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA {PAGE_SIZE}")
+        with immediate(connection):
+            _create(connection)
+        content = bytearray(connection.serialize())
+    content[_MODE] = _WAL
+    return bytes(content)
 
 
 @cache

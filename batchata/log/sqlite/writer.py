@@ -45,14 +45,24 @@ class Writer:
                 raise
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run a transaction that holds the write lock from its start; rolled back when the block raises."""
+    def transaction(self, *, is_waited_for: bool = True) -> Iterator[sqlite3.Connection]:
+        """Run a transaction that holds the write lock from its start; rolled back when the block raises.
+
+        The disk has it afterwards, or, where it need not be waited for, with the next one.
+        """
         if self._pid != os.getpid():
             raise LogWriteError(
                 f"{self.path} was opened before this process was forked; open it again in here"
             )
-        with translated(self.path), self._lock, immediate(self._connection) as connection:
-            yield connection
+        with translated(self.path), self._lock:
+            if not is_waited_for:
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with immediate(self._connection) as connection:
+                    yield connection
+            finally:
+                if not is_waited_for:
+                    self._connection.execute("PRAGMA synchronous = FULL")
 
     def compact(self) -> bool:
         """See `SqliteLog.compact`. The pages that were freed and the -wal file held what was removed."""
