@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import astuple
+
 from batchata.core import decide
 from batchata.core.error_kinds import NOT_FOUND
 from batchata.core.events import SubmittingStopped
@@ -86,6 +88,8 @@ def short(run: Run, job: Job, collection: Collection) -> IncompleteResultsError:
     """Say of results that lack lines again and again what to check, and what to do then."""
     counted = 0 if job.counts is None else job.counts.succeeded
     said = f"the batch counts {counted} as answered" if _add_up(job) else "its counts do not add up"
+    if job.cancel_requested and job.counts is not None and not sum(astuple(job.counts)):
+        said = "it was cancelled before the provider told how many it had answered"
     return IncompleteResultsError(
         f"the results of {job.batch_id} (job {job.number}) have no line for {len(collection.expected)} of "
         f"its {job.request_count} requests, and {said}: they may have been paid for, so they are not sent "

@@ -23,12 +23,16 @@ from resume_support import (
 )
 from run_support import Runs
 
+from batchata.core.state import Job, Run
+from batchata.core.values import Counts
 from batchata.errors import (
     AuthenticationFailedError,
     BatchNotFoundError,
     IncompleteResultsError,
     PendingRunWarning,
 )
+from batchata.run.record import Collection
+from batchata.run.trouble import short
 from batchata.sandbox import Faults
 
 HTML = "<html>\n<head><title>Sign in</title></head>\n<body>{}</body>\n</html>\n"
@@ -74,6 +78,16 @@ def test_results_that_never_come_stop_the_run_and_nothing_is_paid_again(
     assert (runs.creates(), made.stats()["pending_items"]) == (2, COUNT)
     runs.sandbox.faults = Faults()
     check_complete(runs, **given)
+
+
+def test_a_batch_that_we_cancelled_and_that_counts_nothing_is_said_to_be_so() -> None:
+    """Such as Together's, which has no counts: what was answered before may be billed."""
+    counts = Counts(**ZERO)
+    job = Job(0, [(0, 1)], 2, "t-0", None, 0, None, 0, batch_id="b", counts=counts, cancel_requested=True)
+    collection = Collection(0, {"t-0-0": 0, "t-0-1": 1}, frozenset())
+    assert "cancelled before the provider told how many it had answered" in str(short(Run(), job, collection))
+    job.cancel_requested = False
+    assert "its counts do not add up" in str(short(Run(), job, collection))
 
 
 def test_wrong_counts_alone_do_no_harm(runs: Runs) -> None:
