@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from batchata.core.plan import ENVELOPE_BYTES
 from batchata.errors import InvalidInputError
 from batchata.manager import BatchManager
+from batchata.paths import PathLike
 from batchata.providers.prices import Prices
 from batchata.run.definition import Definition
 from batchata.run.engine import Engine
@@ -20,7 +21,6 @@ from batchata.run.settings import (
     Money,
     OnBadFile,
     OnInterrupt,
-    PathLike,
     Rows,
     StructuredOutput,
 )

@@ -11,6 +11,7 @@ from typing import Any, Unpack, cast
 import pydantic
 import typing_extensions
 
+from batchata.paths import PathLike
 from batchata.providers.prices import Prices
 from batchata.providers.registry import Access, dialect_for
 from batchata.run.defining import define
@@ -29,7 +30,6 @@ from batchata.run.settings import (
     Money,
     OnBadFile,
     OnInterrupt,
-    PathLike,
     Rows,
     StructuredOutput,
     changed_settings,

@@ -7,6 +7,8 @@ import os
 from batchata.errors import InvalidInputError
 from batchata.text import shown
 
+type PathLike = str | os.PathLike[str]
+
 
 def check_path(name: str, value: object, kind: str) -> str:
     """Return the path as text; `name` is the argument's, `kind` says what it must be.

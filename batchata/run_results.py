@@ -13,9 +13,9 @@ import typing_extensions
 from batchata.answers.schema import check_response_model
 from batchata.errors import ConfigurationError, InvalidInputError, LogError
 from batchata.log.port import Log
-from batchata.paths import check_path
+from batchata.paths import PathLike, check_path
 from batchata.run.engine import Engine
-from batchata.run.settings import PathLike, check_switches
+from batchata.run.settings import check_switches
 from batchata.terminal.account import printed
 from batchata.text import number_of, preformatted, shown
 from batchata.views.history import fold_events

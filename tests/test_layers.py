@@ -29,7 +29,6 @@ LAYERS = [
     ["batchata.errors", "batchata.clock", "batchata.pdfium", "batchata.examples_launcher"],
     ["batchata.core", "batchata.text", "batchata.logs", "batchata.paths"],
     ["batchata.inputs", "batchata.answers", "batchata.log", "batchata.providers"],
-    ["batchata.run.definition", "batchata.run.settings", "batchata.run.settings"],
     ["batchata.views", "batchata.terminal"],
     ["batchata.run"],
     ["batchata.replay"],
@@ -49,7 +48,6 @@ SIDEWAYS = {
     ("batchata.providers", "batchata.answers"),
     ("batchata.providers", "batchata.inputs"),
     ("batchata.terminal", "batchata.views"),
-    ("batchata.run.definition", "batchata.run.settings"),
 }
 PURE = {
     "array",

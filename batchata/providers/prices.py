@@ -22,6 +22,7 @@ from batchata.answers.field_paths import inside
 from batchata.core.money import EXACT, MILLION
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices
 from batchata.errors import InvalidInputError
+from batchata.paths import PathLike
 from batchata.providers.port import PriceRules
 from batchata.providers.registry import price_rules
 
@@ -162,9 +163,7 @@ _EXAMPLE = "{'input': 2, 'output': 10}"
 _MEANING = "USD per million tokens, before the batch discount"
 
 
-def given_price(
-    prices: Prices | str | os.PathLike[str] | None, model: str, provider: str = ""
-) -> ModelPrice | None:
+def given_price(prices: Prices | PathLike | None, model: str, provider: str = "") -> ModelPrice | None:
     """Return the price that the user gave for the model; None when no prices were given at all.
 
     The model goes by its own name or with its provider's in front, as it is written for a run.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from functools import partial
@@ -14,6 +13,7 @@ from batchata.errors import InvalidInputError
 from batchata.inputs import read_inputs
 from batchata.inputs.items import Checks
 from batchata.inputs.read import Checked, nothing_to_send
+from batchata.paths import PathLike
 from batchata.providers.prices import Prices, given_price
 from batchata.providers.registry import dialect_for
 from batchata.run.definition import Definition, route_of
@@ -40,7 +40,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
     max_tokens: int,
     dedupe: bool = False,
     cache: str | None = None,
-    prices: Prices | str | os.PathLike[str] | None = None,
+    prices: Prices | PathLike | None = None,
     on_bad_file: str = "raise",
     structured_output: str = "auto",
     allow_unknown_model: bool = False,

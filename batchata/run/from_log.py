@@ -33,10 +33,10 @@ from batchata.inputs.items import Checks
 from batchata.inputs.paths import shown
 from batchata.log.port import Log
 from batchata.logs import warn
+from batchata.paths import PathLike
 from batchata.providers.prices import Prices, given_price
 from batchata.providers.registry import dialect_of
 from batchata.run.definition import Definition, route_of
-from batchata.run.settings import PathLike
 from batchata.run.store import RunStore
 from batchata.text import number_of, type_of
 from batchata.views.response_models import own_model

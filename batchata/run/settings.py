@@ -16,7 +16,7 @@ from batchata.core.pricing import ModelPrice
 from batchata.core.values import CachePlan, Limits, Settings
 from batchata.errors import InvalidInputError
 from batchata.inputs import Inputs
-from batchata.paths import check_path
+from batchata.paths import PathLike, check_path
 from batchata.providers.port import Model, Template
 from batchata.text import number_of, rounded, shown
 
@@ -31,7 +31,6 @@ class HasRows(Protocol):
 
 
 type Money = Decimal | float | int | str
-type PathLike = str | os.PathLike[str]
 type Rows = PathLike | Iterable[Mapping[str, Any]] | HasRows
 type OnInterrupt = Literal["detach", "cancel"]
 type OnBadFile = Literal["raise", "fail"]

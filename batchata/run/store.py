@@ -13,10 +13,9 @@ from batchata.errors import HalfLogWarning, InvalidInputError, LogError, NotALog
 from batchata.log import is_begun, open_log, place_of, read_log
 from batchata.log.port import Log
 from batchata.logs import warn
-from batchata.paths import check_path
+from batchata.paths import PathLike, check_path
 from batchata.run.definition import this_process
 from batchata.run.journal import Journal
-from batchata.run.settings import PathLike
 from batchata.text import shown
 
 _A_LOG = "the path of a file, the URL of a PostgreSQL database, or None"

@@ -14,8 +14,7 @@ from batchata.answers.citations import Citation, from_dict
 from batchata.answers.parsing import explain
 from batchata.answers.schema import check_response_model
 from batchata.errors import InvalidInputError
-from batchata.paths import check_path
-from batchata.run.settings import PathLike
+from batchata.paths import PathLike, check_path
 from batchata.views.results_folder import owner_in, tags_in
 
 _NAME = re.compile(r"job_(\d+)_results\.json")
