@@ -15,7 +15,6 @@ from resume_support import check_money
 from run_support import MODEL, Echo, Runs, conversations, echo
 
 from batchata import BatchJob, Citation, batch, load_results_from_disk, pdf_to_document_block
-from batchata.core.values import Limits
 from batchata.errors import FileInputError, InvalidInputError, RequestRefusedError, RunMismatchError
 from batchata.sandbox import Answer, Faults, Request, Sandbox
 
@@ -173,9 +172,8 @@ def test_another_call_on_the_same_log_is_refused(waiting: Waiting) -> None:
 
 def test_too_many_items_for_one_batch_point_to_the_manager(waiting: Waiting) -> None:
     """By number, and by size."""
-    many = conversations(1) * (Limits().batch_requests + 1)
-    with pytest.raises(InvalidInputError, match=r"100,001 items are more than one batch.*use BatchManager"):
-        waiting.send(messages=many)
+    with pytest.raises(InvalidInputError, match=r"50,001 items are more than one batch.*use BatchManager"):
+        waiting.send(messages=conversations(1) * 50_001, model="gpt-6-sol")
     large = [[{"role": "user", "content": "x" * 25_000_000}]] * 10
     with pytest.raises(InvalidInputError, match=r"250 MB are more than one batch.*use BatchManager"):
         waiting.send(messages=large)
