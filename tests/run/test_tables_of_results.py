@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,19 @@ class Part(BaseModel):
     number: Decimal
 
 
+class Kind(Enum):
+    NEW = "new"
+
+
 class Named(BaseModel):
-    """A model with a field that is called like a column of ours, a nested one, and a list."""
+    """A model with a field that is called like a column of ours, a nested one, and what JSON has not."""
 
     name: str
     part: Part
     tags: list[str]
+    kind: Kind
+    kinds: set[Kind]
+    took: timedelta
 
 
 class Invoice(BaseModel):
@@ -37,7 +46,8 @@ class Invoice(BaseModel):
     total: float
 
 
-ANSWER = {"name": "Ünal", "part": {"text": "=1+1", "number": "1.10"}, "tags": ["a", "b"]}
+ANSWER: dict[str, Any] = {"name": "Ünal", "part": {"text": "=1+1", "number": "1.10"}, "tags": ["a", "b"]}
+ANSWER |= {"kind": "new", "kinds": ["new"], "took": "PT5S"}
 ROWS = [{"id": "A", "text": "one", "status": "new"}, {"id": "B", "text": "two", "status": None}]
 
 
@@ -85,6 +95,9 @@ def test_an_item_is_a_row(named: BatchManager[Named]) -> None:
         "part.text": "=1+1",
         "part.number": Decimal("1.10"),
         "tags": '["a", "b"]',
+        "kind": "new",
+        "kinds": '["new"]',
+        "took": "0:00:05",
         "error": None,
     }
     assert (second["name"], second["status"], second["result.name"]) == ("B", "failed", None)

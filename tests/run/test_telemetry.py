@@ -9,14 +9,6 @@ from typing import Any
 import pytest
 from run_support import Runs
 
-pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is not installed")
-
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
 RECIPE = Path(__file__).resolve().parents[2] / "examples" / "telemetry.py"
 
 
@@ -32,6 +24,13 @@ def telemetry(meter: Any, tracer: Any) -> Any:
 
 def test_the_recipe_counts_and_times_what_the_run_did(runs: Runs) -> None:
     """A span a job, from submission to completion; requests by outcome, tokens by kind, and the cost."""
+    pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is not installed")
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
     reader, exporter = InMemoryMetricReader(), InMemorySpanExporter()
     tracers = TracerProvider()
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
