@@ -62,6 +62,7 @@ def _run_started(run: Run, at: int, event: e.RunStarted, version: int) -> None:
     run.base_url = event.base_url
     run.key = event.key
     run.started_at = at
+    run.starts += 1
     run.status = "running"
 
 
@@ -120,6 +121,7 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     run.settings = _checked(replace(run.settings, **changed))
     run.key = event.key
     run.resumed_at = at
+    run.starts += 1
     run.failing = {}
     run.interrupted_by = run.sending_ended = None
     run.limit_reached = False
@@ -129,12 +131,13 @@ def _run_resumed(run: Run, at: int, event: e.RunResumed, version: int) -> None:
     for job in run.open.values():
         # An earlier start may have had another clock: a time that lies far ahead is not waited for.
         job.not_before = min(job.not_before, at + _LONGEST_PAUSE)
-        job.alone_since = min(job.alone_since, at)
+        if at < job.alone_since:
+            job.alone_since, job.alone_in = at, run.starts
         if job.missed_since is not None:
             job.missed_since = min(job.missed_since, at)
         if job.status is JobStatus.STARTED:  # the process that was sending it is gone
             job.status = JobStatus.UNKNOWN
-            job.alone_since = at
+            job.alone_since, job.alone_in = at, run.starts
     run.requeued.hasten(at + _LONGEST_DELAY)
 
 

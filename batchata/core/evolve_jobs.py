@@ -20,6 +20,7 @@ def submission_started(run: Run, at: int, event: e.SubmissionStarted, version: i
     """Open the job with its items, and mark how far the never-sent ones reach now."""
     reserved = None if event.reserved is None else amount_of(event.reserved)
     job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at, run.key, at)
+    job.start = job.alone_in = run.starts
     job.expected, job.bytes = event.expected, event.bytes
     job.route = run.route
     job.max_tokens = known(event.max_tokens)
@@ -103,7 +104,7 @@ def submission_unknown(run: Run, at: int, event: e.SubmissionUnknown, version: i
     """Leave the job open until it is known whether it became a batch."""
     job = run.jobs[event.job]
     job.status = JobStatus.UNKNOWN
-    job.alone_since = at
+    job.alone_since, job.alone_in = at, run.starts
     _fails(run, "submit", at, event.error, at)
 
 
@@ -114,6 +115,7 @@ def submission_settled(run: Run, at: int, event: e.SubmissionSettled, version: i
     run.withheld = EXACT.fma(job.held, len(event.surplus), run.withheld)
     if event.verdict == "adopted":
         _submitted(job, at, event)
+        job.is_adopted = True
     else:
         _close(run, job, JobStatus.FAILED, at)
         _take_back(run, job, 0)

@@ -73,9 +73,9 @@ class Job:
     reserved: Decimal | None
     started_at: int
     key: str | None  # the fingerprint of the API key it was sent with
-    alone_since: (
-        int  # from then on no process was sending it any more; until then it may still become a batch
-    )
+    alone_since: int  # from then on no process was sending it; until then it may still become a batch
+    start: int = 0  # the number of the start that sent it: times by our clock compare only within one
+    alone_in: int = 0  # … and of the one by whose clock `alone_since` is
     expected: Expected | None = None
     bytes: int = 0
     route: str = ""  # how the answers' shape was asked for: "text", "native" or "prompt"
@@ -85,6 +85,7 @@ class Job:
     batch_id: str | None = None
     created_at: int | None = None  # by the provider's clock
     submitted_at: int | None = None  # by ours
+    is_adopted: bool = False  # found later, without an answer to its creation
     expires_at: int | None = None
     polled_at: int | None = None
     completed_at: int | None = None
@@ -166,6 +167,7 @@ class Run:
     status: str = "empty"  # running | interrupted | completed
     started_at: int = 0
     resumed_at: int = 0  # when the last process took the run up; the first start does not count
+    starts: int = 0  # processes that took the run up, the first included; each may have another clock
     updated_at: int = 0
     items: Items = field(default_factory=Items)
     # (First index, number of its input body)

@@ -80,7 +80,7 @@ def lost(run: Run, job: Job, strangers: AbstractSet[str], asked_at: int, apart: 
         since=_since(run, job, owned, apart),
         until=_until(run, job, owned, apart),
         about=(job.started_at - _HOUR, job.alone_since + _HOUR),
-        ahead=_apart_at(run, job.started_at, owned, apart),
+        ahead=_apart(run, job.start, job.started_at, owned, apart),
         not_ours=frozenset(other.batch_id for other in owned if other.batch_id) | strangers,
         same_key=_same_key(run, job, anchors),
         anchors=anchors,
@@ -94,7 +94,7 @@ def _since(run: Run, job: Job, owned: list[Job], apart: int | None) -> int:
     Where nothing tells how far the clocks were apart, no time of ours does: only that jobs were sent in the
     order of their numbers. 0 where there is none before it; then the whole list is looked through.
     """
-    known = _apart_at(run, job.started_at, owned, apart)
+    known = _apart(run, job.start, job.started_at, owned, apart)
     before = [other.created_at for other in owned if other.created_at and other.number < job.number]
     floor = max(before, default=_HOUR) - _HOUR  # they may have been sent side by side
     return max(job.started_at + min(known) - _HOUR, 0) if known else floor
@@ -106,27 +106,28 @@ def _until(run: Run, job: Job, owned: list[Job], apart: int | None) -> int | Non
     In a workspace where others create batches of the same size all day, new ones must not keep the job
     waiting for ever.
     """
-    # An adopted batch was submitted later than it was created: its difference is too small, never too large.
-    known = _apart_at(run, job.alone_since, owned, apart)
+    known = _apart(run, job.alone_in, job.alone_since, owned, apart)
     return job.alone_since + max(known) + _HOUR if known else None
 
 
-def _apart_at(run: Run, moment: int, owned: list[Job], apart: int | None) -> list[int]:
-    """Return by how much the provider's clock may have been ahead of ours at a moment by ours.
+def _apart(run: Run, start: int, moment: int, owned: list[Job], apart: int | None) -> list[int]:
+    """Return by how much the provider's clock may have been ahead of ours, at a moment of that start.
 
-    `apart` is by the Date of answers, which may be that of a gateway in between: then ours may be right, too.
+    Between two starts our clock may have been set, so that only jobs of the same one tell, and those whose
+    creation was answered: an adopted batch was found hours later than it was created. `apart` is by the Date
+    of answers, which may be that of a gateway in between: then ours may be right, too.
     """
     found = [
         other.created_at - other.submitted_at
         for other in owned
-        if other.created_at and other.submitted_at and abs(other.started_at - moment) < _CALIBRATED_BY
+        if other.created_at and other.submitted_at and other.start == start and not other.is_adopted
+        if abs(other.started_at - moment) < _CALIBRATED_BY
     ]
-    is_of_this_start = moment >= max(run.resumed_at, run.started_at)
-    return [*found, apart, 0] if apart is not None and is_of_this_start else found
+    return [*found, apart, 0] if apart is not None and start == run.starts else found
 
 
 def _same_key(run: Run, job: Job, anchors: list[str]) -> bool:
     """Whether the job was certainly sent with today's key; unknown keys count as the same."""
-    if job.started_at >= run.resumed_at:
+    if job.start == run.starts:
         return True
     return job.key == run.key and (job.key is not None or not anchors)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core_given import SECOND, START, given, run_started, settled, submission_started, submitted, when
+from core_given import (
+    SECOND,
+    START,
+    given,
+    run_started,
+    settled,
+    submission_started,
+    submission_unknown,
+    submitted,
+    when,
+)
 
 from batchata.core import decide, values
 from batchata.core import events as e
@@ -77,6 +87,37 @@ def test_batches_sent_at_that_time_tell_how_far_the_clocks_are_apart(apart: int)
     when(run, submission_started(1, (1, 1)))
     sought = lost(run, run.jobs[1], set())
     assert (sought.since, sought.until) == (START + apart - HOUR, START + apart + HOUR)
+
+
+def test_only_jobs_of_the_same_start_and_answered_at_once_tell_how_far_the_clocks_are_apart() -> None:
+    """A batch that is looked for outside its time would be paid for again."""
+    added = e.ItemsAdded(first=0, count=2, digest="d", first_body=0)
+
+    def finds(run: Run, at: int) -> bool:
+        sought = lost(run, run.jobs[1], set(), 0)
+        return sought.since <= at and (sought.until is None or at <= sought.until)
+
+    late = START + 3 * HOUR  # job 0 is found by a look, long after it was created
+    run = given(added, submission_started(0, (0, 0)), submission_unknown(0))
+    found = e.SubmissionSettled(
+        job=0, verdict="adopted", batch_id="b", created_at=START, expires_at=None, looked_at=late,
+        evidence="", surplus=[],
+    )  # fmt: skip
+    when(run, found, submission_started(1, (1, 1)), submission_unknown(1), at=late)
+    when(run, resumed(None), at=late)
+    assert finds(run, late)
+
+    # The clock was two hours ahead in the first start, and is right since.
+    run = given(added, submission_started(0, (0, 0)), created(0, START - 2 * HOUR))
+    when(run, resumed(None), submission_started(1, (1, 1)), submission_unknown(1), at=START - 2 * HOUR)
+    when(run, resumed(None), at=START - 2 * HOUR)
+    assert finds(run, START - 2 * HOUR)
+
+    # It was a day ahead when the lost one was sent, so that this start seems to have begun before.
+    run = given(added, submission_started(0, (0, 0)))
+    when(run, submission_started(1, (1, 1)), submission_unknown(1))
+    when(run, resumed(None), at=START - DAY)
+    assert finds(run, START - DAY)
 
 
 def test_batches_of_long_ago_say_nothing_of_the_clocks() -> None:

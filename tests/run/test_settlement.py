@@ -220,7 +220,7 @@ def test_candidates_that_cannot_be_read_are_named_and_left_to_the_user(tmp_path:
         (tmp_path / "later").touch()
         (batch,) = runs.sandbox.batches
         again = manager(runs, **given)
-        with pytest.raises(UnknownSubmissionError, match="Console") as raised:
+        with pytest.raises(UnknownSubmissionError, match="console") as raised:
             again.run()
         assert batch.id in str(raised.value)
         assert "manager.abandon(0)" in str(raised.value)
@@ -404,7 +404,7 @@ def test_a_foreign_line_does_not_make_our_batch_a_strangers(runs: Runs) -> None:
     """All our own lines are missing, and the one that is there belongs nowhere: that proves nothing."""
     runs.sandbox.faults = Faults(lost_create_responses=1, missing={0, 1, 2, 3}, foreign=1, only_batches={0})
     made = manager(runs, items_per_job=COUNT)
-    with pytest.raises(UnknownSubmissionError, match="Console"):
+    with pytest.raises(UnknownSubmissionError, match="console"):
         made.run()
     assert (runs.creates(), verdicts(runs)) == (1, [])
     made.abandon(0)
