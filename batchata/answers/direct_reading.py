@@ -216,10 +216,15 @@ def _plan(model: type[pydantic.BaseModel]) -> _Plan:
 
 def _validate(model: type[pydantic.BaseModel]) -> Callable[..., Any]:
     """`model_validate_json` without what it looks at in every call, unless the model has its own."""
+    if reads_in_its_own_way(model):
+        return model.model_validate_json
+    return model.__pydantic_validator__.validate_json
+
+
+def reads_in_its_own_way(model: type[pydantic.BaseModel]) -> bool:
+    """Whether the model has a `model_validate_json` of its own, which may take what its fields do not."""
     usual: Any = pydantic.BaseModel.model_validate_json
-    given: Any = model.model_validate_json
-    is_usual = getattr(given, "__func__", None) is usual.__func__
-    return model.__pydantic_validator__.validate_json if is_usual else given
+    return getattr(model.model_validate_json, "__func__", None) is not usual.__func__
 
 
 def _chooses_by_order(records: list[Record]) -> bool:

@@ -76,10 +76,10 @@ def _paths_escaped(inside: str) -> str:
     return _DRIVE.sub(lambda path: path[0].replace("\\", "\\\\"), inside)
 
 
-def decoded_with_places(inside: str) -> tuple[str, Callable[[int], int]]:
-    """Decode a string, and return with it where each position of the result is in `inside`."""
+def decoded_with_places(inside: str, begin: int) -> tuple[str, Callable[[int], int]]:
+    """Decode a string that begins at `begin`, and return with it where each position of the result was."""
     if inside.count("\\") == inside.count('\\"'):
-        return _unquoted_with_places(inside)
+        return _unquoted_with_places(inside, begin)
     parts: list[str] = []
     starts, origins = [0], [0]  # of what stands behind each escape
     at = length = 0
@@ -94,16 +94,16 @@ def decoded_with_places(inside: str) -> tuple[str, Callable[[int], int]]:
 
     def origin(place: int) -> int:
         k = bisect_right(starts, place) - 1
-        return origins[k] + place - starts[k]
+        return begin + origins[k] + place - starts[k]
 
     return without_halves("".join([*parts, inside[at:]])), origin
 
 
-def _unquoted_with_places(inside: str) -> tuple[str, Callable[[int], int]]:
+def _unquoted_with_places(inside: str, begin: int) -> tuple[str, Callable[[int], int]]:
     """Decode likewise a string that has no escapes but those of quotes."""
     text = inside.replace('\\"', '"')
     quotes = [found.start() for found in _QUOTE.finditer(text)]
-    return without_halves(text), lambda place: place + bisect_left(quotes, place)
+    return without_halves(text), lambda place: begin + place + bisect_left(quotes, place)
 
 
 _QUOTE = re.compile('"')

@@ -174,6 +174,7 @@ class _Mending:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.has_escapes = "\\" in text
         self.open: list[Array | Object] = []
         self.keys: list[str] = []
         self.whole: Node | None = None
@@ -193,7 +194,7 @@ class _Mending:
         while found := _USUAL_ITEM.match(text, at):
             items.append(_usual_scalar(found, is_string=found.lastindex != _OTHER_ITEM))
             at = found.end()
-        while found := _ESCAPED_ITEM.match(text, at):
+        while self.has_escapes and (found := _ESCAPED_ITEM.match(text, at)):
             items.append(_escaped_scalar(found, 1))
             at = found.end()
         return at
@@ -218,7 +219,7 @@ class _Mending:
             key = found[2] if found[1] is None else found[1]
             holder.pairs.append((key, _usual_scalar(found, is_string=found.lastindex != _OTHER_VALUE)))
             at = found.end()
-        while found := _ESCAPED_PAIR.match(self.text, at):
+        while self.has_escapes and (found := _ESCAPED_PAIR.match(self.text, at)):
             holder.pairs.append((found[2] if found[1] is None else found[1], _escaped_scalar(found, 3)))
             at = found.end()
         return at

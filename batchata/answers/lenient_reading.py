@@ -265,7 +265,7 @@ class _Fitting(ScalarFitting):
         """Return the object or list that a string holds as JSON, at its places in the text; or the string."""
         if node.json[0] != '"' or node.json[1:2] not in "{[ \\":
             return node
-        inside, origin = decoded_with_places(self._source[node.start : node.end])
+        inside, origin = decoded_with_places(self._source[node.start : node.end], node.start)
         start = len(inside) - len(inside.lstrip())
         try:
             found, end = read_value(inside, start)
@@ -273,16 +273,16 @@ class _Fitting(ScalarFitting):
             return node
         if isinstance(found, Scalar) or inside[end:].strip():
             return node
-        _move(found, lambda at: node.start + origin(at))
+        _move(found, origin)
         return found
 
 
-def _move(node: Node, to: Callable[[int], int]) -> None:
-    if isinstance(node, Scalar):
-        node.start, node.end = to(node.start), to(node.end)
-        return
+def _move(node: Object | Array, to: Callable[[int], int]) -> None:
     for inner in node.items if isinstance(node, Array) else [value for _, value in node.pairs]:
-        _move(inner, to)
+        if isinstance(inner, Scalar):
+            inner.start, inner.end = to(inner.start), to(inner.end)
+        else:
+            _move(inner, to)
 
 
 def _wrapped(node: Object) -> Node | None:

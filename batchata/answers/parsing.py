@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 import pydantic
 
-from batchata.answers.direct_reading import NotJson, Unsure, read_usually
+from batchata.answers.direct_reading import NotJson, Unsure, read_usually, reads_in_its_own_way
 from batchata.answers.expected_shape import place_of
 from batchata.answers.field_paths import path_of
 from batchata.answers.finite_numbers import is_finite
@@ -167,10 +167,12 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
 
 def _refuse_deep(text: str, model: type[pydantic.BaseModel]) -> None:
     """Raise UnreadableAnswer for a long JSON with lists in lists where the model has none."""
-    if _DEEP in text:
-        problem = misfit(text, place_of(model))
-        if problem is not None:
-            raise UnreadableAnswer(problem)
+    if _DEEP in text and (problem := _misfit_in(text, model)):
+        raise UnreadableAnswer(problem)
+
+
+def _misfit_in(text: str, model: type[pydantic.BaseModel]) -> str | None:
+    return None if reads_in_its_own_way(model) else misfit(text, place_of(model))
 
 
 def parse_taken[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
@@ -262,7 +264,7 @@ class _Search[M: pydantic.BaseModel]:
     def _refuse_misfit(self, text: str | None) -> None:
         """Raise _Misfit for a long JSON with a value that fits in no reading."""
         if self._refuses and text is not None and len(text) > _LONG:
-            problem = misfit(text, place_of(self._model))
+            problem = _misfit_in(text, self._model)
             if problem is not None:
                 raise _Misfit(1, problem)
 

@@ -474,6 +474,8 @@ def test_a_model_that_reads_json_in_its_own_way_does_so() -> None:
             return cls(name="by its own way")
 
     assert parse('{"name": "Ann"}', Own).value.name == "by its own way"
+    long = json.dumps({"name": ["x" * 30_000, [[[[[[[[]]]]]]]]]})
+    assert parse(long, Own).value.name == "by its own way", "its fields say nothing of what it takes"
 
 
 @pytest.mark.parametrize(
