@@ -17,6 +17,7 @@ _KEPT = 256  # passages; many values are cited to the same few
 _LONGEST = 50_000  # characters of a passage that are looked at
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _RAISED_BEHIND = re.compile(r"(?<=\d)[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_RAISED_CENTS = re.compile(r"(\d{1,9})([⁰¹²³⁴⁵⁶⁷⁸⁹]{2})(?![⁰¹²³⁴⁵⁶⁷⁸⁹])")  # 99⁹⁹, as on price tags
 _VULGAR_BEHIND = re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])")
 _TIMES = "x\u00d7*\u00b7\u2219"
 _NUMBER = r"(?<![\w.,])(\d{1,30}(?:[.,]\d{1,30}){0,10}|\.\d{1,30})"
@@ -143,7 +144,9 @@ def may_be_meant(value: Decimal, passage: str) -> bool:
 def _numbers(passage: str) -> frozenset[tuple[Fraction, bool]]:
     """Return the numbers in other notations, each with whether it is a quotient, which may be rounded."""
     text = fold(parted(passage[:_LONGEST]))
-    return frozenset({(number, False) for number in _whole(text)} | {(part, True) for part in _parts(text)})
+    tags = [f"{whole}.{cents.translate(_RAISED)}" for whole, cents in _RAISED_CENTS.findall(passage)]
+    numbers = [*_whole(text), *map(Fraction, tags)]
+    return frozenset({(number, False) for number in numbers} | {(part, True) for part in _parts(text)})
 
 
 def _each(pattern: re.Pattern[str], text: str) -> Iterable[tuple[str, ...]]:

@@ -14,7 +14,8 @@ _VERSION = re.compile(r"(?:v|ver|version)?[ .]?(\d+(?:\.\d+)+)", re.IGNORECASE)
 _FISCAL = re.compile(r"[fc]y ?((?:20)?\d\d)", re.IGNORECASE)
 _IN_WORDS = re.compile(
     r"\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|one|two|three|four|five|six|seven"
-    r"|eight|nine|ten|eleven|twelve|erste\w?|zweite\w?|dritte\w?|vierte\w?|premi\w+|deuxième|troisième"
+    r"|eight|nine|ten|eleven|twelve|\w{3,5}(?:teen|zehn)|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|\w{2,7}(?:zig|ßig)"
+    r"|vingt|trente|quarante|soixante|veinte|treinta|venti|trenta|erste\w?|zweite\w?|dritte\w?|vierte\w?|premi\w+|deuxième|troisième"
     r"|primer\w?|segund\w|tercer\w?)\b|(?-i:(?<=[a-z] )[IVX]{1,5}\b(?![.&]))",
     re.IGNORECASE,
 )

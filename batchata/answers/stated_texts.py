@@ -151,14 +151,16 @@ def _is_safe_case(value: str, passage: str) -> bool:
 
 
 def _goes_on_behind(value: str, passage: str) -> bool:
-    """Return whether an address or a version goes on wherever it stands: acme.com.au, v1.2.3."""
-    if "." not in value.strip(".") or " " in value:
+    """Return whether an address or a version goes on wherever it stands: acme.com.au, v1.2.3, v2.1."""
+    on = _ON if "." in value.strip(".") and " " not in value else _DECIMALS
+    if on is _DECIMALS and (value.isdigit() or not value[-1].isdigit()):
         return False
     places = [found.end() for found in re.finditer(re.escape(value), passage, re.IGNORECASE)]
-    return bool(places) and all(_ON.match(passage, place) for place in places)
+    return bool(places) and all(on.match(passage, place) for place in places)
 
 
 _ON = re.compile(r"[.-]\w|\w")
+_DECIMALS = re.compile(r"\.\d")
 
 
 def _is_denied(forms: Sequence[Words], passage: str) -> bool:

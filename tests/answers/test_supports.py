@@ -130,7 +130,8 @@ def test_a_passage_supports_contradicts_or_leaves_it_open(
         ("$5 million", "USD 5m"),
         ("2024/25", "2024-2025"), ("ISBN 978-3-16-148410-0", "9783161484100"), (5, "5,000"), (5, "5.000 €"),
         ("Müller & Söhne", "Mueller und Soehne"), ("acme.com", "acme.com.au"),
-        ("v1.2", "v1.2.3"), ("C", "C++"),
+        ("v1.2", "v1.2.3"), ("C", "C++"), ("v2", "v2.1"),
+        ("30 days", "within thirty days"), ("14 Tage", "vierzehn Tage"), ("60 Tage", "sechzig Tage"),
         ("payé", "n'est pas payé"), ("overdue", "isn\u2019t overdue"),
         (90, "1h30"), (90, "1:30"), (5.5, "5'6\""), (180, "1.80 m"), (2025, "FY25"), (2024, "2023/24"),
         (Decimal("0.10"), "10¢"), (Decimal("1234.57"), "1234.5678"),
@@ -196,7 +197,8 @@ def _read(*blocks: tuple[str, list[str]]) -> Any:
         (0, "free, not 12.00"), (1e-320, "1e-320"), (1, "1e5"), (1e9, "1G"), (1e12, "1 tn"),
         (10**100, "a googol"), (144, "a gross"), (3e12, "trillions"), (1e9, "een miljard"),
         (300_000, "trecentomila"), (2.2e-6, "2u2"), (2.2e-6, "C1: 2\u00b52F"), (2.2e-6, "2.2 uF"),
-        (1e-6, "1 \u03bcm"), (4.7, "4R7"), (4.7e-9, "4n7"), (1.5e-12, "1p5"), (4.7, "4k7"),
+        (99.99, "only $99⁹⁹"), (1e-6, "1 \u03bcm"), (4.7, "4R7"), (4.7e-9, "4n7"), (1.5e-12, "1p5"),
+        (4.7, "4k7"),
     ],
 )  # fmt: skip
 def test_a_number_in_another_notation_is_not_contradicted(value: float, passage: str) -> None:
