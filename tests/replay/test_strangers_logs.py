@@ -6,10 +6,10 @@ import hashlib
 import resource
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import pytest
 import zstandard
 from msgspec.structs import replace
@@ -36,7 +36,7 @@ VIEWS = {
     "alembic_version": f"{ENDLESS} SELECT x AS version_num FROM n WHERE x < 0",
 }
 COMMANDS = ["show", "events", "costs", "verify", "item 0", "diff 1", "export out", "report out.html"]
-MEMORY = 1_500_000_000  # bytes of address space that a command may have
+MEMORY = 1_000_000_000  # bytes of address space that a command may have
 
 
 def tampered(path: Path, *statements: str) -> Path:
@@ -52,19 +52,14 @@ def tampered(path: Path, *statements: str) -> Path:
 
 
 def limited(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own that has little memory and little time."""
+    """The command in a process of its own that has little memory beside what it begins with."""
     code = (
-        f"import resource, sys; resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}));"
+        "import resource\n"
+        "begun = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, (begun + {MEMORY}, begun + {MEMORY}))\n"
         "from batchata.replay.cli import main; main()"
     )
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return forked.run(["-c", code, *arguments], cwd=folder)
 
 
 def refused(result: Result) -> str:
