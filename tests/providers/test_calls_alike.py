@@ -107,8 +107,9 @@ def test_an_error_is_the_same_whichever_call_meets_it(script: Any, connect: Any,
 @pytest.mark.parametrize("cut", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n{", b"hello\r\n\r\n"])
 def test_a_connection_that_breaks_leaves_open_what_it_always_does(connect: Any, cut: bytes) -> None:
     """A create that was sent may have made a batch, whichever call it is."""
-    good = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(CREATED), CREATED.encode())
+    head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(CREATED)
     with socket.create_server(("127.0.0.1", 0)) as server:
+        good = head + CREATED.encode()
         replies = iter([cut, good, good, cut])
         threading.Thread(target=_serve, args=(server, replies), daemon=True).start()
         client = connect(f"http://127.0.0.1:{server.getsockname()[1]}")
