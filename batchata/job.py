@@ -12,7 +12,7 @@ from batchata.core.plan import ENVELOPE_BYTES
 from batchata.errors import InvalidInputError
 from batchata.manager import BatchManager
 from batchata.paths import PathLike
-from batchata.providers.prices import Prices
+from batchata.providers.given_prices import Prices
 from batchata.run.definition import Definition
 from batchata.run.engine import Engine
 from batchata.run.hooks import OnEvent, OnItem

@@ -12,7 +12,7 @@ import pydantic
 import typing_extensions
 
 from batchata.paths import PathLike
-from batchata.providers.prices import Prices
+from batchata.providers.given_prices import Prices
 from batchata.providers.registry import Access, dialect_for
 from batchata.run.defining import define
 from batchata.run.engine import Engine

@@ -14,7 +14,7 @@ from batchata.inputs import read_inputs
 from batchata.inputs.items import Checks
 from batchata.inputs.read import Checked, nothing_to_send
 from batchata.paths import PathLike
-from batchata.providers.prices import Prices, given_price
+from batchata.providers.given_prices import Prices, given_price
 from batchata.providers.registry import dialect_for
 from batchata.run.definition import Definition, route_of
 from batchata.run.settings import check_cache, check_switches

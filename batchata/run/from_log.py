@@ -34,7 +34,7 @@ from batchata.inputs.paths import shown
 from batchata.log.port import Log
 from batchata.logs import warn
 from batchata.paths import PathLike
-from batchata.providers.prices import Prices, given_price
+from batchata.providers.given_prices import Prices, given_price
 from batchata.providers.registry import dialect_of
 from batchata.run.definition import Definition, route_of
 from batchata.run.store import RunStore

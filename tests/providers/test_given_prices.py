@@ -12,7 +12,7 @@ import pytest
 from batchata.core.pricing import charge
 from batchata.core.values import Usage
 from batchata.errors import InvalidInputError
-from batchata.providers.prices import given_price
+from batchata.providers.given_prices import given_price
 
 MODEL = "claude-sonnet-5-5"
 WHOLE = {"input": 1, "output": "5", "cache_write_5m": 1.25, "cache_write_1h": 2, "cache_read": Decimal("0.1")}
