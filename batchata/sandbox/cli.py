@@ -26,8 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(message)s")
     try:
         sandbox = _sandbox(options).start()
-    except (BatchataError, OSError) as exc:
+    except BatchataError as exc:
         sys.stderr.write(f"batchata.sandbox: {exc}\n")
+        return 2
+    except (OSError, OverflowError) as exc:
+        sys.stderr.write(f"batchata.sandbox: {_unusable(exc, options)}\n")
         return 2
     # Installed before the address can be known, so that no signal finds the default behaviour.
     stopped = Event()
@@ -37,6 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     stopped.wait()
     sandbox.stop()
     return 0
+
+
+def _unusable(exc: OSError | OverflowError, options: argparse.Namespace) -> str:
+    """Say what of the address or the folder cannot be used."""
+    if isinstance(exc, OSError) and exc.filename is not None:
+        return f"--state {options.state} cannot be used ({exc.strerror}); give a folder"
+    why = exc.strerror if isinstance(exc, OSError) else "ports are numbers from 0 to 65535"
+    return f"--host {options.host} --port {options.port} cannot be used ({why}); --port 0 takes a free one"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,6 +98,8 @@ def _answers(name: str | None) -> Any:
     if name is None:
         return None
     module, _, attribute = name.partition(":")
+    if not (module and attribute):
+        raise InvalidInputError(f"--answers {name} is not of the form MODULE:FUNCTION, such as answers:reply")
     sys.path.insert(0, "")
     try:
         return getattr(importlib.import_module(module), attribute)
@@ -97,7 +110,9 @@ def _answers(name: str | None) -> Any:
 def _faults(settings: list[str]) -> Faults:
     faults = Faults()
     for setting in settings:
-        name, _, value = setting.partition("=")
+        name, is_there, value = setting.partition("=")
+        if not is_there:
+            raise InvalidInputError(f"--fault {setting} is not of the form NAME=VALUE, such as errored=[0]")
         try:
             faults.update({name: _value(value)})
         except KeyError as exc:

@@ -175,7 +175,11 @@ def test_the_command_line_says_what_to_export_and_takes_answers_and_faults(
     [
         (["--host", "0.0.0.0"], "loopback"),
         (["--fault", "nonsense=1"], "no such fault"),
+        (["--fault", "errored"], "not of the form NAME=VALUE"),
         (["--answers", "nowhere_to_be_found:x"], "nowhere_to_be_found"),
+        (["--answers", "reply"], "not of the form MODULE:FUNCTION"),
+        (["--port", "99999"], "ports are numbers from 0 to 65535"),
+        (["--port", "0", "--state", __file__], "give a folder"),
     ],
 )
 def test_wrong_options_are_one_line_and_exit_code_2(
@@ -186,6 +190,13 @@ def test_wrong_options_are_one_line_and_exit_code_2(
     errors = capsys.readouterr().err
     assert text in errors
     assert errors.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what to give instead."""
+    with Sandbox() as sandbox:
+        assert main(["--port", sandbox.url.rpartition(":")[2]]) == 2
+    assert "Address already in use); --port 0 takes a free one" in capsys.readouterr().err
 
 
 def test_results_do_not_change_once_a_batch_has_ended(
