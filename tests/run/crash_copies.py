@@ -63,7 +63,7 @@ def _stopped(name: str, seams: Collection[str], runs: Runs) -> Iterator[_Left]:
     front = _Counted(runs.sandbox)
     script = Script(runs, story=partial(_play, name=name, seams=seams, gate=far_gate))
     far_gate.close()
-    while (at := gate.recv()) is not None:
+    while (at := _reached(gate)) is not None:
         wait_for(lambda: _is_stopped(script.pid) and front.is_quiet())
         copy = runs.log.parent.with_name(f"{name}-{at.seam}-{at.number}")
         shutil.copytree(runs.log.parent, copy)
@@ -71,6 +71,15 @@ def _stopped(name: str, seams: Collection[str], runs: Runs) -> Iterator[_Left]:
         gate.send(None)
         script.send(signal.SIGCONT)
     assert script.ends() == 0, (runs.log.parent / "stderr.txt").read_text()
+
+
+def _reached(gate: Connection) -> Boundary | None:
+    """The next boundary; None when the script has ended, however it did."""
+    try:
+        reached: Boundary | None = gate.recv()
+    except EOFError:
+        return None
+    return reached
 
 
 def _play(runs: Runs, name: str, seams: Collection[str], gate: Connection) -> None:
