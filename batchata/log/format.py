@@ -176,11 +176,15 @@ def _segment(bodies: list[bytes], first: int) -> Segment:
     return Segment(first, len(bodies), ZSTD, hashlib.sha256(data).digest(), data)
 
 
+class ChangedBodiesError(ValueError):
+    """The bytes of a segment are not those that were written."""
+
+
 def unpack(segment: Segment) -> list[bytes | None]:
     """Return the segment's bodies, in order; all None when they were purged.
 
-    Raises ValueError when its data cannot be read, or is not what was written: a flipped bit may leave a
-    text that unpacks, with another value in it.
+    Raises ValueError when its data cannot be read, and ChangedBodiesError when it is not what was written: a
+    flipped bit may leave a text that unpacks, with another value in it.
     """
     if not 0 < segment.length <= BELIEVED_BODIES:
         raise ValueError(f"it says that it holds {segment.length:,} bodies")
@@ -189,7 +193,7 @@ def unpack(segment: Segment) -> list[bytes | None]:
     if segment.codec != ZSTD:
         raise ValueError(f"unknown codec {segment.codec}")
     if hashlib.sha256(segment.data).digest() != segment.sha256:
-        raise ValueError("what is stored is not what was written")
+        raise ChangedBodiesError("what is stored is not what was written")
     try:
         # What the frame says of its size is not believed before it is looked at.
         size = zstandard.frame_content_size(segment.data)

@@ -9,7 +9,16 @@ import msgspec
 
 from batchata.core.pages import Page
 from batchata.errors import LogError
-from batchata.log.format import Commit, Committed, EventTuple, Segment, beginning, link, unpack
+from batchata.log.format import (
+    ChangedBodiesError,
+    Commit,
+    Committed,
+    EventTuple,
+    Segment,
+    beginning,
+    link,
+    unpack,
+)
 from batchata.log.port import Log
 
 
@@ -187,8 +196,10 @@ def _wrong_with(segment: Segment, purged: int) -> str | None:
         return "they are missing, and no event says that they were purged"
     try:
         unpack(segment)
-    except ValueError as exc:
+    except ChangedBodiesError as exc:
         return str(exc)
+    except ValueError as exc:
+        return f"they cannot be unpacked ({exc})"
     return None
 
 
