@@ -13,7 +13,7 @@ from batchata.answers.reader import Reader
 from batchata.answers.schema import check_response_model
 from batchata.core.events import RunStarted
 from batchata.core.state import Run
-from batchata.errors import InvalidInputError
+from batchata.errors import InvalidInputError, LogError
 from batchata.log.port import Log
 from batchata.text import short
 from batchata.views.json_schemas import BY_SCHEMA, NOTE, model_of_schema
@@ -56,10 +56,11 @@ class RunReader(NamedTuple):
     def of(cls, run: Run, model: str | type[pydantic.BaseModel] | None) -> RunReader:
         """Return the reader for a run, with its own model if `model` is None, a model or a `module:Class`.
 
-        Raises InvalidInputError when there is no such model.
+        Raises InvalidInputError when there is no such model, LogError for events that are no whole run.
         """
         started = run.started
-        assert started is not None
+        if started is None:
+            raise LogError("what the log holds of the run lacks its beginning; `verify` says more")
         if model is None:
             return cls(Reader(own_model(started), started.enable_citations), again=False)
         chosen = load_response_model(model) if isinstance(model, str) else model

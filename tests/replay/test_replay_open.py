@@ -139,6 +139,13 @@ def test_what_is_no_log_is_an_error(tmp_path: Path) -> None:
             log.state_at()
 
 
+def test_a_run_without_its_beginning_has_no_results(write_log: Callable[..., Path]) -> None:
+    """As after damage to the file: an error that says so, and names what says more."""
+    path = write_log([e.RunInterrupted(reason="detached", error=None, pending_items=0)])
+    with batchata.replay.open(path) as log, pytest.raises(LogError, match="lacks its beginning; `verify`"):
+        next(log.results())
+
+
 def test_an_argument_of_the_wrong_kind_is_named(done: Path) -> None:
     """By an error of ours that says what to give, whatever was given."""
     compare: Any = batchata.replay.compare
