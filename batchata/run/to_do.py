@@ -59,7 +59,8 @@ def is_nothing_to_do(call: Call, run: Run, definition: Definition, settings: Set
     """
     changed = changes(run, settings, definition.max_tokens)
     if run.status == "completed":
-        return not (changed.keys() & _PLACES or is_work_left(call, run, definition))
+        is_wanted = changed.keys() & _PLACES or _lifts(call, run)
+        return not (is_wanted or is_work_left(call, run, definition))
     return not changed and _is_pilot_done(call, run, definition)
 
 
@@ -68,6 +69,11 @@ def is_work_left(call: Call, run: Run, definition: Definition) -> bool:
     if run.pending or run.open:  # a job may have been killed between its last outcome and its completion
         return True
     return definition.count > run.total or bool(call.retry_failed and run.failed)
+
+
+def _lifts(call: Call, run: Run) -> bool:
+    """Whether the call is for all items after one for some, which `retry_failed()` would still keep to."""
+    return call.choice == Choice() and run.choice is not None and run.choice.items is not None
 
 
 def _is_pilot_done(call: Call, run: Run, definition: Definition) -> bool:

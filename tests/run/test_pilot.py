@@ -92,6 +92,17 @@ def test_what_is_not_of_the_pilot_is_neither_sent_nor_sent_again(runs: Runs) -> 
     check_complete(runs, COUNT)
 
 
+def test_a_run_for_all_items_ends_a_pilot_even_if_nothing_is_left_to_send(runs: Runs) -> None:
+    """What was sent before the pilot was collected by it, and failed: retry_failed() sends that again."""
+    runs.sandbox.faults = Faults(errored={COUNT - 1}, error_type="overloaded_error", only_batches={0})
+    made = manager(runs, COUNT, max_attempts=1, items_per_job=COUNT)
+    made.submit()
+    assert made.run(limit=1)["failed_items"] == 1
+    assert made.run()["failed_items"] == 1
+    assert made.retry_failed()["completed_items"] == COUNT
+    assert runs.creates() == 2
+
+
 def test_open_jobs_of_others_are_collected_and_nothing_more_of_them_is_sent(
     patient: tuple[Runs, list[float]],
 ) -> None:
