@@ -23,6 +23,7 @@ _BASE64: Final = re.compile(rb"[\s\"']*+(?:data:[\w/.+;=-]*;base64,)?(" + _SIGNS
 _BASE64_HEAD: Final = 4_096  # with line ends, enough for the first kilobyte
 # A PDF, a PNG, a JPEG and a GIF in base64 begin so; in JSON their line ends are two characters.
 _BEGINNINGS: Final = (b"JVBERi0", b"iVBORw0KGgo", b"/9j/", b"R0lGOD")
+_SHORTEST_LINE: Final = 40  # characters; those of base64 are of 60 or more, and words of a text shorter
 _BEGINS: Final = re.compile(
     rb"(?<![A-Za-z0-9+/])(?:" + b"|".join(_BEGINNINGS) + rb")(?:" + _SIGNS + rb"|\\[nr])++"
 )
@@ -62,7 +63,7 @@ def _mostly_encoded(data: bytes) -> str | None:
     if not any(begin in data for begin in _BEGINNINGS):
         return None
     found = max(_BEGINS.finditer(data), key=lambda run: len(run[0]), default=None)
-    if found is None or 2 * len(found[0]) < len(data):
+    if found is None or 2 * len(found[0]) < len(data) or len(found[0].split(None, 1)[0]) < _SHORTEST_LINE:
         return None
     kind = _kind_inside(re.sub(rb"\\[nr]", b"", found[0][:_BASE64_HEAD]))
     return (

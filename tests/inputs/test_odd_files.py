@@ -129,7 +129,15 @@ def test_a_file_of_a_kind_that_is_not_taken_is_named_with_the_cure(tmp_path: Pat
 
 @pytest.mark.parametrize(
     "text",
-    ["BMW builds cars.", "MZ is a name.", "ID3 is a tag.", "PK", "RIFF", "<p>An <svg> in HTML</p>"],
+    [
+        "BMW builds cars.",
+        "MZ is a name.",
+        "ID3 is a tag.",
+        "PK",
+        "RIFF",
+        "<p>An <svg> in HTML</p>",
+        "JVBERi0 is how",
+    ],
 )
 def test_a_text_that_begins_like_another_kind_is_a_text(tmp_path: Path, text: str) -> None:
     """A few letters at its beginning make no image, sound or program of it."""
