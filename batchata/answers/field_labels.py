@@ -202,6 +202,7 @@ class _Beside:
         return self._after
 
 
+@lru_cache(maxsize=4_096)  # of texts no longer than what is looked at beside a value
 def _words(text: str) -> frozenset[str]:
     words = [_stem(word) for word in _WORD.findall(text)]
     return frozenset(words) | {first + second for first, second in pairwise(words)}
