@@ -8,7 +8,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from batchata.cli.options import Inputs, Logged, Resuming, Waiting, taking
+from batchata.cli.options import Estimating, Inputs, Logged, Resuming, Waiting, taking
 from batchata.errors import BatchataWarning
 from batchata.replay.cli import app as replay
 from batchata.replay.cli import prepare_streams
@@ -75,12 +75,13 @@ def run(given: Waiting) -> None:
 
 
 @app.command()
-@taking(Inputs)
-def estimate(given: Inputs) -> None:
+@taking(Estimating)
+def estimate(given: Estimating) -> None:
     """Say what a run would use and cost; nothing is sent or written, and no key is needed.
 
     \b
     batchata estimate inbox/*.pdf --prompt "Extract the invoice." --model claude-sonnet-5-5 --log night.db
+    batchata estimate rows.csv --prompt "Classify: {text}" --model claude-haiku-5-5 --log rows.db --exact
     """
     from batchata.cli.running import estimate_inputs
 

@@ -104,6 +104,15 @@ class Inputs(Ending):
 
 
 @dataclass(kw_only=True)
+class Estimating(Inputs):
+    """The same, and how input is counted."""
+
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Have the provider count up to 20 inputs, free; needs a key.")
+    ] = False
+
+
+@dataclass(kw_only=True)
 class Waiting(Inputs):
     """The same, how long to wait, and whether only some of the inputs are sent for now."""
 

@@ -15,7 +15,7 @@ from typing import Any
 import pydantic
 import typer
 
-from batchata.cli.options import Inputs, Logged, Resuming, Waiting
+from batchata.cli.options import Estimating, Inputs, Logged, Resuming, Waiting
 from batchata.cli.output import Output
 from batchata.clock import utc
 from batchata.core.money import plain_if_known
@@ -49,9 +49,9 @@ def submit_inputs(given: Inputs) -> None:
     _drive(given, _beginning(given), lambda manager: manager.submit(not given.quiet), pending=0)
 
 
-def estimate_inputs(given: Inputs) -> None:
+def estimate_inputs(given: Estimating) -> None:
     """Print an estimate."""
-    found = _manager(given).estimate()
+    found = _manager(given).estimate(given.exact)
     if given.as_json:
         values = {name: getattr(found, name) for name in found.__dataclass_fields__}
         print_json({name: str(v) if _is_amount(v) else v for name, v in values.items()})

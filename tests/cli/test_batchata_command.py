@@ -148,6 +148,8 @@ def test_an_estimate_sends_nothing(batchata: Command, here: Path, service: Sandb
     assert "1 item; 1 job to send" in told.stdout
     assert json.loads(batchata("estimate", "a0.txt", *GIVEN, "--json").stdout)["items"] == 1
     assert service.exchanges == []
+    assert "counted by the provider" in batchata("estimate", "a0.txt", *GIVEN, "--exact").stdout
+    assert service.batches == []
     assert not (here / "n.db").exists()
 
 
