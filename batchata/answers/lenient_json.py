@@ -194,6 +194,8 @@ class _Mending:
         while found := _USUAL_ITEM.match(text, at):
             items.append(_usual_scalar(found, is_string=found.lastindex != _OTHER_ITEM))
             at = found.end()
+            if text[at - 1] != ",":
+                return at  # the list ends there
         while self.has_escapes and (found := _ESCAPED_ITEM.match(text, at)):
             items.append(_escaped_scalar(found, 1))
             at = found.end()
@@ -215,11 +217,14 @@ class _Mending:
         return at
 
     def _usual_pairs(self, holder: Object, at: int) -> int:
-        while found := _USUAL_PAIR.match(self.text, at):
+        text = self.text
+        while found := _USUAL_PAIR.match(text, at):
             key = found[2] if found[1] is None else found[1]
             holder.pairs.append((key, _usual_scalar(found, is_string=found.lastindex != _OTHER_VALUE)))
             at = found.end()
-        while self.has_escapes and (found := _ESCAPED_PAIR.match(self.text, at)):
+            if text[at - 1] != ",":
+                return at  # the object ends there
+        while self.has_escapes and (found := _ESCAPED_PAIR.match(text, at)):
             holder.pairs.append((found[2] if found[1] is None else found[1], _escaped_scalar(found, 3)))
             at = found.end()
         return at

@@ -245,6 +245,8 @@ class _Fitting(ScalarFitting):
             return self.seen_by_the_user(node) if place.keeps_digits else node
         if place.takes_texts and node.json[0] == '"':
             return node
+        if node.json[0].isdigit():
+            return self.number(node, place)
         said = node.text
         if said is None:
             if NUMBER.fullmatch(node.json):
