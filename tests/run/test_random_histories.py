@@ -11,7 +11,8 @@ import re
 import signal
 import tempfile
 from collections import Counter
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from batchata import BatchManager
 from batchata.core.evolve import fold
 from batchata.core.ranges import iterate
 from batchata.core.state import UNSETTLED, Run
-from batchata.errors import IncompleteResultsError, UnknownSubmissionError
+from batchata.errors import IncompleteResultsError, LogError, UnknownSubmissionError
 from batchata.sandbox import Answer, Faults, Request
 
 _EXAMPLES = int(os.environ.get("HISTORIES", "0"))
@@ -79,8 +80,18 @@ def _story(runs: Runs, what: str, boundary: Boundary | None, given: dict[str, An
     if boundary is not None:
         watch(die_at(boundary, runs.log.parent / "seen.json"))
     # Results may lack paid answers, and those of a candidate for a lost batch may not be read either.
-    with suppress(IncompleteResultsError, UnknownSubmissionError):
+    with suppress(IncompleteResultsError, UnknownSubmissionError), refused_before_it_began(what):
         getattr(make_manager(runs, **given), what)()
+
+
+@contextmanager
+def refused_before_it_began(what: str) -> Iterator[None]:
+    """A second chance for a run that has had no first one is refused."""
+    try:
+        yield
+    except LogError as exc:
+        if what != "retry_failed" or "the run was never started" not in str(exc):
+            raise
 
 
 class Histories(RuleBasedStateMachine):
