@@ -160,3 +160,20 @@ def test_a_run_that_has_ended_makes_no_call(script: Any, connect: Any) -> None:
     with pytest.raises(BatchataError, match="has ended"):
         client.submit(body())
     assert len(script.asked) == 3
+
+
+def test_a_connection_pool_that_is_closed_meanwhile_is_told_as_the_sdk_tells_it(
+    script: Any, connect: Any
+) -> None:
+    """Such as by another thread: what was handed over may have been sent."""
+    script.says(200, CREATED)
+    met = []
+    for calls_before in (0, 3):
+        client = connect(script)
+        for _ in range(calls_before):
+            client.submit(body())
+        client._http.close()
+        with pytest.raises(BatchataError) as caught:
+            client.submit(body())
+        met.append((type(caught.value), caught.value.kind, str(caught.value)))
+    assert met[0] == met[1]
