@@ -30,6 +30,12 @@ _MOST = Decimal(1_000_000)
 _LAST = Decimal("1e-8")  # after the point; with them the cost of any run is exact
 _EXAMPLE = "{'input': 2, 'output': 10}"
 _MEANING = "USD per million tokens, before the batch discount"
+_ARGUMENT, _FILE = "prices argument", "prices file"
+
+
+def is_given(source: str) -> bool:
+    """Whether the source of a charge's price says that a user gave it."""
+    return source.startswith((_ARGUMENT, _FILE))
 
 
 def given_price(prices: Prices | PathLike | None, model: str, provider: str = "") -> ModelPrice | None:
@@ -48,8 +54,8 @@ def given_price(prices: Prices | PathLike | None, model: str, provider: str = ""
         return None
     if isinstance(prices, str | os.PathLike):
         path = os.fspath(prices)
-        return _chosen(_read(path), model, provider, f"prices file {Path(path).name}", shared=True)
-    return _chosen(prices, model, provider, "prices argument", shared=False)
+        return _chosen(_read(path), model, provider, f"{_FILE} {Path(path).name}", shared=True)
+    return _chosen(prices, model, provider, _ARGUMENT, shared=False)
 
 
 def _chosen(prices: object, model: str, provider: str, source: str, *, shared: bool) -> ModelPrice:

@@ -28,6 +28,7 @@ from batchata.errors import (
 from batchata.inputs import read_again
 from batchata.log.port import Log
 from batchata.logs import warn
+from batchata.providers.given_prices import is_given
 from batchata.providers.port import Client
 from batchata.run import starting
 from batchata.run.definition import Definition, this_process
@@ -232,6 +233,7 @@ class Engine(OwnRun):
             raise interrupted(said) from None
         self._warn_if_unsaved(call)
         self._warn_if_untried()
+        self._warn_of_other_prices(call)
         return True
 
     def _carry_on(self, call: Call) -> str | None:
@@ -276,6 +278,19 @@ class Engine(OwnRun):
                 "recorded replies and the sandbox: begin with a few items, and compare the bill",
                 UntriedProviderWarning,
             )
+
+    def _warn_of_other_prices(self, call: Call) -> None:
+        """Warn where prices that the run was charged by are not given now: the log keeps no price list."""
+        before = next((source for source, _ in self.store.run.ledger if is_given(source)), None)
+        if before is None or self.definition.given_price is not None or not self._is_work_left(call):
+            return
+        price = self.definition.price
+        warn(
+            f"prices were given for what this run was charged so far ({before}), and are not now: its costs, "
+            f"and max_cost, go by {'no price' if price is None else price.source} from here on. If yours "
+            "still hold, stop and start again with prices=",
+            BatchataWarning,
+        )
 
     def _wait(self, call: Call) -> float | None:
         return self.settings.max_wait_time if call.wait is None else call.wait

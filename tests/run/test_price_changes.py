@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from crash_support import GEMINI, check_verified
 from freezegun import freeze_time
 from resume_support import fresh
+from run_support import MODEL
 
+from batchata import BatchataWarning
 from batchata.sandbox import Answer, Request
 
 CHANGE = datetime(
@@ -49,3 +52,16 @@ def test_a_price_that_changes_while_a_run_lasts(tmp_path: Path) -> None:
         ]
         held = [Decimal(event.reserved) for event in events if event.TYPE == "submission_started"]
         assert held[0] * 2 == held[1] == held[2]
+
+
+def test_prices_that_are_not_given_again_are_missed(tmp_path: Path) -> None:
+    """The log keeps what was charged by them, and not the list: what follows would be counted by another."""
+    prices = {MODEL: {"input": 20, "output": 100}}
+    with fresh(tmp_path / "run", answers=_priced) as runs:
+        runs.manager(2, max_cost=5, prices=prices).run(limit=1)
+        with pytest.warns(BatchataWarning, match=r"prices argument.* go by genai-prices .* with prices="):
+            runs.manager(2, max_cost=5).submit()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            runs.manager(2, max_cost=5, prices=prices).run()
+            runs.manager(2, max_cost=5).run()  # nothing is left to be charged
