@@ -88,9 +88,9 @@ class ReadyServer:
 
 
 def measure(way: str, items: int, items_per_job: int) -> Figures:
-    """Run one way in a process of its own, against a server of its own."""
-    command = [sys.executable, __file__, "--child", way, f"{items}:{items_per_job}"]
-    with ReadyServer() as url:
+    """Run one way in a process of its own, against a server of its own, in a folder that is removed later."""
+    with ReadyServer() as url, tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--child", way, f"{items}:{items_per_job}", folder]
         environment = os.environ | {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "sandbox-key"}
         began = time.perf_counter()
         out = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -144,11 +144,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round, without 100,000 items and memory")
     parser.add_argument("--only", nargs="+", metavar="ITEMS:ITEMS_PER_JOB", help="these rows alone")
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        way, size = options.child
-        print(json.dumps(measure_here(way, *map(int, size.split(":")))))
+        way, size, folder = options.child
+        items, items_per_job = map(int, size.split(":"))
+        print(json.dumps(measure_here(way, items, items_per_job, Path(folder))))
         return
     rounds = 1 if options.quick else options.rounds
     rows = [row for row in ROWS if row.items <= 10_000 or not options.quick]

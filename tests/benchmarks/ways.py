@@ -14,7 +14,6 @@ import json
 import os
 import resource
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -232,14 +231,13 @@ IMPORTS = {
 }
 
 
-def measure_here(way: str, items: int, items_per_job: int) -> dict[str, float]:
+def measure_here(way: str, items: int, items_per_job: int, folder: Path) -> dict[str, float]:
     """One measurement of one way, in this process: seconds, seconds of CPU, and the most memory in MB."""
     for name in IMPORTS[way]:
         importlib.import_module(name)
-    with tempfile.TemporaryDirectory() as folder:
-        began, cpu = time.perf_counter(), time.process_time()
-        done = WAYS[way](items, items_per_job, Path(folder))
-        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    began, cpu = time.perf_counter(), time.process_time()
+    done = WAYS[way](items, items_per_job, folder)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     assert done == items, f"{done} of {items}"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"wall": seconds, "cpu": cpu, "peak_mb": peak}
