@@ -46,7 +46,7 @@ class Alike:
         ):
             response = self.by_sdk(path, content)
             like = _Like.of(response.request, path)
-            self._like = like if like == self._last else None
+            self._like = like if like is not None and like == self._last else None
             self._last = like
             return response
         return self._sent(self.http, self._like.request(path, content, self.http.cookies))
@@ -74,11 +74,14 @@ class _Like:
     extensions: dict[str, Any]
 
     @classmethod
-    def of(cls, request: httpx2.Request, path: str) -> _Like:
-        """Take it from a request that was sent to this path."""
+    def of(cls, request: httpx2.Request, path: str) -> _Like | None:
+        """Take it from a request that was sent to this path; None where its URL ends in another way."""
+        url = str(request.url)
+        if not url.endswith(path):
+            return None
         return cls(
             request.method,
-            str(request.url).removesuffix(path),
+            url.removesuffix(path),
             [(name, value) for name, value in request.headers.raw if name.lower() not in _OF_ONE_REQUEST],
             {name: value for name, value in request.extensions.items() if name != "trace"},
         )

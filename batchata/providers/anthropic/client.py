@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from hashlib import sha256
 from typing import IO, Any
+from urllib.parse import urlencode
 
 import anthropic
 import httpx2
@@ -139,6 +140,15 @@ class AnthropicClient(Polls):
 
         return Alike(by_sdk, self._open_way, is_stream=True)
 
+    @cached_property
+    def _ask(self) -> Alike:
+        questions = self._questions
+
+        def by_sdk(path: str, _content: Content) -> httpx2.Response:
+            return questions.get(path, cast_to=httpx2.Response)
+
+        return Alike(by_sdk, self._open_way)
+
     @property
     def _open_way(self) -> httpx2.Client | None:
         """The HTTP client where headers alone make a call: no credentials that end, and no signature."""
@@ -256,7 +266,7 @@ class AnthropicClient(Polls):
             client = self.__dict__.pop(name, None)
             if client is not None:
                 client.close()
-        for name in ("_create", "_results"):
+        for name in ("_create", "_results", "_ask"):
             self.__dict__.pop(name, None)
 
     def find(
@@ -271,7 +281,7 @@ class AnthropicClient(Polls):
     def _retrieve(self, batch_id: str) -> Batch | None:
         try:
             with self._calls.translated(f"asking for {batch_id}"):
-                response = self._questions.get(f"{_PATH}/{batch_id}", cast_to=httpx2.Response)
+                response = self._ask(f"{_PATH}/{batch_id}")
         except BatchNotFoundError:
             return None
         batch = batch_of(self._object(response, f"the description of {batch_id}"))
@@ -292,11 +302,9 @@ class AnthropicClient(Polls):
         after: str | None = None
         seen: set[str | None] = {None}
         for _ in range(most_pages or MOST_PAGES):
-            query: dict[str, object] = (
-                {"limit": size} if after is None else {"limit": size, "after_id": after}
-            )
+            query = {"limit": str(size)} | ({} if after is None else {"after_id": after})
             with self._calls.translated("listing batches"):
-                response = self._questions.get(_PATH, cast_to=httpx2.Response, options={"params": query})
+                response = self._ask(f"{_PATH}?{urlencode(query)}")
             page = page_of(self._object(response, "the list of batches"), size, after)
             size = PAGE
             # A time that cannot be read is 0: it must not make a batch look older than it is.

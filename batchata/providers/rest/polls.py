@@ -14,6 +14,7 @@ __all__ = ["MOST_PAGES", "PAGE", "Polls", "too_many"]
 PAGE: Final = 100  # batches of a list
 MOST_PAGES: Final = 1_000
 _FEW: Final = 2  # up to so many batches are asked for one by one
+_LIKE_A_PAGE: Final = 2  # questions for one batch that take as long as a page of the list
 
 
 class Polls(ABC):
@@ -37,8 +38,9 @@ class Polls(ABC):
         A description that cannot be read is an error only when none can be read: as long as there are others,
         its batch counts as one that goes on, so that what can be collected comes first.
         """
-        # As many pages as hold them all, and one more: others' batches stand between ours.
-        most_pages = -(-len(batch_ids) // PAGE) + 1
+        # As many pages as hold them all, and one more: others' batches stand between ours. A page takes as
+        # long as two questions, so reading on pays for few batches as well, which have many newer ones.
+        most_pages = max(-(-len(batch_ids) // PAGE) + 1, len(batch_ids) // _LIKE_A_PAGE)
         found = self._listed(set(batch_ids), since, most_pages) if len(batch_ids) > _FEW else {}
         doubt: UnreadableReplyError | None = None
         unread = 0
