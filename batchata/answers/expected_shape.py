@@ -112,6 +112,11 @@ class Place:
         return bool(self.records or self.mapping or self.is_list or self.is_open)
 
     @cached_property
+    def has_no_scalars(self) -> bool:
+        """Only objects or lists of known kinds may stand here, or nothing."""
+        return self.holds and not (self.is_open or self.words or self.kinds - {"null"})
+
+    @cached_property
     def is_alone(self) -> bool:
         """Only one kind of objects or lists may stand here, or nothing."""
         ways = len(self.records) + bool(self.mapping) + self.is_list + self.is_open

@@ -17,7 +17,7 @@ from batchata.answers.normalize import Mention
 _WORD = re.compile(r"[^\W_]+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_a-zA-Z\d]+")
 # A point behind a short word is that of an abbreviation.
-_CLAUSE_END = re.compile(r"(?:(?<=[^\W\d_]{4})\.|(?<=[\d)\]%\"'])\.|[;!?•|])(?= |$)")
+_CLAUSE_END = re.compile(r"[.;!?•|](?= |$)(?:(?<=[;!?•|])|(?<=[^\W\d_]{4}\.)|(?<=[\d)\]%\"']\.))")
 _DIGITS = tuple("0123456789")
 PATHS = attrgetter("paths")
 _FARTHEST = 80  # characters between a value and its label

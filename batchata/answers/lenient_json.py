@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import repeat
 from typing import NamedTuple
@@ -96,12 +96,14 @@ type Node = Scalar | Array | Object
 class Mended(NamedTuple):
     """A value as JSON. `places` tells where its scalars stand in the text: start and end by start in `json`.
 
-    Strings are meant without their quotes. `end` is where the value ends in the text.
+    Strings are meant without their quotes. `end` is where the value ends in the text. Where most of `json` is
+    the text as it stands, `origin` tells of each position in it where that was, and there are no `places`.
     """
 
     json: str
     end: int
     places: dict[int, tuple[int, int]]
+    origin: Callable[[int], int] | None = None
 
 
 def read_value(text: str, at: int) -> tuple[Node, int]:

@@ -258,7 +258,7 @@ class _Fitting(ScalarFitting):
             return text_at(node, word)
         if place.holds and "null" in place.kinds and said.strip().casefold() in NOTHING:
             return node if "text" in place.kinds else Scalar("null", node.start, node.end)
-        if (place.kinds - {"null"} or place.words) or not place.holds:
+        if not place.has_no_scalars:
             return self.text(node, said, place)
         opened = self._opened(node)
         return node if isinstance(opened, Scalar) else self.fit(opened, place)

@@ -31,7 +31,8 @@ _UNIT = re.compile(rf"{_NUMBER} ?([^\W\d_]{{1,7}}|‰|‱|¢)")
 _SPLIT = re.compile(r"(?<![\w.,])(\d{1,3})([kmrgunpμ])(\d{1,3})(?:f|h|ω|ohms?)?(?!\w)")  # 4k7, 2u2F
 _HOURS = re.compile(r"(?<![\w.,:])(\d{1,3}) ?(?:h|:|hrs?|hours?) ?([0-5]\d)(?![\d:])")  # 1h30
 _FEET = re.compile(r"(?<![\w.,])(\d{1,2}) ?(?:'|ft\.?|feet|foot) ?(\d{1,2})(?!\d)")  # 5'6"
-_SHORT_YEAR = re.compile(r"(?:\bfy ?|(?<=\d{4})[/-]|(?<![\w])')(\d\d)(?!\d)")  # FY25, 2023/24, '25
+# FY25, 2023/24, '25
+_SHORT_YEAR = re.compile(r"[f/'-](?:(?<=\bf)y ?|(?<=\d{4}[/-])|(?<=')(?<!\w'))(\d\d)(?!\d)")
 _HEXADECIMAL = re.compile(r"\b0x([0-9a-f]{1,30})\b")
 _ROMAN = re.compile(
     r"\b(?=[mdclxvi]{2})m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})(?!\w)"
@@ -97,6 +98,19 @@ _WORDS = {
 _WORD = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b")
 
 
+# What a text has to hold for one of these notations: most passages have few of them, which is quickly seen.
+_SIGNS_OF = {
+    _RAISED_TO: ("^", "**"),
+    _TIMES_TEN: tuple(_TIMES),
+    _EXPONENT: ("e",),
+    _HOURS: ("h", ":"),
+    _FEET: ("'", "ft", "feet", "foot"),
+    _HEXADECIMAL: ("0x",),
+    _FRACTION: ("/", "\u2044", ":", "of", "in"),
+}
+_LETTER = re.compile("[a-z]|[^\x00-\x7f]")
+
+
 def _factors() -> dict[str, list[Fraction]]:
     found: dict[str, list[Fraction]] = {}
     for table in (_FACTORS, _ALSO):
@@ -114,6 +128,8 @@ def parted(text: str) -> str:
 
     Normal forms would join them: 10⁹ is no 109, 12½ no 121/2, a raised 1 behind an amount is a footnote's.
     """
+    if text.isascii():
+        return text
     text = _RAISED_BEHIND.sub(_raised, text)
     return _VULGAR_BEHIND.sub(" ", text)
 
@@ -144,14 +160,16 @@ def may_be_meant(value: Decimal, passage: str) -> bool:
 def _numbers(passage: str) -> frozenset[tuple[Fraction, bool]]:
     """Return the numbers in other notations, each with whether it is a quotient, which may be rounded."""
     text = fold(parted(passage[:_LONGEST]))
-    tags = [f"{whole}.{cents.translate(_RAISED)}" for whole, cents in _RAISED_CENTS.findall(passage)]
+    raised = [] if passage.isascii() else _RAISED_CENTS.findall(passage)
+    tags = [f"{whole}.{cents.translate(_RAISED)}" for whole, cents in raised]
     numbers = [*_whole(text), *map(Fraction, tags)]
     return frozenset({(number, False) for number in numbers} | {(part, True) for part in _parts(text)})
 
 
 def _each(pattern: re.Pattern[str], text: str) -> Iterable[tuple[str, ...]]:
     """Return the groups of every match, equal ones once: a long passage says most things again and again."""
-    return set(pattern.findall(text))
+    signs = _SIGNS_OF.get(pattern)
+    return set(pattern.findall(text)) if signs is None or any(sign in text for sign in signs) else ()
 
 
 def _whole(text: str) -> Iterator[Fraction]:
@@ -161,12 +179,6 @@ def _whole(text: str) -> Iterator[Fraction]:
     for pattern in (_TIMES_TEN, _EXPONENT):
         for digits, power in _each(pattern, text):
             yield from (number * Fraction(10) ** int(power) for number in _readings(digits))
-    for digits, unit in _each(_UNIT, text):
-        if factors := _BY_UNIT.get(unit):
-            yield from (number * factor for factor in factors for number in _readings(digits))
-    for before, unit, behind in _each(_SPLIT, text):
-        number = Fraction(f"{before}.{behind}")
-        yield from (number, *[number * factor for factor in _BY_UNIT[unit]])
     for first, second in _each(_HOURS, text):
         hours, minutes = int(first), int(second)
         yield from (Fraction(60 * hours + minutes), hours + Fraction(minutes, 60))
@@ -175,7 +187,18 @@ def _whole(text: str) -> Iterator[Fraction]:
         yield from (Fraction(12 * feet + inches), feet + Fraction(inches, 12))
     for year in set(_SHORT_YEAR.findall(text)):
         yield from (Fraction(1900 + int(year)), Fraction(2000 + int(year)))
-    yield from (Fraction(int(digits, 16)) for digits in set(_HEXADECIMAL.findall(text)))
+    if _LETTER.search(text):
+        yield from _in_letters(text)
+
+
+def _in_letters(text: str) -> Iterator[Fraction]:
+    for digits, unit in _each(_UNIT, text):
+        if factors := _BY_UNIT.get(unit):
+            yield from (number * factor for factor in factors for number in _readings(digits))
+    for before, unit, behind in _each(_SPLIT, text):
+        number = Fraction(f"{before}.{behind}")
+        yield from (number, *[number * factor for factor in _BY_UNIT[unit]])
+    yield from (Fraction(int("".join(digits), 16)) for digits in _each(_HEXADECIMAL, text))
     yield from (Fraction(_roman(digits)) for digits in set(_ROMAN.findall(text)))
     yield from (_WORDS[word] for word in set(_WORD.findall(text)))
 

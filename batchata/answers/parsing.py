@@ -30,6 +30,7 @@ from batchata.answers.lenient_json import (
 )
 from batchata.answers.lenient_reading import fitted
 from batchata.answers.misfits import misfit
+from batchata.answers.opened_strings import opened
 
 # A list is passed over as a whole: one of its elements is a part, never the answer.
 _OPENING = re.compile(r"\{|\[(?=\s*[{\[\"'\u201c\d\]-])")
@@ -151,7 +152,8 @@ def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
     Raises UnreadableAnswer when nothing fits, or several different values do; what is cut off never fits,
     and neither does what lost a value under another name.
     """
-    text = without_halves(text)
+    if not text.isascii():
+        text = without_halves(text)
     is_json = text[:1] in _JSON_BEGINS or text.lstrip()[:1] in _JSON_BEGINS
     if is_json:
         if len(text) > _LONG:
@@ -242,6 +244,8 @@ class _Search[M: pydantic.BaseModel]:
         self._refuse_misfit(candidate.json)
         node, end = self._node(candidate)
         try:
+            if usual := self._usual(self._without_strings(candidate, node, end), candidate.start):
+                return usual
             if candidate.node is not None:
                 nearly = written(node, end)
                 if usual := self._usual(nearly, candidate.start):
@@ -254,8 +258,16 @@ class _Search[M: pydantic.BaseModel]:
             raise _Misfit(_UNREADABLE, "the answer is nested too deeply") from exc
         return Parsed(self._checked(mended, node), candidate.start, mended)
 
-    def _usual(self, mended: Mended, start: int) -> Parsed[M] | None:
+    def _without_strings(self, candidate: Candidate, node: Node, end: int) -> Mended | None:
+        """Return what is JSON with lists and objects in the place of strings that hold such."""
+        if candidate.json is None:
+            return None
+        return opened(node, place_of(self._model), self._text, _start_of(candidate), end)
+
+    def _usual(self, mended: Mended | None, start: int) -> Parsed[M] | None:
         """Return what is nearly JSON as pydantic takes it, where it takes all of it."""
+        if mended is None:
+            return None
         try:
             return Parsed(read_usually(mended.json, self._model), start, mended)
         except (NotJson, Unsure):
@@ -273,9 +285,8 @@ class _Search[M: pydantic.BaseModel]:
             return candidate.node, candidate.end
         if candidate.json is None:
             raise _Misfit(_UNREADABLE, "what looks like the answer is not valid JSON")
-        start = candidate.start + len(candidate.json) - len(candidate.json.lstrip())
         try:
-            return read_value(self._text, start)
+            return read_value(self._text, _start_of(candidate))
         except (NotNearJson, CutOff) as exc:
             raise _Misfit(_UNREADABLE, "what looks like the answer is not valid JSON") from exc
 
@@ -293,6 +304,12 @@ class _Search[M: pydantic.BaseModel]:
         if not is_finite(value):
             raise _Misfit(1, "a number in the answer is not finite, which JSON cannot hold")
         return value
+
+
+def _start_of(candidate: Candidate) -> int:
+    """Return where the value itself begins in the text."""
+    before = 0 if candidate.json is None else len(candidate.json) - len(candidate.json.lstrip())
+    return candidate.start + before
 
 
 class _PlainSearch[M: pydantic.BaseModel](_Search[M]):

@@ -82,12 +82,13 @@ _LOOSE = re.compile(r"(?<![\d.,])\d+(?:[,.']\d+)*")
 _TWO_WAYS = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
 _GROUPS = re.compile(r"\d+")
 _NUMBER_WORD = re.compile(
-    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{1,24}teen|twenty|thirty|forty|fifty|sixty"
+    r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{1,24}teen|twenty|thirty|forty|fifty|sixty"
     r"|seventy|eighty|ninety|hundred|thousand|million|billion|dozen|half|\w{0,24}hundert\w*|\w{0,24}tausend\w*|zwei|drei|vier|fünf|cent"
     r"|mille|deux|trois|quatre|cinq|ciento|cien|mil|dos|tres|cuatro|cinco|duizend|twee|drie"
     r"|googol\w*|gross|score|lakhs?|crores?|\w{0,24}(?:illions?|illiarden?|cento|mila|honderd|hundra|hundre|tusen)"
-    r"|mil[hj][oa]\w*|mili?on\w*)\b"
+    r"|mil[hj][oa]\w*|mili?on\w*"
 )
+_WORD = re.compile(r"\w+")
 
 
 class Passage:
@@ -164,7 +165,7 @@ class Passage:
     @cached_property
     def has_number_words(self) -> bool:
         """Whether a number may be written out."""
-        return _NUMBER_WORD.search(self.rest) is not None
+        return any(map(_NUMBER_WORD.fullmatch, set(_WORD.findall(self.rest))))
 
     @cached_property
     def is_negated(self) -> bool:

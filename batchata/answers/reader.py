@@ -229,4 +229,7 @@ def spans_of(text: str, parsed: Parsed[pydantic.BaseModel]) -> Spans:
     if mended is None:
         return value_spans(text, parsed.start, shape)
     places = value_spans(mended.json, 0, shape).places
-    return Spans({path: mended.places[start] for path, (start, _) in places.items()}, mended.end)
+    origin = mended.origin
+    if origin is None:
+        return Spans({path: mended.places[start] for path, (start, _) in places.items()}, mended.end)
+    return Spans({path: (origin(start), origin(end)) for path, (start, end) in places.items()}, mended.end)
