@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 from forked import run
+from typer.testing import CliRunner
 
 import batchata
 import batchata.sandbox
@@ -103,6 +104,29 @@ def test_the_commands_of_the_readme_have_the_options_that_it_names() -> None:
         name, *words = shlex.split(line.replace("…", ""))
         found = command.commands[name]  # type: ignore[attr-defined]
         found.make_parser(typer.Context(found)).parse_args(words)
+
+
+def test_the_commands_without_code_run_as_pasted_one_after_the_other(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder with two PDFs, a table and `shop.py`, none is refused for what another left there."""
+    for folder in ("inbox", "done"):
+        (tmp_path / folder).mkdir()
+    for name in ("invoice-brightwater.pdf", "invoice-harbor-lane.pdf"):
+        (tmp_path / "inbox" / name).symlink_to(REPOSITORY / "examples" / "documents" / name)
+    (tmp_path / "rows.csv").write_text("id,text\n1,Nice\n")
+    (tmp_path / "shop.py").write_text(
+        "from pydantic import BaseModel\nclass Invoice(BaseModel):\n    vendor: str\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])  # as an installed command has it
+    block = re.search(r"\n## Without code\n+```bash\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    for line in block[1].splitlines():
+        done = CliRunner().invoke(app, shlex.split(line, comments=True)[1:], prog_name="batchata")
+        assert done.exit_code == 0, (line, done.output)
+    assert sum(sandbox.billed().values()) == 5
+    assert {"out.csv", "labels.csv"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def run_here(code: str) -> None:

@@ -139,6 +139,8 @@ def moved(items: RecordedItems, inputs: Inputs) -> list[str]:
     if pairs is None or not pairs.missing:
         return []
     lines = list(islice(_replaced(pairs, items, inputs), 1))
+    if not pairs.given_as and len(pairs.missing) > _MOST_NAMES:
+        return [*lines, f"none of the {len(pairs.missing):,} items is among the {inputs.count:,} given now"]
     new = _names(pairs.new, lambda index: _label(index, inputs.body(index)))
     lines += [f"missing now: {_names(pairs.missing, lambda index: _label(index, items.body(index)))}"]
     return [*lines, f"new, or changed: {new}"] if new else lines

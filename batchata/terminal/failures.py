@@ -124,8 +124,8 @@ def failure_lines(
     pending = f", {run.pending:,} pending" if run.pending else ""
     yield f"result    {run.completed:,} of {number_of(run.total, 'item')}; {run.failed:,} failed{pending}:"
     for each in found[:_MOST_KINDS]:
-        more = f" and {each.items - 1:,} more" if each.items > 1 else ""
-        yield f"          {each.kind}: {place(each.index)}{more}: {short(each.message)}"
+        which = f"{each.items:,} items, e.g. " if each.items > 1 else ""
+        yield f"          {each.kind}: {which}{place(each.index)}: {short(each.message)}"
     if len(found) > _MOST_KINDS:
         yield f"          and {number_of(len(found) - _MOST_KINDS, 'other kind')} of error"
     if path is None:

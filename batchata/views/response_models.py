@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from functools import reduce
 from typing import NamedTuple
 
@@ -25,13 +26,16 @@ from batchata.views.run_summary import is_support_counted
 def load_response_model(name: str) -> type[pydantic.BaseModel]:
     """Import the response model that `module:Class` names; a nested class is `module:Outer.Inner`.
 
-    The module is found as any import finds it, the working directory included where Python looks there.
+    The module is found as any import finds it, and last in the working directory, which the path of an
+    installed command lacks.
 
     Raises InvalidInputError when there is no such module or class, or when it is no response model.
     """
     module, _, path = name.partition(":")
     if not module or not path:
         raise InvalidInputError(f"{name!r} is not of the form module:Class, such as invoices.models:Invoice")
+    if "" not in sys.path:
+        sys.path.append("")  # last: no file there stands in the way of an installed module
     try:
         found = reduce(getattr, path.split("."), importlib.import_module(module))
     except ModuleNotFoundError as exc:

@@ -60,7 +60,7 @@ def test_a_run_that_ends_with_failures_says_why_and_what_to_do(
         runs.manager(4, items_per_job=4).run(print_progress=True)
     shown = capsys.readouterr().err
     assert "result    2 of 4 items; 2 failed:\n" in shown
-    assert "invalid_request_error: item 1 and 1 more: Could not process PDF" in shown
+    assert "invalid_request_error: 2 items, e.g. item 1: Could not process PDF" in shown
     assert f"again: manager.retry_failed(), or: batchata resume {runs.log} --retry-failed" in shown
     assert f"look:  batchata item {runs.log} 1" in shown
     (warned,) = [vars(r) for r in caplog.records if r.getMessage().startswith("items_failed ")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +75,19 @@ def test_a_model_is_found_by_its_name() -> None:
     """As `module:Class`, and inside other classes too."""
     assert load_response_model(f"{__name__}:Strict") is Strict
     assert load_response_model(f"{__name__}:Wide.Inner") is Wide.Inner
+
+
+def test_a_model_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed command has its own folder on the path instead; a file here hides no installed module."""
+    source = "from pydantic import BaseModel\nclass Found(BaseModel):\n    name: str\n"
+    for name in ("shelf_of_this_folder.py", "json.py"):
+        (tmp_path / name).write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    monkeypatch.delitem(sys.modules, "json")
+    assert load_response_model("shelf_of_this_folder:Found").__name__ == "Found"
+    with pytest.raises(InvalidInputError, match="no attribute 'Found'"):
+        load_response_model("json:Found")
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,17 @@ def test_a_new_definition_in_a_log_of_several_runs_begins_only_by_its_own_run_id
     assert runs.manager(3, messages=conversations(3, first=9), run_id="new").run()["completed_items"] == 3
 
 
+def test_items_that_are_all_others_are_counted_instead_of_named(runs: Runs) -> None:
+    """As after a change of the prompt for rows; the first one shows what changed."""
+    runs.manager(11).run()
+    with pytest.raises(RunMismatchError) as caught:
+        runs.manager(messages=conversations(12, first=100)).run()
+    message = str(caught.value)
+    assert "item 0: was" in message
+    assert "none of the 11 items is among the 12 given now" in message
+    assert "missing now" not in message
+
+
 def test_a_mismatch_says_what_is_paid_for_and_waits(patient: tuple[Runs, list[float]]) -> None:
     """Before advising a new run: the batches, until when they are kept, and which items lack."""
     runs, _ = patient
