@@ -8,7 +8,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from batchata.cli.options import Estimating, Inputs, Logged, Resuming, Waiting, taking
+from batchata.cli.options import Estimating, Logged, Resuming, Sending, Waiting, taking
 from batchata.errors import BatchataWarning
 from batchata.replay.cli import app as replay
 from batchata.replay.cli import prepare_streams
@@ -89,8 +89,8 @@ def estimate(given: Estimating) -> None:
 
 
 @app.command()
-@taking(Inputs)
-def submit(given: Inputs) -> None:
+@taking(Sending)
+def submit(given: Sending) -> None:
     """Send what may be sent now, and return without waiting.
 
     \b

@@ -22,16 +22,22 @@ PollInterval = Annotated[float | None, typer.Option("--poll-interval", metavar="
 
 
 @dataclass(kw_only=True)
-class Ending:
-    """What every command that drives a run says and writes at its end."""
+class Printing:
+    """What every command prints."""
 
-    out: Annotated[str | None, typer.Option("--out", "-o", metavar="OUT", help=_OUT)] = None
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no account.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False
 
 
 @dataclass(kw_only=True)
-class Inputs(Ending):
+class Ending(Printing):
+    """What every command that drives a run says and writes at its end."""
+
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="OUT", help=_OUT)] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no account.")] = False
+
+
+@dataclass(kw_only=True)
+class Inputs(Printing):
     """What a run sends, and how."""
 
     inputs: Annotated[
@@ -113,7 +119,12 @@ class Estimating(Inputs):
 
 
 @dataclass(kw_only=True)
-class Waiting(Inputs):
+class Sending(Inputs, Ending):
+    """What a run sends, and what is said and written at its end."""
+
+
+@dataclass(kw_only=True)
+class Waiting(Sending):
     """The same, how long to wait, and whether only some of the inputs are sent for now."""
 
     limit: Annotated[
@@ -166,7 +177,7 @@ class Resuming(Logged):
     poll_interval: PollInterval = None
 
 
-def taking[T: Ending](group: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:
+def taking[T: Printing](group: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:
     """Give a command the options of a group, as typer reads them, and call it with one object of it."""
     hints = get_type_hints(group, include_extras=True)
     parameters = [

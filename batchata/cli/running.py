@@ -15,7 +15,7 @@ from typing import Any
 import pydantic
 import typer
 
-from batchata.cli.options import Estimating, Inputs, Logged, Resuming, Waiting
+from batchata.cli.options import Estimating, Inputs, Logged, Resuming, Sending, Waiting
 from batchata.cli.output import Output
 from batchata.clock import utc
 from batchata.core.money import plain_if_known
@@ -44,7 +44,7 @@ def run_inputs(given: Waiting) -> None:
     )
 
 
-def submit_inputs(given: Inputs) -> None:
+def submit_inputs(given: Sending) -> None:
     """Send, and do not wait; that items are pending is what was asked for."""
     _drive(given, _beginning(given), lambda manager: manager.submit(not given.quiet), pending=0)
 
@@ -95,7 +95,7 @@ def resume_log(given: Resuming) -> None:
 
 
 def _drive(
-    given: Inputs | Logged,
+    given: Sending | Logged,
     manager: BatchManager[Any],
     call: Callable[[BatchManager[Any]], Summary],
     pending: int = _PENDING,
@@ -116,7 +116,7 @@ def _drive(
         raise typer.Exit(_FAILED)
 
 
-def _say_pending(given: Inputs | Logged, summary: Summary) -> None:
+def _say_pending(given: Sending | Logged, summary: Summary) -> None:
     if not given.quiet:
         items = number_of(summary["pending_items"], "item")
         run = [] if given.run_id is None else ["--run", given.run_id]
@@ -153,17 +153,25 @@ def _manager(
 
 
 def _beginning(
-    given: Inputs, max_wait: float | None = None, poll_interval: float | None = None
+    given: Sending, max_wait: float | None = None, poll_interval: float | None = None
 ) -> BatchManager[Any]:
     """Return the manager of a run that may begin now; a model that is refused then is not warned of too."""
     with warnings.catch_warnings(record=True, action="always") as told:
         manager = _manager(given, max_wait, poll_interval)
         doubt = dialect_for(given.model).model(given.model, utc().date()).doubt
+    _say_new_folder(given)
     is_refused = doubt is not None and not given.allow_unknown_model and not Path(given.log).exists()
     for one in {str(each.message): each for each in told}.values():
         if not (is_refused and issubclass(one.category, UnknownModelWarning | RetiredModelWarning)):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     return manager
+
+
+def _say_new_folder(given: Sending) -> None:
+    """Say that the log's folder is made with it: its name may be misspelt."""
+    folder = Path(given.log).parent
+    if not (given.quiet or "://" in given.log or folder.exists()):
+        typer.echo(f"log       there is no folder {folder} yet; it is made with the log", err=True)
 
 
 def _opened(given: Logged, **settings: Any) -> BatchManager[Any]:

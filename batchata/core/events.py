@@ -141,7 +141,8 @@ class SubmissionStarted(Event, frozen=True, kw_only=True):
 
     The custom id of item i in the job is `custom_ids` with `{index}` replaced by i. `expected` is the
     estimate for its requests. `max_tokens` is what each answer may have at most; jobs without it have that of
-    `run_started`, and in them an answer that was cut off was asked again with a note.
+    `run_started`, and in them an answer that was cut off was asked again with a note. `prices` is the source
+    of the prices that the user gave, by which its costs are reckoned; unset where list prices hold.
     """
 
     TYPE: ClassVar[str] = "submission_started"
@@ -153,6 +154,7 @@ class SubmissionStarted(Event, frozen=True, kw_only=True):
     reserved: str | None
     expected: Expected | None = None
     max_tokens: int | msgspec.UnsetType = msgspec.UNSET
+    prices: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class BatchSubmitted(Event, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ def submission_started(run: Run, at: int, event: e.SubmissionStarted, version: i
     job.expected, job.bytes = event.expected, event.bytes
     job.route = run.route
     job.max_tokens = known(event.max_tokens)
+    run.given_prices = known(event.prices) or run.given_prices
     run.jobs[job.number] = run.open[job.number] = job
     items = run.items
     first, last = job.items[0][0], job.items[-1][1]

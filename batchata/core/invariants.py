@@ -28,6 +28,7 @@ class Audit:
     def __init__(self, now: int) -> None:
         self.run = Run()
         self._latest = now + _CLOCK_MARGIN
+        self.ahead: tuple[int, int] | None = None  # version and time of the first event from the future
         self._batches: dict[str, int] = {}  # batch id -> job
         self._uncharged: dict[tuple[int, int], Usage | None] = {}  # answered requests: (job, item)
         self._refused: set[tuple[int, int, int, int | None]] = set()  # answers: (version, job, item, body)
@@ -71,8 +72,8 @@ class Audit:
 
     def _before(self, version: int, at: int, event: e.Event) -> Iterator[str]:
         """Check against the state before the event."""
-        if at > self._latest:
-            yield "its time is in the future"
+        if at > self._latest and self.ahead is None:
+            self.ahead = version, at
         if (version == 1) != isinstance(event, e.RunStarted):
             yield "a run begins with run_started, and only once"
         self._version = version

@@ -194,6 +194,7 @@ class Run:
     usage: dict[str, int] = field(default_factory=_none_used)
     # What was used at which prices: (source, unit prices by kind) -> how many of each kind.
     ledger: dict[Tariff, dict[str, int]] = field(default_factory=dict)
+    given_prices: str | None = None  # the source of prices that the user gave for the last jobs that had some
     ticks: int = 0  # that the provider itself said it charged, of 1e-10 USD each …
     stated: dict[str, int] = field(default_factory=_none_used)  # … for so much of what was used
     accuracy: Accuracy = field(default_factory=Accuracy)

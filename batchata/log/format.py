@@ -73,6 +73,11 @@ class AtEnd:
         """See `Claim`."""
         return self._last.commit.next_body
 
+    @property
+    def last(self) -> Committed:
+        """See `Claim`."""
+        return self._last
+
 
 class Append(NamedTuple):
     """All that one append adds to a log."""

@@ -13,7 +13,17 @@ from batchata.core.pages import Entry
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogError, RunClaimedError
 from batchata.log.entries import event_at, every_event, from_version
-from batchata.log.format import Append, AtEnd, Bodies, Committed, EventTuple, Segment, beginning, follow
+from batchata.log.format import (
+    Append,
+    AtEnd,
+    Bodies,
+    Committed,
+    EventTuple,
+    Segment,
+    SegmentTuple,
+    beginning,
+    follow,
+)
 from batchata.log.port import Claim, Recorded, Written
 
 _first = attrgetter("first")
@@ -132,6 +142,10 @@ class MemoryLog:
         segments = self._stream(stream).segments
         end = len(segments) if below is None else bisect_left(segments, below, key=_first)
         yield from segments[bisect_left(segments, first, key=_first) : end]
+
+    def segment_hashes(self, stream: str, first: int) -> Iterator[SegmentTuple]:
+        """See `Log.segment_hashes`."""
+        return (segment[:4] for segment in self.segments(stream, first))
 
     def faults(self) -> list[str]:
         """See `Log.faults`. Memory has none of its own."""

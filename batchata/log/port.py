@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from batchata.core.events import Event
 from batchata.core.pages import Entry
 from batchata.core.values import Process
-from batchata.log.format import Committed, EventTuple, Segment
+from batchata.log.format import Committed, EventTuple, Segment, SegmentTuple
 
 
 class Recorded(NamedTuple):
@@ -45,6 +45,11 @@ class Claim(Protocol):
     @property
     def next_body(self) -> int:
         """The number that the next appended body gets; bodies of a stream count 0, 1, 2, …."""
+        ...
+
+    @property
+    def last(self) -> Committed:
+        """The record of the last append; one with the number 0 in an empty stream."""
         ...
 
     def append(self, at: int, entries: Sequence[Entry], bodies: Sequence[bytes | Segment] = ()) -> None:
@@ -141,6 +146,10 @@ class Log(Protocol):
 
         With `below` only those that begin with a lower body than that.
         """
+        ...
+
+    def segment_hashes(self, stream: str, first: int) -> Iterator[SegmentTuple]:
+        """Yield what the chain holds of the same pieces, without reading their data."""
         ...
 
     def faults(self) -> list[str]:

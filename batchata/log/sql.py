@@ -18,7 +18,15 @@ from batchata.core.codec import decoder
 from batchata.core.events import ItemsAdded
 from batchata.errors import LogError
 from batchata.log.entries import event_at, every_event, from_version, stored_types
-from batchata.log.format import BELIEVED_BODIES, Bodies, Commit, Committed, EventTuple, Segment
+from batchata.log.format import (
+    BELIEVED_BODIES,
+    Bodies,
+    Commit,
+    Committed,
+    EventTuple,
+    Segment,
+    SegmentTuple,
+)
 from batchata.log.port import Recorded, Written
 from batchata.text import moment
 
@@ -47,6 +55,10 @@ _SEGMENT = """
 _SEGMENTS = f"""
     SELECT first, count, codec, sha256, data FROM segments
     WHERE stream = ? AND first > ? AND first < ? ORDER BY first LIMIT {_SEGMENTS_PAGE}
+"""
+_HASHES = f"""
+    SELECT first, count, codec, sha256 FROM segments
+    WHERE stream = ? AND first > ? ORDER BY first LIMIT {_PAGE}
 """
 
 LAST_COMMIT = f"{COMMITS} ORDER BY number DESC LIMIT 1"
@@ -168,6 +180,15 @@ class SqlReader(ABC):
                 return
             after = page[-1][0]
 
+    def segment_hashes(self, stream: str, first: int) -> Iterator[SegmentTuple]:
+        """See `Log.segment_hashes`."""
+        after = first - 1
+        while page := self.rows(_HASHES, (stream, after)):
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1][0]
+
     def driven_by(self, stream: str) -> str:
         """Say who drives a stream that is claimed."""
         rows = self.rows("SELECT pid, host, since FROM claims WHERE stream = ?", (stream,))
@@ -257,6 +278,10 @@ class SqlLog:
     def segments(self, stream: str, first: int, below: int | None = None) -> Iterator[Segment]:
         """See `Log.segments`."""
         return self.reader.segments(stream, first, below)
+
+    def segment_hashes(self, stream: str, first: int) -> Iterator[SegmentTuple]:
+        """See `Log.segment_hashes`."""
+        return self.reader.segment_hashes(stream, first)
 
     def faults(self) -> list[str]:
         """See `Log.faults`."""

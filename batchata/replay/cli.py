@@ -291,8 +291,9 @@ def verify(
     """Check whether the log can be trusted.
 
     Exit code 0 when everything holds, 1 with what does not.
-    Finds every change of an event or a body, gaps, missing bodies, sums that do not add up, and events from
-    the future. That whole commits were cut off from the end shows only against a hash noted elsewhere.
+    Finds every change of an event or a body, gaps, missing bodies, and sums that do not add up. That whole
+    commits were cut off from the end shows only against a hash noted elsewhere. Times in the future are
+    remarked on: a clock was wrong.
 
     \b
     batchata verify runs.db                         every run

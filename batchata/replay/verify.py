@@ -109,6 +109,7 @@ def _as_json(verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -> dict[st
             "head": verdict.head,
             "events_since_head": verdict.since,
             "problems": [problem._asdict() for problem in verdict.problems],
+            "remarks": verdict.remarks,
         }
         for verdict in verdicts
     ]
@@ -133,6 +134,8 @@ def _print(verdicts: Sequence[Verdict], of_file: Sequence[Problem]) -> None:
             paper.field("citations", f"{told} in the documents, as checked when answers were collected")
         for problem in verdict.problems:
             paper.field("problem", clean(problem.text), "red")
+        for remark in verdict.remarks:
+            paper.field("remark", clean(remark), "yellow")
         if verdict.since is not None:
             later = f", and {number_of(verdict.since, 'event')} later" if verdict.since else ""
             paper.field("head", f"as it was noted{later}")

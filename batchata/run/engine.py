@@ -206,7 +206,8 @@ class Engine(OwnRun):
             raise InvalidInputError(not_open(run, number))
         if self._driving:
             raise RunClaimedError("the run is being driven; abandon a job after run() has ended")
-        with self.store.claimed(new_run_id()) as (_, journal):
+        with self.store.claimed(new_run_id()) as (log, journal):
+            self._refuse_changed(log, journal)
             job = journal.run.open.get(number)
             if job is None:
                 raise InvalidInputError(not_open(journal.run, number))
@@ -239,6 +240,7 @@ class Engine(OwnRun):
     def _carry_on(self, call: Call) -> str | None:
         """Drive the run while it is claimed; return the log's head at the end."""
         with out_of_collections(), self.store.claimed(new_run_id()) as (log, journal):
+            self._refuse_changed(log, journal, only_ends=call.cancel)
             journal.listener = self.hooks.listener()
             called = [hook for hook in (self.hooks.on_item, call.on_item) if hook is not None]
             teller = ItemTeller(log, journal.run, self.definition.reader, called)
@@ -259,6 +261,24 @@ class Engine(OwnRun):
         if self.store.run.status != "running":
             self._forget_provider()
         return mark[2]
+
+    def _refuse_changed(self, log: Log, journal: Journal, *, only_ends: bool = False) -> None:
+        """Refuse to go on from events that were changed; warn where batches are only to be ended."""
+        changed = self.store.change_in(log, journal.claim)
+        if changed is None:
+            return
+        place = self.store.place or "memory"
+        told = (
+            f"the run {self.store.run_id!r} in {place} is damaged: {changed} are not as they were written "
+            "(`batchata verify` says more), so its items and amounts cannot be believed"
+        )
+        if only_ends:
+            warn(f"{told}; what has ended is collected, and nothing is sent", BatchataWarning)
+            return
+        raise LogError(
+            f"{told}. Nothing was sent. Go on with a copy of the log that verifies; without one, cancel() "
+            "(`batchata cancel`) ends the open batches, collects what they finished, and sends nothing"
+        )
 
     def _forget_provider(self) -> None:
         if self._provider is not None:
@@ -281,12 +301,14 @@ class Engine(OwnRun):
 
     def _warn_of_other_prices(self, call: Call) -> None:
         """Warn where prices that the run was charged by are not given now: the log keeps no price list."""
-        before = next((source for source, _ in self.store.run.ledger if is_given(source)), None)
+        run = self.store.run
+        charged = (source for source, _ in run.ledger if is_given(source))
+        before = run.given_prices or next(charged, None)
         if before is None or self.definition.given_price is not None or not self._is_work_left(call):
             return
         price = self.definition.price
         warn(
-            f"prices were given for what this run was charged so far ({before}), and are not now: its costs, "
+            f"prices were given for what this run has sent so far ({before}), and are not now: its costs, "
             f"and max_cost, go by {'no price' if price is None else price.source} from here on. If yours "
             "still hold, stop and start again with prices=",
             BatchataWarning,
@@ -439,6 +461,7 @@ class Engine(OwnRun):
             definition.template,
             definition.measures(notes.of, run.items.raised),
             self._expectation or expectation_of(definition),
+            None if definition.given_price is None else definition.given_price.source,
         )
 
     def _by_route(self, route: str, notes: Notes) -> Requests:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
+import msgspec
+
 from batchata.core import decide, events
 from batchata.core.decide import (
     AwaitRoom,
@@ -66,6 +68,7 @@ class Requests:
     template: Template
     measures: Measures
     expectation: Expectation
+    given_prices: str | None  # the source of the user's own prices; None: list prices
 
 
 @dataclass(slots=True)
@@ -285,6 +288,7 @@ class Runner:
                 reserved=plain_if_known(plan.reserved),
                 expected=self.requests.expectation.of(plan.items),
                 max_tokens=max_tokens,
+                prices=self.requests.given_prices or msgspec.UNSET,
             )
         )
         job = self.run.jobs[step.number]

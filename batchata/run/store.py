@@ -11,7 +11,9 @@ from batchata.core.evolve import evolve
 from batchata.core.state import Run
 from batchata.errors import HalfLogWarning, InvalidInputError, LogError, NotALogError
 from batchata.log import is_begun, open_log, place_of, read_log
-from batchata.log.port import Log
+from batchata.log.format import Committed
+from batchata.log.port import Claim, Log
+from batchata.log.verify import first_change
 from batchata.logs import warn
 from batchata.paths import PathLike, check_path
 from batchata.run.definition import this_process
@@ -43,6 +45,8 @@ class RunStore:
         self._memory: Log | None = open_log(None) if state_path is None else None
         self._run = Run()
         self._driver: int | None = None  # the thread that holds the claim
+        # The state whose events are as they were written, and the commit up to which that is known.
+        self._intact: tuple[Run, Committed] | None = None
         self._onlookers = threading.local()
         self._lock = threading.Lock()  # held while a state is brought up to date
 
@@ -115,12 +119,27 @@ class RunStore:
                     if self.run.version != claim.version:
                         raise LogError(_torn(stream, f"events up to {claim.version} were committed"))
                     yield log, Journal(self.run, claim)
+                    if self._is_intact():
+                        self._intact = self._run, claim.last  # the rest we wrote ourselves
                 if self._run.status == "completed":
                     claim.retire()
         finally:
             if self._run.status == "completed" and log is not self._memory:
                 log.finish()
             self._close(log)
+
+    def change_in(self, log: Log, claim: Claim) -> str | None:
+        """Return which versions of the claimed run are not as they were written; None where all are.
+
+        What was found whole before, or written by this object, is not looked at again.
+        """
+        known = self._intact[1] if self._intact is not None and self._is_intact() else None
+        changed = first_change(log, claim.stream, known)
+        self._intact = None if changed else (self._run, claim.last)
+        return changed
+
+    def _is_intact(self) -> bool:
+        return self._intact is not None and self._intact[0] is self._run
 
     @contextmanager
     def _driven(self) -> Iterator[None]:

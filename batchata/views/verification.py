@@ -29,6 +29,7 @@ from batchata.log.port import Log
 from batchata.log.verify import Problem, commit_of, size_of, verify
 from batchata.providers.port import Dialect
 from batchata.providers.registry import dialect_of
+from batchata.text import moment
 
 
 def fingerprint(state: object) -> str:
@@ -91,6 +92,7 @@ class Verdict:
     problems: list[Problem] = field(default_factory=list)
     since: int | None = None
     citations: Counter[str] = field(default_factory=Counter)  # by what was found when they were collected
+    remarks: list[str] = field(default_factory=list)  # what is odd, and is no sign of a change
 
 
 def verify_run(log: Log, stream: str, head: str | None, now: int) -> Verdict:
@@ -111,10 +113,21 @@ def verify_run(log: Log, stream: str, head: str | None, now: int) -> Verdict:
         verdict.problems += list(_answer_problems(log, stream, audit.run, purged))[:_MOST]
         for checked in log.events(stream, types=[CitationsChecked.TYPE]):
             verdict.citations.update(tally(cast("CitationsChecked", checked.event).answers))
+    if audit.ahead is not None:
+        _tell_of_clock(verdict, *audit.ahead)
     if head is not None:
         version = commit_of(log, stream, head)
         verdict.since = None if version is None else verdict.events - version
     return verdict
+
+
+def _tell_of_clock(verdict: Verdict, version: int, at: int) -> None:
+    """Tell of events from the future: where all else holds, a clock was wrong then or is wrong now."""
+    told = f"version {version}: its time, {moment(at)}, is in the future"
+    if verdict.problems:
+        verdict.problems.append(Problem(version, told))
+    else:
+        verdict.remarks.append(f"{told}: the clock was ahead when it was written, or is behind now")
 
 
 def _purged(log: Log, stream: str) -> int:

@@ -74,6 +74,7 @@ def test_documents_become_a_table(batchata: Command, here: Path) -> None:
     done = batchata(*command)
     assert (done.exit_code, done.stdout) == (0, "")
     assert "results   out.csv" in done.stderr
+    assert "there is no folder" not in done.stderr
     assert [(row["result.vendor"], row["result.total"]) for row in rows(here / "out.csv")] == [
         (f"Shop {n}", f"{n}5.0" if n else "5.0") for n in range(3)
     ]
@@ -102,6 +103,8 @@ def test_tonight_is_sent_and_tomorrow_collected(batchata: Command, here: Path) -
     assert "pending   3 items; go on with: batchata resume n.db\n" in sent.stderr
     other = batchata("submit", "a0.txt", *GIVEN[:-1], "my log.db", "--run", "a")
     assert "go on with: batchata resume 'my log.db' --run a\n" in other.stderr
+    new = batchata("submit", "a0.txt", *GIVEN[:-1], "lgos/n.db")
+    assert "log       there is no folder lgos yet; it is made with the log\n" in new.stderr
     first = batchata("collect", "n.db", "-q", "-o", "part.jsonl")
     assert (first.exit_code, first.stdout, first.stderr) == (3, "", "")
     killed, alive = (here / f".batchata-{socket.gethostname()}-{pid}-abc" for pid in (2**22 + 1, os.getpid()))
@@ -208,6 +211,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "a column of no table": (["run", "a0.txt", *GIVEN, "--key", "id"], "--key is the column of a table"),
     "an option that is missing": (["run", "a0.txt", *GIVEN[:-2]], "--log"),
     "no such option": (["run", "a0.txt", *GIVEN, "--promt", "x"], "; see --help"),
+    "results of an estimate": (["estimate", "a0.txt", *GIVEN, "-o", "out.csv"], "o such option: -o"),
     "a limit for nothing": (["resume", "n.db", "--max-tokens", "9"], "give --retry-failed too"),
 }
 

@@ -188,3 +188,10 @@ def test_a_log_that_says_no_limits_has_those_of_anthropic() -> None:
     said = fold(recorded(folder / "schema_1_limits.jsonl")).limits
     assert (said.batch_requests, said.results_days, said.final_errors) == (2, 30, ("invalid_image",))
     assert {"invalid_request_error", "not_found_error"} <= {*Limits().final_errors}
+
+
+def test_a_log_tells_whose_prices_a_job_was_sent_by() -> None:
+    """Those that the user gave, by their source, before anything is charged; older logs say none."""
+    folder = Path(__file__).parent / "fixtures"
+    assert fold(recorded(folder / "schema_1_prices.jsonl")).given_prices == "prices file mine.json"
+    assert fold(recorded(folder / "schema_1_longer.jsonl")).given_prices is None

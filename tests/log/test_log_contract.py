@@ -16,7 +16,7 @@ from batchata.errors import LogConflictError, LogError, RunClaimedError
 from batchata.log import open_log
 from batchata.log.format import beginning, link, unpack
 from batchata.log.port import Log
-from batchata.log.verify import commit_of, size_of, verify
+from batchata.log.verify import commit_of, first_change, size_of, verify
 
 
 @pytest.fixture(params=["file", "postgres", "memory"])
@@ -324,6 +324,7 @@ def test_segments_of_a_range(log: Log) -> None:
     assert [segment.first for segment in log.segments("run", 1, 6)] == [2, 4]
     assert list(log.segments("run", 60)) == list(log.segments("run", 4, 4)) == []
     assert unpack(next(log.segments("run", 58))) == [b"29", b"second"]
+    assert [*log.segment_hashes("run", 3)] == [segment[:4] for segment in log.segments("run", 3)]
 
 
 def test_purged_bodies_are_gone_and_the_chain_stays(log: Log) -> None:
@@ -384,6 +385,10 @@ def test_a_log_as_it_was_written_verifies(log: Log) -> None:
     filled(log, 1_200)
     assert verify(log, "run") == verify(log, "nobody") == log.faults() == []
     assert (size_of(log, "run")[0], size_of(log, "nobody")) == (1_203, (0, 0, 0))
+    assert [first_change(log, "run", after) for after in (None, *log.commits("run"))] == [None] * 11
+    assert first_change(log, "nobody") is None
+    second = next(log.commits("run", after=1))
+    assert first_change(log, "run", second._replace(hash=bytes(32))) == "versions 4 to 3"
 
 
 def test_a_commit_is_found_by_its_hash(log: Log) -> None:

@@ -13,7 +13,7 @@ import pytest
 from batchata.log import read_log
 from batchata.log.format import pack, unpack
 from batchata.log.sqlite.log import SqliteLog
-from batchata.log.verify import commit_of, verify
+from batchata.log.verify import commit_of, first_change, verify
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +168,10 @@ def test_every_change_is_found(path: Path, statement: str, expected: list[str]) 
     found = problems(path)
     assert len(found) == len(expected)
     assert all(text.startswith(start) for text, start in zip(found, expected, strict=True)), found
+    log = SqliteLog.open_for_reading(path)
+    changed = [text.partition(": an event")[0] for text in expected if ": an event" in text]
+    assert first_change(log, "run") == (changed[0] if changed else None)
+    log.close()
 
 
 def test_bodies_are_missing_unless_they_were_purged(path: Path) -> None:
@@ -209,4 +213,5 @@ def test_values_of_other_kinds_are_problems_not_exceptions(path: Path, statement
     assert problems(path) != []
     log = SqliteLog.open_for_reading(path)
     assert commit_of(log, "run", "0" * 12) is None
+    assert (first_change(log, "run") is None) == ("SET data" in statement)
     log.close()

@@ -66,6 +66,7 @@ def test_headers_that_are_of_one_request_are_never_sent_with_another(script: Any
 
 ODD = {
     "not found": (404, {}, '{"type":"error","error":{"type":"not_found_error","message":"no such batch"}}'),
+    "no model": (404, {}, '{"error":{"type":"not_found_error","message":"model: claude-9"}}'),
     "another's": (404, {"content-type": "text/html"}, "<html>nothing here"),
     "key": (401, {}, '{"type":"error","error":{"type":"authentication_error","message":"no"}}'),
     "spend": (400, {}, '{"error":{"message":"x","details":{"error_code":"enforced_spend_limit_reached"}}}'),

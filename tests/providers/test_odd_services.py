@@ -12,6 +12,7 @@ from batchata.errors import (
     IncompleteResultsError,
     ProviderUnavailableError,
     RateLimitedError,
+    RequestRefusedError,
     UnknownSubmissionError,
     UnreadableReplyError,
 )
@@ -114,6 +115,19 @@ def test_a_status_is_read_in_either_spelling(script: Any, status: str, ended: bo
     """And whatever its case."""
     script.says(200, json.dumps({"id": "b", "status": status, "in_progress_at": 1, "output_file_id": "f"}))
     assert client(script, "openai-compatible").poll(["b"], 0)["b"].ended is ended
+
+
+def test_a_model_that_is_not_there_is_named_and_not_the_address(script: Any) -> None:
+    """The service itself answered; another 404 of a create asks for its address."""
+    for message, advice in (
+        ("The model `m` does not exist", "check the model's name, and that this key may use it"),
+        ("Not found", "is base_url the address of the API"),
+    ):
+        script.replies.clear()
+        script.says(404, json.dumps({"error": {"message": message}}))
+        with pytest.raises(RequestRefusedError) as told:
+            client(script, "openai-compatible").submit(Upload("f", "m"))
+        assert f"{message}; {advice}" in str(told.value)
 
 
 def test_a_list_without_entries_may_be_written_as_null(script: Any) -> None:

@@ -78,6 +78,16 @@ def test_anything_else_leaves_open_whether_a_batch_exists(
     assert (creates(sandbox), len(sandbox.batches)) == (1, int(created))
 
 
+def test_a_model_that_is_not_there_is_named_and_not_the_address(script: Any, connect: Any) -> None:
+    """The API itself answered, so its address is right."""
+    script.says(404, '{"type":"error","error":{"type":"not_found_error","message":"model: claude-9"}}')
+    with pytest.raises(
+        RequestRefusedError, match=r"model: claude-9; check the model's name, and that"
+    ) as told:
+        connect(script).submit(body())
+    assert "ANTHROPIC_BASE_URL" not in str(told.value)
+
+
 def test_a_lost_answer_is_unknown_and_not_repeated(serve: Any, connect: Any) -> None:
     """The connection breaks after the batch was made: one POST, one batch, and no claim about it."""
     sandbox = serve("fine", faults=Faults(lost_create_responses=3))

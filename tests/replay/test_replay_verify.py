@@ -219,13 +219,22 @@ def test_a_forged_chain_still_has_to_add_up(
     assert said["problems"] == ["version 2 (items_added): body 2 of 2 is missing"]
 
 
-def test_an_event_from_the_future_is_found(
+def test_an_event_from_the_future_is_remarked_on(
     started: Callable[..., RunStarted], replay: Replay, tmp_path: Path
 ) -> None:
-    """Its time is later than the clock of the one who looks."""
+    """A log that was written under a wrong clock is whole; beside another problem it is one more."""
     in_an_hour = time.time_ns() // 1000 + 3_600_000_000
-    said = verdict(replay, forged(tmp_path / "log.db", [started()], at=in_an_hour))
-    assert said["problems"] == ["version 1 (run_started): its time is in the future"]
+    path = forged(tmp_path / "log.db", [started()], at=in_an_hour)
+    said = verdict(replay, path)
+    assert (said["ok"], said["problems"]) == (True, [])
+    (remark,) = said["runs"][0]["remarks"]
+    assert remark.startswith("version 1: its time, ")
+    assert remark.endswith("is in the future: the clock was ahead when it was written, or is behind now")
+    assert "remark      version 1: its time, " in replay("verify", path).stdout
+    ended = e.RunCompleted(completed_items=1, failed_items=0, total_cost="0")
+    said = verdict(replay, forged(tmp_path / "wrong.db", [started(), ended], at=in_an_hour))
+    assert said["problems"][-1].startswith("version 1: its time, ")
+    assert said["runs"][0]["remarks"] == []
 
 
 def _content(done: Path) -> tuple[list[bytes], list[e.Event], str]:

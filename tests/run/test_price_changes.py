@@ -58,9 +58,11 @@ def test_prices_that_are_not_given_again_are_missed(tmp_path: Path) -> None:
     """The log keeps what was charged by them, and not the list: what follows would be counted by another."""
     prices = {MODEL: {"input": 20, "output": 100}}
     with fresh(tmp_path / "run", answers=_priced) as runs:
-        runs.manager(2, max_cost=5, prices=prices).run(limit=1)
+        one_by_one = {"items_per_job": 1, "max_parallel_jobs": 1}
+        runs.manager(2, max_cost=5, prices=prices, **one_by_one).submit()
+        assert "cost_charged" not in runs.types()
         with pytest.warns(BatchataWarning, match=r"prices argument.* go by genai-prices .* with prices="):
-            runs.manager(2, max_cost=5).submit()
+            runs.manager(2, max_cost=5, **one_by_one).submit()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             runs.manager(2, max_cost=5, prices=prices).run()

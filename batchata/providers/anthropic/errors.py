@@ -33,6 +33,7 @@ from batchata.providers.rest.failures import (
     Cure,
     Effect,
     NoReply,
+    check_model,
     effect_of,
     refuses_tls,
     verdict_of,
@@ -181,7 +182,8 @@ class Calls:
         self, exc: anthropic.APIStatusError, text: str, kind: str, creating: bool
     ) -> ProviderError:
         if creating:
-            return RequestRefusedError(f"{text}; {self.hint}", kind=kind, status=404)
+            advice = check_model(exc.api_message) or self.hint
+            return RequestRefusedError(f"{text}; {advice}", kind=kind, status=404)
         if exc.type != "not_found_error":  # this API would say so: nothing is known of the batch
             return UnreadableReplyError(text, kind="not_the_api", status=404)
         return BatchNotFoundError(text, kind=kind, status=404)

@@ -33,6 +33,7 @@ from batchata.providers.rest.failures import (
     Effect,
     Said,
     Service,
+    check_model,
     effect_of,
     refuses_tls,
     verdict_of,
@@ -264,7 +265,8 @@ class Rest:
 
     def _not_found(self, said: Said, text: str, kind: str, creating: bool) -> ProviderError:
         if creating:
-            return RequestRefusedError(f"{text}; {self.hint}", kind=kind, status=404)
+            advice = check_model(said.message) or self.hint
+            return RequestRefusedError(f"{text}; {advice}", kind=kind, status=404)
         if said.message is None:  # the API would say so: nothing is known of the batch
             return UnreadableReplyError(text, kind="not_the_api", status=404)
         return BatchNotFoundError(text, kind=NOT_FOUND, status=404)

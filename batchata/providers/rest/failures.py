@@ -7,6 +7,7 @@ tables, so that no class and no status is decided in passing.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ __all__ = [
     "NoReply",
     "Said",
     "Service",
+    "check_model",
     "effect_of",
     "refuses_tls",
     "verdict_of",
@@ -104,6 +106,7 @@ _BY_STATUS: Final = {
     510: Effect.REFUSED,
     511: Effect.REFUSED,  # a network that wants a login first
 }
+_MODEL: Final = re.compile(r"\bmodels?\b", re.IGNORECASE)
 STATUS_WORDS: Final = {
     405: "nothing there accepts this kind of call",
     407: "the proxy asks for a user and a password: https://user:password@host in HTTPS_PROXY",
@@ -144,6 +147,13 @@ def refuses_tls(cause: BaseException | None) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+def check_model(said: object) -> str | None:
+    """Return what to check where a create found nothing and the API itself says that it is the model."""
+    if not isinstance(said, str) or _MODEL.search(said) is None:
+        return None
+    return "check the model's name, and that this key may use it"
 
 
 @dataclass(frozen=True, slots=True)
