@@ -49,7 +49,10 @@ class CsvWriter:
 
     def add(self, rows: Iterable[Iterable[Any]]) -> None:
         """Add rows."""
-        self._writer.writerows(map(_cell, row) for row in rows)
+        self._writer.writerows(
+            [value if value is None or value.__class__ is int else _cell(value) for value in row]
+            for row in rows
+        )
 
     def end(self) -> None:
         """Write what is still held back, and leave the file open."""
@@ -65,10 +68,10 @@ def write_csv(file: IO[bytes], columns: Iterable[str], rows: Iterable[Iterable[A
 
 
 def _cell(value: Any) -> Any:
-    if value is None or value.__class__ is int:
-        return value
     if value.__class__ is str:
         return value if _HARMLESS.fullmatch(value) else _guarded(value)
+    if value.__class__ is list and not value:
+        return ""
     match value:
         case str():
             return _guarded(value)

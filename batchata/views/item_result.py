@@ -139,7 +139,10 @@ def flat(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
     match value:
         case dict() if value:
             for key, inner in value.items():
-                yield from flat(inner, inside(path, str(key)))
+                if inner.__class__ is str:
+                    yield inside(path, str(key)), inner, False
+                else:
+                    yield from flat(inner, inside(path, str(key)))
         case list() if value:
             for number, inner in enumerate(value):
                 yield from flat(inner, inside(path, number))

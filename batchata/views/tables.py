@@ -50,6 +50,8 @@ _PROVENANCE = [
     Column("error_message", TEXT),
 ]
 
+_NO_USAGE = dict.fromkeys(Usage.__struct_fields__)
+
 
 def row_columns(log: Log, run: Run) -> list[Column]:
     """Return the columns of the rows that a run was made from, `row.text` for `text`; none without rows."""
@@ -145,10 +147,7 @@ def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
         "same_as": item.same_as,
         "model": started.model,
         "cost": item.cost,
-        **{
-            kind: None if item.usage is None else getattr(item.usage, kind)
-            for kind in Usage.__struct_fields__
-        },
+        **(_NO_USAGE if item.usage is None else msgspec.structs.asdict(item.usage)),
         "stop_reason": item.stop_reason,
         "error_kind": None if item.error is None else item.error.kind,
         "error_message": None if item.error is None else item.error.message,
