@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,11 +20,19 @@ NAMES = [
 ]
 
 
-def _story(name: str) -> Callable[[Any], Any]:
-    return lambda runner: (runner.run(f"{name}.py"), list(runner.folder.iterdir()))
+def _side_by_side(runner: Any) -> dict[str, Any]:
+    """All of them, started at once, as what they do most is to wait for their sandbox."""
+    runners = {name: type(runner)(runner.folder / name) for name in NAMES}
+    for each in runners.values():
+        each.folder.mkdir()
+    began = time.monotonic()
+    started = {name: each.start(f"{name}.py") for name, each in runners.items()}
+    return {
+        name: (each.end(started[name], began), list(each.folder.iterdir())) for name, each in runners.items()
+    }
 
 
-STORIES = {name: _story(name) for name in NAMES}
+STORIES = {"offline examples": _side_by_side}
 
 
 @pytest.fixture
@@ -31,7 +40,7 @@ def ran(told: Callable[[str], Any]) -> Callable[[str], str]:
     """The standard output of an example that ended well and left nothing in its working directory."""
 
     def output(name: str) -> str:
-        result, left = told(name)
+        result, left = told("offline examples")[name]
         assert result.code == 0, result.err
         assert "Traceback" not in result.err
         assert left == []

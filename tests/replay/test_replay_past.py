@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from forked import Program
 from typer.testing import Result
 
 from batchata.core import events as e
@@ -125,12 +124,7 @@ def test_watching_shows_every_change_and_ends_with_the_run(
     log = open_log(path)
     claim = log.claim("run", Process(pid=os.getpid(), host="elsewhere"))
     claim.append(NOW, [started()])
-    watching = subprocess.Popen(
-        [sys.executable, "-m", "batchata.replay", "show", str(path), "--watch"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert watching.stdout is not None
+    watching = Program(["-m", "batchata.replay", "show", path, "--watch"])
     assert watching.stdout.readline().startswith("run ")
     claim.append(NOW, [e.ItemsAdded(first=0, count=1, digest="d", first_body=0)])
     assert any(line.startswith("run ") for line in watching.stdout)

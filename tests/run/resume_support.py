@@ -145,10 +145,15 @@ def manager(runs: Runs, count: int = COUNT, **given: Any) -> Any:
 
 def left_running(runs: Runs, batches: int = 2, **given: Any) -> Any:
     """A manager whose run was left once so many batches were at the provider, however long that took."""
+    return left_when(lambda: len(runs.sandbox.batches) >= batches, runs, **given)
+
+
+def left_when(due: Callable[[], bool], runs: Runs, **given: Any) -> Any:
+    """A manager whose run was left as soon as something was so that only the run brings about."""
     made = manager(runs, **given)
 
     def leave() -> None:
-        wait_for(lambda: len(runs.sandbox.batches) >= batches)
+        wait_for(due)
         made.detach()
 
     leaving = threading.Thread(target=leave)

@@ -13,7 +13,17 @@ from typing import Any
 import pytest
 from forked import run
 from places import SUBMIT
-from resume_support import COUNT, Script, check_complete, check_paid_once, fresh, left_running, manager
+from resume_support import (
+    COUNT,
+    Script,
+    check_complete,
+    check_paid_once,
+    fresh,
+    left_running,
+    left_when,
+    manager,
+    seen,
+)
 from run_support import Echo, Runs, echo
 
 from batchata.errors import BatchataError, InvalidInputError, RunMismatchError, UnknownSubmissionError
@@ -85,8 +95,7 @@ def test_what_is_unknown_keeps_its_money(patient: tuple[Runs, list[float]]) -> N
     runs, delay = patient
     runs.sandbox.faults = Faults(lost_create_responses=1)
     given: dict[str, Any] = {"items_per_job": 1, "max_cost": "0.03"}  # one worst case is above half of it
-    waiting = manager(runs, max_wait_time=1.5, **given)
-    waiting.run()
+    waiting = left_when(seen(runs, "call_failed", 2), runs, **given)  # twice it was looked for
     assert runs.creates() == 1
     assert waiting.stats()["reserved_cost"] * 2 > waiting.stats()["max_cost"]
     delay[0] = 0.0
@@ -128,7 +137,7 @@ def test_two_copies_of_one_log_do_not_take_each_others_batches(tmp_path: Path) -
         second = Runs(first.sandbox, tmp_path / "b")
         first.sandbox.faults = Faults(lost_create_responses=2)
         for runs in (first, second):
-            manager(runs, max_parallel_jobs=1, max_wait_time=1.5).run()
+            left_when(seen(runs, "call_failed", 2), runs, max_parallel_jobs=1)
         first.sandbox.end_all()
         for runs in (first, second):
             summary = manager(runs, max_parallel_jobs=1).run()
@@ -152,8 +161,8 @@ def test_a_candidate_that_still_runs_is_waited_for(patient: tuple[Runs, list[flo
     runs, _ = patient
     runs.sandbox.faults = Faults(lost_create_responses=1)
     given: dict[str, Any] = {"items_per_job": COUNT}
-    waiting = manager(runs, max_wait_time=1.5, **given)
-    assert waiting.run()["pending_items"] == COUNT
+    waiting = left_when(seen(runs, "call_failed", 2), runs, **given)
+    assert waiting.stats()["pending_items"] == COUNT
     assert verdicts(runs) == []
     looks = [r.event.error.message for r in runs.events() if r.event.TYPE == "call_failed"]
     (batch,) = runs.sandbox.batches
@@ -275,8 +284,7 @@ def test_another_workspace_is_no_proof_of_absence(tmp_path: Path, monkeypatch: p
         assert elsewhere.batches == []
         monkeypatch.setenv("ANTHROPIC_API_KEY", Sandbox.api_key)
         with Sandbox(answers=echo, state=home, port=port) as back:
-            seen = Runs(back, runs.log.parent)
-            check_complete(seen, **given)
+            check_complete(Runs(back, runs.log.parent), **given)
             assert len(back.batches) == 2
 
 

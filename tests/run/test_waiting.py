@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from resume_support import COUNT, check_complete, manager
 from run_support import Echo, Runs, conversations
@@ -93,9 +92,7 @@ def test_a_real_script_with_no_time_to_wait_sends_everything(patient: tuple[Runs
     """The time of its imports and of opening the log does not count."""
     runs, _ = patient
     code = _SCRIPT.format(tests=str(Path(__file__).parent), folder=str(runs.log.parent))
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True
-    )
+    ran = forked.run(["-c", code], check=True)
     assert ran.stdout == f"{COUNT}\n"
     assert "PendingRunWarning: max_wait_time (0 s) is over: 2 jobs are still at the provider" in ran.stderr
     assert "run() again, or the same script, continues until 20" in ran.stderr
