@@ -139,7 +139,7 @@ def test_who_reads_a_finished_log_keeps_writers_waiting(path: Path, caplog: pyte
         SqliteLog(path, busy_timeout=0.05)
     (warned,) = caplog.messages
     assert "another program reads the log of a finished run" in warned
-    SqliteLog(path, busy_timeout=0.05).close()  # merely open it keeps none
+    SqliteLog(path).close()  # merely open it keeps none
     reader.close()
 
 
