@@ -172,11 +172,9 @@ def _settle(waiting: list[_Waiting], *, durable: bool) -> None:
             each.settle(durable=durable)
 
     if len(parts) > 1:
-        with (
-            suppress(RuntimeError),
-            ThreadPoolExecutor(len(parts)) as pool,
-        ):  # the main thread has ended, after
-            list(pool.map(settle, parts))  # which Python starts no thread
+        # Once the main thread has ended, Python starts no thread.
+        with suppress(RuntimeError), ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(settle, parts))
             return
     for part in parts:
         settle(part)

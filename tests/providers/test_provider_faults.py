@@ -426,6 +426,15 @@ def test_a_results_url_of_another_host_gets_no_key(serve: Any, script: Any, conn
     assert thief.exchanges == []
 
 
+def test_a_reply_is_not_kept_beyond_its_bound_whatever_it_says_of_its_length(
+    script: Any, connect: Any
+) -> None:
+    """A page of a hundred batches has 60 KB; a stranger's reply could fill the memory."""
+    script.says(200, b" " * 16_000_001)
+    error = failing(lambda: connect(script).poll(["msgbatch_1"], 0))
+    assert "more than 16,000,000 bytes" in str(error)
+
+
 def test_what_the_other_side_says_is_printable_bounded_and_without_the_key(script: Any, connect: Any) -> None:
     """A message that echoes the key, moves the cursor or goes on for megabytes."""
     message = "bad key sandbox-key\x1b[2J\r\n" + "x" * 100_000

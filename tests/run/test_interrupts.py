@@ -152,6 +152,20 @@ def test_cancel_while_another_thread_begins_is_taken_by_that_one(patient: tuple[
     assert raised == []
 
 
+def test_cancel_that_comes_when_the_call_is_ending_is_still_done(patient: tuple[Runs, list[float]]) -> None:
+    """The loop has ended for want of time by then: the batches are cancelled by the same call."""
+    runs, _ = patient
+
+    def cancel(recorded: Any) -> None:
+        if recorded.event.TYPE == "run_interrupted":
+            going.cancel()
+
+    going = manager(runs, max_wait_time=0, on_event=cancel)
+    assert going.run()["pending_items"] == COUNT
+    assert {batch.status for batch in runs.sandbox.batches} == {"ended"}
+    assert sum(runs.sandbox.billed().values()) == 0
+
+
 def test_looking_from_other_threads_does_not_disturb_the_run(runs: Runs) -> None:
     """stats() and results() while run() goes on see what the log holds, and the state stays the driver's."""
     going = manager(runs, 40, max_parallel_jobs=3)

@@ -73,9 +73,8 @@ NO_REPLY: Final[dict[type[BaseException], NoReply]] = {
     UnicodeError: NoReply(left=True, cure=Cure.SETUP),  # a host name that cannot be
     OSError: NoReply(left=True, cure=Cure.WAITING),
     RuntimeError: NoReply(left=True, cure=Cure.WAITING),  # "the client has been closed", by a run that ends
-    Exception: NoReply(
-        left=True, cure=Cure.UNKNOWN
-    ),  # ValueError, TypeError, AttributeError … out of the SDK
+    # ValueError, TypeError, AttributeError … out of the SDK
+    Exception: NoReply(left=True, cure=Cure.UNKNOWN),
 }
 _TLS_OF_NONE: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 _BREAKS_OFF: Final = ("Server disconnected", "peer closed connection", "<ConnectionTerminated")
