@@ -54,10 +54,11 @@ def test_a_redirected_create_ends_the_start_and_is_not_posted_elsewhere(
         assert elsewhere.exchanges == []
 
 
-def test_a_create_that_was_done_and_redirected_is_found(runs: Runs) -> None:
-    """A 303 may stand for what was done: its batch is looked for and adopted, not made again."""
+@pytest.mark.parametrize("status", [301, 303, 307, 308, 399])
+def test_a_create_that_was_done_and_redirected_is_found(runs: Runs, status: int) -> None:
+    """A redirect proves nothing: the batch is looked for and adopted, not made again."""
     runs.sandbox.faults = Faults(
-        create_status_after=[303, 303, 303], headers={"location": "http://127.0.0.1:1/done"}
+        create_status_after=[status] * 3, headers={"location": "http://127.0.0.1:1/done"}
     )
     assert isinstance(failing(runs), UnknownSubmissionError)
     check_paid_once(runs)

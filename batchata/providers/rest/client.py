@@ -278,7 +278,7 @@ class Rest:
             f"{doing}: HTTP {status}: redirected to {place}, which is not followed. If the API has moved "
             f"there, {self.access.address_name}, which is {self.url}, must name its new base"
         )
-        if creating and effect_of(status, {}) is Effect.OPEN:
+        if creating:  # it may have been done all the same
             return UnknownSubmissionError(text, kind="redirected", status=status, final=True)
         return RequestRefusedError(text, kind="redirected", status=status)
 

@@ -89,14 +89,13 @@ class Effect(Enum):
     OPEN = auto()  # it may have happened; later there may be an answer
 
 
-# Of what is not in it, 5xx is OPEN and all else is REFUSED.
+# Of what is not in it, 4xx is REFUSED and all else is OPEN: no other status says that nothing was done.
 _BY_STATUS: Final = {
-    302: Effect.OPEN,  # what many a server answers after it has done what a POST asked for
-    303: Effect.OPEN,
     408: Effect.OPEN,
     409: Effect.OPEN,
     425: Effect.PASSING,
     429: Effect.PASSING,
+    460: Effect.OPEN,  # a load balancer's 499
     499: Effect.OPEN,
     501: Effect.REFUSED,
     505: Effect.REFUSED,
@@ -128,7 +127,7 @@ def verdict_of(cause: BaseException, table: Mapping[type[BaseException], NoReply
 
 def effect_of(status: int, headers: Mapping[str, str]) -> Effect:
     """Return what a reply of this status says about the effect of the request."""
-    effect = _BY_STATUS.get(status, Effect.OPEN if status // 100 == 5 else Effect.REFUSED)
+    effect = _BY_STATUS.get(status, Effect.REFUSED if status // 100 == 4 else Effect.OPEN)
     retry = headers.get("x-should-retry")
     if effect is Effect.REFUSED and retry == "true":
         return Effect.PASSING
