@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import escape
@@ -221,6 +221,18 @@ def usage_in_words(used: Mapping[str, int]) -> str:
 def short_kind(kind: str) -> str:
     """Write what is paid for as a column's head: "cache read" for `cache_read_tokens`."""
     return kind.removesuffix("_tokens").removesuffix("_requests").replace("_", " ")
+
+
+def did_you_mean(word: object, known: Iterable[object], most: int = 1, cutoff: float = 0.6) -> str:
+    """Return "did you mean a or b?" with what a misspelt word may be meant for; "" where nothing is alike.
+
+    Names are compared without their case, and those that are alike in the most letters come first.
+    """
+    from difflib import get_close_matches  # only a mistake needs it
+
+    names = {str(name).casefold(): str(name) for name in known}
+    near = get_close_matches(str(word).casefold(), names, most, cutoff)
+    return f"did you mean {' or '.join(names[name] for name in near)}?" if near else ""
 
 
 def all_of(parts: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from batchata.answers.numbers_and_dates import is_scale
-from batchata.answers.words import is_denied
+from batchata.answers.words import is_denied, is_verb_instead
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -122,6 +122,8 @@ def _stands_alone(value: str, passage: str) -> bool:
     if before and first.isalpha() and not last.isdigit() and is_denied(passage, at):
         return False
     if behind and last.isalnum() and behind[0].isalnum():
+        return False
+    if is_verb_instead(value, passage):
         return False
     if not value.isascii() and (behind or before) and not (first.isascii() and last.isascii()):
         return (

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from batchata.answers.normalize import fold
 from batchata.answers.other_wordings import may_be_worded
-from batchata.answers.words import COMMON, Words, is_denied, plain, words_in, words_of
+from batchata.answers.words import COMMON, Words, is_denied, is_verb_instead, plain, words_in, words_of
 
 _KEPT = 64  # passages
 _IDENTIFIER = 6  # so many letters and digits may be parted by blanks, and are still one
@@ -37,6 +37,8 @@ def states_text(value: str, passage: str, choices: Sequence[str] = ()) -> bool |
     forms = _forms(value, choices)
     found = [_stands(form, said) for form in forms]
     if True in found:
+        if is_verb_instead(value, passage):
+            return None
         if choices:
             return _is_chosen(value, passage, choices)
         is_open = _is_denied(forms, passage) or _goes_on_behind(value, passage)

@@ -46,6 +46,16 @@ _DENYING = (
 DENYING = frozenset(_DENYING.split())
 _NEAR = 40  # characters in front of a word in which it is denied
 _APART = re.compile(r"[\s-]+")
+# The months whose names are verbs too, and where they are certainly months: beside a number, behind a word
+# that goes with times, as the only word between signs, or with a capital and no verb or person behind it.
+_MONTHS_OR_VERBS = frozenset({"May", "March"})
+_AS_MONTH = re.compile(
+    r"(?i:\d\W{0,3}\b(?:may|march)\b|\b(?:may|march)\b\W{0,3}\d"
+    r"|\b(?:in|of|by|since|until|till|during|before|after|early|mid|late|last|next|every)[ -](?:may|march)\b"
+    r"|(?:^|[^\w\s]|\n)\s*(?:may|march)\s*(?:$|[^\w\s]|\n))"
+    r"|\b(?:May|March)\b"
+    r"(?! (?:be|not|have|also|only|well|contain|include|vary|apply|I|we|you|they|he|she|it|on)\b)"
+)
 
 
 class Words(NamedTuple):
@@ -88,6 +98,11 @@ def is_denied(text: str, place: int) -> bool:
     if not before or not (before[-1].isspace() or before[-1] == "-"):
         return False
     return not DENYING.isdisjoint(_APART.split(before.casefold().replace("\u2019", "'"))[-3:-1])
+
+
+def is_verb_instead(value: str, passage: str) -> bool:
+    """Whether a month is named and the passage has its name as nothing but a verb, as in "it may be"."""
+    return value in _MONTHS_OR_VERBS and _AS_MONTH.search(passage) is None
 
 
 def _undotted(found: re.Match[str]) -> str:

@@ -16,12 +16,13 @@ from typing import Any, Final, NamedTuple
 
 from batchata.errors import InvalidInputError
 from batchata.inputs.json_values import check_text
-from batchata.text import type_of
+from batchata.text import did_you_mean, type_of
 
 type Row = dict[str, Any]
 
 _DELIMITERS: Final = ",;\t|"
 _LONGEST_CELL: Final = 100_000_000  # bytes; the csv module's own limit is 131,072
+_MOST_LISTED: Final = 20  # columns
 _EXAMPLE: Final = "rows='reviews.csv' with prompt='Classify: {text}'"
 _FORMATS: Final = "a path that ends in .csv, .tsv, .jsonl or .json, a data frame, or a list of dicts"
 
@@ -44,9 +45,7 @@ def ask_rows(rows: Any, prompt: Any, keys: Any) -> Asked:
     template = _Template.of(prompt, columns, known=bool(values))
     if isinstance(keys, str):
         if values and keys not in columns:
-            raise InvalidInputError(
-                f"keys={keys!r} is not a column of the rows; they have {_listed(columns)}"
-            )
+            raise InvalidInputError(f"keys={keys!r} is not a column of the rows; {_other(keys, columns)}")
         keys = [row.get(keys) for row in values]
     return Asked([template.filled(row, number) for number, row in enumerate(values)], keys, values)
 
@@ -225,8 +224,8 @@ class _Template(NamedTuple):
             column = _column(name, layout, conversion)
             if column is not None and known and column not in columns:
                 raise InvalidInputError(
-                    f"prompt names {{{column}}}, which is not a column of the rows; they have "
-                    f"{_listed(columns)}. A brace of the text is written twice: {{{{ or }}}}"
+                    f"prompt names {{{column}}}, which is not a column of the rows; "
+                    f"{_other(column, columns)}. A brace of the text is written twice: {{{{ or }}}}"
                 )
             pieces.append((text, column))
         if all(column is None for _, column in pieces):
@@ -265,6 +264,13 @@ def _text(value: Any) -> str:
             return str(value)
 
 
+def _other(word: str, columns: list[str]) -> str:
+    """Say which columns there are; of many, and which of them was probably meant."""
+    meant = did_you_mean(word, columns) if len(columns) > _MOST_LISTED else ""
+    return f"{meant}{' ' if meant else ''}they have {_listed(columns)}"
+
+
 def _listed(columns: list[str]) -> str:
-    names = ", ".join(map(repr, columns[:20]))
-    return names if len(columns) <= 20 else f"{names} and {len(columns) - 20} more"
+    names = ", ".join(map(repr, columns[:_MOST_LISTED]))
+    more = f" and {len(columns) - _MOST_LISTED} more" if len(columns) > _MOST_LISTED else ""
+    return f"{names}{more}"

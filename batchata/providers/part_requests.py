@@ -16,7 +16,9 @@ from batchata.inputs.files import FileInput
 from batchata.inputs.items import Inputs, Source
 from batchata.inputs.json_values import check_json, encode
 from batchata.providers.message_parts import Part, parts_of_file, turns_of
+from batchata.providers.own_arguments import OWN_ARGUMENTS
 from batchata.providers.port import SharedBeginning
+from batchata.text import did_you_mean
 
 __all__ = ["PartModel", "PartTemplate", "Words", "checked_params", "head_of", "turns_with"]
 
@@ -118,8 +120,10 @@ def checked_params(params: Mapping[str, Any], words: Words, model: str) -> dict[
         name = words.same.get(given, given)
         if name not in words.known:
             hint = f": {words.instead[given]}" if given in words.instead else ""
+            meant = "" if hint else did_you_mean(given, [*OWN_ARGUMENTS, *words.known], most=3, cutoff=0.7)
             raise InvalidInputError(
-                f"{given} cannot be given for {model}{hint}; known are {', '.join(sorted(words.known))}"
+                f"{given} cannot be given for {model}{hint}; "
+                + (meant or f"known are {', '.join(sorted(words.known))}")
             )
         if name in found:
             raise InvalidInputError(f"{name} is given twice: {given} is the same for {model}")

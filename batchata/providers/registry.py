@@ -15,7 +15,7 @@ from batchata.providers.gemini.dialect import INLINE, GeminiDialect
 from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.openai.services import SERVICES
 from batchata.providers.port import Client, Dialect, PriceRules
-from batchata.text import type_of
+from batchata.text import did_you_mean, type_of
 
 __all__ = ["Access", "dialect_for", "dialect_of", "models", "pdf_to_document_block", "price_rules"]
 
@@ -53,8 +53,8 @@ def dialect_for(model: object) -> Dialect:
     if slash and place in _DIALECTS:
         return _DIALECTS[place]
     if slash and not model.startswith("claude-"):
-        near = get_close_matches(place, _DIALECTS, n=1)
-        hint = f"; did you mean {near[0]}/…?" if near else ""
+        meant = did_you_mean(f"{place}/…", [f"{name}/…" for name in _DIALECTS])
+        hint = f"; {meant}" if meant else ""
         raise UnsupportedModelError(
             f"{model!r} names an unknown provider; known are {', '.join(sorted(_DIALECTS))}{hint}"
         )

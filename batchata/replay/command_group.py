@@ -6,14 +6,13 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from batchata.errors import BatchataError
-from batchata.text import clean
+from batchata.text import clean, did_you_mean
 
 
 def _flush() -> None:
@@ -75,9 +74,8 @@ class ReplayGroup(TyperGroup):
         word = args[0]
         if word.startswith("-") or {".", "/", os.sep}.intersection(word) or os.path.lexists(word):
             return
-        near = get_close_matches(word.lower(), self.commands, n=1)
-        if near:
-            raise self._ended(f"there is no command {word!r}; did you mean {near[0]!r}?")
+        if meant := did_you_mean(word, self.commands):
+            raise self._ended(f"there is no command {word!r}; {meant}")
         if args[1:2] and os.path.isfile(args[1]):  # noqa: PTH113 - as in `damaged`
             raise self._ended(f"there is no command {word!r}; there are {', '.join(sorted(self.commands))}")
 

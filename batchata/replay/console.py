@@ -18,7 +18,7 @@ from batchata.core.codec import EVENT_TYPES
 from batchata.errors import InvalidInputError, LogError
 from batchata.log import place_of, read_log
 from batchata.log.port import Log
-from batchata.text import clean, number_of
+from batchata.text import clean, did_you_mean, number_of
 
 _LABEL = 12
 _UNBOUNDED = 1_000_000
@@ -130,7 +130,10 @@ def check_types(names: Iterable[str]) -> None:
     """Raise InvalidInputError for a name that no event has, with those there are."""
     unknown = [name for name in names if name not in EVENT_TYPES]
     if unknown:
-        raise InvalidInputError(f"no event type {unknown[0]!r}; the types are: {', '.join(EVENT_TYPES)}")
+        meant = did_you_mean(unknown[0], EVENT_TYPES, cutoff=0.8)
+        raise InvalidInputError(
+            f"no event type {unknown[0]!r}; {meant or 'the types are: ' + ', '.join(EVENT_TYPES)}"
+        )
 
 
 def _names(runs: list[str]) -> str:

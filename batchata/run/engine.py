@@ -123,7 +123,7 @@ class Engine(OwnRun):
         self._tell_of_a_lost_executor()
         self._tell_what_is_open(run, call, asked)
         if not call.once:
-            report_costs(run, call.show_progress, self._failures(run))
+            report_costs(run, call.show_progress, self._failures(run), max_cost=self.settings.max_cost)
             self._tell_of_the_rest(run, call.show_progress)
             name_head(head if carried_on else self.head(), self.store.run_id, call.show_progress)
         return run

@@ -27,13 +27,16 @@ _MOST_JOBS = 4  # listed one by one; of more, the cheapest and the dearest are n
 _MOST_NAMED = 50  # batches
 
 
-def cost_lines(run: Run) -> list[str]:
-    """Return the account of a run: what was paid for what, at which prices, and what is left of the limit."""
+def cost_lines(run: Run, max_cost: str | None = None) -> list[str]:
+    """Return the account of a run: what was paid for what, at which prices, and what is left of the limit.
+
+    `max_cost` is the limit given now: a run that has ended does not take it up.
+    """
     return [
         *_total(run),
         *_kinds(run),
         *_jobs(run),
-        *_limit(run),
+        *_limit(run, max_cost),
         *_saved(run),
         *_cache(run),
         *_estimate(run),
@@ -79,7 +82,7 @@ def _jobs(run: Run) -> Iterator[str]:
         yield "          " + ", ".join(f"job {number}: {usd(cost)}" for number, cost in costs.items())
 
 
-def _limit(run: Run) -> Iterator[str]:
+def _limit(run: Run, given: str | None) -> Iterator[str]:
     left = room(run)
     if left is None or run.settings is None or run.settings.max_cost is None:
         return
@@ -93,7 +96,9 @@ def _limit(run: Run) -> Iterator[str]:
         if amount
     )
     if not run.limit_reached:
-        yield f"limit     {limit}: {usd(run.spent)} spent{held}, {usd(left)} left"
+        is_other = run.status == "completed" and given not in (None, run.settings.max_cost)
+        now = f"; max_cost is {usd(given)} now, and counts once there is more to send" if is_other else ""
+        yield f"limit     {limit}: {usd(run.spent)} spent{held}, {usd(left)} left{now}"
         return
     if left < 0:
         owed = f"what is spent{' or reserved' if held else ''}"

@@ -242,10 +242,16 @@ def name_head(head: str | None, run_id: str | None, shown: bool, stream: TextIO 
         say_if_possible(f"log head {head}", stream)
 
 
-def report_costs(run: Run, shown: bool, failed: Iterable[str] = (), stream: TextIO | None = None) -> None:
+def report_costs(
+    run: Run,
+    shown: bool,
+    failed: Iterable[str] = (),
+    stream: TextIO | None = None,
+    max_cost: str | None = None,
+) -> None:
     """Print the account of the run when a call ends, and in any case what a higher limit would have to be.
 
-    `failed` are the lines about failed items.
+    `failed` are the lines about failed items, `max_cost` is the limit given now.
     """
     if run.limit_reached:
         _logger.warning(
@@ -257,7 +263,7 @@ def report_costs(run: Run, shown: bool, failed: Iterable[str] = (), stream: Text
             needed_for_all=None if run.needed_for_all is None else str(run.needed_for_all),
         )
     if shown and run.started is not None:
-        say_if_possible("\n".join([*failed, *cost_lines(run)]), stream)
+        say_if_possible("\n".join([*failed, *cost_lines(run, max_cost)]), stream)
 
 
 def line(run: Run) -> str:
@@ -327,8 +333,14 @@ def _stopped(run: Run) -> str:
     until = decide.kept_until(run)
     collect = f"; collect by {day(until)}" if until else ""
     submitted = sum(job.batch_id is not None for job in run.open.values())
-    if run.interrupted_by == "max_wait_time" and submitted:  # which is how submit() ends
-        return f"{number_of(submitted, 'batch', 'batches')} submitted{collect}"
+    if run.interrupted_by == "max_wait_time":  # which is how submit() and collect() end
+        if submitted:
+            return f"{number_of(submitted, 'batch', 'batches')} submitted{collect}"
+        if waiting := len(run.requeued):
+            why = f" ({run.retry_reason})" if run.retry_reason else ""
+            return f"{number_of(waiting, 'item waits', 'items wait')} to be sent again{why}"
+        if run.pending and not run.open:
+            return f"{number_of(run.pending, 'item')} still to be sent"
     return f"stopped ({run.interrupted_by}){collect}"
 
 

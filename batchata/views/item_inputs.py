@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -13,7 +12,7 @@ from batchata.core.values import known
 from batchata.errors import InvalidInputError
 from batchata.inputs.items import Called
 from batchata.log.port import Log
-from batchata.text import number_of
+from batchata.text import did_you_mean, number_of
 
 _MOST_DATA = 200  # characters of a text in JSON beyond which base64 is only counted
 _MOST_ITEMS = 10  # that a message lists
@@ -100,8 +99,7 @@ def find_item(log: Log, stream: str, which: str) -> int:
         )
     if which.isascii() and which.isdigit():
         return int(which)
-    near = get_close_matches(which, ways, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "give its index, its key or the name of its file"
+    hint = did_you_mean(which, ways, most=3) or "give its index, its key or the name of its file"
     raise InvalidInputError(f"the run {stream!r} has no item {which!r}; {hint}")
 
 

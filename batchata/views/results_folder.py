@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,12 +81,14 @@ class Folders:
         """Refuse folders with another run's results in, above or below them; None is a run that is to begin.
 
         Folders without a mark are taken where they hold no results, or where their lines say that they are
-        this run's.
+        this run's. A folder that many use, such as /tmp, is no run's: all below it would be.
 
         Raises InvalidInputError, naming the folder and its run.
         """
         tag = None if run is None else run.tag
         for home in self.homes:
+            if _is_for_many(home) and (run is None or not _is_of(home, run)):
+                raise InvalidInputError(_for_many(home))
             for place in self._around(home):
                 found = owner_in(place)
                 if found is not None and found.tag != tag and not _is_given_up(place, found):
@@ -243,6 +246,21 @@ def _entries(folder: Path) -> list[Path]:
 def _is_given_up(folder: Path, owner: Owner) -> bool:
     """Whether the folder's run was kept in memory by a process that is gone, and left no result."""
     return is_alive(owner.memory) is False and not holds_results(folder)
+
+
+def _is_for_many(folder: Path) -> bool:
+    """Whether the folder is a root, the user's home, or one in which all may write, such as /tmp."""
+    try:
+        return folder in (Path(folder.anchor), Path.home()) or bool(folder.stat().st_mode & stat.S_ISVTX)
+    except (OSError, RuntimeError):  # a folder that is not there yet; an account without a home
+        return False
+
+
+def _for_many(home: Path) -> str:
+    return (
+        f"results cannot go right into {home}, which others use too: it and all below it would belong to "
+        f"this run; give a folder of its own, such as {home / 'results'}"
+    )
 
 
 def _taken(home: Path, place: Path, owner: Owner) -> str:

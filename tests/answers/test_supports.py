@@ -107,6 +107,14 @@ class Invoice(pydantic.BaseModel):
         ("", "anything", None),
         (float("nan"), "nan", None),
         ("x", " ", None),
+        ("May", "Prices may be changed.", None),
+        ("May", "May be sold in 7 shops", None),
+        ("March", "the band will march on", None),
+        ("May", "Prices may change in May", True),
+        ("May", "due in may", True),
+        ("May", "3 MAY", True),
+        ("March", "February\nMARCH\nApril", True),
+        ("may", "you may", True),
     ],
 )
 def test_a_passage_supports_contradicts_or_leaves_it_open(

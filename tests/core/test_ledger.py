@@ -125,6 +125,16 @@ def test_every_further_batch_of_a_lost_job_may_be_billed() -> None:
     assert room(run) == D("0.25")
 
 
+def test_a_run_that_has_ended_names_the_limit_that_it_had_and_the_one_given_now() -> None:
+    """It takes no other one up; while it goes on the start that is given one does."""
+    run = given(items_added(0, 0), max_cost="1")
+    for status, now, told in (("running", "2", False), ("completed", "1", False), ("completed", "2", True)):
+        run.status = status
+        (line,) = [line for line in cost_lines(run, now) if line.startswith("limit")]
+        assert line.startswith("limit     $1.00: ")
+        assert ("; max_cost is $2.00 now" in line) is told
+
+
 def test_a_job_that_was_dearer_than_its_worst_case_is_told() -> None:
     """A bound that did not hold is never passed over in silence."""
     jobs = [*submitted(0, (0, 0), reserved="0.25"), *submitted(1, (1, 1), reserved="0.25")]

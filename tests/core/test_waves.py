@@ -1,4 +1,4 @@
-"""How many waves a limit makes, before anything is sent."""
+"""How many waves a limit makes, before anything is sent, and what a run that waits says."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ from decimal import Decimal
 from random import Random
 
 import pytest
-from core_given import batch_submitted, given, items_added, submission_started
+from core_given import (
+    batch_submitted,
+    given,
+    items_added,
+    job_completed,
+    outcome,
+    retry_scheduled,
+    submission_started,
+    submitted,
+)
 
 from batchata.core.accounts import awaits_room
+from batchata.core.events import RunInterrupted
 from batchata.core.plan import Shape, Waves, waves, waves_without_limit
 from batchata.terminal.progress import waiting_for
 
@@ -67,3 +77,20 @@ def test_who_waits_for_room_says_so() -> None:
         given(items_added(0, 5), *sent, max_cost="0.6"),
     ):
         assert waiting_for(run) == "waiting for 1 batch"
+
+
+def test_a_pass_after_which_nothing_is_open_says_what_is_left_to_send() -> None:
+    """What was collected did not fit, or nothing was sent yet; that the time is over says neither."""
+    ended = RunInterrupted(reason="max_wait_time", error=None, pending_items=2)
+    unsent = given(items_added(0, 2), ended)
+    assert waiting_for(unsent) == "2 items still to be sent"
+    tried = [
+        *submitted(0, (0, 1)),
+        *(outcome(0, n, why="invalid_output") for n in (0, 1)),
+        retry_scheduled((0, 1)),
+        job_completed(0),
+    ]
+    assert (
+        waiting_for(given(items_added(0, 2), *tried, ended))
+        == "2 items wait to be sent again (overloaded_error)"
+    )

@@ -93,7 +93,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"thinking": {"type": "enabled", "budget_tokens": 2000}},
         "thinking 'enabled' is refused by claude-sonnet-5-5.*'adaptive'",
     ),
-    ({"tools": [{"type": "web_search_20250306", "name": "f"}]}, "did you mean 'web_search_20250305'"),
+    ({"tools": [{"type": "web_search_20250306", "name": "f"}]}, "did you mean web_search_20250305"),
     ({"tools": [{"type": "computer", "name": "f"}]}, "of a beta needs ANTHROPIC_CUSTOM_HEADERS"),
     ({"output_config": {"format": {"type": "json_schema"}}}, "made from response_model"),
     ({"output_config": "low"}, "output_config must be a dict"),

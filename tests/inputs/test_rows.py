@@ -94,6 +94,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an object": ({"rows": [{"text": "a", "x": object()}]}, r"rows\[0\]\['x'\] is an object"),
     "no such file": ({"rows": "nowhere.csv"}, "nowhere.csv cannot be read: No such file"),
     "another kind of file": ({"rows": __file__}, "not from 'test_rows.py'"),
+    "a misspelt column of many": (
+        {"rows": [{f"column_{n}": "a" for n in range(30)}], "prompt": "{colum_27}"},
+        r"\{colum_27\}, .* did you mean column_27\? they have .* and 10 more",
+    ),
     "a key column that is missing": ({"keys": "number"}, "keys='number' is not a column"),
     "a key twice": ({"keys": ["a", "a"]}, r"keys\[1\] and keys\[0\] are both 'a'"),
     "too few keys": ({"keys": ["a"]}, "there is 1 key for 2 items"),

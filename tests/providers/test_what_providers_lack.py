@@ -84,6 +84,11 @@ def test_a_provider_without_its_key_names_the_variable(service: str) -> None:
         ({"model": GPT, "inference_geo": "us"}, "only Claude has it"),
         ({"model": GPT, "cache_control": {"type": "ephemeral"}}, "the service caches by itself"),
         ({"model": GPT, "logit_bias": {}}, "logit_bias cannot be given for gpt-6-sol; known are endpoint"),
+        (
+            {"model": GPT, "max_cots": 1},
+            r"max_cots cannot be given for gpt-6-sol; did you mean max_cost\?$",
+        ),
+        ({"model": GEMINI, "item_per_job": 1}, r"did you mean items_per_job\?$"),
         ({"model": GPT, "system": ["a"]}, r"system \(instructions\) must be a text"),
         ({"model": GPT, "system": "a", "instructions": "b"}, "instructions is given twice: "),
         ({"model": GEMINI, "metadata": {}}, "Claude and OpenAI have it"),

@@ -83,6 +83,8 @@ def test_events_are_typed_and_narrowed(troubled: Path) -> None:
         assert list(log.events(after=4)) == everything[4:]
         with pytest.raises(InvalidInputError, match="no event type 'job_done'; the types are: run_started"):
             log.events(types=["job_done"])
+        with pytest.raises(InvalidInputError, match=r"'Job_complete'; did you mean job_completed\?$"):
+            log.events(types=["Job_complete"])
 
 
 def test_results_come_one_by_one(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,20 @@ def test_another_run_is_refused_before_it_writes_or_sends_anything(runs: Runs, k
     assert (files(runs.out), len(runs.sandbox.exchanges)) == (before, calls)
     assert not (runs.log.parent / "other.db").exists()
     assert load_results_from_disk(runs.out, Echo) == first.results()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sticky bit there")
+def test_a_folder_that_all_may_write_to_becomes_no_runs(runs: Runs, tmp_path: Path) -> None:
+    """Right in /tmp a run would close every folder below it to all others; a folder in it is fine."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    for given in ({"results_dir": shared}, {"results_dir": runs.out, "raw_results_dir": shared}):
+        with pytest.raises(InvalidInputError, match=r"right into .*/shared, .* such as .*/shared/results$"):
+            runs.manager(**given).run()
+    assert runs.sandbox.exchanges == []
+    assert files(shared) == {}
+    runs.manager(results_dir=shared / "results").run()
 
 
 def test_a_run_in_memory_is_refused_by_the_results_of_one_in_memory(runs: Runs) -> None:

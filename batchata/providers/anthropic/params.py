@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +14,8 @@ from batchata.providers.anthropic.content import check_system
 from batchata.providers.anthropic.messages import automatic_mark, check_marks, param_marks
 from batchata.providers.anthropic.models import Model
 from batchata.providers.anthropic.tools import check_tools
+from batchata.providers.own_arguments import OWN_ARGUMENTS
+from batchata.text import did_you_mean
 
 _ALLOWED: Final = (
     "cache_control",
@@ -33,42 +34,6 @@ _ALLOWED: Final = (
     "user_profile_id",
 )
 # Batchata's own arguments, for hints only.
-_OURS: Final = (
-    "allow_unknown_model",
-    "api_key",
-    "base_url",
-    "cache",
-    "check_support",
-    "client",
-    "dedupe",
-    "enable_citations",
-    "executor",
-    "files",
-    "items_per_job",
-    "keys",
-    "max_attempts",
-    "max_cost",
-    "max_parallel_jobs",
-    "max_wait_time",
-    "messages",
-    "model",
-    "on_bad_file",
-    "on_event",
-    "on_interrupt",
-    "on_item",
-    "poll_interval",
-    "prices",
-    "prompt",
-    "raw_results_dir",
-    "response_model",
-    "results_dir",
-    "retry_delay",
-    "rows",
-    "run_id",
-    "settle_delay",
-    "state_path",
-    "structured_output",
-)
 _SAMPLING: Final = (
     "the API refuses it on every model since version 2026-10-21, in a batch only after hours; leave it out"
 )
@@ -129,10 +94,11 @@ def _check_name(name: str) -> None:
         return
     if name in _REFUSED:
         raise InvalidInputError(f"{name} cannot be given: {_REFUSED[name]}")
-    near = get_close_matches(name, _OURS + _ALLOWED, n=3)
-    known = f"Batchata's own are {', '.join(_OURS)}; of the Messages API known are {', '.join(_ALLOWED)}"
-    hint = f"did you mean {' or '.join(near)}?" if near else known
-    raise InvalidInputError(f"{name} is not a parameter of Batchata or of the Messages API; {hint}")
+    known = (
+        f"Batchata's own are {', '.join(OWN_ARGUMENTS)}; of the Messages API known are {', '.join(_ALLOWED)}"
+    )
+    meant = did_you_mean(name, OWN_ARGUMENTS + _ALLOWED, most=3)
+    raise InvalidInputError(f"{name} is not a parameter of Batchata or of the Messages API; {meant or known}")
 
 
 def check_max_tokens(value: object, model: Model) -> None:

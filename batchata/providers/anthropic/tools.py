@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 from batchata.errors import InvalidInputError
 from batchata.providers.anthropic.models import Model
+from batchata.text import did_you_mean
 
 _FORCING: Final = ("any", "tool")
 # The kinds of choice, and what may stand beside each.
@@ -81,8 +81,8 @@ def _name_of(tool: dict[str, Any], place: str) -> str | None:
 def _check_type(kind: Any, place: str) -> None:
     if kind in _TYPES or "anthropic-beta" in os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").lower():
         return
-    near = get_close_matches(str(kind), _TYPES, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    meant = did_you_mean(kind, _TYPES, cutoff=0.5)
+    hint = f"{meant} " if meant else ""
     raise InvalidInputError(
         f"{place}.type is {kind!r}, which the API does not know; {hint}A tool of your own has no type, "
         "and one of a beta needs ANTHROPIC_CUSTOM_HEADERS='anthropic-beta: ...'"
