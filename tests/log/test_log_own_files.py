@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -141,6 +143,31 @@ def test_who_reads_a_finished_log_keeps_writers_waiting(path: Path, caplog: pyte
     assert "another program reads the log of a finished run" in warned
     SqliteLog(path).close()  # merely open it keeps none
     reader.close()
+
+
+def test_a_log_that_is_written_is_open_once(path: Path) -> None:
+    """It is read through the writer's connection: a second one would parse all tables and views again."""
+    log = open_log(path)
+    log.claim("run", s.OWNER).append(s.AT, [s.submitted(1)], [b"body"])
+    assert [*log.bodies("run", [0])] == [b"body"]
+    assert len([*log.events("run")]) == 1
+    opened = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
+    assert opened.count(str(path)) == 1
+    log.close()
+
+
+def test_reading_waits_for_the_end_of_a_transaction_that_another_thread_has_begun(path: Path) -> None:
+    """On one connection SQLite would show what is not committed yet."""
+    log, found = SqliteLog(path), []
+    reading = threading.Thread(target=lambda: found.append(log.streams()))
+    with suppress(ZeroDivisionError), log._writer.transaction() as connection:
+        connection.execute("INSERT INTO commits VALUES ('run', 1, 1, 0, 0, 1, 1, x'00')")
+        reading.start()
+        reading.join(0.05)
+        raise ZeroDivisionError
+    reading.join()
+    assert found == [[]]
+    log.close()
 
 
 def test_a_lock_file_that_was_removed_locks_nothing(path: Path) -> None:

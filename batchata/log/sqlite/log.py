@@ -36,11 +36,7 @@ class SqliteLog(SqlLog):
         files.make_ready(self.path, blank)
         warn_if_networked(self.path)
         self._writer: Writer | None = Writer(self.path, busy_timeout)
-        try:
-            self.reader: Reader = Reader(self.path, busy_timeout)
-        except BaseException:
-            self._writer.close()
-            raise
+        self.reader: Reader = Reader(self.path, busy_timeout, self._writer)
 
     @classmethod
     def open_for_reading(cls, path: str | os.PathLike[str], *, busy_timeout: float = BUSY_TIMEOUT) -> Self:

@@ -6,10 +6,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from batchata.errors import LogWriteError
+from batchata.log.sql import Row
 from batchata.log.sqlite.connection import WRITER_CACHE, for_writing, immediate, translated
 from batchata.log.sqlite.schema import bring_up_to_date
 from batchata.logs import get_logger
@@ -63,6 +65,11 @@ class Writer:
             finally:
                 if not is_waited_for:
                     self._connection.execute("PRAGMA synchronous = FULL")
+
+    def rows(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        """Return all rows of one query, as they are between two transactions."""
+        with translated(self.path), self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
 
     def compact(self) -> bool:
         """See `SqliteLog.compact`. The pages that were freed and the -wal file held what was removed."""
