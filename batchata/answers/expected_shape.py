@@ -7,7 +7,6 @@ import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from decimal import Decimal
 from enum import Enum
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_
 import pydantic
 from pydantic.fields import FieldInfo
 
+from batchata.answers.expected_scalars import Scalars, kind_of_scalar
 from batchata.answers.field_declarations import (
     aliases_of,
     asks_for_percents,
@@ -26,26 +26,15 @@ from batchata.answers.field_declarations import (
 from batchata.answers.field_paths import is_typed_dict
 from batchata.answers.written_keys import folded
 
-_KINDS: dict[Any, str] = {
-    int: "int",
-    float: "float",
-    Decimal: "decimal",
-    bool: "bool",
-    str: "text",
-    type(None): "null",
-    None: "null",
-}
-# Told by name: what reads answers imports nothing that knows the time.
-MOMENTS = frozenset({"date", "datetime", "time", "timedelta"})
 _UNIONS = (Union, types.UnionType)
 
 
-class Place:
-    """One place. Scalars are of these `kinds`, or are one of the `words`; `is_open`: anything may stand here.
+class Place(Scalars):
+    """One place: its scalars, records, mapping or list; `is_open`: anything may stand here.
 
     `percents`: what is asked for is a number of percents. `is_strict`: no kind may stand for another.
-    `keeps_digits`: what the user's own code sees here becomes a Decimal. `is_numbered`: some of the words are
-    numbers. `is_root`: a RootModel may hold what stands here. `texts`: what the model makes of every text.
+    `keeps_digits`: what the user's own code sees here becomes a Decimal. `is_root`: a RootModel may hold what
+    stands here. `texts`: what the model makes of every text.
     """
 
     def __init__(
@@ -56,18 +45,15 @@ class Place:
         percents: bool = False,
         texts: pydantic.ConfigDict | None = None,
     ) -> None:
+        super().__init__()
         self._annotation = annotation
         self._texts = texts
-        self.kinds: set[str] = set()
-        self.words: list[str] = []
         self.records: list[Record] = []
         self.mapping: tuple[Place, Place] | None = None
         self.fixed: list[Place] = []
-        self.is_open = False
         self.is_strict = False
         self.percents = percents
         self.keeps_digits = False
-        self.is_numbered = False
         self.is_root = False
         self._elements: list[Any] = []
         if is_own(metadata):
@@ -112,11 +98,6 @@ class Place:
         return bool(self.records or self.mapping or self.is_list or self.is_open)
 
     @cached_property
-    def has_no_scalars(self) -> bool:
-        """Only objects or lists of known kinds may stand here, or nothing."""
-        return self.holds and not (self.is_open or self.words or self.kinds - {"null"})
-
-    @cached_property
     def is_alone(self) -> bool:
         """Only one kind of objects or lists may stand here, or nothing."""
         ways = len(self.records) + bool(self.mapping) + self.is_list + self.is_open
@@ -127,51 +108,6 @@ class Place:
         if self.fixed:
             return self.fixed[number] if number < len(self.fixed) else ANYWHERE
         return self.element
-
-    @cached_property
-    def is_numeric(self) -> bool:
-        """Only a number may stand here, or nothing."""
-        return bool(self.kinds & {"int", "float", "decimal"}) and self.kinds <= {
-            "int",
-            "float",
-            "decimal",
-            "null",
-        }
-
-    @cached_property
-    def takes_numbers(self) -> bool:
-        """A number may stand here, among others."""
-        return bool(self.kinds & {"int", "float", "decimal"})
-
-    @cached_property
-    def is_mixed(self) -> bool:
-        """True and false may stand here as well as numbers or texts, for which pydantic takes one another."""
-        return "bool" in self.kinds and (self.takes_numbers or "text" in self.kinds)
-
-    @cached_property
-    def is_textual(self) -> bool:
-        """Only a text may stand here, or nothing."""
-        return "text" in self.kinds and self.kinds <= {"text", "null"}
-
-    @cached_property
-    def takes_texts(self) -> bool:
-        """Every text may stand here as it is, and nothing else is made of it."""
-        return self.is_textual and not self.words and not self.holds
-
-    @cached_property
-    def is_exact(self) -> bool:
-        """Only a decimal number may stand here, or nothing."""
-        return self.is_numeric and self.kinds <= {"decimal", "null"} and not self.holds
-
-    @cached_property
-    def is_date(self) -> bool:
-        """Only a day or a moment may stand here, or nothing."""
-        return bool(self.kinds & {"date", "datetime"}) and self.kinds <= {"date", "datetime", "null"}
-
-    @cached_property
-    def is_moment(self) -> bool:
-        """Only a day, a time or a duration may stand here, or nothing."""
-        return bool(self.kinds & MOMENTS) and self.kinds <= {*MOMENTS, "null"} and not self.holds
 
     def _add(self, annotation: Any) -> None:
         if isinstance(annotation, TypeAliasType):
@@ -186,33 +122,18 @@ class Place:
             for option in inner:
                 self._add(option)
         elif origin is Literal:
-            self._add_words(inner)
-        elif annotation in _KINDS:
-            self.kinds.add(_KINDS[annotation])
-        elif getattr(annotation, "__module__", None) == "datetime" and annotation.__name__ in MOMENTS:
-            self.kinds.add(annotation.__name__)
+            self.add_words(inner)
+        elif (kind := kind_of_scalar(annotation)) is not None:
+            self.kinds.add(kind)
         elif isinstance(origin or annotation, type):
             self._add_class(annotation, origin or annotation, inner)
         else:
             self.is_open = True
         return None
 
-    def _add_words(self, words: Iterable[Any]) -> None:
-        for given in words:
-            word = given.value if isinstance(given, Enum) else given
-            if isinstance(word, str):
-                self.words.append(word)
-            elif word is None:
-                self.kinds.add("null")
-            elif isinstance(word, int | float) and not isinstance(word, bool):
-                self.kinds.add("int" if isinstance(word, int) else "float")
-                self.is_numbered = True
-            else:
-                self.is_open = True
-
     def _add_class(self, annotation: Any, kind: type, inner: tuple[Any, ...]) -> None:
         if issubclass(kind, Enum):
-            self._add_words(list(kind))
+            self.add_words(list(kind))
         elif issubclass(kind, pydantic.RootModel):
             self.is_root = True
             root = kind.model_fields["root"]

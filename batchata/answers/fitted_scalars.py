@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from batchata.answers.expected_shape import Place
 from batchata.answers.field_paths import path_of
-from batchata.answers.lenient_json import Node, Scalar
+from batchata.answers.json_nodes import Node, Scalar
 from batchata.answers.meant_records import NUMBER
 from batchata.answers.written_moments import date_in, moment_in, time_in
 from batchata.answers.written_values import TwoReadings, number_in

@@ -10,7 +10,8 @@ from typing import Any
 
 import pydantic
 
-from batchata.answers.expected_shape import MOMENTS, Place
+from batchata.answers.expected_scalars import MOMENTS
+from batchata.answers.expected_shape import Place
 
 # What is looked at in a value gives the number of its keys, or this where it holds what JSON could not, or
 # what a field may have been meant with.

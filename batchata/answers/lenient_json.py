@@ -8,16 +8,10 @@ comments (they stand for what was left out), unescaped quotes, numbers with sepa
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable
-from functools import lru_cache
-from itertools import repeat
-from typing import NamedTuple
 
-import msgspec
-
-from batchata.answers.json_strings import as_json, decoded, quoted
+from batchata.answers.json_nodes import Array, Node, Object, Scalar
+from batchata.answers.json_strings import as_json, decoded
 
 _DEEPEST = 200  # as deep as pydantic reads JSON
 # With the spaces of typesetters, and those without a width.
@@ -63,102 +57,12 @@ class CutOff(Exception):
     """The text ends before the value does."""
 
 
-class Scalar(msgspec.Struct, gc=False):
-    """A scalar as JSON writes it, and where it stands in the text: of a string without its quotes."""
-
-    json: str
-    start: int
-    end: int
-
-    @property
-    def text(self) -> str | None:
-        """What a string says; None for other scalars."""
-        if self.json[0] != '"':
-            return None
-        return str(json.loads(self.json)) if "\\" in self.json else self.json[1:-1]
-
-
-class Array(msgspec.Struct, gc=False):
-    """A list."""
-
-    items: list[Node]
-
-
-class Object(msgspec.Struct, gc=False):
-    """An object with every pair that was written, also where a key comes twice."""
-
-    pairs: list[tuple[str, Node]]
-
-
-type Node = Scalar | Array | Object
-
-
-class Mended(NamedTuple):
-    """A value as JSON. `places` tells where its scalars stand in the text: start and end by start in `json`.
-
-    Strings are meant without their quotes. `end` is where the value ends in the text. Where most of `json` is
-    the text as it stands, `origin` tells of each position in it where that was, and there are no `places`.
-    """
-
-    json: str
-    end: int
-    places: dict[int, tuple[int, int]]
-    origin: Callable[[int], int] | None = None
-
-
 def read_value(text: str, at: int) -> tuple[Node, int]:
     """Read the value that begins at `at`, and return it with its end.
 
     Raises NotNearJson when it is none, CutOff when it has no end.
     """
     return _Mending(text).read(at)
-
-
-def mend(text: str, at: int) -> Mended:
-    """Read the value and write it as JSON."""
-    return written(*read_value(text, at))
-
-
-def written(node: Node, end: int) -> Mended:
-    """Write the value as JSON in which every scalar knows its place."""
-    pieces: list[str] = []
-    places: dict[int, tuple[int, int]] = {}
-    _write(node, pieces, places, 0)
-    return Mended("".join(pieces), end, places)
-
-
-def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at: int) -> int:
-    """Write at a position of the JSON, and return the position behind."""
-    if isinstance(node, Scalar):
-        places[at + (node.json[0] == '"')] = (node.start, node.end)
-        pieces.append(node.json)
-        return at + len(node.json)
-    inner: Iterable[tuple[str, Node]]
-    if isinstance(node, Array):
-        inner, before, ending = zip(repeat(""), node.items, strict=False), "[", "]"
-    else:
-        inner, before, ending = node.pairs, "{", "}"
-    for key, value in inner:
-        if ending == "}":
-            before += _lead(key)
-        at += len(before)
-        if isinstance(value, Scalar):
-            written = value.json
-            places[at + (written[0] == '"')] = (value.start, value.end)
-            pieces.append(before + written)
-            at += len(written)
-        else:
-            pieces.append(before)
-            at = _write(value, pieces, places, at)
-        before = ","
-    ending = ending if before == "," else before + ending
-    pieces.append(ending)
-    return at + len(ending)
-
-
-@lru_cache(maxsize=4_096)
-def _lead(key: str) -> str:
-    return f"{quoted(key)}:"
 
 
 def _usual_scalar(found: re.Match[str], *, is_string: bool) -> Scalar:

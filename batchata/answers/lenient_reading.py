@@ -8,21 +8,11 @@ string. What has two readings is refused, and so is an unknown key beside a fiel
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batchata.answers.expected_shape import ANYWHERE, Field, Place, Record
 from batchata.answers.fitted_scalars import NOTHING, ScalarFitting, text_at
-from batchata.answers.json_strings import decoded_with_places
-from batchata.answers.lenient_json import (
-    Array,
-    CutOff,
-    Node,
-    NotNearJson,
-    Object,
-    Scalar,
-    read_value,
-)
+from batchata.answers.json_nodes import Array, Node, Object, Scalar
 from batchata.answers.meant_records import (
     NUMBER,
     is_nothing,
@@ -31,25 +21,16 @@ from batchata.answers.meant_records import (
     meant_word,
     one_record,
 )
+from batchata.answers.wrapped_answers import (
+    commented,
+    is_named_as_a_field,
+    opened_string,
+    unwrapped,
+    wrapped_in,
+)
 from batchata.answers.written_keys import folded, words_of
 
 _WRAPPER = "value"  # the one key that says nothing of what stands under it
-_FRAME = frozenset({"type", "title", "properties", "required", "additionalProperties"})  # of a schema
-# Keys that say only that the answer stands under them, so that words about it may stand beside.
-_ANSWERS = frozenset(
-    {
-        "answer",
-        "finalanswer",
-        "result",
-        "output",
-        "response",
-        "data",
-        "json",
-        "arguments",
-        "input",
-        "parameters",
-    }
-)
 _BEGINS_NUMBER = frozenset("-0123456789")
 _SHOWN = 60  # characters of a key in a message
 _MOST_SHOWN = 5
@@ -168,9 +149,9 @@ class _Fitting(ScalarFitting):
         if record.is_open:
             return self._free(node)
         given = self._given(node, record)
-        if (not given.fields or _is_named_as_a_field(node, record)) and not record.takes_more:
-            wrapped = _wrapped(node)
-            inner = self._commented(node) if wrapped is None else self._unwrapped(wrapped)
+        if (not given.fields or is_named_as_a_field(node, record)) and not record.takes_more:
+            wrapped = wrapped_in(node)
+            inner = commented(node, self._source) if wrapped is None else unwrapped(wrapped, self._source)
             if inner is not None:
                 return self._object(inner, place)
         self._refuse_lost(given, record)
@@ -194,26 +175,6 @@ class _Fitting(ScalarFitting):
                     given.unknown[key] = value
         given.pairs = [(given.keys[name], value) for name, value in given.fields.items()]
         return given
-
-    def _unwrapped(self, node: Node) -> Object | None:
-        """Return the one object inside a wrapper."""
-        if isinstance(node, Array) and len(node.items) == 1:
-            node = node.items[0]
-        if isinstance(node, Scalar):
-            node = self._opened(node)
-        return node if isinstance(node, Object) else None
-
-    def _commented(self, node: Object) -> Object | None:
-        """Return the object under the one key that says so, with the scalars beside it as further keys."""
-        found = [key for key, _ in node.pairs if folded(key) in _ANSWERS]
-        if len(found) != 1:
-            return None
-        beside = [(key, value) for key, value in node.pairs if key != found[0]]
-        inner = self._unwrapped(dict(node.pairs)[found[0]])
-        if inner is None or not all(isinstance(value, Scalar) for _, value in beside):
-            return None
-        own = {key for key, _ in inner.pairs}
-        return Object([*inner.pairs, *[pair for pair in beside if pair[0] not in own]])
 
     def _refuse_lost(self, given: _Given, record: Record) -> None:
         if record.takes_more:
@@ -260,53 +221,8 @@ class _Fitting(ScalarFitting):
             return node if "text" in place.kinds else Scalar("null", node.start, node.end)
         if not place.has_no_scalars:
             return self.text(node, said, place)
-        opened = self._opened(node)
+        opened = opened_string(node, self._source)
         return node if isinstance(opened, Scalar) else self.fit(opened, place)
-
-    def _opened(self, node: Scalar) -> Node:
-        """Return the object or list that a string holds as JSON, at its places in the text; or the string."""
-        if node.json[0] != '"' or node.json[1:2] not in "{[ \\":
-            return node
-        inside, origin = decoded_with_places(self._source[node.start : node.end], node.start)
-        start = len(inside) - len(inside.lstrip())
-        try:
-            found, end = read_value(inside, start)
-        except (CutOff, NotNearJson):
-            return node
-        if isinstance(found, Scalar) or inside[end:].strip():
-            return node
-        _move(found, origin)
-        return found
-
-
-def _move(node: Object | Array, to: Callable[[int], int]) -> None:
-    for inner in node.items if isinstance(node, Array) else [value for _, value in node.pairs]:
-        if isinstance(inner, Scalar):
-            inner.start, inner.end = to(inner.start), to(inner.end)
-        else:
-            _move(inner, to)
-
-
-def _wrapped(node: Object) -> Node | None:
-    """Return what stands under the only key, or as values under "properties" in the frame of a schema."""
-    if len(node.pairs) == 1:
-        return node.pairs[0][1]
-    given = dict(node.pairs)
-    kind, inner = given.get("type"), given.get("properties")
-    is_frame = isinstance(kind, Scalar) and kind.text == "object" and given.keys() <= _FRAME
-    if not is_frame or len(given) < len(node.pairs) or not isinstance(inner, Object):
-        return None
-    return None if all(isinstance(value, Object) for _, value in inner.pairs) else inner
-
-
-def _is_named_as_a_field(node: Object, record: Record) -> bool:
-    """Whether the record is wrapped once under the name of one of its fields, where no object can stand."""
-    key, inner = node.pairs[0] if len(node.pairs) == 1 else ("", None)
-    if not isinstance(inner, Object) or (len(inner.pairs) == 1 and isinstance(inner.pairs[0][1], Object)):
-        return False
-    place = record.meant(key)[0].place
-    is_own = any(record.meant(name) for name, _ in inner.pairs)
-    return is_own and not (place.records or place.mapping or place.is_open)
 
 
 def _item(place: Place, number: int) -> Place:

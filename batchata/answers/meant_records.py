@@ -7,7 +7,7 @@ import re
 from decimal import Decimal
 
 from batchata.answers.expected_shape import Field, Place, Record
-from batchata.answers.lenient_json import Array, Node, Object, Scalar, written
+from batchata.answers.json_nodes import Array, Node, Object, Scalar, written
 from batchata.answers.written_keys import folded
 
 NUMBER = re.compile(r"-?\d[\d.eE+-]*")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from batchata.answers.expected_shape import Place
+from batchata.answers.json_nodes import Mended, Node, Object, Scalar
 from batchata.answers.json_strings import decoded_with_places
-from batchata.answers.lenient_json import Mended, Node, Object, Scalar
 
 
 class _Piece(NamedTuple):

@@ -16,7 +16,8 @@ from pydantic.alias_generators import to_camel
 
 from batchata.answers.citations import value_spans
 from batchata.answers.field_paths import ANYTHING, Shape
-from batchata.answers.lenient_json import mend
+from batchata.answers.json_nodes import written
+from batchata.answers.lenient_json import read_value
 
 
 @given(st.data(), values, st.text("prose: ", max_size=10))
@@ -36,7 +37,7 @@ def test_every_span_parses_back_to_its_value(data: st.DataObject, value: Any, le
 def test_mending_leaves_json_as_it_is(data: st.DataObject, value: Any) -> None:
     """What is JSON already reads the same, and its places are its own."""
     text = data.draw(printed([value]))
-    mended = mend(text, 0)
+    mended = written(*read_value(text, 0))
     assert json.loads(mended.json) == [value]
     for start, (first, last) in mended.places.items():
         assert mended.json[start:].startswith(text[first:last])

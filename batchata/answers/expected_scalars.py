@@ -1,0 +1,110 @@
+"""Which scalars may stand at one place of an answer's JSON, and what that says of reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+_KINDS: dict[Any, str] = {
+    int: "int",
+    float: "float",
+    Decimal: "decimal",
+    bool: "bool",
+    str: "text",
+    type(None): "null",
+    None: "null",
+}
+# Told by name: what reads answers imports nothing that knows the time.
+MOMENTS = frozenset({"date", "datetime", "time", "timedelta"})
+
+
+def kind_of_scalar(annotation: Any) -> str | None:
+    """Return the kind that an annotation stands for; None for what is no scalar."""
+    if getattr(annotation, "__module__", None) == "datetime" and annotation.__name__ in MOMENTS:
+        return str(annotation.__name__)
+    return _KINDS.get(annotation)
+
+
+class Scalars:
+    """The scalars of a place are of these `kinds`, or are one of the `words`.
+
+    `is_numbered`: some of the words are numbers. `is_open`: anything may stand here.
+    """
+
+    def __init__(self) -> None:
+        self.kinds: set[str] = set()
+        self.words: list[str] = []
+        self.is_numbered = False
+        self.is_open = False
+
+    @cached_property
+    def holds(self) -> bool:
+        """Something else than a scalar may stand here."""
+        raise NotImplementedError
+
+    def add_words(self, words: Iterable[Any]) -> None:
+        """Add what is enumerated."""
+        for given in words:
+            word = given.value if isinstance(given, Enum) else given
+            if isinstance(word, str):
+                self.words.append(word)
+            elif word is None:
+                self.kinds.add("null")
+            elif isinstance(word, int | float) and not isinstance(word, bool):
+                self.kinds.add("int" if isinstance(word, int) else "float")
+                self.is_numbered = True
+            else:
+                self.is_open = True
+
+    @cached_property
+    def has_no_scalars(self) -> bool:
+        """Only objects or lists of known kinds may stand here, or nothing."""
+        return self.holds and not (self.is_open or self.words or self.kinds - {"null"})
+
+    @cached_property
+    def is_numeric(self) -> bool:
+        """Only a number may stand here, or nothing."""
+        return bool(self.kinds & {"int", "float", "decimal"}) and self.kinds <= {
+            "int",
+            "float",
+            "decimal",
+            "null",
+        }
+
+    @cached_property
+    def takes_numbers(self) -> bool:
+        """A number may stand here, among others."""
+        return bool(self.kinds & {"int", "float", "decimal"})
+
+    @cached_property
+    def is_mixed(self) -> bool:
+        """True and false may stand here as well as numbers or texts, for which pydantic takes one another."""
+        return "bool" in self.kinds and (self.takes_numbers or "text" in self.kinds)
+
+    @cached_property
+    def is_textual(self) -> bool:
+        """Only a text may stand here, or nothing."""
+        return "text" in self.kinds and self.kinds <= {"text", "null"}
+
+    @cached_property
+    def takes_texts(self) -> bool:
+        """Every text may stand here as it is, and nothing else is made of it."""
+        return self.is_textual and not self.words and not self.holds
+
+    @cached_property
+    def is_exact(self) -> bool:
+        """Only a decimal number may stand here, or nothing."""
+        return self.is_numeric and self.kinds <= {"decimal", "null"} and not self.holds
+
+    @cached_property
+    def is_date(self) -> bool:
+        """Only a day or a moment may stand here, or nothing."""
+        return bool(self.kinds & {"date", "datetime"}) and self.kinds <= {"date", "datetime", "null"}
+
+    @cached_property
+    def is_moment(self) -> bool:
+        """Only a day, a time or a duration may stand here, or nothing."""
+        return bool(self.kinds & MOMENTS) and self.kinds <= {*MOMENTS, "null"} and not self.holds
