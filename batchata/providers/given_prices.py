@@ -19,7 +19,7 @@ from batchata.core.money import EXACT
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices
 from batchata.errors import InvalidInputError
 from batchata.paths import PathLike
-from batchata.providers.port import PriceRules
+from batchata.providers.exchange import PriceRules
 from batchata.providers.prices import filled
 from batchata.providers.registry import price_rules
 

@@ -15,9 +15,9 @@ from batchata.errors import InvalidInputError
 from batchata.inputs.files import FileInput
 from batchata.inputs.items import Inputs, Source
 from batchata.inputs.json_values import check_json, encode
+from batchata.providers.exchange import SharedBeginning
 from batchata.providers.message_parts import Part, parts_of_file, turns_of
 from batchata.providers.own_arguments import OWN_ARGUMENTS
-from batchata.providers.port import SharedBeginning
 from batchata.text import did_you_mean
 
 __all__ = ["PartModel", "PartTemplate", "Words", "checked_params", "head_of", "turns_with"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from batchata.core.money import EXACT, MILLION
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices
-from batchata.providers.port import PriceRules
+from batchata.providers.exchange import PriceRules
 from batchata.providers.registry import price_rules
 
 _version = cache(version)  # a package's metadata is a file that is read and parsed

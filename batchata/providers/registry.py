@@ -11,10 +11,11 @@ from batchata.clock import utc
 from batchata.core.events import RunStarted
 from batchata.errors import ConfigurationError, InvalidInputError, LogVersionError, UnsupportedModelError
 from batchata.providers.anthropic.dialect import AnthropicDialect, pdf_to_document_block
+from batchata.providers.exchange import PriceRules
 from batchata.providers.gemini.dialect import INLINE, GeminiDialect
 from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.openai.services import SERVICES
-from batchata.providers.port import Client, Dialect, PriceRules
+from batchata.providers.port import Client, Dialect
 from batchata.text import did_you_mean, type_of
 
 __all__ = ["Access", "dialect_for", "dialect_of", "models", "pdf_to_document_block", "price_rules"]

@@ -22,9 +22,9 @@ from batchata.replay.console import check_types, the_run
 from batchata.text import shown
 from batchata.views.history import At, is_alive, microseconds, parse_at, read_history
 from batchata.views.item_result import ItemResult
+from batchata.views.overview import overview
 from batchata.views.response_models import RunReader, support_of
 from batchata.views.results import read_items, refuse_purged
-from batchata.views.run_summary import overview
 
 _ABOVE_ALL = 2**53  # versions; what is larger fits no store's integers
 

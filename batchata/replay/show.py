@@ -32,7 +32,8 @@ from batchata.text import (
     usd,
 )
 from batchata.views.history import History, is_alive, parse_at, read_history
-from batchata.views.run_summary import failures, is_support_counted, overview
+from batchata.views.overview import failures, overview
+from batchata.views.run_summary import is_support_counted
 
 if TYPE_CHECKING:
     from batchata.views.results import SupportCounts

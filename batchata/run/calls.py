@@ -20,7 +20,8 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.inputs import Source
-from batchata.providers.port import Batch, Client, Outcome, Template, Upload
+from batchata.providers.exchange import Batch, Outcome, Upload
+from batchata.providers.port import Client, Template
 
 _ENOUGH_TO_TELL = 1_000  # result lines, none of them ours, that make a batch another's
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file

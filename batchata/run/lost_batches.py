@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 
 from batchata.core.events import SubmissionSettled
 from batchata.core.state import Job, Run
-from batchata.providers.port import Upload
+from batchata.providers.exchange import Upload
 from batchata.run.calls import Lost, Sought
 from batchata.text import moment
 

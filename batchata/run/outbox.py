@@ -9,7 +9,7 @@ from batchata.core import events
 from batchata.core.values import RequestError
 from batchata.errors import LogWriteError
 from batchata.logs import get_logger
-from batchata.providers.port import Upload
+from batchata.providers.exchange import Upload
 from batchata.run import calls
 from batchata.run.executors import Elsewhere
 from batchata.run.journal import Journal

@@ -26,7 +26,7 @@ from batchata.errors import (
     UnknownSubmissionError,
     UnreadableReplyError,
 )
-from batchata.providers.port import Batch, Failure
+from batchata.providers.exchange import Batch, Failure
 from batchata.run import calls, schema_route, trouble
 from batchata.run.bad_files import KIND
 from batchata.run.journal import Journal

@@ -14,7 +14,7 @@ from batchata.core.pricing import ModelPrice, charge
 from batchata.core.retry import UNSUPPORTED
 from batchata.core.state import ItemStatus, Job, Run
 from batchata.core.values import RequestError
-from batchata.providers.port import Outcome
+from batchata.providers.exchange import Outcome
 from batchata.run.columns import Columns
 from batchata.views.arrivals import Arrivals
 

@@ -20,7 +20,8 @@ from batchata.answers.schema import json_schema
 from batchata.errors import BatchataError, ConfigurationError
 from batchata.inputs.items import Checks
 from batchata.inputs.read import Checked, check_file
-from batchata.providers.port import Client, Outcome
+from batchata.providers.exchange import Outcome
+from batchata.providers.port import Client
 from batchata.run import calls
 
 CURE = "install the same version of Batchata, and of your own modules, wherever the workers are"

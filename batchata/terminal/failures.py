@@ -12,7 +12,7 @@ from batchata.core.state import Failing, ItemStatus, Run
 from batchata.log.port import Log
 from batchata.logs import get_logger
 from batchata.text import number_of, ordinal, short, span
-from batchata.views.run_summary import Failure
+from batchata.views.overview import Failure
 
 _logger = get_logger()
 _MOST = 90  # characters of an error

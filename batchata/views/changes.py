@@ -16,7 +16,7 @@ from batchata.core.values import Ranges
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.views.history import At, History, read_history, read_on, up_to
-from batchata.views.run_summary import overview
+from batchata.views.overview import overview
 
 # Of these the versions and times at the top speak already, or the jobs and items below.
 _TOLD_ELSEWHERE = ("version", "head", "updated_at", "jobs", "process")

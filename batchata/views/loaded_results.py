@@ -15,7 +15,8 @@ from batchata.answers.parsing import explain
 from batchata.answers.schema import check_response_model
 from batchata.errors import InvalidInputError
 from batchata.paths import PathLike, check_path
-from batchata.views.results_folder import owner_in, tags_in
+from batchata.views.folder_marks import owner_in
+from batchata.views.results_folder import tags_in
 
 _NAME = re.compile(r"job_(\d+)_results\.json")
 

@@ -21,9 +21,10 @@ from batchata.core.values import Process, Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
 from batchata.views.arrivals import Arrivals, encode_json, result_json
+from batchata.views.folder_marks import MARK, Owner
 from batchata.views.item_result import Support, citation_values
 from batchata.views.results import read_entries
-from batchata.views.results_folder import MARK, Folders, Owner
+from batchata.views.results_folder import Folders
 from batchata.views.whole_files import SMALL, WholeFiles, remove_unnamed
 
 _TOGETHER = 1_000  # results that are joined at a time

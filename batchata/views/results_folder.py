@@ -1,4 +1,4 @@
-"""Mark which run a folder of results belongs to, and refuse every other run.
+"""The folders that a run writes results to, which belong to it alone: every other run is refused.
 
 The mark stands in the results_dir. A raw_results_dir of its own has one only until its first lines are there:
 their custom ids begin with the tag of their run, and so say whose they are.
@@ -7,41 +7,19 @@ their custom ids begin with the tag of their run, and so say whose they are.
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchata.core.values import Process, Settings
+from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
+from batchata.views.folder_marks import CURE, MARK, Owner, is_of, mark_in, owner_in, put_mark, remove_mark
 from batchata.views.history import is_alive
 
-MARK = "batchata-run.json"
-_WHAT = "the results in this folder, and below it, belong to one run of Batchata; another run is refused here"
 _PROCESSED = re.compile(r"job_(\d+)_results\.json")
 _RAW = re.compile(r"job_(\d+)_raw\.jsonl")
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """A run by its name and its unique tag; `memory` is the process of a run kept in memory."""
-
-    run_id: str
-    tag: str
-    memory: Process | None = None
-
-    def encode(self) -> bytes:
-        """Encode the mark, the same for every copy of one run's results."""
-        memory = (
-            {} if self.memory is None else {"memory_of": {"pid": self.memory.pid, "host": self.memory.host}}
-        )
-        return (
-            json.dumps({"batchata": _WHAT, "run_id": self.run_id, "tag": self.tag} | memory).encode() + b"\n"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +65,7 @@ class Folders:
         """
         tag = None if run is None else run.tag
         for home in self.homes:
-            if _is_for_many(home) and (run is None or not _is_of(home, run)):
+            if _is_for_many(home) and (run is None or not is_of(home, run)):
                 raise InvalidInputError(_for_many(home))
             for place in self._around(home):
                 found = owner_in(place)
@@ -100,28 +78,28 @@ class Folders:
 
         Raises InvalidInputError as `check` does, also where another run was faster.
         """
-        old = {home: _mark_in(home) for home in self.homes}
+        old = {home: mark_in(home) for home in self.homes}
         self.check(run)
         for home, mark in old.items():
-            if _is_of(home, run) or (home == self.raw_home and tags_in(home)):
+            if is_of(home, run) or (home == self.raw_home and tags_in(home)):
                 continue
             _sweep(home)
             if mark is not None:
-                _remove(home, mark)
-            _put_mark(home, run)
+                remove_mark(home, mark)
+            put_mark(home, run)
 
     def take(self, run: Owner) -> None:
         """Mark the folders as this run's, whatever run had them before."""
         for home in self.homes:
             (home / MARK).unlink(missing_ok=True)
-            _put_mark(home, run)
+            put_mark(home, run)
 
     def keep(self, run: Owner) -> None:
         """Check that claimed folders are still this run's; an emptied one is claimed again.
 
         Raises InvalidInputError.
         """
-        if any(not _is_of(home, run) for home in self.homes if home != self.raw_home):
+        if any(not is_of(home, run) for home in self.homes if home != self.raw_home):
             self.claim(run)
 
     def keep_lines(self, path: Path, run: Owner) -> None:
@@ -130,12 +108,12 @@ class Folders:
         Raises InvalidInputError.
         """
         if path.exists() and tag_of(path) not in (None, run.tag):
-            raise InvalidInputError(f"{path} holds result lines of another run; {_CURE}")
+            raise InvalidInputError(f"{path} holds result lines of another run; {CURE}")
 
     def release(self, run: Owner) -> None:
         """Release folders that hold nothing yet."""
         for home in self.homes:
-            if _is_of(home, run) and not holds_results(home):
+            if is_of(home, run) and not holds_results(home):
                 (home / MARK).unlink(missing_ok=True)
 
     def lines_written(self) -> None:
@@ -153,16 +131,13 @@ class Folders:
         tags = set() if self.raw is None else tags_in(self.raw)
         if tags - {tag}:
             raise InvalidInputError(
-                f"{self.raw} holds result lines of another run ({', '.join(sorted(tags - {tag}))}-…); {_CURE}"
+                f"{self.raw} holds result lines of another run ({', '.join(sorted(tags - {tag}))}-…); {CURE}"
             )
         marked = any(owner_in(home) for home in self.homes)  # as this run's, or by one that left nothing
         if self.processed is not None and not marked and not tags and _holds_processed(self.processed):
             raise InvalidInputError(
-                f"{self.processed} holds results, and nothing in it says that they are this run's; {_CURE}"
+                f"{self.processed} holds results, and nothing in it says that they are this run's; {CURE}"
             )
-
-
-_CURE = "a folder belongs to one run: give another directory, or move what is there to another place"
 
 
 def processed_dir(results_dir: str) -> Path:
@@ -175,22 +150,6 @@ def raw_dir(results_dir: str | None, raw_results_dir: str | None) -> Path | None
     if raw_results_dir is not None:
         return Path(raw_results_dir)
     return None if results_dir is None else Path(results_dir) / "raw"
-
-
-def owner_in(folder: Path) -> Owner | None:
-    """Return the run whose mark stands in the folder; None without a readable mark."""
-    try:
-        value = json.loads((folder / MARK).read_bytes())
-        of = value.get("memory_of")
-        memory = None if of is None else Process(pid=int(of["pid"]), host=str(of["host"]))
-        return Owner(str(value["run_id"]), str(value["tag"]), memory)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return None
-
-
-def _is_of(home: Path, run: Owner) -> bool:
-    found = owner_in(home)
-    return found is not None and found.tag == run.tag
 
 
 def tag_of(path: Path) -> str | None:
@@ -270,7 +229,7 @@ def _taken(home: Path, place: Path, owner: Owner) -> str:
         where = f"{home} lies in {place}, where {MARK}, processed and raw are those of the run {owner.run_id}"
     else:
         where = f"{place}, below {home}, holds the results of the run {owner.run_id}"
-    return f"{where}; {_CURE}"
+    return f"{where}; {CURE}"
 
 
 def _sweep(home: Path) -> None:
@@ -279,53 +238,3 @@ def _sweep(home: Path) -> None:
         for path in _entries(folder):
             if _PROCESSED.fullmatch(path.name) and path.is_file() and not _holds_a_result(path):
                 path.unlink(missing_ok=True)
-
-
-def _mark_in(home: Path) -> bytes | None:
-    try:
-        return (home / MARK).read_bytes()
-    except OSError:
-        return None
-
-
-def _remove(home: Path, mark: bytes) -> None:
-    """Remove a mark that `check` let pass, and no other that has taken its place since."""
-    aside = home / f".{MARK}.{secrets.token_hex(6)}"
-    try:
-        (home / MARK).rename(aside)
-        if aside.read_bytes() != mark:
-            _link(str(aside), home / MARK)
-    except OSError:
-        return  # another start was faster, which `_put_mark` will say
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _put_mark(home: Path, run: Owner) -> None:
-    """Write the mark, whole or not at all, and never over another's."""
-    try:
-        descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{MARK}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(run.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            _link(name, home / MARK)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except FileExistsError as exc:
-        raise InvalidInputError(f"another run has just begun to write to {home}; {_CURE}") from exc
-    except OSError as exc:
-        raise InvalidInputError(
-            f"results cannot be written to {home} ({exc.strerror}); give another directory"
-        ) from exc
-
-
-def _link(name: str, mark: Path) -> None:
-    try:
-        os.link(name, mark)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        with mark.open("xb") as file:
-            file.write(Path(name).read_bytes())

@@ -20,7 +20,7 @@ from core_given import (
 from batchata.core.accounts import awaits_room
 from batchata.core.events import RunInterrupted
 from batchata.core.plan import Shape, Waves, waves, waves_without_limit
-from batchata.terminal.progress import waiting_for
+from batchata.terminal.progress_line import waiting_for
 
 D = Decimal
 

@@ -18,8 +18,8 @@ from batchata.errors import (
 )
 from batchata.jsonl import app
 from batchata.log import read_log
+from batchata.providers.exchange import Upload
 from batchata.providers.openai.folder import FolderClient
-from batchata.providers.port import Upload
 from batchata.sandbox import Sandbox
 
 

@@ -21,10 +21,10 @@ from batchata.errors import (
     SpendLimitError,
     UntriedProviderWarning,
 )
+from batchata.providers.exchange import Upload
 from batchata.providers.gemini.client import GeminiClient
 from batchata.providers.gemini.replies import answers_in, batch_of, lean
 from batchata.providers.gemini.results import outcome_of
-from batchata.providers.port import Upload
 from batchata.sandbox import Answer, Faults, Sandbox
 
 MODEL = "gemini-2.5-flash"

@@ -16,7 +16,7 @@ from batchata.answers.citations import of_blocks
 from batchata.core.values import Usage
 from batchata.errors import IncompleteResultsError
 from batchata.providers.anthropic.results import answer_blocks, decode_line
-from batchata.providers.port import Outcome
+from batchata.providers.exchange import Outcome
 
 DEEP = b"[" * 10_000 + b"]" * 10_000
 USED = {"input_tokens": 12, "output_tokens": 3}

@@ -16,8 +16,9 @@ from batchata.errors import (
     UnknownSubmissionError,
     UnreadableReplyError,
 )
+from batchata.providers.exchange import Outcome, Upload
 from batchata.providers.openai.dialect import OpenAIDialect
-from batchata.providers.port import Client, Outcome, Upload
+from batchata.providers.port import Client
 from batchata.providers.registry import Access
 from batchata.providers.rest.lines import lines_of
 

@@ -19,9 +19,9 @@ from batchata.errors import (
     SpendLimitError,
     UntriedProviderWarning,
 )
+from batchata.providers.exchange import Upload
 from batchata.providers.openai.client import OpenAIClient
 from batchata.providers.openai.replies import batch_of
-from batchata.providers.port import Upload
 from batchata.sandbox import Answer, Faults, Sandbox
 
 ENDPOINT = "/v1/responses"

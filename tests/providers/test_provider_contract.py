@@ -19,7 +19,8 @@ from batchata.errors import (
     SpendLimitError,
     UnknownSubmissionError,
 )
-from batchata.providers.port import Batch, Client, Outcome, Upload
+from batchata.providers.exchange import Batch, Outcome, Upload
+from batchata.providers.port import Client
 from batchata.providers.registry import Access, dialect_for
 from batchata.sandbox import Faults, Sandbox
 

@@ -20,7 +20,8 @@ from run_support import Runs
 
 from batchata.core.evolve import fold
 from batchata.sandbox import Faults
-from batchata.terminal.progress import LiveProgress, PlainProgress, _changing, line, progress_for, rows_of
+from batchata.terminal.progress import LiveProgress, PlainProgress, progress_for
+from batchata.terminal.progress_line import changing, line, rows_of
 from batchata.text import folded
 
 
@@ -77,7 +78,7 @@ def test_a_day_of_waiting_is_a_handful_of_lines(patient: tuple[Runs, list[float]
     signs, since = 0, 0
     for second in range(0, 24 * 3600, 10):
         since += 10
-        if progress._is_due(run, _changing(run), since, second):
+        if progress._is_due(run, changing(run), since, second):
             signs, since = signs + 1, 0
     assert 6 <= signs <= 15
 

@@ -15,7 +15,7 @@ from batchata import BatchManager, Estimate
 from batchata.core.evolve import fold
 from batchata.errors import ConfigurationError, InvalidInputError, RunMismatchError
 from batchata.terminal.account import printed
-from batchata.terminal.progress import line
+from batchata.terminal.progress_line import line
 from batchata.text import error_in_words
 from batchata.views.run_summary import estimate_error
 

@@ -11,7 +11,7 @@ from run_support import Runs, conversations
 from batchata.core.events import CostCharged, OutcomeRecorded
 from batchata.core.pages import Page, length_of
 from batchata.log import read_log
-from batchata.providers.port import Outcome
+from batchata.providers.exchange import Outcome
 from batchata.replay.export import Format, write_results
 from batchata.run.calls import Arrived, Exhausted
 from batchata.run.workers import _Reports

@@ -21,7 +21,8 @@ from run_support import Runs
 
 from batchata.core.evolve import fold
 from batchata.sandbox import Faults
-from batchata.terminal.progress import LiveProgress, PlainProgress, line
+from batchata.terminal.progress import LiveProgress, PlainProgress
+from batchata.terminal.progress_line import line
 
 
 def test_events_go_to_the_standard_logging_tree(runs: Runs, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ from batchata.errors import AuthenticationFailedError, BatchataError, RequestRef
 from batchata.replay.cli import app
 from batchata.sandbox import Faults
 from batchata.sandbox.protocol import Refusal
-from batchata.terminal.progress import line
+from batchata.terminal.progress_line import line
 
 NO_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
 

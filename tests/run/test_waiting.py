@@ -19,7 +19,7 @@ from batchata.core.evolve import fold
 from batchata.errors import BatchataError, PendingRunWarning
 from batchata.replay.status import status_in_words
 from batchata.sandbox import Faults
-from batchata.terminal.progress import waiting_for
+from batchata.terminal.progress_line import waiting_for
 
 _SCRIPT = """
 import sys

@@ -26,7 +26,7 @@ from batchata.providers.anthropic.errors import Calls
 from batchata.providers.anthropic.given_client import check_open, read_given, through
 from batchata.providers.anthropic.replies import batch_of, page_of
 from batchata.providers.anthropic.results import decode_line
-from batchata.providers.port import Batch, Outcome, Upload
+from batchata.providers.exchange import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access, Sockets, check_headers
 from batchata.providers.rest.connections import reach, setting_up, trusted
 from batchata.providers.rest.lines import chunks_of, lines_of

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs.images import check_image, image_type
-from batchata.inputs.json_values import check_json, encode
+from batchata.inputs.json_values import encode
 from batchata.inputs.media_types import PDF, TEXT
 from batchata.inputs.pdf import read_pdf
 from batchata.providers.anthropic.models import (
@@ -21,6 +20,7 @@ from batchata.providers.anthropic.models import (
     image_token_bound,
     page_rules,
 )
+from batchata.providers.anthropic.texts import check_filled, check_search_result, check_text_block
 from batchata.providers.anthropic.tokens import UNSIZED, pdf_tokens, sentences, sentences_of_pdf, text_tokens
 from batchata.text import type_of
 
@@ -42,9 +42,6 @@ _FOREIGN: Final = {
     **dict.fromkeys(["input_audio", "audio"], "a transcript as {'type': 'text', 'text': '...'}"),
     **dict.fromkeys(["video", "video_url"], "single pictures, each as an image block"),
 }
-
-
-_TEXT_KEYS: Final = frozenset({"type", "text", "cache_control", "citations"})
 
 
 @dataclass(slots=True)
@@ -102,7 +99,7 @@ class Contents:
         self.calls += block["type"] in ("tool_use", "tool_result")
         match block["type"]:
             case "text":
-                _check_text_block(block, role, place)
+                check_text_block(block, role, place)
                 self.text_estimate += text_tokens(block["text"])
             case "document" | "search_result":
                 self._add_citable(block, role, place)
@@ -151,7 +148,7 @@ class Contents:
                     raise InvalidInputError(f"{place}.{key} must be text, not {type_of(block[key])}")
             self._add_document(_source(block, place), f"{place}.source")
         else:
-            _check_search_result(block, place)
+            check_search_result(block, place)
             self._count_blocks([inner["text"] for inner in block["content"]])
 
     def _check_switch(self, block: dict[str, Any], place: str) -> None:
@@ -175,7 +172,7 @@ class Contents:
                     raise InvalidInputError(
                         f"{place}.media_type must be {TEXT!r}, not {source.get('media_type')!r}"
                     )
-                _check_filled(source.get("data"), f"{place}.data")
+                check_filled(source.get("data"), f"{place}.data")
                 self.text_estimate += text_tokens(source["data"])
                 self.marks += sentences(source["data"]) if self.enable_citations else 0
             case "content":
@@ -263,55 +260,6 @@ def _encoded(block: Any) -> bytes:
         return encode(block)
     except (TypeError, ValueError, RecursionError):
         return b""
-
-
-def check_system(content: Any, place: str) -> None:
-    """Raise InvalidInputError unless it is text or a list of text blocks."""
-    if isinstance(content, str):
-        _check_filled(content, place)
-        return
-    if not isinstance(content, list | tuple) or not content:
-        raise InvalidInputError(f"{place} must be text or a list of text blocks, and not empty")
-    for n, block in enumerate(content):
-        if not isinstance(block, dict) or block.get("type") != "text":
-            raise InvalidInputError(f"{place}[{n}] must be a text block: a system prompt holds nothing else")
-        _check_filled(block.get("text"), f"{place}[{n}].text")
-
-
-def system_text(content: str | Sequence[Mapping[str, Any]]) -> str:
-    """Return all the text of a system prompt that `check_system` accepted."""
-    return content if isinstance(content, str) else "".join(block["text"] for block in content)
-
-
-def _check_text_block(block: dict[str, Any], role: str, place: str) -> None:
-    _check_filled(block.get("text"), f"{place}.text")
-    if not block.keys() <= _TEXT_KEYS:
-        check_json(block, place)
-        unknown = ", ".join(sorted(repr(key) for key in block.keys() - _TEXT_KEYS))
-        raise InvalidInputError(f"{place} has keys that the API refuses: {unknown}; leave them out")
-    if role == "user" and block.get("citations"):
-        raise InvalidInputError(
-            f"{place} has citations in a user message, which the API refuses; send the text without them"
-        )
-
-
-def _check_search_result(block: dict[str, Any], place: str) -> None:
-    content = block.get("content")
-    if not isinstance(content, list | tuple) or not content:
-        raise InvalidInputError(f"{place}.content must be a list of text blocks, and not empty")
-    for n, inner in enumerate(content):
-        if not isinstance(inner, dict) or inner.get("type") != "text":
-            raise InvalidInputError(f"{place}.content[{n}] must be a text block")
-        _check_text_block(inner, "user", f"{place}.content[{n}]")
-
-
-def _check_filled(text: Any, place: str) -> None:
-    if not isinstance(text, str):
-        raise InvalidInputError(f"{place} must be text, not {type_of(text)}")
-    if not text or text.isspace():
-        raise InvalidInputError(
-            f"{place} is {'only white space' if text else 'empty'}, which the API refuses; give some text"
-        )
 
 
 def _source(block: dict[str, Any], place: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from batchata.providers.anthropic.output_format import output_format
 from batchata.providers.anthropic.params import check_max_tokens, check_params
 from batchata.providers.anthropic.requests import RequestTemplate, template_of
 from batchata.providers.anthropic.results import answer_blocks, decode_line
-from batchata.providers.port import Outcome, PriceRules
+from batchata.providers.exchange import Outcome, PriceRules
 
 __all__ = ["AnthropicDialect", "Claude", "ClaudeChecks", "pdf_to_document_block"]
 

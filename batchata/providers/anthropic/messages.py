@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from batchata.errors import InvalidInputError
 from batchata.inputs.items import Conversation, Measured, Message
 from batchata.inputs.json_values import check_json, encode_canonical
-from batchata.providers.anthropic.content import Contents, check_system, system_text
+from batchata.providers.anthropic.content import Contents
 from batchata.providers.anthropic.models import (
     ENVELOPE_BYTES,
     ENVELOPE_TOKENS,
@@ -17,6 +17,7 @@ from batchata.providers.anthropic.models import (
     TURN_TOKENS,
     Model,
 )
+from batchata.providers.anthropic.texts import check_system, system_text
 from batchata.providers.anthropic.tokens import FRAME, TURN, mark_bound, mark_tokens, text_tokens
 from batchata.text import type_of
 

@@ -10,9 +10,9 @@ import msgspec
 
 from batchata.errors import InvalidInputError
 from batchata.inputs.json_values import check_json, encode
-from batchata.providers.anthropic.content import check_system
 from batchata.providers.anthropic.messages import automatic_mark, check_marks, param_marks
 from batchata.providers.anthropic.models import Model
+from batchata.providers.anthropic.texts import check_system
 from batchata.providers.anthropic.tools import check_tools
 from batchata.providers.own_arguments import OWN_ARGUMENTS
 from batchata.text import did_you_mean

@@ -12,7 +12,7 @@ from typing import Any
 
 from batchata.core.values import Counts
 from batchata.errors import UnreadableReplyError
-from batchata.providers.port import Batch
+from batchata.providers.exchange import Batch
 
 __all__ = ["Page", "batch_of", "page_of"]
 

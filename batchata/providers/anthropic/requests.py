@@ -14,7 +14,7 @@ from batchata.inputs.files import FileInput
 from batchata.inputs.items import Conversation, Inputs, Message, Source
 from batchata.inputs.json_values import encode
 from batchata.inputs.media_types import PDF, TEXT, decode_text
-from batchata.providers.anthropic.content import CITABLE, system_text
+from batchata.providers.anthropic.content import CITABLE
 from batchata.providers.anthropic.messages import CACHE_MARK
 from batchata.providers.anthropic.models import ENVELOPE_TOKENS, Model
 from batchata.providers.anthropic.prefix import (
@@ -26,6 +26,7 @@ from batchata.providers.anthropic.prefix import (
     shared_prefix,
     system_turns,
 )
+from batchata.providers.anthropic.texts import system_text
 from batchata.providers.anthropic.tokens import (
     FORMAT,
     SCHEMA,
@@ -34,7 +35,7 @@ from batchata.providers.anthropic.tokens import (
     service_tools,
     text_tokens,
 )
-from batchata.providers.port import Envelope, SharedBeginning
+from batchata.providers.exchange import Envelope, SharedBeginning
 
 type Prompt = str | Sequence[Mapping[str, Any]]  # a system prompt: text, or text blocks
 

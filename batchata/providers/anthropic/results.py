@@ -14,7 +14,7 @@ from batchata.errors import IncompleteResultsError
 from batchata.providers.anthropic.odd_lines import UNDECODABLE, OddLine, read_odd, split_writes
 from batchata.providers.anthropic.pieces import NoPieceError
 from batchata.providers.anthropic.refusals import is_about_money, is_about_schema
-from batchata.providers.port import Outcome
+from batchata.providers.exchange import Outcome
 from batchata.text import kept, short
 
 _LONGEST_NAME = 200  # characters of what a line calls a thing

@@ -25,6 +25,7 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.address import read_address
+from batchata.providers.exchange import Batch, Outcome, Upload
 from batchata.providers.gemini.dialect import INLINE
 from batchata.providers.gemini.replies import (
     answers_in,
@@ -39,7 +40,6 @@ from batchata.providers.gemini.replies import (
 )
 from batchata.providers.gemini.requests import model_in, named
 from batchata.providers.gemini.results import outcome_of
-from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access, Key, checked
 from batchata.providers.rest.batches import BatchClient
 from batchata.providers.rest.client import Rest

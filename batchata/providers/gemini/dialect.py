@@ -17,6 +17,7 @@ from batchata.answers.grounding import Sources
 from batchata.answers.schema import Route
 from batchata.core.values import Limits
 from batchata.errors import InvalidInputError, UnsupportedModelError
+from batchata.providers.exchange import Outcome, PriceRules
 from batchata.providers.file_sources import sources_of_parts
 from batchata.providers.gemini.content import MEDIA
 from batchata.providers.gemini.requests import PARAMS, RequestTemplate, template_of
@@ -25,7 +26,6 @@ from batchata.providers.gemini.schema import response_schema
 from batchata.providers.known_models import doubt_about, listed_models
 from batchata.providers.message_parts import ContentChecks
 from batchata.providers.part_requests import PartModel, Words, checked_params
-from batchata.providers.port import Outcome, PriceRules
 
 __all__ = ["INLINE", "GeminiDialect"]
 

@@ -15,7 +15,7 @@ import msgspec
 from batchata.core import error_kinds as kinds
 from batchata.core.values import Counts, RequestError
 from batchata.errors import UnreadableReplyError
-from batchata.providers.port import Batch, Failure
+from batchata.providers.exchange import Batch, Failure
 from batchata.providers.result_fields import object_in, rpc_kind, text_in
 from batchata.text import kept
 

@@ -11,10 +11,10 @@ from typing import IO, Any, Final
 from batchata.answers.schema import Route
 from batchata.inputs.items import Source
 from batchata.inputs.json_values import encode
+from batchata.providers.exchange import Envelope
 from batchata.providers.gemini.content import contents_of
 from batchata.providers.message_parts import Part
 from batchata.providers.part_requests import PartTemplate, head_of, turns_with
-from batchata.providers.port import Envelope
 
 __all__ = ["PARAMS", "RequestTemplate", "model_in", "named", "template_of"]
 

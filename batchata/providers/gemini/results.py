@@ -8,7 +8,7 @@ from batchata.answers.answer import CALL, Block
 from batchata.answers.located import with_citations
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
-from batchata.providers.port import Outcome
+from batchata.providers.exchange import Outcome
 from batchata.providers.result_fields import (
     count_in,
     name_of,

@@ -16,13 +16,13 @@ from batchata.errors import (
     RequestRefusedError,
     UnreadableReplyError,
 )
+from batchata.providers.exchange import Batch, Outcome, Upload
 from batchata.providers.openai.access import headers_of, no_key, read_access
 from batchata.providers.openai.replies import batch_of, files_of, is_id
 from batchata.providers.openai.requests import target_of
 from batchata.providers.openai.results import outcome_of
 from batchata.providers.openai.services import SERVICES
 from batchata.providers.openai.wires import MARK, Wire
-from batchata.providers.port import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access
 from batchata.providers.rest.batches import BatchClient
 from batchata.providers.rest.client import Rest

@@ -15,6 +15,7 @@ from batchata.answers.answer import Block
 from batchata.answers.grounding import Sources
 from batchata.answers.schema import NotNative, Route
 from batchata.errors import InvalidInputError, UnsupportedModelError
+from batchata.providers.exchange import Outcome, PriceRules
 from batchata.providers.file_sources import sources_of_parts
 from batchata.providers.known_models import doubt_about, listed_models
 from batchata.providers.message_parts import ContentChecks
@@ -30,7 +31,6 @@ from batchata.providers.openai.results import blocks_of, outcome_of
 from batchata.providers.openai.schema import strict_format
 from batchata.providers.openai.services import SERVICES, Service
 from batchata.providers.part_requests import PartModel, Words, checked_params
-from batchata.providers.port import Outcome, PriceRules
 
 _EXAMPLES: Final = {
     "openai": "openai/gpt-6.1-terra",

@@ -15,9 +15,9 @@ from typing import IO, Final
 from batchata.clock import now
 from batchata.core.values import Counts, RequestError
 from batchata.errors import ConfigurationError, ProviderUnavailableError, UnknownSubmissionError
+from batchata.providers.exchange import Batch, Failure, Outcome, Upload
 from batchata.providers.folder_files import REQUESTS, RESULTS, file_of
 from batchata.providers.openai.results import outcome_of
-from batchata.providers.port import Batch, Failure, Outcome, Upload
 from batchata.providers.rest.lines import chunks_of, lines_of
 
 __all__ = ["FolderClient"]

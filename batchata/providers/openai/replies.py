@@ -8,7 +8,7 @@ from typing import Any, Final
 from batchata.core.error_kinds import ODD_REPLY, QUEUE_FULL, SPENT
 from batchata.core.values import Counts, RequestError
 from batchata.errors import UnreadableReplyError
-from batchata.providers.port import Batch, Failure
+from batchata.providers.exchange import Batch, Failure
 from batchata.text import kept
 
 __all__ = ["batch_of", "files_of", "is_id"]

@@ -16,7 +16,7 @@ from batchata.core.error_kinds import FAULT, INVALID, SPENT
 from batchata.core.pricing import MOST_TICKS
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
-from batchata.providers.port import Outcome
+from batchata.providers.exchange import Outcome
 from batchata.providers.result_fields import (
     count_in,
     decode,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from batchata.providers.port import Upload
+from batchata.providers.exchange import Upload
 
 __all__ = ["MARK", "MistralWire", "TogetherWire", "Wire", "XaiWire"]
 

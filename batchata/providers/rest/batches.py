@@ -18,7 +18,7 @@ from batchata.errors import (
     UnknownSubmissionError,
     UnreadableReplyError,
 )
-from batchata.providers.port import Batch
+from batchata.providers.exchange import Batch
 from batchata.providers.rest.access import Access
 from batchata.providers.rest.client import Rest
 from batchata.providers.rest.polls import Polls

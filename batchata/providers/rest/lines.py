@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from batchata.core.values import RequestError
 from batchata.errors import IncompleteResultsError
-from batchata.providers.port import Outcome
+from batchata.providers.exchange import Outcome
 
 __all__ = ["chunks_of", "lines_of", "unreadable"]
 

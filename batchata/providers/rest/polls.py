@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from batchata.errors import ProviderUnavailableError, UnreadableReplyError
-from batchata.providers.port import Batch
+from batchata.providers.exchange import Batch
 
 __all__ = ["MOST_PAGES", "PAGE", "Polls", "too_many"]
 

@@ -19,7 +19,8 @@ from batchata.replay.report.timeline import Chronicle, Turn
 from batchata.replay.status import status_then, what_next
 from batchata.text import JOB_STATUS, by_kind, cut, item_ranges, number_of, span, usage_in_words, usd
 from batchata.views.history import History
-from batchata.views.run_summary import failures, outcomes
+from batchata.views.overview import failures
+from batchata.views.run_summary import outcomes
 
 _MOST_KINDS = 50
 _MOST_OPEN = 40  # events of the story that are shown unasked
