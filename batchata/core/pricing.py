@@ -31,7 +31,7 @@ MOST_TOKENS, MOST_SEARCHES = 10_000_000, 10_000
 MOST_TICKS = 10**13  # a thousand USD
 BATCH_FACTOR = Decimal(Limits().batch_factor)
 _KINDS = Usage.__struct_fields__
-_of_each_kind = attrgetter(*_KINDS)
+of_each_kind = attrgetter(*_KINDS)
 _ANYWHERE = (None, "", "global", "not_available")  # what answers say where no residency was asked for
 
 
@@ -100,6 +100,10 @@ class ModelPrice:
             return self.tiers[0].prices
         return next(tier.prices for tier in reversed(self.tiers) if tokens > tier.above)
 
+    def for_usage(self, usage: Usage) -> UnitPrices:
+        """Return the prices for a request that used so much."""
+        return self.for_prompt(prompt_tokens(usage) if len(self.tiers) > 1 else 0)
+
     def kept_in(self, geo: str | None) -> ModelPrice | None:
         """Return the prices at the place of inference; None for a place without known prices."""
         if geo in _ANYWHERE:
@@ -132,7 +136,7 @@ class ModelPrice:
 
 def quantities(usage: Usage | CostCharged) -> list[tuple[str, int]]:
     """Return what was used, by kind, without the zeros."""
-    return [pair for pair in zip(_KINDS, _of_each_kind(usage), strict=True) if pair[1]]
+    return [pair for pair in zip(_KINDS, of_each_kind(usage), strict=True) if pair[1]]
 
 
 def prompt_tokens(usage: Usage | CostCharged) -> int:
@@ -164,7 +168,7 @@ def charge(
         return msgspec.structs.replace(charge(job, index, Usage(), None), price_source=NO_USAGE)
     used = dict(quantities(usage))
     placed = None if price is None else price.kept_in(geo)
-    units = {} if placed is None else placed.for_prompt(prompt_tokens(usage)).in_batch
+    units = {} if placed is None else placed.for_usage(usage).in_batch
     known = placed is not None and used.keys() <= units.keys()
     millions = _ZERO
     for kind, number in used.items() if known else ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, Protocol
@@ -229,6 +229,13 @@ class Inputs:
         start = range(self.count)[index] * _DIGEST_SIZE
         return bytes(self._digests[start : start + _DIGEST_SIZE])
 
+    def _digests_of(self, first: int, end: int) -> Iterable[bytes]:
+        """Return the digests of the items from `first` to below `end`."""
+        if self._logged:
+            return map(self.digest, range(first, end))
+        whole = bytes(self._digests[first * _DIGEST_SIZE : end * _DIGEST_SIZE])
+        return (whole[at : at + _DIGEST_SIZE] for at in range(0, len(whole), _DIGEST_SIZE))
+
     def copies(self) -> dict[int, int]:
         """Yield each item that sends the same as an earlier one, with the first such item."""
         first: dict[bytes, int] = {}
@@ -259,9 +266,9 @@ class Inputs:
             return self._rolled[cut]
         known = self._rolled_at[at] if at >= 0 else 0
         rolling = self._rolled.get(known, b"")
-        for index in range(known, cut):
-            rolling = sha256(rolling + self.digest(index)).digest()
-            if (index + 1) % _ROLLED_EVERY == 0 or index + 1 == cut:
-                self._rolled[index + 1] = rolling
+        for end in [*range(known - known % _ROLLED_EVERY + _ROLLED_EVERY, cut, _ROLLED_EVERY), cut]:
+            for digest in self._digests_of(known, end):
+                rolling = sha256(rolling + digest).digest()
+            self._rolled[end], known = rolling, end
         self._rolled_at = sorted(self._rolled)
         return rolling

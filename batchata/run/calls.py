@@ -25,6 +25,7 @@ from batchata.providers.port import Client, Template
 
 _ENOUGH_TO_TELL = 1_000  # result lines, none of them ours, that make a batch another's
 _IN_MEMORY = 8_000_000  # bytes of a request body; what is bigger is built in a temporary file
+_BUFFER = 1 << 20  # bytes written to that file at a time
 # How far the provider's clock may be from ours, in microseconds.
 _CLOCK_MARGIN = 24 * 3600 * 1_000_000
 
@@ -222,9 +223,15 @@ def build_body(description: JobDescription, refused: dict[int, str] | None = Non
     out. Raises FileInputError where it does not.
     """
     in_memory = description.bytes <= _IN_MEMORY
-    body: IO[bytes] = io.BytesIO() if in_memory else tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    body: IO[bytes] = io.BytesIO() if in_memory else tempfile.TemporaryFile(buffering=_BUFFER)  # noqa: SIM115 - the caller closes it
+    body.writelines(_pieces(description, refused))
+    body.seek(0)
+    return body
+
+
+def _pieces(description: JobDescription, refused: dict[int, str] | None) -> Iterator[bytes]:
     encode, (head, between, tail) = description.template.encode, description.template.envelope
-    body.write(head)
+    yield head
     requests = zip(description.custom_ids, description.sources, description.notes, strict=True)
     for position, (custom_id, source, note) in enumerate(requests):
         try:
@@ -234,11 +241,10 @@ def build_body(description: JobDescription, refused: dict[int, str] | None = Non
                 raise
             refused[position] = str(exc)
             continue
-        body.write(between if position else b"")
-        body.write(request)
-    body.write(tail)
-    body.seek(0)
-    return body
+        if position:
+            yield between
+        yield request
+    yield tail
 
 
 def settle(provider: Client, lost: Lost, put: Put) -> None:

@@ -9,9 +9,10 @@ import os
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,11 +37,18 @@ encode_json = msgspec.json.Encoder().encode
 
 def result_json(result: Result) -> bytes:
     """Return a result as files have it: by field name, as they are loaded again."""
-    if not isinstance(result, pydantic.BaseModel):
-        return encode_json(result)
-    if type(result).model_dump_json is pydantic.BaseModel.model_dump_json:
-        return result.__pydantic_serializer__.to_json(result)  # the same, without a detour through text
-    return result.model_dump_json().encode()
+    kind: Any = type(result)
+    return _writer_of(kind)(result)
+
+
+@lru_cache(maxsize=256)
+def _writer_of(kind: type) -> Callable[[Any], bytes]:
+    """Return what writes results of this class: asking each whether it is a model takes as long as that."""
+    if not issubclass(kind, pydantic.BaseModel):
+        return encode_json
+    if kind.model_dump_json is pydantic.BaseModel.model_dump_json:
+        return kind.__pydantic_serializer__.to_json  # the same, without a detour through text
+    return lambda result: result.model_dump_json().encode()
 
 
 @dataclass(slots=True)

@@ -96,6 +96,7 @@ _decode = msgspec.json.Decoder(_Line, float_hook=Decimal).decode
 _decode_answer = msgspec.json.Decoder(_AnswerLine, float_hook=Decimal).decode
 
 
+_NONE = split_writes(0, None, 0)
 _REFUSALS = ("invalid_request_error", "timeout_error", "api_error")
 
 
@@ -121,7 +122,8 @@ def decode_line(line: bytes) -> Outcome:
     result = parsed.result
     message = result.message
     usage = None if message is None else message.usage
-    error = _error(result.type, message is not None, _said(result.error))
+    is_answer = message is not None and result.type == "succeeded"  # as most are
+    error = None if is_answer else _error(result.type, message is not None, _said(result.error))
     return Outcome(
         custom_id=_kept(parsed.custom_id),
         kind=_kept(result.type),
@@ -131,7 +133,7 @@ def decode_line(line: bytes) -> Outcome:
         blocks=[] if message is None else message.content,
         line=line,
         inference_geo=None if usage is None or usage.inference_geo is None else _kept(usage.inference_geo),
-        schema_refused=_is_schema_refused(result.type, error),
+        schema_refused=error is not None and _is_schema_refused(result.type, error),
     )
 
 
@@ -156,7 +158,7 @@ def _odd(line: bytes) -> Outcome:
         blocks=found.blocks or [],
         line=line,
         inference_geo=None if found.inference_geo is None else _kept(found.inference_geo),
-        schema_refused=_is_schema_refused(kind, error),
+        schema_refused=error is not None and _is_schema_refused(kind, error),
     )
 
 
@@ -195,10 +197,8 @@ def _error(kind: str, is_answered: bool, said: _Said) -> RequestError | None:
             )
 
 
-def _is_schema_refused(kind: str, error: RequestError | None) -> bool:
-    return (
-        kind == "errored" and error is not None and error.kind in _REFUSALS and is_about_schema(error.message)
-    )
+def _is_schema_refused(kind: str, error: RequestError) -> bool:
+    return kind == "errored" and error.kind in _REFUSALS and is_about_schema(error.message)
 
 
 def _said(envelope: _ErrorEnvelope | None) -> _Said:
@@ -210,15 +210,18 @@ def _usage(usage: _Usage) -> Usage | None:
     """Read the usage: null where a feature was not used; without input and output the cost is unknown."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
-    split, tools = usage.cache_creation, usage.server_tool_use
+    written, split, tools = (
+        usage.cache_creation_input_tokens or 0,
+        usage.cache_creation,
+        usage.server_tool_use,
+    )
+    five_minutes = None if split is None else split.ephemeral_5m_input_tokens or 0
+    one_hour = 0 if split is None else split.ephemeral_1h_input_tokens or 0
+    writes = split_writes(written, five_minutes, one_hour) if written or five_minutes or one_hour else _NONE
     return Usage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        **split_writes(
-            usage.cache_creation_input_tokens or 0,
-            None if split is None else split.ephemeral_5m_input_tokens or 0,
-            0 if split is None else split.ephemeral_1h_input_tokens or 0,
-        ),
+        **writes,
         cache_read_tokens=usage.cache_read_input_tokens or 0,
         web_search_requests=0 if tools is None else tools.web_search_requests or 0,
     )
