@@ -468,6 +468,16 @@ def test_importing_batchata_is_cheap() -> None:
     assert ran.stdout.strip() == "[]"
 
 
+def test_a_run_without_citations_compiles_no_ways_to_state_a_value() -> None:
+    """Their patterns are a tenth of what importing BatchManager takes; who checks passages imports them."""
+    rare = [
+        f"batchata.answers.{name}" for name in ("supports", "stated_texts", "passages", "written_moments")
+    ]
+    code = f"import sys; from batchata import BatchManager; print([n for n in {rare} if n in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
 def test_public_names_exist_and_are_explained() -> None:
     """Every name in `__all__` can be had, is listed by `dir`, and has a docstring of its own."""
     for name in batchata.__all__:

@@ -13,7 +13,6 @@ from batchata.answers.expected_shape import Place
 from batchata.answers.field_paths import path_of
 from batchata.answers.json_nodes import Node, Scalar
 from batchata.answers.meant_records import NUMBER
-from batchata.answers.written_moments import date_in, moment_in, time_in
 from batchata.answers.written_values import TwoReadings, number_in
 
 NOTHING = frozenset({"", "null", "none", "n/a"})
@@ -105,8 +104,11 @@ class ScalarFitting:
             return self._number_or_flag(found, place)
         if place.is_date:
             return self._date(node, said, place)
-        if place.kinds <= {"time", "null"} and (clock := time_in(said)) is not None:
-            return text_at(node, clock)
+        if place.kinds <= {"time", "null"}:
+            from batchata.answers.written_moments import time_in  # as in `_date`
+
+            clock = time_in(said)
+            return node if clock is None else text_at(node, clock)
         return node
 
     def _date(self, node: Scalar, said: str, place: Place) -> Node:
@@ -115,6 +117,11 @@ class ScalarFitting:
             return node
         if _DIGITS.fullmatch(said.strip()):
             return self._digits_for_date(node, said.strip(), place)
+        from batchata.answers.written_moments import (
+            date_in,
+            moment_in,
+        )  # most days are ISO's, or there are none
+
         found = moment_in(said) if "datetime" in place.kinds and _CLOCK.search(said) else date_in(said)
         return node if found is None else text_at(node, found)
 

@@ -36,7 +36,6 @@ from batchata.answers.grounding import Sources
 from batchata.answers.located import looked_up
 from batchata.answers.parsing import Parsed, UnreadableAnswer, parse, parse_taken
 from batchata.answers.prose_citations import by_mention
-from batchata.answers.supports import Verdict, Verdicts, unsupported
 from batchata.answers.values_by_path import value_at
 from batchata.core.values import RequestError
 from batchata.text import cut
@@ -65,8 +64,12 @@ class Reading(msgspec.Struct, frozen=True):
         """Return the reading with `grounded` and `supports` set; without sources only the latter."""
         if isinstance(self.citations, list):
             return replace(self, citations=[_told(citation, sources, None) for citation in self.citations])
+        if not self.citations:
+            return replace(self, citations={})
+        from batchata.answers.supports import Verdict, Verdicts  # with all ways to state a value
+
         told: dict[str, list[Citation]] = {}
-        for path, found in (self.citations or {}).items():
+        for path, found in self.citations.items():
             verdicts = Verdicts(self.result, path, found)
             told[path] = [_told(cited, sources, Verdict(verdicts, n)) for n, cited in enumerate(found)]
         return replace(self, citations=told)
@@ -128,6 +131,8 @@ class Reader:
         reading = self.read(blocks, None).checked_in(None)
         if not isinstance(reading.citations, dict) or reading.error is not None:
             return None
+        from batchata.answers.supports import unsupported
+
         wrong = unsupported(reading.citations)
         lines = [_contradiction(path, reading.result, reading.citations[path]) for path in wrong]
         return "\n".join(lines) or None

@@ -14,7 +14,6 @@ from typing_extensions import TypeVar
 from batchata.answers.answer import Citation
 from batchata.answers.field_paths import inside
 from batchata.answers.reader import Citations, Reading
-from batchata.answers.supports import unsupported
 from batchata.answers.values_by_path import uncited
 from batchata.core.values import RequestError, Usage
 
@@ -116,6 +115,8 @@ class Support(NamedTuple):
         """Return it for a result with its citations; nothing where fields have none."""
         if not isinstance(read.citations, dict) or not isinstance(read.result, pydantic.BaseModel):
             return cls([], [])
+        from batchata.answers.supports import unsupported  # where fields have citations
+
         return cls(unsupported(read.citations), uncited(read.result, read.citations))
 
 
