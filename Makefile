@@ -11,7 +11,7 @@ demo: $(STAMP)  ## documents through the Message Batches protocol; LIVE=1 with A
 	@$(BIN)/python examples/demo.py $(if $(filter-out 0 no false off,$(LIVE)),--live)
 
 test: $(TOOLS)  ## all tests, one more process than there are cores
-	@$(BIN)/python -m pytest -n auto --dist worksteal
+	@$(BIN)/python -m pytest --forks auto
 
 # Servers of OpenAI's batch protocol that others wrote; their packages do not go with ours.
 FOREIGN := llmock==0.2.2 aibrix==0.8.0

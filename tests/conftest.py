@@ -16,6 +16,7 @@ from typing import Any
 
 import certifi
 import forked
+import forked_workers
 import postgres_server
 import pytest
 from filelock import FileLock
@@ -50,6 +51,11 @@ _REARMED = 60.0  # seconds; to arm the timer for each of thousands of tests mean
 type OnceForAll = Callable[[str, Callable[[], Any]], Any]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests run in forked processes."""
+    forked_workers.add_option(parser)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """What a test's processes inherit is what a terminal would give them."""
     _keep_temporary_files_in_memory()
@@ -64,6 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # started by `&` in a script
     config.pluginmanager.register(_Watch())
+    if number := forked_workers.forks(config):
+        config.pluginmanager.register(forked_workers.Forks(number, _LONG))
 
 
 def _keep_temporary_files_in_memory() -> None:
@@ -83,8 +91,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in _LONG)
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Keep the garbage collector from walking through the SDK and all tests again and again."""
+    if forked_workers.forks(session.config) and any(_folder_of(i.nodeid) in _FORKING for i in session.items):
+        _share_zygote(_folder_of_all(session.config))
     gc.freeze()
     gc.enable()
 
@@ -126,6 +136,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _folder_of_all(config: pytest.Config) -> Path:
     """The folder of temporary files that this run's workers have in common."""
+    if forked_workers.FOLDER in config.stash:
+        return config.stash[forked_workers.FOLDER]
     base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
     return base.parent if hasattr(config, "workerinput") else base
 
@@ -133,9 +145,23 @@ def _folder_of_all(config: pytest.Config) -> Path:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     """Start the server that forks the scripts of all workers, once it is known that one will want it."""
-    folder = _folder_of_all(node.config)
+    if any(_folder_of(nodeid) in _FORKING for nodeid in ids):
+        _share_zygote(_folder_of_all(node.config))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start that server while one process collects, where all tests are to be run in forked ones."""
+    config = session.config
+    if forked_workers.forks(config):
+        base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+        config.stash[forked_workers.FOLDER] = base
+        if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+            _share_zygote(base)
+
+
+def _share_zygote(folder: Path) -> None:
     note = folder / _ZYGOTE
-    if not note.exists() and any(_folder_of(nodeid) in _FORKING for nodeid in ids):
+    if not note.exists():
         with pytest.MonkeyPatch.context() as environment:
             _leave_accounts(environment)
             environment.delenv("COLUMNS", raising=False)
@@ -200,29 +226,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 _ACCOUNTS = ("ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "MISTRAL_", "XAI_", "TOGETHER_")
 
 
-@pytest.fixture(autouse=True)
-def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test may reach a real account: only what a test sets up is there to be used."""
-    _leave_accounts(monkeypatch)
+@pytest.fixture(autouse=True, scope="session")
+def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What every test begins with, and gives back where it changes it with `monkeypatch`.
+
+    No test may reach a real account: only what a test sets up is there to be used. What is printed goes into
+    a pipe of no width; pytest-xdist gives its processes one. The bundle of certificates has one authority:
+    loading all takes each new client 80 ms, and no test uses TLS.
+    """
+    with pytest.MonkeyPatch.context() as environment:
+        _leave_accounts(environment)
+        environment.delenv("COLUMNS", raising=False)
+        environment.setenv("SSL_CERT_FILE", str(_one_authority(tmp_path_factory.mktemp("tls"))))
+        yield
 
 
 def _leave_accounts(environment: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(_ACCOUNTS)]:
         environment.delenv(name)
-
-
-@pytest.fixture(autouse=True)
-def _in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is printed goes into a pipe of no width; pytest-xdist gives its processes one."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A bundle of one authority: loading all takes each new client 80 ms, and no test uses TLS."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SSL_CERT_FILE", str(_one_authority(tmp_path_factory.mktemp("tls"))))
-        yield
 
 
 def _one_authority(folder: Path) -> Path:

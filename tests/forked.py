@@ -7,7 +7,6 @@ about, it uses `subprocess`.
 from __future__ import annotations
 
 import atexit
-import ctypes
 import io
 import multiprocessing
 import os
@@ -168,8 +167,16 @@ def _program(
         sys.last_exc = exc
         sys.excepthook(type(exc), exc, exc.__traceback__)
         code = 130 if isinstance(exc, KeyboardInterrupt) else 1
-    ctypes.pythonapi.Py_Exit(code)  # threads are waited for, exit functions called: Python comes to its end
-    raise AssertionError("it goes on")
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """Do what Python does at its end, but for taking thousands of modules apart, which takes 0.1 s."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def _begin(cwd: Path, environment: dict[str, str], out: Connection, err: Connection) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,11 @@ class Server:
             self.pid = subprocess.Popen(
                 command, stdout=log, stderr=log, start_new_session=True, **_as_user()
             ).pid
-        tests = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+        tests = (
+            os.getpid()
+            if "PYTEST_XDIST_WORKER" not in os.environ and parent_process() is None
+            else os.getppid()
+        )
         watched = (str(tests), str(self.pid), self.folder)
         subprocess.Popen(["sh", "-c", _WATCH, "sh", *watched], start_new_session=True)
         self.wait()

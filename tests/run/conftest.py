@@ -6,12 +6,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import freezegun
 import pytest
 from bad_input_support import by_batch, by_manager
 from resume_support import fresh
 from run_support import Runs, echo
 
 from batchata.sandbox import Sandbox
+
+# Thousands of modules that look at no clock: to look through each takes a second.
+freezegun.configure(extend_ignore_list=["anthropic.resources", "anthropic.types", "openai"])
 
 
 @pytest.fixture
