@@ -270,7 +270,7 @@ class Definition:
             tag=tag,
             provider="" if provider is None else provider.name,
             base_url="" if provider is None else provider.base_url,
-            library_version=_version("batchata"),
+            library_version=version_of("batchata"),
             model=self.model.id,
             params=self.params,
             prompt=self.prompt,
@@ -309,7 +309,7 @@ def route_of(schema: dict[str, Any] | None, model: Model, cited: bool, wanted: s
     return choose_route(schema, native, citations=cited, wanted=wanted)
 
 
-_version = cache(version)  # a package's metadata is a file that is read and parsed
+version_of = cache(version)  # a package's metadata is a file that is read and parsed
 
 
 def this_process() -> Process:

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from importlib.metadata import version
 from typing import NamedTuple
 
 import msgspec
@@ -33,7 +32,7 @@ from batchata.log.port import Log
 from batchata.logs import warn
 from batchata.providers.port import Client
 from batchata.run.bad_files import Mended, mend, refusals
-from batchata.run.definition import Definition, this_process
+from batchata.run.definition import Definition, this_process, version_of
 from batchata.run.journal import Journal
 from batchata.run.pilot import Choice
 from batchata.run.same_run import changes
@@ -56,7 +55,7 @@ def resume(journal: Journal, settings: Settings, max_tokens: int, provider: Clie
     journal.append(
         RunResumed(
             process=this_process(),
-            library_version=version("batchata"),
+            library_version=version_of("batchata"),
             changed=changes(
                 journal.run, settings, max_tokens, None if provider is None else provider.base_url
             ),
