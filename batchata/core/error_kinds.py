@@ -12,6 +12,7 @@ SPENT = "billing_error"  # the account may not spend any more
 QUEUE_FULL = "queue_full"  # the provider has no room for a batch at present
 TOO_LARGE = "request_too_large"  # the job, or its only request
 INCOMPLETE = "incomplete_results"  # their lines are fewer than the requests
+BROKEN_OFF = "broken_off"  # the answer, by the service; the next one may be whole
 ODD_REPLY = "odd_reply"  # the service's, and not what it says of itself
 
 # What the same request would meet again, where a provider names no other kinds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from batchata.core.error_kinds import SPENT
+from batchata.core.error_kinds import BROKEN_OFF, SPENT
 from batchata.core.events import AnswerAccepted, OutcomeRecorded, RetryScheduled
 from batchata.core.ranges import to_ranges
 from batchata.core.state import ItemStatus, Job, Run
@@ -99,7 +99,8 @@ _CONTRADICTED = (
     "Your previous answer to this gives values that the passages cited for them do not say:\n{why}\n"
     "Answer again with the values that the document gives, each cited by the passage that says it."
 )
-_OUR_OWN = ("pause_turn", "model_context_window_exceeded", "max_tokens")  # not of the model's making
+# Not of the model's making.
+_OUR_OWN = ("pause_turn", "model_context_window_exceeded", "max_tokens", BROKEN_OFF)
 
 
 def note_on(outcome: OutcomeRecorded | None) -> str | None:

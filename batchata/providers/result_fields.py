@@ -9,11 +9,13 @@ import msgspec
 
 from batchata.core import error_kinds as kinds
 from batchata.core.pricing import MOST_TOKENS
+from batchata.core.values import RequestError
 from batchata.errors import IncompleteResultsError
 from batchata.text import short
 
 __all__ = [
     "count_in",
+    "cut_by_service",
     "decode",
     "name_of",
     "object_in",
@@ -93,6 +95,12 @@ def part_in(holder: dict[str, Any], name: str) -> int | None:
 def name_of(text: str) -> str:
     """Return a name that another party gave, as it may be stored and shown."""
     return text if len(text) <= _LONGEST_NAME and text.isprintable() else short(text, _LONGEST_NAME)
+
+
+def cut_by_service(said: str) -> RequestError:
+    """Return the error of an answer whose generation ended for a reason that is no end of the answer."""
+    message = f"the provider broke the answer off ({name_of(said)}); it is not finished"
+    return RequestError(kind=kinds.BROKEN_OFF, message=message)
 
 
 def rpc_kind(code: object) -> str:

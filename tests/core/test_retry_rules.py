@@ -32,6 +32,7 @@ RETRIED_KINDS = [
     "missing",
     "invalid_output",
     "pause_turn",
+    "broken_off",
     "unknown_outcome",
 ]
 

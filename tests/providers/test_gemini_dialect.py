@@ -101,13 +101,23 @@ def test_lines_are_sent_as_the_recorded_requests_are(gemini_recorded: Path) -> N
         (answer(reason="PROHIBITED_CONTENT"), "refusal"),
         (line(response={"promptFeedback": {"blockReason": "OTHER"}}), "refusal"),
         (answer({"functionCall": {"name": "look", "args": {"at": 1.5}}}), "tool_use"),
-        (answer({"text": "a"}, reason="MALFORMED_FUNCTION_CALL"), "malformed_function_call"),
+        (answer({"text": "a"}, reason="A_NEW_ONE"), "a_new_one"),
     ],
 )
 def test_why_an_answer_ended_is_said_in_the_words_of_the_reader(raw: bytes, stop_reason: str) -> None:
     """A blocked prompt, a refusal and a cut-off answer are told apart from a whole one."""
     outcome = DIALECT.outcome(raw)
     assert (outcome.kind, outcome.stop_reason, outcome.error) == ("succeeded", stop_reason, None)
+
+
+@pytest.mark.parametrize("reason", ["OTHER", "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE"])
+def test_an_answer_that_the_service_broke_off_is_no_answer(reason: str) -> None:
+    """What there is of it was paid for, and is no whole text."""
+    outcome = DIALECT.outcome(answer({"text": "The total is 1"}, reason=reason, candidatesTokenCount=4))
+    assert (outcome.kind, outcome.stop_reason) == ("succeeded", reason.lower())
+    assert outcome.error is not None
+    assert outcome.error.kind == "broken_off"
+    assert outcome.usage is not None
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,27 @@ def test_every_recorded_answer_is_read(openai_recorded: Path) -> None:
     assert seen >= 10
 
 
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        *(
+            (chat({"content": "The total is 1"}, word), "broken_off")
+            for word in ("error", "abort", "time_limit")
+        ),
+        (chat({"content": "The total is 1"}, "model_length"), "model_context_window_exceeded"),
+        (chat({"content": "The total is 1"}, "a_new_one"), None),
+        (responses(message({"text": "The total is 1"}), status="incomplete"), "broken_off"),
+        (responses(message({"text": "The total is 1"}), status="in_progress"), "broken_off"),
+        (responses(message({"text": "The total is 1"}), status="a_new_one"), None),
+    ],
+)
+def test_an_answer_that_the_service_broke_off_is_no_answer(raw: bytes, kind: str | None) -> None:
+    """A text does not show that it is not whole; a word that is not known is no sign."""
+    outcome = DIALECT.outcome(raw)
+    assert outcome.kind == "succeeded"
+    assert (None if outcome.error is None else outcome.error.kind) == kind
+
+
 def test_recorded_refusals_have_their_kinds(openai_recorded: Path) -> None:
     """Expired, no money left, an error that says nothing, and refused by itself."""
     items = json.loads((openai_recorded / "snippets_from_issues.json").read_text())["items"]

@@ -11,6 +11,7 @@ from batchata.errors import IncompleteResultsError
 from batchata.providers.exchange import Outcome
 from batchata.providers.result_fields import (
     count_in,
+    cut_by_service,
     name_of,
     object_in,
     objects_in,
@@ -35,6 +36,14 @@ _STOPS: Final = {
     "SPII": "refusal",
     "IMAGE_SAFETY": "refusal",
 }
+_BROKEN_OFF: Final = (
+    "other",
+    "malformed_function_call",
+    "malformed_response",
+    "unexpected_tool_call",
+    "too_many_tool_calls",
+    "missing_thought_signature",
+)
 _CANCELLED: Final = (1, 499)
 _COUNTS: Final = (
     "cachedContentTokenCount",
@@ -62,6 +71,8 @@ def outcome_of(line: bytes) -> Outcome:
     if stop_reason is None:
         shown = "the answer has an unknown shape; it is in the log as received"
         error = RequestError(kind="unknown_shape", message=shown)
+    elif stop_reason in _BROKEN_OFF:
+        error = cut_by_service(stop_reason)
     return Outcome(name_of(key), "succeeded", stop_reason, error, _usage(body), _blocks(body), line)
 
 

@@ -19,6 +19,7 @@ from batchata.errors import IncompleteResultsError
 from batchata.providers.exchange import Outcome
 from batchata.providers.result_fields import (
     count_in,
+    cut_by_service,
     decode,
     name_of,
     object_in,
@@ -40,6 +41,10 @@ _STOPS: Final = {
     "function_call": CALL,
 }
 _UNANSWERED: Final = {"batch_expired": "expired", "batch_cancelled": "canceled"}
+# Why services stopped before the end: Mistral, vLLM, DeepSeek, watsonx.
+_BROKEN_OFF: Final = ("error", "abort", "insufficient_system_resource", "time_limit", "cancelled")
+_WINDOW_ENDED: Final = "model_length"  # Mistral's
+_UNFINISHED: Final = ("incomplete", "failed", "cancelled", "in_progress", "queued")  # of /v1/responses
 _CANCELLED: Final = 1  # as google.rpc.Code has it
 _NO_MONEY: Final = ("insufficient_quota", "billing_hard_limit_reached")
 # The same request would be refused again, whatever a service calls that.
@@ -59,7 +64,9 @@ def outcome_of(line: bytes) -> Outcome:
     answered = kind == "succeeded"
     body = _body_in(whole)
     blocks = _blocks(body) if answered else []
-    if answered and not blocks:
+    if answered and (unfinished := _unfinished(body)) is not None:
+        error = unfinished
+    elif answered and not blocks:
         shown = "the answer has an unknown shape; it is in the log as received"
         error = RequestError(kind="unknown_shape", message=shown)
     return Outcome(
@@ -206,6 +213,20 @@ def _stop_reason(body: dict[str, Any]) -> str | None:
         return "refusal"
     said = text_in(object_in(body, "incomplete_details"), "reason")
     return _STOPS.get(said, said) if said else "end_turn"
+
+
+def _unfinished(body: dict[str, Any]) -> RequestError | None:
+    """Return why an answer is not finished, where it is neither a refusal nor cut off at `max_tokens`."""
+    choices = objects_in(body, "choices")
+    if choices:
+        said = text_in(choices[0], "finish_reason")
+        if said == _WINDOW_ENDED:
+            cut = "the answer was cut off at the end of the model's context window: make its input shorter"
+            return RequestError(kind="model_context_window_exceeded", message=cut)
+        return cut_by_service(said) if said in _BROKEN_OFF else None
+    said = text_in(body, "status")
+    has_reason = text_in(object_in(body, "incomplete_details"), "reason") is not None
+    return cut_by_service(said) if said in _UNFINISHED and not has_reason else None
 
 
 def _usage(said: dict[str, Any]) -> Usage | None:
