@@ -32,7 +32,7 @@ from batchata.views.results_dir import ResultsWriter, make_folders, owner_of
 from batchata.views.results_folder import Folders
 from batchata.views.rows import CITATION_COLUMNS, cited_values
 from batchata.views.tables import Table, flat_citations, provenance, row_columns
-from batchata.views.whole_files import whole_file
+from batchata.views.whole_files import remove_unnamed, whole_file
 
 _OURS = {
     "processed": re.compile(r"job_\d+_(?:results|support)\.json"),
@@ -85,6 +85,8 @@ def _check(folder: Path, format: str, force: bool) -> None:
                     f"{path} is there already; give another folder, or --force (force=True) to replace it"
                 )
         return
+    for name, ours in _OURS.items():
+        remove_unnamed(folder / name, ours)
     older = [path for name in _OURS for path in sorted((folder / name).glob("*"))]
     foreign = [path for path in older if not _OURS[path.parent.name].fullmatch(path.name)]
     if foreign:

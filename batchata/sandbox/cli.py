@@ -134,5 +134,5 @@ def _announce(sandbox: Sandbox, ready_file: str | None) -> None:
     if ready_file is not None:
         # Renamed into place: what waits for the file never reads half of it.
         temporary = Path(f"{ready_file}.tmp")
-        temporary.write_text(sandbox.url)
+        temporary.write_text(sandbox.url, "utf-8")
         temporary.replace(ready_file)

@@ -191,9 +191,9 @@ class Sandbox:
         remembered = self._directory.directory / "port" if self._directory else None
         if self._port == 0 and remembered is not None and remembered.exists():
             try:
-                return Server((self._host, int(remembered.read_text())), self._front, self._max_body)
+                return Server((self._host, int(remembered.read_text("utf-8"))), self._front, self._max_body)
             except (OSError, ValueError):
-                logger.info("port_taken port=%s", remembered.read_text())
+                logger.info("port_taken port=%s", remembered.read_text("utf-8"))
         return Server((self._host, self._port), self._front, self._max_body)
 
     def _wait(self, seconds: float) -> None:

@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from batchata.clock import now
+
 SMALL = 1 << 16  # bytes up to which a file is kept in memory until it gets its name
 _MOST_WAITING = 64  # files, each with a descriptor or a small content
 _AT_ONCE = 4  # files that are synced
 _LONGEST = 2.0  # seconds that a complete file waits for others
+_LIFE = 3_600.0  # seconds without a write, after which a file without its name is a killed process's
 _RANDOM = 8  # characters that tempfile puts behind the prefix
 
 
@@ -47,6 +50,7 @@ class _Waiting:
 @contextmanager
 def whole_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """Write a file that appears under its name when it is complete, and not at all when writing fails."""
+    remove_unnamed(path.parent, re.compile(re.escape(path.name)), older=_LIFE)
     files = WholeFiles(durable=durable)
     try:
         with files.written(path) as file:
@@ -56,12 +60,23 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
         files.drop()
 
 
-def remove_unnamed(folder: Path, names: re.Pattern[str]) -> None:
-    """Remove what a killed process left of files that had no name yet; `names` are those they were to get."""
+def remove_unnamed(folder: Path, names: re.Pattern[str], older: float = 0) -> None:
+    """Remove what a killed process left of files that had no name yet; `names` are those they were to get.
+
+    Where another process may be writing, only what is `older` than so many seconds.
+    """
     for path in folder.glob(".*.*"):
         name, _, random = path.name[1:].rpartition(".")
-        if len(random) == _RANDOM and names.fullmatch(name):
+        if len(random) == _RANDOM and names.fullmatch(name) and _age(path) >= older:
             path.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    """Return seconds since the file was written; a file that has just got its name is young."""
+    try:
+        return max(0.0, now() / 1e6 - path.stat().st_mtime)
+    except FileNotFoundError:
+        return 0.0
 
 
 @dataclass(slots=True)

@@ -423,6 +423,21 @@ def test_nothing_foreign_is_overwritten(done: Path, tmp_path: Path, replay: Repl
     assert (tmp_path / "raw" / "notes.txt").read_text() == "mine"
 
 
+def test_a_killed_export_is_made_again(done: Path, tmp_path: Path, replay: Replay) -> None:
+    """A file that had no name yet is no file of the user's, with and without --force."""
+    for more in ((), ("--force",)):
+        left = [
+            tmp_path / "processed/.job_1_results.json.ab12_xyz",
+            tmp_path / "raw/.job_2_raw.jsonl.00000000",
+        ]
+        for path in left:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("half")
+        export(replay, done, tmp_path, *more)
+        assert len(load_results_from_disk(tmp_path)) == 12
+        assert not any(path.exists() for path in left)
+
+
 def test_a_folder_that_cannot_be_used(done: Path, tmp_path: Path, replay: Replay) -> None:
     """A file in its place, a folder that may not be written to: one line and exit code 2."""
     (tmp_path / "file").touch()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from batchata.views.whole_files import WholeFiles
+from batchata.views.whole_files import WholeFiles, whole_file
 
 
 def test_files_wait_for_their_names_and_get_them_in_the_order_of_writing(tmp_path: Path) -> None:
@@ -97,3 +98,17 @@ def test_small_files_without_a_place_are_tried_again(tmp_path: Path) -> None:
         str(number): str(number) for number in range(64)
     }
     assert files.is_empty
+
+
+def test_what_a_killed_process_left_of_a_file_goes_when_it_is_written_again(tmp_path: Path) -> None:
+    """What another process may be writing now stays, and so do the user's own hidden files."""
+    old, young, own = (
+        tmp_path / name for name in (".out.csv.ab12_xyz", ".out.csv.cd34_xyz", ".out.csv.note")
+    )
+    for path in (old, young, own):
+        path.write_bytes(b"half")
+    for path in (old, own):
+        os.utime(path, (0, 0))
+    with whole_file(tmp_path / "out.csv") as file:
+        file.write(b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [young.name, own.name, "out.csv"]

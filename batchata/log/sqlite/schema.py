@@ -140,7 +140,7 @@ def blank() -> bytes:
 
 @cache
 def _plain_sql() -> str:
-    return PLAIN_SQL.read_text()
+    return PLAIN_SQL.read_text("utf-8")
 
 
 @cache
