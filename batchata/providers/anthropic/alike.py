@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import IO, Any
 
 import anthropic
@@ -22,6 +23,7 @@ __all__ = ["Alike"]
 type Content = bytes | IO[bytes] | None
 
 _OF_ONE_REQUEST = frozenset({b"content-length", b"transfer-encoding", b"cookie"})
+_url = lru_cache(maxsize=8)(httpx2.URL)  # batches are created at the same one
 _sdk_logger = logging.getLogger("anthropic")
 
 
@@ -87,13 +89,15 @@ class _Like:
         )
 
     def request(self, path: str, content: Content, cookies: httpx2.Cookies) -> httpx2.Request:
-        """Make another one."""
+        """Make another one. Its own length is its only new header, so that none has to be looked for."""
+        body = content if isinstance(content, bytes) else b""
+        length = [] if content is None else [(b"Content-Length", b"%d" % len(body))]
         return httpx2.Request(
             self.method,
-            self.base + path,
-            headers=self.headers,
+            _url(self.base + path),
+            headers=[*self.headers, *length],
             cookies=cookies,
-            content=content,
+            stream=httpx2.ByteStream(body),
             extensions=self.extensions,
         )
 
