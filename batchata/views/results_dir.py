@@ -140,7 +140,7 @@ class ResultsWriter:
 
     def _path(self, number: int) -> Path:
         assert self._processed is not None
-        return self._processed / f"job_{number}_results.json"
+        return self._processed / _results_name(number)
 
     def _write_processed(self, number: int, first: int, last: int) -> None:
         if self._processed is None or self._is_purged(self._run.items.body[first : last + 1]):
@@ -148,7 +148,7 @@ class ResultsWriter:
         looked: list[dict[str, Any]] = []
         known = self.arrivals.json_of(self._taken(first, last))
         if known is not None and sum(map(len, known)) <= SMALL // 2:
-            self._put(self._path(number), b"".join(known_results(known)))
+            self._put(self._processed, _results_name(number), b"".join(known_results(known)))
         elif known is not None:
             with self._written(self._path(number)) as file:
                 file.writelines(known_results(known))
@@ -180,19 +180,19 @@ class ResultsWriter:
         if self._raw is None or not job.bodies or self._is_purged(job.bodies[0]):
             return
         assert self._run.started is not None
-        path = self._raw / f"job_{number}_raw.jsonl"
-        self._folders.keep_lines(path, self._owner)
+        name = f"job_{number}_raw.jsonl"
+        self._folders.keep_lines(name, self._owner)
         few = self.arrivals.few_lines(number, job.bodies)
         if few is not None:
-            self._put(path, few, self._lines_written)
+            self._put(self._raw, name, few, self._lines_written)
             return
-        with self._written(path, self._lines_written) as file:
+        with self._written(self._raw / name, self._lines_written) as file:
             if not self.arrivals.copy_lines(number, job.bodies, file):
                 for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
                     file.write((line or b"") + b"\n")
 
-    def _put(self, path: Path, content: bytes, then: Callable[[], None] | None = None) -> None:
-        self._files.put(path, content, then)
+    def _put(self, folder: Path, name: str, content: bytes, then: Callable[[], None] | None = None) -> None:
+        self._files.put(folder, name, content, then)
         self.look()
 
     @contextmanager
@@ -206,6 +206,10 @@ class ResultsWriter:
         if folder is not None:
             with _disk_allows(folder):
                 self._files.name_all()
+
+
+def _results_name(number: int) -> str:
+    return f"job_{number}_results.json"
 
 
 def owner_of(run: Run, memory: Process | None = None) -> Owner:

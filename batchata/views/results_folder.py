@@ -7,6 +7,7 @@ their custom ids begin with the tag of their run, and so say whose they are.
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -99,15 +100,20 @@ class Folders:
 
         Raises InvalidInputError.
         """
-        if any(not is_of(home, run) for home in self.homes if home != self.raw_home):
+        raw_home = self.raw_home
+        if any(not is_of(home, run) for home in self.homes if home != raw_home):
             self.claim(run)
 
-    def keep_lines(self, path: Path, run: Owner) -> None:
-        """Check that a job's lines do not overwrite another run's in this file.
+    def keep_lines(self, name: str, run: Owner) -> None:
+        """Check that a job's lines do not overwrite another run's in this file of the folder for lines.
 
         Raises InvalidInputError.
         """
-        if path.exists() and tag_of(path) not in (None, run.tag):
+        assert self.raw is not None
+        if not os.path.exists(f"{self.raw}/{name}"):  # noqa: PTH110 - a Path costs as much as the call
+            return
+        path = self.raw / name
+        if tag_of(path) not in (None, run.tag):
             raise InvalidInputError(f"{path} holds result lines of another run; {CURE}")
 
     def release(self, run: Owner) -> None:

@@ -29,7 +29,7 @@ class _Waiting:
     """A complete file: written under another name until then, or its content, which is not."""
 
     name: str
-    path: Path
+    path: str
     then: Callable[[], None] | None
     file: IO[bytes] | None = None
     content: bytes | None = None
@@ -111,13 +111,13 @@ class WholeFiles:
                 file.close()
             Path(name).unlink(missing_ok=True)
             raise
-        self._wait(_Waiting(name, path, then, file=file))
+        self._wait(_Waiting(name, str(path), then, file=file))
 
-    def put(self, path: Path, content: bytes, then: Callable[[], None] | None = None) -> None:
+    def put(self, folder: Path, name: str, content: bytes, then: Callable[[], None] | None = None) -> None:
         """Write a small file with the next `name_all`, some at the same time: opening one here costs more."""
         self._put += 1
-        name = f"{path.parent}/.{path.name}.{self._token}{self._put % 65_536:04x}"
-        self._wait(_Waiting(name, path, then, content=content))
+        unnamed = f"{folder}/.{name}.{self._token}{self._put % 65_536:04x}"
+        self._wait(_Waiting(unnamed, f"{folder}/{name}", then, content=content))
 
     def _wait(self, waiting: _Waiting) -> None:
         if not self._waiting:
@@ -147,7 +147,7 @@ class WholeFiles:
 
     def remove(self, path: Path) -> None:
         """Remove the file of this name, and what was to replace it."""
-        self._drop([waiting for waiting in self._waiting if waiting.path == path])
+        self._drop([waiting for waiting in self._waiting if Path(waiting.path) == path])
         path.unlink(missing_ok=True)
 
     def drop(self) -> None:

@@ -70,11 +70,11 @@ def test_a_name_that_cannot_be_given_is_refused_each_time_in_the_same_way(tmp_pa
 def test_small_files_are_written_with_their_names_in_the_order_of_their_making(tmp_path: Path) -> None:
     """Until then nothing is there; whichever way a file is written, the last content of a name stays."""
     files, done = WholeFiles(), list[str]()
-    files.put(tmp_path / "a", b"old", lambda: done.append((tmp_path / "a").read_text()))
+    files.put(tmp_path, "a", b"old", lambda: done.append((tmp_path / "a").read_text()))
     with files.written(tmp_path / "a", lambda: done.append((tmp_path / "a").read_text())) as file:
         file.write(b"newer")
-    files.put(tmp_path / "a", b"newest", lambda: done.append((tmp_path / "a").read_text()))
-    files.put(tmp_path / "dropped", b"")
+    files.put(tmp_path, "a", b"newest", lambda: done.append((tmp_path / "a").read_text()))
+    files.put(tmp_path, "dropped", b"")
     files.remove(tmp_path / "dropped")
     assert not (tmp_path / "a").exists()
     files.name_all()
@@ -87,7 +87,7 @@ def test_small_files_without_a_place_are_tried_again(tmp_path: Path) -> None:
     files = WholeFiles()
     for number in range(64):
         assert not files.is_due()
-        files.put(tmp_path / "later" / str(number), b"%d" % number)
+        files.put(tmp_path / "later", str(number), b"%d" % number)
     assert files.is_due()
     for _ in range(2):
         with pytest.raises(OSError, match="later"):
