@@ -35,37 +35,36 @@ from batchata.text import moment
 def fingerprint(state: object) -> str:
     """Return a text that is equal for two states that are equal in every part, future parts included."""
     digest = hashlib.sha256()
-    for piece in _pieces(state):
-        digest.update(piece)
+    _add_to(digest.update, state)
     return digest.hexdigest()
 
 
-def _pieces(value: Any) -> Iterator[bytes]:
+def _add_to(update: Callable[[bytes | memoryview], None], value: Any) -> None:
     if value is None or isinstance(value, str | int):  # most of all values, and told at once
-        yield f"{type(value).__name__}({value!r})".encode()
+        update(f"{type(value).__name__}({value!r})".encode())
         return
-    yield f"{type(value).__name__}(".encode()
+    update(f"{type(value).__name__}(".encode())
     match value:
         case bytes() | bytearray() | array():
-            yield bytes(memoryview(value))
+            update(memoryview(value))
         case dict():
             # In their order: what follows from it must be the same too.
             for key, inner in value.items():
-                yield from _pieces(key)
-                yield from _pieces(inner)
+                _add_to(update, key)
+                _add_to(update, inner)
         case list() | tuple():
             for inner in value:
-                yield from _pieces(inner)
+                _add_to(update, inner)
         case msgspec.Struct():
-            yield msgspec.json.encode(value)
+            update(msgspec.json.encode(value))
         case _ if is_dataclass(value):
             for part in fields(value):
-                yield from _pieces(getattr(value, part.name))
+                _add_to(update, getattr(value, part.name))
         case _ if hasattr(value, "__dict__"):
-            yield from _pieces(vars(value))
+            _add_to(update, vars(value))
         case _:
-            yield repr(value).encode()
-    yield b")"
+            update(repr(value).encode())
+    update(b")")
 
 
 _MOST = 100  # problems that are told of one kind of check

@@ -88,9 +88,10 @@ def test_the_interval_of_the_signs_of_life_is_the_users(
 ) -> None:
     """progress_interval=0.2: lines at about 0.2, 0.6, 1.4 s; with the default there is none in this time."""
     runs, _ = patient
-    runs.manager(2, max_wait_time=1.5).run(print_progress=True)
+    waiting: dict[str, Any] = {"max_wait_time": 1.5, "poll_interval": 0.2}
+    runs.manager(2, **waiting).run(print_progress=True)
     few = len(capsys.readouterr().err.splitlines())
-    runs.manager(2, max_wait_time=1.5).run(print_progress=True, progress_interval=0.2)
+    runs.manager(2, **waiting).run(print_progress=True, progress_interval=0.2)
     assert len(capsys.readouterr().err.splitlines()) > few
 
 
