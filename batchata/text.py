@@ -251,6 +251,11 @@ def error_in_words(error: float | None) -> str:
     return f"{abs(error):.0%} too {'high' if error > 0 else 'low'}"
 
 
+# ---- Why an amount of the limit is held
+
+RESERVED = "reserved for open jobs"
+WITHHELD = "reserved for requests whose cost the provider did not report"
+
 # ---- Statuses, by the names that the state gives them
 
 JOB_STATUS = {

@@ -11,12 +11,15 @@ from batchata.core import error_kinds as kinds
 from batchata.core.pricing import MOST_TOKENS
 from batchata.core.values import RequestError
 from batchata.errors import IncompleteResultsError
-from batchata.text import short
+from batchata.text import kept, short
 
 __all__ = [
+    "NO_REASON",
+    "UNKNOWN_SHAPE",
     "count_in",
     "cut_by_service",
     "decode",
+    "message_of",
     "name_of",
     "object_in",
     "objects_in",
@@ -26,7 +29,13 @@ __all__ = [
     "whole_line",
 ]
 
+NO_REASON: Final = "the provider gave no reason"
+UNKNOWN_SHAPE: Final = (
+    "the answer has an unknown shape; it is in the log as received, and a later version of "
+    "Batchata may read it"
+)
 _LONGEST_NAME: Final = 200
+_LONGEST_MESSAGE: Final = 2_000  # characters of what an error says; the line itself is kept as received
 # The codes of errors, of google.rpc.Code and of HTTP, by the names that the runner knows.
 _KINDS: Final = {
     3: kinds.INVALID,
@@ -101,6 +110,11 @@ def cut_by_service(said: str) -> RequestError:
     """Return the error of an answer whose generation ended for a reason that is no end of the answer."""
     message = f"the provider broke the answer off ({name_of(said)}); it is not finished"
     return RequestError(kind=kinds.BROKEN_OFF, message=message)
+
+
+def message_of(text: str) -> str:
+    """Return what an error says, as it may be stored and shown."""
+    return kept(text, _LONGEST_MESSAGE)
 
 
 def rpc_kind(code: object) -> str:

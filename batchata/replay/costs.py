@@ -12,7 +12,7 @@ from batchata.core.money import EXACT, plain, plain_if_known, quotient
 from batchata.core.state import Job, Run
 from batchata.replay.console import Paper, aligned, print_json, reading, the_run
 from batchata.replay.status import most_telling
-from batchata.text import JOB_STATUS, clean, number_of, short_kind, usd
+from batchata.text import JOB_STATUS, WITHHELD, clean, number_of, short_kind, usd
 from batchata.views.costs import KINDS, Entry, Ledger, by_model, read_ledger
 
 
@@ -113,8 +113,7 @@ def _print(stream: str, ledger: Ledger, every_job: bool) -> None:
     paper.field("spent", _spent(ledger))
     paper.field("reserved", _reserved(ledger))
     if run.withheld:
-        why = "reserved for requests whose cost the provider did not report"
-        paper.field("withheld", f"{usd(run.withheld)}, {why}")
+        paper.field("withheld", f"{usd(run.withheld)}, {WITHHELD}")
     if ledger.unused.charges:
         answers = number_of(ledger.unused.charges, "answer")
         paper.field("unused", f"{usd(ledger.unused.known)} for {answers} that could not be used")

@@ -19,6 +19,7 @@ from batchata.replay.console import Paper, aligned, print_json, reading, the_run
 from batchata.replay.status import print_jobs, status_in_words, status_then, what_next
 from batchata.terminal.account import cache_in_words
 from batchata.text import (
+    RESERVED,
     ago,
     by_kind,
     clean,
@@ -188,7 +189,7 @@ def _cost(paper: Paper, run: Run) -> None:
         text = usd(run.spent)
     text += "" if limit is None else f" of at most {usd(limit)} (max_cost)"
     if run.reserved:
-        text += f"; {usd(run.reserved)} reserved for open jobs"
+        text += f"; {usd(run.reserved)} {RESERVED}"
     paper.field("cost", text)
     if used := usage_in_words(run.usage):
         paper.field("used", used)

@@ -18,7 +18,7 @@ from batchata.core.accounts import (
 )
 from batchata.core.money import EXACT, MILLION, plain, quotient
 from batchata.core.state import Job, Run
-from batchata.text import day, error_in_words, number_of, rounded, usd
+from batchata.text import RESERVED, WITHHELD, day, error_in_words, number_of, rounded, usd
 from batchata.views.run_summary import Stats
 
 _MOST_JOBS = 4  # listed one by one; of more, the cheapest and the dearest are named
@@ -90,8 +90,8 @@ def _limit(run: Run, given: str | None) -> Iterator[str]:
     held = "".join(
         f", {usd(amount)} {why}"
         for amount, why in (
-            (run.reserved, "reserved for open jobs"),
-            (run.withheld, "reserved for requests whose cost the provider did not report"),
+            (run.reserved, RESERVED),
+            (run.withheld, WITHHELD),
         )
         if amount
     )

@@ -138,6 +138,6 @@ def test_a_base_url_of_something_else_is_told(
 ) -> None:
     """Whether the answer means that a batch was created is asked, and that question gets the clear no."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", website)
-    with pytest.raises(RequestRefusedError, match="not the API's own; is ANTHROPIC_BASE_URL its address"):
+    with pytest.raises(RequestRefusedError, match="not the API's own; is ANTHROPIC_BASE_URL the address"):
         start(**given(runs))
     assert runs.types()[-1] == "run_interrupted"

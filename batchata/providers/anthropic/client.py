@@ -16,19 +16,19 @@ from batchata.errors import (
     BatchNotFoundError,
     ConfigurationError,
     ProviderUnavailableError,
-    UnknownSubmissionError,
     UnreadableReplyError,
 )
 from batchata.providers.address import redacted
 from batchata.providers.anthropic.access import no_key, read_access, read_address, read_platform
 from batchata.providers.anthropic.alike import Alike, Content
-from batchata.providers.anthropic.errors import Calls
+from batchata.providers.anthropic.errors import MESSAGES, Calls
 from batchata.providers.anthropic.given_client import check_open, read_given, through
 from batchata.providers.anthropic.replies import batch_of, page_of
 from batchata.providers.anthropic.results import decode_line
 from batchata.providers.exchange import Batch, Outcome, Upload
 from batchata.providers.rest.access import Access, Sockets, check_headers
 from batchata.providers.rest.connections import reach, setting_up, trusted
+from batchata.providers.rest.errors import Creations
 from batchata.providers.rest.lines import chunks_of, lines_of
 from batchata.providers.rest.polls import MOST_PAGES, PAGE, Polls, too_many
 from batchata.providers.rest.replies import RAW_STREAM, Dates, bounded, read_object
@@ -79,7 +79,7 @@ class AnthropicClient(Polls):
         self._sockets = Sockets()
         self._dates = Dates()
         self._closed = False
-        self._odd_creations = 0  # one after another
+        self._creations = Creations()
 
     @cached_property
     def _access(self) -> Access:
@@ -161,7 +161,7 @@ class AnthropicClient(Polls):
 
     @cached_property
     def _calls(self) -> Calls:
-        return Calls(self._access, self.base_url, self._sockets)
+        return Calls(MESSAGES, self._access, self.base_url, self._sockets)
 
     @property
     def base_url(self) -> str:
@@ -223,16 +223,8 @@ class AnthropicClient(Polls):
         assert not isinstance(requests, Upload)
         with self._calls.translated("creating a batch", creating=True):
             response = self._create(_PATH, requests)
-        try:
-            batch = batch_of(self._object(response, "the answer to creating a batch"), created=True)
-        except UnreadableReplyError as exc:
-            # It said yes, so a batch may exist, and only looking for it can tell.
-            self._odd_creations += 1
-            raise UnknownSubmissionError(
-                f"creating a batch: {exc}", kind="unreadable_answer", final=self._odd_creations > 1
-            ) from exc
-        self._odd_creations = 0
-        return batch
+        with self._creations.read():
+            return batch_of(self._object(response, "the answer to creating a batch"), created=True)
 
     def _told(self, wanted: Collection[str], since: int, most_pages: int | None) -> Iterator[Batch]:
         size = min(max(_SHORT_PAGE, 2 * len(wanted)), PAGE)

@@ -15,14 +15,7 @@ from batchata.providers.anthropic.odd_lines import UNDECODABLE, OddLine, read_od
 from batchata.providers.anthropic.pieces import NoPieceError
 from batchata.providers.anthropic.refusals import is_about_money, is_about_schema
 from batchata.providers.exchange import Outcome
-from batchata.text import kept, short
-
-_LONGEST_NAME = 200  # characters of what a line calls a thing
-_LONGEST_MESSAGE = 2_000  # … and of what it says about an error; the line itself is kept as received
-_UNKNOWN_SHAPE = (
-    "the answer has an unknown shape; it is in the log as received, and a later version of "
-    "Batchata may read it"
-)
+from batchata.providers.result_fields import NO_REASON, UNKNOWN_SHAPE, message_of, name_of
 
 type _Said = tuple[str | None, str | None]  # type and message of an error
 
@@ -125,14 +118,14 @@ def decode_line(line: bytes) -> Outcome:
     is_answer = message is not None and result.type == "succeeded"  # as most are
     error = None if is_answer else _error(result.type, message is not None, _said(result.error))
     return Outcome(
-        custom_id=_kept(parsed.custom_id),
-        kind=_kept(result.type),
-        stop_reason=None if message is None or message.stop_reason is None else _kept(message.stop_reason),
+        custom_id=name_of(parsed.custom_id),
+        kind=name_of(result.type),
+        stop_reason=None if message is None or message.stop_reason is None else name_of(message.stop_reason),
         error=error,
         usage=None if usage is None else _usage(usage),
         blocks=[] if message is None else message.content,
         line=line,
-        inference_geo=None if usage is None or usage.inference_geo is None else _kept(usage.inference_geo),
+        inference_geo=None if usage is None or usage.inference_geo is None else name_of(usage.inference_geo),
         schema_refused=error is not None and _is_schema_refused(result.type, error),
     )
 
@@ -150,14 +143,14 @@ def _odd(line: bytes) -> Outcome:
         kind = "succeeded"
     error = _error(kind, found.blocks is not None, found.error)
     return Outcome(
-        custom_id=_kept(found.custom_id),
-        kind=_kept(kind),
-        stop_reason=None if found.stop_reason is None else _kept(found.stop_reason),
+        custom_id=name_of(found.custom_id),
+        kind=name_of(kind),
+        stop_reason=None if found.stop_reason is None else name_of(found.stop_reason),
         error=error,
         usage=found.usage,
         blocks=found.blocks or [],
         line=line,
-        inference_geo=None if found.inference_geo is None else _kept(found.inference_geo),
+        inference_geo=None if found.inference_geo is None else name_of(found.inference_geo),
         schema_refused=error is not None and _is_schema_refused(kind, error),
     )
 
@@ -169,22 +162,17 @@ def _read_odd(line: bytes) -> OddLine:
         raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
 
 
-def _kept(name: str) -> str:
-    """Bound a name that goes into events; ours and the API's are far shorter."""
-    return name if len(name) <= _LONGEST_NAME and name.isprintable() else short(name, _LONGEST_NAME)
-
-
 def _error(kind: str, is_answered: bool, said: _Said) -> RequestError | None:
     """Return the error of a line; of an unknown result type the type is the kind."""
     match kind:
         case "succeeded":
-            return None if is_answered else RequestError(kind="unknown_shape", message=_UNKNOWN_SHAPE)
+            return None if is_answered else RequestError(kind="unknown_shape", message=UNKNOWN_SHAPE)
         case "errored":
             type_, message = said
             if type_ is None:
-                return RequestError(kind="api_error", message="the provider gave no reason")
-            kind = "billing_error" if is_about_money(message or "") else _kept(type_)
-            return RequestError(kind=kind, message=kept(message or type_, _LONGEST_MESSAGE))
+                return RequestError(kind="api_error", message=NO_REASON)
+            kind = "billing_error" if is_about_money(message or "") else name_of(type_)
+            return RequestError(kind=kind, message=message_of(message or type_))
         case "canceled":
             return RequestError(
                 kind="canceled", message="the batch was cancelled before this request was processed"
@@ -193,7 +181,7 @@ def _error(kind: str, is_answered: bool, said: _Said) -> RequestError | None:
             return RequestError(kind="expired", message="the batch expired before this request was processed")
         case other:
             return RequestError(
-                kind="unknown_outcome", message=f"the provider gave a result of type {_kept(other)!r}"
+                kind="unknown_outcome", message=f"the provider gave a result of type {name_of(other)!r}"
             )
 
 

@@ -92,6 +92,10 @@ class Errors:
         """See the port of REST services."""
         return status in (401, 403) or said.code == "API_KEY_INVALID"
 
+    def knows_not(self, said: Said) -> bool:
+        """See the port of REST services."""
+        return said.message is not None
+
 
 class GeminiClient(BatchClient):
     """Gemini's Batch API over HTTP: a batch is named by the job's mark.

@@ -16,8 +16,7 @@ from batchata.core import error_kinds as kinds
 from batchata.core.values import Counts, RequestError
 from batchata.errors import UnreadableReplyError
 from batchata.providers.exchange import Batch, Failure
-from batchata.providers.result_fields import object_in, rpc_kind, text_in
-from batchata.text import kept
+from batchata.providers.result_fields import NO_REASON, message_of, object_in, rpc_kind, text_in
 
 __all__ = [
     "answers_in",
@@ -37,7 +36,6 @@ _STATE: Final = re.compile(r"(?:BATCH|JOB)_STATE_([A-Z_]{1,50})")
 _LIFE: Final = 48 * 3_600 * 1_000_000  # microseconds; what has not ended then expires without any result
 _OVER: Final = ("succeeded", "partially_succeeded", "failed", "cancelled", "expired")
 _MOST_REQUESTS: Final = 10**9
-_LONGEST_MESSAGE: Final = 2_000
 _PASSING: Final = (kinds.RATE_LIMITED, kinds.FAULT, kinds.OVERLOADED, kinds.TIMED_OUT)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # An operation holds the answers of a batch that was sent inline, at two places.
@@ -184,7 +182,7 @@ def _failure(value: dict[str, Any], state: str | None, counts: Counts) -> Failur
         return Failure(RequestError(kind="batch_cancelled", message=said), passing=True)
     error = object_in(value, "error")
     kind = rpc_kind(error.get("code"))
-    message = kept(text_in(error, "message") or "no reason was given", _LONGEST_MESSAGE)
+    message = message_of(text_in(error, "message") or NO_REASON)
     if kind == kinds.RATE_LIMITED:
         return Failure(RequestError(kind=kinds.QUEUE_FULL, message=message), passing=True)
     return Failure(RequestError(kind=kind, message=message), passing=kind in _PASSING)

@@ -10,8 +10,10 @@ from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
 from batchata.providers.exchange import Outcome
 from batchata.providers.result_fields import (
+    UNKNOWN_SHAPE,
     count_in,
     cut_by_service,
+    message_of,
     name_of,
     object_in,
     objects_in,
@@ -20,11 +22,9 @@ from batchata.providers.result_fields import (
     text_in,
     whole_line,
 )
-from batchata.text import kept
 
 __all__ = ["blocks_of", "outcome_of"]
 
-_LONGEST_MESSAGE: Final = 2_000
 _STOPS: Final = {
     "STOP": "end_turn",
     "MAX_TOKENS": "max_tokens",
@@ -69,8 +69,7 @@ def outcome_of(line: bytes) -> Outcome:
         return Outcome(name_of(key), kind, None, why, _usage(body), [], line)
     stop_reason, error = _stop_reason(body), None
     if stop_reason is None:
-        shown = "the answer has an unknown shape; it is in the log as received"
-        error = RequestError(kind="unknown_shape", message=shown)
+        error = RequestError(kind="unknown_shape", message=UNKNOWN_SHAPE)
     elif stop_reason in _BROKEN_OFF:
         error = cut_by_service(stop_reason)
     return Outcome(name_of(key), "succeeded", stop_reason, error, _usage(body), _blocks(body), line)
@@ -86,7 +85,7 @@ def _verdict(said: dict[str, Any]) -> tuple[str, RequestError]:
     kind = "canceled" if code in _CANCELLED else "errored"
     message = text_in(said, "message") or f"the provider gave no reason (code {code})"
     named = rpc_kind(code) if kind == "errored" else kind
-    return kind, RequestError(kind=named, message=kept(message, _LONGEST_MESSAGE))
+    return kind, RequestError(kind=named, message=message_of(message))
 
 
 def _parts(body: dict[str, Any]) -> list[dict[str, Any]]:

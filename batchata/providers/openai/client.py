@@ -75,6 +75,10 @@ class Errors:
         """See the port of REST services."""
         return status in (401, 403)
 
+    def knows_not(self, said: Said) -> bool:
+        """See the port of REST services."""
+        return said.message is not None
+
 
 class OpenAIClient(BatchClient):
     """OpenAI's Batch API over HTTP. A batch is made of an uploaded file, and of that file alone.

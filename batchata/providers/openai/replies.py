@@ -9,7 +9,7 @@ from batchata.core.error_kinds import ODD_REPLY, QUEUE_FULL, SPENT
 from batchata.core.values import Counts, RequestError
 from batchata.errors import UnreadableReplyError
 from batchata.providers.exchange import Batch, Failure
-from batchata.text import kept
+from batchata.providers.result_fields import NO_REASON, message_of
 
 __all__ = ["batch_of", "files_of", "is_id"]
 
@@ -19,7 +19,6 @@ _SPELLED: Final = {"canceled": "cancelled", "canceling": "cancelling"}
 _ENDED: Final = ("completed", "expired", "cancelled")
 _MOST_REQUESTS: Final = 10**9
 _LATEST: Final = 7_258_118_400  # seconds; 2200
-_LONGEST_MESSAGE: Final = 2_000
 _PASSING: Final = ("server_error", "internal_error", "rate_limit_exceeded")
 _SPENT: Final = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 
@@ -78,9 +77,7 @@ def _failure(value: dict[str, Any], status: str) -> Failure | None:
 def _validation(errors: object) -> Failure:
     listed = errors.get("data") if isinstance(errors, dict) else None
     entries = [entry for entry in listed or [] if isinstance(entry, dict)] if isinstance(listed, list) else []
-    found = [_error(entry) for entry in entries] or [
-        RequestError(kind="batch_failed", message="the provider gave no reason")
-    ]
+    found = [_error(entry) for entry in entries] or [RequestError(kind="batch_failed", message=NO_REASON)]
     lines = [
         (entry["line"] - 1, error)
         for entry, error in zip(entries, found, strict=False)
@@ -92,7 +89,7 @@ def _validation(errors: object) -> Failure:
 
 def _error(entry: dict[str, Any]) -> RequestError:
     code, message = entry.get("code"), entry.get("message")
-    said = kept(message, _LONGEST_MESSAGE) if isinstance(message, str) and message else "no reason was given"
+    said = message_of(message) if isinstance(message, str) and message else NO_REASON
     if code == "token_limit_exceeded" or "enqueued token limit" in said.lower():
         return RequestError(kind=QUEUE_FULL, message=said)
     if code in _SPENT:

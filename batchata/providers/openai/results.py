@@ -18,9 +18,11 @@ from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
 from batchata.providers.exchange import Outcome
 from batchata.providers.result_fields import (
+    UNKNOWN_SHAPE,
     count_in,
     cut_by_service,
     decode,
+    message_of,
     name_of,
     object_in,
     objects_in,
@@ -29,9 +31,7 @@ from batchata.providers.result_fields import (
     text_in,
     whole_line,
 )
-from batchata.text import kept
 
-_LONGEST_MESSAGE: Final = 2_000
 _STOPS: Final = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -67,8 +67,7 @@ def outcome_of(line: bytes) -> Outcome:
     if answered and (unfinished := _unfinished(body)) is not None:
         error = unfinished
     elif answered and not blocks:
-        shown = "the answer has an unknown shape; it is in the log as received"
-        error = RequestError(kind="unknown_shape", message=shown)
+        error = RequestError(kind="unknown_shape", message=UNKNOWN_SHAPE)
     return Outcome(
         custom_id=name_of(custom_id),
         kind=kind,
@@ -161,7 +160,7 @@ def _error(kind: str, said: dict[str, Any], status: object) -> RequestError:
         is_money = code in _NO_MONEY or type_ in _NO_MONEY
         named = INVALID if status in _REFUSED else name_of(type_ or code or FAULT)
         kind = SPENT if is_money else named
-    return RequestError(kind=kind, message=kept(message, _LONGEST_MESSAGE))
+    return RequestError(kind=kind, message=message_of(message))
 
 
 def _blocks(body: dict[str, Any]) -> list[Block]:

@@ -15,12 +15,12 @@ from batchata.errors import (
     BatchNotFoundError,
     ProviderUnavailableError,
     RequestRefusedError,
-    UnknownSubmissionError,
     UnreadableReplyError,
 )
 from batchata.providers.exchange import Batch
 from batchata.providers.rest.access import Access
 from batchata.providers.rest.client import Rest
+from batchata.providers.rest.errors import Creations
 from batchata.providers.rest.polls import Polls
 
 __all__ = ["BatchClient"]
@@ -38,7 +38,7 @@ class BatchClient(Polls):
 
     def __init__(self, api_key: str | None, base_url: str | None, timeout: float | None) -> None:
         self._api_key, self._base_url, self._timeout = api_key, base_url, timeout
-        self._odd_creations = 0  # one after another
+        self._creations = Creations()
 
     @cached_property
     @abstractmethod
@@ -142,17 +142,9 @@ class BatchClient(Polls):
     def _create(self, path: str, wanted: dict[str, Any] | msgspec.Raw) -> Batch:
         """Make the one create call, and read which batch came of it."""
         response = self._rest.create(path, "creating a batch", wanted)
-        try:
+        with self._creations.read():
             made = self._in_words(self._rest.object_of(response, "creating a batch"))
-            batch = self._read(made, created=True)
-        except UnreadableReplyError as exc:
-            # It said yes, so a batch may exist, and only looking for it can tell.
-            self._odd_creations += 1
-            raise UnknownSubmissionError(
-                f"creating a batch: {exc}", kind="unreadable_answer", final=self._odd_creations > 1
-            ) from exc
-        self._odd_creations = 0
-        return batch
+            return self._read(made, created=True)
 
     def _counted(self, path: str, asked: dict[str, Any], field: str) -> int:
         """Ask how many tokens a request has."""

@@ -10,38 +10,21 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from batchata.core.error_kinds import NOT_FOUND, SPENT, TOO_LARGE
 from batchata.errors import (
-    AuthenticationFailedError,
     BatchataError,
-    BatchNotFoundError,
-    ConfigurationError,
     ProviderError,
     ProviderUnavailableError,
-    RateLimitedError,
-    RequestRefusedError,
-    SpendLimitError,
-    UnknownSubmissionError,
-    UnreadableReplyError,
 )
 from batchata.providers.address import redacted
 from batchata.providers.rest.access import Access, Sockets
 from batchata.providers.rest.connections import CONNECT_SECONDS, reach, setting_up, trusted
+from batchata.providers.rest.errors import Errors
 from batchata.providers.rest.failures import (
-    STATUS_WORDS,
-    Cure,
-    Effect,
-    Said,
     Service,
-    check_model,
-    effect_of,
-    refuses_tls,
-    verdict_of,
 )
 from batchata.providers.rest.replies import (
     RAW_STREAM,
     Dates,
-    asked_pause,
     bounded,
     read_object,
     read_value,
@@ -77,7 +60,7 @@ class Rest:
     @property
     def hint(self) -> str:
         """What to look at when something else answers."""
-        return f"is {self.access.address_name} the address of {self.service.api}? It is {self.url}"
+        return self._errors.hint
 
     def reach(self) -> None:
         """Raise ProviderUnavailableError unless something listens there; no byte is sent."""
@@ -187,105 +170,16 @@ class Rest:
         except BatchataError:
             raise
         except Exception as exc:
-            raise self._by_cause(exc, doing, creating) from exc
+            left = self._sockets.was_handed_over
+            raise self._errors.by_cause(exc, doing, creating=creating, handed_over=left) from exc
 
-    def _by_cause(self, cause: Exception, doing: str, creating: bool) -> BatchataError:
-        """Return the error for a request that got no reply."""
-        verdict = verdict_of(cause)
-        left = verdict.left and self._sockets.was_handed_over and not self._sockets.never_left
-        name = type(cause).__name__
-        quotes = isinstance(cause, httpx2.LocalProtocolError | httpx2.InvalidURL | UnicodeError)
-        said = "" if quotes else self.access.said(cause)
-        text = f"{doing}: no answer ({name}: {said})" if said else f"{doing}: no answer ({name})"
-        if verdict.cure is not Cure.WAITING:
-            text += f"; {self._advice(cause)}"
-        if creating and left:
-            return UnknownSubmissionError(text, kind="no_answer", final=verdict.cure is not Cure.WAITING)
-        if verdict.cure is Cure.WAITING:
-            return ProviderUnavailableError(text, kind="no_answer")
-        if verdict.cure is Cure.SETUP or not left:
-            return ConfigurationError(text)
-        return UnreadableReplyError(text, kind="no_answer")
-
-    def _advice(self, cause: Exception) -> str:
-        if isinstance(cause, httpx2.ProxyError):
-            return "check the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names"
-        if isinstance(cause, httpx2.LocalProtocolError | UnicodeError):
-            return f"no request can carry it: check the key and {self.access.address_name}"
-        if refuses_tls(cause):
-            return (
-                f"{self.url} cannot be trusted or speaks no TLS: is {self.access.address_name} right, and "
-                "does SSL_CERT_FILE name the authority of your network?"
-            )
-        return self.hint
+    @property
+    def _errors(self) -> Errors:
+        return Errors(self.service, self.access, self.url, self._sockets)
 
     def _by_status(self, response: httpx2.Response, doing: str, *, creating: bool) -> ProviderError:
-        status = response.status_code
-        if status // 100 == 3:
-            return self._moved(response, doing, creating)
         said = self.service.read(_read(response))
-        kind = said.kind if said.kind and said.kind.isidentifier() else f"http_{status}"
-        text = f"{doing}: HTTP {status} {kind}: {self._sentence(said)}"
-        if self.service.is_about_money(status, said):
-            return SpendLimitError(text, kind=SPENT, status=status)
-        if creating and self.service.is_passing(status, said):
-            return ProviderUnavailableError(text, kind=said.code or kind, status=status)
-        if self.service.is_about_key(status, said):
-            return self._refused_key(text, said, status, kind, creating)
-        if status == 404:
-            return self._not_found(said, text, kind, creating)
-        if status == 413:
-            return RequestRefusedError(
-                f"{doing}: HTTP 413: the job is larger than the API takes; lower items_per_job",
-                kind=TOO_LARGE,
-                status=status,
-            )
-        return self._by_effect(response, text, said, kind, creating)
-
-    def _by_effect(
-        self, response: httpx2.Response, text: str, said: Said, kind: str, creating: bool
-    ) -> ProviderError:
-        status = response.status_code
-        effect = effect_of(status, response.headers)
-        if effect is Effect.REFUSED:
-            advice = f"; {STATUS_WORDS[status]} (the address is {self.url})" if status in STATUS_WORDS else ""
-            return RequestRefusedError(text + advice, kind=kind, status=status)
-        if effect is Effect.OPEN and creating:
-            return UnknownSubmissionError(text, kind=kind, status=status)
-        unavailable = RateLimitedError if status == 429 else ProviderUnavailableError
-        pause = asked_pause(response.headers) or said.pause
-        return unavailable(text, kind=kind, status=status, retry_after=pause)
-
-    def _refused_key(self, text: str, said: Said, status: int, kind: str, creating: bool) -> ProviderError:
-        sentence = self._sentence(said)
-        whose = "the key" if self.access.key is None else f"the key in {self.access.key.name}"
-        told = f"{text.removesuffix(sentence)}{whose} was refused by {self.url}: {sentence}"
-        told += "; nothing was created or paid" if creating else ""
-        return AuthenticationFailedError(told, kind=kind, status=status)
-
-    def _not_found(self, said: Said, text: str, kind: str, creating: bool) -> ProviderError:
-        if creating:
-            advice = check_model(said.message) or self.hint
-            return RequestRefusedError(f"{text}; {advice}", kind=kind, status=404)
-        if said.message is None:  # the API would say so: nothing is known of the batch
-            return UnreadableReplyError(text, kind="not_the_api", status=404)
-        return BatchNotFoundError(text, kind=NOT_FOUND, status=404)
-
-    def _moved(self, response: httpx2.Response, doing: str, creating: bool) -> ProviderError:
-        status = response.status_code
-        place = self.access.said(redacted(response.headers.get("location", ""))) or "nowhere"
-        text = (
-            f"{doing}: HTTP {status}: redirected to {place}, which is not followed. If the API has moved "
-            f"there, {self.access.address_name}, which is {self.url}, must name its new base"
-        )
-        if creating:  # it may have been done all the same
-            return UnknownSubmissionError(text, kind="redirected", status=status, final=True)
-        return RequestRefusedError(text, kind="redirected", status=status)
-
-    def _sentence(self, said: Said) -> str:
-        if said.message is None:
-            return f"the answer was not the API's own; {self.hint}"
-        return self.access.said(said.message)
+        return self._errors.by_status(response.status_code, response.headers, said, doing, creating=creating)
 
 
 def _json(value: object) -> dict[str, Any]:

@@ -23,6 +23,7 @@ __all__ = [
     "STATUS_WORDS",
     "Cure",
     "Effect",
+    "Meanings",
     "NoReply",
     "Said",
     "Service",
@@ -164,14 +165,10 @@ class Said:
     pause: float | None = None  # seconds to wait, where it asks for them in its body
 
 
-class Service(Protocol):
+class Meanings(Protocol):
     """What a service's errors mean beyond their status."""
 
     api: str  # as messages name it
-
-    def read(self, body: object) -> Said:
-        """Return what the JSON of an error reply says."""
-        ...
 
     def is_about_money(self, status: int, said: Said) -> bool:
         """Whether the account may not spend any more."""
@@ -183,4 +180,16 @@ class Service(Protocol):
 
     def is_about_key(self, status: int, said: Said) -> bool:
         """Whether the key is refused."""
+        ...
+
+    def knows_not(self, said: Said) -> bool:
+        """Whether a 404 is the service's own word that there is no such thing."""
+        ...
+
+
+class Service(Meanings, Protocol):
+    """A service whose error replies are read without an SDK."""
+
+    def read(self, body: object) -> Said:
+        """Return what the JSON of an error reply says."""
         ...

@@ -17,7 +17,18 @@ from batchata.log.port import Log
 from batchata.providers.address import redacted
 from batchata.replay.report.timeline import Chronicle, Turn
 from batchata.replay.status import status_then, what_next
-from batchata.text import JOB_STATUS, by_kind, cut, item_ranges, number_of, span, usage_in_words, usd
+from batchata.text import (
+    JOB_STATUS,
+    RESERVED,
+    WITHHELD,
+    by_kind,
+    cut,
+    item_ranges,
+    number_of,
+    span,
+    usage_in_words,
+    usd,
+)
 from batchata.views.history import History
 from batchata.views.overview import failures
 from batchata.views.run_summary import outcomes
@@ -53,9 +64,9 @@ def totals(history: History) -> dict[str, Any]:
     if run.total_cost is None:
         money.append(f"{why_unknown(run)}; the others cost {usd(run.spent)}")
     if run.reserved:
-        money.append(f"{usd(run.reserved)} reserved for open jobs")
+        money.append(f"{usd(run.reserved)} {RESERVED}")
     if run.withheld:
-        money.append(f"{usd(run.withheld)} reserved for requests whose cost the provider did not report")
+        money.append(f"{usd(run.withheld)} {WITHHELD}")
     states = Counter(JOB_STATUS[job.status] for job in run.jobs.values())
     cards = [
         ("Items", f"{run.total:,}", ", ".join(f"{count:,} {word}" for _, word, count in counts)),
