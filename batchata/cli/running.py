@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pydantic
 import typer
@@ -175,7 +175,9 @@ def _say_new_folder(given: Sending) -> None:
 
 
 def _opened(given: Logged, **settings: Any) -> BatchManager[Any]:
-    changes: Changes = {**settings} if given.max_cost is None else {**settings, "max_cost": given.max_cost}  # type: ignore[typeddict-item]
+    changes = cast(
+        "Changes", settings if given.max_cost is None else {**settings, "max_cost": given.max_cost}
+    )
     model = _response_model(given.schema)
     beside: dict[str, Any] = {} if model is None else {"response_model": model}
     files = given.files or None

@@ -122,7 +122,7 @@ def _system(address: str) -> tuple[Any, str]:
     try:
         import fsspec
 
-        return fsspec.core.url_to_fs(address)  # type: ignore[no-any-return]
+        return fsspec.core.url_to_fs(address)  # type: ignore[no-any-return]  # fsspec has no types
     except ImportError as exc:
         extra = _EXTRAS.get(scheme)
         cure = f"pip install '{extra}'" if extra else "install what is missing"

@@ -33,23 +33,23 @@ class Item(Protocol):
     """What is shown of an item."""
 
     @property
-    def index(self) -> int: ...  # noqa: D102 - as of ItemResult, all of them
+    def index(self) -> int: ...
     @property
-    def status(self) -> str: ...  # noqa: D102
+    def status(self) -> str: ...
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...
     @property
-    def source(self) -> str | None: ...  # noqa: D102
+    def source(self) -> str | None: ...
     @property
-    def cost(self) -> Decimal | None: ...  # noqa: D102
+    def cost(self) -> Decimal | None: ...
     @property
-    def error(self) -> RequestError | None: ...  # noqa: D102
+    def error(self) -> RequestError | None: ...
     @property
-    def citations(self) -> Citations: ...  # noqa: D102
+    def citations(self) -> Citations: ...
     @property
-    def unsupported(self) -> list[str]: ...  # noqa: D102
+    def unsupported(self) -> list[str]: ...
     @property
-    def uncited(self) -> list[str]: ...  # noqa: D102
+    def uncited(self) -> list[str]: ...
 
 
 def item_html(item: Item, values: Mapping[str, str]) -> str:

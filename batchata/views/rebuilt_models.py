@@ -162,14 +162,14 @@ class _Builder:
         values, given = schema.get("additionalProperties"), results.get("additionalProperties")
         if not isinstance(values, dict):
             return dict[str, Any]
-        return dict[str, self._type(values, given if isinstance(given, dict) else {})]  # type: ignore[misc]
+        return dict[str, self._type(values, given if isinstance(given, dict) else {})]  # type: ignore[misc]  # made at run time
 
     def _array(self, schema: Schema, results: Schema) -> Any:
         if "prefixItems" in schema:
             pairs = zip_longest(schema["prefixItems"], results.get("prefixItems", []), fillvalue=_NOTHING)
-            return tuple[tuple(self._type(*pair) for pair in pairs)]  # type: ignore[misc]
+            return tuple[tuple(self._type(*pair) for pair in pairs)]  # type: ignore[misc]  # made at run time
         inner = self._type(schema.get("items", {}), results.get("items", {}))
-        return set[inner] if schema.get("uniqueItems") else list[inner]  # type: ignore[valid-type]
+        return set[inner] if schema.get("uniqueItems") else list[inner]  # type: ignore[valid-type]  # made at run time
 
 
 def _python_names(answers: Schema, results: Schema) -> dict[str, str]:

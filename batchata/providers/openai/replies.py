@@ -113,5 +113,6 @@ def _count(value: object) -> int:
 
 
 def _micros(value: object) -> int | None:
-    is_time = type(value) in (int, float) and 0 < value < _LATEST  # type: ignore[operator]
-    return int(value * 1_000_000) if is_time else None  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value * 1_000_000) if 0 < value < _LATEST else None

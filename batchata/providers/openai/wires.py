@@ -208,8 +208,8 @@ class XaiWire(Wire):
 
 def _seconds(value: object) -> float | None:
     """Read a time of ISO 8601 as seconds since 1970; a number stays."""
-    if type(value) in (int, float):
-        return value  # type: ignore[return-value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
