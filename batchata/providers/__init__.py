@@ -1,1 +1,1 @@
-"""Providers of batches: the port, the model table, prices, and Anthropic."""
+"""Providers of batches: the port that all are driven through, their prices, and a room for each."""

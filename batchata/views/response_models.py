@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pydantic
 from pydantic_core import SchemaError
@@ -16,11 +15,13 @@ from batchata.core.events import RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogError
 from batchata.log.port import Log
-from batchata.text import short
+from batchata.text import did_you_mean, short
 from batchata.views.json_schemas import BY_SCHEMA, NOTE, model_of_schema
 from batchata.views.rebuilt_models import model_from_schema
 from batchata.views.results import SupportCounts
 from batchata.views.run_summary import is_support_counted
+
+_MOST_NAMED = 10
 
 
 def load_response_model(name: str) -> type[pydantic.BaseModel]:
@@ -37,17 +38,31 @@ def load_response_model(name: str) -> type[pydantic.BaseModel]:
     if "" not in sys.path:
         sys.path.append("")  # last: no file there stands in the way of an installed module
     try:
-        found = reduce(getattr, path.split("."), importlib.import_module(module))
+        found: Any = importlib.import_module(module)
     except ModuleNotFoundError as exc:
         raise InvalidInputError(
             f"{name}: there is no module {exc.name!r} here; run from the folder it lies in, or set PYTHONPATH"
         ) from exc
-    except AttributeError as exc:
+    except AttributeError as exc:  # of code that runs when it is imported
         raise InvalidInputError(f"{name}: {exc}") from exc
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise InvalidInputError(f"{name}: there is no attribute {part!r}{_models_in(found, part)}")
+        found = getattr(found, part)
     model = check_response_model(found)
     if model is None:
         raise InvalidInputError(f"{name} is None, not a class derived from pydantic.BaseModel")
     return model
+
+
+def _models_in(holder: Any, meant: str) -> str:
+    """Name the response model of a module or class that was probably meant, or a few that are there."""
+    kinds = {name: kind for name, kind in getattr(holder, "__dict__", {}).items() if isinstance(kind, type)}
+    names = [name for name, kind in kinds.items() if issubclass(kind, pydantic.BaseModel)]
+    own = [name for name in names if kinds[name] is not pydantic.BaseModel]
+    if hint := did_you_mean(meant, own):
+        return f"; {hint}"
+    return f"; response models there are {', '.join(own[:_MOST_NAMED])}" if own else ""
 
 
 class RunReader(NamedTuple):

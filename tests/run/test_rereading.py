@@ -97,6 +97,9 @@ def test_a_model_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: 
         (":Strict", "module:Class"),
         ("no.such.module:Strict", "no module 'no'"),
         ("json:Strict", "no attribute 'Strict'"),
+        (f"{__name__}:Strickt", "no attribute 'Strickt'; did you mean Strict\\?$"),
+        (f"{__name__}:Other", "response models there are Strict, Wide"),
+        ("json:dumps.x", "no attribute 'x'$"),
         ("json:dumps", "class derived from pydantic.BaseModel"),
     ],
 )
