@@ -66,8 +66,7 @@ class Folders:
         """
         tag = None if run is None else run.tag
         for home in self.homes:
-            if _is_for_many(home) and (run is None or not is_of(home, run)):
-                raise InvalidInputError(_for_many(home))
+            _refuse_for_many(home, run)
             for place in self._around(home):
                 found = owner_in(place)
                 if found is not None and found.tag != tag and not _is_given_up(place, found):
@@ -92,6 +91,7 @@ class Folders:
     def take(self, run: Owner) -> None:
         """Mark the folders as this run's, whatever run had them before."""
         for home in self.homes:
+            _refuse_for_many(home, run)
             (home / MARK).unlink(missing_ok=True)
             put_mark(home, run)
 
@@ -216,13 +216,17 @@ def _is_given_up(folder: Path, owner: Owner) -> bool:
 def _is_for_many(folder: Path) -> bool:
     """Whether the folder is a root, the user's home, or one in which all may write, such as /tmp."""
     try:
-        return folder in (Path(folder.anchor), Path.home()) or bool(folder.stat().st_mode & stat.S_ISVTX)
+        return folder in (Path(folder.anchor), Path.home().resolve()) or bool(
+            folder.stat().st_mode & stat.S_ISVTX
+        )
     except (OSError, RuntimeError):  # a folder that is not there yet; an account without a home
         return False
 
 
-def _for_many(home: Path) -> str:
-    return (
+def _refuse_for_many(home: Path, run: Owner | None) -> None:
+    if not _is_for_many(home) or (run is not None and is_of(home, run)):
+        return
+    raise InvalidInputError(
         f"results cannot go right into {home}, which others use too: it and all below it would belong to "
         f"this run; give a folder of its own, such as {home / 'results'}"
     )

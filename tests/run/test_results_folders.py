@@ -100,7 +100,10 @@ def test_a_folder_that_all_may_write_to_becomes_no_runs(runs: Runs, tmp_path: Pa
             runs.manager(**given).run()
     assert runs.sandbox.exchanges == []
     assert files(shared) == {}
-    runs.manager(results_dir=shared / "results").run()
+    own = runs.manager(results_dir=shared / "results")
+    own.run()
+    with pytest.raises(InvalidInputError, match="give a folder of its own"):
+        own.export(shared, force=True)
 
 
 def test_a_run_in_memory_is_refused_by_the_results_of_one_in_memory(runs: Runs) -> None:
