@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -45,9 +46,12 @@ _BYTES_PER_EVENT = 8_000_000
 
 
 def start(journal: Journal, definition: Definition, settings: Settings, provider: Client | None) -> None:
-    """Begin the run. A run without items has no provider."""
+    """Begin the run; its items are in the same append if they are few. One without items has no provider."""
     tag = secrets.token_hex(6)
-    journal.append(definition.started(journal.claim.stream, tag, provider, settings))
+    with journal.together():
+        journal.append(definition.started(journal.claim.stream, tag, provider, settings))
+        if len([*islice(_cuts(definition.inputs, 0), 2)]) == 1:
+            add_items(journal, definition.inputs, definition.same_as)
 
 
 def resume(journal: Journal, settings: Settings, max_tokens: int, provider: Client | None) -> None:
@@ -119,7 +123,7 @@ def add_items(journal: Journal, inputs: Inputs, same_as: Mapping[int, int]) -> N
             first=first,
             count=end - first,
             digest=digest,
-            first_body=journal.claim.next_body,
+            first_body=journal.next_body,
             same_as=[(index, same_as[index]) for index in range(first, end) if index in same_as],
             keys=inputs.keys_digest(first, end) or msgspec.UNSET,
         )

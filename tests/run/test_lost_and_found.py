@@ -13,7 +13,6 @@ from batchata.core.state import Run
 from batchata.core.values import Limits
 from batchata.errors import IncompleteResultsError, RunMismatchError
 from batchata.log import open_log
-from batchata.run import starting
 from batchata.run.defining import define
 from batchata.run.definition import this_process
 from batchata.run.journal import Journal
@@ -76,7 +75,7 @@ def test_what_may_have_cost_something_stays_reserved(runs: Runs) -> None:
 
 
 def test_a_start_that_was_killed_before_its_items_were_written_keeps_them(runs: Runs) -> None:
-    """The first event says which items the run has; another script with other ones is refused."""
+    """As of a large input: the first event says which items it has, another script with others is refused."""
     _begin_only(runs.log, conversations(4))
     with pytest.raises(RunMismatchError, match="are not there in their order"):
         runs.manager(messages=conversations(4, first=9)).run()
@@ -113,6 +112,6 @@ def _begin_only(log: Path, messages: list[list[dict[str, str]]]) -> None:
     )
     opened = open_log(log)
     claim = opened.claim("killed", this_process())
-    starting.start(Journal(Run(), claim), definition, settings, None)
+    Journal(Run(), claim).append(definition.started("killed", "tag", None, settings))
     claim.release()
     opened.close()

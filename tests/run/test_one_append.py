@@ -9,7 +9,14 @@ from contextlib import contextmanager
 import pytest
 from run_support import Runs
 
-from batchata.core.events import Event, JobCompleted, RunInterrupted, SubmissionStarted
+from batchata.core.events import (
+    Event,
+    ItemsAdded,
+    JobCompleted,
+    RunInterrupted,
+    RunStarted,
+    SubmissionStarted,
+)
 from batchata.core.state import Run
 from batchata.core.values import Process
 from batchata.errors import LogError
@@ -20,6 +27,13 @@ from batchata.run.garbage import out_of_collections
 from batchata.run.journal import Journal
 
 STOPPED = RunInterrupted(reason="detached", error=None, pending_items=0)
+
+
+def test_a_run_and_its_items_begin_in_one_append(runs: Runs) -> None:
+    """Where they are few; the items of a large input come a thousand an append, never all at once."""
+    runs.manager(count=3).run()
+    begun = appends(runs)[0]
+    assert [type(event) for event in begun] == [RunStarted, ItemsAdded]
 
 
 def test_the_intents_of_all_jobs_of_a_round_are_one_append(runs: Runs) -> None:
