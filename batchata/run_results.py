@@ -203,8 +203,7 @@ class RunResults(Generic[T]):
         """
         check_switches(print_stats=print_stats)
         settings, count = self._engine.settings, self._engine.definition.count
-        run = self._engine.state()
-        head, support = self._engine.head(), self._engine.support()
+        run, head, support = self._engine.look()
         stats = statistics(run, count, settings.results_dir, settings.raw_results_dir, head, support)
         if print_stats:
             print(printed(run, stats))  # noqa: T201 - what it is for

@@ -27,7 +27,7 @@ from batchata.errors import (
 )
 from batchata.inputs import read_again
 from batchata.log.port import Log
-from batchata.logs import warn
+from batchata.logs import is_heard, warn
 from batchata.providers.given_prices import is_given
 from batchata.providers.port import Client
 from batchata.run import starting
@@ -125,7 +125,9 @@ class Engine(OwnRun):
         if not call.once:
             report_costs(run, call.show_progress, self._failures(run), max_cost=self.settings.max_cost)
             self._tell_of_the_rest(run, call.show_progress)
-            name_head(head if carried_on else self.head(), self.store.run_id, call.show_progress)
+            if call.show_progress or is_heard():
+                head = head if carried_on else self.head()
+                name_head(head, self.store.run_id, call.show_progress)
         return run
 
     def _tell_of_a_lost_executor(self) -> None:

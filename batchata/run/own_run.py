@@ -99,25 +99,33 @@ class OwnRun:
         with self.reading() as (_, run):
             return run
 
-    def support(self) -> SupportCounts | None:
-        """Return how many fields no passage supports, so far; None where fields have no citations."""
-        if self.definition.reader.response_model is None or not self.definition.enable_citations:
-            return None
+    def look(self) -> tuple[Run, str | None, SupportCounts | None]:
+        """Return the run, its log's head, and how many fields no passage supports, in one look at the log.
+
+        The counts are None where fields have no citations.
+        """
+        reader = self.definition.reader
+        has_cited_fields = reader.response_model is not None and self.definition.enable_citations
+        support, head = self._support if has_cited_fields else None, None
         with self.reading() as (log, run):
             if log is not None and run.started is not None:
-                self._support.read(log, run, self.definition.reader)
-        return self._support
+                head = log.head(run.started.run_id)
+                if support is not None:
+                    support.read(log, run, reader)
+        return run, head, support
 
     def items(self, response_model: type[pydantic.BaseModel] | None = None) -> Iterator[ItemResult]:
         """Yield every item in input order, parsed with another response model if one is given."""
         other = check_response_model(response_model)
         reader = None if other is None else Reader(other, self.definition.enable_citations)
-        refuse_purged(self.state())  # now, and not when the first item is asked for
+        # Now, and not when the first item is asked for; by what is known, where that is anything.
+        refuse_purged(self.store.run if self.store.run.started else self.state())
         items = self._items(reader or self.definition.reader, again=reader is not None)
         return items if other is None else warned_of_no_fit(items, other)
 
     def _items(self, reader: Reader, *, again: bool) -> Iterator[ItemResult]:
         with self.reading() as (log, run):
+            refuse_purged(run)
             known: Iterator[ItemResult] = iter(())
             new: Iterator[ItemResult] = iter(())
             order = self.definition.as_given
