@@ -260,8 +260,12 @@ class Run:
 
     @property
     def is_anything_out(self) -> bool:
-        """Whether one of its jobs is, or may be, a batch at the provider."""
-        return any(job.batch_id or job.status is not JobStatus.FAILED for job in self.jobs.values())
+        """Whether one of its jobs is, or may be, a batch at the provider.
+
+        One that was given up before any batch of it was found is none.
+        """
+        over = (JobStatus.FAILED, JobStatus.ABANDONED)
+        return any(job.batch_id or job.status not in over for job in self.jobs.values())
 
     @property
     def chosen(self) -> Ranges | None:

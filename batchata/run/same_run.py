@@ -191,8 +191,21 @@ def check_same_place(run: Run, provider: str, base_url: str, variable: str | Non
     if place != base_url and run.is_anything_out:  # else it is a wrong address, mended since
         back = f"set {variable} as it was (or base_url)" if variable else "give base_url as it was"
         raise RunMismatchError(
-            f"run {run.started.run_id} is kept at {place}, this is {base_url}; {back}.\n{advice(run)}"
+            f"run {run.started.run_id} is kept at {place}, this is {base_url}; {back}.{_given_up(run)}\n"
+            f"{advice(run)}"
         )
+
+
+def _given_up(run: Run) -> str:
+    """Say how the address becomes free of jobs of which no batch is known, where the API itself has moved."""
+    lost = [job for job in run.open.values() if job.batch_id is None]
+    if not lost or len(lost) < len(run.open):
+        return ""
+    calls = " and ".join(f"abandon({job.number})" for job in lost)
+    return (
+        f" If the API has moved and cannot have made a batch there, {calls} with the old address gives it "
+        "up; then the new one may be used, and its items are sent, and paid, there."
+    )
 
 
 def changes(

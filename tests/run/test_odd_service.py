@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from email.utils import formatdate
 from typing import Any
@@ -62,6 +63,24 @@ def test_a_create_that_was_done_and_redirected_is_found(runs: Runs, status: int)
     )
     assert isinstance(failing(runs), UnknownSubmissionError)
     check_paid_once(runs)
+
+
+def test_a_run_follows_an_api_that_has_moved_once_its_user_says_so(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old address may hold a batch, and redirects every look for it: giving the job up is the way on."""
+    with Sandbox(answers=echo) as elsewhere:
+        moved: dict[str, Any] = {"headers": {"location": f"{elsewhere.url}/v1/messages/batches"}}
+        runs.sandbox.faults = Faults(create_status=[308] * 9, list_status=[308] * 9, **moved)
+        assert isinstance(failing(runs, items_per_job=7), UnknownSubmissionError)
+        assert isinstance(failing(runs, items_per_job=7), RequestRefusedError)
+        with monkeypatch.context() as there:
+            there.setenv("ANTHROPIC_BASE_URL", elsewhere.url)
+            assert re.search(r"has moved .* abandon\(0\) with the old address", str(failing(runs)))
+        runs.manager(items_per_job=7).abandon(0)
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", elsewhere.url)
+        assert runs.manager(items_per_job=7).run()["completed_items"] == 7
+        assert (runs.sandbox.batches, set(elsewhere.billed().values())) == ([], {1})
 
 
 @pytest.mark.parametrize("which", ["poll_status", "list_status", "results_status"])
