@@ -304,6 +304,7 @@ def test_replay_cannot_spend() -> None:
                     "batchata.run.loop",
                     "batchata.run.engine",
                     "batchata.run.calls",
+                    "batchata.run.search",
                     "batchata.manager",
                 )
                 or re.fullmatch(r"batchata\.providers\.\w+\.client", i)

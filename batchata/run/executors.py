@@ -27,7 +27,7 @@ from batchata.errors import (
 )
 from batchata.logs import get_logger, warn
 from batchata.providers.port import Client
-from batchata.run import calls
+from batchata.run import bodies, calls, reports
 from batchata.run.tasks import (
     CURE,
     CannotBeSentError,
@@ -96,7 +96,7 @@ class Elsewhere:
         self._here = threading.BoundedSemaphore(_MOST_HERE)
         self.gone: str | None = None  # why the executor takes no work any more
 
-    def submit(self, provider: Client, description: calls.JobDescription, put: calls.Put) -> None:
+    def submit(self, provider: Client, description: bodies.JobDescription, put: reports.Put) -> None:
         """Have the job's body built, and uploaded; then create its batch here, with one HTTP request."""
         whole = replace(
             description, custom_ids=tuple(description.custom_ids), sources=tuple(description.sources)
@@ -106,18 +106,18 @@ class Elsewhere:
         except (_GoneError, FileInputError):
             ready = None
         if ready is None or isinstance(
-            ready, calls.FilesRefused
+            ready, reports.FilesRefused
         ):  # this process may have files that they lack
             with self._here:
                 calls.submit(provider, description, put)
             return
-        if isinstance(ready, calls.Staged):
+        if isinstance(ready, reports.Staged):
             put(ready)
             return
         self._check_not_ending()
-        put(calls.Submitted(description.job, provider.submit(ready)))
+        put(reports.Submitted(description.job, provider.submit(ready)))
 
-    def collect(self, provider: Client, job: int, batch_id: str, doubted: bool, put: calls.Put) -> None:
+    def collect(self, provider: Client, job: int, batch_id: str, doubted: bool, put: reports.Put) -> None:
         """Have the results of an ended batch downloaded and read, and hand them over."""
         try:
             found: Collected = self._do(job, collected, job, batch_id, doubted)

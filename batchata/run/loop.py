@@ -36,7 +36,7 @@ from batchata.core.values import RequestError
 from batchata.errors import BatchataError, LogError
 from batchata.inputs import Inputs
 from batchata.providers.port import Client, Template
-from batchata.run import calls
+from batchata.run import bodies, calls, search
 from batchata.run.estimating import Expectation
 from batchata.run.executors import Elsewhere
 from batchata.run.interrupts import MainThread, Stop
@@ -45,6 +45,7 @@ from batchata.run.lost_batches import lost
 from batchata.run.one_pass import OnePass
 from batchata.run.outbox import Outbox
 from batchata.run.outcomes import Intake
+from batchata.run.reports import Arrived, CallFailed, Exhausted, Polled, Report, Staged, Submitted
 from batchata.run.trouble import as_error
 from batchata.run.workers import Workers, jobs_of
 
@@ -226,7 +227,7 @@ class Runner:
                 job = self.run.jobs[step.job]
                 strangers = self.intake.strangers[job.number]
                 sought = lost(self.run, job, strangers, self.journal.now(), self.intake.apart)
-                self._workers.call("settle", [step.job], calls.settle, sought)
+                self._workers.call("settle", [step.job], search.settle, sought)
             case Poll():
                 batch_ids = {number: self._batch_id(number) for number in step.jobs}
                 since = min(self.run.jobs[number].started_at for number in step.jobs)
@@ -273,7 +274,7 @@ class Runner:
                 self._awaiting = outlook
         return None
 
-    def _intend(self, step: Submit) -> calls.JobDescription:
+    def _intend(self, step: Submit) -> bodies.JobDescription:
         self._pass.note(step)
         plan, started = step.plan, self.run.started
         assert started is not None
@@ -292,10 +293,10 @@ class Runner:
             )
         )
         job = self.run.jobs[step.number]
-        return calls.JobDescription(
+        return bodies.JobDescription(
             job=step.number,
-            custom_ids=calls.Each(job.custom_id, plan.items),
-            sources=calls.Each(self.inputs.source, plan.items),
+            custom_ids=bodies.Each(job.custom_id, plan.items),
+            sources=bodies.Each(self.inputs.source, plan.items),
             notes=[self.notes.of(index) for index in plan.items],
             template=self.requests.template.limited_to(max_tokens),
             bytes=plan.bytes,
@@ -359,7 +360,7 @@ class Runner:
                 if self._take(report):
                     finished += jobs_of(report)[:1]
                 reports += 1
-                outcomes += len(report.outcomes) if isinstance(report, calls.Arrived) else 0
+                outcomes += len(report.outcomes) if isinstance(report, Arrived) else 0
                 is_enough = reports >= _MOST_TOGETHER or outcomes >= _MANY
                 report = None if is_enough else self._next_report(until)
             if sending and reports:
@@ -370,7 +371,7 @@ class Runner:
         for number in finished:
             self.job_done(number)
 
-    def _first_report(self, patience: float) -> calls.Report | None:
+    def _first_report(self, patience: float) -> Report | None:
         """Wait until there is a report, or until the run is told to stop; what is shown goes on meanwhile."""
         until = time.monotonic() + patience
         while (left := until - time.monotonic()) > _LOOK_UP and not self._is_to_stop():
@@ -380,36 +381,36 @@ class Runner:
             self.tell(self.run)
         return self._workers.report(min(max(left, 0.0), _LOOK_UP))
 
-    def _next_report(self, until: float) -> calls.Report | None:
+    def _next_report(self, until: float) -> Report | None:
         """Return the next report, waiting for it until then where calls are under way."""
         return self._workers.report(max(until - time.monotonic(), 0.0) if self._workers.busy else 0.0)
 
     def _is_to_stop(self) -> bool:
         return self.stop.reason is not None or self._main_thread.was_interrupted()
 
-    def _take(self, report: calls.Report) -> bool:
+    def _take(self, report: Report) -> bool:
         """Record one report; return whether files are to be written for its job."""
         self._pass.take(report)
         completed_before, route = self._completed(report), self.run.route
         theirs = None if self.provider is None else self.provider.clock
         self.intake.apart = None if theirs is None else theirs - self.journal.now()
         self.intake.take(report)
-        if isinstance(report, calls.Staged):
+        if isinstance(report, Staged):
             self._outbox.stage(report.job, report.upload)
         if self.run.route != route:
             self._outbox.take_back("the schema is sent in another way from now on")
             self.requests, self._awaiting = self.again(self.run.route), None
-        if not isinstance(report, calls.Arrived):
-            ended = self.run.jobs_with(JobStatus.ENDED) if isinstance(report, calls.Polled) else ()
+        if not isinstance(report, Arrived):
+            ended = self.run.jobs_with(JobStatus.ENDED) if isinstance(report, Polled) else ()
             self._found -= set(jobs_of(report)) - {job.number for job in ended}
         return self._completed(report) != completed_before
 
-    def _completed(self, report: calls.Report) -> bool:
+    def _completed(self, report: Report) -> bool:
         """Whether there are results of the report's job to write; an item may also have been refused."""
-        if isinstance(report, calls.CallFailed):
+        if isinstance(report, CallFailed):
             job = self.run.jobs[report.jobs[0]]
             return report.doing == "submit" and bool(job.outcomes)
-        return isinstance(report, calls.Exhausted) and report.job not in self.run.open
+        return isinstance(report, Exhausted) and report.job not in self.run.open
 
     def _patience(self) -> float:
         """Return for how many seconds nothing is due."""
@@ -430,7 +431,7 @@ class Runner:
         until = time.monotonic() + _GRACE
         while "submit" in self._workers.busy.values() and time.monotonic() < until:
             report = self._workers.report(_LOOK_UP)
-            if isinstance(report, calls.Submitted):
+            if isinstance(report, Submitted):
                 self.intake.created[report.job] = report.batch.batch_id
         unwritten = {
             each.job

@@ -8,7 +8,8 @@ from collections.abc import Set as AbstractSet
 from batchata.core.events import SubmissionSettled
 from batchata.core.state import Job, Run
 from batchata.providers.exchange import Upload
-from batchata.run.calls import Lost, Sought
+from batchata.run.reports import Sought
+from batchata.run.search import Lost
 from batchata.text import moment
 
 _BY_RESULTS = "the results of the batch carry this job's custom ids"

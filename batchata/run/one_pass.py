@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from batchata.core.decide import Cancel, Collect, Poll, Settle, Step, Submit
 from batchata.errors import RequestRefusedError
-from batchata.run import calls
+from batchata.run import reports
 
 
 @dataclass(slots=True)
@@ -36,9 +36,9 @@ class OnePass:
             case _:
                 pass
 
-    def take(self, report: calls.Report) -> None:
+    def take(self, report: reports.Report) -> None:
         """Note that a call has ended."""
-        if isinstance(report, calls.CallFailed) and report.doing == "submit":
+        if isinstance(report, reports.CallFailed) and report.doing == "submit":
             # What is refused for one item's sake goes on without it; other refusals end the sending anyway.
             self._refused = self._refused or not isinstance(report.error, RequestRefusedError)
 

@@ -10,7 +10,7 @@ from batchata.core.values import RequestError
 from batchata.errors import LogWriteError
 from batchata.logs import get_logger
 from batchata.providers.exchange import Upload
-from batchata.run import calls
+from batchata.run import bodies, calls
 from batchata.run.executors import Elsewhere
 from batchata.run.journal import Journal
 from batchata.run.workers import Workers
@@ -34,7 +34,7 @@ class Outbox:
     workers: Workers
     elsewhere: Elsewhere | None
     patience: float
-    _written: list[calls.JobDescription] = field(default_factory=list)
+    _written: list[bodies.JobDescription] = field(default_factory=list)
     _staged: dict[int, Upload] = field(default_factory=dict)  # jobs that are uploaded
     _held_since: float | None = None  # monotonic; readers have kept them from being sent since then
     _held_told: bool = False
@@ -44,7 +44,7 @@ class Outbox:
         """The jobs that wait."""
         return [*(description.job for description in self._written), *self._staged]
 
-    def add(self, description: calls.JobDescription) -> None:
+    def add(self, description: bodies.JobDescription) -> None:
         """Add a job whose intent is in the log."""
         self._written.append(description)
 

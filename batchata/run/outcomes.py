@@ -27,7 +27,7 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.exchange import Batch, Failure
-from batchata.run import calls, schema_route, trouble
+from batchata.run import reports, schema_route, trouble
 from batchata.run.bad_files import KIND
 from batchata.run.journal import Journal
 from batchata.run.lost_batches import absent, adopted, unsettled
@@ -93,36 +93,36 @@ class Intake:
         """Return the time by the provider's clock; our own until the difference is known."""
         return self._now() + (self.apart or 0)
 
-    def take(self, report: calls.Report) -> None:
+    def take(self, report: reports.Report) -> None:
         """Append what the report says; an error that waiting cannot cure goes to `trouble`."""
         open_before = len(self._run.open)
         self._take(report)
         if self._run.items.kept and len(self._run.open) < open_before:
             self._journal.append(*accepted_after_all(self._run))
 
-    def _take(self, report: calls.Report) -> None:
-        if not isinstance(report, calls.CallFailed):
+    def _take(self, report: reports.Report) -> None:
+        if not isinstance(report, reports.CallFailed):
             self._failures, self._is_known = 0, True
             self._odd.clear()
         match report:
-            case calls.Staged():
+            case reports.Staged():
                 self._journal.append(events.InputUploaded(job=report.job, handle=report.upload.handle))
-            case calls.Submitted():
+            case reports.Submitted():
                 self._refused = 0
                 self._created(report.job, report.batch)
-            case calls.FilesRefused():
+            case reports.FilesRefused():
                 self._files_refused(self._run.jobs[report.job], report.refused)
-            case calls.Sought():
+            case reports.Sought():
                 self._sought(report)
-            case calls.Polled():
+            case reports.Polled():
                 self._polled(report)
-            case calls.Arrived():
+            case reports.Arrived():
                 self._arrived(report)
-            case calls.Exhausted():
+            case reports.Exhausted():
                 self._exhausted(self._run.jobs[report.job], report.batch)
-            case calls.CancelAsked():
+            case reports.CancelAsked():
                 self.cancelled.add(report.job)
-            case calls.CallFailed():
+            case reports.CallFailed():
                 self._failed(report)
             case _:
                 assert_never(report)
@@ -150,7 +150,7 @@ class Intake:
             events.SubmissionFailed(job=job.number, error=error, not_before=self._now()), *failed
         )
 
-    def _sought(self, report: calls.Sought) -> None:
+    def _sought(self, report: reports.Sought) -> None:
         job = self._run.jobs[report.job]
         self.strangers[job.number].update(report.strangers)
         self.undecided.discard(job.number)
@@ -167,7 +167,7 @@ class Intake:
         else:
             self._journal.append(absent(report))
 
-    def _look_again(self, job: Job, report: calls.Sought, kind: str) -> None:
+    def _look_again(self, job: Job, report: reports.Sought, kind: str) -> None:
         candidates = [*report.running, *report.unreadable]
         said = f"candidates: {', '.join(candidates)}" if candidates else "no such batch yet"
         if report.running:
@@ -181,7 +181,7 @@ class Intake:
             events.CallFailed(doing="settle", jobs=[job.number], error=error, not_before=not_before)
         )
 
-    def _polled(self, report: calls.Polled) -> None:
+    def _polled(self, report: reports.Polled) -> None:
         recorded: list[Event] = []
         failed: list[tuple[Job, Failure]] = []
         for number in report.jobs:
@@ -237,7 +237,7 @@ class Intake:
         error = RequestError(kind=NOT_FOUND, message=f"the provider knows no batch {job.batch_id}")
         return self._again_later("poll", job, error, job.missed + 1)
 
-    def _arrived(self, report: calls.Arrived) -> None:
+    def _arrived(self, report: reports.Arrived) -> None:
         job = self._run.jobs[report.job]
         collection = self._collections.get(job.number)
         if collection is None:
@@ -289,7 +289,7 @@ class Intake:
         # At once: what is missing is decided together with the end of the job, or read again.
         self._journal.append(*missing, *completion, *retries, bodies=bodies)
 
-    def _failed(self, report: calls.CallFailed) -> None:
+    def _failed(self, report: reports.CallFailed) -> None:
         error = report.error
         if report.doing == "submit" and not self._is_passing(error):
             self._not_submitted(self._run.jobs[report.jobs[0]], error)

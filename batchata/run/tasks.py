@@ -22,7 +22,8 @@ from batchata.inputs.items import Checks
 from batchata.inputs.read import Checked, check_file
 from batchata.providers.exchange import Outcome
 from batchata.providers.port import Client
-from batchata.run import calls
+from batchata.run import bodies, calls
+from batchata.run.reports import Arrived, FilesRefused, Report, Staged
 
 CURE = "install the same version of Batchata, and of your own modules, wherever the workers are"
 
@@ -63,7 +64,7 @@ class Collected(NamedTuple):
     Answers that were read come without their blocks, which are in their lines. `error` has ended them early.
     """
 
-    reports: list[calls.Report]
+    reports: list[Report]
     readings: bytes
     error: BatchataError | None
 
@@ -163,10 +164,10 @@ def probed(desk: Desk) -> None:
     desk.client.check()
 
 
-def prepared(desk: Desk, description: calls.JobDescription) -> calls.Staged | calls.FilesRefused | bytes:
+def prepared(desk: Desk, description: bodies.JobDescription) -> Staged | FilesRefused | bytes:
     """Build a job's body, and upload it where the provider takes files."""
     ready = calls.prepare(desk.client, description)
-    if isinstance(ready, calls.Staged | calls.FilesRefused):
+    if isinstance(ready, Staged | FilesRefused):
         return ready
     with ready:
         return ready.read()
@@ -174,7 +175,7 @@ def prepared(desk: Desk, description: calls.JobDescription) -> calls.Staged | ca
 
 def collected(desk: Desk, job: int, batch_id: str, doubted: bool) -> Collected:
     """Download the results of a job, and read its answers."""
-    reports: list[calls.Report] = []
+    reports: list[Report] = []
     error = None
     try:
         calls.collect(desk.client, job, batch_id, doubted, reports.append)
@@ -195,8 +196,8 @@ def _read(reader: Reader, outcome: Outcome) -> Reading | None:
     return None if outcome.error is not None else reader.judge(outcome.blocks, outcome.stop_reason)
 
 
-def outcomes(reports: Iterable[calls.Report]) -> Iterator[Outcome]:
+def outcomes(reports: Iterable[Report]) -> Iterator[Outcome]:
     """Yield the outcomes in some reports, in order."""
     for report in reports:
-        if isinstance(report, calls.Arrived):
+        if isinstance(report, Arrived):
             yield from report.outcomes

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 
 from batchata.errors import BatchataError, ConfigurationError
 from batchata.providers.port import Client
-from batchata.run import calls
+from batchata.run import reports
 
 _WAITING_REPORTS = 64
 _MOST_HEAVY = 2  # calls at the same time that keep a processor busy and hold much: more bring nothing
@@ -28,11 +28,11 @@ class _Reports:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[calls.Report | BaseException] = deque()
+        self._waiting: deque[reports.Report | BaseException] = deque()
         self._outcomes = 0
         self._changed = threading.Condition()
 
-    def put(self, report: calls.Report | BaseException) -> None:
+    def put(self, report: reports.Report | BaseException) -> None:
         """Add a report."""
         with self._changed:
             self._waiting.append(report)
@@ -44,7 +44,7 @@ class _Reports:
         with self._changed:
             return self._changed.wait_for(self._has_room, patience)
 
-    def get(self, patience: float) -> calls.Report | BaseException | None:
+    def get(self, patience: float) -> reports.Report | BaseException | None:
         """Take the oldest report, waiting up to so many seconds; None when there is none."""
         with self._changed:
             if not self._changed.wait_for(self._waiting.__len__, patience):
@@ -58,8 +58,8 @@ class _Reports:
         return len(self._waiting) < _WAITING_REPORTS and self._outcomes < _WAITING_OUTCOMES
 
 
-def _outcomes_in(report: calls.Report | BaseException) -> int:
-    return len(report.outcomes) if isinstance(report, calls.Arrived) else 0
+def _outcomes_in(report: reports.Report | BaseException) -> int:
+    return len(report.outcomes) if isinstance(report, reports.Arrived) else 0
 
 
 type _Call = tuple[str, Sequence[int], Callable[..., None], tuple[object, ...], bool]
@@ -97,7 +97,7 @@ class Workers:
         self.busy.update(dict.fromkeys(jobs, doing))
         self._calls.put((doing, jobs, function, args, is_heavy))
 
-    def report(self, patience: float) -> calls.Report | None:
+    def report(self, patience: float) -> reports.Report | None:
         """Return the next report, waiting up to so many seconds; None when there is none.
 
         Raises what a worker failed with, other than an error of Batchata's own.
@@ -107,7 +107,7 @@ class Workers:
             return None
         if isinstance(report, BaseException):
             raise report
-        if not isinstance(report, calls.Arrived):
+        if not isinstance(report, reports.Arrived):
             for number in jobs_of(report):
                 self.busy.pop(number, None)
         return report
@@ -161,11 +161,11 @@ class Workers:
         except AbandonedError:
             return
         except BatchataError as exc:
-            self._put_last(calls.CallFailed(doing, jobs, exc))
+            self._put_last(reports.CallFailed(doing, jobs, exc))
         except BaseException as exc:  # noqa: BLE001 - the thread's outermost edge: the loop raises it again
             self._put_last(exc)
 
-    def _put(self, report: calls.Report | BaseException) -> None:
+    def _put(self, report: reports.Report | BaseException) -> None:
         if not self._closing.is_set():
             self._reports.put(report)
         while not self._closing.is_set():
@@ -173,7 +173,7 @@ class Workers:
                 return
         raise AbandonedError
 
-    def _put_last(self, report: calls.Report | BaseException) -> None:
+    def _put_last(self, report: reports.Report | BaseException) -> None:
         try:
             self._put(report)
         except AbandonedError:
@@ -184,6 +184,6 @@ class AbandonedError(Exception):
     """The loop has ended; the worker's report is no longer needed."""
 
 
-def jobs_of(report: calls.Report) -> Sequence[int]:
+def jobs_of(report: reports.Report) -> Sequence[int]:
     """Return the jobs that a report is about."""
-    return report.jobs if isinstance(report, calls.Polled | calls.CallFailed) else (report.job,)
+    return report.jobs if isinstance(report, reports.Polled | reports.CallFailed) else (report.job,)

@@ -21,8 +21,8 @@ from batchata.core import decide, values
 from batchata.core import events as e
 from batchata.core.evolve import evolve
 from batchata.core.state import Job, Run
-from batchata.run.calls import Lost
 from batchata.run.lost_batches import lost as described
+from batchata.run.search import Lost
 
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR

@@ -19,7 +19,7 @@ from batchata.errors import IncompleteResultsError, InvalidInputError, Unsupport
 from batchata.inputs import read_inputs
 from batchata.providers.gemini.dialect import GeminiDialect
 from batchata.providers.prices import find_price
-from batchata.run.calls import JobDescription, build_body
+from batchata.run.bodies import JobDescription, build_body
 
 DIALECT = GeminiDialect()
 TODAY = date(2026, 11, 26)

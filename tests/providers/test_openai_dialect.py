@@ -26,7 +26,7 @@ from batchata.inputs import read_inputs
 from batchata.providers.openai.dialect import OpenAIDialect
 from batchata.providers.openai.vision import vision_of
 from batchata.providers.registry import Access
-from batchata.run.calls import JobDescription, build_body
+from batchata.run.bodies import JobDescription, build_body
 
 DIALECT = OpenAIDialect()
 MODEL = DIALECT.model("openai/gpt-5-nano", date(2026, 11, 26))

@@ -13,7 +13,7 @@ from batchata.core.pages import Page, length_of
 from batchata.log import read_log
 from batchata.providers.exchange import Outcome
 from batchata.replay.export import Format, write_results
-from batchata.run.calls import Arrived, Exhausted
+from batchata.run.reports import Arrived, Exhausted
 from batchata.run.workers import _Reports
 from batchata.sandbox import Faults
 from batchata.views.arrivals import Arrivals
