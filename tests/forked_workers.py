@@ -52,6 +52,7 @@ class Forks:
     def __init__(self, number: int, long: Collection[str]) -> None:
         self._number = number
         self._long = long
+        self._running: dict[Connection, _Worker] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -59,19 +60,52 @@ class Forks:
             return None  # pytest's own loop says so
         number = min(self._number, len(session.items))
         shares = _Shares(_deal(session.items, number, self._long))
-        running = {worker.reports: worker for worker in (_Worker(session, shares, n) for n in range(number))}
         untold = {item.nodeid for item in session.items}
         try:
-            while running:
-                for ready in wait(list(running)):
-                    untold -= _take_up(session, shares, running, running[ready])
+            for worker in range(number):
+                self._begin(session, shares, worker)
+            while self._running:
+                for ready in wait(list(self._running)):
+                    untold -= self._take_up(session, shares, self._running[ready])
         finally:
-            for worker in running.values():
-                worker.process.terminate()
-                worker.process.join()
+            for each in self._running.values():
+                each.process.terminate()
+                each.process.join()
         if untold:
             raise session.Failed(f"{len(untold)} tests were not run, such as {min(untold)}")
         return True
+
+    def _begin(self, session: pytest.Session, shares: _Shares, number: int) -> None:
+        worker = _Worker(session, shares, number, [*self._running])
+        self._running[worker.reports] = worker
+
+    def _take_up(self, session: pytest.Session, shares: _Shares, worker: _Worker) -> set[str]:
+        """Tell of the tests that a worker reports, or that it died over one; then another one goes on.
+
+        Returns their ids.
+        """
+        told, hook = worker.says(), session.config.hook
+        if isinstance(told, str):
+            del self._running[worker.reports]
+            worker.process.join()
+            return set() if told == "end" else {self._replace(session, shares, worker)}
+        reports, warned = told
+        for each in warned:
+            hook.pytest_warning_recorded.call_historic(kwargs=pickle.loads(each))
+        for data in reports:
+            _log(session, hook.pytest_report_from_serializable(config=session.config, data=data))
+        return {data["nodeid"] for data in reports}
+
+    def _replace(self, session: pytest.Session, shares: _Shares, dead: _Worker) -> str:
+        """Tell which test a worker died over, and let another one take its place."""
+        index = shares.taken[dead.number]
+        assert index != _NONE, f"worker {dead.number} ended with {dead.process.exitcode} between two tests"
+        shares.taken[dead.number] = _NONE
+        item = session.items[index]
+        said = f"the worker ended with {dead.process.exitcode}"
+        _log(session, pytest.TestReport(item.nodeid, item.location, {}, "failed", said, "call"))
+        self._begin(session, shares, dead.number)
+        return item.nodeid
 
 
 def _deal(items: list[pytest.Item], number: int, long: Collection[str]) -> list[tuple[int, int]]:
@@ -126,10 +160,13 @@ class _Shares:
 class _Worker:
     """A forked process that runs tests until none is left."""
 
-    def __init__(self, session: pytest.Session, shares: _Shares, number: int) -> None:
+    def __init__(
+        self, session: pytest.Session, shares: _Shares, number: int, others: list[Connection]
+    ) -> None:
         self.number = number
         self.reports, told = _context.Pipe(duplex=False)
-        self.process = _context.Process(target=_work, args=(session, shares, number, told))
+        given = (session, shares, number, told, [*others, self.reports])
+        self.process = _context.Process(target=_work, args=given)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # native threads of libraries, which are idle
             self.process.start()
@@ -144,41 +181,6 @@ class _Worker:
         return told
 
 
-def _take_up(
-    session: pytest.Session, shares: _Shares, running: dict[Connection, _Worker], worker: _Worker
-) -> set[str]:
-    """Tell of the tests that a worker reports, or that it died over one; then another one goes on.
-
-    Returns their ids.
-    """
-    told, hook = worker.says(), session.config.hook
-    if isinstance(told, str):
-        del running[worker.reports]
-        worker.process.join()
-        return set() if told == "end" else {_replace(session, shares, running, worker)}
-    reports, warned = told
-    for each in warned:
-        hook.pytest_warning_recorded.call_historic(kwargs=pickle.loads(each))
-    for data in reports:
-        _log(session, hook.pytest_report_from_serializable(config=session.config, data=data))
-    return {data["nodeid"] for data in reports}
-
-
-def _replace(
-    session: pytest.Session, shares: _Shares, running: dict[Connection, _Worker], dead: _Worker
-) -> str:
-    """Tell which test a worker died over, and let another one take its place."""
-    index = shares.taken[dead.number]
-    assert index != _NONE, f"worker {dead.number} ended with {dead.process.exitcode} between two tests"
-    shares.taken[dead.number] = _NONE
-    item = session.items[index]
-    said = f"the worker ended with {dead.process.exitcode}"
-    _log(session, pytest.TestReport(item.nodeid, item.location, {}, "failed", said, "call"))
-    another = _Worker(session, shares, dead.number)
-    running[another.reports] = another
-    return item.nodeid
-
-
 def _log(session: pytest.Session, report: pytest.TestReport) -> None:
     session.config.hook.pytest_runtest_logreport(report=report)
     if session.shouldfail:
@@ -187,8 +189,12 @@ def _log(session: pytest.Session, report: pytest.TestReport) -> None:
         raise session.Interrupted(session.shouldstop)
 
 
-def _work(session: pytest.Session, shares: _Shares, number: int, told: Connection) -> None:
-    """In the forked process: run tests, and tell of them."""
+def _work(
+    session: pytest.Session, shares: _Shares, number: int, told: Connection, readers: list[Connection]
+) -> None:
+    """In the forked process: run tests, and tell of them; it ends when the process that forked it has."""
+    for reader in readers:
+        reader.close()  # else a pipe that nobody reads would not break
     config = session.config
     factory: Any = config._tmp_path_factory  # type: ignore[attr-defined]
     factory._basetemp = config.stash[FOLDER] / f"worker-{number}"
@@ -201,11 +207,12 @@ def _work(session: pytest.Session, shares: _Shares, number: int, told: Connectio
         capturing.start_global_capturing()  # into files of its own
     telling = _Telling(config)
     plugins.register(telling)
-    for index, following in shares.each(number):
-        then = None if following == _NONE else session.items[following]
-        config.hook.pytest_runtest_protocol(item=session.items[index], nextitem=then)
-        told.send_bytes(pickle.dumps(telling.taken()))
-    told.send_bytes(pickle.dumps("end"))
+    with suppress(BrokenPipeError):
+        for index, following in shares.each(number):
+            then = None if following == _NONE else session.items[following]
+            config.hook.pytest_runtest_protocol(item=session.items[index], nextitem=then)
+            told.send_bytes(pickle.dumps(telling.taken()))
+        told.send_bytes(pickle.dumps("end"))
 
 
 class _Telling:
