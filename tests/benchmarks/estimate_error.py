@@ -23,7 +23,8 @@ from batchata.answers.json_schema import answer_length
 from batchata.errors import BatchataError
 from batchata.inputs.pdf import read_pdf
 from batchata.providers.anthropic.messages import check_conversation
-from batchata.providers.anthropic.models import MODELS, Model, page_rules
+from batchata.providers.anthropic.models import MODELS, Model
+from batchata.providers.anthropic.page_bounds import page_rules
 from batchata.providers.anthropic.requests import RequestTemplate
 from batchata.run.estimating import CHARACTERS_A_TOKEN
 

@@ -13,7 +13,8 @@ from claude_inputs import read_inputs
 from pypdf import PdfReader
 
 from batchata.inputs.pdf import read_pdf
-from batchata.providers.anthropic.models import MODELS, Model, page_rules
+from batchata.providers.anthropic.models import MODELS, Model
+from batchata.providers.anthropic.page_bounds import page_rules
 from batchata.providers.anthropic.requests import RequestTemplate
 from batchata.providers.anthropic.tokens import text_tokens
 

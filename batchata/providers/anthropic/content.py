@@ -12,14 +12,8 @@ from batchata.inputs.images import check_image, image_type
 from batchata.inputs.json_values import encode
 from batchata.inputs.media_types import PDF, TEXT
 from batchata.inputs.pdf import read_pdf
-from batchata.providers.anthropic.models import (
-    IMAGE_RULES,
-    MANY_IMAGES,
-    MAX_PIXELS_OF_MANY,
-    Model,
-    image_token_bound,
-    page_rules,
-)
+from batchata.providers.anthropic.models import IMAGE_RULES, MANY_IMAGES, MAX_PIXELS_OF_MANY, Model
+from batchata.providers.anthropic.page_bounds import image_token_bound, page_rules
 from batchata.providers.anthropic.texts import check_filled, check_search_result, check_text_block
 from batchata.providers.anthropic.tokens import UNSIZED, pdf_tokens, sentences, sentences_of_pdf, text_tokens
 from batchata.text import type_of

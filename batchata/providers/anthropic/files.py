@@ -28,9 +28,8 @@ from batchata.providers.anthropic.models import (
     MAX_REQUEST_BYTES,
     MAX_TEXT_BYTES,
     Model,
-    image_token_bound,
-    page_rules,
 )
+from batchata.providers.anthropic.page_bounds import image_token_bound, page_rules
 from batchata.providers.anthropic.tokens import (
     FRAME,
     mark_bound,

@@ -41,7 +41,7 @@ from batchata.providers.gemini.replies import (
 from batchata.providers.gemini.requests import model_in, named
 from batchata.providers.gemini.results import outcome_of
 from batchata.providers.rest.access import Access, Key, checked
-from batchata.providers.rest.batches import BatchClient
+from batchata.providers.rest.batch_client import BatchClient
 from batchata.providers.rest.client import Rest
 from batchata.providers.rest.failures import Said
 from batchata.providers.rest.lines import chunks_of, lines_of

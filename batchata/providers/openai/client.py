@@ -24,7 +24,7 @@ from batchata.providers.openai.results import outcome_of
 from batchata.providers.openai.services import SERVICES
 from batchata.providers.openai.wires import MARK, Wire
 from batchata.providers.rest.access import Access
-from batchata.providers.rest.batches import BatchClient
+from batchata.providers.rest.batch_client import BatchClient
 from batchata.providers.rest.client import Rest
 from batchata.providers.rest.failures import Said
 from batchata.providers.rest.lines import chunks_of, lines_of
