@@ -469,6 +469,9 @@ def test_importing_batchata_is_cheap() -> None:
     assert ran.stdout.strip() == "[]"
 
 
+_RARE = ("supports", "stated_texts", "passages", "written_moments", "numbers_and_dates", "number_notations")
+
+
 def test_a_run_without_citations_compiles_no_ways_to_state_a_value() -> None:
     """Their patterns are a tenth of what importing BatchManager takes; who checks passages imports them."""
     rare = [

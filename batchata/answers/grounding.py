@@ -10,7 +10,6 @@ from typing import Protocol
 
 from batchata.answers.answer import Citation
 from batchata.answers.normalize import fold
-from batchata.answers.number_notations import parted
 
 _KEPT = 8  # texts of pages
 _BROKEN = re.compile(r"[\x02\u00ad]\s+")  # a hyphen that only the end of a line made
@@ -152,6 +151,8 @@ def _joined(text: str) -> str:
 @lru_cache(maxsize=_KEPT)
 def _without_marks(text: str) -> str:
     """Part a number from the raised mark of a footnote behind it, and join broken words."""
+    from batchata.answers.number_notations import parted  # providers need only the types of this module
+
     return _parted(parted(_HYPHENATED.sub("", text)))
 
 

@@ -35,7 +35,6 @@ from batchata.answers.field_paths import shape_of
 from batchata.answers.grounding import Sources
 from batchata.answers.located import looked_up
 from batchata.answers.parsing import Parsed, UnreadableAnswer, parse, parse_taken
-from batchata.answers.prose_citations import by_mention
 from batchata.answers.values_by_path import value_at
 from batchata.core.values import RequestError
 from batchata.text import cut
@@ -222,6 +221,8 @@ def _by_field(cited: list[Cited], text: str, parsed: Parsed[pydantic.BaseModel])
     start, spans = parsed.start, spans_of(text, parsed)
     if cited[0][1] > start and cited[-1][0] < spans.end:
         return by_field(cited, spans)
+    from batchata.answers.prose_citations import by_mention  # where a model cites beside the JSON
+
     inside = [block for block in cited if block[1] > start and block[0] < spans.end]
     outside = [block for block in cited if block[1] <= start or block[0] >= spans.end]
     return add_mentions(by_field(inside, spans), by_mention(text, spans, start, outside))
