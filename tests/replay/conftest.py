@@ -36,22 +36,25 @@ def _one_command() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def run_log() -> Iterator[Callable[..., Path]]:
-    """Makes the log of a real run against a sandbox of its own."""
-    with pytest.MonkeyPatch.context() as patch:
+def run_log() -> Callable[..., Path]:
+    """Makes the log of a real run against a sandbox of its own, of which no other test knows."""
 
-        def make(path: Path, items: int = 12, sandbox: Sandbox | None = None, **options: Any) -> Path:
-            options = {"model": "claude-sonnet-5-5", "items_per_job": 5, **options}
-            with sandbox or Sandbox("ok") as served:
-                patch.setenv("ANTHROPIC_BASE_URL", served.url)
-                patch.setenv("ANTHROPIC_API_KEY", "k")
-                messages = [[{"role": "user", "content": f"say {number}"}] for number in range(items)]
-                BatchManager(
-                    messages=messages, state_path=path, poll_interval=0.01, retry_delay=0.01, **options
-                ).run()
-            return path
+    def make(path: Path, items: int = 12, sandbox: Sandbox | None = None, **options: Any) -> Path:
+        options = {"model": "claude-sonnet-5-5", "items_per_job": 5, **options}
+        with sandbox or Sandbox("ok") as served:
+            messages = [[{"role": "user", "content": f"say {number}"}] for number in range(items)]
+            BatchManager(
+                messages=messages,
+                state_path=path,
+                poll_interval=0.01,
+                retry_delay=0.01,
+                base_url=served.url,
+                api_key="k",
+                **options,
+            ).run()
+        return path
 
-        yield make
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -126,7 +126,7 @@ def tampered(path: Path, copy: Path, *statements: str) -> Path:
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("UPDATE events SET data = replace(data, 'sonnet', 'haiku') WHERE version = 1", "versions 1 to 1"),
+        ("UPDATE events SET data = replace(data, 'sonnet', 'haiku') WHERE version = 1", "versions 1 to 2"),
         ("DELETE FROM events WHERE version = 4", "version 4 is missing"),
         (
             "UPDATE events SET version = version + 1 WHERE version = (SELECT max(version) FROM events)",
