@@ -30,11 +30,8 @@ def submission_started(run: Run, at: int, event: e.SubmissionStarted, version: i
     first, last = job.items[0][0], job.items[-1][1]
     is_fresh = items.status[first] == ItemStatus.FRESH
     is_next = is_fresh and first >= run.next_fresh and _leaves_out_none(run, last, event.request_count)
-    for index in job.indexes():
-        items.status[index] = ItemStatus.SENT
-        items.attempts[index] += 1
-        items.sends[index] += 1
-        items.job[index] = job.number
+    for begin, end in job.items:
+        items.send(begin, end, job.number, ItemStatus.SENT)
     for index in job.indexes() if items.copies or len(run.requeued) else ():
         items.mirror(index)
         run.requeued.discard(index)

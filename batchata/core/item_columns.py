@@ -45,6 +45,19 @@ class Items:
         self.body.extend([-1] * count)
         self._cost.extend([0] * count)
 
+    def send(self, first: int, last: int, job: int, status: int) -> None:
+        """Note of the items of a range that a job carries them, once more.
+
+        Raises IndexError where there are no such items; a slice would make them.
+        """
+        if not 0 <= first <= last < len(self.status):
+            raise IndexError(f"there are no items {first} to {last}")
+        span, count = slice(first, last + 1), last + 1 - first
+        self.status[span] = bytes((status,)) * count
+        self.attempts[span] = bytes([sent + 1 for sent in self.attempts[span]])
+        self.sends[span] = array("H", [sent + 1 for sent in self.sends[span]])
+        self.job[span] = array("i", (job,)) * count
+
     def share(self, index: int, original: int) -> None:
         """Let everything that happens to the original happen to the item at `index` too, except its cost."""
         self.same_as[index] = original

@@ -84,6 +84,15 @@ def test_a_submission_reserves_and_sends() -> None:
     assert run.jobs[0].custom_id(2) == "tag-0-2"
 
 
+@pytest.mark.parametrize("span", [(1, 3), (-1, 0), (1, 0), (0, 10**15)])
+def test_a_job_carries_no_items_that_are_not_there(span: tuple[int, int]) -> None:
+    """A log that was changed may name any; none are made for it, whatever memory that would take."""
+    run = given(run_started(), items_added(0, 3))
+    with pytest.raises(IndexError):
+        when(run, submission_started(1, span))
+    assert len(run.items) == 3
+
+
 def test_a_submitted_batch_has_its_id_and_times() -> None:
     """The provider's id and clock and our own are all kept."""
     run = given(items_added(0, 2), submission_started(0, (0, 1)))
