@@ -11,6 +11,7 @@ from batchata.core import error_kinds as kinds
 from batchata.core.pricing import MOST_TOKENS
 from batchata.core.values import RequestError
 from batchata.errors import IncompleteResultsError
+from batchata.providers.mended_json import decoded
 from batchata.text import kept, short
 
 __all__ = [
@@ -66,7 +67,7 @@ def whole_line(line: bytes) -> dict[str, Any]:
     Raises IncompleteResultsError for a line that is not whole JSON.
     """
     try:
-        value = decode(line)
+        value = decoded(decode, line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise IncompleteResultsError(f"a line of the results is not a whole result ({exc})") from exc
     return value if isinstance(value, dict) else {}

@@ -40,6 +40,7 @@ from batchata.providers.gemini.replies import (
 )
 from batchata.providers.gemini.requests import model_in, named
 from batchata.providers.gemini.results import outcome_of
+from batchata.providers.mended_json import decoded
 from batchata.providers.rest.access import Access, Key, checked
 from batchata.providers.rest.batch_client import BatchClient
 from batchata.providers.rest.client import Rest
@@ -178,7 +179,8 @@ class GeminiClient(BatchClient):
         doing = f"fetching the results of {batch_id}"
         body = self._rest.read(self._path(batch_id), doing)
         try:
-            file, answers = responses_file(self._about(lean(body), batch_id)), answers_in(body)
+            file = responses_file(self._about(decoded(lean, body), batch_id))
+            answers = decoded(answers_in, body)
         except _NOT_JSON as exc:
             raise IncompleteResultsError(f"{doing}: the description is not whole ({exc})") from exc
         if file is None:
@@ -219,7 +221,7 @@ class GeminiClient(BatchClient):
 
     def _decoded[T](self, read: Callable[[bytes], T], body: bytes, doing: str) -> T:
         try:
-            return read(body)
+            return decoded(read, body)
         except _NOT_JSON as exc:
             raise UnreadableReplyError(
                 f"the answer to {doing} is not JSON of the API: {self._rest.hint}", kind="not_the_api"

@@ -17,6 +17,7 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.exchange import Batch, Outcome, Upload
+from batchata.providers.mended_json import decoded
 from batchata.providers.openai.access import headers_of, no_key, read_access
 from batchata.providers.openai.replies import batch_of, files_of, is_id
 from batchata.providers.openai.requests import target_of
@@ -198,7 +199,7 @@ class OpenAIClient(BatchClient):
             with self._rest.download(f"{self._wire.batches}/{batch_id}/results", doing, **query) as pieces:
                 body = b"".join(pieces)
             try:
-                page = _decode_results(body)
+                page = decoded(_decode_results, body)
             except (msgspec.DecodeError, UnicodeDecodeError) as exc:
                 raise IncompleteResultsError(f"{doing}: a page of them is not whole ({exc})") from exc
             yield from chunks_of(((bytes(entry), True) for entry in page.results), outcome_of)

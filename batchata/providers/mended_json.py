@@ -1,0 +1,43 @@
+r"""Decode a provider's JSON although a string in it holds what none can: the answers in it are paid for.
+
+Models write halves of surrogate pairs, which services pass on as `\ud83d`; others leave control characters or
+bytes that are not UTF-8 in a text. What cannot be a character becomes U+FFFD.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+__all__ = ["decoded"]
+
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# A whole pair is left as it is, a half of one is replaced.
+_ODD: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)|[\x00-\x1f]",
+    re.DOTALL,
+)
+_HALF: Final = 6  # bytes of an escape
+
+
+def decoded[T](decode: Callable[[bytes], T], raw: bytes) -> T:
+    """Decode JSON, mended where it cannot be decoded as it stands. Raises what `decode` raises."""
+    try:
+        return decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decode(_mended(raw))
+
+
+def _mended(raw: bytes) -> bytes:
+    text = raw.decode("utf-8", "replace").encode()
+    return _STRING.sub(lambda string: _ODD.sub(_replaced, string[0]), text)
+
+
+def _replaced(odd: re.Match[bytes]) -> bytes:
+    said = odd[0]
+    if len(said) == 1:
+        return b"\\u%04x" % said[0]
+    return b"\\ufffd" if len(said) == _HALF else said
