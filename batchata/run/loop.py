@@ -192,7 +192,7 @@ class Runner:
 
     def _may_submit(self) -> bool:
         """Whether more may be sent: what was found at the start was polled, and fetched if it had ended."""
-        return not (self._is_to_stop() or self._found) and self.journal.now() >= self.intake.paused_until
+        return not (self._is_to_stop() or self._found) and self.journal.now() >= self.intake.pauses.until
 
     def _is_anything_to_cancel(self) -> bool:
         """Whether an open job can be cancelled and collected without waiting for batches of others."""
@@ -415,7 +415,7 @@ class Runner:
     def _patience(self) -> float:
         """Return for how many seconds nothing is due."""
         moment = self.journal.now()
-        times = [decide.wake_at(self.run, self._calls.keys(), moment), self.intake.paused_until]
+        times = [decide.wake_at(self.run, self._calls.keys(), moment), self.intake.pauses.until]
         due = min((time for time in times if time is not None and time > moment), default=None)
         wait = _LOOK_UP if due is None else min((due - moment) / 1e6, _LONGEST_WAIT)
         if self._outbox.jobs:  # readers keep them from being sent

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
@@ -16,37 +15,26 @@ from batchata.core.retry import accepted_after_all, schedule_retries
 from batchata.core.state import Job, Run
 from batchata.core.values import RequestError
 from batchata.errors import (
-    AuthenticationFailedError,
     BatchataError,
     BatchNotFoundError,
     IncompleteResultsError,
-    ProviderUnavailableError,
     RequestRefusedError,
     SpendLimitError,
     UnknownSubmissionError,
-    UnreadableReplyError,
 )
 from batchata.providers.exchange import Batch, Failure
 from batchata.run import reports, schema_route, trouble
 from batchata.run.bad_files import KIND
 from batchata.run.journal import Journal
 from batchata.run.lost_batches import absent, adopted, unsettled
+from batchata.run.pauses import Pauses, is_passing
 from batchata.run.record import Collection, Recorder
+from batchata.run.refused_items import MOST_REFUSED, item_at, named_among, refused_item
 from batchata.run.trouble import Trouble, as_error
 
 _SECOND = 1_000_000
-_DEFAULT_PAUSE = 2.0  # seconds after a failed call, doubled while failures go on
-_LONGEST_PAUSE = 60.0
-_LONGEST_ASKED = 3600.0  # seconds that a provider may ask for; what it says by then is worth another look
-_DOUBLINGS = 5
 _SHORT_DOWNLOADS = 2  # results with gaps are fetched so many times before the gaps count as missing
 _SHORT_OF_ANSWERS = 12  # … and so many times where answers are among what is lacking, which were paid for
-_FULL_DOUBLINGS = 9
-_LONGEST_FULL = 600.0  # seconds between two attempts to send into a queue that was full
-_MOST_REFUSED = 10  # items that jobs are refused for, one after another, before it seems to be all of them
-_ODD_ANSWERS = (
-    3  # definite refusals of questions, one after another, that are put down to a gateway in between
-)
 _UNREADABLE = 5  # looks until an ended batch that shows no custom ids is given up
 _GONE_LOOKS = 5  # looks, and …
 _GONE_AFTER = 10  # … so many times `settle_delay` until a batch that is not known is believed to be gone
@@ -65,16 +53,13 @@ class Intake:
         self._journal = journal
         self._place = place  # how an item is named in a message
         self._refused = 0  # items that jobs were refused for since one was taken
-        self._given_up = self._full = 0  # batches that failed as a whole since one was worked on
+        self._given_up = 0  # batches that failed as a whole since one was worked on
         self.trouble = Trouble()
         self.apart: int | None = None  # microseconds that the provider's clock is ahead of ours
         self._recorder = recorder
         self._random = random
         self._collections: dict[int, Collection] = {}
-        self._failures = 0  # rounds of failures, one after another
-        self._is_known = False  # whether key and address were good for a call in this start
-        self._odd: Counter[str] = Counter()  # questions that were refused since one was answered, by kind
-        self.paused_until = 0  # nothing new is sent before: the provider did not answer the last time
+        self.pauses = Pauses(journal, random)
         self.cancelled: set[int] = set()
         self._batch_ids = {job.batch_id for job in journal.run.jobs.values()}  # of all jobs, from then on
         self.created: dict[int, str] = {}  # job -> its batch, as soon as the provider has said so
@@ -102,8 +87,7 @@ class Intake:
 
     def _take(self, report: reports.Report) -> None:
         if not isinstance(report, reports.CallFailed):
-            self._failures, self._is_known = 0, True
-            self._odd.clear()
+            self.pauses.answered()
         match report:
             case reports.Staged():
                 self._journal.append(events.InputUploaded(job=report.job, handle=report.upload.handle))
@@ -173,7 +157,7 @@ class Intake:
         if report.running:
             self.undecided.add(job.number)
         error = RequestError(kind=kind, message=said)
-        not_before = self._now() + int(self._pause_seconds(job.looks + 1) * _SECOND)
+        not_before = self.pauses.again(job.looks + 1)
         settle_by = decide.settle_by(self._run, job)
         if report.looked_at < settle_by:  # the look that counts is the first one after the delay
             not_before = min(not_before, max(settle_by, self._now()))
@@ -192,7 +176,8 @@ class Intake:
                 continue
             recorded.append(self._vanished(job) if batch is None else _polled(job, batch))
             if batch is not None and batch.size:
-                self._given_up = self._full = 0
+                self._given_up = 0
+                self.pauses.worked_on()
         self._journal.append(*recorded)
         for job, failure in failed:
             self._batch_failed(job, failure)
@@ -203,20 +188,15 @@ class Intake:
 
     def _batch_failed(self, job: Job, failure: Failure) -> None:
         """Record that the whole batch was given up, unbilled: for later, for one item, or for good."""
-        error, pause = failure.error, 0.0
-        if failure.passing:
-            self._full += 1
-            pause = min(self._pause_seconds(1) * 2 ** min(self._full, _FULL_DOUBLINGS), _LONGEST_FULL)
-            self.paused_until = max(self.paused_until, self._now() + int(pause * _SECOND))
+        error = failure.error
+        not_before = self.pauses.full() if failure.passing else self._now()
         assert job.batch_id is not None
         ended = (
             events.BatchFailed(job=job.number, batch_id=job.batch_id, error=error, passing=failure.passing),
-            events.SubmissionFailed(
-                job=job.number, error=error, not_before=self._now() + int(pause * _SECOND)
-            ),
+            events.SubmissionFailed(job=job.number, error=error, not_before=not_before),
         )
-        named = {index: why for place, why in failure.refused if (index := _item_at(job, place)) is not None}
-        if named and not failure.passing and self._given_up < _MOST_REFUSED:
+        named = {index: why for place, why in failure.refused if (index := item_at(job, place)) is not None}
+        if named and not failure.passing and self._given_up < MOST_REFUSED:
             self._given_up += 1
             refused = [
                 self._recorder.refused(job.number, index, self._place(index), why)
@@ -235,7 +215,7 @@ class Intake:
 
     def _vanished(self, job: Job) -> Event:
         error = RequestError(kind=NOT_FOUND, message=f"the provider knows no batch {job.batch_id}")
-        return self._again_later("poll", job, error, job.missed + 1)
+        return _again_later("poll", job, error, self.pauses.again(job.missed + 1))
 
     def _arrived(self, report: reports.Arrived) -> None:
         job = self._run.jobs[report.job]
@@ -271,7 +251,7 @@ class Intake:
         if times < (_SHORT_DOWNLOADS if is_explained else _SHORT_OF_ANSWERS):
             said = f"{len(collection.expected)} requests have no result line"
             error = RequestError(kind=INCOMPLETE, message=said)
-            self._journal.append(self._again_later("collect", job, error, times))
+            self._journal.append(_again_later("collect", job, error, self.pauses.again(times)))
             return True
         if not is_explained:
             self._give_up(trouble.short(self._run, job, collection), job.number)
@@ -291,42 +271,26 @@ class Intake:
 
     def _failed(self, report: reports.CallFailed) -> None:
         error = report.error
-        if report.doing == "submit" and not self._is_passing(error):
+        if report.doing == "submit" and not is_passing(error):
             self._not_submitted(self._run.jobs[report.jobs[0]], error)
             return
-        if self._now() >= self.paused_until:  # calls that failed side by side are one failure
-            self._failures += 1
-        pause = self._pause(error)
-        self.paused_until = max(self.paused_until, self._now() + int(pause * _SECOND))
+        not_before = self.pauses.failed(error)
         for number in report.jobs:
             self._collections.pop(number, None)
         if report.doing == "submit":
-            self._journal.append(self._submission_failed(report.jobs[0], error, pause))
+            self._journal.append(self._submission_failed(report.jobs[0], error, not_before))
         else:
-            not_before = self._now() + int(pause * _SECOND)
             self._journal.append(
                 events.CallFailed(
                     doing=report.doing, jobs=list(report.jobs), error=as_error(error), not_before=not_before
                 )
             )
-        if self._is_odd(report.doing, error):
+        if self.pauses.is_odd(report.doing, error):
             return
         if report.doing == "collect":
             self._not_collected(self._run.jobs[report.jobs[0]], error)
-        elif not self._is_passing(error):
+        elif not is_passing(error):
             self._give_up(error, *report.jobs)
-
-    def _is_odd(self, doing: str, error: BatchataError) -> bool:
-        """Whether a refusal contradicts earlier answers, such as a gateway's passing 403, 404 or login page.
-
-        What is refused again and again is believed.
-        """
-        if not self._is_known or error.kind == "redirected":
-            return False
-        if not isinstance(error, AuthenticationFailedError | RequestRefusedError | UnreadableReplyError):
-            return False
-        self._odd[doing] += 1
-        return self._odd[doing] <= _ODD_ANSWERS
 
     def _not_collected(self, job: Job, error: BatchataError) -> None:
         if isinstance(error, BatchNotFoundError):
@@ -340,7 +304,7 @@ class Intake:
                 self._complete(job, collection)
             else:
                 self._give_up(trouble.short(self._run, job, collection), job.number)
-        elif not self._is_passing(error):
+        elif not is_passing(error):
             self._give_up(error, job.number)
 
     def _is_gone(self, job: Job) -> bool:
@@ -358,21 +322,21 @@ class Intake:
         """
         decided = schema_route.decided_by_refusal(self._run, job, error)
         if decided is not None:
-            self._journal.append(self._submission_failed(job.number, error, 0.0), *decided)
+            self._journal.append(self._submission_failed(job.number, error, self._now()), *decided)
             return
         about_schema = schema_route.cured(self._run, job, error)
-        index = None if about_schema is not error else _refused_item(job, error)
+        index = None if about_schema is not error else refused_item(job, error)
         error = about_schema
         too_large = error.kind == TOO_LARGE and job.request_count > 1
-        if index is not None and self._refused < _MOST_REFUSED:
+        if index is not None and self._refused < MOST_REFUSED:
             self._refused += 1
             outcome = self._recorder.refused(job.number, index, self._place(index), as_error(error))
-            self._journal.append(outcome, self._submission_failed(job.number, error, 0.0))
+            self._journal.append(outcome, self._submission_failed(job.number, error, self._now()))
         elif too_large:
-            self._journal.append(self._submission_failed(job.number, error, 0.0))
+            self._journal.append(self._submission_failed(job.number, error, self._now()))
         else:
-            said = error if index is None else _named(error, self._place(index))
-            failed = self._submission_failed(job.number, said, 0.0)
+            said = error if index is None else named_among(error, self._place(index))
+            failed = self._submission_failed(job.number, said, self._now())
             self._journal.append(failed, *self.trouble.meet(self._run, said))
 
     def _expired(self, job: Job) -> BatchataError | None:
@@ -380,64 +344,14 @@ class Intake:
         until = decide.collect_by(self._run, job)
         return None if until is None or self._provider_now() < until else trouble.expired(self._run, job)
 
-    def _is_passing(self, error: BatchataError) -> bool:
-        if isinstance(error, UnknownSubmissionError):
-            return not error.final
-        return isinstance(error, ProviderUnavailableError | IncompleteResultsError)
-
-    def _submission_failed(self, job: int, error: BatchataError, pause: float) -> Event:
+    def _submission_failed(self, job: int, error: BatchataError, not_before: int) -> Event:
         if isinstance(error, UnknownSubmissionError):
             return events.SubmissionUnknown(job=job, error=as_error(error))
-        not_before = self._now() + int(pause * _SECOND)
         return events.SubmissionFailed(job=job, error=as_error(error), not_before=not_before)
 
-    def _pause(self, error: BatchataError) -> float:
-        asked = error.retry_after if isinstance(error, ProviderUnavailableError) else None
-        return max(
-            min(asked or 0.0, _LONGEST_ASKED), self._pause_seconds(self._failures) * (1 - self._random() / 2)
-        )
 
-    def _pause_seconds(self, failures: int) -> float:
-        assert self._run.settings is not None
-        base = self._run.settings.poll_interval
-        return float(
-            min(
-                (_DEFAULT_PAUSE if base is None else base) * 2 ** min(failures - 1, _DOUBLINGS),
-                _LONGEST_PAUSE,
-            )
-        )
-
-    def _again_later(self, doing: str, job: Job, error: RequestError, time: int = 1) -> Event:
-        not_before = self._now() + int(self._pause_seconds(time) * _SECOND)
-        return events.CallFailed(doing=doing, jobs=[job.number], error=error, not_before=not_before)
-
-
-def _refused_item(job: Job, error: BatchataError) -> int | None:
-    """Return the item that a whole job is refused for: the one that the refusal names, or its only one."""
-    if not isinstance(error, RequestRefusedError):
-        return None
-    if error.kind == TOO_LARGE and job.request_count == 1:
-        return next(job.indexes())
-    if (named := _item_at(job, error.position)) is not None:
-        return named
-    # A custom id belongs to one request: an error that quotes it means that request.
-    quoted = re.search(re.escape(job.custom_ids).replace(re.escape("{index}"), r"(\d+)"), str(error))
-    return int(quoted[1]) if quoted is not None and int(quoted[1]) in set(job.indexes()) else None
-
-
-def _item_at(job: Job, position: int | None) -> int | None:
-    """Return the item whose request has this place in the job; None where there is no such place."""
-    if position is None or not 0 <= position < job.request_count:
-        return None
-    return list(job.indexes())[position]
-
-
-def _named(error: BatchataError, place: str) -> RequestRefusedError:
-    """Return the refusal that repeats, one item after another."""
-    return RequestRefusedError(
-        f"{_MOST_REFUSED} items were refused one after another and have failed; {place} was next: {error}",
-        kind=error.kind,
-    )
+def _again_later(doing: str, job: Job, error: RequestError, not_before: int) -> Event:
+    return events.CallFailed(doing=doing, jobs=[job.number], error=error, not_before=not_before)
 
 
 def _submitted(job: int, batch: Batch) -> Event:

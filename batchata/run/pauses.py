@@ -1,0 +1,97 @@
+"""Decide how long to wait after a call that failed, and whether a refusal is to be believed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from batchata.errors import (
+    AuthenticationFailedError,
+    BatchataError,
+    IncompleteResultsError,
+    ProviderUnavailableError,
+    RequestRefusedError,
+    UnknownSubmissionError,
+    UnreadableReplyError,
+)
+from batchata.run.journal import Journal
+
+_SECOND = 1_000_000
+_DEFAULT_PAUSE = 2.0  # seconds after a failed call, doubled while failures go on
+_LONGEST_PAUSE = 60.0
+_LONGEST_ASKED = 3600.0  # seconds that a provider may ask for; what it says by then is worth another look
+_DOUBLINGS = 5
+_FULL_DOUBLINGS = 9
+_LONGEST_FULL = 600.0  # seconds between two attempts to send into a queue that was full
+_ODD_ANSWERS = 3  # definite refusals of questions, one after another, put down to a gateway in between
+
+
+class Pauses:
+    """How calls of this start have gone: nothing new is sent before `until`, in microseconds."""
+
+    def __init__(self, journal: Journal, random: Callable[[], float]) -> None:
+        self._journal = journal
+        self._random = random
+        self.until = 0
+        self._failures = 0  # rounds of failures, one after another
+        self._full = 0  # queues that were full, since a batch was worked on
+        self._is_known = False  # whether key and address were good for a call in this start
+        self._odd: Counter[str] = Counter()  # questions that were refused since one was answered, by kind
+
+    def answered(self) -> None:
+        """Note that a call was answered."""
+        self._failures, self._is_known = 0, True
+        self._odd.clear()
+
+    def worked_on(self) -> None:
+        """Note that a batch is worked on: its queue had room."""
+        self._full = 0
+
+    def failed(self, error: BatchataError) -> int:
+        """Note that a call failed, and return before when it is not made again."""
+        if self._journal.now() >= self.until:  # calls that failed side by side are one failure
+            self._failures += 1
+        asked = error.retry_after if isinstance(error, ProviderUnavailableError) else None
+        own = self._seconds(self._failures) * (1 - self._random() / 2)
+        return self._send_nothing_for(max(min(asked or 0.0, _LONGEST_ASKED), own))
+
+    def full(self) -> int:
+        """Note that a queue was full, and return before when nothing more is sent into it."""
+        self._full += 1
+        return self._send_nothing_for(
+            min(self._seconds(1) * 2 ** min(self._full, _FULL_DOUBLINGS), _LONGEST_FULL)
+        )
+
+    def again(self, times: int) -> int:
+        """Return before when a question that told nothing so many times is not asked again."""
+        return self._journal.now() + int(self._seconds(times) * _SECOND)
+
+    def is_odd(self, doing: str, error: BatchataError) -> bool:
+        """Whether a refusal contradicts earlier answers, such as a gateway's passing 403, 404 or login page.
+
+        What is refused again and again is believed.
+        """
+        if not self._is_known or error.kind == "redirected":
+            return False
+        if not isinstance(error, AuthenticationFailedError | RequestRefusedError | UnreadableReplyError):
+            return False
+        self._odd[doing] += 1
+        return self._odd[doing] <= _ODD_ANSWERS
+
+    def _send_nothing_for(self, seconds: float) -> int:
+        not_before = self._journal.now() + int(seconds * _SECOND)
+        self.until = max(self.until, not_before)
+        return not_before
+
+    def _seconds(self, failures: int) -> float:
+        settings = self._journal.run.settings
+        assert settings is not None
+        base = _DEFAULT_PAUSE if settings.poll_interval is None else settings.poll_interval
+        return float(min(base * 2 ** min(failures - 1, _DOUBLINGS), _LONGEST_PAUSE))
+
+
+def is_passing(error: BatchataError) -> bool:
+    """Whether the same call may be answered later."""
+    if isinstance(error, UnknownSubmissionError):
+        return not error.final
+    return isinstance(error, ProviderUnavailableError | IncompleteResultsError)
