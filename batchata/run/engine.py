@@ -16,19 +16,16 @@ from batchata.core.state import ItemStatus, Run
 from batchata.core.values import Settings
 from batchata.errors import (
     BatchataError,
-    BatchataWarning,
     ConfigurationError,
     InvalidInputError,
     LogError,
     PendingRunWarning,
     RunClaimedError,
     UnsavedRunWarning,
-    UntriedProviderWarning,
 )
 from batchata.inputs import read_again
 from batchata.log.port import Log
 from batchata.logs import is_heard, warn
-from batchata.providers.given_prices import is_given
 from batchata.providers.port import Client
 from batchata.run import starting
 from batchata.run.definition import Definition, this_process
@@ -47,6 +44,12 @@ from batchata.run.own_run import OwnRun
 from batchata.run.pilot import of_the_rest
 from batchata.run.record import Recorder
 from batchata.run.same_run import check_same_place
+from batchata.run.start_checks import (
+    refuse_changed,
+    warn_of_lost_executor,
+    warn_of_other_prices,
+    warn_of_untried,
+)
 from batchata.run.starting import check_raised, is_accepted_today, retry_failed
 from batchata.run.store import RunStore
 from batchata.run.to_do import Call, is_nothing_to_do, is_work_left
@@ -120,7 +123,7 @@ class Engine(OwnRun):
                 self._driving, self.stop = False, Stop()
         if stop.reason == "cancelled" and run.open and run.interrupted_by != "cancelled":
             return self.cancel()  # it was asked when the loop had just ended for another reason
-        self._tell_of_a_lost_executor()
+        warn_of_lost_executor(self._elsewhere)
         self._tell_what_is_open(run, call, asked)
         if not call.once:
             report_costs(run, call.show_progress, self._failures(run), max_cost=self.settings.max_cost)
@@ -129,14 +132,6 @@ class Engine(OwnRun):
                 head = head if carried_on else self.head()
                 name_head(head, self.store.run_id, call.show_progress)
         return run
-
-    def _tell_of_a_lost_executor(self) -> None:
-        if self._elsewhere is not None and self._elsewhere.gone is not None:
-            warn(
-                f"the executor is lost ({self._elsewhere.gone}), and the rest of its work was done in "
-                "threads of this process; make a new one for the next start",
-                BatchataWarning,
-            )
 
     def _tell_what_is_open(self, run: Run, call: Call, asked: Asked) -> None:
         """Say how to go on with a run that was left.
@@ -209,7 +204,7 @@ class Engine(OwnRun):
         if self._driving:
             raise RunClaimedError("the run is being driven; abandon a job after run() has ended")
         with self.store.claimed(new_run_id()) as (log, journal):
-            self._refuse_changed(log, journal)
+            refuse_changed(self.store, log, journal)
             job = journal.run.open.get(number)
             if job is None:
                 raise InvalidInputError(not_open(journal.run, number))
@@ -235,14 +230,14 @@ class Engine(OwnRun):
             said = self.left() if self.store.run.open else "stopped before anything was written or sent"
             raise interrupted(said) from None
         self._warn_if_unsaved(call)
-        self._warn_if_untried()
-        self._warn_of_other_prices(call)
+        warn_of_untried(self.store.run, self.definition)
+        warn_of_other_prices(self.store.run, self.definition, call)
         return True
 
     def _carry_on(self, call: Call) -> str | None:
         """Drive the run while it is claimed; return the log's head at the end."""
         with out_of_collections(), self.store.claimed(new_run_id()) as (log, journal):
-            self._refuse_changed(log, journal, only_ends=call.cancel)
+            refuse_changed(self.store, log, journal, only_ends=call.cancel)
             journal.listener = self.hooks.listener()
             called = [hook for hook in (self.hooks.on_item, call.on_item) if hook is not None]
             teller = ItemTeller(log, journal.run, self.definition.reader, called)
@@ -264,24 +259,6 @@ class Engine(OwnRun):
             self._forget_provider()
         return mark[2]
 
-    def _refuse_changed(self, log: Log, journal: Journal, *, only_ends: bool = False) -> None:
-        """Refuse to go on from events that were changed; warn where batches are only to be ended."""
-        changed = self.store.change_in(log, journal.claim)
-        if changed is None:
-            return
-        place = self.store.place or "memory"
-        told = (
-            f"the run {self.store.run_id!r} in {place} is damaged: {changed} are not as they were written "
-            "(`batchata verify` says more), so its items and amounts cannot be believed"
-        )
-        if only_ends:
-            warn(f"{told}; what has ended is collected, and nothing is sent", BatchataWarning)
-            return
-        raise LogError(
-            f"{told}. Nothing was sent. Go on with a copy of the log that verifies; without one, cancel() "
-            "(`batchata cancel`) ends the open batches, collects what they finished, and sends nothing"
-        )
-
     def _forget_provider(self) -> None:
         if self._provider is not None:
             self._provider.close()
@@ -291,30 +268,6 @@ class Engine(OwnRun):
         if self.store.place is None and not self._warned and self._is_work_left(call):
             self._warned = True
             warn(unsaved(), UnsavedRunWarning)
-
-    def _warn_if_untried(self) -> None:
-        dialect = self.definition.dialect
-        if self.store.run.started is None and not dialect.is_tried:
-            warn(
-                f"Batchata was never run against the live service of {dialect.name}, only against its "
-                "recorded replies and the sandbox: begin with a few items, and compare the bill",
-                UntriedProviderWarning,
-            )
-
-    def _warn_of_other_prices(self, call: Call) -> None:
-        """Warn where prices that the run was charged by are not given now: the log keeps no price list."""
-        run = self.store.run
-        charged = (source for source, _ in run.ledger if is_given(source))
-        before = run.given_prices or next(charged, None)
-        if before is None or self.definition.given_price is not None or not self._is_work_left(call):
-            return
-        price = self.definition.price
-        warn(
-            f"prices were given for what this run has sent so far ({before}), and are not now: its costs, "
-            f"and max_cost, go by {'no price' if price is None else price.source} from here on. If yours "
-            "still hold, stop and start again with prices=",
-            BatchataWarning,
-        )
 
     def _wait(self, call: Call) -> float | None:
         return self.settings.max_wait_time if call.wait is None else call.wait
