@@ -36,9 +36,10 @@ from batchata.run.estimating import (
 from batchata.run.executors import Elsewhere, elsewhere
 from batchata.run.garbage import out_of_collections
 from batchata.run.hooks import Hooks, ItemTeller
+from batchata.run.intents import Intents, Requests
 from batchata.run.interrupts import Asked, Stop, interrupted, stop_on_signals
 from batchata.run.journal import Journal, Notes
-from batchata.run.loop import Requests, Runner
+from batchata.run.loop import Runner
 from batchata.run.outcomes import Intake
 from batchata.run.own_run import OwnRun
 from batchata.run.pilot import of_the_rest
@@ -391,10 +392,7 @@ class Engine(OwnRun):
                 journal=journal,
                 intake=Intake(journal, recorder, random.random, self.definition.inputs.place),
                 provider=self._provider,
-                inputs=self.definition.inputs,
-                requests=self._requests(notes),
-                again=lambda route: self._by_route(route, notes),
-                notes=notes,
+                intents=self._intents(journal, notes),
                 stop=self.stop,
                 wait=self._wait(call),
                 tell=tell,
@@ -408,6 +406,10 @@ class Engine(OwnRun):
             finally:
                 self._expiring.look(journal.run, now())  # where nothing answered
                 self._provider = None if runner.broke_off else self._provider
+
+    def _intents(self, journal: Journal, notes: Notes) -> Intents:
+        requests, inputs = self._requests(notes), self.definition.inputs
+        return Intents(journal, inputs, requests, lambda route: self._by_route(route, notes), notes)
 
     def _requests(self, notes: Notes) -> Requests:
         """Return what the runner needs to plan and to build requests."""

@@ -6,13 +6,10 @@ alone owns state and log, so nothing is shared and nothing is locked.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
-
-import msgspec
 
 from batchata.core import decide, events
 from batchata.core.decide import (
@@ -20,7 +17,6 @@ from batchata.core.decide import (
     Cancel,
     Collect,
     Finish,
-    Outlook,
     Poll,
     Settle,
     Situation,
@@ -29,18 +25,16 @@ from batchata.core.decide import (
     Submit,
 )
 from batchata.core.money import plain, plain_if_known
-from batchata.core.plan import Measures, worst_of_pending
-from batchata.core.ranges import to_ranges
+from batchata.core.plan import worst_of_pending
 from batchata.core.state import JobStatus, Run
 from batchata.core.values import RequestError
 from batchata.errors import BatchataError, LogError
-from batchata.inputs import Inputs
-from batchata.providers.port import Client, Template
-from batchata.run import bodies, calls, search
-from batchata.run.estimating import Expectation
+from batchata.providers.port import Client
+from batchata.run import calls, search
 from batchata.run.executors import Elsewhere
+from batchata.run.intents import Intents
 from batchata.run.interrupts import MainThread, Stop
-from batchata.run.journal import Journal, Notes
+from batchata.run.journal import Journal
 from batchata.run.lost_batches import lost
 from batchata.run.one_pass import OnePass
 from batchata.run.outbox import Outbox
@@ -62,16 +56,6 @@ _LONGEST_WAIT = 5.0  # seconds until all that may be due is looked through again
 _GRACE = 20.0  # seconds that calls under way get when the run ends early, so that their answers are recorded
 
 
-@dataclass(frozen=True, slots=True)
-class Requests:
-    """How requests are built, how large and dear they get, and what is expected of them."""
-
-    template: Template
-    measures: Measures
-    expectation: Expectation
-    given_prices: str | None  # the source of the user's own prices; None: list prices
-
-
 @dataclass(slots=True)
 class Runner:
     """Drives one run until it is done, told to stop, out of money, or has waited for `wait` seconds."""
@@ -79,10 +63,7 @@ class Runner:
     journal: Journal
     intake: Intake
     provider: Client | None  # None for a run without items
-    inputs: Inputs
-    requests: Requests
-    again: Callable[[str], Requests]  # the same for another way of the schema
-    notes: Notes
+    intents: Intents
     stop: Stop
     wait: float | None  # None: until the run is done; 0: one pass
     tell: Callable[[Run], None]  # called when something may have changed
@@ -91,14 +72,11 @@ class Runner:
     patience: float  # seconds for readers that keep what is written out of the log's main file
     elsewhere: Elsewhere | None = None  # an executor that does the jobs' work; None: it is done in threads
     broke_off: bool = False  # calls were under way at the end; the provider is closed
-    # What two copies of one log send must not be taken for each other.
-    _token: str = field(init=False, default_factory=lambda: secrets.token_hex(3))
     _workers: Workers = field(init=False)
     _outbox: Outbox = field(init=False)
     _found: set[int] = field(
         default_factory=set
     )  # jobs that were at the provider at the start, not yet asked
-    _awaiting: Outlook | None = None  # while what fits into max_cost is too little for a job
     _deadline: float | None = field(init=False, default=None)  # monotonic
     _pass: OnePass = field(init=False, default_factory=OnePass)
     _main_thread: MainThread = field(init=False, default_factory=MainThread)
@@ -181,9 +159,9 @@ class Runner:
             cancelling=self.stop.cancel,
             cancelled=self.intake.cancelled,
             check_now=check_now,
-            awaiting=self._awaiting,
+            awaiting=self.intents.awaiting,
         )
-        return decide.next_steps(self.run, self.journal.now(), self.requests.measures, situation)
+        return decide.next_steps(self.run, self.journal.now(), self.intents.requests.measures, situation)
 
     @property
     def _calls(self) -> dict[int, str]:
@@ -247,7 +225,7 @@ class Runner:
             case StopAtLimit():
                 self._stop_at_limit(step)
             case AwaitRoom():
-                self._awaiting = step.outlook
+                self.intents.awaiting = step.outlook
             case Finish():
                 self._finish()
             case _:
@@ -256,53 +234,17 @@ class Runner:
     def _submit(self, step: Submit) -> None:
         """Write the intents of all jobs that may be sent now: they are secured together."""
         with self.journal.together():
-            self._outbox.add(self._intend(step))
+            self._intend(step)
             self._intend_more()
 
     def _intend_more(self) -> None:
         """Write the intents of what else may be sent."""
-        while (step := self._next_submission()) is not None:
-            self._outbox.add(self._intend(step))
+        while (step := self.intents.following(submitting=self._may_submit())) is not None:
+            self._intend(step)
 
-    def _next_submission(self) -> Submit | None:
-        """Plan one more job alone: to look through all open ones for each would take long with thousands."""
-        situation = Situation(busy=frozenset(), submitting=self._may_submit(), awaiting=self._awaiting)
-        match decide.submissions(self.run, self.journal.now(), self.requests.measures, situation):
-            case [Submit() as step]:
-                return step
-            case [AwaitRoom(outlook)]:
-                self._awaiting = outlook
-        return None
-
-    def _intend(self, step: Submit) -> bodies.JobDescription:
+    def _intend(self, step: Submit) -> None:
         self._pass.note(step)
-        plan, started = step.plan, self.run.started
-        assert started is not None
-        max_tokens = self.run.max_tokens_of(plan.items[0])  # of them all
-        self.journal.append(
-            events.SubmissionStarted(
-                job=step.number,
-                items=to_ranges(plan.items),
-                request_count=len(plan.items),
-                bytes=plan.bytes,
-                custom_ids=f"{started.tag}-{step.number}-{self._token}-{{index}}",
-                reserved=plain_if_known(plan.reserved),
-                expected=self.requests.expectation.of(plan.items),
-                max_tokens=max_tokens,
-                prices=self.requests.given_prices or msgspec.UNSET,
-            )
-        )
-        job = self.run.jobs[step.number]
-        return bodies.JobDescription(
-            job=step.number,
-            custom_ids=bodies.Each(job.custom_id, plan.items),
-            sources=bodies.Each(self.inputs.source, plan.items),
-            notes=[self.notes.of(index) for index in plan.items],
-            template=self.requests.template.limited_to(max_tokens),
-            bytes=plan.bytes,
-            mark=job.mark,
-            leaves_out=self.run.settings is not None and self.run.settings.on_bad_file == "fail",
-        )
+        self._outbox.add(self.intents.write(step))
 
     def _cancel(self, number: int) -> None:
         batch_id = self._batch_id(number)
@@ -314,7 +256,7 @@ class Runner:
 
     def _stop_at_limit(self, step: StopAtLimit) -> None:
         assert self.run.settings is not None
-        pending = worst_of_pending(self.run, self.requests.measures)
+        pending = worst_of_pending(self.run, self.intents.requests.measures)
         self.journal.append(
             events.CostLimitReached(
                 limit=self.run.settings.max_cost or "",
@@ -399,7 +341,7 @@ class Runner:
             self._outbox.stage(report.job, report.upload)
         if self.run.route != route:
             self._outbox.take_back("the schema is sent in another way from now on")
-            self.requests, self._awaiting = self.again(self.run.route), None
+            self.intents.change_route(self.run.route)
         if not isinstance(report, Arrived):
             ended = self.run.jobs_with(JobStatus.ENDED) if isinstance(report, Polled) else ()
             self._found -= set(jobs_of(report)) - {job.number for job in ended}

@@ -25,11 +25,10 @@ from batchata.errors import (
 from batchata.providers.exchange import Batch, Failure
 from batchata.run import reports, schema_route, trouble
 from batchata.run.bad_files import KIND
+from batchata.run.failed_calls import MOST_REFUSED, Pauses, is_passing, item_at, named_among, refused_item
 from batchata.run.journal import Journal
 from batchata.run.lost_batches import absent, adopted, unsettled
-from batchata.run.pauses import Pauses, is_passing
 from batchata.run.record import Collection, Recorder
-from batchata.run.refused_items import MOST_REFUSED, item_at, named_among, refused_item
 from batchata.run.trouble import Trouble, as_error
 
 _SECOND = 1_000_000

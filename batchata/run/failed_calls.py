@@ -1,10 +1,13 @@
-"""Decide how long to wait after a call that failed, and whether a refusal is to be believed."""
+"""Judge calls that failed: how long to wait, whether to believe a refusal, and which item it is for."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 
+from batchata.core.error_kinds import TOO_LARGE
+from batchata.core.state import Job
 from batchata.errors import (
     AuthenticationFailedError,
     BatchataError,
@@ -24,6 +27,7 @@ _DOUBLINGS = 5
 _FULL_DOUBLINGS = 9
 _LONGEST_FULL = 600.0  # seconds between two attempts to send into a queue that was full
 _ODD_ANSWERS = 3  # definite refusals of questions, one after another, put down to a gateway in between
+MOST_REFUSED = 10  # items that jobs are refused for, one after another, before it seems to be all of them
 
 
 class Pauses:
@@ -95,3 +99,31 @@ def is_passing(error: BatchataError) -> bool:
     if isinstance(error, UnknownSubmissionError):
         return not error.final
     return isinstance(error, ProviderUnavailableError | IncompleteResultsError)
+
+
+def refused_item(job: Job, error: BatchataError) -> int | None:
+    """Return the item that a whole job is refused for: the one that the refusal names, or its only one."""
+    if not isinstance(error, RequestRefusedError):
+        return None
+    if error.kind == TOO_LARGE and job.request_count == 1:
+        return next(job.indexes())
+    if (named := item_at(job, error.position)) is not None:
+        return named
+    # A custom id belongs to one request: an error that quotes it means that request.
+    quoted = re.search(re.escape(job.custom_ids).replace(re.escape("{index}"), r"(\d+)"), str(error))
+    return int(quoted[1]) if quoted is not None and int(quoted[1]) in set(job.indexes()) else None
+
+
+def item_at(job: Job, position: int | None) -> int | None:
+    """Return the item whose request has this place in the job; None where there is no such place."""
+    if position is None or not 0 <= position < job.request_count:
+        return None
+    return list(job.indexes())[position]
+
+
+def named_among(error: BatchataError, place: str) -> RequestRefusedError:
+    """Return the refusal that repeats, one item after another."""
+    return RequestRefusedError(
+        f"{MOST_REFUSED} items were refused one after another and have failed; {place} was next: {error}",
+        kind=error.kind,
+    )
