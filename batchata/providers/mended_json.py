@@ -1,7 +1,8 @@
 r"""Decode a provider's JSON although a string in it holds what none can: the answers in it are paid for.
 
 Models write halves of surrogate pairs, which services pass on as `\ud83d`; others leave control characters or
-bytes that are not UTF-8 in a text. What cannot be a character becomes U+FFFD.
+bytes that are not UTF-8 in a text, and some write NaN among their figures. What cannot be a character becomes
+U+FFFD, what is no number null.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 
 __all__ = ["decoded"]
 
-_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_STRING_OR_NO_NUMBER: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?Infinity|NaN', re.DOTALL)
 # A whole pair is left as it is, a half of one is replaced.
 _ODD: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)|[\x00-\x1f]",
@@ -33,7 +34,12 @@ def decoded[T](decode: Callable[[bytes], T], raw: bytes) -> T:
 
 def _mended(raw: bytes) -> bytes:
     text = raw.decode("utf-8", "replace").encode()
-    return _STRING.sub(lambda string: _ODD.sub(_replaced, string[0]), text)
+    return _STRING_OR_NO_NUMBER.sub(_mended_piece, text)
+
+
+def _mended_piece(found: re.Match[bytes]) -> bytes:
+    piece = found[0]
+    return _ODD.sub(_replaced, piece) if piece.startswith(b'"') else b"null"
 
 
 def _replaced(odd: re.Match[bytes]) -> bytes:

@@ -48,6 +48,21 @@ def test_answers_that_come_in_one_reply_are_read_too() -> None:
     assert texts == ["odd \ufffd", "fine"]
 
 
+def test_what_is_no_number_costs_no_answer() -> None:
+    """Figures beside a text may be NaN or infinite; the words of the text stay."""
+    line = CHAT % b"NaN, -Infinity" + b" "
+    for figure in (b"NaN", b"Infinity", b"-Infinity"):
+        outcome = openai(line.replace(b'"choices":[{', b'"choices":[{"logprobs":{"content":[%s]},' % figure))
+        assert [block.text for block in outcome.blocks] == ["NaN, -Infinity"]
+
+
+def test_the_arguments_of_a_call_are_read_too() -> None:
+    """They are JSON in a string, with escapes of their own."""
+    call = rb'{"function":{"name":"look","arguments":"{\"at\": \"\\ud83d\"}"}}'
+    line = CHAT.replace(b'"content":"%s"', b'"tool_calls":[%s]' % call)
+    assert openai(line).blocks[0].input == {"at": "\ufffd"}
+
+
 @pytest.mark.parametrize("read", [openai, gemini])
 def test_a_line_that_is_cut_is_not_mended(read: object) -> None:
     """It may end anywhere, in an escape too; what is missing of it can still come."""

@@ -17,6 +17,7 @@ from batchata.core.pricing import MOST_TICKS
 from batchata.core.values import RequestError, Usage
 from batchata.errors import IncompleteResultsError
 from batchata.providers.exchange import Outcome
+from batchata.providers.mended_json import decoded
 from batchata.providers.result_fields import (
     UNKNOWN_SHAPE,
     count_in,
@@ -194,7 +195,7 @@ def _call(id_: str | None, given: dict[str, Any]) -> Block:
         return Block(CALL, id=id_, name=text_in(given, "name"), input=given_object)
     arguments = text_in(given, "arguments") or "{}"
     try:
-        value = decode(arguments)
+        value = decoded(decode, arguments.encode())
     except (msgspec.DecodeError, RecursionError):
         value = arguments
     return Block(CALL, id=id_, name=text_in(given, "name"), input=value)
