@@ -319,8 +319,11 @@ def test_what_is_no_executor_is_refused(runs: Runs, given: Any, said: str) -> No
         manager(runs, given)
 
 
-def test_a_worker_with_another_key_is_told(runs: Runs, pool: Executor) -> None:
+def test_a_worker_with_another_key_is_told(
+    runs: Runs, pool: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It would see another workspace. A key that is given is sent along, one of the environment is not."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "known-here-alone")
     made = manager(runs, pool, api_key=None)
     with pytest.raises(ConfigurationError, match=r"a worker has another API key.*or give api_key"):
         made.run()
