@@ -20,11 +20,10 @@ from batchata.answers.reader import Reader
 from batchata.answers.schema import Route, choose_route, result_schema
 from batchata.clock import now
 from batchata.core.events import RunStarted
-from batchata.core.money import plain
 from batchata.core.plan import Measures
 from batchata.core.pricing import ModelPrice, worst_cost
 from batchata.core.values import CachePlan, Process, Settings
-from batchata.errors import CostLimitError, InvalidInputError, UnsupportedModelError
+from batchata.errors import InvalidInputError, UnsupportedModelError
 from batchata.inputs import Inputs
 from batchata.inputs.items import Checks
 from batchata.providers.port import Client, Dialect, Model, Template
@@ -205,62 +204,6 @@ class Definition:
             return inputs.request_size(index) + bytes_more + digits + noted(index)
 
         return Measures(size=size, worst_cost=worst)
-
-    def check_model(self) -> None:
-        """Refuse a new run with a model that is misspelt or retired, unless the caller stands by it.
-
-        Raises UnsupportedModelError.
-        """
-        doubt = self.model.doubt
-        if doubt is not None and not self.allow_unknown_model:
-            raise UnsupportedModelError(
-                f"{doubt.rstrip('.')}; nothing was sent. If the model is right, give "
-                "allow_unknown_model=True (--allow-unknown-model)"
-            )
-
-    def check_price(self, settings: Settings) -> None:
-        """Require a price, and a worst case to reserve, where there is a limit on costs.
-
-        Raises CostLimitError.
-        """
-        if settings.max_cost is None:
-            return
-        give = f"prices={{{self.model.id!r}: {{'input': …, 'output': …}}}} (USD per million tokens)"
-        if self.price is None:
-            raise CostLimitError(
-                f"max_cost is set, but no price is known for {self.model.id}, so costs cannot be limited; "
-                f"give its price with {give}, or leave max_cost out"
-            )
-        if unknown := self.price.unknown_kinds(caching=self.inputs.caches or self.template.caches):
-            raise CostLimitError(
-                f"max_cost is set and requests use prompt caching, but for {self.model.id} no price is "
-                f"known for {', '.join(kind.removesuffix('_tokens') for kind in unknown)} "
-                f"({self.price.source}); give all prices with prices={{…}}, or leave "
-                f"{' or '.join(filter(None, ('max_cost', self.model.cache_mark)))} out"
-            )
-        if (tool := self.template.unbounded) is not None:
-            raise CostLimitError(
-                f"max_cost cannot be kept with the tool {tool}: the service decides how often it "
-                "runs, so a request has no worst case; leave max_cost or the tool out"
-            )
-
-    def check_fits(self, settings: Settings) -> None:
-        """Refuse an item that is dearer than the whole limit: it and all behind it would never be sent.
-
-        Raises CostLimitError.
-        """
-        if settings.max_cost is None or not self.count:
-            return
-        largest = self.inputs.largest()
-        worst = self.measures().worst_cost(largest)
-        if worst is not None and worst > Decimal(settings.max_cost):
-            tokens = self.inputs.token_bound(largest) + self.template.token_bound
-            output = self.params["max_tokens"]
-            raise CostLimitError(
-                f"max_cost is ${settings.max_cost}, but item {largest} alone may cost ${plain(worst)} at "
-                f"worst: up to {tokens:,} input tokens and max_tokens={output:,} of output; "
-                f"give max_cost={plain(worst)} or more, a lower max_tokens, or leave the item out"
-            )
 
     def started(self, run_id: str, tag: str, provider: Client | None, settings: Settings) -> RunStarted:
         """Return the first event of the run. A run without items has no provider."""

@@ -46,6 +46,9 @@ from batchata.run.pilot import of_the_rest
 from batchata.run.record import Recorder
 from batchata.run.same_run import check_same_place
 from batchata.run.start_checks import (
+    check_fits,
+    check_model,
+    check_price,
     refuse_changed,
     warn_of_lost_executor,
     warn_of_other_prices,
@@ -282,11 +285,11 @@ class Engine(OwnRun):
         run = self.store.run
         if self._is_work_left(call):
             if run.started is None:
-                self.definition.check_model()
-            self.definition.check_price(self.settings)
+                check_model(self.definition)
+            check_price(self.definition, self.settings)
             if run.started is None:
                 self.store.warn_of_half()
-                self.definition.check_fits(self.settings)
+                check_fits(self.definition, self.settings)
             self._check_provider(call, log)
         prepare(self.settings, None if run.started is None else owner_of(run))
 

@@ -1,9 +1,19 @@
-"""Look at what a start goes on from: events that were changed, other prices, a provider that is untried."""
+"""Check a start before anything is written: model, costs, changed events, and what is to be warned of."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from batchata.core.money import plain
 from batchata.core.state import Run
-from batchata.errors import BatchataWarning, LogError, UntriedProviderWarning
+from batchata.core.values import Settings
+from batchata.errors import (
+    BatchataWarning,
+    CostLimitError,
+    LogError,
+    UnsupportedModelError,
+    UntriedProviderWarning,
+)
 from batchata.log.port import Log
 from batchata.logs import warn
 from batchata.providers.given_prices import is_given
@@ -12,6 +22,66 @@ from batchata.run.executors import Elsewhere
 from batchata.run.journal import Journal
 from batchata.run.store import RunStore
 from batchata.run.to_do import Call, is_work_left
+
+
+def check_model(definition: Definition) -> None:
+    """Refuse a new run with a model that is misspelt or retired, unless the caller stands by it.
+
+    Raises UnsupportedModelError.
+    """
+    doubt = definition.model.doubt
+    if doubt is not None and not definition.allow_unknown_model:
+        raise UnsupportedModelError(
+            f"{doubt.rstrip('.')}; nothing was sent. If the model is right, give "
+            "allow_unknown_model=True (--allow-unknown-model)"
+        )
+
+
+def check_price(definition: Definition, settings: Settings) -> None:
+    """Require a price, and a worst case to reserve, where there is a limit on costs.
+
+    Raises CostLimitError.
+    """
+    if settings.max_cost is None:
+        return
+    template = definition.template
+    give = f"prices={{{definition.model.id!r}: {{'input': …, 'output': …}}}} (USD per million tokens)"
+    if definition.price is None:
+        raise CostLimitError(
+            f"max_cost is set, but no price is known for {definition.model.id}, so costs cannot be limited; "
+            f"give its price with {give}, or leave max_cost out"
+        )
+    if unknown := definition.price.unknown_kinds(caching=definition.inputs.caches or template.caches):
+        raise CostLimitError(
+            f"max_cost is set and requests use prompt caching, but for {definition.model.id} no price is "
+            f"known for {', '.join(kind.removesuffix('_tokens') for kind in unknown)} "
+            f"({definition.price.source}); give all prices with prices={{…}}, or leave "
+            f"{' or '.join(filter(None, ('max_cost', definition.model.cache_mark)))} out"
+        )
+    if (tool := template.unbounded) is not None:
+        raise CostLimitError(
+            f"max_cost cannot be kept with the tool {tool}: the service decides how often it "
+            "runs, so a request has no worst case; leave max_cost or the tool out"
+        )
+
+
+def check_fits(definition: Definition, settings: Settings) -> None:
+    """Refuse an item that is dearer than the whole limit: it and all behind it would never be sent.
+
+    Raises CostLimitError.
+    """
+    if settings.max_cost is None or not definition.count:
+        return
+    largest = definition.inputs.largest()
+    worst = definition.measures().worst_cost(largest)
+    if worst is not None and worst > Decimal(settings.max_cost):
+        tokens = definition.inputs.token_bound(largest) + definition.template.token_bound
+        output = definition.params["max_tokens"]
+        raise CostLimitError(
+            f"max_cost is ${settings.max_cost}, but item {largest} alone may cost ${plain(worst)} at "
+            f"worst: up to {tokens:,} input tokens and max_tokens={output:,} of output; "
+            f"give max_cost={plain(worst)} or more, a lower max_tokens, or leave the item out"
+        )
 
 
 def refuse_changed(store: RunStore, log: Log, journal: Journal, *, only_ends: bool = False) -> None:
