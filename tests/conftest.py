@@ -226,17 +226,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 _ACCOUNTS = ("ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "MISTRAL_", "XAI_", "TOGETHER_")
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What every test begins with, and gives back where it changes it with `monkeypatch`.
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may reach a real account: only what a test sets up is there to be used.
 
-    No test may reach a real account: only what a test sets up is there to be used. What is printed goes into
-    a pipe of no width; pytest-xdist gives its processes one. The bundle of certificates has one authority:
-    loading all takes each new client 80 ms, and no test uses TLS.
+    What is printed goes into a pipe of no width; pytest-xdist gives its processes one.
     """
+    _leave_accounts(monkeypatch)
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A bundle of one authority: loading all takes each new client 80 ms, and no test uses TLS."""
     with pytest.MonkeyPatch.context() as environment:
-        _leave_accounts(environment)
-        environment.delenv("COLUMNS", raising=False)
         environment.setenv("SSL_CERT_FILE", str(_one_authority(tmp_path_factory.mktemp("tls"))))
         yield
 

@@ -337,7 +337,8 @@ class Engine(OwnRun):
         run = journal.run
         # No other process was here since this object's last call, so there is nothing to say or to check.
         same_script = run.version == self._left_at and run.status == "running"
-        if run.started is None:
+        is_new = run.started is None
+        if is_new:
             starting.start(journal, self.definition, self.settings, self._provider)
         elif not same_script:
             self._check_ours(log)
@@ -347,7 +348,7 @@ class Engine(OwnRun):
         memory = this_process() if self.store.in_memory else None
         writer = ResultsWriter(log, run, self.definition.reader, memory)
         writer.claim()
-        if not same_script:
+        if not (is_new or same_script):
             writer.all()  # a process that died may have recorded results whose files it had not written
         begun, known = bool(run.chunks), run.total
         starting.add_items(journal, self.definition.inputs, self.definition.same_as)
