@@ -129,12 +129,14 @@ class Writer:
             try:
                 self._connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as exc:
-                waited = time.monotonic() - began
-                if exc.sqlite_errorname != "SQLITE_BUSY" or waited > patience:
+                if exc.sqlite_errorname != "SQLITE_BUSY":
                     raise
+                waited = time.monotonic() - began
                 if waited > min(_SHORT_WAIT, patience / 2) and not told:
-                    told = True
+                    told = True  # also where it was all that there was time for
                     _logger.warning("log_held_by_reader", log=self.path, advice=_HELD.format(patience))
+                if waited > patience:
+                    raise
             else:
                 break
             time.sleep(0.01)
