@@ -10,7 +10,7 @@ TOOLS := $(VENV)/.tools
 demo: $(STAMP)  ## documents through the Message Batches protocol; LIVE=1 with ANTHROPIC_API_KEY talks to the real service
 	@$(BIN)/python examples/demo.py $(if $(filter-out 0 no false off,$(LIVE)),--live)
 
-test: $(TOOLS)  ## all tests, one more process than there are cores
+test: $(TOOLS)  ## all tests, two more processes than there are cores
 	@$(BIN)/python -m pytest --forks auto
 
 # Servers of OpenAI's batch protocol that others wrote; their packages do not go with ours.

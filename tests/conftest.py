@@ -34,9 +34,10 @@ _LONG = (
     "test_limit_property",
     "test_packaging",
     "test_readme",
-    "test_examples_demo",
     "test_examples_launcher",
 )
+# What each tells is told once for all of its tests, and is mostly a wait for a simulated service.
+_TOLD_ONCE = ("test_examples_demo", "test_examples_offline", "test_examples_live")
 
 _MEMORY = Path("/dev/shm")
 _ROOM = 8_000_000_000  # bytes free, for what all tests leave until their end
@@ -71,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # started by `&` in a script
     config.pluginmanager.register(_Watch())
     if number := forked_workers.forks(config):
-        config.pluginmanager.register(forked_workers.Forks(number, _LONG))
+        config.pluginmanager.register(forked_workers.Forks(number, _LONG, _TOLD_ONCE))
 
 
 def _keep_temporary_files_in_memory() -> None:
@@ -88,7 +89,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long ones."""
-    items.sort(key=lambda item: item.path.stem not in _LONG)
+    items.sort(key=lambda item: item.path.stem not in (*_TOLD_ONCE, *_LONG))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

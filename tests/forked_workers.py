@@ -33,7 +33,7 @@ def add_option(parser: pytest.Parser) -> None:
     parser.addoption(
         "--forks",
         metavar="N",
-        help="run the tests in this number of forked processes; auto: one more than there are cores",
+        help="run the tests in this number of forked processes; auto: two more than there are cores",
     )
 
 
@@ -42,16 +42,20 @@ def forks(config: pytest.Config) -> int:
     asked: str | None = config.getoption("forks")
     if asked is None or config.option.collectonly or config.option.usepdb:
         return 0
-    # A test of a whole run waits for its provider a third of its time.
-    return (os.cpu_count() or 1) + 1 if asked == "auto" else int(asked)
+    # A test of a whole run waits for its provider or its processes a third of its time.
+    return (os.cpu_count() or 1) + 2 if asked == "auto" else int(asked)
 
 
 class Forks:
-    """The plugin that runs the tests in so many workers; those of the files that are `long` come first."""
+    """The plugin that runs the tests in so many workers; those of the files that are `long` come first.
 
-    def __init__(self, number: int, long: Collection[str]) -> None:
+    Those of the files that wait for what one of them does are left `together`, in one worker.
+    """
+
+    def __init__(self, number: int, long: Collection[str], together: Collection[str]) -> None:
         self._number = number
         self._long = long
+        self._together = together
         self._running: dict[Connection, _Worker] = {}
 
     @pytest.hookimpl(tryfirst=True)
@@ -59,7 +63,7 @@ class Forks:
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             return None  # pytest's own loop says so
         number = min(self._number, len(session.items))
-        shares = _Shares(_deal(session.items, number, self._long))
+        shares = _Shares(_deal(session.items, number, self._long, self._together))
         untold = {item.nodeid for item in session.items}
         try:
             for worker in range(number):
@@ -108,12 +112,18 @@ class Forks:
         return item.nodeid
 
 
-def _deal(items: list[pytest.Item], number: int, long: Collection[str]) -> list[tuple[int, int]]:
+def _deal(
+    items: list[pytest.Item], number: int, long: Collection[str], together: Collection[str]
+) -> list[tuple[int, int]]:
     """Sort the tests into shares of about the same size, files together; the long ones are dealt out."""
+    waiting = [item for item in items if item.path.stem in together]
     first = [item for item in items if item.path.stem in long]
-    rest = [item for item in items if item.path.stem not in long]
+    rest = [item for item in items if item.path.stem not in {*long, *together}]
+    others = max(1, number - 1)
+    dealt = [first[n::others] for n in range(others)]
+    begin = [waiting, *dealt] if number > 1 else [waiting + first]
     edges = [len(rest) * n // number for n in range(number + 1)]
-    shares = [first[n::number] + rest[edges[n] : edges[n + 1]] for n in range(number)]
+    shares = [begin[n] + rest[edges[n] : edges[n + 1]] for n in range(number)]
     items[:] = [item for share in shares for item in share]
     ends = [sum(map(len, shares[: n + 1])) for n in range(number)]
     return list(zip([0, *ends], ends, strict=False))
