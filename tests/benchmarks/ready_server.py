@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from http.client import responses
+from itertools import count
 from pathlib import Path
 from random import Random
 from urllib.parse import parse_qs, urlsplit
@@ -90,14 +91,16 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Connection)
         self.seconds = seconds
         self.batches: dict[str, Batch] = {}
+        self._numbers = count()  # two calls at the same moment get two
         self.calls: dict[str, int] = {}  # by method and last part of the path
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def create(self, body: bytes) -> Batch:
         """A new batch of the requests in the body."""
         ids = _CUSTOM_ID.findall(body)
-        Random(len(self.batches)).shuffle(ids)
-        batch = Batch(f"msgbatch_{len(self.batches):08d}", ids, datetime.now(UTC), 0.0)
+        number = next(self._numbers)
+        Random(number).shuffle(ids)
+        batch = Batch(f"msgbatch_{number:08d}", ids, datetime.now(UTC), 0.0)
         batch.ends = time.monotonic() + self.seconds
         self.batches[batch.id] = batch
         return batch
