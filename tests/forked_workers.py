@@ -21,6 +21,7 @@ import pytest
 
 _context = multiprocessing.get_context("fork")
 _NONE = -1
+_LAST_WORDS = 5.0  # seconds for workers that are told to end
 
 FOLDER = pytest.StashKey[Path]()  # of the temporary files that the workers have in common
 
@@ -74,6 +75,9 @@ class Forks:
         finally:
             for each in self._running.values():
                 each.process.terminate()
+            for each in self._running.values():
+                each.process.join(_LAST_WORDS)
+                each.process.kill()  # it is at a test that does something else when it is told to end
                 each.process.join()
         if untold:
             raise session.Failed(f"{len(untold)} tests were not run, such as {min(untold)}")
