@@ -310,3 +310,11 @@ def test_a_folder_that_is_taken_over_while_a_run_writes_to_it_stops_the_run(
         manager(runs).run()
     runs.out = runs.out.parent / "elsewhere"
     check_complete(runs)
+
+
+def test_a_run_that_has_just_begun_has_no_results(runs: Runs) -> None:
+    """A file of them says that its job is over, to whoever looks for the first."""
+    runs.sandbox.faults = Faults(create_status=[401])
+    with pytest.raises(AuthenticationFailedError):
+        runs.manager(2, results_dir=runs.out).run()
+    assert [*files(runs.out)] == ["batchata-run.json"]
