@@ -19,6 +19,7 @@ from batchata.providers.folder_files import REQUESTS, RESULTS, file_of
 from batchata.providers.registry import dialect_of
 from batchata.replay import open as open_log
 from batchata.replay.cli import prepare_streams
+from batchata.replay.command_group import RunId
 from batchata.text import clean, number_of
 
 _PROVIDER = "jsonl"
@@ -26,9 +27,6 @@ _PENDING = 3  # exit code
 _MOST_FILES = 1_000  # at a time; with fewer, some would have to wait until others are back
 
 _Log = Annotated[str, typer.Argument(metavar="LOG", help="The file that keeps the run.")]
-_RunId = Annotated[
-    str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")
-]
 
 
 class _Group(BatchataGroup):
@@ -57,7 +55,7 @@ _custom_id_of = msgspec.json.Decoder(_Line).decode
 
 
 @app.command("export")
-def export(log: _Log, run_id: _RunId = None) -> None:
+def export(log: _Log, run_id: RunId = None) -> None:
     """Write the requests of all pending items, a file a job, into the folder that the run began with.
 
     \b
@@ -77,7 +75,7 @@ def import_(
     results: Annotated[
         list[str], typer.Argument(metavar="RESULTS", help="Files of results, of any jobs and in any order.")
     ],
-    run_id: _RunId = None,
+    run_id: RunId = None,
     *,
     partial: Annotated[
         bool, typer.Option("--partial", help="Take jobs that lack lines too; what is missing is sent again.")

@@ -9,6 +9,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from batchata.replay.command_group import RunId
+
 _SCHEMA = "What each answer must fit: module:Class (a pydantic model), or the file of a JSON Schema."
 _OUT = "Write the results there when the command ends: .csv, .jsonl, .xlsx or .parquet, or a folder."
 _WAIT = "Seconds to wait at most; the batches then go on. Without it, until all is done."
@@ -103,9 +105,7 @@ class Inputs(Printing):
         str | None,
         typer.Option("--results-dir", metavar="DIR", help="Also write results there as they come."),
     ] = None
-    run_id: Annotated[
-        str | None, typer.Option("--run", metavar="ID", help="The run's name, if the log holds several.")
-    ] = None
+    run_id: RunId = None
     base_url: BaseUrl = None
 
 
@@ -145,9 +145,7 @@ class Logged(Ending):
     """Which run in a log is taken up, and what changes for it."""
 
     log: Annotated[str, typer.Argument(metavar="LOG", help="The file that keeps the run.")]
-    run_id: Annotated[
-        str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")
-    ] = None
+    run_id: RunId = None
     files: Annotated[
         list[str] | None,
         typer.Option("--files", metavar="DIR", help="Where files are that were moved; may be repeated."),

@@ -170,6 +170,11 @@ class Dialect(Protocol):
         """What batches may hold, how long results are kept, and what they cost."""
         ...
 
+    @property
+    def batch_hours(self) -> int:
+        """How long a batch may take; what has not been answered by then expires."""
+        ...
+
     def model(self, name: str, today: date) -> Model:
         """Return the model of that id; warn when requests to it are expected to fail.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from batchata.replay.command_group import ReplayGroup
+from batchata.replay.command_group import ReplayGroup, RunId
 
 app = typer.Typer(
     cls=ReplayGroup,
@@ -23,9 +23,6 @@ app = typer.Typer(
 
 LogPath = Annotated[
     str, typer.Argument(metavar="LOG", help="The log, as given to BatchManager as state_path.")
-]
-RunId = Annotated[
-    str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 WhichItem = Annotated[

@@ -6,13 +6,17 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from batchata.errors import BatchataError
 from batchata.text import clean, did_you_mean
+
+RunId = Annotated[
+    str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")
+]
 
 
 def _flush() -> None:

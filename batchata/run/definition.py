@@ -31,7 +31,6 @@ from batchata.providers.prices import find_price
 from batchata.run.settings import plan_cache
 
 _HOUR = 3_600_000_000  # microseconds
-_LONGEST_BATCH = 48 * _HOUR  # Gemini's; those of the others live for a day
 
 
 @lru_cache(maxsize=64)
@@ -150,7 +149,7 @@ class Definition:
 
     def _prices_ahead(self, sent: int) -> list[ModelPrice]:
         """Return the prices that hold until what is sent then has been answered."""
-        found = [self.price_at(at) for at in (sent, sent + _LONGEST_BATCH)]
+        found = [self.price_at(at) for at in (sent, sent + self.dialect.batch_hours * _HOUR)]
         return [price for price in found if price is not None]
 
     @cached_property

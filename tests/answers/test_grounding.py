@@ -18,7 +18,7 @@ from batchata.answers.answer import Block
 from batchata.answers.citations import of_blocks
 from batchata.answers.grounding import Blocks, Characters, Sources, is_grounded
 from batchata.inputs.pdf_pages import PdfText
-from batchata.providers.anthropic.files import sources_of
+from batchata.providers.anthropic.checked_files import sources_of
 from batchata.sandbox import Answer, Request, Sandbox
 
 TEXT = "Order 17.\nTotal: 5.00 \N{EURO SIGN}\n"

@@ -16,7 +16,7 @@ from batchata.errors import UnsupportedModelError
 from batchata.inputs.files import FileInput, GivenFile
 from batchata.inputs.items import Measured
 from batchata.inputs.json_values import encode
-from batchata.providers.anthropic.files import check_file, pdf_to_document_block, sources_of
+from batchata.providers.anthropic.checked_files import check_file, pdf_to_document_block, sources_of
 from batchata.providers.anthropic.messages import (
     CACHE_MARK,
     CacheMarks,
@@ -154,6 +154,7 @@ class AnthropicDialect:
     """Requests and result lines of the Message Batches API; see the port."""
 
     limits = Limits()  # their defaults are Anthropic's
+    batch_hours = 24
 
     def __init__(self, name: str = "anthropic") -> None:
         self.name = name  # or that of a cloud which serves the same API

@@ -102,6 +102,7 @@ class GeminiDialect:
     """Request and result lines of Gemini's Batch API; see the port."""
 
     is_tried = False
+    batch_hours = 48
 
     def __init__(self, name: str = _FILES) -> None:
         self.name = name

@@ -16,6 +16,7 @@ from batchata.core import error_kinds as kinds
 from batchata.core.values import Counts, RequestError
 from batchata.errors import UnreadableReplyError
 from batchata.providers.exchange import Batch, Failure
+from batchata.providers.gemini.dialect import GeminiDialect
 from batchata.providers.result_fields import NO_REASON, message_of, object_in, rpc_kind, text_in
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
 _BATCH: Final = re.compile(r"batches/([A-Za-z0-9_-]{1,200})")
 _FILE: Final = re.compile(r"files/[A-Za-z0-9_-]{1,200}")
 _STATE: Final = re.compile(r"(?:BATCH|JOB)_STATE_([A-Z_]{1,50})")
-_LIFE: Final = 48 * 3_600 * 1_000_000  # microseconds; what has not ended then expires without any result
+_LIFE: Final = GeminiDialect.batch_hours * 3_600 * 1_000_000  # microseconds
 _OVER: Final = ("succeeded", "partially_succeeded", "failed", "cancelled", "expired")
 _MOST_REQUESTS: Final = 10**9
 _PASSING: Final = (kinds.RATE_LIMITED, kinds.FAULT, kinds.OVERLOADED, kinds.TIMED_OUT)

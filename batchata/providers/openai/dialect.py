@@ -139,6 +139,7 @@ class OpenAIDialect:
     """Request and result lines of OpenAI's Batch API; see the port."""
 
     is_tried = False
+    batch_hours = 24  # no create call asks for more
 
     def __init__(self, name: str = "openai") -> None:
         self.name, self._service = name, SERVICES[name]
