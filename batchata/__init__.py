@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from batchata.garbage import no_collections
+
 if TYPE_CHECKING:
     from batchata.answers.citations import Citation
     from batchata.errors import (
@@ -121,7 +123,8 @@ _ERRORS = "batchata.errors"  # the home of all other names
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'batchata' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES.get(name, _ERRORS)), name)
+    with no_collections():
+        value = getattr(import_module(_HOMES.get(name, _ERRORS)), name)
     globals()[name] = value
     return value
 

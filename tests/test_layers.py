@@ -26,7 +26,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the bottom up. A module imports from its own part and from the layers below.
 LAYERS = [
-    ["batchata.errors", "batchata.clock", "batchata.pdfium", "batchata.examples_launcher"],
+    [
+        "batchata.errors",
+        "batchata.clock",
+        "batchata.garbage",
+        "batchata.pdfium",
+        "batchata.examples_launcher",
+    ],
     ["batchata.core", "batchata.text", "batchata.logs", "batchata.paths"],
     ["batchata.inputs", "batchata.answers", "batchata.log", "batchata.providers"],
     ["batchata.views", "batchata.terminal"],

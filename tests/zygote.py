@@ -36,8 +36,8 @@ import crash_support
 from run_support import MODEL, Runs, echo
 
 import batchata
+from batchata.garbage import out_of_collections
 from batchata.providers.prices import find_price
-from batchata.run.garbage import out_of_collections
 from batchata.sandbox import Sandbox
 
 

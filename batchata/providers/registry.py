@@ -10,6 +10,7 @@ from functools import partial
 from batchata.clock import utc
 from batchata.core.events import RunStarted
 from batchata.errors import ConfigurationError, InvalidInputError, LogVersionError, UnsupportedModelError
+from batchata.garbage import no_collections
 from batchata.providers.anthropic.dialect import AnthropicDialect, pdf_to_document_block
 from batchata.providers.exchange import PriceRules
 from batchata.providers.gemini.dialect import INLINE, GeminiDialect
@@ -179,27 +180,28 @@ class Access:
 
         Raises ConfigurationError where there is none.
         """
-        match provider:
-            case "anthropic" | "anthropic-aws" | "anthropic-google":
-                from batchata.providers.anthropic.client import AnthropicClient
+        with no_collections():
+            match provider:
+                case "anthropic" | "anthropic-aws" | "anthropic-google":
+                    from batchata.providers.anthropic.client import AnthropicClient
 
-                return AnthropicClient(
-                    api_key=self.api_key, base_url=self.base_url, given=self.given, platform=provider
-                )
-            case "gemini" | "gemini-inline":
-                from batchata.providers.gemini.client import GeminiClient
+                    return AnthropicClient(
+                        api_key=self.api_key, base_url=self.base_url, given=self.given, platform=provider
+                    )
+                case "gemini" | "gemini-inline":
+                    from batchata.providers.gemini.client import GeminiClient
 
-                inline = provider == INLINE
-                return GeminiClient(api_key=self.api_key, base_url=self.base_url, inline=inline)
-            case "jsonl":
-                from batchata.providers.openai.folder import FolderClient
+                    inline = provider == INLINE
+                    return GeminiClient(api_key=self.api_key, base_url=self.base_url, inline=inline)
+                case "jsonl":
+                    from batchata.providers.openai.folder import FolderClient
 
-                return FolderClient(self.base_url)
-            case service if service in SERVICES:
-                from batchata.providers.openai.client import OpenAIClient
+                    return FolderClient(self.base_url)
+                case service if service in SERVICES:
+                    from batchata.providers.openai.client import OpenAIClient
 
-                return OpenAIClient(api_key=self.api_key, base_url=self.base_url, service=service)
-            case _:
-                raise ConfigurationError(
-                    f"there is no provider {provider!r}; there are {', '.join(sorted(_DIALECTS))}"
-                )
+                    return OpenAIClient(api_key=self.api_key, base_url=self.base_url, service=service)
+                case _:
+                    raise ConfigurationError(
+                        f"there is no provider {provider!r}; there are {', '.join(sorted(_DIALECTS))}"
+                    )

@@ -23,6 +23,7 @@ from batchata.errors import (
     RunClaimedError,
     UnsavedRunWarning,
 )
+from batchata.garbage import out_of_collections
 from batchata.inputs import read_again
 from batchata.log.port import Log
 from batchata.logs import is_heard, warn
@@ -34,7 +35,6 @@ from batchata.run.estimating import (
     offline_basis,
 )
 from batchata.run.executors import Elsewhere, elsewhere
-from batchata.run.garbage import out_of_collections
 from batchata.run.hooks import Hooks, ItemTeller
 from batchata.run.intents import Intents, Requests
 from batchata.run.interrupts import Asked, Stop, interrupted, stop_on_signals

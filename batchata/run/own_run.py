@@ -15,6 +15,7 @@ from batchata.answers.schema import check_response_model
 from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.errors import InvalidInputError, RunMismatchError
+from batchata.garbage import out_of_collections
 from batchata.log.port import Log
 from batchata.providers.port import Client
 from batchata.run.definition import Definition
@@ -28,7 +29,6 @@ from batchata.run.estimating import (
     sampled_basis,
 )
 from batchata.run.from_log import check_unchanged
-from batchata.run.garbage import out_of_collections
 from batchata.run.same_run import check_same_run, which_run
 from batchata.run.settings import check_switches
 from batchata.run.store import RunStore

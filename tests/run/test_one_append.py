@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -22,8 +21,6 @@ from batchata.core.values import Process
 from batchata.errors import LogError
 from batchata.log import open_log, read_log
 from batchata.log.port import Log
-from batchata.run import garbage
-from batchata.run.garbage import out_of_collections
 from batchata.run.journal import Journal
 
 STOPPED = RunInterrupted(reason="detached", error=None, pending_items=0)
@@ -118,32 +115,3 @@ def test_events_whose_append_failed_are_known_as_unwritten() -> None:
             stop_and_then(journal, journal.claim.release)
         assert journal.unwritten == [STOPPED]
         assert not list(log.events("r"))
-
-
-@pytest.fixture
-def thawed() -> Iterator[None]:
-    """Nothing is left out of collections, as in a program; the process of the tests has frozen itself."""
-    gc.unfreeze()
-    garbage._by_the_program.clear()
-    yield
-    gc.freeze()
-
-
-@pytest.mark.usefixtures("thawed")
-def test_what_a_run_leaves_out_of_collections_is_looked_at_again_afterwards(runs: Runs) -> None:
-    """Also when the run ends with an error; and what the program itself left out stays so."""
-    with out_of_collections():
-        assert gc.get_freeze_count() > len(gc.get_objects())
-    assert gc.get_freeze_count() == 0
-    runs.manager(count=2).run()
-    assert gc.get_freeze_count() == 0
-    with pytest.raises(RecursionError), out_of_collections():
-        raise RecursionError
-    assert gc.get_freeze_count() == 0
-    gc.freeze()
-    try:
-        with out_of_collections():
-            pass
-        assert gc.get_freeze_count() > len(gc.get_objects())
-    finally:
-        gc.unfreeze()
