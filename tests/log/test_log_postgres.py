@@ -17,6 +17,7 @@ import log_process
 import log_samples as s
 import postgres_server
 from log_process import Other
+from lossy_line import lossy
 from postgres_server import PASSWORD, Server, lose
 
 from batchata.core import events as e
@@ -81,6 +82,7 @@ def asked(url: str, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         ("postgresql:///night?host=/run/postgresql", "postgresql:///night?host=/run/postgresql"),
         ("postgresql://ann:s3cret@[::1]:5432/night", "postgresql://ann@[::1]:5432/night"),
         ("night.db", "night.db"),
+        ("host=db/user=ann/night.db", "host=db/user=ann/night.db"),
     ],
 )  # fmt: skip
 def test_a_database_is_named_without_its_password(url: str, place: str) -> None:
@@ -98,6 +100,12 @@ def test_a_database_is_named_without_its_password(url: str, place: str) -> None:
         "postgresql:/ann:s3cret@db/night",  # as a Path makes it
         "mysql://ann:s3cret@db/night",
         "sqlite:///s3cret.db",
+        " postgresql://ann:s3cret@db/night",
+        "postgresql://ann:s3cret@db/night\n",
+        "postgresql://ann:s3cret@db/my night",
+        "postgresql:ann:s3cret@db",
+        "jdbc:postgresql://db/night?user=ann&password=s3cret",
+        "host=db user=ann password=s3cret dbname=night",
     ],
 )
 def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
@@ -120,6 +128,7 @@ def test_a_wrong_password_is_an_error_without_the_password(postgres_of_all: Serv
         (f"postgresql://guarded:{PASSWORD}@{there}/nowhere", "does not exist"),
         (f"postgresql://guarded:{PASSWORD}@127.0.0.1:1/postgres", "refused"),
         (f"postgresql://guarded:{PASSWORD}@{there}/postgres?nonsense=1", "does not know"),
+        (f"postgresql://guarded:{PASSWORD}%zz@{there}/postgres", "% itself is %25"),
         (f"postgresql://guarded:{PASSWORD}@{there}/postgres?connect_timeout=s3cret", "connect_timeout"),
     ]:
         with pytest.raises((LogError, InvalidInputError), match=said) as refused:
@@ -295,6 +304,30 @@ def test_a_lost_connection_is_made_again_and_the_append_is_there_once(postgres: 
     with pytest.raises(RunClaimedError):
         PostgresLog(postgres).claim("run", s.OWNER)
     assert verify(log, "run") == []
+
+
+@pytest.mark.parametrize("acts", [False, True], ids=["the message", "the answer"])
+def test_a_connection_that_is_lost_at_any_message_and_again_changes_nothing(
+    postgres: str, acts: bool
+) -> None:
+    """Each message of an append, a read and a release is cut off, and a few of the next attempt as well."""
+    with lossy(postgres) as line:
+        log = open_log(line.url)
+        claim = log.claim("run", s.OWNER)
+        assert log.streams() == []
+        losses = [(message, ()) for message in range(1, 7)]
+        # The fourth message of a new connection takes the lock again.
+        for count, (message, again) in enumerate([*losses, (2, (4,))], 1):
+            line.lose(message, again, acts=acts)
+            claim.append(s.AT, [s.submitted(count)])
+        line.lose(1, (), acts=acts)
+        assert log.streams() == ["run"]
+        line.lose(1, (), acts=acts)
+        claim.release()
+        assert line.lost == 10
+        log.claim("run", s.OWNER).release()
+        assert verify(log, "run") == []
+        log.close()
 
 
 def test_an_append_that_was_committed_unheard_is_not_written_twice(postgres: str) -> None:

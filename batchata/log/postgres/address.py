@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from batchata.errors import InvalidInputError
 
-_ANY = re.compile(r"(postgres(ql)?|\w[\w+.-]*)://|postgres(ql)?:/", re.IGNORECASE)
-# As libpq takes it, but that @ / ? inside a part must be percent-encoded: else a piece of a password would be
-# taken for a host, and shown in a message.
+_WORDS = r"(?:host|hostaddr|port|user|password|dbname|service)\s*="  # as libpq has it: "host=… user=…"
+_ANY = re.compile(rf"\s*(?:\w[\w+.-]*://|(?:jdbc:)?postgres(?:ql)?:|{_WORDS}\S*\s+{_WORDS})", re.IGNORECASE)
+# As libpq takes it, but that @ / ? and blanks inside a part must be percent-encoded: else a piece of a
+# password would be taken for a host, and shown in a message.
 _URL = re.compile(
-    r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^@/?:]*)(?P<password>:[^@/?]*)?@)?"
-    r"(?P<hosts>[^@/?]*)(?P<database>/[^@/?]*)?(?:\?(?P<settings>[^@?]*))?"
+    r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^@/?:\s]*)(?P<password>:[^@/?\s]*)?@)?"
+    r"(?P<hosts>[^@/?\s]*)(?P<database>/[^@/?\s]*)?(?:\?(?P<settings>[^@?\s]*))?"
 )
 _HOSTS = re.compile(
     r"(?:(?:\[[0-9A-Fa-f:.%]*\]|[^:,\[\]]*)(?::\d*)?)(?:,(?:\[[0-9A-Fa-f:.%]*\]|[^:,\[\]]*)(?::\d*)?)*"
@@ -31,7 +32,7 @@ class Address(NamedTuple):
 
 
 def is_address(path: str) -> bool:
-    """Whether this is meant as a URL, which can only be that of a PostgreSQL database."""
+    """Whether this is meant as the address of a database, not as the path of a file."""
     return _ANY.match(path) is not None
 
 
@@ -44,8 +45,8 @@ def address(path: str) -> Address:
     if found is None or not _HOSTS.fullmatch(found["hosts"]):
         raise InvalidInputError(
             "the log's address is not the URL of a PostgreSQL database (nor the path of a file): write "
-            "postgresql://user@host:5432/database, as text, with the characters @ : / ? % inside of a part "
-            "percent-encoded (@ is %40)"
+            "postgresql://user@host:5432/database, as text, without anything before or behind it, and with "
+            "blanks and the characters @ : / ? % inside of a part percent-encoded (@ is %40)"
         )
     settings = [each for each in (found["settings"] or "").split("&") if each.split("=")[0] in _SHOWN]
     user = f"{found['user']}@" if found["user"] else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,9 @@ _SETTINGS = """
     SELECT set_config('default_transaction_read_only', 'on', false) WHERE %s
 """
 
+_PAUSES = (0.05, 0.1, 0.2)  # seconds before the first attempts to connect again
+_PAUSE = 0.5  # and before each further one
+
 _open: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
@@ -66,7 +70,8 @@ def connect(address: Address, *, writes: bool) -> Connection:
         wanted: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(address.url), "client_encoding": "utf8"}
     except psycopg.Error:  # its message repeats pieces of the URL
         raise InvalidInputError(
-            f"{address.place} has a setting after its ? that PostgreSQL's client does not know"
+            f"{address.place} has a setting after its ? that PostgreSQL's client does not know, or a % that "
+            "is not the beginning of a percent-encoded character (% itself is %25)"
         ) from None
     with translated(address.place, "cannot be opened"):
         connection: Connection = psycopg.connect(make_conninfo(**wanted), autocommit=True)
@@ -77,6 +82,23 @@ def connect(address: Address, *, writes: bool) -> Connection:
             connection.close()
             raise
     return connection
+
+
+def attempts(patience: int) -> Iterator[None]:
+    """Pause before each attempt to reach a server that went away, for so many seconds."""
+    pauses = iter(_PAUSES)
+    end = time.monotonic() + patience
+    while time.monotonic() <= end:
+        time.sleep(next(pauses, _PAUSE))
+        yield
+
+
+def stayed_away(address: Address, failed: str) -> str:
+    """Say that all these attempts failed."""
+    return (
+        f"{address.place} {failed}: the server went away and did not come back within "
+        f"{address.patience:g} s; start again when it is there"
+    )
 
 
 # By the start of SQLSTATE, most specific first.

@@ -12,8 +12,9 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from batchata.errors import LogError
 from batchata.log.postgres.address import Address
-from batchata.log.postgres.connection import READ, Connection, connect, translated
+from batchata.log.postgres.connection import READ, Connection, attempts, connect, stayed_away, translated
 from batchata.log.postgres.schema import missing_triggers
 from batchata.log.sql import Row, SqlReader
 
@@ -71,7 +72,10 @@ class Reader(SqlReader):
                     connection.execute("ROLLBACK")
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Return all rows of one query."""
+        """Return all rows of one query.
+
+        A server that goes away is waited for, as for a writer, but not in the middle of a snapshot.
+        """
         with translated(self.place, READ):
             connection = self.connection()
             alone = connection.info.transaction_status == TransactionStatus.IDLE
@@ -80,7 +84,18 @@ class Reader(SqlReader):
             except psycopg.OperationalError:
                 if not alone or not connection.closed:
                     raise
-            return _rows(self.connection(), sql, parameters)  # the server may have been restarted
+            return self._rows_again(sql, parameters)
+
+    def _rows_again(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        for _ in attempts(self._address.patience):
+            try:
+                return _rows(self.connection(), sql, parameters)
+            except LogError:  # not back yet
+                continue
+            except psycopg.OperationalError:
+                if self._connection is not None and not self._connection.closed:
+                    raise
+        raise LogError(stayed_away(self._address, READ))
 
     def size(self) -> int:
         """Return the bytes that the tables and their indexes take."""

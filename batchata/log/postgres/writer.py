@@ -12,11 +12,18 @@ import psycopg
 
 from batchata.errors import LogConflictError, LogError, LogWriteError
 from batchata.log.postgres.address import Address
-from batchata.log.postgres.connection import WRITTEN, Connection, connect, meaning, translated
+from batchata.log.postgres.connection import (
+    WRITTEN,
+    Connection,
+    attempts,
+    connect,
+    meaning,
+    stayed_away,
+    translated,
+)
 from batchata.log.postgres.schema import make_ready
 
 _LOOK_AGAIN = 0.02  # seconds between two looks whether a lock is free
-_PAUSES = (0.05, 0.1, 0.2, 0.5)  # seconds before each new attempt to connect; the last again and again
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(current_schema(), %s))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(current_schema(), %s))"
 
@@ -86,9 +93,14 @@ class Writer:
         if not self.holds(stream):
             return
         self._held.discard(stream)
-        with self._lock, translated(self.place, WRITTEN):
-            if not self._connection.closed:  # else its session is gone, and its locks
+        with self._lock:
+            if self._connection.closed:
+                return
+            try:
                 self._connection.execute(_UNLOCK, (_seed(stream),))
+            except psycopg.Error as exc:
+                if not self._connection.closed:  # else its session is gone, and its locks
+                    raise meaning(exc, self.place, WRITTEN) from None
 
     def compact(self) -> bool:
         """See `Log.compact`."""
@@ -110,22 +122,15 @@ class Writer:
 
     def _connect_again(self) -> None:
         """Connect anew and take the locks that were held, before another process has them."""
-        why: LogError = LogWriteError(
-            f"{self.place} cannot be written: the server went away and did not come back within "
-            f"{self._address.patience:g} s; start again when it is there"
-        )
-        end = time.monotonic() + self._address.patience
-        pauses = [*_PAUSES]
-        while True:
-            if time.monotonic() > end:
-                raise why from None
-            time.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
+        why: LogError = LogWriteError(stayed_away(self._address, WRITTEN))
+        for _ in attempts(self._address.patience):
             try:
                 connection = connect(self._address, writes=True)
-            except LogError:
+                # The session that was lost may be there for a moment yet, with its locks.
+                taken = all(_try(connection, stream) for stream in self._held)
+            except (LogError, psycopg.OperationalError):  # not back yet, or gone once more
                 continue
-            # The session that was lost may be there for a moment yet, with its locks.
-            if all(_try(connection, stream) for stream in self._held):
+            if taken:
                 self._connection = connection
                 return
             connection.close()
@@ -133,6 +138,7 @@ class Writer:
                 f"the connection to {self.place} was lost, and another process has the run since then; "
                 "this append was not written"
             )
+        raise why from None
 
 
 def _try(connection: Connection, stream: str) -> bool:
