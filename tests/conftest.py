@@ -61,8 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """What a test's processes inherit is what a terminal would give them."""
     _keep_temporary_files_in_memory()
     gc.disable()  # until all is collected: looking through what stays is a quarter of the time
-    # Without bytecode each of some hundred processes would compile every module anew.
+    # Without bytecode each of some hundred processes would compile every module anew, and this one its tests.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     # How long a draw or an example takes says how busy the machine is, and nothing of the code.
     drawn = 400 if "BATCHATA_THOROUGH" in os.environ else 25
     busy = [HealthCheck.too_slow]
