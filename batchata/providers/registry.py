@@ -33,7 +33,7 @@ _REFUSED = {
     "bedrock": "Amazon Bedrock runs batches out of S3 by jobs of its own, and the SDK's client has none",
     "vertex": "Vertex AI runs batches out of Cloud Storage by jobs of its own, and the SDK's client has none",
     "foundry": "the client of Microsoft Foundry has no batches",
-    "fireworks": "Fireworks runs batches out of datasets, by calls of its own that are not there yet",
+    "fireworks": "Fireworks runs batches out of datasets, by calls of its own, which Batchata does not make",
     "vllm": "vllm run-batch reads files: jsonl/MODEL with a folder as base_url writes them and reads results",
 }
 

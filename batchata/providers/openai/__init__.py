@@ -1,1 +1,1 @@
-"""Encode requests and decode result lines of OpenAI's Batch API. A client is still to come."""
+"""OpenAI's Batch API and the services that speak it: requests, result lines, calls, and batches by hand."""
