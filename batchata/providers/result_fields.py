@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ __all__ = [
     "rpc_kind",
     "text_in",
     "whole_line",
+    "whole_number",
 ]
 
 NO_REASON: Final = "the provider gave no reason"
@@ -36,6 +38,7 @@ UNKNOWN_SHAPE: Final = (
     "Batchata may read it"
 )
 _LONGEST_NAME: Final = 200
+_DIGITS: Final = re.compile(r"\d{1,15}(\.0*)?", re.ASCII)
 _LONGEST_MESSAGE: Final = 2_000  # characters of what an error says; the line itself is kept as received
 # The codes of errors, of google.rpc.Code and of HTTP, by the names that the runner knows.
 _KINDS: Final = {
@@ -93,8 +96,16 @@ def text_in(holder: dict[str, Any], name: str) -> str | None:
 
 def count_in(holder: dict[str, Any], name: str) -> int | None:
     """Return a number of tokens; None where there is none, or it cannot be true."""
-    found = holder.get(name)
-    return found if type(found) is int and 0 <= found <= MOST_TOKENS else None
+    return whole_number(holder.get(name), MOST_TOKENS)
+
+
+def whole_number(found: object, most: int) -> int | None:
+    """Return a number from 0 to `most`, written as 10, 10.0 or "10"; None for anything else."""
+    if isinstance(found, str) and _DIGITS.fullmatch(found):
+        found = Decimal(found)
+    if isinstance(found, bool) or not isinstance(found, int | float | Decimal):
+        return None
+    return int(found) if 0 <= found <= most and found == int(found) else None
 
 
 def part_in(holder: dict[str, Any], name: str) -> int | None:

@@ -169,6 +169,8 @@ def write_results(
     """Write the results as files below the folder."""
     reader = Watched(how.reader.response_model, how.reader.enable_citations)
     how = RunReader(reader, how.again)
+    if format is Format.JSON:
+        Folders.of(_settings(run, folder)).refuse_shared(owner_of(run))
     make_room(folder, format.value, force=force)
     if format is Format.JSON and not force:
         Folders.of(_settings(run, folder)).check(owner_of(run))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def load_results_from_disk(
     """
     model = check_response_model(response_model)
     entries: list[dict[str, Any]] = []
-    folder = Path(check_path("results_dir", results_dir, "the path of a directory"))
+    given = check_path("results_dir", results_dir, "the path of a directory")
+    folder = Path(os.path.abspath(given))  # noqa: PTH100 - "a/../b" is b also where there is no a
     _check_one_run(folder)
     for path in _job_files(folder):
         entries.extend(

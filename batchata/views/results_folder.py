@@ -65,13 +65,18 @@ class Folders:
         Raises InvalidInputError, naming the folder and its run.
         """
         tag = None if run is None else run.tag
+        self.refuse_shared(run)
         for home in self.homes:
-            _refuse_for_many(home, run)
             for place in self._around(home):
                 found = owner_in(place)
                 if found is not None and found.tag != tag and not _is_given_up(place, found):
                     raise InvalidInputError(_taken(home, place, found))
         self._check_unmarked(tag)
+
+    def refuse_shared(self, run: Owner | None) -> None:
+        """Refuse a folder that many use, such as /tmp, with an InvalidInputError."""
+        for home in self.homes:
+            _refuse_for_many(home, run)
 
     def claim(self, run: Owner) -> None:
         """Mark the folders as this run's.

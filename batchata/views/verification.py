@@ -197,6 +197,8 @@ def _wrong_with(run: Run, dialect: Dialect, event: OutcomeRecorded, line: bytes 
     custom_id = run.jobs[event.job].custom_id(event.index)
     if outcome.custom_id != custom_id:
         return f"body {event.body} is the result of {outcome.custom_id}, not of {custom_id}"
-    if (outcome.kind, outcome.usage, outcome.stop_reason) != (event.kind, event.usage, event.stop_reason):
+    # An older version may have found no usage where today's finds one: its cost was recorded as unknown.
+    usage = outcome.usage if event.usage is not None else None
+    if (outcome.kind, usage, outcome.stop_reason) != (event.kind, event.usage, event.stop_reason):
         return f"it says something else than its result line, body {event.body}"
     return None

@@ -146,7 +146,8 @@ def test_an_error_of_a_line_has_its_kind(code: int | None, kind: str, named: str
         ({"cachedContentTokenCount": 60}, Usage(input_tokens=40, cache_read_tokens=60)),
         ({"cachedContentTokenCount": 101}, None),
         ({"candidatesTokenCount": 7, "totalTokenCount": 110}, None),
-        ({"candidatesTokenCount": "7"}, None),
+        ({"candidatesTokenCount": "7", "totalTokenCount": 107.0}, Usage(input_tokens=100, output_tokens=7)),
+        ({"candidatesTokenCount": "seven"}, None),
     ],
 )
 def test_thoughts_are_paid_for_and_cached_tokens_are_part_of_the_prompt(

@@ -197,6 +197,15 @@ def test_cached_tokens_are_part_of_the_input() -> None:
     )
 
 
+@pytest.mark.parametrize("ten", [10, 10.0, "10", "10.0"])
+def test_a_number_of_tokens_has_one_reading_in_these_notations(ten: Any) -> None:
+    """Ten is ten, as a whole number, with a point behind it, or as a text; half a token is unknown."""
+    said = message({"text": "a"})
+    used = {"input_tokens": ten, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 0.0}}
+    assert DIALECT.outcome(responses(said, usage=used)).usage == Usage(input_tokens=10, output_tokens=3)
+    assert DIALECT.outcome(responses(said, usage={**used, "output_tokens": 1.5})).usage is None
+
+
 def test_a_line_of_unknown_shape_is_an_answer_that_cannot_be_read() -> None:
     """It is kept and not sent again; only a line that is not whole is no result."""
     outcome = DIALECT.outcome(line(status_code=200, body={"output": "?", "usage": []}))

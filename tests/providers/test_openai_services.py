@@ -72,7 +72,7 @@ def test_recorded_batches_of_xai_are_read_and_cost_what_was_charged(shared: Path
 
 @pytest.mark.parametrize(
     ("said", "ticks"),
-    [(1, 1), (MOST_TICKS, MOST_TICKS), (MOST_TICKS + 1, None), (0, None), (-1, None), (1.5, None)],
+    [(1, 1), (MOST_TICKS, MOST_TICKS), (MOST_TICKS + 1, None), (0, None), (-1, None), (1.5, None), (7.0, 7)],
 )
 def test_a_charge_that_no_request_can_cost_is_no_charge(said: object, ticks: int | None) -> None:
     """What is said in ticks is taken for the cost; beyond any price it is left to the table."""

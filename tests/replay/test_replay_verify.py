@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import Result
 
 from batchata.core import events as e
 from batchata.core.events import RunStarted
+from batchata.core.pricing import charge
 from batchata.core.values import Process
 from batchata.errors import BatchataError
 from batchata.log import open_log, read_log
@@ -276,6 +278,23 @@ def test_an_outcome_that_is_not_what_its_line_says_is_found(done: Path, tmp_path
     assert [text.split("): ")[1] for text in texts] == [
         f"it says something else than its result line, body {body}" for body in (12, 13)
     ]
+    copy.close()
+
+
+def test_usage_that_only_today_can_be_read_is_no_contradiction(done: Path, tmp_path: Path) -> None:
+    """An older version recorded an unknown cost where it could not read a number; its log is whole."""
+    bodies, recorded, stream = _content(done)
+    place = next(n for n, event in enumerate(recorded) if isinstance(event, e.OutcomeRecorded))
+    outcome, ended = recorded[place], recorded[-1]
+    assert isinstance(outcome, e.OutcomeRecorded)
+    paid = next(n for n in range(place, len(recorded)) if isinstance(recorded[n], e.CostCharged))
+    recorded[place] = replace(outcome, usage=None)
+    recorded[paid] = charge(outcome.job, outcome.index, None, None)
+    recorded[-1] = replace(ended, total_cost=None)
+    copy = open_log(tmp_path / "log.db")
+    copy.claim(stream, Process(pid=1, host="h")).append(10**15, recorded, bodies)
+    texts = [problem.text for problem in verify_run(copy, stream, None, 2**60).problems]
+    assert texts == []
     copy.close()
 
 

@@ -87,6 +87,7 @@ def test_another_run_is_refused_before_it_writes_or_sends_anything(runs: Runs, k
     assert (files(runs.out), len(runs.sandbox.exchanges)) == (before, calls)
     assert not (runs.log.parent / "other.db").exists()
     assert load_results_from_disk(runs.out, Echo) == first.results()
+    assert load_results_from_disk(runs.out / "not" / "there" / ".." / "..", Echo) == first.results()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no sticky bit there")
@@ -104,6 +105,7 @@ def test_a_folder_that_all_may_write_to_becomes_no_runs(runs: Runs, tmp_path: Pa
     own.run()
     with pytest.raises(InvalidInputError, match="give a folder of its own"):
         own.export(shared, force=True)
+    assert sorted(path.name for path in shared.iterdir()) == ["results"]
 
 
 def test_a_run_in_memory_is_refused_by_the_results_of_one_in_memory(runs: Runs) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -13,6 +12,7 @@ from batchata.answers.answer import Block, Citation
 from batchata.core.pricing import MOST_SEARCHES, MOST_TOKENS
 from batchata.core.values import Usage
 from batchata.providers.anthropic.pieces import NoPieceError, elements, members, value
+from batchata.providers.result_fields import whole_number
 
 UNKNOWN_PLACE = "in an unknown shape"
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -33,7 +33,6 @@ class _AnyBlock(msgspec.Struct, gc=False):
 type _Part = _AnyBlock | list[Any] | str | int | float | bool | None
 _decode_part = msgspec.json.Decoder(_Part).decode
 _decode_parts = msgspec.json.Decoder(list[_Part]).decode
-_DIGITS = re.compile(r"\d{1,9}(\.0*)?", re.ASCII)
 
 
 class OddLine(msgspec.Struct, gc=False):
@@ -88,18 +87,8 @@ def read_usage(usage: dict[str, bytes]) -> Usage | None:
 
 
 def read_count(piece: bytes, *, absent: int | None = None, most: int = MOST_TOKENS) -> int | None:
-    """Read a number from 0 to `most` in any notation with one reading; None for anything else."""
-    found = _value(piece)
-    match found:
-        case None if piece.strip() == b"null":
-            return absent
-        case str() if _DIGITS.fullmatch(found):
-            found = float(found)
-        case bool():
-            return None
-    if not isinstance(found, int | float) or not 0 <= found <= most or found != int(found):
-        return None
-    return int(found)
+    """Read a number from 0 to `most` as `whole_number` does; null is `absent`."""
+    return absent if piece.strip() == b"null" else whole_number(_value(piece), most)
 
 
 def split_writes(written: int, five_minutes: int | None, one_hour: int) -> dict[str, int]:

@@ -31,6 +31,7 @@ from batchata.providers.result_fields import (
     rpc_kind,
     text_in,
     whole_line,
+    whole_number,
 )
 
 _STOPS: Final = {
@@ -118,8 +119,7 @@ def _in_openai_words(whole: dict[str, Any]) -> dict[str, Any]:
 
 def _ticks(said: dict[str, Any]) -> int | None:
     """Return what xAI says that it charged; None where it does not, or the number cannot be true."""
-    found = said.get("cost_in_usd_ticks")
-    return found if type(found) is int and 0 < found <= MOST_TICKS else None
+    return whole_number(said.get("cost_in_usd_ticks"), MOST_TICKS) or None
 
 
 def _is_about_schema(body: dict[str, Any]) -> bool:
@@ -243,7 +243,7 @@ def _usage(said: dict[str, Any]) -> Usage | None:
     if total is None or output is None or cached is None or written is None or cached + written > total:
         return None
     thought = count_in(object_in(said, "completion_tokens_details"), "reasoning_tokens") or 0
-    if thought and said.get("total_tokens") == total + output + thought:
+    if thought and count_in(said, "total_tokens") == total + output + thought:
         output += thought  # xAI counts them beside the answer, OpenAI as a part of it
     return Usage(
         input_tokens=total - cached - written,
