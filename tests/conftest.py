@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import importlib
 import os
 import pickle
 import shutil
@@ -11,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -45,6 +47,9 @@ _ROOM = 8_000_000_000  # bytes free, for what all tests leave until their end
 # The folders most of whose processes are forked (`forked.py`), and the file that says from where.
 _FORKING = {"cli", "examples", "replay", "run"}
 _ZYGOTE = "zygote"
+
+# A third of a second each. Polars is not among them: its threads would be missing after a fork.
+_SHARED_LIBRARIES = ("pandas", "fpdf", "alembic.command", "sqlmodel")
 
 _HANGS = 600.0  # seconds after which a test that hangs shows where
 _REARMED = 60.0  # seconds; to arm the timer for each of thousands of tests means to start a thread for each
@@ -95,10 +100,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Keep the garbage collector from walking through the SDK and all tests again and again."""
-    if forked_workers.forks(session.config) and any(_folder_of(i.nodeid) in _FORKING for i in session.items):
-        _share_zygote(_folder_of_all(session.config))
+    config = session.config
+    if forked_workers.forks(config) and any(_folder_of(item.nodeid) in _FORKING for item in session.items):
+        _share_zygote(_folder_of_all(config))
+    if _all_are_forked(config):
+        _import_what_many_use()
     gc.freeze()
     gc.enable()
+
+
+def _all_are_forked(config: pytest.Config) -> bool:
+    """Whether all tests there are run in forked workers."""
+    return bool(forked_workers.forks(config)) and config.args_source is pytest.Config.ArgsSource.TESTPATHS
+
+
+def _import_what_many_use() -> None:
+    """Import once, before the workers are forked, what each of them would import for some test."""
+    for name in _SHARED_LIBRARIES:
+        with suppress(ImportError):
+            importlib.import_module(name)
 
 
 class _Watch:
@@ -157,7 +177,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if forked_workers.forks(config):
         base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
         config.stash[forked_workers.FOLDER] = base
-        if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        if _all_are_forked(config):
             _share_zygote(base)
 
 

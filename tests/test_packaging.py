@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(
+    once_for_all: Callable[[str, Callable[[], Path]], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A wheel that was built from this checkout."""
-    dist = tmp_path_factory.mktemp("dist")
+    return once_for_all("wheel", lambda: _built(tmp_path_factory.mktemp("dist")))
+
+
+def _built(dist: Path) -> Path:
     command = [
         sys.executable,
         "-m",

@@ -28,6 +28,7 @@ import hypothesis.stateful
 import pytest
 import rich.live
 import rich.progress
+import structlog.stdlib
 import typer.testing
 
 sys.path.append(str(Path(__file__).parent / "run"))
@@ -42,7 +43,12 @@ from batchata.sandbox import Sandbox
 
 
 def _import_all() -> None:
-    """Import every module, but for those that are commands and those whose library is not installed."""
+    """Import every module, but for those that are commands and those whose library is not installed.
+
+    And what the workers of a Dask cluster are made of, which are forked here, too.
+    """
+    with suppress(ImportError):
+        importlib.import_module("distributed.nanny")
     for module in pkgutil.walk_packages(batchata.__path__, "batchata."):
         if not module.name.endswith("__main__"):
             with suppress(ImportError):

@@ -14,8 +14,10 @@ from run_support import Runs, echo
 
 from batchata.sandbox import Sandbox
 
-# Thousands of modules that look at no clock: to look through each takes a second.
-freezegun.configure(extend_ignore_list=["anthropic.resources", "anthropic.types", "openai"])
+# Thousands of modules that look at no clock of ours: to look through each takes a second.
+_NO_CLOCK = ["anthropic.resources", "anthropic.types", "openai", "hypothesis", "aiohttp", "pydantic"]
+_NO_CLOCK += ["pandas", "numpy", "pyarrow", "sqlalchemy", "sqlmodel", "alembic", "fpdf", "fontTools"]
+freezegun.configure(extend_ignore_list=_NO_CLOCK)
 
 
 @pytest.fixture
