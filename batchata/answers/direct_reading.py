@@ -36,6 +36,8 @@ _USUAL = re.compile(
 _EXACT_OR_TEXT = re.compile(
     rf'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|(?<![\w.+-]){_NUMBER}', re.ASCII | re.DOTALL
 )
+# Of so many digits a float, by way of which pydantic takes such a number for an int, may lose the last.
+_ROUNDED = re.compile(r"(?=[0-9.]{17})[0-9]++\.|[0-9]{16}[eE]")
 _MARK = "\x00"
 _BEHIND_TEXT = ":,[]}"  # what may stand behind a text; inside of one, other signs mostly do
 _POINTED = re.compile(r'\.\d{3}\s*+"')  # begins with a literal, which is found ten times as fast
@@ -56,9 +58,9 @@ class _Plan(NamedTuple):
     `decimals`: numbers are put in quotes, so that they keep their digits; `quotable`: that changes nothing
     else. `exact`: the keys of a value can be counted. `strict`: what pydantic takes without making
     a kind out of another is what it would take anyhow. `flags`: the keys under which true and false are asked
-    for, where numbers are, too. `numbered`: some words are numbers, and pydantic takes true for 1 there.
-    `mixed`: true and false may stand where a number or a text may. `timed`: some values have colons, as keys
-    do. `validate` and `count` are the model's own, looked up once.
+    for, where numbers are, too. `whole`: an int may stand somewhere. `numbered`: some words are numbers, and
+    pydantic takes true for 1 there. `mixed`: true and false may stand where a number or a text may.
+    `timed`: some values have colons, as keys do. `validate` and `count` are the model's own, looked up once.
     """
 
     decimals: bool
@@ -67,6 +69,7 @@ class _Plan(NamedTuple):
     exact: bool
     strict: bool
     flags: frozenset[str] | None
+    whole: bool
     numbered: bool
     mixed: bool
     timed: bool
@@ -145,6 +148,7 @@ def _read_loosely(text: str, plan: _Plan) -> Any:
         or not plan.exact
         or has_latex(text)
         or (plan.amounts and _may_be_thousands(text))
+        or (plan.whole and _ROUNDED.search(text) is not None)
         or (plan.flags is not None and _is_misled(text, plan.flags))
         or (not plan.quotable and quoted is not text and quoted != text)
         or not _took_all(text, plan.count(value), plan)
@@ -205,6 +209,7 @@ def _plan(model: type[pydantic.BaseModel]) -> _Plan:
         amounts=any(place.kinds & _NUMERIC and not place.is_strict for place in places),
         exact=exact,
         strict=exact and not _chooses_by_order(records) and (quotable or not decimals),
+        whole=any("int" in place.kinds for place in places),
         numbered=any(place.is_numbered for place in places),
         mixed=any(place.is_mixed for place in places),
         timed=any(place.kinds & {"datetime", "time"} for place in places),

@@ -80,6 +80,11 @@ class Scalars:
         return bool(self.kinds & {"int", "float", "decimal"})
 
     @cached_property
+    def is_whole(self) -> bool:
+        """A number that stands here becomes an int."""
+        return "int" in self.kinds and not self.kinds & {"float", "decimal"}
+
+    @cached_property
     def is_mixed(self) -> bool:
         """True and false may stand here as well as numbers or texts, for which pydantic takes one another."""
         return "bool" in self.kinds and (self.takes_numbers or "text" in self.kinds)

@@ -22,6 +22,7 @@ _COMPACT = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:
 _CLOCK = re.compile(r"\d:\d\d|\d[tT]\d")
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ISO_LENGTH = 10
+_GREATEST = 40  # the power of ten from which on a number in exponents is no count of anything
 
 
 class Refused(Exception):
@@ -41,6 +42,21 @@ def text_at(node: Scalar, text: str) -> Scalar:
 def _keeps_digits(place: Place) -> bool:
     """Whether a number has all its digits here in whatever kind it may become."""
     return "decimal" in place.kinds and "float" not in place.kinds
+
+
+def _unrounded(node: Scalar) -> Scalar:
+    """Return a number for an int, which pydantic would make from a float, with all its digits.
+
+    A fraction that a float does not hold becomes a text, which is not taken for an int.
+    """
+    if node.json.lstrip("-").isdigit():
+        return node
+    exact = Decimal(node.json)
+    if exact.adjusted() > _GREATEST:
+        return node
+    if exact == int(exact):
+        return Scalar(str(int(exact)), node.start, node.end)
+    return text_at(node, node.json) if float(node.json).is_integer() else node
 
 
 class ScalarFitting:
@@ -78,7 +94,7 @@ class ScalarFitting:
             return self._digits_for_date(node, node.json, place)
         if place.is_moment:
             self.refuse("a number may mean seconds, minutes or hours; use the schema's format")
-        return node
+        return _unrounded(node) if place.is_whole and not place.is_strict else node
 
     def _number_or_flag(self, node: Scalar, place: Place) -> Node:
         """Keep 1 and 0 from being taken for true and false."""
@@ -88,7 +104,9 @@ class ScalarFitting:
         if re.fullmatch(r"-?\d+\.0+", number):
             number = number.partition(".")[0]
         found = Scalar(number, node.start, node.end)
-        return self.seen_by_the_user(found) if _keeps_digits(place) else found
+        if _keeps_digits(place):
+            return self.seen_by_the_user(found)
+        return _unrounded(found) if place.is_whole and not place.is_strict else found
 
     def text(self, node: Scalar, said: str, place: Place) -> Node:
         """Return a text as the number, day or time that it means, where one is asked for."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 import pytest
@@ -352,6 +352,38 @@ def test_numbers_keep_their_digits(lead: str) -> None:
     """In prose as in JSON alone: nothing is read into a float on the way."""
     text = f'{lead}{{"value": 1e3, "exact": "12345678901234567890.12"}}'
     assert parse(text, Measure).value == Measure(value=1000, exact=Decimal("12345678901234567890.12"))
+
+
+@pytest.mark.parametrize(
+    "kind", [int, int | None, int | str, int | bool, Annotated[int, pydantic.Field(gt=0)]]
+)
+@pytest.mark.parametrize(
+    ("number", "meant"),
+    [
+        ("9007199254740993.0", 9007199254740993),
+        ("12345678901234567890.00", 12345678901234567890),
+        ("90071992547409930e-1", 9007199254740993),
+        ("1e23", 10**23),
+        ("1.0", 1),
+        ("4503599627370497.5", None),
+        ("3.00000000000000000001", None),
+    ],
+)
+def test_a_whole_number_that_is_written_with_a_point_is_not_rounded(
+    kind: Any, number: str, meant: int | None
+) -> None:
+    """Pydantic takes it by way of a float, whose last digits are others, or which has no fraction."""
+    model: Any = pydantic.create_model("Numbered", number=kind, all=(list[kind], ...))
+    text = f'{{"number": {number}, "all": [{number}]}}'
+    if meant is not None:
+        value: Any = parse(text, model).value
+        assert (value.number, value.all) == (meant, [meant])
+    elif kind == int | str:
+        value = parse(text, model).value
+        assert value.number == number
+    else:
+        with pytest.raises(UnreadableAnswer):
+            parse(text, model)
 
 
 def test_an_integer_of_thousands_of_digits_is_no_crash() -> None:
