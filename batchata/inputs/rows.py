@@ -21,6 +21,8 @@ from batchata.text import did_you_mean, type_of
 type Row = dict[str, Any]
 
 _DELIMITERS: Final = ",;\t|"
+_CELLS: Final = frozenset({".csv", ".tsv", ".txt"})
+_ENDINGS: Final = _CELLS | {".jsonl", ".ndjson", ".json"}
 _LONGEST_CELL: Final = 100_000_000  # bytes; the csv module's own limit is 131,072
 _MOST_LISTED: Final = 20  # columns
 _EXAMPLE: Final = "rows='reviews.csv' with prompt='Classify: {text}'"
@@ -58,14 +60,17 @@ def read_rows(rows: Any) -> list[Mapping[str, Any]]:
     if isinstance(rows, str | os.PathLike):
         return read_table(Path(os.fspath(rows)))
     if callable(to_dicts := getattr(rows, "to_dicts", None)):  # Polars
-        return list(to_dicts())
-    if callable(to_pylist := getattr(rows, "to_pylist", None)):  # Arrow
-        return list(to_pylist())
-    if callable(to_dict := getattr(rows, "to_dict", None)) and hasattr(rows, "columns"):  # pandas
-        return list(to_dict(orient="records"))
-    if isinstance(rows, bytes | Mapping) or not isinstance(rows, Iterable):
+        found = list(to_dicts())
+    elif callable(to_pylist := getattr(rows, "to_pylist", None)):  # Arrow
+        _check_once(getattr(rows, "column_names", ()), "rows")
+        found = list(to_pylist())
+    elif callable(to_dict := getattr(rows, "to_dict", None)) and hasattr(rows, "columns"):  # pandas
+        _check_once(rows.columns, "rows")
+        found = list(to_dict(orient="records"))
+    elif isinstance(rows, bytes | Mapping) or not isinstance(rows, Iterable):
         raise InvalidInputError(f"rows is {type_of(rows)}; give {_FORMATS}")
-    found = list(rows)
+    else:
+        found = list(rows)
     for number, row in enumerate(found):
         if not isinstance(row, Mapping):
             raise InvalidInputError(
@@ -79,18 +84,15 @@ def read_table(path: Path) -> list[Mapping[str, Any]]:
 
     Raises InvalidInputError for a file that is neither, or is not UTF-8.
     """
+    if (kind := path.suffix.lower()) not in _ENDINGS:
+        raise InvalidInputError(f"rows are read from {_FORMATS}, not from {path.name!r}")
     try:
         text = path.expanduser().read_text(encoding="utf-8-sig")
     except UnicodeError as exc:
         raise InvalidInputError(f"{path} is not UTF-8 ({exc}); save it as UTF-8") from exc
     except (OSError, ValueError) as exc:
         raise InvalidInputError(f"{path} cannot be read: {getattr(exc, 'strerror', None) or exc}") from exc
-    match path.suffix.lower():
-        case ".csv" | ".tsv" | ".txt":
-            return list(_csv_rows(text, path))
-        case ".jsonl" | ".ndjson" | ".json":
-            return list(_json_objects(text, path))
-    raise InvalidInputError(f"rows are read from {_FORMATS}, not from {path.name!r}")
+    return list(_csv_rows(text, path) if kind in _CELLS else _json_objects(text, path))
 
 
 def _csv_rows(text: str, path: Path) -> Iterator[Row]:
@@ -120,9 +122,15 @@ def _csv_rows(text: str, path: Path) -> Iterator[Row]:
 def _check_head(names: list[str], path: Path) -> None:
     if not any(names):
         raise InvalidInputError(f"{path} has no header: its first line must name the columns")
+    _check_once(names, str(path))
+
+
+def _check_once(columns: Iterable[Any], place: str) -> None:
+    """Raise InvalidInputError for two columns of one name: only one of them would be seen."""
+    names = [str(column) for column in columns]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InvalidInputError(f"{path}: two columns are called {twice!r}; rename one of them")
+        raise InvalidInputError(f"{place}: two columns are called {twice!r}; rename one of them")
 
 
 def _json_objects(text: str, path: Path) -> Iterator[Row]:
@@ -168,6 +176,8 @@ def _json_rows(rows: list[Mapping[str, Any]]) -> list[Row]:
     found = []
     for number, row in enumerate(rows):
         place = f"rows[{number}]"
+        if len({str(name) for name in row}) < len(row):
+            _check_once(row, place)
         found.append({str(name): json_value(value, f"{place}[{name!r}]") for name, value in row.items()})
     return found
 
@@ -199,8 +209,8 @@ def _of_a_library(value: Any, place: str) -> Any:
         return None
     if isinstance(value, date | time | Decimal):
         return str(value) if isinstance(value, Decimal) else value.isoformat()
-    if callable(item := getattr(value, "item", None)):  # numpy's numbers
-        return json_value(item(), place)
+    if callable(tolist := getattr(value, "tolist", None)):  # numpy's numbers, and its arrays in cells
+        return json_value(tolist(), place)
     raise InvalidInputError(f"{place} is {type_of(value)}; make it a text or a number")
 
 

@@ -75,11 +75,30 @@ def test_rows_are_read_from_data_frames(library: str) -> None:
     assert inputs.rows[1] == {"text": "Hallo", "seen": None, "score": None}
 
 
+def test_a_column_that_a_frame_has_twice_is_refused() -> None:
+    """Only the last of the two would be sent; and a column alone is no table."""
+    pandas: Any = pytest.importorskip("pandas")
+    arrow: Any = pytest.importorskip("pyarrow")
+    names = ["text", "text"]
+    for frame in (
+        pandas.DataFrame([["a", "b"]], columns=names),
+        arrow.Table.from_arrays([["a"], ["b"]], names=names),
+    ):
+        with pytest.raises(InvalidInputError, match="rows: two columns are called 'text'; rename one"):
+            read(frame)
+    with pytest.raises(InvalidInputError, match=r"rows\[0\] is a str, not a dict"):
+        read(arrow.chunked_array([["a"]]))
+
+
 def test_values_of_rows_are_kept_as_json() -> None:
     """Decimals keep their digits as texts, dates are in ISO form, and lists and objects stay such."""
     row = {"text": "a", "sum": Decimal("1.10"), "day": datetime.date(2026, 1, 2), "tags": ("x", {"n": 1})}
+    numpy: Any = pytest.importorskip("numpy")
+    row["list"] = numpy.array([1, 2])  # as pandas reads them from Parquet
     (kept,) = read([row]).rows
-    assert kept == {"text": "a", "sum": "1.10", "day": "2026-01-02", "tags": ["x", {"n": 1}]}
+    assert kept == {
+        "text": "a", "sum": "1.10", "day": "2026-01-02", "tags": ["x", {"n": 1}], "list": [1, 2]
+    }  # fmt: skip
     assert texts(read([row], "{sum} {day} {tags}")) == ['1.10 2026-01-02 ["x", {"n": 1}]']
 
 
@@ -91,9 +110,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "nothing to ask": ({"rows": [{"text": " "}]}, r"rows\[0\] is empty in 'text'"),
     "no rows": ({"rows": 7}, "rows is an int; give a path"),
     "texts": ({"rows": ["a"]}, r"rows\[0\] is a str, not a dict"),
+    "one column for two": ({"rows": [{"text": "a", "1": "b", 1: "c"}]}, "two columns are called '1'"),
     "an object": ({"rows": [{"text": "a", "x": object()}]}, r"rows\[0\]\['x'\] is an object"),
     "no such file": ({"rows": "nowhere.csv"}, "nowhere.csv cannot be read: No such file"),
     "another kind of file": ({"rows": __file__}, "not from 'test_rows.py'"),
+    "a file of another library": ({"rows": "rows.parquet"}, "a data frame, .* not from 'rows.parquet'"),
     "a misspelt column of many": (
         {"rows": [{f"column_{n}": "a" for n in range(30)}], "prompt": "{colum_27}"},
         r"\{colum_27\}, .* did you mean column_27\? they have .* and 10 more",
