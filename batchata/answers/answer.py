@@ -94,10 +94,10 @@ class Citation(msgspec.Struct, frozen=True, gc=False, rename=_API_NAMES):
 
 
 class Unasked(Protocol):
-    """What a citation's `supports` will say once it is asked for."""
+    """A value of `supports` that is computed when it is first asked for."""
 
     def told(self) -> bool | None:
-        """Return the answer."""
+        """Compute the answer."""
         ...
 
 
@@ -107,7 +107,7 @@ _SUPPORTS: Any = vars(Citation)["supports"]
 
 
 def _supports(citation: Citation) -> Any:
-    """Return whether it supports its value, and keep that."""
+    """Return whether the passage supports the value, and remember the answer."""
     said = _SUPPORTS.__get__(citation, Citation)
     if said is None or said is True or said is False:
         return said
@@ -150,7 +150,7 @@ class Block(msgspec.Struct, gc=False):
 def joined_text(blocks: list[Block]) -> str:
     """Return the text of the answer.
 
-    Blocks are told by type, never by place: newer models lead with a thinking block.
+    Blocks are recognised by type, never by place: newer models begin with a thinking block.
     """
     return "".join([block.text for block in blocks if block.type == "text" and block.text])
 
@@ -161,7 +161,7 @@ def has_calls(blocks: list[Block]) -> bool:
 
 
 def calls_as_text(blocks: list[Block]) -> list[Block]:
-    """Return the blocks with each call's input as a text of its own: a value may be given in either."""
+    """Return the blocks with the input of each call as text: a value may be given in either."""
     found: list[Block] = []
     for block in blocks:
         if block.type != CALL:

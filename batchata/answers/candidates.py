@@ -1,4 +1,4 @@
-"""Find the JSON values that stand in the text of an answer: whole ones only, and never a part of another."""
+"""Find the JSON values in the text of an answer: whole ones only, and never a part of another."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Candidate(NamedTuple):
 def candidates(text: str) -> Iterator[Candidate]:
     """Yield every object or list that is not inside another one, in order.
 
-    Raises CutOff at an object or list of objects that has no end: what stands inside is a part of it.
+    Raises CutOff at an object, or a list of objects, without an end: what is inside is only a part of it.
     """
     opening, starts = _OPENING.search(text), 0
     while opening and starts < _MOST_STARTS:
@@ -80,7 +80,7 @@ def _read_nearly(text: str, at: int) -> tuple[Candidate | None, int | None]:
 
 
 def _matching_end(text: str, at: int) -> int:
-    """Return the position behind the bracket that closes the one at `at`. Raises CutOff if there is none."""
+    """Return the position after the bracket that closes the one at `at`, or raise CutOff."""
     depth = 0
     for found in _BRACKET.finditer(text, at):
         if found[0] in "{[":

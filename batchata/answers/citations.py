@@ -24,10 +24,10 @@ _NO_BLOCK: Cited = (_NOWHERE, _NOWHERE, [])
 
 
 def _scalars(string: str) -> re.Pattern[str]:
-    """Yield each scalar with what is written before it; at last, what is behind.
+    """Return a pattern that finds each scalar with the text before it, quotes included, and at last the rest.
 
-    Quotes are between. Possessive all through, and never without a match before the end of the text: what
-    stands behind the JSON must not cost more than its length.
+    It is possessive throughout and never fails before the end of the text: what follows the JSON must not
+    cost more than its length.
     """
     between = r"[ \t\r\n,:{}\[\]]*+"
     keys = rf'(?:"{string}"[ \t\r\n]*+:{between})*+'
@@ -53,8 +53,8 @@ class Spans(NamedTuple):
 def value_spans(text: str, start: int, shape: Shape) -> Spans:
     """Locate the scalars of the JSON value that begins at `start`, by paths such as `lines[2].price`.
 
-    The text has been read as JSON before: what is not JSON gives no error here. Of a key that an object has
-    twice the last counts, as for every reader of JSON.
+    The text has been read as JSON before, so what is not JSON raises nothing here. Of a repeated key the last
+    one counts, as for every JSON reader.
     """
     if text[start] not in "{[" and (alone := _ALONE.match(text, start)):
         return Spans({"": alone.span(alone.lastindex or 0)}, alone.end())
@@ -92,7 +92,7 @@ def _without_overwritten(text: str, start: int, shape: Shape) -> Places:
 
 
 def _met(text: str, start: int, shape: Shape) -> Iterator[tuple[str, tuple[int, int] | None]]:
-    """Yield everything in order, objects and lists without their place."""
+    """Yield everything in order; objects and lists without their place."""
     step = before(shape)
     for found in _ESCAPED.finditer(text, start):
         following, holders, _ = step.move(found[1])
@@ -144,8 +144,8 @@ def by_field(cited: list[Cited], spans: Spans) -> dict[str, list[Citation]]:
     """Group citations under the paths of the values whose characters their block overlaps.
 
     A block that covers two values supports both; one that covers only keys, punctuation or prose goes under
-    `UNMATCHED`. A value without a cited block has no entry. A citation that several blocks of one value have
-    is there once.
+    `UNMATCHED`. A value without a cited block has no entry. A citation that several blocks of one value share
+    is listed once.
     """
     found = _Attached()
     blocks = iter(cited)
@@ -173,9 +173,9 @@ def by_field(cited: list[Cited], spans: Spans) -> dict[str, list[Citation]]:
 def add_mentions(
     placed: dict[str, list[Citation]], matched: Iterable[tuple[list[str], list[Citation]]]
 ) -> dict[str, list[Citation]]:
-    """Add citations matched by what they say, for values that have none by their place.
+    """Add citations by what they say, for values that have none by their place.
 
-    What fits no value, or only values whose support is known by place, goes under `UNMATCHED`.
+    Those that fit no value, or only values with citations by place, go under `UNMATCHED`.
     """
     found = _Attached(placed)
     for paths, citations in matched:

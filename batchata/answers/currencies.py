@@ -1,4 +1,4 @@
-"""Which currency a text names, by sign, code or word."""
+"""Tell which currency a text names, by sign, code or word."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NEAR = 6  # characters around a figure in which its currency stands
 
 
 def states_currency(value: str, passage: str) -> bool | None:
-    """For a value that is nothing but a currency, whether the passage names it, or only others."""
+    """Whether the passage names this currency, False where it names only others; None for other values."""
     if len(value) > 7 or not (value.isupper() or fold(value) in _SIGNS):
         return None
     own = _NAMES.get(fold(value))
@@ -43,7 +43,7 @@ def states_currency(value: str, passage: str) -> bool | None:
 
 
 def states_currency_of(value: str, number: Decimal, passage: str) -> bool | None:
-    """For an amount that the passage states, whether it does so in the value's currency, if it has one."""
+    """Whether the passage states the amount in the value's currency; True for a value without one."""
     own = _named(fold(value))
     if not own:
         return True
@@ -61,7 +61,7 @@ def _named(folded: str) -> list[str]:
 
 
 def _agree(own: list[str], said: list[str]) -> bool | None:
-    """Return whether both are taken for the same; None where one may mean the other, or none is named."""
+    """Return whether both are the same currency; None where one may mean the other, or none is named."""
     if not said:
         return None
     if {names.split()[0] for names in own} & {names.split()[0] for names in said if names[:3] not in _SHARED}:

@@ -1,6 +1,6 @@
-"""The usual way of reading: pydantic takes the text as it stands, and what it took is shown to be all of it.
+"""Read answers the usual way: pydantic takes the text as it stands, and is shown to have lost nothing of it.
 
-pydantic keeps of a number what a float holds, of a key that comes twice the last, of an unknown key nothing,
+pydantic keeps of a number what a float holds, of a repeated key the last value, of an unknown key nothing,
 and takes "1.234" for 1.234, true for 1 and 2024 for a second of 1970. Whatever may be of these kinds is left
 to `lenient_reading`, which looks at each place.
 """
@@ -78,7 +78,7 @@ class _Plan(NamedTuple):
 
 
 def read_usually[M: pydantic.BaseModel](text: str, model: type[M]) -> M:
-    """Return the value if the text is JSON that the model took entirely, to the last digit.
+    """Return the value if the text is JSON that the model took completely, to the last digit.
 
     Raises NotJson, or Unsure when the text does not fit, or fits and something may be lost.
     """
@@ -88,7 +88,7 @@ def read_usually[M: pydantic.BaseModel](text: str, model: type[M]) -> M:
 
 
 def _read_strictly(text: str, plan: _Plan) -> Any:
-    """Read with every kind as it is asked for, or else loosely."""
+    """Read without converting between kinds, and loosely where that fails."""
     quoted, has_points = _quoted_as_usual(text) if plan.decimals else (text, False)
     try:
         value = plan.validate(quoted, strict=True)
@@ -110,7 +110,7 @@ def _read_strictly(text: str, plan: _Plan) -> Any:
 
 
 def _quoted_as_usual(text: str) -> tuple[str, bool]:
-    """Put numbers that are not whole in quotes, and tell whether a point may stand elsewhere.
+    """Put numbers that are not whole in quotes, and tell whether a decimal point may be left elsewhere.
 
     The blank before a number is left out.
     """
@@ -126,7 +126,7 @@ def _quoted_as_usual(text: str) -> tuple[str, bool]:
 
 
 def is_json(error: pydantic.ValidationError) -> bool:
-    """Whether what does not fit is JSON; what is none has only this one error."""
+    """Whether a text that does not fit is JSON; one that is not has this error alone."""
     return (
         error.error_count() > 1
         or error.errors(include_url=False, include_context=False, include_input=False)[0]["type"]
@@ -179,7 +179,7 @@ def _is_misled(text: str, flags: frozenset[str]) -> bool:
 def _took_all(text: str, kept: int, plan: _Plan) -> bool:
     """Whether a value with so many keys has as many as the text, and only numbers that JSON has.
 
-    Then no key was unknown, and none came twice: a value has no more keys than were written.
+    Then no key was unknown and none came twice: a value has no more keys than were written.
     """
     return (not plan.timed and text.count(":") == kept) or (
         text.count('":') == kept and not _has_spaced_colons(text)
@@ -187,7 +187,10 @@ def _took_all(text: str, kept: int, plan: _Plan) -> bool:
 
 
 def _has_spaced_colons(text: str) -> bool:
-    """Whether white space may stand between a key and its colon. One sign alone is found faster than two."""
+    """Whether white space may stand between a key and its colon.
+
+    Searching for one character is faster than for two.
+    """
     return (
         " :" in text
         or ("\n" in text and "\n:" in text)
@@ -220,7 +223,7 @@ def _plan(model: type[pydantic.BaseModel]) -> _Plan:
 
 
 def _validate(model: type[pydantic.BaseModel]) -> Callable[..., Any]:
-    """`model_validate_json` without what it looks at in every call, unless the model has its own."""
+    """Call `model_validate_json` without the checks it repeats each time, unless the model has its own."""
     if reads_in_its_own_way(model):
         return model.model_validate_json
     return model.__pydantic_validator__.validate_json

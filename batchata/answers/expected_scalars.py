@@ -1,4 +1,4 @@
-"""Which scalars may stand at one place of an answer's JSON, and what that says of reading them."""
+"""Determine which scalars may stand at one place of an answer's JSON, and how they may be read."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Scalars:
 
     @cached_property
     def holds(self) -> bool:
-        """Something else than a scalar may stand here."""
+        """Something other than a scalar may stand here."""
         raise NotImplementedError
 
     def add_words(self, words: Iterable[Any]) -> None:
-        """Add what is enumerated."""
+        """Add the enumerated values."""
         for given in words:
             word = given.value if isinstance(given, Enum) else given
             if isinstance(word, str):
@@ -86,7 +86,7 @@ class Scalars:
 
     @cached_property
     def is_mixed(self) -> bool:
-        """True and false may stand here as well as numbers or texts, for which pydantic takes one another."""
+        """True and false may stand here as well as numbers or texts, and pydantic takes one for the other."""
         return "bool" in self.kinds and (self.takes_numbers or "text" in self.kinds)
 
     @cached_property
@@ -96,7 +96,7 @@ class Scalars:
 
     @cached_property
     def takes_texts(self) -> bool:
-        """Every text may stand here as it is, and nothing else is made of it."""
+        """Every text may stand here unchanged, and nothing else is made of it."""
         return self.is_textual and not self.words and not self.holds
 
     @cached_property

@@ -68,7 +68,7 @@ class Place(Scalars):
 
     @cached_property
     def is_any_text(self) -> bool:
-        """Every text may stand here, and stays what it is."""
+        """Every text may stand here, unchanged."""
         return self._annotation is str and not self._texts
 
     def as_key(self, written: str) -> object:
@@ -94,7 +94,7 @@ class Place(Scalars):
 
     @cached_property
     def holds(self) -> bool:
-        """Something else than a scalar may stand here."""
+        """Something other than a scalar may stand here."""
         return bool(self.records or self.mapping or self.is_list or self.is_open)
 
     @cached_property
@@ -201,13 +201,13 @@ class Field:
 
     @property
     def is_constant(self) -> bool:
-        """Only one word may stand there, and it does without an answer."""
+        """Only one word may stand there, and the field has it even without an answer."""
         place = self.place
         return not self.required and len(place.words) == 1 and not (place.kinds or place.is_open)
 
     @cached_property
     def may_be_left_out(self) -> bool:
-        """Whether null is no value here, and the field is an empty list or dict without one."""
+        """Whether null means no value here, and the field then is an empty list or dict."""
         info, place = self._info, self.place
         if info is None or "null" in place.kinds or place.is_open or place.is_strict:
             return False
@@ -247,7 +247,7 @@ class Record:
 
 
 def record_of(kind: Any) -> Record | None:
-    """Return the record that a type is; None when its parts cannot be determined."""
+    """Return the record for a type; None when its parts cannot be determined."""
     try:
         return _record(kind)
     except (NameError, TypeError):  # a type that is only known where it was written

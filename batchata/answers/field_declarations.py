@@ -1,4 +1,4 @@
-"""Read what the declaration of a field says beside its type: aliases, validators, percentages."""
+"""Read what a field declares beside its type: aliases, validators, percentages."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def aliases_of(info: FieldInfo) -> tuple[list[str], list[str]]:
 
 
 def is_own(metadata: Iterable[Any]) -> bool:
-    """Whether the user's code, or a text that holds JSON, stands between the JSON and the type."""
+    """Whether the user's code, or a text that holds JSON, comes between the JSON and the type."""
     return any(
         isinstance(part, _BEFORE)
         or part is pydantic.Json

@@ -1,4 +1,4 @@
-"""Tell which of several equal values a text speaks of: by a field's name beside it, or by neighbours."""
+"""Tell which of several equal values a text is about, by a field's name beside it or by other values."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class Labels:
                 self._by_word[word].append(words)
 
     def resolve(self, text: str, mentions: list[Mention], breaks: list[int]) -> list[str | None]:
-        """Return the path that each mention speaks of, in order; None where that is not certain.
+        """Return the path that each mention is about, in order; None where that is not certain.
 
-        Sentences and lines, which end at `breaks`, speak for themselves.
+        Sentences and lines, which end at `breaks`, are judged by themselves.
         """
         if not any(map(PATHS, mentions)):
             return [None] * len(mentions)
@@ -178,7 +178,7 @@ def _share(label: tuple[str, ...], words: frozenset[str]) -> float:
 
 
 class _Beside:
-    """The words before and behind a mention, up to the next mention or the end of the clause."""
+    """The words before and after a mention, up to the next mention or the end of the clause."""
 
     __slots__ = ("_after", "_end", "_last", "_text", "before")
 

@@ -1,4 +1,4 @@
-"""How a type of the response model names what stands in its JSON: fields by their Python names."""
+"""Name what stands in an answer's JSON by the response model: fields by their Python names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _short_step = lru_cache(maxsize=4_096)(_step)
 
 
 def behind(path: str, step: str) -> str:
-    """Append a step written by `step_to` to a path."""
+    """Append a step that `step_to` has written to a path."""
     return f"{path}.{step}" if path and step[0] != "[" else path + step
 
 
@@ -62,7 +62,7 @@ def keys_of(path: str) -> tuple[str | int, ...]:
 
 
 def prefixes(path: str) -> tuple[str, str]:
-    """How the paths of all that is in a value begin."""
+    """Return how the paths of everything inside a value begin."""
     return f"{path}.", f"{path}["
 
 
@@ -82,7 +82,7 @@ class Shape:
         self.root: Any = None  # what `steps` keeps of the values of this shape
 
     def field(self, written: str) -> tuple[str, Shape]:
-        """Add the step for a key that is not in `names` yet; `written` is its JSON without quotes."""
+        """Add the step for a key that is not yet in `names`; `written` is its JSON without quotes."""
         found = self._field(_unescaped(written))
         if len(self.names) < _MOST_NAMES:
             self.names[written] = found
@@ -176,7 +176,7 @@ def _aliases(field: pydantic.fields.FieldInfo) -> list[str]:
 
 
 def is_typed_dict(kind: Any) -> bool:
-    """Whether a type is a TypedDict: that of `typing`, or that of `typing_extensions`, which is another."""
+    """Whether a type is a TypedDict, of `typing` or of `typing_extensions`, which are different."""
     return hasattr(kind, "__required_keys__") and hasattr(kind, "__total__")
 
 
@@ -215,8 +215,8 @@ type Move = tuple[Step | None, list[str], int]
 class Step:
     """One place. `fields` are the places inside it by their keys as written, `elements` those by number.
 
-    `moves` are the places of the scalars that were met next, by what was written between. `number` is that
-    of an element in its list, and -1 in an object.
+    `moves` are the places of the scalars that were met next, by the text between. `number` is that of an
+    element in its list, and -1 in an object.
     """
 
     __slots__ = ("_kept", "elements", "fields", "moves", "number", "parent", "path", "shape")
@@ -232,7 +232,7 @@ class Step:
         self._kept = kept  # how much there is of the model, in one list for all
 
     def move(self, between: str) -> Move:
-        """To the next scalar, by what is written before it: keys and brackets, and quotes at both ends."""
+        """Return the next scalar's place by what is written before it: keys and brackets, and both quotes."""
         found = self._move(between)
         if len(between) <= _LONGEST_KEPT and self._may_keep():
             self.moves = self.moves or {}

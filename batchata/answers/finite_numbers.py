@@ -42,7 +42,7 @@ def _takes_more(model: type[pydantic.BaseModel]) -> bool:
 
 
 def _is_safe(annotation: Any, within: frozenset[Any]) -> bool:
-    """Whether no float can be inside; `within` are the models being looked at, against endless recursion."""
+    """Whether there can be no float inside; `within` are the models being looked at, to end the recursion."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _is_safe(get_args(annotation)[0], within)

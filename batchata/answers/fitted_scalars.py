@@ -1,4 +1,4 @@
-"""Fit single values to a place: numbers for texts, amounts and days as they are written, flags.
+"""Fit single values to their place: numbers for texts, amounts and days as they are written, flags.
 
 What has two readings is refused.
 """
@@ -40,7 +40,7 @@ def text_at(node: Scalar, text: str) -> Scalar:
 
 
 def _keeps_digits(place: Place) -> bool:
-    """Whether a number has all its digits here in whatever kind it may become."""
+    """Whether a number keeps all its digits here, whatever kind it becomes."""
     return "decimal" in place.kinds and "float" not in place.kinds
 
 
@@ -60,20 +60,20 @@ def _unrounded(node: Scalar) -> Scalar:
 
 
 class ScalarFitting:
-    """Fits single values; where they stand is known, to be told with what is refused."""
+    """Fits single values, and knows where they stand, to name the place of what is refused."""
 
     def __init__(self, refuses: bool) -> None:
         self._refuses = refuses
         self._path: list[str | int] = []
 
     def refuse(self, message: str, problems: int = 1) -> None:
-        """Raise Refused, with the path; without `refuses` do nothing."""
+        """Raise Refused, with the path; do nothing unless `refuses` is set."""
         if self._refuses:
             where = path_of(self._path)
             raise Refused(f"{where}: {message}" if where else message, problems)
 
     def seen_by_the_user(self, node: Scalar) -> Node:
-        """Pass a number whose digits a float would lose to the user's own code as a text."""
+        """Pass a number whose digits a float would lose to the user's own code as text."""
         if not NUMBER.fullmatch(node.json) or node.json.lstrip("-").isdigit():
             return node
         exact = Decimal(repr(float(node.json))) == Decimal(node.json)

@@ -1,4 +1,4 @@
-"""Return whether a cited text stands in its source at the place that is named."""
+"""Check whether a cited text stands in its source at the place that is named."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The sources of a request, in the order in which citations count them; None where we hold no text."""
+    """The sources of a request, in the order in which citations count them; None where no text is held."""
 
     documents: Sequence[Source | None] = ()
     search_results: Sequence[Source | None] = field(default=())
@@ -70,11 +70,11 @@ class Sources:
 
 
 def is_grounded(citation: Citation, sources: Sources) -> bool | None:
-    """Return whether the cited text stands where it is said to; None where that cannot be told.
+    """Return whether the cited text stands at its stated place; None where that cannot be told.
 
-    Characters have to be the cited text, and pages or blocks to hold it, but for soft hyphens, marks of
-    direction, case, compatible forms of characters, and white space, which only between two digits counts.
-    Texts of the API's own recordings are equal to the character, those of PDFs as PDFium extracts them.
+    Characters must be the cited text; pages or blocks must contain it, regardless of soft hyphens, marks of
+    direction, case, compatible forms of characters, and white space, except between two digits. Texts of the
+    API's own recordings are equal to the character, those of PDFs as PDFium extracts them.
     """
     place = _named_place(citation, sources)
     if place is None or not citation.cited_text.strip():
@@ -95,7 +95,7 @@ def _is_there(citation: Citation, source: Source, first: int, end: int) -> bool 
 
 
 def _out_of_boxes(text: str) -> str:
-    """Join what is filled into a box for each character, as IBANs and dates are on forms."""
+    """Join what is filled into one box per character, as IBANs and dates are on forms."""
     return _BOXES.sub(lambda found: found[0].replace(" ", ""), text)
 
 
@@ -144,13 +144,13 @@ def _stands_in(citation: Citation, found: str) -> bool:
 
 @lru_cache(maxsize=_KEPT)
 def _joined(text: str) -> str:
-    """Join words that the end of a line broke with a hyphen."""
+    """Join words that a hyphen divides at the end of a line."""
     return _squeezed(_HYPHENATED.sub("", text))
 
 
 @lru_cache(maxsize=_KEPT)
 def _without_marks(text: str) -> str:
-    """Part a number from the raised mark of a footnote behind it, and join broken words."""
+    """Separate a number from the raised mark of a footnote after it, and join divided words."""
     from batchata.answers.number_notations import parted  # providers need only the types of this module
 
     return _parted(parted(_HYPHENATED.sub("", text)))
@@ -168,7 +168,7 @@ def _parted(text: str) -> str:
 
 
 def _spelt(text: str) -> str:
-    """Normalise, with joined letters and fractions as they are typed without their signs."""
+    """Normalise, with ligatures and fractions spelt out."""
     if text.isascii():
         return fold(text)
     folded = fold(_VULGAR.sub(" ", text))

@@ -1,4 +1,4 @@
-"""A JSON value as nodes that know where they stand in a text, and how it is written again from them."""
+"""Hold a JSON value as nodes that know their place in a text, and write it again from them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Array(msgspec.Struct, gc=False):
 
 
 class Object(msgspec.Struct, gc=False):
-    """An object with every pair that was written, also where a key comes twice."""
+    """An object with every pair as written, repeated keys included."""
 
     pairs: list[tuple[str, Node]]
 
@@ -44,10 +44,11 @@ type Node = Scalar | Array | Object
 
 
 class Mended(NamedTuple):
-    """A value as JSON. `places` tells where its scalars stand in the text: start and end by start in `json`.
+    """A value as JSON.
 
-    Strings are meant without their quotes. `end` is where the value ends in the text. Where most of `json` is
-    the text as it stands, `origin` tells of each position in it where that was, and there are no `places`.
+    `places` tells where its scalars stand in the text: start and end by start in `json`, of strings without
+    their quotes. `end` is where the value ends in the text. Where most of `json` is the text as it stands,
+    `origin` tells for each position in it where that was, and there are no `places`.
     """
 
     json: str
@@ -65,7 +66,7 @@ def written(node: Node, end: int) -> Mended:
 
 
 def _write(node: Node, pieces: list[str], places: dict[int, tuple[int, int]], at: int) -> int:
-    """Write at a position of the JSON, and return the position behind."""
+    """Write at a position of the JSON, and return the position after it."""
     if isinstance(node, Scalar):
         places[at + (node.json[0] == '"')] = (node.start, node.end)
         pieces.append(node.json)

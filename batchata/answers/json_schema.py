@@ -67,7 +67,7 @@ _DEEPEST: Final = 6
 
 
 def answer_length(schema: dict[str, Any]) -> int:
-    """Return the length of an answer in JSON that fits the schema, in characters."""
+    """Return how long an answer in JSON that fits the schema is expected to be, in characters."""
     return _length(schema, schema.get("$defs", {}), 0)
 
 

@@ -1,4 +1,4 @@
-"""Read what stands between the quotes of a JSON string, also where a model escaped it in its own way."""
+"""Read what stands between the quotes of a JSON string, even where a model escaped it in its own way."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def decoded_with_places(inside: str, begin: int) -> tuple[str, Callable[[int], i
 
 
 def _unquoted_with_places(inside: str, begin: int) -> tuple[str, Callable[[int], int]]:
-    """Decode likewise a string that has no escapes but those of quotes."""
+    """Decode in the same way a string without escapes other than those of quotes."""
     text = inside.replace('\\"', '"')
     quotes = [found.start() for found in _QUOTE.finditer(text)]
     return without_halves(text), lambda place: begin + place + bisect_left(quotes, place)

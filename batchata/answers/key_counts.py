@@ -1,4 +1,4 @@
-"""Count the keys of a value that was made of JSON, to know whether it kept all that was written."""
+"""Count the keys of a value made from JSON, to know whether it kept all that was written."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def _any_keys(value: Any) -> int:
 
 
 def _may_be_digits(moment: Any) -> bool:
-    """Whether pydantic may have made a moment from a number: a day written as one, or a number of something.
+    """Whether pydantic may have made a moment from a number: a day written as one, or a quantity.
 
-    What has eight digits lies around 1970, YYYYMMDDHH between 2030 and 2036, YYYYMMDDHHMM in 1976 and
-    YYYYMMDDHHMMSS behind 2250; a time made from a number has a time zone, and a duration shows nothing.
+    Eight digits give a moment around 1970, YYYYMMDDHH one from 2030 to 2036, YYYYMMDDHHMM one in 1976, and
+    YYYYMMDDHHMMSS one after 2250. A time made from a number has a time zone; a duration shows nothing.
     """
     year = getattr(moment, "year", None)
     if year is None:

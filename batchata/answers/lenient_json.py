@@ -60,7 +60,7 @@ class CutOff(Exception):
 def read_value(text: str, at: int) -> tuple[Node, int]:
     """Read the value that begins at `at`, and return it with its end.
 
-    Raises NotNearJson when it is none, CutOff when it has no end.
+    Raises NotNearJson when there is none, CutOff when it has no end.
     """
     return _Mending(text).read(at)
 
@@ -76,7 +76,7 @@ def _escaped_scalar(found: re.Match[str], group: int) -> Scalar:
 
 
 class _Mending:
-    """One value being read; each method reads from a position and gives the position behind."""
+    """One value being read; each method reads from a position and returns the position after it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -162,7 +162,7 @@ class _Mending:
         return self._value(self._space(at + 1))
 
     def _behind(self, at: int) -> int:
-        """Read past a value to the comma behind it, or to the bracket that closes the one around it."""
+        """Read past a value to the position after its comma, or to the bracket that closes what it is in."""
         if not self.open:
             return at
         is_list = isinstance(self.open[-1], Array)

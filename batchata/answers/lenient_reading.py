@@ -39,9 +39,8 @@ _MOST_SHOWN = 5
 def fitted(node: Node, place: Place, text: str, *, refuses: bool = True) -> Node:
     """Return the value as the place takes it, as far as it has one reading; `text` is its source.
 
-    Without `refuses`, what has two readings stays as it is.
-
-    Raises Refused for what has two readings, and for keys that no field took while a field got no value.
+    Unless `refuses` is set, what has two readings stays as it is. Raises Refused for what has two readings,
+    and for keys that belong to no field while a field got no value.
     """
     return _Fitting(text, refuses).fit(node, place)
 
@@ -137,7 +136,7 @@ class _Fitting(ScalarFitting):
     def _put(
         self, into: dict[str, Node], name: str, key: str, value: Node, *, is_number: bool = False
     ) -> None:
-        """Add a value under a name; under one that has a value already, the same one is nothing new."""
+        """Add a value under a name; where it already has a value, the same value again changes nothing."""
         if name not in into:
             into[name] = value
         elif not is_same(into[name], value) and not (is_number and is_same_number(into[name], value)):
@@ -230,7 +229,7 @@ def _item(place: Place, number: int) -> Place:
 
 
 def _has_no_value(part: Field, given: Node | None, lost: list[str]) -> bool:
-    """Whether a null is no value because one of the unknown keys shares a word with the field's name."""
+    """Whether a null means a missing value: one of the unknown keys shares a word with the field's name."""
     if given is None:
         return True
     if not lost or not is_nothing(given):

@@ -1,8 +1,8 @@
-"""Citations for providers that give none of documents: the model quotes, and the quotes are looked up.
+"""Cite for providers without document citations: the model quotes, and the quotes are looked up.
 
 The schema that is asked for holds the caller's own as `answer`, and beside it quotes: for each value the
 words of the document that state it. Such a citation is of kind "located": it says where the quote stands,
-which is not for certain where the model looked.
+which is not certainly where the model looked.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _decode: Final = msgspec.json.Decoder(_Quoted).decode
 
 
 def with_citations(blocks: list[Block]) -> list[Block]:
-    """Return the answer alone as cited blocks, where it comes with quotes; else the blocks as they are."""
+    """Return the answer alone as cited blocks, where it comes with quotes; else the blocks unchanged."""
     if not any(block.type == "text" and block.text and _QUOTES in block.text for block in blocks):
         return blocks
     text = joined_text(blocks)
@@ -85,7 +85,7 @@ def with_citations(blocks: list[Block]) -> list[Block]:
 
 
 def _cited(text: str, quotes: list[_Quote]) -> list[Block]:
-    """Cut the text at its values; each has the citations of its path, or of what holds it."""
+    """Cut the text at its values; each has the citations of its path, or of the path around it."""
     if not text.startswith("{"):
         return [Block("text", text)]
     places = value_spans(text, 0, ANYTHING).places
@@ -119,9 +119,9 @@ def looked_up(citation: Citation, sources: Sources) -> Citation:
 
 
 def found_in(citation: Citation, sources: Sources) -> Citation:
-    """Return the citation with the place where its text stands, in the first document that holds it.
+    """Return the citation with the place where its text stands, in the first document that contains it.
 
-    Without one it is kept, and `grounded` is False where all documents could be read.
+    One that is found nowhere is kept; `grounded` is False if all documents could be read.
     """
     unreadable = not sources.documents
     for index, source in enumerate(sources.documents):

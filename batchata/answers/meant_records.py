@@ -31,7 +31,7 @@ def _caseless(text: str) -> str:
 def one_record(node: Object, records: list[Record]) -> tuple[Record | None, bool]:
     """Return the record that an object is meant to be; None when several would fit.
 
-    Whether each of several leaves out something else is told, too.
+    The flag says whether each of several would drop something that another keeps.
     """
     if len(records) == 1:
         return records[0], False
@@ -78,7 +78,7 @@ def is_same(one: Node, other: Node) -> bool:
 
 
 def is_same_number(one: Node, other: Node) -> bool:
-    """Whether two scalars are the same number; one with decimals stands in quotes already."""
+    """Whether two scalars are the same number; one with decimals is in quotes already."""
     if not (isinstance(one, Scalar) and isinstance(other, Scalar)):
         return False
     first, second = one.json.strip('"'), other.json.strip('"')

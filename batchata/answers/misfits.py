@@ -1,4 +1,4 @@
-"""Find early what makes a long answer unreadable: to look closer at all of it would take far longer."""
+"""Find early what makes a long answer unreadable; looking closely at all of it would take far longer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOT_WORDS = frozenset({"", "null", "n/a", "nan", "inf", "infinity"})  # no numb
 
 
 def misfit(text: str, place: Place) -> str | None:
-    """Return the first value of this JSON that no reading fits to its place; None where there may be none."""
+    """Return the first value of this JSON that fits its place in no reading; None where there may be none."""
     try:
         value = json.loads(text)
         return _first(value, place, [])
@@ -44,7 +44,7 @@ def _first(value: Any, place: Place, path: list[str | int]) -> str | None:
 
 
 def _inside(value: Any, place: Place) -> list[tuple[str | int, Any, Place]]:
-    """Return what stands inside, with its steps, where it is of the kind that is asked for."""
+    """Return what is inside, with its steps, where it is of the expected kind."""
     if isinstance(value, list):
         return [(n, item, place.element) for n, item in enumerate(value)] if place.is_list else []
     if not isinstance(value, dict):
@@ -56,7 +56,7 @@ def _inside(value: Any, place: Place) -> list[tuple[str | int, Any, Place]]:
 
 
 def _problem(value: Any, place: Place) -> str | None:
-    """Say what is wrong with a value where a text or a number is asked for."""
+    """Say what is wrong with a value where a text or a number is expected."""
     if not (place.is_textual or place.is_numeric):
         return None
     if isinstance(value, list | dict):
@@ -71,7 +71,7 @@ def _problem(value: Any, place: Place) -> str | None:
 
 
 def _asked(place: Place) -> str:
-    """Say what should stand there, as pydantic does."""
+    """Say what should stand there, in pydantic's words."""
     for kind, word in (("text", "string"), ("decimal", "decimal"), ("float", "number")):
         if kind in place.kinds:
             return f"Input should be a valid {word}"

@@ -67,7 +67,7 @@ def fold(text: str) -> str:
 
 
 def _like(text: str) -> str:
-    """Write signs that mean the same in one way, and leave out those without a width."""
+    """Write signs with the same meaning in one way, and leave out those without a width."""
     if _SOME_ALIKE.search(text):
         for pattern, sign in _EACH_ALIKE:
             text = pattern.sub(sign, text)
@@ -75,7 +75,7 @@ def _like(text: str) -> str:
 
 
 def fold_with_places(text: str) -> Folded:
-    """Normalise likewise, and keep the place of every character."""
+    """Normalise as `fold` does, and keep the place of every character."""
     parts: list[str] = []
     places: list[int] = []
     breaks: list[int] = []
@@ -99,7 +99,7 @@ _folded = lru_cache(maxsize=4_096)(fold)
 
 
 class Mention(NamedTuple):
-    """Where a folded text says something that is equal to the values at these paths.
+    """Where a folded text contains something equal to the values at these paths.
 
     It is weak where a page number or a footnote would look the same.
     """
@@ -112,7 +112,7 @@ class Mention(NamedTuple):
 
 
 class Phrases:
-    """The phrases to find, by their first words."""
+    """The phrases to find, indexed by their first words."""
 
     def __init__(self, paths: Mapping[str, tuple[str, ...]]) -> None:
         self._paths = paths

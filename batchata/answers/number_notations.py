@@ -1,4 +1,4 @@
-"""Numbers that a passage gives in another notation: 1k, 1e-9, 10⁹, 1/2, 5 bps, XIV, third, 0xFF, 2 weeks.
+"""Recognise numbers in other notations: 1k, 1e-9, 10⁹, 1/2, 5 bps, XIV, third, 0xFF, 2 weeks.
 
 A passage that may mean a number in one of these ways does not contradict it.
 """
@@ -124,9 +124,10 @@ _BY_UNIT = _factors()
 
 
 def parted(text: str) -> str:
-    """Return the text with a raised figure or a fraction parted from the number that it stands behind.
+    """Return the text with a space between a number and the raised figure or fraction after it.
 
-    Normal forms would join them: 10⁹ is no 109, 12½ no 121/2, a raised 1 behind an amount is a footnote's.
+    Normal forms would join them: 10⁹ is not 109, 12½ is not 121/2, and a raised 1 after an amount is a
+    footnote's.
     """
     if text.isascii():
         return text
@@ -167,7 +168,7 @@ def _numbers(passage: str) -> frozenset[tuple[Fraction, bool]]:
 
 
 def _each(pattern: re.Pattern[str], text: str) -> Iterable[tuple[str, ...]]:
-    """Return the groups of every match, equal ones once: a long passage says most things again and again."""
+    """Return the groups of every match, equal ones once: a long passage repeats most of what it says."""
     signs = _SIGNS_OF.get(pattern)
     return set(pattern.findall(text)) if signs is None or any(sign in text for sign in signs) else ()
 
@@ -211,7 +212,7 @@ def _parts(text: str) -> Iterator[Fraction]:
 
 
 def _readings(digits: str) -> set[Fraction]:
-    """Return the numbers that the digits may mean: the last mark groups them, or parts the decimals."""
+    """Return the numbers that the digits may mean: the last sign groups them, or precedes the decimals."""
     plain = re.sub(r"[.,]", "", digits)
     fraction = len(digits) - 1 - max(digits.rfind("."), digits.rfind(","))
     whole = Fraction(plain)

@@ -178,7 +178,7 @@ def _meant(digits: str) -> frozenset[Meaning]:
 
 
 def is_counting(figure: Figure, text: str) -> bool:
-    """Return whether a few digits may be of a page or a footnote, or are a percentage."""
+    """Return whether a few digits may number a page or a footnote, or are a percentage."""
     if not figure.is_short:
         return False
     if text[figure.end - 1] == "%":

@@ -1,4 +1,4 @@
-"""Write JSON with the strings opened in which a model gave a list or an object as JSON."""
+"""Open strings in which a model gave a list or an object as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Piece(NamedTuple):
 
 
 def opened(node: Node, place: Place, text: str, start: int, end: int) -> Mended | None:
-    """Return the object with what its own fields hold as JSON in a string; None where that changes nothing.
+    """Return the object with the JSON in its own fields' strings opened; None where that changes nothing.
 
     `node` was read from these characters of the text.
     """

@@ -1,4 +1,4 @@
-"""Whether a passage may say a text in other words: abbreviations, titles, ordinals, a month's name."""
+"""Whether a passage may state a text in other words: abbreviations, titles, ordinals, a month's name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LONG_NUMBER = 8  # digits, which are the same number however they are grouped
 
 
 def may_be_worded(value: str, passage: str) -> bool:
-    """Return whether the passage may mean the text that does not stand there."""
+    """Return whether the passage may mean a text that it does not contain."""
     if _CODE_ALONE.fullmatch(passage.strip()) and not any(map(str.isdigit, value)):
         return True
     if month := _MONTH_OF_YEAR.fullmatch(value.strip()):
@@ -63,7 +63,7 @@ def _is_regrouped(value: str, passage: str) -> bool:
 
 
 def _is_abbreviated(short: str, long: str) -> bool:
-    """Return whether the words that one has and the other lacks are short for words there: St., J., Ms."""
+    """Return whether the words missing on either side are abbreviated on the other: St., J., Ms."""
     mine, others = words_of(short).words, words_of(long).words
     shortened = {plain(found[1]) for found in _ABBREVIATION.finditer(short)}
     shortened |= (_TITLES | _SHORTENED).intersection(mine)

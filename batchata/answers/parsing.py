@@ -53,11 +53,11 @@ class _Misfit(Exception):
 def parse[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
     """Return the one JSON value in the text that fits the model.
 
-    The whole text is tried first, then every whole object or list in it: in fences, in prose, nearly JSON.
-    What fits but for the way in which it is written, and has one reading, is read so.
+    The whole text is tried first, then every whole object or list in it: in fences, in prose, nearly JSON. A
+    value that is merely written in another way, and has one reading, is read.
 
-    Raises UnreadableAnswer when nothing fits, or several different values do; what is cut off never fits,
-    and neither does what lost a value under another name.
+    Raises UnreadableAnswer when nothing fits, or several different values do; what is cut off never fits, and
+    neither does what lost a value under another name.
     """
     if not text.isascii():
         text = without_halves(text)
@@ -87,8 +87,7 @@ def _misfit_in(text: str, model: type[pydantic.BaseModel]) -> str | None:
 def parse_taken[M: pydantic.BaseModel](text: str, model: type[M]) -> Parsed[M]:
     """Parse an answer that an older run accepted under less strict rules.
 
-    Where pydantic takes a value, it is that; else what has two readings is as pydantic reads it.
-
+    Where pydantic takes a value, that is the result; else what has two readings is read as pydantic reads it.
     Raises UnreadableAnswer when nothing fits.
     """
     text = without_halves(text)
@@ -142,7 +141,7 @@ class _Search[M: pydantic.BaseModel]:
         return fitting
 
     def _fit(self, candidate: Candidate) -> Parsed[M]:
-        """Return the candidate as an instance of the model. Raises _Misfit."""
+        """Return the candidate as an instance of the model, or raise _Misfit."""
         if candidate.json is not None and candidate.json is not self._text:
             try:
                 return Parsed(read_usually(candidate.json, self._model), candidate.start)
@@ -166,13 +165,13 @@ class _Search[M: pydantic.BaseModel]:
         return Parsed(self._checked(mended, node), candidate.start, mended)
 
     def _without_strings(self, candidate: Candidate, node: Node, end: int) -> Mended | None:
-        """Return what is JSON with lists and objects in the place of strings that hold such."""
+        """Return the candidate with strings that hold lists or objects as JSON replaced by these."""
         if candidate.json is None:
             return None
         return opened(node, place_of(self._model), self._text, _start_of(candidate), end)
 
     def _usual(self, mended: Mended | None, start: int) -> Parsed[M] | None:
-        """Return what is nearly JSON as pydantic takes it, where it takes all of it."""
+        """Return near-JSON as pydantic takes it, where it takes all of it."""
         if mended is None:
             return None
         try:
@@ -220,7 +219,7 @@ def _start_of(candidate: Candidate) -> int:
 
 
 class _PlainSearch[M: pydantic.BaseModel](_Search[M]):
-    """The search for what pydantic takes as it is written."""
+    """The search for what pydantic takes exactly as it is written."""
 
     def _fit(self, candidate: Candidate) -> Parsed[M]:
         node, end = self._node(candidate)

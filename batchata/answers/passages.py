@@ -1,4 +1,4 @@
-"""A passage as values are compared with it: in one notation, its numbers and dates by what they may mean."""
+"""Put passages into one notation for comparison, with their numbers and dates by what they may mean."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ _WORD = re.compile(r"\w+")
 
 
 class Passage:
-    """A normalised text; what is in it is looked for when it is first asked for."""
+    """A normalised text; its numbers and dates are found when they are first asked for."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -114,7 +114,7 @@ class Passage:
 
     @cached_property
     def dated(self) -> list[tuple[Figure, set[Day]]]:
-        """The figures that may be days, each with these."""
+        """The figures that may be days, each with the days it may be."""
         found = [(figure, set(_days(figure))) for figure in self.figures if figure.end - figure.start > 5]
         return [(figure, days) for figure, days in found if days]
 
@@ -142,9 +142,9 @@ class Passage:
 
     @cached_property
     def loose(self) -> dict[Decimal, re.Match[str]]:
-        """The first place in `rest` of each number beside letters and signs, without its sign.
+        """The first place in `rest` of each number next to letters or signs, without its sign.
 
-        The reader of prose sees none in 16GB, 5x, 10-20 and 12:30.
+        The reader of prose finds none in 16GB, 5x, 10-20 and 12:30.
         """
         found: dict[Decimal, re.Match[str]] = {}
         known: set[str] = set()
@@ -178,11 +178,11 @@ class Passage:
         return _COMMA_DECIMALS.search(self.text) is not None
 
     def said(self, figure: Figure) -> str:
-        """Return the figure as it is written."""
+        """Return the figure as it is written in the text."""
         return self.text[figure.start : figure.end]
 
     def without(self, left_out: Iterable[Figure]) -> str:
-        """Return the text with a blank for each of these figures, which are given in order."""
+        """Return the text with each of these figures, given in order, replaced by a blank."""
         parts, at = [], 0
         for figure in left_out:
             parts.append(self.text[at : figure.start])
@@ -191,12 +191,12 @@ class Passage:
 
 
 def passage_of(text: str) -> Passage:
-    """Return the passage with digits, months and eras of other scripts as the reader of numbers has them."""
+    """Return the passage with digits, months and eras of other scripts as numbers and dates are read."""
     return _short(text) if len(text) < _SHORT else _long(text)
 
 
 def in_common_script(text: str) -> str:
-    """Fold a text, and write its digits, months and eras as the reader of numbers and dates knows them."""
+    """Fold a text, and write its digits, months and eras as numbers and dates are read."""
     folded = fold(text if text.isascii() else _digits_of_scripts(_RAISED_POINT.sub(".", text)))
     return folded if folded.isascii() else _months_of_scripts(folded)
 
@@ -215,12 +215,12 @@ _long = lru_cache(maxsize=_LONG_KEPT)(_passage_of)
 
 
 def two_ways(said: str) -> list[int] | None:
-    """Return the parts of a date in digits that does not begin with its year."""
+    """Return the parts of a date in digits that does not begin with the year."""
     return parts_of(said) if _TWO_WAYS.fullmatch(said) else None
 
 
 def parts_of(text: str) -> list[int]:
-    """Return the groups of digits as numbers, without what is too long for a day."""
+    """Return the groups of digits as numbers; groups too long for a day are left out."""
     return [int(part) for part in _GROUPS.findall(text) if len(part) < 9]
 
 

@@ -1,6 +1,7 @@
-"""Whether a value stands in a passage as print has it most often, which is quickly seen.
+"""Recognise a value that stands in a passage as print usually has it.
 
-What is found here is what the readers of numbers, dates and names would find, in a fraction of the time.
+What is found here would also be found by the readers of numbers, dates and names, which take many times as
+long.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LARGE = 10**12
 
 
 def is_plain_to_see(value: Any, passage: str) -> bool:
-    """Return whether the value is certainly stated; what is not seen so quickly may still be."""
+    """Return whether the value is certainly stated; what this quick look misses may still be."""
     kind = type(value)
     if kind is str:
         return _stands_alone(value, passage)
@@ -55,8 +56,8 @@ def _is_amount_there(value: float | Decimal, passage: str) -> bool:
 def _is_number(written: str, passage: str, *, is_whole: bool = False) -> bool:
     """Return whether the number stands there by itself.
 
-    Of a whole number of few digits or four this is told at the end of the passage only: it may be the day or
-    the year of a date.
+    For a whole number of few digits, or of four, only the end of the passage tells: it may be the day or the
+    year of a date.
     """
     size = len(written)
     if passage.endswith(written) and _begins_freely(passage, len(passage) - size):
@@ -68,7 +69,7 @@ def _is_number(written: str, passage: str, *, is_whole: bool = False) -> bool:
 
 
 def _begins_freely(passage: str, at: int) -> bool:
-    """Return whether nothing stands before the number that makes another one of it."""
+    """Return whether nothing before the number makes it part of another one."""
     if at and passage[at - 1] in "$€£":
         at -= 1
     if at == 0:
@@ -82,7 +83,7 @@ def _begins_freely(passage: str, at: int) -> bool:
 
 
 def _ends_freely(passage: str, end: int) -> bool:
-    """Return whether nothing stands behind the number that makes another one of it."""
+    """Return whether nothing after the number makes it part of another one."""
     behind = passage[end : end + 2]
     if behind in _CLOSING:
         return True
@@ -137,7 +138,7 @@ def _stands_alone(value: str, passage: str) -> bool:
 
 
 def _is_bare(behind: str) -> bool:
-    """Whether no sign follows that belongs to the letter before it, as in C++ and in acme.com.au."""
+    """Whether no sign follows that belongs to the letter before it, as in C++ and acme.com.au."""
     if not behind or behind[0].isspace():
         return True
     if behind[0] in ".+#@":

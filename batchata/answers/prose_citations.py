@@ -1,7 +1,7 @@
 """Match cited prose to the values it mentions, where the JSON itself has no citations.
 
-A value is found in the words of a cited passage, or else in the words that it cites, when both are equal in
-a normal form: numbers, dates, amounts, and texts but for case, width, quotation marks and soft hyphens.
+A value is found in the words of a cited passage, or else in the words that it cites, when both have the same
+normal form: numbers, dates, amounts, and texts regardless of case, width, quotation marks and soft hyphens.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def by_mention(
     """Return, for each cited block outside the JSON that begins at `start`, the paths it supports.
 
     A block supports every value that its own words mention. Where they mention none for certain, each of its
-    citations supports those that the cited words mention, and stands by itself. No path: it fits none.
+    citations supports the values that the cited words mention, and is judged by itself. No path: it fits
+    none.
     """
     size = len(text) + sum(len(citation.cited_text) for *_, citations in cited for citation in citations)
     values = _Values(text, spans.places, _MENTIONS + size // _CHARACTERS_A_MENTION)
@@ -73,7 +74,7 @@ class _Values:
         self._room = most_mentions
 
     def found(self, text: str, start: int, end: int) -> list[tuple[int, int, str]]:
-        """Return the values that this part of the text mentions for certain, and where."""
+        """Return the values that this part of the text certainly mentions, and where."""
         folded = fold_with_places(text[start:end])
         mentions = [_unless_counting(mention, folded) for mention in self._mentions(folded.text)]
         resolved = zip(mentions, self._labels.resolve(folded.text, mentions, folded.breaks), strict=True)
@@ -81,7 +82,7 @@ class _Values:
         return [(start + first, start + last, path) for (first, last), path in places]
 
     def in_source(self, cited_text: str) -> list[str]:
-        """Return the paths of the values that a cited text holds for certain."""
+        """Return the paths of the values that a cited text certainly contains."""
         known = self._in_sources.get(cited_text)
         if known is None:
             folded = fold(cited_text)
@@ -110,9 +111,9 @@ class _Values:
             return
 
     def _mentions(self, folded: str) -> list[Mention]:
-        """Return what a normalised text says of the values, in order; of what overlaps, the longest.
+        """Return the values that a normalised text mentions, in order; of overlapping mentions the longest.
 
-        Values that are there so often that nothing is certain of any of them are left out.
+        Values that occur so often that none of them is certain are left out.
         """
         phrases = list(islice(self._phrases.in_text(folded), self._room + 1))
         if not self._by_meaning and not any(map(self._is_affordable, phrases)):
@@ -126,7 +127,7 @@ class _Values:
         return self._longest(found, len(folded))
 
     def _longest(self, found: list[Mention], size: int) -> list[Mention]:
-        """Return the longest of mentions that overlap, in order; those of one place are one."""
+        """Return the longest of overlapping mentions, in order; those at the same place are joined."""
         found.sort(key=lambda mention: (mention.start - mention.end, mention.start))
         taken: dict[tuple[int, int], Mention] = {}
         covered = bytearray(size)
@@ -141,7 +142,7 @@ class _Values:
         return [self._affordable(mention) for _, mention in sorted(taken.items())]
 
     def _within_room(self, *given: Iterator[Mention]) -> list[Mention]:
-        """Take mentions while there is room, and cut all kinds off at the same place."""
+        """Take mentions while there is room, cutting all kinds off at the same place."""
         found: list[Mention] = []
         end = _EVERYWHERE
         for kind in given:
@@ -188,7 +189,7 @@ class _Values:
 
 
 def _are_apart(mentions: list[Mention]) -> bool:
-    """Whether none of these, in order, begins before the one in front of it ends."""
+    """Whether none of these, in order, begins before the one before it ends."""
     end = 0
     for mention in mentions:
         if mention.start < end:
@@ -213,5 +214,5 @@ def _unescaped(written: str) -> str:
 
 
 def _of_json(found: re.Match[str]) -> str:
-    """Unescape single quotes, which JSON lacks, in a string written in single quotes."""
+    """Unescape single quotes, an escape that JSON lacks, in a string written in single quotes."""
     return "'" if found[1] == "'" else found[0]

@@ -1,4 +1,4 @@
-"""Read one stored answer: result and citations, or the reason why there is none."""
+"""Read one stored answer: its result and citations, or why there is none."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _CUT = {
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What one answer says: a result, or an error instead."""
+    """What one answer says: a result, or an error in its place."""
 
     result: Result
     citations: Citations
@@ -89,7 +89,7 @@ class Reader:
     enable_citations: bool
 
     def judge(self, blocks: list[Block], stop_reason: str | None) -> Reading:
-        """Read as `read` does, but for citations outside of tool calls."""
+        """Read as `read` does, but without citations outside of tool calls."""
         if has_calls(blocks):
             return self._read_calls(blocks, stop_reason)
         found = self._read(joined_text(blocks), stop_reason)
@@ -111,8 +111,8 @@ class Reader:
     def read_taken(self, blocks: list[Block]) -> Reading:
         """Read an answer that its run has accepted.
 
-        An older run may have taken what is refused today, such as an unknown key beside a field without a
-        value: it stays what it was.
+        An older run may have accepted what is refused today, such as an unknown key beside a field without a
+        value; that result stays what it was.
         """
         found = self.read(blocks, None)
         if found.error is None or found.error.kind == MODEL_ERROR or self.response_model is None:
@@ -126,7 +126,7 @@ class Reader:
         return self._cited(said, cited, text, _Found(parsed.value, parsed))
 
     def contradicted(self, blocks: list[Block]) -> str | None:
-        """Name the values of an answer that its own passages contradict, a line each; None without any."""
+        """Name the values of an answer that its own passages contradict, one per line; None without any."""
         reading = self.read(blocks, None).checked_in(None)
         if not isinstance(reading.citations, dict) or reading.error is not None:
             return None
@@ -139,7 +139,7 @@ class Reader:
     def _read_calls(self, blocks: list[Block], stop_reason: str | None) -> Reading:
         """Read an answer that calls tools; it is a result whatever it calls, since a retry would call again.
 
-        With a response model the value is in the text or in the input of a call, if that speaks of it.
+        With a response model the value is in the text, or in the input of a call that is about its fields.
         """
         said = calls_as_text(blocks)
         text, cited = text_and_cited(said)

@@ -1,4 +1,4 @@
-"""Whether a passage states a number or a date: True, False, or None where it may be meant either way."""
+"""Whether a passage states a number or a date: True, False, or None where it has two readings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_LOOKED_AT = 100  # places of one number in a passage
 
 
 def states_number(value: Decimal, text: str) -> bool | None:
-    """Return whether the text says this number: in any script, grouped, scaled, in percent or brackets."""
+    """Return whether the text states this number: in any script, grouped, scaled, in percent or brackets."""
     passage = passage_of(text)
     there = passage.by_number.get(value, [])
     if any(_is_certain(value, figure, passage) for figure in there[:_MOST_LOOKED_AT]):
@@ -79,7 +79,7 @@ def _both_signs(found: frozenset[Decimal | Day]) -> set[Decimal]:
 
 
 def _is_read_so(value: Decimal, digits: str, sign: str, passage: Passage, said: str) -> bool:
-    """Return whether a point or comma before three digits parts what the value says that it parts."""
+    """Return whether a point or comma before three digits separates what it separates in the value."""
     is_whole = abs(value) >= int(re.sub(r"\D", "", digits)) and value == value.to_integral_value()
     if sign == ",":
         return is_whole
@@ -99,7 +99,7 @@ def _plain(digits: str) -> Decimal | None:
 
 
 def _loosely(value: Decimal, passage: Passage) -> bool | None:
-    """Look for the number beside letters and signs, and where it may be written out."""
+    """Look for the number next to letters and signs, and where it may be written out."""
     found = passage.loose.get(abs(value))
     if found is not None:
         return True if value >= 0 and _is_measured(passage.rest, found) else None
@@ -110,14 +110,14 @@ def _loosely(value: Decimal, passage: Passage) -> bool | None:
 
 
 def _is_measured(text: str, found: re.Match[str]) -> bool:
-    """Return whether a unit follows at once, and nothing stands before that makes a code or a range of it."""
+    """Return whether a unit follows at once, and nothing before it makes it a code or a range."""
     before = text[found.start() - 1 : found.start()]
     unit = _UNIT_BEHIND.match(text, found.end())
     return unit is not None and not (before.isalnum() or before in tuple("/-:."))
 
 
 def states_date(wanted: Day, text: str) -> bool | None:
-    """Return whether the text says this day: in words of many languages, in digits, by eras."""
+    """Return whether the text states this day: in words of many languages, in digits, by eras."""
     passage = passage_of(text)
     is_weak = False
     for figure, known in passage.dated:
@@ -148,7 +148,7 @@ def _is_year_first(wanted: Day, said: str) -> bool:
 
 
 def _reads_as(wanted: Day, said: str, passage: Passage) -> bool | None:
-    """Return whether a date of two readings is this day: by its points, or by the other dates."""
+    """Return whether a date of two readings is this day, as its points or the other dates suggest."""
     order = 1 if "." in said else passage.order
     parts = two_ways(said)
     if order == 0 or parts is None:
@@ -158,14 +158,14 @@ def _reads_as(wanted: Day, said: str, passage: Passage) -> bool | None:
 
 
 def _of_centuries(days: set[Day], said: str, wanted: Day) -> set[Day]:
-    """Two digits of a year are of this century or of the last."""
+    """Return the years that two digits may stand for, of this century and the last."""
     if re.search(r"\d{4}", said) or not 1930 < wanted[0] < 2030:
         return days
     return {(wanted[0] if wanted[0] % 100 == day[0] % 100 else day[0], *day[1:]) for day in days}
 
 
 def _may_be_in(wanted: Day, rest: str, *, has_dates: bool) -> bool:
-    """Return whether what is left of the passage may be this day in a notation that is not known here."""
+    """Return whether the rest of the passage may be this day in a notation that is not known here."""
     year, _, day = wanted
     numbers = set(parts_of(rest))
     has_year = bool(numbers & {year, year % 100, year + 543, year - 1911})

@@ -1,4 +1,4 @@
-"""Whether a passage states a text: a name, an identifier or a word of an enum, however it is set in print."""
+"""Whether a passage states a text: a name, an identifier or a word of an enum, however it is printed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def states_text(value: str, passage: str, choices: Sequence[str] = ()) -> bool |
 
 
 def _forms(value: str, choices: Sequence[str]) -> list[Words]:
-    """Return the value in the ways in which it may be written."""
+    """Return the ways in which the value may be written."""
     usual = words_in(plain(_ADDRESS.sub("", value)))
     found = [usual] if usual.text else []
     expanded = fold(value).translate(_UMLAUTS)
@@ -67,7 +67,7 @@ def _forms(value: str, choices: Sequence[str]) -> list[Words]:
 
 
 def _stands(value: Words, said: Words) -> bool | None:
-    """Return whether the words stand there in a row; None where that depends on how they are parted."""
+    """Return whether the words stand there in a row; None where that depends on how they are divided."""
     at = said.text.find(value.text)
     is_weak = False
     while value.text and at >= 0:
@@ -96,7 +96,7 @@ def _at(value: Words, said: Words, at: int) -> bool | None:
 
 
 def _goes_on(said: Words, at: int, end: int) -> bool:
-    """Return whether groups of digits before or behind may belong to a number that is written in groups."""
+    """Return whether groups of digits before or after may belong to a number written in groups."""
     behind = said.starts.get(end) == " " and said.text[end].isdigit()
     return behind or (
         at > 0 and said.starts.get(at) == " " and said.text[at - 1].isdigit() and said.text[at].isdigit()
@@ -104,7 +104,7 @@ def _goes_on(said: Words, at: int, end: int) -> bool:
 
 
 def _may_join(text: str, said: Words, place: int) -> bool:
-    """Return whether what is one word in the value may stand in two there."""
+    """Return whether one word of the value may be two in the passage."""
     parted = said.starts[place]
     is_number = text.isdigit()
     has_digits = any(map(str.isdigit, text))
@@ -116,7 +116,7 @@ def _may_join(text: str, said: Words, place: int) -> bool:
 
 
 def _is_bound(said: Words, place: int, text: str, *, is_end: bool = False) -> bool | None:
-    """Return whether a word begins or ends there; None where a script without blanks leaves it open."""
+    """Return whether a word begins or ends there; None in a script without spaces."""
     if place in (0, len(said.text)):
         return True
     if place in said.ends if is_end else place in said.starts:
@@ -135,7 +135,7 @@ def _is_bound(said: Words, place: int, text: str, *, is_end: bool = False) -> bo
 
 
 def _is_free(said: Words, place: int, text: str) -> bool:
-    """Return whether the place parts words; signs within a date, a range or a code do not part its digits."""
+    """Return whether the place separates words; signs within a date, a range or a code do not."""
     is_short = text.isdigit() and len(text) < 4
     parted = said.starts.get(place, " ")
     return not (is_short and parted != " " and said.text[place - 1].isdigit() and said.text[place].isdigit())
@@ -174,7 +174,7 @@ def _is_denied(forms: Sequence[Words], passage: str) -> bool:
 
 
 def _is_chosen(value: str, passage: str, choices: Sequence[str]) -> bool | None:
-    """Return whether the passage says this choice, and no longer one that holds it, nor its contrary."""
+    """Return whether the passage states this choice, not a longer one that contains it, nor its opposite."""
     said = words_of(passage)
     own = _forms(value, choices)
     for other in choices:
@@ -223,7 +223,7 @@ def _has_like(word: str, said: Words) -> bool:
 
 @lru_cache(maxsize=_KEPT)
 def _by_initial(words: tuple[str, ...]) -> dict[str, list[str]]:
-    """Return the words of letters by their first one: a word that begins another has it in common."""
+    """Return the words of letters by their first letter: a word that begins another shares it."""
     found: dict[str, list[str]] = {}
     for word in dict.fromkeys(words):
         if word.isalpha():

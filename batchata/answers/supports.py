@@ -31,9 +31,9 @@ _CLOCK = re.compile(r"(?<![\d.:])(\d{1,2})[:.h](\d\d)(?::\d\d)? ?([ap])?\.?m?\b"
 def supports(value: Any, passage: str, choices: Sequence[str] = ()) -> bool | None:
     """Return True where the passage states the value, False where it states another or nothing of the kind.
 
-    None where that cannot be told: booleans, composed texts, what has two readings, what is not seen at once
-    in a passage as long as a chapter. `choices` are the texts
-    that may stand in the field, where they are listed.
+    None where that cannot be told: booleans, composed texts, what has two readings, what is not found at once
+    in a passage as long as a chapter. `choices` are the texts that may stand in the field, where they are
+    listed.
     """
     if not choices and is_plain_to_see(value, passage):
         return True
@@ -59,9 +59,9 @@ def _supports_number(value: float | Decimal, passage: str) -> bool | None:
 
 
 class Verdicts:
-    """What the passages of the citations of one value say of it, found out when first asked for.
+    """What the cited passages of one value say of it, computed when first asked for.
 
-    Where only all of them together state the value, none of them contradicts it.
+    Where only all passages together state the value, none of them contradicts it.
     """
 
     __slots__ = ("_citations", "_path", "_result", "_said")
@@ -80,7 +80,7 @@ class Verdicts:
 
 
 class Verdict:
-    """One of them, equal to what it will say."""
+    """One of the verdicts; comparing it with True, False or None computes it."""
 
     __slots__ = ("_number", "_verdicts")
 
@@ -120,7 +120,7 @@ def _support_of(result: Any, path: str, citations: Sequence[Citation]) -> list[b
 
 
 def unsupported(citations: Mapping[str, Sequence[Citation]]) -> list[str]:
-    """Return the paths of values that at least one passage contradicts, and none supports."""
+    """Return the paths of values that at least one passage contradicts and no passage supports."""
     found = {path: [citation.supports for citation in cited] for path, cited in citations.items()}
     return [path for path, said in found.items() if False in said and True not in said]
 
@@ -169,7 +169,7 @@ def _states_figures(value: str, passage: str) -> bool | None:
 
 
 def _states_measure(value: str, meant: frozenset[Meaning], passage: str) -> bool | None:
-    """Look for a number with its unit or scale; None where both are there in another way: 5 kg and 5.0 kg."""
+    """Look for a number with its unit or scale; None where both are there in other forms: 5 kg, 5.0 kg."""
     numbers = [abs(meaning) for meaning in meant if not isinstance(meaning, tuple)]
     if numbers:
         return None if states_number(max(numbers), passage) is not False else False
@@ -195,7 +195,7 @@ def _states_amount(value: str, number: Decimal, passage: str) -> bool | None:
 
 
 def _supports_moment(value: Any, passage: str) -> bool | None:
-    """Compare a date, a time or both; of a duration nothing can be told."""
+    """Compare a date, a time or both; durations are not compared."""
     day = (value.year, value.month, value.day) if hasattr(value, "year") else None
     clock = (value.hour, value.minute) if hasattr(value, "hour") else None
     if day is None:

@@ -18,14 +18,14 @@ _SINGLE = frozenset({str, int, float, bool, Decimal, type(None)})
 
 
 def uncited(result: Any, citations: Mapping[str, Sequence[Citation]]) -> list[str]:
-    """Return the paths of values that no citation is given for; what is empty needs none."""
+    """Return the paths of values without a citation; empty values need none."""
     cited = set(citations)
     above = {path[: place.start()] for path in cited for place in _STEP_BEGINS.finditer(path)}
     return [path for path in _leaves(result, "", cited) if path not in above]
 
 
 def _leaves(value: Any, path: str, cited: set[str]) -> Iterator[str]:
-    """Yield the paths of single values, without what is cited by itself or with all around it."""
+    """Yield the paths of single values, except for those cited by themselves or with what is around them."""
     if value is None or value == "" or path in cited:
         return
     if value.__class__ in _SINGLE:
@@ -67,7 +67,7 @@ kind_of: Callable[[Any], Any] = type
 
 @lru_cache(maxsize=1_024)
 def _step_into(kind: Any) -> Callable[[Any, Any], Any] | None:
-    """How a member of such a value is reached: to ask for the kind of each value takes longer."""
+    """Return how a member of such a value is reached; asking for the kind of each value would take longer."""
     if issubclass(kind, pydantic.RootModel):
         return lambda value, key: (_step_into(kind_of(value.root)) or _nothing)(value.root, key)
     if issubclass(kind, pydantic.BaseModel):

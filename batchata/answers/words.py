@@ -1,4 +1,4 @@
-"""A text as its words are compared: normal forms without what parts them."""
+"""Split a text into words for comparison: normal forms without punctuation."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _AS_MONTH = re.compile(
 
 
 class Words(NamedTuple):
-    """A text as it is compared: its words without what parts them.
+    """A text for comparison: its words without what separates them.
 
     `starts` and `ends` are where words begin and end in `text`; `starts` says what stands before each: "" for
     signs without white space and for a hyphen at the end of a line, else a blank or point. `places` are the
@@ -101,7 +101,7 @@ def is_denied(text: str, place: int) -> bool:
 
 
 def is_verb_instead(value: str, passage: str) -> bool:
-    """Whether a month is named and the passage has its name as nothing but a verb, as in "it may be"."""
+    """Whether a month is named whose name the passage has only as a verb, as in "it may be"."""
     return value in _MONTHS_OR_VERBS and _AS_MONTH.search(passage) is None
 
 
@@ -129,7 +129,7 @@ def words_in(text: str) -> Words:
 
 
 def _number(word: str) -> str:
-    """Write a number with its decimals behind a point, and its thousands without anything between."""
+    """Write a number with a point before its decimals and nothing between its thousands."""
     sign, digits = ("-", word[1:]) if word[0] == "-" else ("", word)
     digits = digits.replace("'", "")
     marks = [mark for mark in digits if not mark.isdigit()]

@@ -18,7 +18,7 @@ _ANSWERS = frozenset({"answer", "finalanswer", "result", "output", "response"}) 
 
 
 def wrapped_in(node: Object) -> Node | None:
-    """Return what stands under the only key, or as values under "properties" in the frame of a schema."""
+    """Return what stands under the only key, or the values under "properties" in the frame of a schema."""
     if len(node.pairs) == 1:
         return node.pairs[0][1]
     given = dict(node.pairs)
@@ -49,7 +49,7 @@ def unwrapped(node: Node, source: str) -> Object | None:
 
 
 def commented(node: Object, source: str) -> Object | None:
-    """Return the object under the one key that says so, with the scalars beside it as further keys."""
+    """Return the object under the key that only introduces it, with the scalars beside it as further keys."""
     found = [key for key, _ in node.pairs if folded(key) in _ANSWERS]
     if len(found) != 1:
         return None

@@ -1,4 +1,4 @@
-"""Compare keys as models write them: without case, white space, joints or signs of quoting."""
+"""Compare keys as models write them: without case, white space, separators or quotation marks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHORT_WORD = 2  # characters, as of "of" and "id", which say nothing
 
 
 def folded(key: str) -> str:
-    """Reduce a key to what models write alike: no case, white space, joints or signs of quoting."""
+    """Reduce a key to a common form: no case, white space, separators or quotation marks."""
     key = key if key.isascii() else unicodedata.normalize("NFKC", key)
     return _IGNORED.sub("", key).casefold()
 

@@ -36,7 +36,7 @@ _SUNDAY_OFFSETS = (0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4)  # Sakamoto's, for the we
 
 
 def date_in(text: str) -> str | None:
-    """Return the one day that a text means, as YYYY-MM-DD; None where it means none, or several."""
+    """Return the one day that a text means, as YYYY-MM-DD; None where it means none, or possibly several."""
     said = in_common_script(text).strip()
     if not _HAS_YEAR.search(said):
         return None  # of which century is not said
@@ -54,7 +54,7 @@ def date_in(text: str) -> str | None:
 
 
 def _without_weekday(said: str) -> tuple[str, int | None]:
-    """Return the text without the name of a day of the week before it or behind it, and which one that is."""
+    """Return the text without the name of a weekday before or after it, and which weekday that is."""
     named = _BEFORE_DAY.match(said)
     if named and (weekday := _WEEKDAY.get(named[1])) is not None:
         return said[named.end() :], weekday

@@ -44,11 +44,9 @@ _INDIAN = re.compile(r"[1-9]\d?(?:,\d{2})+,\d{3}(?:\.\d+)?")
 def number_in(text: str, *, percents: bool = False, whole: bool = False) -> str | None:
     """Return the one number that a text means, as JSON writes it; None if it means none.
 
-    Signs and names of currencies are left out; brackets around an amount and a minus behind it make it
-    negative, as in books. `percents`: percentages are asked for, and "15%" means 15. `whole`: it must be
-    a whole number.
-
-    Raises TwoReadings when it may mean several numbers.
+    Signs and names of currencies are left out; brackets around an amount and a minus after it make it
+    negative, as in books. `percents`: percentages are asked for, and "15%" means 15. `whole`: it must be a
+    whole number. Raises TwoReadings when it may mean several numbers.
     """
     if found := _USUAL.fullmatch(text):
         return f"{found[1]}{found[2].replace(',', '')}.{found[3]}"
@@ -68,7 +66,7 @@ def number_in(text: str, *, percents: bool = False, whole: bool = False) -> str 
 
 
 class _Said:
-    """An amount apart from what stands around it; `signs` counts what makes it negative."""
+    """An amount without what stands around it; `signs` counts what makes it negative."""
 
     def __init__(self, text: str) -> None:
         rest = text.replace("`", "'") if text.isascii() else _in_ascii_signs(text)
@@ -87,7 +85,7 @@ class _Said:
         return _bare(rest[1:-1].strip())
 
     def _unsigned(self, rest: str) -> str:
-        """Strip signs in front of the currency, behind it, and behind the amount."""
+        """Strip signs before and after the currency, and after the amount."""
         for _ in range(2):
             if rest.startswith("-"):
                 self.signs += 1
@@ -102,7 +100,7 @@ class _Said:
 
 
 def _bare(rest: str) -> str:
-    """Strip a currency before or behind the amount."""
+    """Strip a currency before or after the amount."""
     rest = rest.strip()
     if not rest[:1].isdigit() and (found := _UNIT.match(rest)):
         rest = rest[found.end() :]

@@ -39,7 +39,7 @@ def left_of(max_cost: str | None, run: Run) -> Decimal | None:
 
 
 def awaits_room(run: Run) -> bool:
-    """Whether never-sent items only wait for `max_cost` that open batches will release."""
+    """Whether items that were never sent wait only for `max_cost`, which open batches will release."""
     settings = run.settings
     if settings is None or settings.max_cost is None or run.sending_ended is not None:
         return False

@@ -16,7 +16,7 @@ _WORTH = Decimal("0.01")  # … USD, below which a ratio says nothing
 class Accuracy:
     """Sums over the completed jobs for which something was expected. Costs in USD.
 
-    Of a job with requests that are not billed, the same share is taken of what was expected of it.
+    Where some of a job's requests are not billed, only the same share of its expectation counts.
     """
 
     answers: int = 0
@@ -46,7 +46,7 @@ class Accuracy:
 
     @property
     def telling(self) -> bool:
-        """Whether enough was used for the errors to mean something."""
+        """Whether enough was used for the errors to be meaningful."""
         return self.cost_error is not None and self.answers >= _ENOUGH and self.used_cost >= _WORTH
 
     @property

@@ -30,7 +30,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 
 
 def _plain(value: object) -> str:
-    """Return a text of a class of its own, such as an enum's member, as a text."""
+    """Return a text of a subclass of str, such as an enum's member, as a plain str."""
     if isinstance(value, str):
         return str.__str__(value)
     raise TypeError(f"{type(value).__name__} is unsupported")

@@ -179,7 +179,7 @@ def poll_interval(run: Run, job: Job) -> int:
 def wake_at(run: Run, busy: AbstractSet[int], now: int) -> int | None:
     """Return the earliest time after `now` at which something is due; None when nothing will be.
 
-    What is due already waits for something else than time: a free place among the jobs, or money.
+    What is due already waits for something other than time: a free place among the jobs, or money.
     """
     times = [job_due(run, job) for job in run.open.values() if job.number not in busy]
     return min((time for time in [*times, *run.requeued.times()] if time > now), default=None)
@@ -201,10 +201,10 @@ def kept_until(run: Run) -> int | None:
 
 
 def settle_by(run: Run, job: Job) -> int:
-    """Return from when on a batch that has not appeared counts as never created.
+    """Return the time from which a batch that has not appeared counts as never created.
 
-    The delay begins when the sending ended, not when it began: an upload may take minutes, and what its last
-    byte creates appears only after that.
+    The delay begins when the sending ended, not when it began: an upload may take minutes, and its last byte
+    may create the batch.
     """
     assert run.settings is not None
     delay = DEFAULT_SETTLE_DELAY if run.settings.settle_delay is None else run.settings.settle_delay

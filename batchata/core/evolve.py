@@ -48,7 +48,7 @@ def fold(recorded: Iterable[tuple[int, int, Entry]]) -> Run:
 
 
 def _checked(settings: Settings) -> Settings:
-    """Check that a limit is an amount of money."""
+    """Return a limit as an amount of money, or raise ValueError."""
     if settings.max_cost is not None:
         amount_of(settings.max_cost)
     return settings

@@ -90,7 +90,7 @@ def answer_accepted(run: Run, at: int, event: e.AnswerAccepted, version: int) ->
 
 
 def _drop_unanswered(job: Job, index: int) -> None:
-    """Forget an outcome that was not an answer: another line of the results says more of the request."""
+    """Forget an outcome that was not an answer: another result line says more about the request."""
     before = job.unanswered.pop(index, None)
     if before is None:
         return
@@ -107,7 +107,7 @@ def citations_checked(run: Run, at: int, event: e.CitationsChecked, version: int
 
 
 def stray_outcome_recorded(run: Run, at: int, event: e.StrayOutcomeRecorded, version: int) -> None:
-    """Keep a line that is no item's outcome, and count why."""
+    """Count a line that is no item's outcome, by reason."""
     ranges.extend(run.jobs[event.job].bodies, event.body)
     run.strays[event.reason] = run.strays.get(event.reason, 0) + 1
 

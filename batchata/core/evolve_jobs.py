@@ -1,4 +1,4 @@
-"""Apply what happens to a job: it is sent, looked for, polled, and ends; its items go along."""
+"""Apply what happens to a job: it is sent, searched for, polled and ended; its items change with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OPEN_ITEM = (ItemStatus.SENT, ItemStatus.UNDECIDED)
 
 
 def submission_started(run: Run, at: int, event: e.SubmissionStarted, version: int) -> None:
-    """Open the job with its items, and mark how far the never-sent ones reach now."""
+    """Open the job with its items, and move the mark behind the last item that was sent."""
     reserved = None if event.reserved is None else amount_of(event.reserved)
     job = Job(event.job, event.items, event.request_count, event.custom_ids, reserved, at, run.key, at)
     job.start = job.alone_in = run.starts
@@ -42,9 +42,9 @@ def submission_started(run: Run, at: int, event: e.SubmissionStarted, version: i
 
 
 def _leaves_out_none(run: Run, last: int, count: int) -> bool:
-    """Whether a job of so many items up to `last` holds every item until there that was not sent yet.
+    """Whether a job of so many items, up to `last`, holds every unsent item up to there.
 
-    A sample leaves some out; what it holds belongs to the jobs that carry those around it later.
+    A sample leaves some out; what it holds belongs to the jobs that later carry the items around it.
     """
     if run.choice is None:
         return True
@@ -79,7 +79,7 @@ def input_uploaded(run: Run, at: int, event: e.InputUploaded, version: int) -> N
 
 
 def batch_failed(run: Run, at: int, event: e.BatchFailed, version: int) -> None:
-    """Halve what later jobs may hold where the batch alone was too much for the queue."""
+    """Halve the size of later jobs where this batch alone was too much for the provider's queue."""
     job = run.jobs[event.job]
     run.failing.pop("poll", None)
     alone = run.open.keys() == {job.number}  # nothing else of ours fills the queue
@@ -129,7 +129,7 @@ def _submitted(job: Job, at: int, event: e.BatchSubmitted | e.SubmissionSettled)
 
 
 def job_abandoned(run: Run, at: int, event: e.JobAbandoned, version: int) -> None:
-    """Close the job, hold what it may have cost, and let its items wait with all their attempts."""
+    """Close the job, withhold what it may have cost, and let its items wait with a fresh set of attempts."""
     job = run.jobs[event.job]
     run.withheld = EXACT.add(run.withheld, job.held)
     _close(run, job, JobStatus.ABANDONED, at)
@@ -172,7 +172,7 @@ def call_failed(run: Run, at: int, event: e.CallFailed, version: int) -> None:
 
 
 def _count(job: Job, at: int, event: e.CallFailed) -> None:
-    """Count decisions over all starts: "after so many times" includes earlier processes."""
+    """Count decisions over all starts, so that "after so many times" includes earlier processes."""
     match event.doing, event.error.kind:
         case "settle", kind if kind in UNTOLD:
             job.looks += 1
@@ -198,7 +198,7 @@ def _fails(run: Run, doing: str, at: int, error: RequestError, again: int) -> No
 
 
 def job_completed(run: Run, at: int, event: e.JobCompleted, version: int) -> None:
-    """Close the job; what it left undecided has failed."""
+    """Close the job; items that it left undecided have failed."""
     job = run.jobs[event.job]
     if job.uncertain:
         run.withheld = EXACT.add(run.withheld, job.held)
@@ -226,7 +226,7 @@ def _close(run: Run, job: Job, status: JobStatus, at: int) -> None:
 def _take_back(run: Run, job: Job, not_before: int) -> None:
     """Return the job's items to waiting, as if it had never been sent; the attempt does not count.
 
-    Except for items that it was refused for: they have failed.
+    Items that the provider refused the job for are not returned: they have failed.
     """
     _fail_undecided(run, job)
     for index in job.indexes():

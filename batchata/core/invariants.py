@@ -20,9 +20,9 @@ _CLOCK_MARGIN = 60_000_000  # microseconds by which two machines' clocks may dif
 
 
 class Audit:
-    """Folds the events of one run, one by one, and says what does not hold.
+    """Folds the events of one run, one by one, and reports what does not hold.
 
-    `now` is the time beyond which nothing can have happened yet, in microseconds since 1970 UTC.
+    `now` is the present, in microseconds since 1970 UTC: nothing can have happened after it.
     """
 
     def __init__(self, now: int) -> None:
@@ -36,7 +36,7 @@ class Audit:
         self._broken = False
 
     def take(self, version: int, at: int, event: e.Event) -> list[str]:
-        """Return what is wrong with the next event, a sentence each, without its version."""
+        """Return what is wrong with the next event, one sentence each, without its version."""
         if self._broken:
             return []
         found: list[str] = []
@@ -179,7 +179,7 @@ class Audit:
             yield f"an answer of item {event.index} is accepted that event {event.outcome} does not have"
 
     def _is_awaited(self, event: e.OutcomeRecorded) -> bool:
-        """Whether the request has no outcome yet, or one that is not an answer and this is one."""
+        """Whether the request has no outcome yet, or one without an answer that this answer replaces."""
         job = self.run.jobs[event.job]
         is_open = self.run.items.status[event.index] == ItemStatus.SENT
         return is_open or (event.kind == "succeeded" and event.index in job.unanswered)
@@ -244,7 +244,7 @@ class Audit:
 
 
 def charged(event: e.CostCharged) -> Decimal | None:
-    """Return what the tokens cost at the unit prices beside them, or the ticks; None without a price."""
+    """Return what the tokens cost at the recorded unit prices, or the ticks; None without a price."""
     if event.amount is None:
         return None
     if event.ticks:
@@ -259,7 +259,7 @@ def charged(event: e.CostCharged) -> Decimal | None:
 
 
 def _impossible(event: e.CostCharged) -> Iterator[str]:
-    """Say which usage or price is impossible for any answer and any price list."""
+    """Name a usage or price that no answer and no price list can have."""
     for kind in Usage.__struct_fields__:
         used, most = getattr(event, kind), MOST_SEARCHES if kind == "web_search_requests" else MOST_TOKENS
         if not 0 <= used <= most:

@@ -1,4 +1,4 @@
-"""Keep what is known of each item in columns, and the items that wait for their next attempt."""
+"""Hold what is known of each item in columns, and the queue of items that wait for their next attempt."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Items:
         self._cost.extend([0] * count)
 
     def send(self, first: int, last: int, job: int, status: int) -> None:
-        """Note of the items of a range that a job carries them, once more.
+        """Note that a job carries the items of a range, each for one more time.
 
-        Raises IndexError where there are no such items; a slice would make them.
+        Raises IndexError where there are no such items; assigning to a slice would create them.
         """
         if not 0 <= first <= last < len(self.status):
             raise IndexError(f"there are no items {first} to {last}")
@@ -74,7 +74,7 @@ class Items:
         return 1 + len(copies)
 
     def part(self, index: int) -> None:
-        """Give the item, and each that shared its request, a request of its own from now on."""
+        """Give the item, and each item that shared its request, a request of its own from now on."""
         original = self.same_as.pop(index, None)
         if original is not None:
             self.copies[original].remove(index)
@@ -142,7 +142,7 @@ class Requeued:
             del self._groups[not_before]
 
     def hasten(self, latest: int) -> None:
-        """Let no item wait longer than until then."""
+        """Bring forward to then all items that would wait longer."""
         for late in [time for time in self._groups if time > latest]:
             for index in list(self._groups[late]):
                 self.put(index, latest)

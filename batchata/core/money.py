@@ -51,7 +51,7 @@ def exactly[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 
 def sum_of(amounts: Iterable[Decimal]) -> Decimal:
-    """Return the exact sum."""
+    """Return the exact sum of these amounts."""
     found = Decimal(0)
     for amount in amounts:
         found = EXACT.add(found, amount)
@@ -59,12 +59,12 @@ def sum_of(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def quotient(amount: Decimal, parts: Decimal | int) -> Decimal:
-    """Return the share of each part, to 28 digits."""
+    """Return the share of each part, rounded to 28 digits."""
     return _QUOTIENT.divide(amount, parts)
 
 
 def amount_of(text: str) -> Decimal:
-    """Read an amount of money as events have it: plain digits, and no more of them than money can have.
+    """Read an amount of money as events have it: plain digits, no more of them than an amount can have.
 
     Raises ValueError for anything else.
     """
@@ -98,7 +98,7 @@ def pico_of(text: str) -> int | None:
 
 
 def pico_text(pico: int) -> str:
-    """Write so many picodollars as events have amounts: plain digits, without trailing zeros."""
+    """Write picodollars as events write amounts: plain digits, without trailing zeros."""
     whole, part = divmod(abs(pico), PICO)
     sign = "-" if pico < 0 else ""
     return f"{sign}{whole}.{part:012}".rstrip("0").rstrip(".") if part else f"{sign}{whole}"
@@ -106,9 +106,9 @@ def pico_text(pico: int) -> str:
 
 @dataclass(slots=True)
 class Sum:
-    """An exact sum of amounts: whole picodollars, and apart from them what is finer.
+    """An exact sum of amounts, as whole picodollars and a remainder for what is finer.
 
-    `digits` are the most decimals that an addend had: so many has the sum too, as with Decimal.
+    `digits` is the largest number of decimals among the addends, and that of the sum, as with Decimal.
     """
 
     pico: int = 0
@@ -116,7 +116,7 @@ class Sum:
     finer: Decimal = Decimal(0)
 
     def add(self, text: str, pico: int | None) -> None:
-        """Add an amount of which `pico_of` says `pico`."""
+        """Add an amount, given with what `pico_of` makes of it."""
         if pico is None:
             self.finer = EXACT.add(self.finer, Decimal(text))
             return
@@ -125,7 +125,7 @@ class Sum:
         self.digits = max(self.digits, len(part))
 
     def add_pico(self, pico: int, divisor: int) -> None:
-        """Add the total of several plain amounts, whose greatest common divisor is `divisor`."""
+        """Add the total of several amounts in picodollars, whose greatest common divisor is `divisor`."""
         self.pico += pico
         self.digits = max(self.digits, len(pico_text(divisor).partition(".")[2]))
 

@@ -1,8 +1,8 @@
-"""Pages: a run of like events, accepted answers of one job and what each cost, as columns in one value.
+"""Pack runs of similar events into pages: the accepted answers of one job and their charges, as columns.
 
-A page stands for two events an answer, `outcome_recorded` and then `cost_charged`, which have versions of
-their own; only how they lie in a log is another. What is not like the others stays an event by itself: an
-answer that was not accepted, a cost that is unknown or finer than a picodollar.
+A page stands for two events per answer, `outcome_recorded` and then `cost_charged`, each with a version of
+its own; pages change only how events are stored. What does not fit the columns stays an event: an answer that
+was not accepted, a cost that is unknown or finer than a picodollar.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ ACCEPTED = "succeeded"  # the kind of each outcome
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Answers that the run's own reader accepted, in columns; the k-th of them has body `first_body + k`.
+    """Answers that the run's own reader accepted, in columns; answer k has body `first_body + k`.
 
-    `amount` is what each cost in picodollars (1e-12 USD). There is a column for each kind of token that
-    these answers used: all of them did, at the price in `unit_prices`. Kinds without a column were not used.
+    `amount` is what each cost in picodollars (1e-12 USD). There is a column for each kind of token that all
+    of these answers used, at the price in `unit_prices`; kinds without a column were not used.
     """
 
     TYPE: ClassVar[str] = "page_of_answers"
@@ -59,12 +59,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
     @property
     def used(self) -> dict[str, list[int]]:
-        """What each answer used, by the kinds that these answers used at all."""
+        """What each answer used, by kind of token."""
         return {kind: column for kind in KINDS if (column := getattr(self, kind))}
 
     @property
     def length(self) -> int:
-        """How many events it stands for."""
+        """How many events the page stands for."""
         return 2 * len(self.index)
 
     def event(self, position: int) -> Event:
@@ -76,13 +76,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
         return self._outcome(self.index[place], self.first_body + place, used)
 
     def about(self, index: int) -> Iterator[Event]:
-        """Yield the two events of an item, where it is in here."""
+        """Yield the two events of an item, if the page has them."""
         if index in self.index:
             place = 2 * self.index.index(index)
             yield from (self.event(place), self.event(place + 1))
 
     def expand(self) -> Iterator[Event]:
-        """Yield all the events, in their order."""
+        """Yield all events in order."""
         kinds = [*self.used]
         for place, (index, amount, *numbers) in enumerate(
             zip(self.index, self.amount, *self.used.values(), strict=True)
@@ -117,7 +117,7 @@ _NOTHING = dict.fromkeys(KINDS, 0)
 
 
 def length_of(entry: Entry) -> int:
-    """Return how many events an entry of a log stands for."""
+    """Return how many events a log entry stands for."""
     return entry.length if type(entry) is Page else 1
 
 
@@ -147,7 +147,7 @@ class _Like(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """An accepted answer and its charge, which a page can have."""
+    """An accepted answer and its charge, as a page can hold them."""
 
     like: _Like
     amount: int  # picodollars
@@ -156,7 +156,7 @@ class _Answer(NamedTuple):
 
 
 def pack(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the same events, with pages made of two or more like answers that follow on from each other."""
+    """Return the same events, with two or more similar answers in a row packed into a page."""
     packed: list[Entry] = []
     run: list[_Answer] = []
     place = 0
@@ -180,7 +180,7 @@ def _goes_on(run: list[_Answer], answer: _Answer) -> bool:
 
 
 def _answer(outcome: Entry, charge: Entry) -> _Answer | None:
-    """Return both as an answer that a page can have; None where they are anything else."""
+    """Return both events as an answer that a page can hold; None where they are anything else."""
     if type(outcome) is not OutcomeRecorded or type(charge) is not CostCharged:
         return None
     if outcome.kind != ACCEPTED or outcome.error is not None or outcome.usage is None:
@@ -199,7 +199,7 @@ def _answer(outcome: Entry, charge: Entry) -> _Answer | None:
 
 
 def _whole(amount: str | None) -> int | None:
-    """Return the amount in picodollars, where these say it as it was written."""
+    """Return the amount in picodollars; None where that would not give back the text as it was written."""
     try:
         pico = None if amount is None else pico_of(amount)
     except ValueError:

@@ -96,7 +96,7 @@ def plan_job(run: Run, now: int, measures: Measures) -> Plan | TooSmall | OverBu
 
 
 def _coming(run: Run, chosen: Ranges) -> Iterable[int]:
-    """Return the chosen items that may not have been sent yet, each as the one whose request it shares."""
+    """Return the chosen items that may not have been sent yet, each as the item whose request it shares."""
     coming = within(chosen, 0 if run.items.same_as else run.next_fresh, run.total)
     same_as = run.items.same_as
     return sorted({same_as.get(index, index) for index in coming}) if same_as else coming
@@ -198,10 +198,10 @@ def waves_without_limit(items: int, shape: Shape) -> Waves:
 def waves(
     worst: Iterable[Decimal], share: Decimal, room: Decimal, shape: Shape, released: Decimal = _NOTHING
 ) -> Waves:
-    """Simulate requests in this order, where each wave comes back before the next is sent.
+    """Simulate sending requests in this order, where each wave comes back before the next is sent.
 
     Each may cost its `worst` and is expected to cost that share of it. `room` is what `max_cost` leaves now,
-    `released` what it leaves more once the batches that are under way have come back (USD).
+    `released` what it leaves in addition once the batches under way have come back (USD).
     """
     held = list(accumulate(worst, EXACT.add, initial=_NOTHING))
     count, jobs, done, last = 0, 0, 0, len(held) - 1

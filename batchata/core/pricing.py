@@ -64,7 +64,7 @@ class UnitPrices:
 
     @cached_property
     def picos(self) -> dict[str, int]:
-        """The prices of one token or search in a batch that are whole picodollars."""
+        """The prices of one token or search in a batch, those that are whole picodollars."""
         each = {kind: EXACT.multiply(price, MILLION) for kind, (price, _) in self.in_batch.items()}
         return {kind: int(price) for kind, price in each.items() if price == int(price)}
 
@@ -189,7 +189,7 @@ def charge(
 
 
 def _stated(priced: CostCharged, ticks: int) -> CostCharged:
-    """Return what the provider says that it charged; the charge by prices where both are the same."""
+    """Return the charge that the provider states; the one computed from prices where both are the same."""
     said = pico_text(ticks * PICOS_A_TICK)
     if said == priced.amount:
         return priced

@@ -104,9 +104,9 @@ _OUR_OWN = ("pause_turn", "model_context_window_exceeded", "max_tokens", BROKEN_
 
 
 def note_on(outcome: OutcomeRecorded | None) -> str | None:
-    """Return the note for the next attempt after this outcome; None when the model has nothing to mend.
+    """Return the note for the next attempt after this outcome; None when the model has nothing to correct.
 
-    None too after an answer that was cut off: with another prompt it would answer another question.
+    There is none after an answer that was cut off: with another prompt it would answer another question.
     """
     if outcome is None or outcome.error is None or outcome.kind != "succeeded":
         return None
@@ -119,7 +119,7 @@ def note_on(outcome: OutcomeRecorded | None) -> str | None:
 def noted_in(outcome: OutcomeRecorded | None, run: Run, job: int) -> str | None:
     """Return the note that went with a request in this job of the run, after this outcome.
 
-    Jobs that do not say their `max_tokens` told the model of an answer that was cut off.
+    Jobs whose events have no `max_tokens` told the model about an answer that was cut off.
     """
     cut = outcome is not None and outcome.kind == "succeeded" and outcome.stop_reason == "max_tokens"
     if cut and run.jobs[job].max_tokens is None:

@@ -51,9 +51,9 @@ OPEN = (*UNSETTLED, JobStatus.SUBMITTED, JobStatus.ENDED)
 
 @dataclass(slots=True)
 class Failing:
-    """A kind of call that keeps failing since `since`: how often, why, and when it is repeated.
+    """A kind of call that has been failing since `since`: how often, why, and when it is repeated.
 
-    Calls that failed side by side are one failure.
+    Calls that failed side by side count as one failure.
     """
 
     since: int
@@ -118,7 +118,7 @@ class Job:
 
     @property
     def mark(self) -> str:
-        """What its custom ids have in common, and no other job's."""
+        """What its custom ids have in common with each other and with no other job's."""
         return self.custom_ids.replace("{index}", "").rstrip("-")
 
     def indexes(self) -> Iterator[int]:
@@ -260,16 +260,16 @@ class Run:
 
     @property
     def is_anything_out(self) -> bool:
-        """Whether one of its jobs is, or may be, a batch at the provider.
+        """Whether any of its jobs is, or may be, a batch at the provider.
 
-        One that was given up before any batch of it was found is none.
+        A job that was given up before any batch of it was found does not count.
         """
         over = (JobStatus.FAILED, JobStatus.ABANDONED)
         return any(job.batch_id or job.status not in over for job in self.jobs.values())
 
     @property
     def chosen(self) -> Ranges | None:
-        """The items beside which nothing is sent; None where all may be."""
+        """The items that may be sent, all others being held back; None where all may be."""
         return None if self.choice is None else self.choice.items
 
     @property

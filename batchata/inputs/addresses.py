@@ -64,8 +64,8 @@ def _protocols() -> frozenset[str]:
 def address_of(item: Any) -> Any:
     """Return the address that a `UPath` stands for; anything else as it is.
 
-    Raises InvalidInputError for one with options of its own: they may be secrets, which no log may hold, and
-    a later start would not have them.
+    Raises InvalidInputError for an address with options of its own: they may be secrets, which no log may
+    hold, and a later start would not have them.
     """
     text = str(item) if hasattr(item, "storage_options") and hasattr(item, "protocol") else ""
     if not is_address(text):
@@ -81,11 +81,11 @@ def address_of(item: Any) -> Any:
 
 
 def read_address(address: str, place: str, most: int, too_large: Callable[[int], str]) -> bytes:
-    """Read the bytes of the file at an address, which messages call by its place.
+    """Read the bytes of the file at an address, which messages call `place`.
 
-    Raises FileInputError when there is none that can be read, or when it has more than `most` bytes: with
-    what `too_large` says of its size. Raises ConfigurationError for what this process lacks, and
-    ProviderUnavailableError when the storage did not answer, and may if it is asked again.
+    Raises FileInputError when it cannot be read or has more than `most` bytes, with what `too_large` says of
+    its size. Raises ConfigurationError for what this process lacks, and ProviderUnavailableError when the
+    storage did not answer but may do so later.
     """
     try:
         data = _read(address, place, most)
@@ -106,7 +106,7 @@ def read_address(address: str, place: str, most: int, too_large: Callable[[int],
 
 
 def _read(address: str, place: str, most: int) -> bytes | int:
-    """Return the file's bytes; only how many there are, where these are more than `most`."""
+    """Return the file's bytes, or only their number where there are more than `most`."""
     system, path = _system(address)
     found = system.info(path)
     if found["type"] == "directory":

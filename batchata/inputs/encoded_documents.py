@@ -1,6 +1,6 @@
-"""Tell documents that came as their own text: in base64, in hexadecimal, as Python prints bytes, in UTF-16.
+"""Recognise documents given as text: in base64, in hexadecimal, as Python prints bytes, in UTF-16.
 
-Sent as it is, such a text would be paid for by the token and say nothing.
+Sent as it is, such a text would be billed by the token and mean nothing to the model.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _HEXADECIMAL: Final = re.compile(
 
 
 def encoded_kind(data: bytes) -> str | None:
-    """Say what a text is the encoded bytes of, and how to get them; None where it is none."""
+    """Say which document's bytes a text encodes, and how to get them; None where it encodes none."""
     if data.startswith(PRINTED) and PDF_HEADER in data[:PDF_HEAD]:
         return "a PDF's bytes as Python prints them; give the bytes themselves, not str(...) of them"
     if _HEXADECIMAL.fullmatch(data):
@@ -59,7 +59,7 @@ def _in_utf_16(data: bytes) -> str | None:
 
 
 def _mostly_encoded(data: bytes) -> str | None:
-    """Describe a JSON text, a mail or the like of which more than half is one file in base64."""
+    """Describe a JSON text, a mail or the like that is more than half one file in base64."""
     if not any(begin in data for begin in _BEGINNINGS):
         return None
     found = max(_BEGINS.finditer(data), key=lambda run: len(run[0]), default=None)

@@ -1,4 +1,4 @@
-"""Hold one input file: where its bytes are, and what is known of it."""
+"""Hold one input file: where its bytes are, and what is known about it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FileInput:
     data: bytes | None = None
 
     def at_place(self, old: int, new: int) -> FileInput:
-        """Return the file as it is called there: bytes without a name have one by their place."""
+        """Return the file as it is named at its new place: bytes without a name are named after it."""
         given, ending = _unnamed(old), self.name.removeprefix(_unnamed(old))
         is_unnamed = (
             old != new and self.path is None and self.name.startswith(given) and ending[:1] in ("", ".")
@@ -48,7 +48,7 @@ class FileInput:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it was found good; only then it is ever sent."""
+        """Whether it passed its checks; no other file is ever sent."""
         return bool(self.sha256)
 
     def read(self) -> bytes:
@@ -124,8 +124,8 @@ def _unnamed(index: int) -> str:
 def read_file(item: Any, index: int, most: int) -> GivenFile:
     """Read the file that the caller gave as `files[index]`; `most` is the limit of bytes.
 
-    Raises FileInputError, naming it, when it cannot be read or is of no known kind; and what reading from an
-    address raises (see `read_address`).
+    Raises FileInputError, naming it, when it cannot be read or is of no known kind, and whatever
+    `read_address` raises.
     """
     item = address_of(item)
     if isinstance(item, str | os.PathLike):
@@ -142,7 +142,7 @@ def read_file(item: Any, index: int, most: int) -> GivenFile:
 
 
 def unusable_file(item: Any, index: int) -> FileInput:
-    """Return the file that the caller gave as `files[index]`, after it was refused."""
+    """Return a stand-in for the file that the caller gave as `files[index]` and that was refused."""
     name, path = None, None
     if isinstance(item, str | os.PathLike):
         given = os.fspath(item)
@@ -156,7 +156,7 @@ def unusable_file(item: Any, index: int) -> FileInput:
 
 
 def bad_file(item: Any, index: int, exc: InvalidInputError) -> BadFile:
-    """Return what is wrong with that file, apart from its place."""
+    """Return what is wrong with that file, without its place."""
     file = unusable_file(item, index)
     name = file.path or (None if file.name == _unnamed(index) else file.name)
     reason = str(exc).removeprefix(f"files[{index}]").lstrip()

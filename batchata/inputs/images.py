@@ -82,7 +82,7 @@ def _png_ends(data: bytes) -> bool:
 
 
 def _jpeg_ends(data: bytes) -> bool:
-    """Find the end of a JPEG: compressed pixels hold no end marker, and a thumbnail's stands before them."""
+    """Find the end of a JPEG: compressed pixels hold no end marker, and a thumbnail's comes before them."""
     at = 2
     while data[at + 1] != _JPEG_SCAN:
         if data[at] != 0xFF:

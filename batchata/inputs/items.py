@@ -1,4 +1,4 @@
-"""Hold all inputs of a run: what each item is, how large its request may get, and what identifies it."""
+"""Hold all inputs of a run: what each item is, how large its request may become, and what identifies it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _ROLLED_EVERY = 1_000  # items; where the log's events about new items end, too
 
 
 class Measured(NamedTuple):
-    """What is known of one conversation or file: digest, bounds of its request, expected tokens.
+    """What is known of one conversation or file: its digest, bounds of its request, expected tokens.
 
-    All without prompt and parameters. `prefilled` says that the answer is to go on with its last message.
+    Prompt and parameters are not included. `prefilled` says that the answer is to continue its last message.
     """
 
     digest: bytes
@@ -40,9 +40,9 @@ class Measured(NamedTuple):
 
 
 class Called(NamedTuple):
-    """What a person calls an item: its key, the file's name, or "item 3".
+    """What a person calls the item: its key, the file's name, or "item 3".
 
-    `source` is the path of its file, `row` what stood beside it in the rows it came from.
+    `source` is the path of its file, `row` the other columns of the row it came from.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Called(NamedTuple):
 
 
 class Checks(Protocol):
-    """What a model takes, and how much it makes of it. All raise InvalidInputError or one of its kinds."""
+    """What a model takes, and how many tokens it makes of it. All methods may raise InvalidInputError."""
 
     most_bytes: int  # of a file
 
@@ -110,7 +110,7 @@ class Inputs:
         self.add(file, file.digest(), 0, 0, 0)
 
     def replace(self, index: int, file: FileInput, sizes: Sequence[int], why: str | None) -> None:
-        """Replace an item whose file was read again; `why` says why it still cannot be used, if so."""
+        """Replace an item whose file was read again; `why` says why it still cannot be used, if it cannot."""
         self._rolled, self._rolled_at = {}, []
         self._replaced[index] = file
         self._digests[index * _DIGEST_SIZE : (index + 1) * _DIGEST_SIZE] = file.digest()
@@ -120,14 +120,14 @@ class Inputs:
             self.refused[index] = why
 
     def follow(self, digests: Mapping[int, bytes]) -> None:
-        """Identify these items as the log does, whose files were different then."""
+        """Identify these items as the log does, whose files were different at the time."""
         self._rolled, self._rolled_at = {}, []
         self._logged = {n: digest for n, digest in digests.items() if digest != self.digest_now(n)}
 
     def arranged(self, order: Sequence[int]) -> Inputs:
-        """Return the items in another order, of which `as_given` leads back to this one.
+        """Return the items in another order; `as_given` of the result leads back to this one.
 
-        Bytes without a name get that of their new place.
+        Bytes without a name are named after their new place.
         """
         places = self._given_at or range(self.count)
         keys = [self.keys[at] for at in order] if self.keys else ()
@@ -225,7 +225,7 @@ class Inputs:
         return (self._logged and self._logged.get(index)) or self.digest_now(index)
 
     def digest_now(self, index: int) -> bytes:
-        """Return the digest of what would be sent now, whatever digest the log has."""
+        """Return the digest of what would be sent now, even where the log has another."""
         start = range(self.count)[index] * _DIGEST_SIZE
         return bytes(self._digests[start : start + _DIGEST_SIZE])
 
@@ -249,7 +249,7 @@ class Inputs:
         return found
 
     def fingerprint(self, upto: int | None = None) -> str:
-        """Identify the first `upto` items (all if None); items added later leave it as it is."""
+        """Identify the first `upto` items (all if None); adding items later does not change it."""
         return self.fingerprints([self.count if upto is None else upto])[0]
 
     def fingerprints(self, cuts: Sequence[int]) -> list[str]:
@@ -258,7 +258,7 @@ class Inputs:
         return [found[cut] for cut in cuts]
 
     def _rolled_to(self, cut: int) -> bytes:
-        """Return the hash of the first items, going on from the nearest place where it is known."""
+        """Return the hash of the first items, continuing from the nearest place where it is known."""
         if not 0 <= cut <= self.count:
             raise IndexError(f"there are {self.count} items, not {cut}")
         at = bisect_right(self._rolled_at, cut) - 1

@@ -1,4 +1,4 @@
-"""Tell what kind of file some bytes are: by their content first, by the file's name second."""
+"""Tell what kind of file some bytes are: first by their content, then by the file's name."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ _XML_HEAD: Final = 1_024
 
 
 def foreign_kind(data: bytes) -> str | None:
-    """Name the kind of bytes that are known but not accepted, and say what to do; else None."""
+    """Name the kind of bytes that are known but not accepted, and say what to do; None for others."""
     if data.startswith(_ZIP):
         return _archive(data)
     if data[4:8] == b"ftyp":
@@ -184,7 +184,8 @@ _CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\x0c\r") | {127})
 def media_type_of(data: bytes, name: str, place: str) -> str:
     """Return the media type to send the bytes as.
 
-    Raises FileInputError when it is a kind that the API does not take, or not what its name says.
+    Raises FileInputError when the provider takes no such kind, or when the bytes are not what their name
+    says.
     """
     suffix = os.path.splitext(name)[1].lower()
     if _is_pdf(data, suffix):
@@ -227,8 +228,7 @@ def _refused(data: bytes, suffix: str) -> str | None:
 def decode_text(data: bytes, place: str, said: str | None = None) -> str:
     """Decode text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
-    `said` is what the file's name says that it is. Raises FileInputError when it is in another encoding, or
-    no text.
+    `said` is the kind of file that the name claims. Raises FileInputError for another encoding, or no text.
     """
     encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
     try:
@@ -263,7 +263,7 @@ _LOOKED_AT: Final = 100_000  # bytes
 
 
 def _is_of_other_script(data: bytes) -> bool:
-    """Whether bytes beyond ASCII stand in rows, as they do not where most letters are Latin ones."""
+    """Whether most bytes beyond ASCII are adjacent, as they are not in text of mostly Latin letters."""
     runs = _HIGH.findall(data, 0, _LOOKED_AT)
     in_rows = sum(len(run) for run in runs if len(run) > 2)
     rare = sum(run[0] in _RARE for run in runs)
@@ -283,7 +283,7 @@ def _is_pdf(data: bytes, suffix: str) -> bool:
 
 
 def _opens(data: bytes) -> bool:
-    """Whether it is a PDF and not just a text that quotes one."""
+    """Whether it is a PDF, and not just a text that quotes one."""
     from batchata.inputs.pdf_pages import page_count
 
     return bool(page_count(data))

@@ -1,4 +1,4 @@
-"""Read the bytes behind a path, explain a text that is no path, and make the title a file is sent under."""
+"""Read the bytes behind a path, explain a text that is no path, and derive the title a file is sent under."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def too_large(place: str, size: int, most: int) -> str:
 def read_path(path: str, place: str, given: str, most: int, told: str | None = None) -> bytes:
     """Read the bytes of the file at this path, which the caller gave as the text `given`.
 
-    Raises FileInputError, beginning with `place`, when there is none that can be read, or when it has more
-    than `most` bytes: with the text `told`, or what is said of a request that is too large. An address may
-    also raise what `read_address` does.
+    Raises FileInputError, beginning with `place`, when it cannot be read, or has more than `most` bytes: then
+    with the text `told`, or with what is said of a request that is too large. An address may also raise what
+    `read_address` does.
     """
     if is_address(path):
         return read_address(path, place, most, lambda size: told or too_large(place, size, most))
@@ -75,7 +75,7 @@ def read_path(path: str, place: str, given: str, most: int, told: str | None = N
 
 
 def no_path(text: str) -> str | None:
-    """Say what a text that leads to no file seems to be, and what to give instead; None for a mere path."""
+    """Explain what a text that leads to no file seems to be, and what to give; None for a mere path."""
     if text.startswith("data:"):
         return "is a data: URL; give the bytes in it: base64.b64decode(url.partition(',')[2])"
     if url := _URL.match(text):
@@ -96,7 +96,7 @@ def no_path(text: str) -> str | None:
 
 
 def path_in_bytes(data: bytes) -> str | None:
-    """Say that bytes are a path or a URL, and what to give instead; None for what may be a document."""
+    """Explain that bytes are a path or a URL, and what to give instead; None for what may be a document."""
     if len(data) > _LONGEST_IN_BYTES or b"\n" in data.strip() or b"\0" in data:
         return None
     text = os.fsdecode(data).strip()
@@ -144,7 +144,7 @@ def shown(path: str) -> str:
 def title_of(name: str) -> str:
     r"""Return the name as it can be shown and sent; what is unprintable or not UTF-8 becomes `\xe9`.
 
-    Names that differ have titles that differ.
+    Different names keep different titles.
     """
     if name.isascii() and name.isprintable():
         return name

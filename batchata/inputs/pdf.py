@@ -25,8 +25,8 @@ _DEEPEST: Final = 2  # forms inside forms
 def shown_characters(page: Any, content: bytes) -> int:
     """Count the characters in the strings of a page's decoded content and of the forms it uses.
 
-    About a fifth more than reading software finds, as in the sample of 28 documents that this was tried on,
-    and twenty times faster than extracting them.
+    That is about a fifth more than reading software finds, measured on a sample of 28 documents, and twenty
+    times faster than extracting the text.
     """
     return round(_in_content(page, content) + sum(_in_content(form, data) for form, data in _forms(page, 0)))
 
@@ -34,7 +34,7 @@ def shown_characters(page: Any, content: bytes) -> int:
 def token_bound(page: Any, characters: int, composite: float) -> int:
     """Bound the tokens of so many shown characters.
 
-    One each, and more in scripts of thousands of signs, which are set in composite fonts.
+    One token each, and more in scripts with thousands of characters, which are set in composite fonts.
     """
     return round(characters * (composite if _is_wide(page) else 1))
 
@@ -88,11 +88,11 @@ _INFLATE_LIMIT = 64 << 20  # a page whose content is larger is not looked at to 
 
 
 class PageRules(NamedTuple):
-    """How much PDF a model takes in one request, and what its provider makes of a page.
+    """How much PDF a model takes in one request, and how many tokens its provider makes of a page.
 
     `most_tokens` is the model's context window. `least_tokens` and `text_tokens` take the bytes of a page's
-    content: what the page takes at least, and a bound of its text. `composite` is the most tokens of one
-    character in scripts of thousands of signs.
+    content and give the least that the page takes, and a bound of its text. `composite` is the most tokens of
+    one character in scripts with thousands of characters.
     """
 
     most_pages: int

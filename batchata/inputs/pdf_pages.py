@@ -45,13 +45,14 @@ class PdfText:
     def picture(self, number: int, passage: str) -> Picture | None:
         """Return a picture of page `number`, counted from 0, with the passage marked.
 
-        A scan has no characters, and so no mark. None where there is no such page, or the PDF cannot be read.
+        A scan has no characters, so nothing is marked on it. None where there is no such page, or the PDF
+        cannot be read.
         """
         sheet = self._sheet(number, [passage], _MOST_PIXELS)
         return None if sheet is None else _marked(*sheet)
 
     def sheet(self, number: int, passages: Sequence[str]) -> Sheet | None:
-        """Return page `number` as a small picture, and where each of the passages stands on it.
+        """Return page `number` as a small picture, and the places of each passage on it.
 
         None as for `picture`.
         """
@@ -222,7 +223,7 @@ def _boxes(page: Any, passage: str, size: tuple[int, int]) -> list[Box]:
 
 
 def joined(boxes: list[Box]) -> list[Box]:
-    """Join what touches on one line: some PDFs give each character a rectangle of its own."""
+    """Join boxes that touch on one line: some PDFs give each character a rectangle of its own."""
     joined: list[Box] = []
     for box in sorted(boxes):
         grown = box
@@ -242,7 +243,7 @@ def _touch(one: Box, other: Box) -> bool:
 
 
 def _on_picture(page: Any, size: tuple[int, int], x: float, y: float) -> tuple[int, int]:
-    """Return where a point of the page is on its picture, however the page is turned."""
+    """Return where a point of the page is on its picture, whichever way the page is turned."""
     from pypdfium2 import raw
 
     across, down = ctypes.c_int(), ctypes.c_int()
@@ -256,7 +257,7 @@ def _bare(text: str) -> str:
 
 
 def _places(text: str, passage: str) -> list[tuple[int, int]]:
-    """Return where a passage stands, but for white space and case: whole, or else its lines."""
+    """Return where a passage stands, ignoring white space and case: as a whole, or else line by line."""
     squeezed, places = [], []
     for place, sign in enumerate(text):
         for part in _bare(sign):

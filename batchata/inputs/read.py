@@ -31,7 +31,7 @@ def check_file(checks: Checks, item: Any, index: int) -> Checked:
 
 
 def _checked_here(checks: Checks, items: Iterable[Any]) -> Iterator[tuple[Any, Checked]]:
-    """Yield each item with what `check_file` says of it."""
+    """Yield each item with the result of `check_file`."""
     return ((item, check_file(checks, item, index)) for index, item in enumerate(items))
 
 
@@ -112,7 +112,7 @@ def _read_messages(messages: Any, checks: Checks) -> Inputs:
 
 
 def _conversations(given: Iterable[Any]) -> Iterator[Any]:
-    """Yield them one by one; raises InvalidInputError where they are the turns of a single one."""
+    """Yield the conversations; raises InvalidInputError where they are the turns of a single one."""
     conversations = iter(given)
     for first in conversations:
         if not isinstance(first, dict):
@@ -144,7 +144,7 @@ def _read_files(files: Any, prompt: str | None, check_files: CheckFiles) -> tupl
 
 
 def read_again(inputs: Inputs, indexes: Iterable[int], checks: Checks, on_bad_file: str) -> None:
-    """Read the files of these items again, those that came as paths, in case they were mended.
+    """Read the files of these items that came as paths again, in case they were corrected.
 
     Raises FileInputError as `read_inputs` does.
     """

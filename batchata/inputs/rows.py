@@ -30,7 +30,7 @@ _FORMATS: Final = "a path that ends in .csv, .tsv, .jsonl or .json, a data frame
 
 
 class Asked(NamedTuple):
-    """What rows become: a conversation each, the key of each where a column has them, and their values."""
+    """What rows become: a conversation for each, their keys where a column has them, and their values."""
 
     texts: list[str]
     keys: list[Any] | None
@@ -38,7 +38,7 @@ class Asked(NamedTuple):
 
 
 def ask_rows(rows: Any, prompt: Any, keys: Any) -> Asked:
-    """Read the rows, and put each into the prompt; `keys` may name the column that holds them.
+    """Read the rows, and put each into the prompt; `keys` may name the column that holds their keys.
 
     Raises InvalidInputError for what are not rows, and for a prompt that names a column they lack.
     """
@@ -183,7 +183,7 @@ def _json_rows(rows: list[Mapping[str, Any]]) -> list[Row]:
 
 
 def json_value(value: Any, place: str) -> Any:
-    """Return a cell as JSON holds it: times in ISO form, decimals as text, and None for what is missing.
+    """Return a cell as JSON holds it: times in ISO form, decimals as text, and None for a missing value.
 
     Raises InvalidInputError for anything else.
     """
@@ -215,13 +215,13 @@ def _of_a_library(value: Any, place: str) -> Any:
 
 
 class _Template(NamedTuple):
-    """A prompt in pieces: a text, and the column that follows it, None behind the last."""
+    """A prompt in pieces: each a text and the column that follows it, None after the last."""
 
     pieces: list[tuple[str, str | None]]
 
     @classmethod
     def of(cls, prompt: Any, columns: list[str], *, known: bool) -> _Template:
-        """Take the prompt apart; without any row (`known`) its columns cannot be checked."""
+        """Take the prompt apart; its columns are checked only where some row is `known`."""
         if not isinstance(prompt, str) or not prompt.strip():
             raise InvalidInputError(f"rows need a prompt that names their columns: {_EXAMPLE}")
         check_text(prompt, "prompt")
@@ -245,7 +245,7 @@ class _Template(NamedTuple):
         return cls(pieces)
 
     def filled(self, row: Row, number: int) -> str:
-        """Return the prompt with the row's values; what is missing is left empty."""
+        """Return the prompt with the row's values; missing ones are left empty."""
         values = {column: _text(row.get(column)) for _, column in self.pieces if column is not None}
         if not any(value.strip() for value in values.values()):
             raise InvalidInputError(
@@ -256,7 +256,7 @@ class _Template(NamedTuple):
 
 
 def _column(name: str | None, layout: str | None, conversion: str | None) -> str | None:
-    """Return the column between braces, with all that stands there: a column may be called "size:mm"."""
+    """Return the column that a pair of braces names, all of it: a column may be called "size:mm"."""
     if name is None:
         return None
     return name + (f"!{conversion}" if conversion else "") + (f":{layout}" if layout else "")
@@ -275,7 +275,7 @@ def _text(value: Any) -> str:
 
 
 def _other(word: str, columns: list[str]) -> str:
-    """Say which columns there are; of many, and which of them was probably meant."""
+    """Name the columns there are; of many, the one that was probably meant."""
     meant = did_you_mean(word, columns) if len(columns) > _MOST_LISTED else ""
     return f"{meant}{' ' if meant else ''}they have {_listed(columns)}"
 

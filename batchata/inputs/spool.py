@@ -1,4 +1,4 @@
-"""Keep the inputs of a run packed as the log has them, on disk where they are many."""
+"""Keep the inputs of a run packed as the log stores them, on disk where there are many."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _MOST_WAITING = 1_000_000  # bytes of them
 
 
 class Spool:
-    """Bodies by their index. Several threads may read.
+    """Bodies by their index; several threads may read.
 
-    They are in the segments that the log takes, so that what was packed once is not packed again for it.
+    They are kept in the segments that the log takes, so that nothing is packed twice.
     """
 
     def __init__(self) -> None:
