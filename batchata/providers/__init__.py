@@ -1,1 +1,1 @@
-"""Providers of batches: the port that all are driven through, their prices, and a room for each."""
+"""Providers of batches: the port that drives all of them, their prices, and a package for each."""

@@ -19,7 +19,7 @@ _LONGEST = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A base URL that can be used. `name` is where it was found; user and password are apart from `url`."""
+    """A base URL that can be used. `name` is where it was found; `url` has no user and no password."""
 
     name: str
     url: str
@@ -36,7 +36,7 @@ def read_address(
 ) -> Address:
     """Read the base URL in the variable or argument of this name.
 
-    `endpoint` is what is appended to it for calls, and people paste with it. `headers` is the variable in
+    `endpoint` is what calls append to it, and what people paste along with it. `headers` is the variable in
     which further headers can be given, if there is one.
 
     Raises ConfigurationError that says what is wrong with it, without quoting a secret in it.
@@ -75,7 +75,7 @@ def _fault(text: str, example: str, ending: re.Pattern[str], headers: str | None
 
 
 def _named(text: str) -> str:
-    """Return a faulty URL for a message, without anything before the last @, where a password may be."""
+    """Return a faulty URL for a message, without anything before the last @, which may be a password."""
     before, login, shown = text.rpartition("@")
     if login and "//" in before:
         shown = f"{before.partition('//')[0]}//{shown}"

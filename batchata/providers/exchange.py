@@ -1,4 +1,4 @@
-"""The values that a provider's client and dialect hand over: batches, uploads, outcomes, prices."""
+"""Define the values that a provider's client and dialect exchange: batches, uploads, outcomes, prices."""
 
 from __future__ import annotations
 
@@ -59,8 +59,9 @@ class Outcome(msgspec.Struct, gc=False):
 
     `blocks` are the answer's content blocks; `error` says why there is no answer, None when there is one.
     `inference_geo` is where the answer says that it was made. `schema_refused` says that the request failed
-    for the schema of its output format, and would not without. `reading` is what the answer says, where it
-    was read together with its line. `ticks` are what the provider itself says that it charged, of 1e-10 USD.
+    because of the schema of its output format, and would not without it. `reading` is the reader's result,
+    where the answer was read together with its line. `ticks` are what the provider itself says that it
+    charged, in units of 1e-10 USD.
     """
 
     custom_id: str

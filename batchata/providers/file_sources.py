@@ -1,4 +1,4 @@
-"""Read the text of what was sent again, as a citation points at it: files and parts of messages."""
+"""Read again the text of what was sent, as citations point at it: files and parts of messages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _of_part(part: Part) -> Source | None:
 
 
 def source_of_file(file: dict[str, Any]) -> Source | None:
-    """Return the text of a file; one that came as a path is read again, and must be the same."""
+    """Return the text of a file; one given as a path is read again, and must be unchanged."""
     data = _bytes_of(file)
     if data is None:
         return None

@@ -1,4 +1,4 @@
-"""Name the files of batches that are done by hand: requests, and results beside them."""
+"""Name the files of batches that are run by hand: requests, and results beside them."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ RESULTS: Final = ".results.jsonl"
 
 
 def file_of(folder: Path, mark: str, ending: str) -> Path:
-    """Return the file of the batch with this mark; a mark leads out of no folder."""
+    """Return the file of the batch with this mark; no mark leads out of the folder."""
     return folder / f"{Path(mark).name}{ending}"

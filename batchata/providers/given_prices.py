@@ -34,7 +34,7 @@ _ARGUMENT, _FILE = "prices argument", "prices file"
 
 
 def is_given(source: str) -> bool:
-    """Whether the source of a charge's price says that a user gave it."""
+    """Whether a charge's price source says that the user gave the price."""
     return source.startswith((_ARGUMENT, _FILE))
 
 
@@ -113,7 +113,7 @@ def _model_price(entry: object, source: str, model: str, rules: PriceRules) -> M
 
 
 def _amount(value: object) -> Decimal:
-    """Read an amount; a float counts as printed."""
+    """Read an amount; a float counts as it is printed."""
     try:
         price = Decimal(str(value)) if isinstance(value, str | int | float | Decimal) else Decimal("NaN")
     except InvalidOperation:
@@ -130,7 +130,7 @@ type _Maybe = Annotated[Decimal | None, pydantic.BeforeValidator(_amount)]
 
 
 class _Given(pydantic.BaseModel):
-    """Prices by kind; the names of the log are taken too: `input_tokens` is `input`."""
+    """Prices by kind; the log's names are taken too: `input_tokens` for `input`."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
 
@@ -155,7 +155,7 @@ class _Given(pydantic.BaseModel):
         return found
 
     def units(self, rules: PriceRules) -> UnitPrices:
-        """Return the same by the log's kinds of units."""
+        """Return the same prices by the log's kinds of units."""
         searches = self.web_search
         listed = rules.web_searches if searches is None else EXACT.multiply(searches, _THOUSAND)
         given = UnitPrices(

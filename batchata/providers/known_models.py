@@ -1,4 +1,4 @@
-"""Tell a misspelt model from one that is newer than the tables, and name the one that was probably meant."""
+"""Tell a misspelt model from one newer than the tables, and name the model that was probably meant."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _ALIKE: Final = 0.85  # letters of two names that are alike so far are one name 
 
 
 def misspelling_of(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that was probably meant; None for a name with the letters of one, or of none.
+    """Return the known name that was probably meant, if the name is none of them but spelt like one.
 
-    Names that differ in separators or case alone are the same; in digits, another version.
+    A name that differs only in separators or case is that known name; one that differs only in digits may be
+    a newer version, and none is returned.
     """
     written = {_only("a-z0-9", each): each for each in reversed([*known])}
     if (same := written.get(_only("a-z0-9", name))) is not None:

@@ -1,8 +1,8 @@
-r"""Decode a provider's JSON although a string in it holds what none can: the answers in it are paid for.
+r"""Decode a provider's JSON even where a string in it holds what none can: its answers are paid for.
 
 Models write halves of surrogate pairs, which services pass on as `\ud83d`; others leave control characters or
-bytes that are not UTF-8 in a text, and some write NaN among their figures. What cannot be a character becomes
-U+FFFD, what is no number null.
+bytes that are not UTF-8 in a text, and some write NaN as a number. What cannot be a character becomes U+FFFD,
+what is not a number null.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HALF: Final = 6  # bytes of an escape
 
 
 def decoded[T](decode: Callable[[bytes], T], raw: bytes) -> T:
-    """Decode JSON, mended where it cannot be decoded as it stands. Raises what `decode` raises."""
+    """Decode JSON, repaired where it cannot be decoded as it stands. Raises what `decode` raises."""
     try:
         return decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):

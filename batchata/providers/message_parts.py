@@ -42,11 +42,11 @@ class Part(NamedTuple):
 
 
 class MediaRules(NamedTuple):
-    """What a service makes of images and PDFs, in tokens, and how large they may be.
+    """How large images and PDFs may be, and how many tokens a service makes of them.
 
-    `image` gives a bound and what is expected, by width, height and detail; `unseen_image` is both for one
-    that only the service can see. `page` bounds the picture of a page, `unsized` a file that is elsewhere.
-    `refusal` says why a part cannot be sent.
+    `image` gives a bound and what is expected, by width, height and detail; `unseen_image` is both for an
+    image that only the service can see. `page` bounds the picture of a page, `unsized` a file that is
+    elsewhere. `refusal` says why a part cannot be sent.
     """
 
     images: ImageRules
@@ -127,7 +127,7 @@ class ContentChecks:
         self._rules = rules
 
     def check_kind(self, kind: Literal["messages", "files"]) -> None:
-        """See the port: either is taken."""
+        """See the port: both are taken."""
 
     def conversation(self, value: Any, place: str) -> Measured:
         """See the port."""
@@ -179,7 +179,7 @@ def parts_of_file(file: FileInput) -> list[Part]:
 
 
 def turns_of(conversation: Any) -> Iterator[tuple[str, list[Part]]]:
-    """Yield role and parts of each message of a conversation that was checked."""
+    """Yield role and parts of each message of a checked conversation."""
     for turn in conversation:
         content = turn["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content

@@ -1,4 +1,4 @@
-"""The arguments of a manager that are Batchata's own; every other goes to the provider, if it has it."""
+"""List Batchata's own arguments of a manager; every other one goes to the provider, if it has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models and requests of services without cache marks and citations have in common.
+"""Share what models and requests of services without cache marks and citations have in common.
 
 Their inputs are sent as parts of messages, and what they cite is looked up.
 """
@@ -83,7 +83,7 @@ class PartTemplate:
 
 
 def turns_with(prompt: str | None, source: Source) -> Iterator[tuple[str, list[Part]]]:
-    """Yield the turns of a conversation, or the one that asks the prompt of a file."""
+    """Yield the turns of a conversation, or the one turn that puts the prompt to a file."""
     if not isinstance(source, FileInput):
         yield from turns_of(source)
         return
@@ -101,7 +101,7 @@ def head_of(body: bytes | IO[bytes]) -> bytes:
 
 
 class Words(NamedTuple):
-    """What a provider has; `same` are other names of some, `instead` what to give for others."""
+    """A provider's parameters: `same` are other names for some, `instead` what to give for others."""
 
     known: Collection[str]
     same: Mapping[str, str]

@@ -19,7 +19,7 @@ class Template(Protocol):
 
     @property
     def envelope(self) -> Envelope:
-        """What makes a body of requests."""
+        """What encloses the requests in a body."""
         ...
 
     @property
@@ -39,12 +39,12 @@ class Template(Protocol):
 
     @property
     def caches(self) -> bool:
-        """Whether its part of a request asks for prompt caching."""
+        """Whether its part of each request asks for prompt caching."""
         ...
 
     @property
     def cache(self) -> CachePlan | None:
-        """The plan of what it has cached."""
+        """The plan of what is cached."""
         ...
 
     @property
@@ -64,7 +64,7 @@ class Template(Protocol):
         ...
 
     def limited_to(self, max_tokens: int) -> Template:
-        """Return the same template with another limit of the answers."""
+        """Return the same template with another limit on the length of answers."""
         ...
 
     def caching(self, plan: CachePlan) -> Template:
@@ -72,7 +72,7 @@ class Template(Protocol):
         ...
 
     def shared_beginning(self, inputs: Inputs) -> SharedBeginning:
-        """Return what all requests for these inputs, of which there are some, begin with."""
+        """Return what all requests for these inputs begin with; there must be at least one."""
         ...
 
 
@@ -96,7 +96,7 @@ class Model(Protocol):
 
     @property
     def locates(self) -> bool:
-        """Whether it has no citations of its own, but is asked to quote, and quotes are looked up."""
+        """Whether it has no citations of its own: it is asked to quote, and the quotes are looked up."""
         ...
 
     @property
@@ -121,7 +121,7 @@ class Model(Protocol):
         ...
 
     def place(self, params: Mapping[str, Any]) -> str | None:
-        """Return where inference is to take place, in the terms of prices; None if parameters do not say."""
+        """Return where inference is to take place, as prices name it; None if the parameters do not say."""
         ...
 
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
@@ -133,7 +133,7 @@ class Model(Protocol):
         ...
 
     def checks(self, cited: bool, params: Mapping[str, Any]) -> Checks:
-        """Return the checks of inputs, which go out with these parameters."""
+        """Return the checks of inputs that are sent with these parameters."""
         ...
 
     def caches(self, params: Mapping[str, Any]) -> bool:
@@ -178,12 +178,12 @@ class Dialect(Protocol):
     def model(self, name: str, today: date) -> Model:
         """Return the model of that id; warn when requests to it are expected to fail.
 
-        Raises UnsupportedModelError for a name that is no model's of this provider.
+        Raises UnsupportedModelError for a name that is not one of this provider's models.
         """
         ...
 
     def names(self, today: date) -> list[str]:
-        """Return the models that a table lists and that are not retired."""
+        """Return the listed models that are not retired."""
         ...
 
     def price_rules(self, model: str) -> PriceRules:
@@ -283,8 +283,8 @@ class Client(Protocol):
     def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
         """Yield the batches created at or after `since` that may be a lost submission's, newest first.
 
-        Where batches bear marks these are the ones that bear the mark of `upload`, or are made of its file
-        (where its handle is known), and `is_marked`; elsewhere all that hold `size` requests or may do so,
+        Where batches have marks, these are the batches with the mark of `upload`, or made of its file (where
+        its handle is known), and `is_marked`. Elsewhere they are all that hold `size` requests or may do so,
         whatever the counts of an ended one say: its results have the ids.
 
         Raises UnreadableReplyError at its end when there may be more that cannot be read.

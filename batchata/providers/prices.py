@@ -73,7 +73,7 @@ def _from_genai_prices(model: str, listed: str, rules: PriceRules, at: datetime)
 
 
 def _in_batch(info: Any, rules: PriceRules, at: datetime) -> Any:
-    """Return the table's own prices of batches, where they count and the model has some; else None."""
+    """Return the table's own batch prices, where they apply and the model has some; else None."""
     variants = (info.price_variants or ()) if rules.batch_listed else ()
     known = [v for v in variants if v.when == _BATCH and (v.constraint is None or v.constraint.active(at))]
     return info.get_prices(at, _BATCH) if known else None
@@ -84,7 +84,7 @@ def _tiers(prices: Any, name: str) -> list[Any]:
 
 
 def _unit_prices(prices: Any, in_batch: Any, above: int, rules: PriceRules) -> UnitPrices:
-    """Return list prices such that the factor makes those of a batch of them."""
+    """Return list prices that the batch factor turns into these prices of a batch."""
     table = prices if in_batch is None else in_batch
     units = {kind: _at(getattr(table, name), above) for kind, name in _GENAI_FIELDS.items()}
     if rules.batch_listed:
@@ -99,7 +99,7 @@ def _unit_prices(prices: Any, in_batch: Any, above: int, rules: PriceRules) -> U
 
 
 def filled(listed: UnitPrices, rules: PriceRules) -> UnitPrices:
-    """Where a service caches by itself, what has no price of its own is billed like other input."""
+    """Where a service caches by itself, give kinds without a price of their own the price of other input."""
     if not rules.caches_unasked:
         return listed
     fresh, written = listed.input_tokens, listed.cache_write_5m_tokens

@@ -1,4 +1,4 @@
-"""Register the providers: the dialect and the client of each, by its name or by a model's."""
+"""Register the providers: each one's dialect and client, by its name or a model's."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _REFUSED = {
 def dialect_for(model: object) -> Dialect:
     """Return the dialect of the provider that a run with this model goes to.
 
-    Raises UnsupportedModelError for an unknown provider, one that has no such batches, and a name
-    that is nearly that of a model.
+    Raises UnsupportedModelError for an unknown provider, for one without such batches, and for a name that is
+    nearly a model's.
     """
     if not isinstance(model, str):
         return _ANTHROPIC
@@ -67,13 +67,13 @@ def dialect_for(model: object) -> Dialect:
 
 
 def _by_name(model: str) -> Dialect | None:
-    """Return the dialect of the provider whose models are called like this."""
+    """Return the dialect of the provider whose models have names like this."""
     others: tuple[GeminiDialect | OpenAIDialect, ...] = (_GEMINI, *_ALIKE)
     return next((dialect for dialect in others if dialect.knows(model)), None)
 
 
 def _refuse_misspelt(model: str) -> None:
-    """Name the model that was probably meant, unless it is Anthropic's, which says so itself."""
+    """Name the model that was probably meant, unless it is Anthropic's, whose dialect says so itself."""
     word = model.lower()
     near = get_close_matches(word, models(), n=1)
     is_part = bool(word) and any(word in name for name in models(_ANTHROPIC.name))
@@ -126,7 +126,7 @@ def dialect_of(started: RunStarted) -> Dialect:
 def price_rules(model: str) -> PriceRules:
     """Return what the price tables need to know of a model, by its provider.
 
-    A price list that scripts share may name models of providers that there are not.
+    A price list that scripts share may name models of unknown providers.
     """
     place, slash, name = model.partition("/")
     if slash and place in _DIALECTS:
@@ -136,7 +136,7 @@ def price_rules(model: str) -> PriceRules:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The key and the URL of calls, or a client of the SDK that has both.
+    """The key and the URL of calls, or an SDK client that has both.
 
     None leaves either to the SDK's environment; neither is ever shown.
     """
@@ -155,7 +155,7 @@ class Access:
                 raise InvalidInputError(f"client has {name} already: give one of them")
 
     def connector(self, provider: str, *, is_sent: bool) -> Callable[[], Client]:
-        """Return what makes clients of the provider of that name; `is_sent` to other processes.
+        """Return a function that makes clients of the named provider; `is_sent`: to other processes.
 
         Raises InvalidInputError for a client that cannot be used there.
         """

@@ -1,4 +1,4 @@
-"""Read the fields of a result line with doubt: what is missing or of another type is absent."""
+"""Read the fields of a result line defensively: what is missing or of another type counts as absent."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def text_in(holder: dict[str, Any], name: str) -> str | None:
 
 
 def count_in(holder: dict[str, Any], name: str) -> int | None:
-    """Return a number of tokens; None where there is none, or it cannot be true."""
+    """Return a number of tokens; None where there is none, or none that is possible."""
     return whole_number(holder.get(name), MOST_TOKENS)
 
 
@@ -109,7 +109,7 @@ def whole_number(found: object, most: int) -> int | None:
 
 
 def part_in(holder: dict[str, Any], name: str) -> int | None:
-    """Return a number of tokens that may be left out: 0 where it is not mentioned."""
+    """Return a number of tokens that may be left out: 0 where it is missing."""
     return 0 if holder.get(name) is None else count_in(holder, name)
 
 
@@ -119,7 +119,7 @@ def name_of(text: str) -> str:
 
 
 def cut_by_service(said: str) -> RequestError:
-    """Return the error of an answer whose generation ended for a reason that is no end of the answer."""
+    """Return the error of an answer that the service broke off for this reason."""
     message = f"the provider broke the answer off ({name_of(said)}); it is not finished"
     return RequestError(kind=kinds.BROKEN_OFF, message=message)
 

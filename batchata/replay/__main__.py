@@ -1,4 +1,4 @@
-"""Runs the command line that explains a log."""
+"""Run the command line that explains a log."""
 
 from __future__ import annotations
 

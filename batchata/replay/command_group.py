@@ -1,4 +1,4 @@
-"""Find the command in the arguments (`show` unless another is named), and end on errors."""
+"""Find the command in the arguments (`show` unless another is named), and turn errors into one line."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _OF_THE_GROUP = ("--help", "--version", "--install-completion", "--show-completi
 
 
 class ReplayGroup(TyperGroup):
-    """Commands that may be left out (`LOG`) or stand behind the log (`LOG events`)."""
+    """Commands that may be left out (`LOG`) or follow the log (`LOG events`)."""
 
     speaker = "batchata.replay"  # whose messages these are
     default: str | None = "show"  # the command that is meant where none is named
@@ -71,7 +71,7 @@ class ReplayGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def _refuse_misspelt(self, args: list[str]) -> None:
-        """Refuse a word that is no file and is meant as a command: it is like one, or a log follows it.
+        """Refuse a word that is no file and is meant as a command: it resembles one, or a log follows it.
 
         Raises typer.Exit.
         """
@@ -112,7 +112,7 @@ class ReplayGroup(TyperGroup):
         return result
 
     def _unwritable(self, exc: OSError) -> typer.Exit:
-        """Say that the output cannot be written, and leave nothing of it for the interpreter's end."""
+        """Say that the output cannot be written, and leave none to be flushed when the interpreter ends."""
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return self._ended(f"the output cannot be written ({exc.strerror or exc})")

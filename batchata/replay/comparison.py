@@ -198,7 +198,7 @@ def _passages(found: Sequence[str]) -> str:
 
 
 def facts_of(found: Comparison) -> list[Sequence[str]]:
-    """Return what each run got and cost, as rows with a head."""
+    """Return what each run got and cost, as rows with a header."""
     rows: list[Sequence[str]] = [("", "first", "second")[: len(found.sides) + 1]]
     rows += [(name, *values) for name, values in side_by_side(found.sides)]
     rows.append(("cost", *[usd(side.cost) for side in found.sides]))
@@ -207,7 +207,7 @@ def facts_of(found: Comparison) -> list[Sequence[str]]:
 
 
 def fields_of(found: Comparison) -> list[Sequence[str]]:
-    """Return how often the runs agree in each field, as rows with a head; nothing for one run alone."""
+    """Return how often the runs agree in each field, as rows with a header; nothing for a single run."""
     if not found.fields:
         return []
     rows: list[Sequence[str]] = [("field", "agree", "differ", "only first", "only second")]
@@ -219,7 +219,7 @@ def fields_of(found: Comparison) -> list[Sequence[str]]:
 
 
 def scores_of(found: Comparison) -> list[Sequence[str]]:
-    """Return how the runs do against known values, as rows with a head; nothing without these."""
+    """Return how the runs do against known values, as rows with a header; nothing without known values."""
     if not found.scores:
         return []
     names = ("first", "second")[: len(found.scores)]

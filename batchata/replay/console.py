@@ -1,4 +1,4 @@
-"""Hold what every command shares: opening the log, and lines and columns that are never cut off."""
+"""Share what every command needs: opening the log, and lines and columns that are never cut."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_NAMES = 20
 
 
 class Paper:
-    """Writes to standard output; in a pipe without COLUMNS, lines are as long as they need to be.
+    """Writes to standard output; in a pipe without COLUMNS, lines may have any length.
 
     Everything printed is a Text, and so literal: rich reads markup and emoji codes only in strings.
     """
@@ -41,7 +41,7 @@ class Paper:
         self.width = self._console.width if bounded else _UNBOUNDED
 
     def line(self, text: str = "", style: str = "") -> None:
-        """Print one line, as long as it is."""
+        """Print one line, whatever its length."""
         self._print(Text(text, style))
 
     def field(self, label: str, text: str, style: str = "") -> None:

@@ -31,7 +31,7 @@ _OF_JOBS = ("items", "status", "batch_id", "counts", "outcomes", "cost", "error"
 def show_changes(
     path: str, run_id: str | None, first: str, second: str | None, *, every_job: bool, json: bool
 ) -> None:
-    """Print what changed from the first moment to the second, or to now; moments as `parse_at` takes them.
+    """Print what changed from the first moment to the second, or until now; moments as in `parse_at`.
 
     Raises LogError when the file is no readable log, InvalidInputError when it holds no such run or moment.
     """
@@ -82,7 +82,7 @@ def _print_jobs(paper: Paper, changes: Changes, every_job: bool) -> None:
 
 
 def _told(found: dict[str, tuple[Any, Any]]) -> list[str]:
-    """Return the changes of a job that are worth a word; the rest is in the JSON."""
+    """Return the changes of a job that are worth printing; the rest is in the JSON."""
     names = [name for name in _OF_JOBS if name in found and any(found[name])]
     return [name for name in names if name != "counts" or "outcomes" not in names]
 

@@ -1,4 +1,4 @@
-"""Find the documents of a run in folders that were handed over with its log, by their content."""
+"""Find the documents of a run by their content, in folders that were handed over with its log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OF_A_FILE = b'{"file":'  # how the body of an item that is a file begins
 
 
 def with_documents(log: Log, folders: Sequence[str]) -> Log:
-    """Return the log, with the paths of files that have the same bytes in these folders or files.
+    """Return the log with the paths of files in these folders that have the same bytes.
 
     Raises FileInputError for a place that does not exist.
     """
@@ -25,7 +25,7 @@ def with_documents(log: Log, folders: Sequence[str]) -> Log:
 
 
 class _Relocated:
-    """A log of whose items the files are elsewhere; everything else of it is as it was."""
+    """A log whose items' files are elsewhere; everything else is unchanged."""
 
     def __init__(self, log: Log, moved: Moved) -> None:
         self._log, self._moved = log, moved

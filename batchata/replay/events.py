@@ -45,9 +45,8 @@ def print_timeline(
 ) -> None:
     """Print the wanted events of a run, oldest first, in constant memory.
 
-    With `follow` also those that come, as they come, until the run is complete.
-
-    Raises LogError when the file is no readable log, InvalidInputError for a run or type there is none of.
+    With `follow` also new ones as they come, until the run is complete. Raises LogError when the file is no
+    readable log, InvalidInputError for a run or type that does not exist.
     """
     check_types(wanted.types)
     with reading(path, moving=follow) as log:
@@ -82,7 +81,7 @@ def names_item(event: Event, item: int) -> bool:
 
 
 def _followed(log: Log, stream: str) -> Iterator[Recorded]:
-    """Yield every event, those to come included, until the run is complete."""
+    """Yield every event, including those to come, until the run is complete."""
     version, ended = 0, False
     while True:
         for recorded in log.events(stream, after=version):

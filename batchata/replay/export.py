@@ -43,8 +43,8 @@ _OURS = {
 def make_room(folder: Path, format: str, *, force: bool) -> None:
     """Make sure that nothing is overwritten unasked, and that no older results stay among the new ones.
 
-    With `force`, results that an earlier export or a run wrote there are replaced: their files are removed.
-    Raises InvalidInputError for what is in the way.
+    With `force`, results that an earlier export or a run wrote there are removed. Raises InvalidInputError
+    for what is in the way.
     """
     try:
         _check(folder, format, force)

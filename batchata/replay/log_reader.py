@@ -214,7 +214,7 @@ class RecordedRun:
 
 
 def _names_of(types: object) -> list[str]:
-    """Return the names of event types: of one name, or of several names and classes."""
+    """Return the names of event types, given one name or several names and classes."""
     several = types if isinstance(types, Collection) and not isinstance(types, str | bytes) else [types]
     names = [str(getattr(one, "TYPE", one)) for one in several]
     check_types(names)

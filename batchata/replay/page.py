@@ -60,7 +60,7 @@ def write_picture(
 
 
 def _cited(life: Life, field: str) -> Citation:
-    """Return the first citation of the field, of those that say its value if there are any."""
+    """Return the first citation of the field, preferably one that states its value."""
     cited = life.result.cited(field)
     if not cited:
         known = life.result.citations

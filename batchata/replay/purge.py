@@ -22,8 +22,8 @@ def purge_run(path: str, run_id: str, *, json: bool) -> None:
     """Remove the inputs and answers of a completed run from the log, and say how far the log shrank.
 
     Raises NotALogError or LogVersionError for what is no readable log, InvalidInputError when it holds no
-    such run or the run is not complete, RunClaimedError while a process drives it, LogWriteError when the
-    log cannot be written.
+    such run or the run is not complete, RunClaimedError while a process drives it, LogWriteError when the log
+    cannot be written.
     """
     with reading(path) as log:  # opening it for writing would make a log of what is none yet
         stream = the_run(log, path, run_id)

@@ -1,4 +1,4 @@
-"""Print one run, or a line for each when the log holds several: `show`."""
+"""Print one run, or a line for each where the log holds several: `show`."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ def _overview(log: Log, stream: str, history: History) -> dict[str, object]:
 
 
 def _support(log: Log, run: Run) -> SupportCounts | None:
-    """Count what no passage supports; only then all that reads answers is imported, as long as the rest."""
+    """Count what no passage supports; what reads answers is imported only then, as it takes long."""
     if not is_support_counted(run):
         return None
     from batchata.views.response_models import support_of

@@ -45,7 +45,7 @@ _BELOW = 3  # columns that go into a second line where the first would be too lo
 
 
 def status_in_words(run: Run, process: Process | None, alive: bool | None, now: int) -> str:
-    """Say the status, and how far to trust it: a killed process leaves a run that says it is running."""
+    """Say the status, and how far to trust it: the log of a killed process says that the run is running."""
     match run.status:
         case "completed":
             failed = f", {number_of(run.failed, 'item')} without a result" if run.failed else ""
@@ -68,7 +68,7 @@ def _interruption(run: Run) -> str:
 
 
 def status_then(run: Run, process: Process | None) -> str:
-    """Say the status at a moment of the past, when a process drove the run."""
+    """Say the status at a moment of the past, when some process drove the run."""
     if run.status != "running" or process is None:
         return status_in_words(run, process, None, run.updated_at)
     return f"running (process {process.pid} on {short(process.host)})"
@@ -88,7 +88,7 @@ def _running(process: Process | None, alive: bool | None) -> str:
 
 
 def what_next(run: Run, alive: bool | None, now: int) -> str:
-    """Say what the reader can expect or has to do."""
+    """Say what will happen by itself, or what the reader has to do."""
     if run.status == "completed":
         if run.failed:
             failed = number_of(run.failed, "failed item")
@@ -106,7 +106,7 @@ def what_next(run: Run, alive: bool | None, now: int) -> str:
 
 
 def _again(run: Run, alive: bool | None) -> str:
-    """Say which start goes on."""
+    """Say how the run is continued."""
     if run.status == "interrupted" and run.interrupted_by == "pilot":
         return "run() without the choice of the pilot"
     if run.status == "interrupted" or alive is False:
@@ -115,7 +115,7 @@ def _again(run: Run, alive: bool | None) -> str:
 
 
 def _enough(run: Run) -> str:
-    """Say which limit would be high enough, as far as the log shows."""
+    """Say which limit would be enough, as far as the log shows."""
     parts = [
         f"{usd(limit)} for {what}"
         for limit, what in ((run.needed, "the next item"), (run.needed_for_all, "all"))
@@ -125,7 +125,7 @@ def _enough(run: Run) -> str:
 
 
 def _remaining(run: Run, now: int, *, sends: bool) -> list[str]:
-    """Name every kind of open work, as what the next process does, or one that may send no more."""
+    """Name every kind of open work, for the next process or for one that may send no more."""
     unsettled = len(run.jobs_with(JobStatus.STARTED, JobStatus.UNKNOWN))
     ended, running = len(run.jobs_with(JobStatus.ENDED)), len(run.jobs_with(JobStatus.SUBMITTED))
     items = run.items

@@ -1,4 +1,4 @@
-"""Write a table of results as JSON lines, Parquet, or CSV and Excel with no text taken for a formula."""
+"""Write a table of results as JSON lines, Parquet, CSV or Excel, with no text taken for a formula."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def write_json_lines(file: IO[bytes], objects: Iterable[dict[str, Any]]) -> None
 
 
 class CsvWriter:
-    """Writes UTF-8 with a mark that Excel goes by, and a head; None is an empty cell, lists are in words.
+    """Writes UTF-8 with the byte order mark that Excel relies on, and a header; None is an empty cell.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front, and control characters,
-    which a terminal would obey, are visible escapes.
+    Lists are put in words. A text that a spreadsheet would take for a formula gets an apostrophe in front,
+    and control characters, which a terminal would obey, become visible escapes.
     """
 
     def __init__(self, file: IO[bytes], columns: Iterable[str]) -> None:
@@ -191,7 +191,7 @@ def write_xlsx(file: IO[bytes], table: Table, items: Iterable[ItemResult]) -> No
 
 
 class _Sheet:
-    """A sheet that is written row by row below its head."""
+    """A sheet that is written row by row below its header."""
 
     def __init__(self, book: Any, name: str, heads: list[str]) -> None:
         from openpyxl.cell import WriteOnlyCell
@@ -203,7 +203,7 @@ class _Sheet:
         self.add([*heads], None)
 
     def add(self, values: list[Any], index: int | None) -> None:
-        """Add one row, of the item of this index; None for the head."""
+        """Add a row for the item of this index; None for the header."""
         self._rows += 1
         if self._rows > _MOST_SHEET_ROWS:
             raise InvalidInputError(

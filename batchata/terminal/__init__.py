@@ -1,1 +1,1 @@
-"""Show a person how a run goes on and how it ended."""
+"""Show a person how a run is going and how it ended."""

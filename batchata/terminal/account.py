@@ -1,4 +1,4 @@
-"""Write what a run has cost so far, line by line, and what to know when it is left before its end."""
+"""Write what a run has cost so far, line by line, and what a user who leaves it must know."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_NAMED = 50  # batches
 def cost_lines(run: Run, max_cost: str | None = None) -> list[str]:
     """Return the account of a run: what was paid for what, at which prices, and what is left of the limit.
 
-    `max_cost` is the limit given now: a run that has ended does not take it up.
+    `max_cost` is the limit given now, which has no effect on a run that has ended.
     """
     return [
         *_total(run),
@@ -62,7 +62,7 @@ def _total(run: Run) -> Iterator[str]:
 
 
 def _kinds(run: Run) -> Iterator[str]:
-    """Return one line for each kind and price: the ledger."""
+    """Return one line for each kind of token and price: the ledger."""
     for line in ledger_lines(run):
         per, many = (1_000, "1,000") if line.kind == "web_search_requests" else (MILLION, "million")
         unit = usd(EXACT.divide(EXACT.multiply(line.unit_price, per), MILLION))
@@ -129,7 +129,7 @@ def _remedy(run: Run) -> str:
 
 
 def _saved(run: Run) -> Iterator[str]:
-    """Return what was saved beside the batch discount."""
+    """Return what was saved in addition to the batch discount."""
     if shared := len(run.items.same_as):
         saved = saved_by_dedupe(run)
         amount = "an unknown amount" if saved is None else usd(saved)
@@ -142,7 +142,7 @@ def _cache(run: Run) -> Iterator[str]:
 
 
 def cache_in_words(run: Run) -> Iterator[str]:
-    """Say what was decided about prompt caching, if anything, and how it turned out."""
+    """Say what was decided about prompt caching, if anything, and what came of it."""
     if run.started is not None and run.started.cache is not None:
         yield run.started.cache.reason
     usage = run.usage
@@ -194,7 +194,7 @@ def printed(run: Run, stats: Stats) -> str:
 
 
 def unsaved() -> str:
-    """Say before a run begins with a log in memory what that means."""
+    """Say what a log in memory means, before the run begins."""
     return (
         "this run has no state_path, so its log is in memory: if this process ends before the run does, its "
         "batches go on at the provider and are billed, nothing of them can be collected, and another start "
@@ -203,12 +203,12 @@ def unsaved() -> str:
 
 
 def left(run: Run, log: str | None) -> str:
-    """Say where a run stands that its user has stopped; `log` is its file, None for one in memory."""
+    """Say where a run stands that its user has stopped; `log` is its file, None for a log in memory."""
     return " ".join(["stopped;", *(_in_memory(run) if log is None else _in_a_file(run, log))])
 
 
 def out_of_time(run: Run, seconds: float, log: str | None) -> str:
-    """Say where a run stands whose waiting time is over."""
+    """Say where a run stands whose time for waiting is over."""
     began = f"max_wait_time ({seconds:,g} s) is over:"
     if log is None:
         return " ".join([began, *_in_memory(run)])
@@ -246,7 +246,7 @@ def _in_memory(run: Run) -> Iterator[str]:
 
 
 def _open(run: Run) -> Iterator[str]:
-    """Name what is still at the provider, job by job, and what was not sent yet."""
+    """Name what is still at the provider, job by job, and what has not been sent."""
     batches = len(_batches(run))
     if not run.open:
         yield f"nothing is open at the provider. {_pending(run)}"

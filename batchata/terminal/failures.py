@@ -102,7 +102,7 @@ def failures(log: Log, run: Run) -> list[Failure]:
 
 
 def warn_of(found: list[Failure], run: Run, place: Callable[[int], str]) -> None:
-    """Give one warning a kind in the log tree; `place` names an item."""
+    """Give one warning per kind of error in the log tree; `place` names an item."""
     for each in found[:_MOST_KINDS]:
         _logger.warning(
             "items_failed",

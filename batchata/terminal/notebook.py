@@ -29,7 +29,7 @@ class Line:
         self._shown, self._at, self._status = "", 0.0, ""
 
     def show(self, text: str, run: Run) -> None:
-        """Show the text instead of the last one, unless that is too young."""
+        """Show the text instead of the last one, unless that was shown just now."""
         at = time.monotonic()
         if text == self._shown or (at - self._at < _AT_LEAST and run.status == self._status):
             return

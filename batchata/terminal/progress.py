@@ -1,6 +1,6 @@
 """Show a run's progress: a line redrawn on a terminal, plain lines elsewhere, or nothing.
 
-A display that fails (closed, full, of another encoding) is left off: it stops no run.
+A display that fails (closed, full, of another encoding) is given up and never stops a run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NOTEBOOK = 110  # characters of a row there
 
 
 class Progress:
-    """Shows nothing; the base of those that show something."""
+    """Show nothing; the base of the displays that show something."""
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +109,7 @@ class PlainProgress(Progress):
 
 
 class LiveProgress(Progress):
-    """Redraws a line in place on a terminal: on several rows where it is narrow."""
+    """Redraws a line in place on a terminal, on several rows where it is narrow."""
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
@@ -146,7 +146,7 @@ class LiveProgress(Progress):
 
 
 class NotebookProgress(Progress):
-    """Changes a line in place below a notebook's cell."""
+    """Replaces a line in place below a notebook's cell."""
 
     def __init__(self) -> None:
         self._line = Line()
@@ -159,7 +159,7 @@ class NotebookProgress(Progress):
 
 
 def progress_for(shown: bool, stream: TextIO | None = None, every: float = EVERY) -> Progress:
-    """Return the progress that suits the stream (standard error if none is given); nothing without one."""
+    """Return the progress that suits the stream (standard error by default); a silent one without any."""
     try:
         if shown and stream is None and is_notebook():
             return Careful(NotebookProgress())
@@ -174,7 +174,7 @@ def progress_for(shown: bool, stream: TextIO | None = None, every: float = EVERY
 
 
 def say(text: str, stream: TextIO) -> None:
-    """Print to the stream, with question marks for what its encoding lacks."""
+    """Print to the stream, with question marks for characters that its encoding lacks."""
     try:
         print(text, file=stream, flush=True)
     except UnicodeEncodeError:
@@ -183,9 +183,9 @@ def say(text: str, stream: TextIO) -> None:
 
 
 def say_if_possible(text: str, stream: TextIO | None = None) -> None:
-    """Say something at the end of a run, if the stream still takes it.
+    """Print something at the end of a run, if the stream still takes it.
 
-    Without one that is standard error, and in a notebook, where that is shown as an error, standard output.
+    Without a stream that is standard error; in a notebook, which shows that as an error, standard output.
     """
     stream = stream or (sys.stdout if is_notebook() else sys.stderr)
     if stream is not None:
@@ -194,7 +194,7 @@ def say_if_possible(text: str, stream: TextIO | None = None) -> None:
 
 
 def _fitting(text: str, stream: TextIO) -> str:
-    """Return the text with its lines as wide as the terminal; elsewhere they are as long as they are."""
+    """Return the text folded to the width of a terminal; for other streams unchanged."""
     try:
         width = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
     except (OSError, ValueError):  # a stream that has no file says it is a terminal
@@ -218,7 +218,7 @@ def report_costs(
     stream: TextIO | None = None,
     max_cost: str | None = None,
 ) -> None:
-    """Print the account of the run when a call ends, and in any case what a higher limit would have to be.
+    """Print the account of the run when a call ends, and always what a higher limit would have to be.
 
     `failed` are the lines about failed items, `max_cost` is the limit given now.
     """

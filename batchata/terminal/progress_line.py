@@ -1,4 +1,4 @@
-"""Say where a run stands, in a line or in a few rows."""
+"""Say where a run stands, in one line or in a few rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_OF_AN_ERROR = 90  # characters
 
 
 def rows_of(run: Run, width: int, elapsed: str) -> list[str]:
-    """Split the line of a run into as many rows as it needs; the bar is dropped first, no text is cut."""
+    """Split the line of a run into as many rows as it needs; the bar is dropped first, and no text is cut."""
     done = run.completed + run.failed
     parts = [f"{done:,}/{run.total:,} items", *_details(run), elapsed]
     whole = " · ".join(parts)
@@ -35,7 +35,7 @@ def rows_of(run: Run, width: int, elapsed: str) -> list[str]:
 
 
 def changing(run: Run) -> tuple[object, ...]:
-    """Return what is worth a line when it changes."""
+    """Return what is worth a new line when it changes."""
     found = failing(run)
     fails = None if found is None else (found[0], found[1].since, found[1].times.bit_length())
     return run.completed, run.failed, len(run.jobs), run.status, fails
@@ -68,7 +68,7 @@ def _details(run: Run) -> Iterator[str]:
 
 
 def planned_jobs(run: Run) -> int:
-    """Count the jobs that were made and, as far as is known, those that will be."""
+    """Count the jobs made so far and, as far as is known, those to come."""
     made = sum(job.status is not JobStatus.FAILED for job in run.jobs.values())
     if run.settings is None or run.status == "completed":
         return made
@@ -81,7 +81,7 @@ def planned_jobs(run: Run) -> int:
 
 
 def waiting_for(run: Run) -> str:
-    """Say what keeps the run from going on right now."""
+    """Say what the run is waiting for right now."""
     if run.status == "completed":
         return "done"
     if run.status == "interrupted":

@@ -1,6 +1,6 @@
 """Keep what has just arrived, so that files and `results()` need not read it from the log again.
 
-All of it is bounded, and whatever is lacking here is read from the log.
+All of it is bounded, and whatever is missing here is read from the log.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ encode_json = msgspec.json.Encoder().encode
 
 
 def result_json(result: Result) -> bytes:
-    """Return a result as files have it: by field name, as they are loaded again."""
+    """Return a result as it is written to files: by field name, as it is loaded again."""
     kind: Any = type(result)
     return _writer_of(kind)(result)
 
 
 @lru_cache(maxsize=256)
 def _writer_of(kind: type) -> Callable[[Any], bytes]:
-    """Return what writes results of this class: asking each whether it is a model takes as long as that."""
+    """Return what writes results of this class, which is not looked up for each result."""
     if not issubclass(kind, pydantic.BaseModel):
         return encode_json
     if kind.model_dump_json is pydantic.BaseModel.model_dump_json:
@@ -126,7 +126,7 @@ class Arrivals:
         kept.bodies[-1] = (kept.bodies[-1][0], first_body + len(lines) - 1)
 
     def json_of(self, bodies: Iterable[int]) -> list[bytes] | None:
-        """Hand out the results in these bodies as JSON, null for -1; None where any of them is not here.
+        """Hand out the results in these bodies as JSON, null for -1; None where any of them is missing here.
 
         They are written to one file, so none of them is kept.
         """
@@ -138,7 +138,7 @@ class Arrivals:
         return whole if len(whole) == len(found) else None
 
     def few_lines(self, job: int, bodies: Ranges) -> bytes | None:
-        """Hand out the lines of a job that has these bodies; None where they are many, or not all here."""
+        """Hand out the lines of a job with these bodies; None where there are many, or some are missing."""
         kept = self._lines.get(job)
         if kept is None or kept.file is not None or kept.bodies != bodies:
             return None
@@ -146,7 +146,7 @@ class Arrivals:
         return b"".join(kept.pieces)
 
     def copy_lines(self, job: int, bodies: Ranges, file: IO[bytes]) -> bool:
-        """Write the lines of a job that has these bodies; return False where they are not all here."""
+        """Write the lines of a job that has these bodies; return False where some are missing here."""
         kept = self._lines.pop(job, None)
         if kept is None:
             return False
@@ -160,12 +160,12 @@ class Arrivals:
         return True
 
     def values(self) -> dict[int, Any]:
-        """Return the kept values by their bodies, once: they are the user's from then on."""
+        """Hand over the kept values by their bodies, once: they are the user's from then on."""
         values, self._values = self._values, None
         return {} if values is None else values
 
     def close(self) -> None:
-        """Let go of all but the values."""
+        """Release everything but the values."""
         for kept in self._lines.values():
             with suppress(OSError):  # of a full disk; what it held is in the log
                 kept.close()

@@ -1,4 +1,4 @@
-"""Compare the state of a run at two of its moments."""
+"""Compare the state of a run at two moments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look citations up in documents, and keep what was found for the day when these are gone."""
+"""Look citations up in documents, and keep what was found for when these are gone."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _PLACES: Final = {
 def checked_now(
     log: Log, run: Run, number: int, is_to_stop: Callable[[], bool]
 ) -> Iterator[CitationsChecked]:
-    """Look up the citations of a job's answers in the files they are of, as far as these are still there.
+    """Look up the citations of a job's answers in the files they refer to, as far as these are still there.
 
-    Answers that were checked before are left out, and runs whose documents the log itself holds: they can be
-    looked into any time.
+    Left out are answers that were checked before, and runs whose documents the log itself holds: these can be
+    looked into at any time.
     """
     started = run.started
     if started is None or not started.enable_citations or started.input_kind != "files":
@@ -75,7 +75,7 @@ def _citations(dialect: Dialect, line: bytes) -> list[Citation]:
 
 
 def _look(dialect: Dialect, line: bytes, asked: bytes) -> tuple[str, list[Place | None]] | None:
-    """Return what is found of an answer's citations; None where there is nothing to find, or no document."""
+    """Return what is found of an answer's citations; None without citations or without a document."""
     cited = _citations(dialect, line)
     sources = dialect.sources(asked) if cited else Sources()
     if not any(source is not None for source in sources.documents):
@@ -95,7 +95,7 @@ def _place(citation: Citation) -> Place | None:
 
 @dataclass(slots=True)
 class CitationChecks:
-    """What can be said of citations today: by their documents, and else as the log says."""
+    """What can be said about citations today: from their documents, or else from the log."""
 
     log: Log
     run: Run
@@ -110,7 +110,7 @@ class CitationChecks:
         return cls(log, run, run.started.run_id, dialect_of(run.started))
 
     def told(self, index: int, reading: Reading, line: bytes, asked: bytes | None) -> Reading:
-        """Return the reading of an answer to `asked`, with what its citations were found to be."""
+        """Return the reading of an answer to `asked`, with what was found about its citations."""
         now = reading.checked_in(None if asked is None else self.dialect.sources(asked))
         if all(citation.grounded is not None for citation in _each(now)):
             return now
@@ -118,14 +118,14 @@ class CitationChecks:
         return now if then is None else _as_of(now, *then, self.dialect, line, asked)
 
     def _recorded(self, body: int, number: int) -> tuple[int, Checked] | None:
-        """Return what the log says of the answer in this body, and from when."""
+        """Return what the log says of the answer in this body, and when that was found."""
         job = self.run.jobs.get(number)
         if job is None or not holds(job.bodies, body):  # an older answer was accepted after all
             job = next((job for job in self.run.jobs.values() if holds(job.bodies, body)), None)
         return None if job is None or not job.checks else self.of_job(job).get(body)
 
     def of_job(self, job: Job) -> dict[int, tuple[int, Checked]]:
-        """Return what the log says of the job's answers, by their bodies, and from when."""
+        """Return what the log says of the job's answers, by their bodies, and when that was found."""
         known = self._known.get(job.number)
         if known is None:
             recorded = self.log.events_at(self.stream, job.checks)

@@ -1,4 +1,4 @@
-"""Mark what in an answer's text is cited, and number the citations."""
+"""Mark what is cited in an answer's text, and number the citations."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_answer(line: bytes | None, citations: Citations, dialect: Dialect) -> A
 
 
 def _number_all(numbers: _Numbers, answer: Answer, citations: Citations) -> None:
-    """Assign numbers to all citations, first those of the reading: it knows more than the line does."""
+    """Assign numbers to all citations, first to those of the reading: it knows more than the line does."""
     if isinstance(citations, dict):
         for path, found in citations.items():
             answer.fields[path] = [numbers.of(citation) for citation in found]
@@ -114,6 +114,6 @@ def found_there(citation: Citation) -> str:
 
 
 def when_checked(citation: Citation) -> str:
-    """Say from when that is, where it cannot be looked up today."""
+    """Say when that was found, where it cannot be looked up today."""
     at = citation.checked_at
     return "" if at is None else f" (checked when collected on {at[:10]})"

@@ -20,7 +20,7 @@ _FORMATS: dict[str, Kind] = {"date": "date", "date-time": "time"}
 class Type:
     """The type of a column: a `list` of `inner`, an `object` with `fields`, or one value.
 
-    What has no single type of its own (unions, open dicts, anything) is "json": JSON as a text.
+    Whatever has no single type of its own (unions, open dicts, anything) is "json": JSON as a text.
     """
 
     kind: Kind

@@ -175,7 +175,7 @@ def _count(counted: Agreement, mine: str | None, theirs: str | None) -> bool:
 
 
 def side_by_side(sides: Sequence[Side]) -> list[tuple[str, list[str]]]:
-    """Return what is to be told of each run, with a heading."""
+    """Return what is reported of each run, with a heading."""
     rows: list[tuple[str, list[Any]]] = [
         ("completed", [side.completed for side in sides]),
         ("failed", [side.failed for side in sides]),

@@ -19,7 +19,7 @@ KINDS = Usage.__struct_fields__
 
 @dataclass(slots=True)
 class Entry:
-    """Charges added up: what was used by kind, USD where the price was known, and how many had none."""
+    """Charges added up: what was used by kind, USD where the price was known, and how many had no price."""
 
     charges: int = 0
     unpriced: int = 0
@@ -58,7 +58,7 @@ class Entry:
 class Ledger:
     """What a run paid for, by job; `unused` is what it paid for answers that could not be used.
 
-    What it paid by price is in its state: `ledger_lines` and `unpriced_kinds` of the accounts.
+    What it paid by price is in its state: see `ledger_lines` and `unpriced_kinds` of `core.accounts`.
     """
 
     history: History = field(default_factory=History)
@@ -80,12 +80,12 @@ class Ledger:
 
     @property
     def total(self) -> Entry:
-        """All jobs together."""
+        """All jobs added up."""
         return together(self.by_job.values())
 
     @property
     def model(self) -> str:
-        """The run's model; "-" before there is one."""
+        """The run's model; "-" before the run has begun."""
         started = self.history.run.started
         return "-" if started is None else started.model
 

@@ -61,7 +61,7 @@ def mark_in(home: Path) -> bytes | None:
 
 
 def remove_mark(home: Path, mark: bytes) -> None:
-    """Remove a mark that `check` let pass, and no other that has taken its place since."""
+    """Remove a mark that `check` allowed, and no other that has taken its place since."""
     aside = home / f".{MARK}.{secrets.token_hex(6)}"
     try:
         (home / MARK).rename(aside)
@@ -74,7 +74,7 @@ def remove_mark(home: Path, mark: bytes) -> None:
 
 
 def put_mark(home: Path, run: Owner) -> None:
-    """Write the mark, whole or not at all, and never over another's."""
+    """Write the mark, whole or not at all, and never over another one."""
     try:
         descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{MARK}.")
         try:

@@ -1,4 +1,4 @@
-"""Gather what the events of one run tell until any moment: the folded state, and what that does not keep."""
+"""Gather what the events of one run say up to any moment: the folded state, and what it does not keep."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class History:
         self._take(event)
 
     def _take(self, event: Entry) -> None:
-        """Note what the state will not keep."""
+        """Note what the state does not keep."""
         match event:
             case e.OutcomeRecorded(error=None) | e.AnswerAccepted():
                 self._forgive(event.index)
@@ -182,7 +182,7 @@ def fold_events(log: Log, stream: str) -> Run:
 
 
 def up_to(entries: Iterable[Written], at: At | None) -> Iterator[Written]:
-    """Yield the entries, and a page that the moment cuts event by event."""
+    """Yield the entries; a page that the moment cuts is yielded event by event."""
     for written in entries:
         version, when, entry = written
         if at is None or not isinstance(entry, Page) or at.includes(version + entry.length - 1, when):
@@ -192,7 +192,7 @@ def up_to(entries: Iterable[Written], at: At | None) -> Iterator[Written]:
 
 
 def read_on(history: History, log: Log, stream: str, at: At | None) -> None:
-    """Take what follows in the stream, up to a moment if one is given; raises as `read_history` does."""
+    """Take what follows in the stream, up to a moment if one is given; raises what `read_history` does."""
     for version, when, event in up_to(log.entries(stream, after=history.run.version), at):
         if at is not None and not at.includes(version, when):
             if version == 1:

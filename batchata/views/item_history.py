@@ -29,8 +29,8 @@ _decode = msgspec.json.Decoder().decode
 class Attempt:
     """One job that carried the item. Times are microseconds since 1970 UTC, None for what has not happened.
 
-    `note` is what the request said about the answer before it, `max_tokens` the limit of its own answer.
-    `fate` says in a word how it ended.
+    `note` is what the request said about the previous answer, `max_tokens` the limit of this one. `fate` is a
+    word for how the attempt ended.
     """
 
     number: int
@@ -105,11 +105,10 @@ class Life:
 
 
 def read_life(log: Log, stream: str, index: int, model: str | None) -> Life:
-    """Read the item's history, its answer with the run's own response model, or with `model` (module:Class).
+    """Read the item's history, and its answer by the run's own response model or by `model` (module:Class).
 
-    The attempts of an item that shares the request of an earlier one are those of that one.
-
-    Raises InvalidInputError when the run has no such item.
+    An item that shares the request of an earlier one has that item's attempts. Raises InvalidInputError when
+    the run has no such item.
     """
     history, attempts, added_at = History(), Attempts(index), 0
     for version, at, event in log.entries(stream):
@@ -138,10 +137,10 @@ def read_life(log: Log, stream: str, index: int, model: str | None) -> Life:
 def read_answered(
     log: Log, stream: str, run: Run, versions: Mapping[int, Sequence[int]]
 ) -> dict[int, list[Attempt]]:
-    """Read the answered attempts at several items, by the versions of what is told of each.
+    """Read the attempts at several items that were answered, by the versions of the events about each item.
 
-    These are its outcomes, charges, mendings and acceptances; what came of a job without an answer is not
-    among them.
+    These are its outcomes, charges, corrected files and acceptances; a job that ended without an answer is
+    not among them.
     """
     found = {index: Attempts(index) for index in versions}
     for _, at, event in log.events_at(stream, sorted(chain.from_iterable(versions.values()))):

@@ -1,4 +1,4 @@
-"""Say what an item asks: its documents, its messages, and all of it in a line, without the bytes of files."""
+"""Describe what an item asks: its documents, its messages, and all in one line, without files' bytes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Input(msgspec.Struct, array_like=True):
 
 
 class _Labelled(msgspec.Struct):
-    """What a body says of what its item is called; messages and bytes of files are skipped."""
+    """The parts of a body that say what its item is called; messages and bytes of files are skipped."""
 
     file: _Place | None = None
     key: str | None = None
@@ -65,7 +65,7 @@ _labelled = msgspec.json.Decoder(_Labelled).decode
 
 
 def called(body: bytes | None, index: int) -> Called:
-    """Return what the item with this input in the log is called; by its index where the body was purged."""
+    """Return what the item with this input in the log is called; its index where the body was purged."""
     try:
         found = _Labelled() if body is None else _labelled(body)
     except (msgspec.MsgspecError, UnicodeError):

@@ -1,4 +1,4 @@
-"""What is known of one item: its result and citations, or why there is none, its cost, what to look at."""
+"""Hold what is known of one item: its result and citations or why there are none, its cost, what to check."""
 
 from __future__ import annotations
 
@@ -105,14 +105,14 @@ class ItemResult(Generic[R]):
 
 
 class Support(NamedTuple):
-    """What a person should look at first in a result: paths of fields without a passage that says them."""
+    """What a person should look at first in a result: paths of fields that no passage supports."""
 
     unsupported: list[str]
     uncited: list[str]
 
     @classmethod
     def of(cls, read: Reading | ItemResult[Any]) -> Support:
-        """Return it for a result with its citations; nothing where fields have none."""
+        """Return it for a result with its citations; empty where fields have none."""
         if not isinstance(read.citations, dict) or not isinstance(read.result, pydantic.BaseModel):
             return cls([], [])
         from batchata.answers.supports import unsupported  # where fields have citations
@@ -135,7 +135,7 @@ def citation_values(citations: Citations) -> Any:
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
     """Yield each single value as (path, text, whether the text is a JSON literal and not a string).
 
-    Numbers are written here and not in the browser, whose numbers have 53 bits.
+    Numbers are written here and not in the browser, whose numbers have only 53 bits.
     """
     match value:
         case dict() if value:

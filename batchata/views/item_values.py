@@ -1,4 +1,4 @@
-"""Everything that is told of one item, as plain values: what `item --json` prints."""
+"""Give everything that is known of one item as plain values: what `item --json` prints."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from batchata.views.item_result import Support, citation_values, result_values
 
 
 def item_json(life: Life, answer: Answer) -> dict[str, Any]:
-    """Return everything that `item` shows, texts whole; bytes of documents are counted, not shown.
+    """Return everything that `item` shows, with whole texts; bytes of documents are counted, not shown.
 
-    `request.input` and `answer` are null once purged or before there is one. In `answer.cited` characters
+    `request.input` is null once purged, `answer` also before there is one. In `answer.cited` characters
     `start` to `end` (exclusive) rest on the citations with these positions in `answer.citations`.
     """
     run, item = life.history.run, life.result

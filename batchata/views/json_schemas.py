@@ -1,4 +1,4 @@
-"""Make a response model of a JSON Schema that was written by hand, such as the file behind `--schema`.
+"""Make a response model from a JSON Schema written by hand, such as the file behind `--schema`.
 
 The schema itself is what is sent and what the log keeps; the model only reads the answers.
 """
@@ -53,8 +53,8 @@ def model_of_file(path: Path) -> type[pydantic.BaseModel]:
 def model_of_schema(schema: Any, place: str = "the schema") -> type[pydantic.BaseModel]:
     """Return a response model that asks with exactly this JSON Schema, and reads what fits it.
 
-    Raises InvalidInputError, naming the place, for what is not a schema of an object, or has parts that no
-    model can be made of.
+    Raises InvalidInputError, naming the place, for a schema that is not an object's, or has parts that no
+    model can be made from.
     """
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         raise InvalidInputError(
@@ -90,7 +90,7 @@ def _check_references(schema: Schema, place: str) -> None:
 
 
 def _shaped(part: Any, place: str) -> Any:
-    """Write a part of a schema as pydantic would: what may be missing has a default, and one type each."""
+    """Write a part of a schema as pydantic would: what may be missing has a default, each part one type."""
     if isinstance(part, bool):
         return {}
     if not isinstance(part, dict):
@@ -137,7 +137,7 @@ def _one_type_each(found: Schema) -> Schema:
 
 
 def _merged(part: Schema, place: str) -> Schema:
-    """Return the part with what its `allOf` says beside it."""
+    """Return the part together with what its `allOf` says."""
     found = dict(part)
     for given in found.pop("allOf", []):
         other = _merged(given, place)
@@ -152,7 +152,7 @@ def _merged(part: Schema, place: str) -> Schema:
 
 
 def _named(schema: Any, _place: str = "") -> Any:
-    """Return the schema with names that Python can have for its fields, without defaults."""
+    """Return the schema with field names that Python allows, without defaults."""
     if not isinstance(schema, dict):
         return schema
     found = mapped({key: value for key, value in schema.items() if key != "default"}, _named)

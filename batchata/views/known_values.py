@@ -21,7 +21,7 @@ type Labels = dict[int, Values]  # by item
 
 @dataclass(slots=True)
 class Known:
-    """One item of a run: which input it has, what was read, and the names it goes by: its key, its file's."""
+    """One item of a run: its input, what was read, and the names it goes by: its key and its file's name."""
 
     index: int
     names: tuple[str, ...]
@@ -38,9 +38,9 @@ class Known:
 
 @dataclass(slots=True)
 class Score:
-    """How often a run has the known value in a field; `low` and `high` bound the share that `right` shows.
+    """How often a run has the known value in a field; `low` and `high` bound the share of `right` answers.
 
-    `exact` counts equal texts and numbers, `right` those too that are equal by normal form. The bounds are
+    `exact` counts equal texts and numbers, `right` also those with the same normal form. The bounds are
     Wilson's for 95 %: with few labels they lie far apart.
     """
 
@@ -110,7 +110,7 @@ def score(items: Iterable[Known], labels: Labels) -> list[Score]:
 
 
 def contests(sides: Sequence[Sequence[Known]], labels: Sequence[Labels]) -> Iterator[Contest]:
-    """Compare two runs in what only one of them has right, over the inputs that are labelled in both."""
+    """Compare two runs by what only one of them has right, over the inputs that are labelled in both."""
     won: dict[str, list[int]] = {}
     right = [
         {
@@ -129,7 +129,7 @@ def contests(sides: Sequence[Sequence[Known]], labels: Sequence[Labels]) -> Iter
 
 
 def wilson(right: int, total: int) -> tuple[float, float]:
-    """Return between which shares the true one lies, in 95 of 100 such samples; (0, 1) without a sample."""
+    """Return the bounds of the true share, which hold in 95 of 100 such samples; (0, 1) without a sample."""
     if not total:
         return 0.0, 1.0
     share, square = right / total, _SURE**2
@@ -139,7 +139,7 @@ def wilson(right: int, total: int) -> tuple[float, float]:
 
 
 def mcnemar(first: int, second: int) -> float:
-    """Return how often chance alone splits what only one has right as unevenly as that, or more so."""
+    """Return how often chance alone divides the items that only one run has right as unevenly, or more so."""
     total = first + second
     tail = sum(math.comb(total, k) for k in range(min(first, second) + 1))
     return min(1.0, 2 * tail / (1 << total))
@@ -152,9 +152,8 @@ _BY_NAME = ("key", "file", "name", "document", "filename", "id")
 def labels_of(rows: Iterable[Mapping[str, Any]], items: Sequence[Known], fields: Iterable[str]) -> Labels:
     """Give each row of known values to its item, by the column `index` or `item`, else by its name.
 
-    That is its key or its file's, in a column `key`, `file`, `name`, `document`, `filename` or `id`.
-
-    Raises InvalidInputError for rows of items that are not there, and for columns that are no field.
+    The name is its key or its file's, in a column `key`, `file`, `name`, `document`, `filename` or `id`.
+    Raises InvalidInputError for rows of items that do not exist, and for columns that are no field.
     """
     by_name: dict[str, list[int]] = defaultdict(list)
     for item in items:

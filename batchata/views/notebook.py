@@ -1,4 +1,4 @@
-"""Show an item in a notebook: its fields with their marks and passages, and the pages they stand on.
+"""Show an item in a notebook: its fields with their marks and passages, and the pages they are on.
 
 Every text is escaped: what a model or a document wrote never becomes markup.
 """
@@ -120,7 +120,7 @@ def _document(item: Item) -> PdfText | None:
 
 
 def _between_lines(sheet: Sheet, top: int, bottom: int) -> tuple[int, int]:
-    """Move the edges of a part of a page outwards to rows without ink, so that no line is cut in two."""
+    """Move the edges of a part of a page outwards to rows without ink, so that no line of text is cut."""
     from PIL import Image  # drawing the page has imported it
 
     with Image.open(BytesIO(sheet.webp)) as opened:

@@ -1,4 +1,4 @@
-"""A run at a glance with its jobs and why items failed, as `show` and the report tell it."""
+"""Summarise a run with its jobs and why items failed, as `show` and the report tell it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Failure:
 
 
 def failures(log: Log, stream: str, history: History, most: int) -> list[Failure]:
-    """Return the most frequent reasons of failed items, so many, each with its first item's message."""
+    """Return the most frequent reasons of failed items, at most so many, with the first item's messages."""
     found = sorted(history.failures().items(), key=lambda pair: (-len(pair[1]), pair[0]))[:most]
     versions = sorted(history.run.items.outcome[items[0]] for _, items in found)
     messages = {

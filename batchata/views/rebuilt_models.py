@@ -1,6 +1,6 @@
 """Rebuild a response model from the two schemas by which pydantic describes it.
 
-It is the inverse of that description; what people write as JSON Schema is put into this form before.
+It is the inverse of that description; a JSON Schema written by hand is brought into this form first.
 """
 
 from __future__ import annotations
@@ -61,8 +61,7 @@ _BOUNDS = {
 def model_from_schema(answers: Schema, results: Schema) -> type[pydantic.BaseModel]:
     """Rebuild a model that takes and gives the same JSON as the one that these two schemas describe.
 
-    Validators and serializers of the class's own, and what it computes, are in no schema, and so not in this
-    model either.
+    The class's own validators, serializers and computed fields are in no schema, and so not in this model.
     """
     return _Builder(answers, results).build()
 

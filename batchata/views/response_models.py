@@ -56,7 +56,7 @@ def load_response_model(name: str) -> type[pydantic.BaseModel]:
 
 
 def _models_in(holder: Any, meant: str) -> str:
-    """Name the response model of a module or class that was probably meant, or a few that are there."""
+    """Name the response model of a module or class that was probably meant, or a few of those there are."""
     kinds = {name: kind for name, kind in getattr(holder, "__dict__", {}).items() if isinstance(kind, type)}
     names = [name for name, kind in kinds.items() if issubclass(kind, pydantic.BaseModel)]
     own = [name for name in names if kinds[name] is not pydantic.BaseModel]
@@ -66,7 +66,7 @@ def _models_in(holder: Any, meant: str) -> str:
 
 
 class RunReader(NamedTuple):
-    """A reader, and whether its verdict on answers counts: that of another model than the run's does."""
+    """A reader, and whether its own verdict on answers counts: it does for another model than the run's."""
 
     reader: Reader
     again: bool
@@ -89,8 +89,8 @@ class RunReader(NamedTuple):
 def support_of(log: Log, run: Run) -> SupportCounts | None:
     """Count the fields that no passage supports in the answers of a run that has few of them.
 
-    None where there are too many to read them at a glance, where fields have no citations, and where the
-    run's response model cannot be made of its description.
+    None where there are too many to read at once, where fields have no citations, and where the run's
+    response model cannot be rebuilt.
     """
     started = run.started
     if started is None or not is_support_counted(run):
@@ -107,7 +107,7 @@ def support_of(log: Log, run: Run) -> SupportCounts | None:
 
 
 def own_model(started: RunStarted) -> type[pydantic.BaseModel] | None:
-    """Return the run's response model as its log describes it; None when answers are texts.
+    """Return the run's response model, rebuilt from the log; None when answers are texts.
 
     Raises InvalidInputError when no model can be made of that description.
     """

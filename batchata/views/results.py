@@ -29,9 +29,9 @@ _NOTHING = Reading(None, None)
 
 @dataclass(slots=True)
 class SupportCounts:
-    """How many fields of a run's results are unsupported and uncited, and of how many items.
+    """How many fields of a run's results are unsupported and uncited, and in how many items.
 
-    Answers never change, so each is read once, whenever the counts are asked for.
+    Answers never change, so each is read once, however often the counts are asked for.
     """
 
     unsupported_fields: int = 0
@@ -60,7 +60,7 @@ class SupportCounts:
 
 
 def refuse_purged(run: Run) -> None:
-    """Refuse to show purged results as items without a result.
+    """Refuse to show completed items without their result because it was purged.
 
     Raises LogError when answers of completed items were purged.
     """
@@ -109,7 +109,7 @@ def read_items(
 ) -> Iterator[ItemResult]:
     """Read the items at these indexes, in this order.
 
-    With `again` the reader is another than the run's own, and its verdict on an answer counts.
+    With `again` the reader is not the run's own, and its verdict on an answer counts.
     """
     assert run.started is not None
     checks = CitationChecks.of(log, run)
@@ -201,7 +201,7 @@ def _status(run: Run, index: int) -> Status:
 
 
 def never_started(inputs: Inputs, indexes: Iterable[int]) -> Iterator[ItemResult]:
-    """Yield items that no log knows yet."""
+    """Yield items that are in no log yet."""
     for index in indexes:
         known = inputs.called(index)._asdict()
         yield ItemResult(index, "pending", None, None, None, None, Decimal(0), 0, None, None, **known)

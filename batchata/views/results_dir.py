@@ -62,7 +62,7 @@ class ResultsWriter:
         )
 
     def claim(self) -> None:
-        """Make the folders this run's, as `Folders.claim` does, and free of what a kill left there."""
+        """Mark the folders as this run's, as `Folders.claim` does, and remove what a kill left in them."""
         self._folders.claim(self._owner)
         for folder in (self._processed, self._raw):
             if folder is not None:
@@ -75,7 +75,7 @@ class ResultsWriter:
         self._folders.release(self._owner)
 
     def job_done(self, number: int) -> None:
-        """Write what this job brought; its files get their names by `look` or `rest`."""
+        """Write what this job brought; `look` or `rest` give its files their names."""
         if self._files.is_empty:
             self._folders.keep(self._owner)
         self._write_raw(number)
@@ -113,7 +113,7 @@ class ResultsWriter:
         self._name_all()
 
     def close(self) -> None:
-        """Let go of what was kept of this start, and name what is complete where the disk allows it."""
+        """Release what was kept of this start, and name what is complete where the disk allows it."""
         self.arrivals.close()
         with suppress(InvalidInputError):  # the next start writes it anew
             self._name_all()
@@ -257,7 +257,7 @@ def _disk_allows(path: Path) -> Iterator[None]:
 
 
 def _looked_at(readings: Iterable[Reading], first: int, looked: list[dict[str, Any]]) -> Iterator[Reading]:
-    """Pass the readings on, and add to `looked` what a person should look at in them."""
+    """Pass the readings on, and add what a person should look at to `looked`."""
     for index, reading in enumerate(readings, first):
         found = Support.of(reading)
         if found.unsupported or found.uncited:

@@ -1,6 +1,6 @@
-"""The folders that a run writes results to, which belong to it alone: every other run is refused.
+"""Keep the folders that a run writes results to for that run alone: every other run is refused.
 
-The mark stands in the results_dir. A raw_results_dir of its own has one only until its first lines are there:
+The mark is in the results_dir. A separate raw_results_dir has a mark only until its first lines are there:
 their custom ids begin with the tag of their run, and so say whose they are.
 """
 
@@ -25,7 +25,7 @@ _RAW = re.compile(r"job_(\d+)_raw\.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The folders that a run writes to; None where it writes none of the kind."""
+    """The folders that a run writes to; None where it writes none of that kind."""
 
     processed: Path | None
     raw: Path | None
@@ -43,7 +43,7 @@ class Folders:
 
     @property
     def homes(self) -> list[Path]:
-        """Return where marks stand: in the results_dir, and wherever else a symlink or an argument leads."""
+        """Return where marks belong: in the results_dir, and wherever else a symlink or an argument leads."""
         real = [path.resolve() for path in (self.results_dir, self.processed, self.raw) if path is not None]
         main = real[0] if self.results_dir is not None else None
         return [path for path in dict.fromkeys(real) if main not in path.parents]
@@ -166,7 +166,7 @@ def raw_dir(results_dir: str | None, raw_results_dir: str | None) -> Path | None
 def tag_of(path: Path) -> str | None:
     """Return the tag of the run whose lines the file holds, if it shows.
 
-    By the first line with a custom id of our form; a line that belongs nowhere may come first.
+    The first line with a custom id of our form decides; a line that belongs to no request may come first.
     """
     try:
         with path.open("rb") as file:
@@ -248,7 +248,7 @@ def _taken(home: Path, place: Path, owner: Owner) -> str:
 
 
 def _sweep(home: Path) -> None:
-    """Remove the files of items that waited, of a run that left nothing else."""
+    """Remove the files of waiting items of a run that left nothing else."""
     for folder in (home, home / "processed"):
         for path in _entries(folder):
             if _PROCESSED.fullmatch(path.name) and path.is_file() and not _holds_a_result(path):

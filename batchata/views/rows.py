@@ -1,4 +1,4 @@
-"""Give results as rows of plain values, for data frames: one an item, or one a citation."""
+"""Give results as rows of plain values, for data frames: one per item, or one per citation."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _CITED: Final = ("unsupported", "uncited")
 class ItemRows:
     """The columns of a run's items: what they are called, what was given, what was read, what it cost.
 
-    A column of the caller's rows or of the response model that is called as one of the others has "row." or
-    "result." before its name.
+    A column of the caller's rows or of the response model whose name is taken has "row." or "result." before
+    it.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ CITATION_COLUMNS: Final = (
 
 
 def citation_rows(item: ItemResult) -> Iterator[Row]:
-    """Yield a row a citation; `field` and `value` are None without a response model."""
+    """Yield a row per citation; `field` and `value` are None without a response model."""
     for found in cited_values(item):
         yield dict(zip(CITATION_COLUMNS, found, strict=False))
 
 
 def cited_values(item: ItemResult) -> Iterator[tuple[Any, ...]]:
-    """Yield what the columns hold for each citation, and behind it when that was found out."""
+    """Yield the column values of each citation, and after them when that was found out."""
     cited = item.citations if isinstance(item.citations, dict) else {None: item.citations or []}
     values = {path: text for path, text, _ in flat(result_values(item.result))} if item.result else {}
     for path, citations in cited.items():
@@ -115,7 +115,7 @@ def _at(value: Any, path: Sequence[str]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return one value of a cell: lists and objects are JSON."""
+    """Return one value of a cell: lists and objects as JSON."""
     if isinstance(value, enum.Enum):
         value = value.value
     if value is None or isinstance(value, bool | int | float | str | Decimal | date | time):

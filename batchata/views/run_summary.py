@@ -81,7 +81,7 @@ class Stats(Summary):
 
 
 class _Shown(dict[str, Any]):
-    """A summary that shows itself in a notebook."""
+    """A summary that a notebook shows as text."""
 
     def _repr_html_(self) -> str:
         lines = (f"{name.replace('_', ' '):20}{_figure(value)}" for name, value in self.items())
@@ -110,7 +110,7 @@ def summary(run: Run, total_items: int | None = None) -> Summary:
 
 
 def facts(run: Run) -> dict[str, Any]:
-    """Return what both `stats()` and `show` tell, in the same words; amounts in USD."""
+    """Return what both `stats()` and `show` report, in the same words; amounts in USD."""
     started = run.started
     counts = {name: told for name, told in summary(run).items() if name != "jobs_completed"}
     return counts | {
@@ -222,5 +222,5 @@ _FEW = 1_000  # answers, which are read again in less than half a second
 
 
 def is_support_counted(run: Run) -> bool:
-    """Whether the run has cited answers, so few that they are read to count what no passage supports."""
+    """Whether the run has cited answers, and few enough to read them and count what no passage supports."""
     return run.started is not None and run.started.enable_citations and 0 < run.completed <= _FEW

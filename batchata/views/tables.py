@@ -1,4 +1,4 @@
-"""Build one row for each item: where it came from, what it says, and what it cost."""
+"""Build a table row for each item: where it came from, what it says, and what it cost."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ class Table:
     """The columns of a run's results and the values of each item in them.
 
     Results are in columns of their own, by the fields of `response_model`; None for texts. `given` are the
-    columns of the rows that the items were made from. With `as_json` what has no single type is a JSON text.
-    The last column lists the citations, unless these go elsewhere.
+    columns of the rows that the items were made from. With `as_json` a value without a single type is a JSON
+    text. The last column lists the citations, unless these go elsewhere.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Verify one run of a log: as it was written, adding up, and the same at each replay."""
+"""Verify one run of a log: that it is as it was written, adds up, and gives the same at each replay."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def verify_run(log: Log, stream: str, head: str | None, now: int) -> Verdict:
 
 
 def _tell_of_clock(verdict: Verdict, version: int, at: int) -> None:
-    """Tell of events from the future: where all else holds, a clock was wrong then or is wrong now."""
+    """Report events from the future: where all else holds, a clock was wrong then or is wrong now."""
     told = f"version {version}: its time, {moment(at)}, is in the future"
     if verdict.problems:
         verdict.problems.append(Problem(version, told))

@@ -1,4 +1,4 @@
-"""Write files that are there when they are complete: whole under their names, or not at all."""
+"""Write files whole or not at all: a file appears under its name when it is complete."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
 def remove_unnamed(folder: Path, names: re.Pattern[str], older: float = 0) -> None:
     """Remove what a killed process left of files that had no name yet; `names` are those they were to get.
 
-    Where another process may be writing, only what is `older` than so many seconds.
+    Where another process may be writing, only files `older` than so many seconds.
     """
     for path in folder.glob(".*.*"):
         name, _, random = path.name[1:].rpartition(".")
@@ -81,10 +81,10 @@ def _age(path: Path) -> float:
 
 @dataclass(slots=True)
 class WholeFiles:
-    """Complete files that wait for their names, so that the disk is waited for once for many of them.
+    """Complete files that wait for their names, so that many of them wait for the disk only once.
 
-    A file gets its name only when the disk has its content: else a power cut would leave an empty one under a
-    name that says it is whole. The disk syncs files that were written together in a fraction of the time.
+    A file gets its name only when the disk has its content: else a power cut would leave an empty file under
+    a name that says it is whole. The disk syncs files that were written together in a fraction of the time.
     """
 
     durable: bool = True  # survives a power cut
@@ -125,7 +125,7 @@ class WholeFiles:
         self._waiting.append(waiting)
 
     def is_due(self) -> bool:
-        """Whether so many files wait, or for so long, that they are to be named."""
+        """Whether so many files wait, or wait so long, that they are to be named."""
         if not self._waiting:
             return False
         is_enough = not self.durable or len(self._waiting) >= _MOST_WAITING
@@ -146,7 +146,7 @@ class WholeFiles:
                 first.then()
 
     def remove(self, path: Path) -> None:
-        """Remove the file of this name, and what was to replace it."""
+        """Remove the file of this name, and the one that was to replace it."""
         self._drop([waiting for waiting in self._waiting if Path(waiting.path) == path])
         path.unlink(missing_ok=True)
 

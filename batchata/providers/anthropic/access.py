@@ -111,9 +111,9 @@ def read_access(api_key: str | None, base_url: str | None) -> Access:
 
 
 def read_platform(platform: str, api_key: str | None, base_url: str | None) -> Access:
-    """Return key and address of a cloud that serves the same API, as its client in the SDK finds them.
+    """Return key and address of a cloud that serves the same API, found as its client in the SDK finds them.
 
-    Raises ConfigurationError as `read_access` does, and for a key where there is none.
+    Raises ConfigurationError as `read_access` does, and for a key where the cloud takes none.
     """
     variable = f"ANTHROPIC_{PLATFORMS[platform]}_BASE_URL"
     given, name = (base_url, "base_url") if base_url is not None else (os.environ.get(variable), variable)

@@ -1,8 +1,8 @@
-"""Make calls like one that the SDK has made: with the headers it made, through the same HTTP client.
+"""Make calls like one that the SDK has made: with its headers, through the same HTTP client.
 
-Requests of one kind differ in path and body alone, and to build each of them anew takes the SDK a third of a
-call's time. Where two of the SDK's own differ in a header as well, as an idempotency key would have them, or
-where a program listens to the SDK, which logs its calls, the SDK makes all of them.
+Requests of one kind differ only in path and body, and building each of them anew takes the SDK a third of a
+call's time. The SDK makes every call where two of its own also differ in a header, as an idempotency key
+would have them, and where a program listens to the SDK, which logs its calls.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _sdk_logger = logging.getLogger("anthropic")
 
 @dataclass(slots=True)
 class Alike:
-    """One kind of call. `by_sdk` makes it by the SDK; `http` is None where the SDK makes each of them."""
+    """One kind of call. `by_sdk` makes it by the SDK; `http` is None where the SDK makes all of them."""
 
     by_sdk: Callable[[str, Content], httpx2.Response]
     http: httpx2.Client | None
@@ -77,7 +77,7 @@ class _Like:
 
     @classmethod
     def of(cls, request: httpx2.Request, path: str) -> _Like | None:
-        """Take it from a request that was sent to this path; None where its URL ends in another way."""
+        """Take it from a request that was sent to this path; None where its URL ends differently."""
         url = str(request.url)
         if not url.endswith(path):
             return None
@@ -89,7 +89,7 @@ class _Like:
         )
 
     def request(self, path: str, content: Content, cookies: httpx2.Cookies) -> httpx2.Request:
-        """Make another one. Its own length is its only new header, so that none has to be looked for."""
+        """Make another one; its length is the only new header, so the headers need not be searched."""
         body = content if isinstance(content, bytes) else b""
         length = [] if content is None else [(b"Content-Length", b"%d" % len(body))]
         return httpx2.Request(

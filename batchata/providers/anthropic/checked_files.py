@@ -132,7 +132,7 @@ def pdf_to_document_block(
 def sources_of(body: bytes) -> Sources:
     """Return what one item's input, as the log holds it, can be cited by.
 
-    A file that came as a path is read again; when it is gone or another one by now, it is not held.
+    A file given as a path is read again; if it is gone or has changed, there is no source for it.
     """
     value = msgspec.json.decode(body)
     if "file" in value:

@@ -1,4 +1,4 @@
-"""Anthropic's Message Batches API behind the provider port."""
+"""Call Anthropic's Message Batches API behind the provider port."""
 
 from __future__ import annotations
 

@@ -42,9 +42,9 @@ _FOREIGN: Final = {
 class Contents:
     """What the blocks of one conversation hold, counted while they are checked.
 
-    `media_tokens` bounds what files make beside their text in the request, `text_estimate` and
-    `image_estimate` are the tokens expected of all texts (see `text_tokens`) and of all images and pages.
-    `marks` are the sentences and blocks that can be cited.
+    `media_tokens` bounds what files add to their text in the request, `text_estimate` and `image_estimate`
+    are the tokens expected of all texts (see `text_tokens`) and of all images and pages. `marks` are the
+    sentences and blocks that can be cited.
     """
 
     model: Model
@@ -249,7 +249,7 @@ def _texts(content: Any) -> list[str]:
 
 
 def _encoded(block: Any) -> bytes:
-    """Return its JSON, or nothing where it has none: that is reported when all of it is checked."""
+    """Return its JSON, or nothing where it has none: the check of the whole reports that."""
     try:
         return encode(block)
     except (TypeError, ValueError, RecursionError):

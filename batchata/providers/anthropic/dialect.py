@@ -1,4 +1,4 @@
-"""Anthropic's Message Batches API behind the dialect's port."""
+"""Put Anthropic's Message Batches API behind the port of dialects."""
 
 from __future__ import annotations
 

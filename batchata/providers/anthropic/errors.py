@@ -81,7 +81,7 @@ class Calls(Errors):
             raise self.by_cause(exc, doing, creating=creating, handed_over=left) from exc
 
     def verdict(self, cause: BaseException) -> NoReply:
-        """Judge the exchange of a token too, which comes before the call."""
+        """Judge the exchange of a token too, which precedes the call."""
         if isinstance(cause, WorkloadIdentityError):
             lasts = (
                 cause.status_code is not None and 400 <= cause.status_code < 500 and cause.status_code != 429
@@ -90,17 +90,17 @@ class Calls(Errors):
         return verdict_of(cause, _NO_REPLY)
 
     def advice(self, cause: BaseException) -> str:
-        """Say what to check of the SDK's credentials too."""
+        """Say what to check, including the SDK's credentials."""
         if isinstance(cause, anthropic.CredentialsError | WorkloadIdentityError):
             return "check the SDK's profile or identity token"
         return super().advice(cause)
 
     def whose_key(self) -> str:
-        """Name the key, or what the SDK found in its place."""
+        """Name the key, or what the SDK uses in its place."""
         return "the SDK's credentials were" if self.access.key is None else super().whose_key()
 
     def note_refused(self, refused: RequestRefusedError, said: Said) -> None:
-        """Note which request it names, and whether it is about the schema."""
+        """Note which request the refusal names, and whether it is about the schema."""
         sentence = self.access.said(said.message or "")
         refused.position = named_request(sentence)
         refused.schema_refused = said.kind == INVALID and is_about_schema(sentence)

@@ -18,7 +18,7 @@ _ADDRESS = "the client's base_url"
 
 
 def check_given(client: object, platform: str) -> None:
-    """Raise InvalidInputError unless it is a client for that platform, and one that does not answer later."""
+    """Raise InvalidInputError unless it is a synchronous client for that platform."""
     if isinstance(client, _WITHOUT_BATCHES):
         raise InvalidInputError(
             f"client is {type_of(client)}, which has no batches: give anthropic.Anthropic()"
@@ -57,7 +57,7 @@ def through(client: anthropic.Anthropic) -> httpx2.BaseTransport:
 
 
 class _Through(httpx2.BaseTransport):
-    """Its redirects are off: a POST that follows one may create a second batch."""
+    """A transport without redirects: a POST that follows one may create a second batch."""
 
     def __init__(self, http: httpx2.Client) -> None:
         self._http = http

@@ -88,7 +88,7 @@ _CITATIONS_BYTES: Final = len(b',"citations":{"enabled":true}')
 
 
 class CacheMarks(NamedTuple):
-    """Cache marks of the parameters, which stand before and behind those of a conversation."""
+    """Cache marks of the parameters, which come before and after those of a conversation."""
 
     before: Sequence[str] = ()
     behind: Sequence[str] = ()
@@ -120,7 +120,7 @@ def check_conversation(
 
 
 def _marks(value: Conversation, place: str) -> Iterator[str]:
-    """Collect the marks; system turns go before all others."""
+    """Collect the marks; system turns come before all others."""
     for is_system in (True, False):
         for number, message in enumerate(value):
             if (message["role"] == "system") is is_system:

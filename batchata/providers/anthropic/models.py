@@ -1,9 +1,9 @@
-"""What each Claude model can do, how long it lives, what takes its place, and what one request holds.
+"""List what each Claude model can do, how long it lives, what replaces it, and what one request may hold.
 
 Sources: the model types and `DEPRECATED_MODELS` of the anthropic SDK 2.12.0, and the pages on models,
-deprecations, PDF support, vision, structured outputs and tool use of platform.claude.com (August to
-November 2026). Output limits of retired models are those of tokencost 0.1.26; those of a request are
-from the pages on PDF support, vision and errors.
+deprecations, PDF support, vision, structured outputs and tool use of platform.claude.com (August to November
+2026). Output limits of retired models are those of tokencost 0.1.26; those of a request are from the pages on
+PDF support, vision and errors.
 """
 
 from __future__ import annotations
@@ -185,10 +185,9 @@ MODELS: dict[str, Model] = {
 def find_model(name: str, today: date) -> Model:
     """Return the model of that id.
 
-    Warns when requests to it are expected to fail, when that day is less than 60 days off, or when the id
-    is not in the table; then it is taken to have every ability of the current generation.
-
-    Raises UnsupportedModelError for a name that is not a Claude model's.
+    Warns when requests to it are expected to fail, when that day is less than 60 days off, or when the id is
+    not in the table; then it is assumed to have every ability of the current generation. Raises
+    UnsupportedModelError for a name that is not a Claude model's.
     """
     if isinstance(name, str) and name in MODELS:
         model = MODELS[name]
@@ -236,7 +235,7 @@ def _version(match: re.Match[str]) -> tuple[int, int]:
 
 
 def _nearest(name: str, today: date) -> str | None:
-    """Return the model that was probably meant: one spelt alike, or the newest of the family named."""
+    """Return the model that was probably meant: one with a similar name, or the newest of its family."""
     current = current_models(today)
     named = [_LATEST[word] for word in re.findall("[a-z]+", name) if word in _LATEST]
     near = get_close_matches(name, current, n=1) if _VERSIONED.fullmatch(name) and named else named

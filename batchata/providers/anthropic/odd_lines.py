@@ -1,4 +1,4 @@
-"""Read result lines of unknown shape, each part apart: an odd part never costs a known one."""
+"""Read result lines of unknown shape part by part, so that an odd part never costs a known one."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def read_count(piece: bytes, *, absent: int | None = None, most: int = MOST_TOKE
 
 
 def split_writes(written: int, five_minutes: int | None, one_hour: int) -> dict[str, int]:
-    """Split tokens written to the cache by lifetime; without one they count as five-minute, the default."""
+    """Split tokens written to the cache by lifetime; without a split, all count as five-minute."""
     rest = written - one_hour
     return {
         "cache_write_5m_tokens": max(rest if five_minutes is None else five_minutes, rest),
@@ -147,7 +147,7 @@ def _blocks(piece: bytes) -> list[Block] | None:
 
 
 def _part(piece: bytes) -> _Part:
-    """Read one of the blocks; what names neither a text nor a call is nothing."""
+    """Read one of the blocks; one that names neither a text nor a call is empty."""
     if b'"te' not in piece and b'"tool_use"' not in piece and b"\\" not in piece:
         return None
     try:
@@ -191,7 +191,7 @@ def _members_of(piece: bytes) -> dict[str, Any] | None:
 
 
 def _block(part: _Part) -> Block | None:
-    """Make a block of what is as it should be, or has one reading. A text without a type is a text."""
+    """Make a block of the fields that are as expected, or have one reading; a text needs no type."""
     if not isinstance(part, _AnyBlock):
         return None
     if part.text is msgspec.UNSET and part.type is msgspec.UNSET:
@@ -209,7 +209,7 @@ def _block(part: _Part) -> Block | None:
 
 
 def _converted(found: Any, kind: type) -> Any:
-    """Return the value as it is asked for, where it has one reading; None where it has none."""
+    """Return the value in the expected type, where it has one reading; else None."""
     if found is None or found is msgspec.UNSET or isinstance(found, kind):
         return None if found is msgspec.UNSET else found
     try:
@@ -219,7 +219,7 @@ def _converted(found: Any, kind: type) -> Any:
 
 
 def _citation(given: Any) -> Citation | None:
-    """Make a citation of what is as it should be, if that holds the cited text."""
+    """Make a citation of the fields that are as expected, if the cited text is among them."""
     if not isinstance(given, dict) or not given.get("cited_text"):
         return None
     try:

@@ -34,7 +34,7 @@ _BOUNDS = (
 def output_format(schema: dict[str, Any], model: Model, cited: bool) -> dict[str, Any]:
     """Return the `output_config.format` for answers that fit the schema.
 
-    Raises NotNative where the model or the schema cannot have it, or citations are on.
+    Raises NotNative where the model or the schema rules it out, or citations are on.
     """
     if not model.structured_output:
         raise NotNative("the model has no native output format")
@@ -85,7 +85,7 @@ class _Conversion:
         return mapped(kept, lambda inner, place: self.convert(inner, f"{where}{place}"))
 
     def _referred(self, part: dict[str, Any], where: str) -> dict[str, Any]:
-        """Copy a definition that more is said of: the API drops what stands beside a $ref."""
+        """Copy a definition that has more said about it: the API drops what stands beside a $ref."""
         said = _described(part)
         if not said:
             return {"$ref": part["$ref"]}

@@ -1,4 +1,4 @@
-"""How many tokens a page or an image of a request has, at most and at least."""
+"""Bound how many tokens a page or an image of a request has, from above and below."""
 
 from __future__ import annotations
 

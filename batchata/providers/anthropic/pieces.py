@@ -88,7 +88,7 @@ def value(raw: bytes) -> Any:
 
 
 def _pieces(raw: bytes, kind: bytes) -> Iterator[tuple[bytes | None, bytes]]:
-    """Yield key and value of each entry, keys None in a list."""
+    """Yield key and value of each entry; in a list, keys are None."""
     raw = raw.strip()
     if not raw.startswith(kind):
         raise NoPieceError(f"no {'object' if kind == b'{' else 'list'}")
@@ -117,7 +117,7 @@ def _pieces(raw: bytes, kind: bytes) -> Iterator[tuple[bytes | None, bytes]]:
 
 
 def _usual_pieces(raw: bytes, at: int, kind: bytes) -> Generator[tuple[bytes | None, bytes], None, int]:
-    """Yield the entries that are as most are, and return where the others begin."""
+    """Yield the entries that look as most do, and return where the others begin."""
     while found := _USUAL.match(raw, at):
         if (found[1] is None) == (kind == b"{"):
             break

@@ -1,4 +1,4 @@
-"""Find what all requests of a run begin with, and set the mark that has it cached."""
+"""Find what all requests of a run begin with, and set the mark that caches it."""
 
 from __future__ import annotations
 

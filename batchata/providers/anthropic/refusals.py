@@ -1,4 +1,4 @@
-"""Interpret sentences of the Message Batches API that say more than its error types and statuses."""
+"""Interpret sentences of the Message Batches API that say more than its error types and statuses do."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def is_about_money(said: str) -> bool:
 
 
 def named_request(said: str) -> int | None:
-    """Return the place in the job of the request that a refusal names, as `requests.2.params: …`.
+    """Return the place in the job of the request that a refusal names, as in `requests.2.params: …`.
 
-    Of several the first: the others are named again, when the job is sent without it.
+    Of several the first: the others are named when the job is sent again without it.
     """
     found = _REQUEST.search(said)
     return None if found is None else int(found[found.lastindex or 0])
@@ -65,10 +65,10 @@ _SCHEMA = re.compile(
 
 
 def is_about_schema(said: str) -> bool:
-    """Whether a refusal concerns the schema of an output format: too large, or with an unsupported part.
+    """Whether a refusal is about the schema of an output format: too large, or with an unsupported part.
 
-    The sentences are those of the service's schema compiler. What is said of the caller's own tools or
-    messages by their place in the request is not meant.
+    The sentences are those of the service's schema compiler. What they say of the caller's own tools or
+    messages, by their place in the request, does not count.
     """
     text = _PLACE.sub("", said, count=1)
     if _NOT_OURS.match(text):

@@ -27,7 +27,7 @@ _LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp() * 1e6)
 class Page:
     """A page of the list: its batches, whether it was read completely, and where the next page begins.
 
-    `doubt` says what is wrong with it, None when nothing is; `after` is None at the end of the list.
+    `doubt` says what is wrong with the page, None when nothing is; `after` is None at the end of the list.
     """
 
     batches: list[Batch]
@@ -38,8 +38,8 @@ class Page:
 def batch_of(value: object, *, created: bool = False) -> Batch:
     """Read a batch from its description.
 
-    Counts that cannot be read are 0, which no batch has in sum, and so are times. When a batch was `created`,
-    its id is all that matters.
+    Counts that cannot be read are 0, which no batch has in sum, and so are times. When a batch was just
+    `created`, only its id matters.
     """
     if not isinstance(value, dict):
         raise UnreadableReplyError("the provider's description of a batch is not an object", kind=_ODD)

@@ -47,8 +47,8 @@ _TEXT_AS_BLOCK = 32  # bytes that a text grows by when it becomes a block in a l
 class RequestTemplate:
     """What all requests of a run have in common; it can be pickled.
 
-    `params` are those of the Messages API without `messages`; `system_suffix` is put behind every system
-    prompt; `prompt` goes behind the file. With `cache` the end of what requests share is marked to be cached.
+    `params` are those of the Messages API without `messages`; `system_suffix` follows every system prompt;
+    `prompt` follows the file. With `cache` the end of the shared beginning is marked to be cached.
     """
 
     envelope: ClassVar[Envelope] = Envelope(b'{"requests":[', b",", b"]}")
@@ -63,9 +63,9 @@ class RequestTemplate:
     def encode(self, custom_id: str, source: Source, note: str | None = None) -> bytes:
         """Return the JSON object of one request of a batch: `{"custom_id": ..., "params": {...}}`.
 
-        A `note` becomes the last text of the last user message; behind it an assistant's turn would go on
-        with its own answer, so there it is left out. Reads a file again; raises FileInputError when it is not
-        the one that was checked.
+        A `note` becomes the last text of the last user message. Where an assistant's turn follows, which the
+        model would continue with its own answer, the note is left out. Reads a file again; raises
+        FileInputError when it is not the one that was checked.
         """
         head = b'{"custom_id":' + encode(custom_id) + b',"params":{'
         if isinstance(source, FileInput):

@@ -133,7 +133,7 @@ def decode_line(line: bytes) -> Outcome:
 def _odd(line: bytes) -> Outcome:
     """Decode a complete line in an undocumented shape.
 
-    An error would come again with every download, and the batch's other results would never be read.
+    An error would recur with every download, and the batch's other results would never be read.
     """
     found = _read_odd(line)
     kind = found.kind

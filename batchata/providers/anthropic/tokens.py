@@ -1,9 +1,9 @@
-"""Estimate offline how many input tokens things make.
+"""Estimate offline how many input tokens things take. Anthropic publishes no tokenizer.
 
-Anthropic publishes no tokenizer. The figures for text are a fit of the counts that the published tokenizer
-of Claude 2 gives for text in 75 languages, English messages, JSON, XML and tables; those for what the API
-adds by itself are differences between recorded usage and the text that was sent.
-`tests/benchmarks/estimate_error.py` measures both against recordings.
+The figures for text are fitted to the counts that the published tokenizer of Claude 2 gives for text in 75
+languages, English messages, JSON, XML and tables; those for what the API adds by itself are differences
+between recorded usage and the text that was sent. `tests/benchmarks/estimate_error.py` measures both against
+recordings.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ def sentences(text: str | bytes) -> int:
 
 
 def sentences_of_pdf(characters: int) -> int:
-    """Estimate how many sentences a PDF has that shows so many characters."""
+    """Estimate how many sentences a PDF with so many shown characters has."""
     return -(-characters // _SENTENCE_CHARACTERS)
 
 
 def pdf_tokens(characters: int) -> float:
-    """Return the text tokens of a PDF that shows so many characters; its pages count as images besides."""
+    """Return the text tokens of a PDF with so many shown characters; its pages also count as images."""
     return characters * _PDF_TEXT
 
 
@@ -77,7 +77,7 @@ def mark_tokens(marks: int) -> float:
 
 
 def mark_bound(marks: int) -> int:
-    """Bound what the marks themselves add; for instructions see `hidden_tokens`."""
+    """Bound what the marks themselves add; see `hidden_tokens` for the instructions."""
     return marks * _MARK_BOUND
 
 

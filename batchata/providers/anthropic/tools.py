@@ -38,7 +38,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def check_tools(given: Mapping[str, Any], model: Model) -> None:
-    """Raise InvalidInputError for `tools` and a `tool_choice` that every request would fail for."""
+    """Raise InvalidInputError for `tools` and a `tool_choice` with which every request would fail."""
     tools = given.get("tools", [])
     if not isinstance(tools, list | tuple) or not all(isinstance(tool, dict) for tool in tools):
         raise InvalidInputError("tools must be a list of dicts")

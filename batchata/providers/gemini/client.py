@@ -1,4 +1,4 @@
-"""Gemini's Batch API behind the provider port: upload, one create, polls, and results out of one file.
+"""Call Gemini's Batch API behind the provider port: upload, one create, polls, and results from one file.
 
 By REST, as Google's SDK drops the counts, the errors and the input files of batches.
 """
@@ -99,10 +99,10 @@ class Errors:
 
 
 class GeminiClient(BatchClient):
-    """Gemini's Batch API over HTTP: a batch is named by the job's mark.
+    """Gemini's Batch API over HTTP: a batch has the job's mark as its name.
 
-    It is made of an uploaded file, or `inline` of the requests in its create call, whose answers the
-    description of the batch then holds.
+    It is made of an uploaded file, or `inline` of the requests in its create call; then the description of
+    the batch holds the answers.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class GeminiClient(BatchClient):
         return self._counted(path, {"generateContentRequest": asked}, "totalTokens")
 
     def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
-        """See the port: a place for the file is asked for, and filled."""
+        """See the port: ask for a place for the file, and fill it."""
         doing, model = "uploading a job", model_in(body)
         assert model is not None, "the first request names no model"
         size = len(body) if isinstance(body, bytes) else body.seek(0, 2)
@@ -175,7 +175,7 @@ class GeminiClient(BatchClient):
         return self._create(_creating(model_in(body)), msgspec.Raw(body))
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
-        """See the port: out of a file, or of the description of the batch."""
+        """See the port: from a file, or from the description of the batch."""
         doing = f"fetching the results of {batch_id}"
         body = self._rest.read(self._path(batch_id), doing)
         try:
@@ -263,7 +263,7 @@ def _creating(model: str | None) -> str:
 
 
 def _read_access(api_key: str | None, base_url: str | None) -> Access:
-    """Find the key and the address; raise ConfigurationError for what cannot be one."""
+    """Find the key and the address; raise ConfigurationError for a key or address that cannot be one."""
     given, name = (base_url, "base_url") if base_url is not None else (os.environ.get(_VARIABLE), _VARIABLE)
     address = None if given is None else read_address(given, name, _ADDRESS, _ENDPOINT)
     if api_key is not None:

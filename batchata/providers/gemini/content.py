@@ -48,7 +48,7 @@ MEDIA: Final = MediaRules(
 
 
 def contents_of(turns: Iterable[tuple[str, list[Part]]]) -> list[dict[str, Any]]:
-    """Write the turns of a conversation, but for those of the system."""
+    """Write the turns of a conversation, except the system's."""
     return [
         {"role": "model" if role == "assistant" else "user", "parts": [_written(part) for part in parts]}
         for role, parts in turns

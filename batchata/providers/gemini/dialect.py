@@ -55,7 +55,7 @@ _THOUGHT: Final = 80  # tokens before an answer of one word, in the middle of th
 
 @dataclass(frozen=True, slots=True)
 class GeminiModel(PartModel):
-    """A model of Google's behind the port; of its abilities nothing is known beyond what all have."""
+    """A Google model behind the port; only what all of them can do is known of its abilities."""
 
     id: str
     doubt: str | None = None

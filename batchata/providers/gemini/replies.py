@@ -1,6 +1,6 @@
-"""What the Gemini API says of batches, read with doubt: operations, their states, counts and failures.
+"""Read what the Gemini API says of batches defensively: operations, states, counts and failures.
 
-A batch is a long-running operation: its state and counts are in `metadata`, numbers of it are strings. States
+A batch is a long-running operation: its state and counts are in `metadata`, where numbers are strings. States
 are `BATCH_STATE_…` on the wire and `JOB_STATE_…` in the guides, so only what follows is compared.
 """
 
@@ -49,7 +49,7 @@ _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def lean(raw: bytes | msgspec.Raw) -> Any:
-    """Decode an operation without the answers that it may hold: True stands in their place.
+    """Decode an operation without the answers that it may hold: True takes their place.
 
     Raises msgspec.DecodeError for what is not JSON.
     """
@@ -96,14 +96,14 @@ def _inner(fields: _Fields, name: str) -> _Fields:
 
 
 def batch_id_of(value: object) -> str | None:
-    """Return the id in the name of an operation; None where it can be none of a batch."""
+    """Return the id in the name of an operation; None where it is no batch's."""
     name = value.get("name") if isinstance(value, dict) else None
     found = _BATCH.fullmatch(name) if isinstance(name, str) else None
     return None if found is None else found[1]
 
 
 def file_id_of(value: object) -> str | None:
-    """Return the name of a file, `files/…`; None for what can be none."""
+    """Return the name of a file, `files/…`; None for anything else."""
     return value if isinstance(value, str) and _FILE.fullmatch(value) else None
 
 
@@ -127,13 +127,13 @@ def is_made_of(value: dict[str, Any], mark: str, handle: str) -> bool:
 
 
 def is_nameless(value: dict[str, Any]) -> bool:
-    """Whether a batch shows nothing by which ours could be known; each of ours was given a name."""
+    """Whether a batch shows nothing that ours could be recognised by; each of ours was given a name."""
     about = object_in(value, "metadata")
     return not (text_in(about, "displayName") or object_in(about, "inputConfig").get("fileName"))
 
 
 def batch_of(value: object, *, created: bool = False) -> Batch:
-    """Read a batch from its operation. When it was `created`, its id is all that matters."""
+    """Read a batch from its operation. When it was just `created`, only its id matters."""
     batch_id = batch_id_of(value)
     if batch_id is None or not isinstance(value, dict):
         raise UnreadableReplyError(
@@ -170,7 +170,7 @@ def _state(about: dict[str, Any], value: dict[str, Any]) -> str | None:
 
 
 def _failure(value: dict[str, Any], state: str | None, counts: Counts) -> Failure | None:
-    """Why nothing of the batch can be had. Where there are results, these are collected."""
+    """Say why nothing of the batch can be had; None where there are results to collect."""
     if state not in ("failed", "cancelled", "expired") or _has_answers(value):
         return None
     if state == "expired":
@@ -190,7 +190,7 @@ def _failure(value: dict[str, Any], state: str | None, counts: Counts) -> Failur
 
 
 def _counts(stats: dict[str, Any], state: str | None) -> Counts:
-    """Count; a number that is 0 is left out, and what remains of a batch has the end that it has."""
+    """Read the counts; those that are 0 are left out, and the remaining requests share the batch's end."""
     total, done, failed = (
         _count(stats.get(name)) for name in ("requestCount", "successfulRequestCount", "failedRequestCount")
     )

@@ -72,7 +72,7 @@ class RequestTemplate(PartTemplate):
         return head + system + self._common + made + b"}}"
 
     def _system(self, texts: list[str | None]) -> bytes:
-        """Write what stands before the conversation: the caller's words, and the schema in words."""
+        """Write what comes before the conversation: the caller's words, and the schema in words."""
         given = "\n\n".join(text for text in texts if text)
         return b',"systemInstruction":' + encode({"parts": [{"text": given}]}) if given else b""
 
@@ -113,7 +113,7 @@ def model_in(body: bytes | IO[bytes]) -> str | None:
 
 
 def named(body: bytes) -> bytes:
-    """Return a create call that holds its requests, named by the job's mark, which their keys begin with."""
+    """Return a create call that holds its requests, named after the job's mark, which begins their keys."""
     found = _FIRST_KEY.search(head_of(body))
     assert found is not None, "the first request has no key of ours"
     return _OPENING + b'"displayName":"' + found[1] + b'",' + body[len(_OPENING) :]

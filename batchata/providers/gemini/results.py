@@ -55,7 +55,7 @@ _COUNTS: Final = (
 
 
 def outcome_of(line: bytes) -> Outcome:
-    """Return the outcome in one result line; an unreadable part never costs another one.
+    """Return the outcome in one result line; a part that cannot be read never costs another part.
 
     Raises IncompleteResultsError for a line that is not a whole JSON object with a key.
     """
@@ -89,7 +89,7 @@ def _verdict(said: dict[str, Any]) -> tuple[str, RequestError]:
 
 
 def _parts(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what the first candidate says, without its thoughts; others are never asked for."""
+    """Return the parts of the first candidate, without its thoughts; more candidates are never asked for."""
     candidates = objects_in(body, "candidates")[:1]
     parts = [part for each in candidates for part in objects_in(object_in(each, "content"), "parts")]
     return [part for part in parts if part.get("thought") is not True]
@@ -121,8 +121,8 @@ def _stop_reason(body: dict[str, Any]) -> str | None:
 def _usage(body: dict[str, Any]) -> Usage | None:
     """Read the usage: cached tokens are part of the prompt, thoughts are billed beside the answer.
 
-    Numbers that are 0 are left out. Where the parts do not add up to the total, something is billed that is
-    not known here: then, and without a prompt, None.
+    Numbers that are 0 are left out. None without a prompt, and where the parts do not add up to the total:
+    something is billed then that is not known here.
     """
     said = object_in(body, "usageMetadata")
     counts = [count_in(said, "promptTokenCount"), *(part_in(said, name) for name in _COUNTS)]

@@ -29,7 +29,7 @@ _MOST_PARTS: Final = 2_000
 
 
 class _Writer:
-    """Writes one schema; `$ref` is not known there, so what is referred to stands in each place."""
+    """Writes one schema; Gemini has no `$ref`, so each reference is replaced by what it refers to."""
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._named: dict[str, Any] = root.get("$defs") or {}

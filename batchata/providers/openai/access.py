@@ -18,7 +18,7 @@ _ENDPOINT: Final = re.compile(r"/+(batches|files|responses|chat(/+completions)?|
 
 
 def read_access(service: Service, api_key: str | None, base_url: str | None) -> Access:
-    """Find the key and the address; raise ConfigurationError for what cannot be one."""
+    """Find the key and the address; raise ConfigurationError for a key or address that cannot be one."""
     variable = service.address
     given, name = (base_url, "base_url") if base_url is not None else (os.environ.get(variable), variable)
     if given is None and service.base_url is None:

@@ -1,4 +1,4 @@
-"""OpenAI's Batch API behind the provider port: upload, one create, polls, and results out of two files."""
+"""Call OpenAI's Batch API behind the provider port: upload, one create, polls, and results from two files."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ class Errors:
 
 
 class OpenAIClient(BatchClient):
-    """OpenAI's Batch API over HTTP. A batch is made of an uploaded file, and of that file alone.
+    """OpenAI's Batch API over HTTP. A batch is made of one uploaded file.
 
-    Each create has a file and a mark of its own, so that a batch of the list which has either is known to be
-    the job's, however young it is.
+    Each create has a file and a mark of its own, so a batch in the list that has either is known to be the
+    job's, however young it is.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class OpenAIClient(BatchClient):
         return self._create(self._wire.batches, self._wire.wanted(requests, endpoint))
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
-        """See the port: out of the output file and the error file, whatever the counts say of either."""
+        """See the port: from the output file and the error file, whatever the counts say of either."""
         doing = f"fetching the results of {batch_id}"
         if self._wire.pages_results:
             yield from self._paged(batch_id, doing)
@@ -240,7 +240,7 @@ class OpenAIClient(BatchClient):
 
 
 def _bears_marks(value: dict[str, Any]) -> bool:
-    """Whether a batch shows by which it could be known; a service of OpenAI's shape may leave both out."""
+    """Whether a batch shows what ours could be recognised by; imitations of the API may leave it out."""
     return is_id(value.get("input_file_id")) or isinstance(value.get("metadata"), dict)
 
 

@@ -76,7 +76,7 @@ _PARAMS: Final = Words(
 
 @dataclass(frozen=True, slots=True)
 class OpenAIModel(PartModel):
-    """A model of OpenAI's behind the port; of its abilities nothing is known beyond what all have."""
+    """A model of OpenAI's behind the port; only what all of them can do is known of its abilities."""
 
     id: str
     service: Service = SERVICES["openai"]
@@ -103,7 +103,7 @@ class OpenAIModel(PartModel):
         return given
 
     def thinking_tokens(self, params: Mapping[str, Any]) -> int:
-        """See the port: they count as output, and nothing is known of how many there are."""
+        """See the port: they count as output, and their number is unknown."""
         return 0
 
     def thinking_budget(self, params: Mapping[str, Any]) -> int:

@@ -1,7 +1,7 @@
-"""Batches by hand: request files in a folder, for `vllm run-batch` or any service that Batchata cannot reach.
+"""Run batches by hand: request files in a folder, for `vllm run-batch` or a service out of reach.
 
 A job is `MARK.jsonl`, in the form of OpenAI's batch files, and its batch has ended once `MARK.results.jsonl`
-is there. What writes that file may take days, on another machine; nothing is sent from here.
+is there. Whatever writes that file may take days, on another machine; nothing is sent from here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class FolderClient:
 
     @property
     def base_url(self) -> str:
-        """See the port: the folder's path, from the root, so that it is the same one wherever a start is."""
+        """See the port: the folder's absolute path, so that it is the same wherever a start is made."""
         return str(self._folder.absolute())
 
     @property
@@ -102,12 +102,12 @@ class FolderClient:
             raise ProviderUnavailableError(f"reading {batch_id}: {exc.strerror}", kind="disk") from exc
 
     def cancel(self, batch_id: str) -> None:
-        """See the port: no other results are waited for; requests that are at work prove nothing."""
+        """See the port: further results are not waited for; requests under way prove nothing."""
         if not self._file(batch_id, RESULTS).exists():
             self._file(batch_id, _CANCELLED).touch()
 
     def close(self) -> None:
-        """See the port: no call lasts."""
+        """See the port: no call takes long."""
 
     def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
         """See the port: by the name of the file."""

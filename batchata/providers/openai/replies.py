@@ -1,4 +1,4 @@
-"""What OpenAI's Batch API says of batches, read with doubt: states, counts, failures of whole batches."""
+"""Read what OpenAI's Batch API says of batches defensively: states, counts, failures of whole batches."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def files_of(value: dict[str, Any]) -> list[str]:
 def batch_of(value: object, *, created: bool = False) -> Batch:
     """Read a batch from its description.
 
-    Counts are 0 while a batch is validated, and where they cannot be read. When a batch was `created`, its id
-    is all that matters.
+    Counts are 0 while a batch is validated, and where they cannot be read. When a batch was just `created`,
+    only its id matters.
     """
     if not isinstance(value, dict):
         raise UnreadableReplyError("the provider's description of a batch is not an object", kind=ODD_REPLY)
@@ -65,7 +65,7 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
 
 
 def _failure(value: dict[str, Any], status: str) -> Failure | None:
-    """Why nothing of the batch ran. A batch that began and shows no results is not meant: they may come."""
+    """Say why nothing of the batch ran; None for a batch that began: its results may still come."""
     if status == "failed":
         return _validation(value.get("errors"))
     if status not in ("expired", "cancelled") or value.get("in_progress_at") is not None:
@@ -99,7 +99,7 @@ def _error(entry: dict[str, Any]) -> RequestError:
 
 
 def _counts(value: object, status: str) -> Counts:
-    """Count; what remains of the total is under way, or has the end that the batch has."""
+    """Read the counts; the rest of the total is under way, or shares the batch's end."""
     given = value if isinstance(value, dict) else {}
     total, done, failed = (_count(given.get(name)) for name in ("total", "completed", "failed"))
     rest = max(total - done - failed, 0)

@@ -56,7 +56,7 @@ class LineTemplate(PartTemplate):
 
     @property
     def _instructions(self) -> list[str]:
-        """What stands before every conversation: the caller's instructions, and the schema in words."""
+        """What comes before every conversation: the caller's instructions, and the schema in words."""
         texts = [text for text in (self.params.get("instructions"), self.suffix) if text]
         return ["\n\n".join(texts)] if texts else []
 
@@ -95,7 +95,7 @@ class LineTemplate(PartTemplate):
 
 
 def _as_chat(params: Mapping[str, Any], most_tokens: str) -> dict[str, Any]:
-    """Say in the words of chat completions what is given in those of responses."""
+    """Translate parameters of the Responses API into those of chat completions."""
     made = dict(params)
     if (most := made.pop("max_output_tokens", None)) is not None:
         made[most_tokens] = most

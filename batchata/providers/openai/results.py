@@ -1,7 +1,7 @@
-"""How a line of OpenAI's output or error file becomes an outcome, whichever endpoint answered.
+"""Decode a line of OpenAI's output or error file into an outcome, whichever endpoint answered.
 
-Lines are of /v1/responses or of /v1/chat/completions. A batch's own counts and the file that a line stands in
-prove nothing (both were seen to be wrong), so each line is judged by itself.
+Lines are of /v1/responses or of /v1/chat/completions. A batch's own counts, and which of the files a line
+stands in, prove nothing (both were seen to be wrong), so each line is judged by itself.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _REFUSED: Final = (400, 404, 405, 413, 415, 422)
 
 
 def outcome_of(line: bytes) -> Outcome:
-    """Return the outcome in one result line; an unreadable part never costs another one.
+    """Return the outcome in one result line; a part that cannot be read never costs another part.
 
     Raises IncompleteResultsError for a line that is not a whole JSON object with a custom id.
     """
@@ -99,7 +99,7 @@ def _holds_answer(body: dict[str, Any]) -> bool:
 
 
 def _in_openai_words(whole: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry of xAI's results as a line of OpenAI's, whatever the answer is called in it."""
+    """Return an entry of xAI's results as a line of OpenAI's, whatever it calls the answer."""
     custom_id = text_in(whole, "batch_request_id")
     if custom_id is None:
         return whole
@@ -118,7 +118,7 @@ def _in_openai_words(whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ticks(said: dict[str, Any]) -> int | None:
-    """Return what xAI says that it charged; None where it does not, or the number cannot be true."""
+    """Return what xAI says that it charged; None where it does not say, or names an impossible number."""
     return whole_number(said.get("cost_in_usd_ticks"), MOST_TICKS) or None
 
 
@@ -131,7 +131,7 @@ def _is_about_schema(body: dict[str, Any]) -> bool:
 
 
 def _verdict(whole: dict[str, Any]) -> tuple[str, RequestError | None]:
-    """Return why there is no answer: a refused request has the error in its response, others beside it."""
+    """Return why there is no answer: a refused request has its error in the response, others beside it."""
     body, status = _body_in(whole), _status_in(object_in(whole, "response"))
     said = _error_in(whole) or _error_in(body)
     if not said and (_holds_answer(body) if status is None else 200 <= status < 300):

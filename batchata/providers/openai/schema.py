@@ -83,7 +83,7 @@ def _check_limits(schema: dict[str, Any]) -> None:
 
 
 def _levels(part: Any) -> int:
-    """Count how deep objects are nested; what is referred to is counted by itself."""
+    """Count how deep objects are nested; each definition is counted by itself."""
     if not isinstance(part, dict):
         return 0
     own = {key: value for key, value in part.items() if key != "$defs"}

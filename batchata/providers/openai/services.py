@@ -1,8 +1,8 @@
 """List the services that speak OpenAI's Batch API, and how each differs from it.
 
-What a row says is from the services' guides (2026); none was run live. A factor other than 1 is only for a
-discount that holds for every model. Where no table lists prices of batches, they are unknown unless they are
-given, as they are billed in a batch.
+Each row is from the service's guide (2026); none was run live. A factor other than 1 is only for a discount
+that holds for every model. Where no table lists batch prices, they are unknown unless the user gives them, as
+they are billed in a batch.
 """
 
 from __future__ import annotations

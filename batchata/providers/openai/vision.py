@@ -22,10 +22,10 @@ _MOST_PATCHES: Final = 30_000  # of any image; with more, the request fails
 
 @dataclass(frozen=True, slots=True)
 class Vision:
-    """How a family counts: `base` tokens and `tile` ones for each tile, or `factor` for each patch.
+    """How a family counts: `base` tokens and `tile` more for each tile, or `factor` for each patch.
 
-    Without a word of the detail an image is scaled to `patches`, and to `original` where that is asked for;
-    None for as many as it has.
+    Unless the request names a detail, an image is scaled down to `patches`, or to `original` where the
+    original size is asked for; None: it keeps as many as it has.
     """
 
     base: int = 0

@@ -1,6 +1,6 @@
 """Say how the calls of a service differ from those of OpenAI's Batch API.
 
-Descriptions of batches are put into OpenAI's words, so that one reading of them holds for all.
+Descriptions of batches are translated into OpenAI's form, so that one reader suffices for all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DAY: Final = 86_400  # seconds
 
 
 class Wire:
-    """The calls as OpenAI has them."""
+    """OpenAI's own calls."""
 
     batches: ClassVar[str] = "batches"  # the path of the list
     form: ClassVar[dict[str, str]] = {"purpose": "batch"}  # beside the file of an upload
@@ -34,7 +34,7 @@ class Wire:
         }
 
     def described(self, value: Any) -> Any:
-        """Return the description of a batch in OpenAI's words; what is none stays as it is."""
+        """Return the description of a batch in OpenAI's form; anything else is returned unchanged."""
         return value
 
     def entries(self, page: Any) -> Any:
@@ -48,7 +48,7 @@ class Wire:
         return {"limit": _PAGE}
 
     def following(self, page: Any, count: int, last_id: str, number: int) -> dict[str, Any] | None:
-        """Return the query of the page behind this one, which has `count` entries; None where it is the last.
+        """Return the query for the page after this one, which has `count` entries; None where it is the last.
 
         Pages are numbered from 0.
         """
@@ -165,9 +165,9 @@ class XaiWire(Wire):
         return {"name": upload.mark, "input_file_id": upload.handle}
 
     def described(self, value: Any) -> Any:
-        """See the base: there is no status; a batch has ended when none is pending of the requests it holds.
+        """See the base: there is no status; a batch has ended when none of its requests is pending.
 
-        One that was cancelled before its requests were counted has ended too. A date alone tells no time.
+        One that was cancelled before its requests were counted has ended too. A date alone gives no time.
         """
         if not isinstance(value, dict):
             return value

@@ -105,7 +105,7 @@ class Access:
         return self.variable if self.address is None else self.address.name
 
     def said(self, text: object) -> str:
-        """Return what another party said, for a message: printable, cut, and without secrets it may echo."""
+        """Return another party's words for a message: printable, cut, and without secrets that they echo."""
         shown = str(text)
         for secret in self._secrets():
             shown = shown.replace(secret, _HIDDEN)
@@ -119,9 +119,9 @@ class Access:
 
 
 class Sockets:
-    """Remembers the sockets that a client opens, from the moment its `watch` is a request hook of it.
+    """Remembers the sockets that a client opens, from the moment its `watch` is a request hook of the client.
 
-    It also knows how far the call of the present thread has come, by what was seen of it.
+    It also knows how far the present thread's call has come, from what it saw of it.
     """
 
     def __init__(self) -> None:
@@ -143,7 +143,7 @@ class Sockets:
         return getattr(self._call, "stage", None) == "failed before"
 
     def watch(self, request: httpx2.Request) -> None:
-        """Learn of the connection that this request opens, if it does: a request hook."""
+        """Note the connection that this request opens, if it opens one: a request hook."""
         self._call.stage = "handed over"
         request.extensions = {**request.extensions, "trace": self._trace}
 

@@ -1,4 +1,4 @@
-"""What clients of services without an SDK have in common: the key, creates and cancels."""
+"""Share what clients of services without an SDK have in common: the key, creates and cancels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MOST_TOKENS: Final = 10**12
 class BatchClient(Polls):
     """The part of the port that is the same whatever a service calls its batches.
 
-    A description is what the service says of one batch, in the words that the subclass reads.
+    A description is what the service says about one batch, in the form that the subclass reads.
     """
 
     stages = True
@@ -56,7 +56,7 @@ class BatchClient(Polls):
 
     @abstractmethod
     def _id_of(self, description: Any) -> str | None:
-        """Return the id of the batch that is described; None where it can be none."""
+        """Return the id of the batch that is described; None where it has no possible id."""
 
     @abstractmethod
     def _read(self, description: Any, *, created: bool = False) -> Batch:
@@ -64,13 +64,13 @@ class BatchClient(Polls):
 
     @abstractmethod
     def _unreadable(self, batch_id: str) -> Any:
-        """Return the description of a batch whose own cannot be read."""
+        """Return a description in place of one that cannot be read."""
 
     @abstractmethod
     def _newest(self, since: int, most_pages: int | None) -> Iterator[dict[str, Any]]:
         """Yield the descriptions of batches created since then, as far as the list is read.
 
-        Raises UnreadableReplyError at the end of a page that holds others too.
+        Raises UnreadableReplyError only after the readable descriptions of a page.
         """
 
     def _cancelling(self, batch_id: str) -> str:
@@ -78,7 +78,7 @@ class BatchClient(Polls):
         return f"{self._path(batch_id)}:cancel"
 
     def _in_words(self, answer: Any) -> Any:
-        """Return the description in an answer about one batch."""
+        """Return the description inside an answer about one batch."""
         return answer
 
     @property
@@ -115,12 +115,12 @@ class BatchClient(Polls):
         self._rest.close()
 
     def _described(self, batch_id: str) -> dict[str, Any]:
-        """Return what the service says of a batch, and of no other."""
+        """Return what the service says of this batch; an answer about another one is refused."""
         value = self._rest.ask(self._path(batch_id), f"asking for {batch_id}")
         return self._about(self._in_words(value), batch_id)
 
     def _about(self, value: Any, batch_id: str) -> dict[str, Any]:
-        """Return a description if it is one of this batch."""
+        """Return the description, unless it is another batch's."""
         if not isinstance(value, dict) or self._id_of(value) != batch_id:
             raise UnreadableReplyError(
                 f"asking for {batch_id}: the answer does not describe this batch", kind=ODD_REPLY

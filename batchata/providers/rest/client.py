@@ -1,4 +1,7 @@
-"""A provider's HTTP API without an SDK: one request a call, never repeated or redirected; errors are ours."""
+"""Call a provider's HTTP API without an SDK: one request per call, never repeated or redirected.
+
+Errors are Batchata's own.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ class Rest:
 
     @property
     def hint(self) -> str:
-        """What to look at when something else answers."""
+        """What to check when something else answers at the address."""
         return self._errors.hint
 
     def reach(self) -> None:
@@ -88,7 +91,7 @@ class Rest:
         return self.object_of(response, doing)
 
     def order(self, path: str, doing: str, value: object) -> None:
-        """Send a POST which may be repeated, whatever answers it when it is taken."""
+        """Send a POST that may be repeated; any successful answer will do."""
         self._send("POST", path, doing, _ANSWER_SECONDS, **_json(value))
 
     def upload(self, path: str, doing: str, **given: Any) -> dict[str, Any]:
@@ -122,7 +125,7 @@ class Rest:
         return read_object(response, f"the answer to {what}", self.hint)
 
     def close(self) -> None:
-        """Break off the calls under way, for ever."""
+        """Break off the calls under way, for good."""
         self._closed = True
         self._sockets.shut_down()
         if self._made is not None:

@@ -1,4 +1,4 @@
-"""Reach a service, and set up the HTTP client of its calls out of what the environment gives for it."""
+"""Reach a service, and set up the HTTP client of its calls from the environment."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def reach(url: httpx2.URL, shown: str, variable: str) -> None:
 
 
 def trusted() -> ssl.SSLContext:
-    """Return the authorities that the environment names, or the system's, for one HTTP client after another.
+    """Return the authorities that the environment names, or the system's, shared by all HTTP clients.
 
-    To read some hundred of them takes 25 ms: more than the rest of a small run.
+    Reading some hundred of them takes 25 ms: more than the rest of a small run.
     """
     given = tuple(os.environ.get(name) for name in _CERTIFICATES)
     default = ssl.get_default_verify_paths()
@@ -54,7 +54,7 @@ def _read(given: tuple[str | None, ...], stamps: tuple[int | None, ...]) -> ssl.
 
 
 def _stamp(path: str | None) -> int | None:
-    """Return when what lies at the path was changed."""
+    """Return when the file at the path was last changed; None without one."""
     with suppress(OSError, TypeError, ValueError):  # is missing, was not given, is no path
         return Path(path or "").stat().st_mtime_ns
     return None

@@ -1,4 +1,4 @@
-"""The errors of ours for failed HTTP calls: the one place that decides whether a create may have acted."""
+"""Choose our error for a failed HTTP call: the one place that decides whether a create may have acted."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Errors:
 
     @property
     def hint(self) -> str:
-        """What to look at when something else answers."""
+        """What to check when something else answers at the address."""
         return f"is {self.access.address_name} the address of {self.service.api}? It is {self.url}"
 
     def by_cause(
@@ -107,7 +107,7 @@ class Errors:
     def by_status(
         self, status: int, headers: Mapping[str, str], said: Said, doing: str, *, creating: bool
     ) -> ProviderError:
-        """Return the error for a reply that is no success, of which the service reads this."""
+        """Return the error for an unsuccessful reply, of which the service makes this."""
         if status // 100 == 3:
             return self._moved(status, headers, doing, creating)
         kind = said.kind if said.kind and said.kind.isidentifier() else f"http_{status}"
@@ -180,14 +180,14 @@ class Errors:
 
 
 class Creations:
-    """Reads which batch came of a create; one answer after another that cannot be read is no accident."""
+    """Reads which batch a create made; several unreadable answers in a row are no accident."""
 
     def __init__(self) -> None:
         self._odd = 0
 
     @contextmanager
     def read(self) -> Iterator[None]:
-        """Read an answer that said yes: where that fails, only looking can tell whether there is a batch."""
+        """Read a successful answer; where that fails, only a look at the provider tells what came of it."""
         try:
             yield
         except UnreadableReplyError as exc:

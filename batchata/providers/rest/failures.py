@@ -157,7 +157,7 @@ def check_model(said: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What an error reply says; all None where it is none of the API's own."""
+    """What an error reply says; all None where it is not in the API's own form."""
 
     kind: str | None = None
     code: str | None = None
@@ -183,7 +183,7 @@ class Meanings(Protocol):
         ...
 
     def knows_not(self, said: Said) -> bool:
-        """Whether a 404 is the service's own word that there is no such thing."""
+        """Whether a 404 is the service's own word that no such thing exists."""
         ...
 
 

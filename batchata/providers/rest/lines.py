@@ -46,7 +46,7 @@ def chunks_of(
 
 
 def _unmarked(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the bytes without the mark at their beginning, which may come in pieces."""
+    """Yield the bytes without the byte order mark at their beginning, which may come in pieces."""
     first = b""
     for chunk in chunks:
         first += chunk
@@ -59,8 +59,8 @@ def _unmarked(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def lines_of(chunks: Iterator[bytes], most: int = _MOST_LINE_BYTES) -> Iterator[tuple[bytes, bool]]:
     """Yield the lines, and whether each had its newline: the last one may lack it, or be cut.
 
-    A byte order mark at the beginning, as tools of Windows write it, is not part of the first one.
-    A line beyond all bounds is cut there, and what remains of it is not kept.
+    A byte order mark at the beginning, as Windows tools write it, is not part of the first line. A line
+    beyond all bounds is cut there, and the rest of it is dropped.
     """
     parts: list[bytes] = []  # of a line whose end has not come yet
     size = 0

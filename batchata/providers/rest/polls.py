@@ -1,4 +1,4 @@
-"""Ask how far batches are: one by one, or by the page of a list, and whatever of it can be read."""
+"""Ask how far batches are, one by one or by pages of the list, using whatever of them can be read."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ class Polls(ABC):
 
     @abstractmethod
     def _retrieve(self, batch_id: str) -> Batch | None:
-        """Ask for one batch; None where it is not known. Raises UnreadableReplyError."""
+        """Ask for one batch; None where the provider does not know it. Raises UnreadableReplyError."""
 
     @abstractmethod
     def _told(self, wanted: Collection[str], since: int, most_pages: int | None) -> Iterator[Batch]:
-        """Yield those batches that the list tells of, as far as it is read. Raises UnreadableReplyError."""
+        """Yield those of the batches that the list shows, as far as it is read.
+
+        Raises UnreadableReplyError.
+        """
 
     @abstractmethod
     def _unread(self, batch_id: str) -> Batch:
-        """Return the batch whose description cannot be read: one that goes on."""
+        """Return a batch in place of one whose description cannot be read: it goes on."""
 
     def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
-        """See the port; beyond a few batches one page of the list answers for a hundred of them.
+        """See the port; beyond a few batches, one page of the list answers for a hundred of them.
 
-        A description that cannot be read is an error only when none can be read: as long as there are others,
+        A description that cannot be read is an error only when none can be read. As long as there are others,
         its batch counts as one that goes on, so that what can be collected comes first.
         """
         # As many pages as hold them all, and one more: others' batches stand between ours. A page takes as
@@ -61,7 +64,7 @@ class Polls(ABC):
         return self._listed({batch_id}, since, None).get(batch_id)
 
     def _listed(self, wanted: set[str], since: int, most_pages: int | None) -> dict[str, Batch]:
-        """Return those of the batches that the list tells of, as far as it can be read."""
+        """Return those of the batches that the list shows, as far as it can be read."""
         found: dict[str, Batch] = {}
         try:
             for batch in self._told(wanted, since, most_pages):

@@ -42,8 +42,8 @@ class ReplyTooLargeError(Exception):
 def bounded(response: httpx2.Response) -> None:
     """Unpack a body piece by piece, and only up to a bound: a response hook.
 
-    Results are left as they are, since their lines are bounded one by one. An error's body ends at its bound,
-    and where it breaks off: its status says enough.
+    Results are left as they are, since their lines are bounded one by one. An error's body ends at its bound
+    or where it breaks off: its status says enough.
     """
     is_stream = response.request.headers.get(next(iter(RAW_STREAM))) == "stream"
     if response.is_success and (is_stream or _is_small(response.headers)):
@@ -59,7 +59,7 @@ def bounded(response: httpx2.Response) -> None:
 
 
 def _is_small(headers: httpx2.Headers) -> bool:
-    """Return whether the reply says how long it is, as it stands: it is then not read any further."""
+    """Return whether the reply states its length uncompressed: it is then read no further than that."""
     length = headers.get("content-length", "")
     is_as_it_stands = "content-encoding" not in headers and "transfer-encoding" not in headers
     return is_as_it_stands and length.isdecimal() and int(length) <= _MOST_BYTES
@@ -112,7 +112,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Dates:
-    """Notes the date of the last answer, by the clock of the server that gave it; exact to a second."""
+    """Notes the date of the last answer, by the server's clock; exact to a second."""
 
     def __init__(self) -> None:
         self._noted: tuple[int, int] | None = None  # its date, and our running clock then
@@ -120,7 +120,8 @@ class Dates:
     def note(self, response: httpx2.Response) -> None:
         """Note the date: a response hook.
 
-        Refusals may come from a gateway with another clock, and a cached reply bears the date of its storing.
+        Refusals may come from a gateway with another clock, and a cached reply has the date when it was
+        stored.
         """
         if not response.is_success or response.headers.get("age", "0").strip() != "0":
             return
@@ -146,10 +147,10 @@ _LEAST_TIME = 1_000_000_000.0  # what is beyond is not a number of seconds to wa
 
 
 def asked_pause(headers: Mapping[str, str]) -> float | None:
-    """Return seconds to wait, above 0 and up to a day; None where nothing sensible is asked for.
+    """Return the seconds to wait, above 0 and up to a day; None where nothing sensible is asked for.
 
-    Read are `retry-after-ms`, and `retry-after` as seconds, as an HTTP date and, as some gateways give it,
-    as seconds since 1970. Times are compared with the reply's own `date`, since our clock may be wrong.
+    Read are `retry-after-ms`, and `retry-after` as seconds, as an HTTP date and, as some gateways give it, as
+    seconds since 1970. Times are compared with the reply's own `date`, since our clock may be wrong.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:

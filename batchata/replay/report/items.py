@@ -33,7 +33,7 @@ _SHOWN_NAME = 80
 
 
 def columns(history: History) -> bytes:
-    """Return status as one letter an item, attempts, costs (null: unknown), jobs, and reasons of failures."""
+    """Return columns of items: status as a letter, attempts, costs (null: unknown), jobs, failure kinds."""
     run, items = history.run, history.run.items
     kinds = sorted(set(history.errors.values()))
     number = {kind: place for place, kind in enumerate(kinds)}
@@ -69,10 +69,7 @@ _UNCHARGED = usd("0")  # until its charge follows; what has none was free
 
 
 class Answered(msgspec.Struct, array_like=True):
-    """One answer, or the lack of one, in milliseconds.
-
-    `told` is the note in the request about the answer before it.
-    """
+    """One answer, or the lack of one, in milliseconds. `told` is the note about the previous answer."""
 
     job: int
     batch: str | None

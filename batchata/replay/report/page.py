@@ -1,4 +1,4 @@
-"""Write the report: one HTML file, piece by piece: the frame, the data, then what draws them."""
+"""Write the report as one HTML file, piece by piece: the frame, the data, then the script that draws it."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _frame(
 
 
 def template(name: str) -> Template:
-    """Return the template of this name, which cleans and escapes everything that is put in."""
+    """Return the template of this name; it cleans and escapes everything that is inserted."""
     environment = Environment(
         autoescape=True,
         finalize=lambda value: value if isinstance(value, Markup) else clean(str(value)),
@@ -135,7 +135,7 @@ def template(name: str) -> Template:
 
 
 def _each_line(value: str) -> Markup:
-    """Clean a text of several lines, each by itself."""
+    """Clean a text of several lines, line by line."""
     return Markup("\n").join(clean(line) for line in value.replace("\r\n", "\n").split("\n"))
 
 
@@ -144,10 +144,10 @@ def write_report(
 ) -> None:
     """Write the run of this id, or the only one, as one HTML file that only its owner can read.
 
-    The file appears when it is whole. A report of ours under that name is replaced, nothing else is.
+    The file appears when it is complete. It replaces a report of ours under that name, but nothing else.
 
-    Raises LogError when `path` is no readable log, InvalidInputError when it holds no such run or moment,
-    or when the file cannot be written.
+    Raises LogError when `path` is no readable log, InvalidInputError when it holds no such run or moment, or
+    when the file cannot be written.
     """
     wanted = None if at is None else parse_at(at, now())
     with reading(path, files=files) as log:
@@ -183,7 +183,7 @@ def report_run(log: Log, stream: str, out: str, wanted: At | None = None) -> Rep
 
 
 def check_target(target: Path, out: str) -> None:
-    """Refuse what must not be replaced, or cannot be a page by its name, before anything is read."""
+    """Refuse a target that must not be replaced or has no page's name, before anything is read."""
     if target.suffix.lower() not in ("", ".html", ".htm") and not target.is_dir():
         raise InvalidInputError(f"{out} does not end in .html; a report is an HTML file")
     try:

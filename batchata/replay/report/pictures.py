@@ -1,4 +1,4 @@
-"""Show cited passages where they stand: on a picture of their page, or in the text around them."""
+"""Show cited passages in their place: on a picture of their page, or in the text around them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _each(citations: Citations) -> Iterator[tuple[Key, Citation]]:
 
 @dataclass(slots=True)
 class Places:
-    """What the page tells of the places of passages, besides the pictures themselves."""
+    """What the page says about the places of passages, besides the pictures themselves."""
 
     sizes: list[tuple[int, int]] = field(default_factory=list)  # of each picture, in pixels
     # Item -> (path, place, picture, boxes on it), or (path, place, None, what is around it or why it is not)
@@ -69,7 +69,7 @@ def in_order(placed: Sequence[int], look: Mapping[str, Sequence[int]]) -> list[i
 
 
 def write_pictures(budget: Budget, log: Log, run: Run, reader: Reader, wanted: Sequence[int]) -> None:
-    """Write the pages of these items' passages, as far as there is room, and the places on them."""
+    """Write the pages of these items' passages while there is room, and the places on them."""
     places, room = Places(), min(_MOST_BYTES, budget.left - _RESERVED)
     for window in batched(wanted[:_MOST_ITEMS], _WINDOW):
         if room <= 0:
@@ -95,7 +95,7 @@ def _with_sources(
 def _shown(
     budget: Budget, places: Places, cited: Iterable[tuple[Key, Citation]], sources: Sources, room: int
 ) -> tuple[list[Where], int]:
-    """Write the pictures of one item; return what is shown of its passages, and what room is left."""
+    """Write the pictures of one item; return what is shown of its passages, and the room that is left."""
     found: list[Where] = []
     on_page: dict[tuple[int, int], list[tuple[Key, str]]] = defaultdict(list)
     for key, citation in cited:
@@ -133,7 +133,7 @@ def _source(citation: Citation, sources: Sources) -> Source | None:
 
 
 def _around(source: Characters, citation: Citation) -> tuple[str, str] | None:
-    """Return the text before and behind a passage, where it stands at its place."""
+    """Return the text before and after a passage, where the passage is at its stated place."""
     start, end = citation.start_char_index, citation.end_char_index
     if start is None or end is None or citation.grounded is not True:
         return None

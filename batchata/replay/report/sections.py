@@ -1,4 +1,4 @@
-"""Build the parts of the page that are few in any run: identity, totals, failures, the story."""
+"""Build the parts of the page that are short for any run: identity, totals, failures, the story."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def heading(history: History) -> dict[str, Any]:
 
 
 def totals(history: History) -> dict[str, Any]:
-    """Return items, cost, retries and jobs, with the shares of each status."""
+    """Return items, cost, retries and jobs, with the share of each status."""
     run = history.run
     counts = [
         ("good", "completed", run.completed),
@@ -86,7 +86,7 @@ def totals(history: History) -> dict[str, Any]:
 
 
 def identity(history: History, started: RunStarted, head: str | None) -> list[tuple[str, str, Any]]:
-    """Return all that defines the run, as (term, how it is shown, value)."""
+    """Return what defines the run, as (term, how it is shown, value)."""
     run = history.run
     answers = f"as {started.response_model}" if started.response_model else "as text"
     features = ", with citations" if started.enable_citations else ""
@@ -128,7 +128,7 @@ def what_came_back(log: Log, stream: str, history: History) -> dict[str, Any]:
 
 
 def story(chronicle: Chronicle) -> dict[str, Any]:
-    """Return the unusual events, in their order; None stands for those left out."""
+    """Return the unusual events in order; None stands for those left out."""
     first, last = chronicle.first_turns, chronicle.last_turns
     hidden = chronicle.turns - len(first) - len(last)
     turns: list[Turn | None] = [*first, *([None] if hidden else []), *last]

@@ -15,7 +15,7 @@ type Lines = Sequence[bytes]
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How much of an item is kept: characters of each text, and entries of each list. None for all of it."""
+    """How much of an item is kept: characters of each text, and entries of each list; None for all."""
 
     characters: int | None = None
     entries: int | None = None
@@ -57,12 +57,12 @@ class Budget:
         return self._left
 
     def write(self, data: bytes) -> None:
-        """Write what is mandatory."""
+        """Write something that must be in the file."""
         self._left -= len(data)
         self._file.write(data)
 
     def write_items(self, kind: str, count: int, lines_in: Callable[[Detail], Lines]) -> None:
-        """Write the next `count` items in the finest detail that their share of the bytes allows."""
+        """Write the next `count` items in the finest detail for which their share of the bytes suffices."""
         share = self._left * count // max(self._items, 1)
         packed = block(kind, b"\n" * (count - 1))
         tried: Lines = ()

@@ -1,4 +1,4 @@
-"""Collect what a run's events tell and its state does not keep: attempts, polls, money over time."""
+"""Collect what a run's events say and its state does not keep: attempts, polls, money over time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Point(NamedTuple):
 
     @property
     def both(self) -> Decimal:
-        """What is spent and held."""
+        """What is spent and held together."""
         return EXACT.add(self.spent, self.held)
 
 
@@ -67,7 +67,7 @@ class Turn(NamedTuple):
 
 @dataclass(slots=True)
 class Chronicle:
-    """A run's history, and beside it what only the events in their order tell."""
+    """A run's history, and what only its events in their order tell."""
 
     history: History = field(default_factory=History)
     money: list[Point] = field(default_factory=list)
@@ -239,7 +239,7 @@ def _legend(limit: Decimal | None, drawn: bool) -> list[tuple[str, str]]:
 
 
 def _rounded(top: Decimal) -> Decimal:
-    """Round to three digits, which is enough for an axis."""
+    """Round to three digits, enough for an axis."""
     if top.adjusted() >= 3:
         return top
     return top.quantize(Decimal(1).scaleb(top.adjusted() - 2, EXACT), context=EXACT)
