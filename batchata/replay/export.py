@@ -86,7 +86,7 @@ def _check(folder: Path, format: str, force: bool) -> None:
                 )
         return
     for name, ours in _OURS.items():
-        remove_unnamed(folder / name, ours)
+        remove_unnamed(str(folder / name), ours)
     older = [path for name in _OURS for path in sorted((folder / name).glob("*"))]
     foreign = [path for path in older if not _OURS[path.parent.name].fullmatch(path.name)]
     if foreign:

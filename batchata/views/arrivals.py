@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -60,11 +59,11 @@ class _Lines:
     file: IO[bytes] | None = None
     bodies: Ranges = field(default_factory=list)
 
-    def add(self, lines: bytes, folder: Path) -> None:
+    def add(self, lines: bytes, folder: str) -> None:
         """Keep some more lines. Raises OSError."""
         self.size += len(lines)
         if self.size > SMALL and self.file is None:
-            self.file = tempfile.TemporaryFile(dir=str(folder))  # noqa: SIM115 - closed below
+            self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed below
             self.file.writelines(self.pieces)
             self.pieces.clear()
         if self.file is None:
@@ -85,7 +84,7 @@ class Arrivals:
     many `items` the values would not be kept to the end, so they are not begun with.
     """
 
-    def __init__(self, *, raw: Path | None, files: bool, cited: bool, items: int = 0) -> None:
+    def __init__(self, *, raw: str | None, files: bool, cited: bool, items: int = 0) -> None:
         self._raw = raw
         # By body, the oldest first.
         self._json: OrderedDict[int, bytes] | None = OrderedDict() if files and not cited else None

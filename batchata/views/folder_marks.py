@@ -1,4 +1,8 @@
-"""The mark in a folder of results that names the run it belongs to."""
+"""The mark in a folder of results that names the run it belongs to.
+
+Paths are texts here: a look at a mark is made at every start and in every folder above, and a Path costs
+more than the look.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ import json
 import os
 import secrets
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from batchata.core.values import Process
 from batchata.errors import InvalidInputError
@@ -35,45 +39,53 @@ class Owner:
         )
 
 
-def owner_in(folder: Path) -> Owner | None:
+def owner_in(folder: str) -> Owner | None:
     """Return the run whose mark stands in the folder; None without a readable mark."""
+    mark = mark_in(folder)
+    if mark is None:
+        return None
     try:
-        value = json.loads((folder / MARK).read_bytes())
+        value = json.loads(mark)
         of = value.get("memory_of")
         memory = None if of is None else Process(pid=int(of["pid"]), host=str(of["host"]))
         return Owner(str(value["run_id"]), str(value["tag"]), memory)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
-def is_of(home: Path, run: Owner) -> bool:
+def is_of(home: str, run: Owner) -> bool:
     """Whether the folder's mark is this run's."""
     found = owner_in(home)
     return found is not None and found.tag == run.tag
 
 
-def mark_in(home: Path) -> bytes | None:
+def mark_in(home: str) -> bytes | None:
     """Return the mark as it is written; None without one."""
     try:
-        return (home / MARK).read_bytes()
+        return _read(_mark(home))
     except OSError:
         return None
 
 
-def remove_mark(home: Path, mark: bytes) -> None:
+def remove_mark(home: str, mark: bytes) -> None:
     """Remove a mark that `check` allowed, and no other that has taken its place since."""
-    aside = home / f".{MARK}.{secrets.token_hex(6)}"
+    aside = os.path.join(home, f".{MARK}.{secrets.token_hex(6)}")
     try:
-        (home / MARK).rename(aside)
-        if aside.read_bytes() != mark:
-            _link(str(aside), home / MARK)
+        os.rename(_mark(home), aside)
+        if _read(aside) != mark:
+            _link(aside, _mark(home))
     except OSError:
         return  # another start was faster, which `put_mark` will say
     finally:
-        aside.unlink(missing_ok=True)
+        _remove(aside)
 
 
-def put_mark(home: Path, run: Owner) -> None:
+def drop_mark(home: str) -> None:
+    """Remove the mark, whatever run it names."""
+    _remove(_mark(home))
+
+
+def put_mark(home: str, run: Owner) -> None:
     """Write the mark, whole or not at all, and never over another one."""
     try:
         descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{MARK}.")
@@ -82,9 +94,9 @@ def put_mark(home: Path, run: Owner) -> None:
                 file.write(run.encode())
                 file.flush()
                 os.fsync(file.fileno())
-            _link(name, home / MARK)
+            _link(name, _mark(home))
         finally:
-            Path(name).unlink(missing_ok=True)
+            _remove(name)
     except FileExistsError as exc:
         raise InvalidInputError(f"another run has just begun to write to {home}; {CURE}") from exc
     except OSError as exc:
@@ -93,11 +105,25 @@ def put_mark(home: Path, run: Owner) -> None:
         ) from exc
 
 
-def _link(name: str, mark: Path) -> None:
+def _mark(home: str) -> str:
+    return os.path.join(home, MARK)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _link(name: str, mark: str) -> None:
     try:
         os.link(name, mark)
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
-        with mark.open("xb") as file:
-            file.write(Path(name).read_bytes())
+        with open(mark, "xb") as file:
+            file.write(_read(name))

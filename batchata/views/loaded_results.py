@@ -51,8 +51,8 @@ def load_results_from_disk(
 def _check_one_run(folder: Path) -> None:
     """Refuse a folder where older versions let two runs write; the lines in `raw` show it."""
     folder = folder.parent if folder.name == "processed" else folder
-    owner = owner_in(folder)
-    runs = tags_in(folder / "raw") | (set() if owner is None else {owner.tag})
+    owner = owner_in(str(folder))
+    runs = tags_in(str(folder / "raw")) | (set() if owner is None else {owner.tag})
     if len(runs) > 1:
         raise InvalidInputError(
             f"{folder} holds files of {len(runs)} runs, with ids from {', '.join(sorted(runs))}: it is "

@@ -5,13 +5,13 @@ Files are a projection of the log: each is written whole or not at all, and may 
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import batched
-from pathlib import Path
 from typing import IO, Any
 
 from batchata.answers.reader import Reader, Reading
@@ -51,7 +51,7 @@ class ResultsWriter:
         self._owner = owner_of(run, memory)
         self._folders = Folders.of(run.settings)
         self._processed, self._raw = self._folders.processed, self._folders.raw
-        has_mark_of_lines = self._folders.raw_home is not None
+        has_mark_of_lines = self._folders.raw_home() is not None
         self._lines_written = self._folders.lines_written if has_mark_of_lines else None
         self._files = WholeFiles(durable=self.durable)
         self.arrivals = Arrivals(
@@ -63,11 +63,11 @@ class ResultsWriter:
 
     def claim(self) -> None:
         """Mark the folders as this run's, as `Folders.claim` does, and remove what a kill left in them."""
-        self._folders.claim(self._owner)
+        homes = self._folders.claim(self._owner)
         for folder in (self._processed, self._raw):
             if folder is not None:
                 remove_unnamed(folder, _OURS)
-        for home in self._folders.homes:
+        for home in homes:
             remove_unnamed(home, _MARKS)
 
     def release(self) -> None:
@@ -108,7 +108,7 @@ class ResultsWriter:
             self._write_processed(number, 0, -1)
         following = len(self._run.jobs)
         waits = self._run.next_fresh < self._run.total
-        if waits or self._path(following).exists():
+        if waits or os.path.exists(self._path(following)):
             self._write_processed(following, self._run.next_fresh, self._run.total - 1)
         self._name_all()
 
@@ -138,9 +138,9 @@ class ResultsWriter:
             homes.update(numbers[bisect_right(firsts, copy) - 1] for copy in shared if copy < run.next_fresh)
         return sorted(homes)
 
-    def _path(self, number: int) -> Path:
+    def _path(self, number: int) -> str:
         assert self._processed is not None
-        return self._processed / _results_name(number)
+        return os.path.join(self._processed, _results_name(number))
 
     def _write_processed(self, number: int, first: int, last: int) -> None:
         if self._processed is None or self._is_purged(self._run.items.body[first : last + 1]):
@@ -155,7 +155,7 @@ class ResultsWriter:
         else:
             with self._written(self._path(number)) as file:
                 write_entries(file, _looked_at(self._readings(range(first, last + 1)), first, looked))
-        beside = self._processed / f"job_{number}_support.json"
+        beside = os.path.join(self._processed, f"job_{number}_support.json")
         if looked:
             with self._written(beside) as file:
                 file.write(encode_json(looked) + b"\n")
@@ -186,17 +186,17 @@ class ResultsWriter:
         if few is not None:
             self._put(self._raw, name, few, self._lines_written)
             return
-        with self._written(self._raw / name, self._lines_written) as file:
+        with self._written(os.path.join(self._raw, name), self._lines_written) as file:
             if not self.arrivals.copy_lines(number, job.bodies, file):
                 for line in self._log.bodies(self._run.started.run_id, iterate(job.bodies)):
                     file.write((line or b"") + b"\n")
 
-    def _put(self, folder: Path, name: str, content: bytes, then: Callable[[], None] | None = None) -> None:
+    def _put(self, folder: str, name: str, content: bytes, then: Callable[[], None] | None = None) -> None:
         self._files.put(folder, name, content, then)
         self.look()
 
     @contextmanager
-    def _written(self, path: Path, then: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
+    def _written(self, path: str, then: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
         with _disk_allows(path), self._files.written(path, then) as file:
             yield file
         self.look()
@@ -236,7 +236,7 @@ def make_folders(folders: Folders) -> None:
     for folder in (folders.processed, folders.raw):
         try:
             if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
+                os.makedirs(folder, exist_ok=True)
                 tempfile.TemporaryFile(dir=folder).close()
         except OSError as exc:
             raise InvalidInputError(
@@ -245,7 +245,7 @@ def make_folders(folders: Folders) -> None:
 
 
 @contextmanager
-def _disk_allows(path: Path) -> Iterator[None]:
+def _disk_allows(path: str) -> Iterator[None]:
     """Make a full disk an error of ours, after which the run goes on at its next start."""
     try:
         yield

@@ -19,6 +19,7 @@ from batchata.clock import now
 SMALL = 1 << 16  # bytes up to which a file is kept in memory until it gets its name
 _MOST_WAITING = 64  # files, each with a descriptor or a small content
 _AT_ONCE = 4  # files that are synced
+_FEW = 4  # files for which threads cost more than they save
 _LONGEST = 2.0  # seconds that a complete file waits for others
 _LIFE = 3_600.0  # seconds without a write, after which a file without its name is a killed process's
 _RANDOM = 8  # characters that tempfile puts behind the prefix
@@ -34,49 +35,85 @@ class _Waiting:
     file: IO[bytes] | None = None
     content: bytes | None = None
 
-    def settle(self, *, durable: bool) -> None:
-        """Write what is not written yet, and have the disk keep it."""
-        if self.content is not None:
-            _write(self.name, self.content, durable=durable)
-            self.content = None
-        elif self.file is not None and durable and not self.file.closed:  # else it has been synced
-            os.fsync(self.file.fileno())
+    def write(self) -> None:
+        """Write the content of one that is not written yet."""
+        if self.content is None or self.file is not None:
+            return
+        self.file = open(self.name, "xb", opener=_for_the_owner)  # noqa: SIM115 - closed once it is synced
+        try:
+            self.file.write(self.content)
+            self.file.flush()
+        except BaseException:
+            self._undo()
+            raise
+
+    def sync(self, *, durable: bool) -> None:
+        """Have the disk keep what is written; what it does not keep is written anew the next time."""
+        if self.file is None or self.file.closed:
+            return
+        try:
+            if durable:
+                os.fsync(self.file.fileno())
+        except BaseException:
+            if self.content is not None:
+                self._undo()
+            raise
+        self.file.close()
+        self.content = None
 
     def close(self) -> None:
         if self.file is not None:
             self.file.close()
 
+    def _undo(self) -> None:
+        with suppress(OSError):  # of a full disk, once more
+            self.close()
+        self.file = None
+        _remove(self.name)
+
 
 @contextmanager
 def whole_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """Write a file that appears under its name when it is complete, and not at all when writing fails."""
-    remove_unnamed(path.parent, re.compile(re.escape(path.name)), older=_LIFE)
+    remove_unnamed(str(path.parent), re.compile(re.escape(path.name)), older=_LIFE)
     files = WholeFiles(durable=durable)
     try:
-        with files.written(path) as file:
+        with files.written(str(path)) as file:
             yield file
         files.name_all()
     finally:
         files.drop()
 
 
-def remove_unnamed(folder: Path, names: re.Pattern[str], older: float = 0) -> None:
+def remove_unnamed(folder: str, names: re.Pattern[str], older: float = 0) -> None:
     """Remove what a killed process left of files that had no name yet; `names` are those they were to get.
 
     Where another process may be writing, only files `older` than so many seconds.
     """
-    for path in folder.glob(".*.*"):
-        name, _, random = path.name[1:].rpartition(".")
-        if len(random) == _RANDOM and names.fullmatch(name) and _age(path) >= older:
-            path.unlink(missing_ok=True)
+    try:
+        there = os.listdir(folder)
+    except OSError:  # not there yet
+        return
+    for unnamed in there:
+        name, _, random = unnamed[1:].rpartition(".")
+        if not unnamed.startswith(".") or len(random) != _RANDOM or not names.fullmatch(name):
+            continue
+        path = os.path.join(folder, unnamed)
+        if _age(path) >= older:
+            _remove(path)
 
 
-def _age(path: Path) -> float:
+def _age(path: str) -> float:
     """Return seconds since the file was written; a file that has just got its name is young."""
     try:
-        return max(0.0, now() / 1e6 - path.stat().st_mtime)
+        return max(0.0, now() / 1e6 - os.stat(path).st_mtime)
     except FileNotFoundError:
         return 0.0
+
+
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 @dataclass(slots=True)
@@ -99,9 +136,10 @@ class WholeFiles:
         return not self._waiting
 
     @contextmanager
-    def written(self, path: Path, then: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
+    def written(self, path: str, then: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
         """Write a file; it gets its name with the next `name_all`, after which `then` is called."""
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        folder, name = os.path.split(path)
+        descriptor, name = tempfile.mkstemp(dir=folder or ".", prefix=f".{name}.")
         file = os.fdopen(descriptor, "wb")
         try:
             yield file
@@ -109,15 +147,15 @@ class WholeFiles:
         except BaseException:
             with suppress(OSError):  # of a full disk, once more
                 file.close()
-            Path(name).unlink(missing_ok=True)
+            _remove(name)
             raise
-        self._wait(_Waiting(name, str(path), then, file=file))
+        self._wait(_Waiting(name, path, then, file=file))
 
-    def put(self, folder: Path, name: str, content: bytes, then: Callable[[], None] | None = None) -> None:
+    def put(self, folder: str, name: str, content: bytes, then: Callable[[], None] | None = None) -> None:
         """Write a small file with the next `name_all`, some at the same time: opening one here costs more."""
         self._put += 1
-        unnamed = f"{folder}/.{name}.{self._token}{self._put % 65_536:04x}"
-        self._wait(_Waiting(unnamed, f"{folder}/{name}", then, content=content))
+        unnamed = os.path.join(folder, f".{name}.{self._token}{self._put % 65_536:04x}")
+        self._wait(_Waiting(unnamed, os.path.join(folder, name), then, content=content))
 
     def _wait(self, waiting: _Waiting) -> None:
         if not self._waiting:
@@ -140,15 +178,15 @@ class WholeFiles:
         while self._waiting:
             first = self._waiting[0]
             first.close()
-            os.replace(first.name, first.path)  # noqa: PTH105 - a Path of each name costs as much as the call
+            os.replace(first.name, first.path)
             del self._waiting[0]
             if first.then is not None:
                 first.then()
 
-    def remove(self, path: Path) -> None:
+    def remove(self, path: str) -> None:
         """Remove the file of this name, and the one that was to replace it."""
-        self._drop([waiting for waiting in self._waiting if Path(waiting.path) == path])
-        path.unlink(missing_ok=True)
+        self._drop([waiting for waiting in self._waiting if waiting.path == path])
+        _remove(path)
 
     def drop(self) -> None:
         """Remove the files that have no name yet."""
@@ -158,38 +196,30 @@ class WholeFiles:
         for each in dropped:
             with suppress(OSError):
                 each.close()
-            Path(each.name).unlink(missing_ok=True)
+            _remove(each.name)
         self._waiting = [waiting for waiting in self._waiting if waiting not in dropped]
 
 
-def _write(name: str, content: bytes, *, durable: bool) -> None:
-    """Write a new file, or none."""
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        left = memoryview(content)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        if durable:
-            os.fsync(descriptor)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _settle(waiting: list[_Waiting], *, durable: bool) -> None:
-    """Have the disk keep these files: some at the same time take a third of the time."""
-    parts = [part for n in range(_AT_ONCE) if (part := waiting[n::_AT_ONCE])]
+    """Have the disk keep these files: of many, some at the same time take a third of the time."""
+    parts = [waiting] if len(waiting) <= _FEW else [waiting[n::_AT_ONCE] for n in range(_AT_ONCE)]
 
     def settle(part: list[_Waiting]) -> None:
         for each in part:
-            each.settle(durable=durable)
+            each.write()
+            each.sync(durable=durable)
 
     if len(parts) > 1:
         # Once the main thread has ended, Python starts no thread.
         with suppress(RuntimeError), ThreadPoolExecutor(len(parts)) as pool:
             list(pool.map(settle, parts))
             return
-    for part in parts:
-        settle(part)
+    # The disk keeps all of them with the first one, so that the others take next to no time.
+    for each in waiting:
+        each.write()
+    for each in waiting:
+        each.sync(durable=durable)

@@ -14,7 +14,7 @@ def test_files_wait_for_their_names_and_get_them_in_the_order_of_writing(tmp_pat
     """What is written twice has the later content; what depends on a name is done after it is there."""
     files, done = WholeFiles(), list[bool]()
     for content in (b"old", b"new"):
-        with files.written(tmp_path / "a", lambda: done.append((tmp_path / "a").exists())) as file:
+        with files.written(str(tmp_path / "a"), lambda: done.append((tmp_path / "a").exists())) as file:
             file.write(content)
     assert not (tmp_path / "a").exists()
     assert not files.is_due()
@@ -28,9 +28,9 @@ def test_many_files_are_due_and_those_that_need_not_survive_at_once(tmp_path: Pa
     files, soon = WholeFiles(), WholeFiles(durable=False)
     for number in range(64):
         assert not files.is_due()
-        with files.written(tmp_path / str(number)):
+        with files.written(str(tmp_path / str(number))):
             pass
-    with soon.written(tmp_path / "soon"):
+    with soon.written(str(tmp_path / "soon")):
         assert not soon.is_due()
     assert files.is_due()
     assert soon.is_due()
@@ -43,11 +43,11 @@ def test_a_file_that_cannot_be_written_keeps_no_other_from_its_name(tmp_path: Pa
     """Nothing is left of it, and one that was removed meanwhile does not appear."""
     files = WholeFiles()
     for name in ("whole", "removed"):
-        with files.written(tmp_path / name):
+        with files.written(str(tmp_path / name)):
             pass
-    with pytest.raises(TypeError), files.written(tmp_path / "half") as file:
+    with pytest.raises(TypeError), files.written(str(tmp_path / "half")) as file:
         file.writelines([b"half", "no bytes"])  # type: ignore[list-item]
-    files.remove(tmp_path / "removed")
+    files.remove(str(tmp_path / "removed"))
     files.name_all()
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
 
@@ -56,7 +56,7 @@ def test_a_name_that_cannot_be_given_is_refused_each_time_in_the_same_way(tmp_pa
     """What was to be named is tried again, and what stands in its way is said again."""
     files = WholeFiles()
     (tmp_path / "taken" / "in it").mkdir(parents=True)
-    with files.written(tmp_path / "taken") as file:
+    with files.written(str(tmp_path / "taken")) as file:
         file.write(b"whole")
     for _ in range(2):
         with pytest.raises(OSError, match="taken"):
@@ -70,12 +70,12 @@ def test_a_name_that_cannot_be_given_is_refused_each_time_in_the_same_way(tmp_pa
 def test_small_files_are_written_with_their_names_in_the_order_of_their_making(tmp_path: Path) -> None:
     """Until then nothing is there; whichever way a file is written, the last content of a name stays."""
     files, done = WholeFiles(), list[str]()
-    files.put(tmp_path, "a", b"old", lambda: done.append((tmp_path / "a").read_text()))
-    with files.written(tmp_path / "a", lambda: done.append((tmp_path / "a").read_text())) as file:
+    files.put(str(tmp_path), "a", b"old", lambda: done.append((tmp_path / "a").read_text()))
+    with files.written(str(tmp_path / "a"), lambda: done.append((tmp_path / "a").read_text())) as file:
         file.write(b"newer")
-    files.put(tmp_path, "a", b"newest", lambda: done.append((tmp_path / "a").read_text()))
-    files.put(tmp_path, "dropped", b"")
-    files.remove(tmp_path / "dropped")
+    files.put(str(tmp_path), "a", b"newest", lambda: done.append((tmp_path / "a").read_text()))
+    files.put(str(tmp_path), "dropped", b"")
+    files.remove(str(tmp_path / "dropped"))
     assert not (tmp_path / "a").exists()
     files.name_all()
     assert done == ["old", "newer", "newest"]
