@@ -142,10 +142,10 @@ class AnthropicClient(Polls):
 
     @cached_property
     def _ask(self) -> Alike:
-        questions = self._questions
+        client, options = self._client, self._as_question
 
         def by_sdk(path: str, _content: Content) -> httpx2.Response:
-            return questions.get(path, cast_to=httpx2.Response)
+            return client.get(path, cast_to=httpx2.Response, options=options)
 
         return Alike(by_sdk, self._open_way)
 
@@ -155,9 +155,9 @@ class AnthropicClient(Polls):
         is_open = self.name == _OWN and self._given is None and self._client.custom_auth is None
         return self._http if is_open else None
 
-    @cached_property
-    def _questions(self) -> anthropic.Anthropic:
-        return self._client.with_options(timeout=self._timeout or _ANSWER_SECONDS)
+    @property
+    def _as_question(self) -> anthropic.RequestOptions:
+        return {"timeout": self._timeout or _ANSWER_SECONDS}
 
     @cached_property
     def _calls(self) -> Calls:
@@ -203,11 +203,11 @@ class AnthropicClient(Polls):
         params = msgspec.json.decode(request, type=_Request).params
         counted = {name: value for name, value in params.items() if name in _COUNTED}
         with self._calls.translated("counting tokens"):
-            response = self._questions.post(
+            response = self._client.post(
                 _COUNT_PATH,
                 content=msgspec.json.encode(counted),
                 cast_to=httpx2.Response,
-                options={"headers": {"content-type": "application/json"}},
+                options={"headers": {"content-type": "application/json"}, **self._as_question},
             )
         tokens = self._object(response, "the count of tokens").get("input_tokens")
         if type(tokens) is not int or not 0 <= tokens < _MOST_TOKENS:
@@ -246,7 +246,8 @@ class AnthropicClient(Polls):
         """See the port. A batch that has ended already cannot be cancelled, which is not an error."""
         with self._calls.translated(f"cancelling {batch_id}"):
             try:
-                self._questions.post(f"{_PATH}/{batch_id}/cancel", cast_to=httpx2.Response)
+                path = f"{_PATH}/{batch_id}/cancel"
+                self._client.post(path, cast_to=httpx2.Response, options=self._as_question)
             except anthropic.BadRequestError:
                 return
 
@@ -254,10 +255,9 @@ class AnthropicClient(Polls):
         """See the port: connections end, so that an upload that is not waited for makes no batch."""
         self._closed = True
         self._sockets.shut_down()
-        for name in ("_client", "_questions"):
-            client = self.__dict__.pop(name, None)
-            if client is not None:
-                client.close()
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            client.close()
         for name in ("_create", "_results", "_ask"):
             self.__dict__.pop(name, None)
 
