@@ -24,7 +24,8 @@ __all__ = [
     "rfc3339",
 ]
 
-_BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_BASE62 = (string.digits + string.ascii_letters).encode()
+_LETTERS = bytes(_BASE62[byte % len(_BASE62)] for byte in range(256))  # one for each random byte
 
 
 class Call(msgspec.Struct):
@@ -97,7 +98,7 @@ class Application(Protocol):
 
 def new_id(prefix: str) -> str:
     """Make an id as the service does: a prefix, and 22 random letters and digits."""
-    return f"{prefix}_01{''.join(secrets.choice(_BASE62) for _ in range(22))}"
+    return f"{prefix}_01{secrets.token_bytes(22).translate(_LETTERS).decode()}"
 
 
 def rfc3339(seconds: float | None) -> str | None:
