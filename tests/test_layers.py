@@ -404,7 +404,7 @@ def is_text(statement: ast.stmt) -> TypeGuard[ast.Expr]:
 
 
 # Files that occur in three rooms or more are a provider's, a protocol's or a store's, which repeat them.
-REPEATED = {"__main__", "schema", "reader", "results", "files"}
+REPEATED = {"__main__", "schema", "reader", "results"}
 
 
 def test_a_file_is_found_by_its_name() -> None:

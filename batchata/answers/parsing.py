@@ -130,7 +130,9 @@ class _Search[M: pydantic.BaseModel]:
                 parsed = self._fit(candidate)
             except _Misfit as exc:
                 if exc.problems == _UNREADABLE and fitting is not None:
-                    raise UnreadableAnswer("what may be a second value cannot be read") from exc
+                    raise UnreadableAnswer(
+                        "the answer may hold a second value, which cannot be read"
+                    ) from exc
                 misfits.append(exc)
                 continue
             if fitting is not None and fitting.value != parsed.value:

@@ -1,7 +1,23 @@
 """The facts and decisions that make up a run, as frozen values with literal type names.
 
-Times are integers: microseconds since 1970-01-01 UTC. Amounts of money are decimal strings in USD.
-Sets of items are lists of `[first, last]` ranges of item indexes, both ends included, ascending.
+A run flows through its log like this:
+
+    run_started, items_added                      what is to be done
+    submission_started                            the intent to send a job, with the cost reserved for it
+    input_uploaded                                only where the provider takes a file first
+    batch_submitted or submission_failed          what the create call came to,
+      or submission_unknown, submission_settled   or what a look at the provider found later
+    batch_polled                                  how far the batch is
+    outcome_recorded, cost_charged                for each request: what came back, and what it cost
+    job_completed, citations_checked              nothing of the job is left open
+    retry_scheduled                               failed items wait for another job
+    run_completed                                 every item is completed or failed
+
+Between any two of these a start may end (run_interrupted, or nothing where it was killed) and another one
+take the run up (run_resumed).
+
+Times are integers: microseconds since 1970-01-01 UTC. Amounts of money are decimal strings in USD. Sets of
+items are lists of `[first, last]` ranges of item indexes, both ends included, ascending.
 """
 
 from __future__ import annotations
@@ -32,12 +48,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RunStarted(Event, frozen=True, kw_only=True):
-    """A run begins; everything that defines what is sent is in here or in its `items_added`.
+    """A run begins; everything that defines what is sent is in this event or in its `items_added`.
 
     `response_schema` is what answers must fit, `result_schema` how their values are written: by Python names.
-    `key` is a fingerprint of the API key, which tells keys apart and reveals nothing; None when unknown.
-    With `dedupe` identical items share one request. `cache` is None when caching is not asked for.
-    `limits` are the provider's; a log that lacks them is of a run that went to Anthropic.
+    `key` is a fingerprint of the API key, which tells keys apart and reveals nothing; None when unknown. With
+    `dedupe` identical items share one request. `cache` is None when caching is not asked for. `limits` are
+    the provider's; a log without them is of a run that went to Anthropic.
     """
 
     TYPE: ClassVar[str] = "run_started"
@@ -96,8 +112,9 @@ class ItemRefused(Event, frozen=True, kw_only=True):
 class ItemMended(Event, frozen=True, kw_only=True):
     """The file of a failed item has changed, and the user asked for failed items again.
 
-    The item's input is `body` from here on; earlier answers concern the old file. It has its own request,
-    unless it is the same as the earlier item `same_as`, mended too; and so have all that shared its request.
+    From here on the item's input is `body`; earlier answers are about the old file. It has a request of its
+    own, unless it is now the same as the earlier item `same_as`, which changed too; so have the items that
+    shared its request.
     """
 
     TYPE: ClassVar[str] = "item_mended"
@@ -107,10 +124,10 @@ class ItemMended(Event, frozen=True, kw_only=True):
 
 
 class ItemsChosen(Event, frozen=True, kw_only=True):
-    """The decision to send no other items than these until the next such decision; None: all of them again.
+    """The decision to send only these items until the next such decision; None: all of them again.
 
     It was asked for as the first `limit` items, or as `sample` items spread over the input: the middle of
-    each of so many parts, or with a `seed` a place drawn at random in each.
+    each of so many parts, or with a `seed` an item drawn at random from each.
     """
 
     TYPE: ClassVar[str] = "items_chosen"
@@ -121,12 +138,10 @@ class ItemsChosen(Event, frozen=True, kw_only=True):
 
 
 class RunResumed(Event, frozen=True, kw_only=True):
-    """Another start of the same script took the run up; `changed` maps a setting to its old and new value.
+    """Another start took the run up; `changed` maps a setting to its old and new value.
 
-    Beside the settings `max_tokens` may change, for what is sent from then on, and `base_url` as long as no
-    job is or may be a batch.
-
-    `key` is that of `run_started`, for the key of this start.
+    Besides the settings, `max_tokens` may change, for what is sent from then on, and `base_url` as long as no
+    job is or may be a batch. `key` is the fingerprint of this start's API key, as in `run_started`.
     """
 
     TYPE: ClassVar[str] = "run_resumed"
@@ -140,9 +155,9 @@ class SubmissionStarted(Event, frozen=True, kw_only=True):
     """The intent to send one job; from here until its answer is known, a batch may exist and cost money.
 
     The custom id of item i in the job is `custom_ids` with `{index}` replaced by i. `expected` is the
-    estimate for its requests. `max_tokens` is what each answer may have at most; jobs without it have that of
-    `run_started`, and in them an answer that was cut off was asked again with a note. `prices` is the source
-    of the prices that the user gave, by which its costs are reckoned; unset where list prices hold.
+    estimate for its requests. `max_tokens` is the most that each answer may have; jobs without it have that
+    of `run_started`, and an answer that was cut off in them was asked for again with a note. `prices` is the
+    source of the user's own prices, if its costs are computed from these; unset where list prices hold.
     """
 
     TYPE: ClassVar[str] = "submission_started"
@@ -190,8 +205,8 @@ class SubmissionFailed(Event, frozen=True, kw_only=True):
 class BatchFailed(Event, frozen=True, kw_only=True):
     """The provider gave up the batch before any request of it ran: nothing was answered, nothing is billed.
 
-    `submission_failed` follows, which says from when on its items may be sent again. With `passing` the same
-    batch may be taken later; without, it never would be.
+    `submission_failed` follows and says from when on its items may be sent again. `passing` tells whether the
+    same batch may be accepted later, or never.
     """
 
     TYPE: ClassVar[str] = "batch_failed"
@@ -219,8 +234,8 @@ class SubmissionUnknown(Event, frozen=True, kw_only=True):
 class SubmissionSettled(Event, frozen=True, kw_only=True):
     """An unknown submission became known: `verdict` is "adopted" (with its batch) or "absent".
 
-    `looked_at` is when the look at the provider began that settled it. `surplus` are further batches with
-    the same requests: a proxy or gateway repeated the call, and they are billed too.
+    `looked_at` is when the look at the provider began that settled it. `surplus` are further batches with the
+    same requests: a proxy or gateway repeated the call, and they are billed too.
     """
 
     TYPE: ClassVar[str] = "submission_settled"
@@ -286,8 +301,8 @@ class OutcomeRecorded(Event, frozen=True, kw_only=True):
     """What became of one request. `error` is None only where the run's own reader accepted the answer.
 
     `kind` is the provider's word (succeeded, errored, canceled, expired, or one we do not know), "missing",
-    or "refused" where the provider took no batch for this request's sake: `submission_failed` follows. In one
-    job an answer takes the place of an outcome that was none: results may hold both, far apart.
+    or "refused" where the provider refused the batch because of this request: `submission_failed` follows. An
+    answer replaces an earlier outcome of the same request that was not one: results may hold both, far apart.
     """
 
     TYPE: ClassVar[str] = "outcome_recorded"
@@ -301,11 +316,11 @@ class OutcomeRecorded(Event, frozen=True, kw_only=True):
 
 
 class AnswerAccepted(Event, frozen=True, kw_only=True):
-    """A stored answer of a failed item is its result: it was refused once, and today's reading accepts it.
+    """A stored answer of a failed item is its result: it was refused once, and is accepted today.
 
-    The user asked for failed items again, and their answers are read again before another is paid for. Or its
-    own passages contradict it, another one was asked for, and none was better.
-    `outcome` is the version of the `outcome_recorded` that has the answer, `body` its line.
+    Either the user asked for failed items again, and their answers are read again before others are paid for.
+    Or the answer's own passages contradict it, another one was asked for, and none was better. `outcome` is
+    the version of the `outcome_recorded` that has the answer, `body` its line.
     """
 
     TYPE: ClassVar[str] = "answer_accepted"
@@ -332,9 +347,9 @@ class StrayOutcomeRecorded(Event, frozen=True, kw_only=True):
 class CostCharged(Event, frozen=True, kw_only=True, omit_defaults=True):
     """What one request cost: `amount` in USD, None without a known price; unit prices per million.
 
-    Unit prices are those that were applied: of a batch, and with the surcharge that the source names. Where
-    the provider itself says what it charged, and prices give something else or are unknown, `ticks` are that,
-    of 1e-10 USD each: then the amount is theirs, and no unit price was applied.
+    Unit prices are those that were applied: of a batch, and with the surcharge that the source names. `ticks`
+    are what the provider itself says that it charged, in units of 1e-10 USD, where prices give another amount
+    or are unknown: then they are the amount, and no unit price was applied.
     """
 
     TYPE: ClassVar[str] = "cost_charged"
@@ -365,8 +380,8 @@ class JobCompleted(Event, frozen=True, kw_only=True):
 class CitationsChecked(Event, frozen=True, kw_only=True):
     """The citations of a job's answers were looked up in the documents, as these were when it was collected.
 
-    The log does not hold documents that were given as files: they may be gone later, or other ones. `answers`
-    are those that were checked: with citations, and a document that was still the one that was sent.
+    The log does not hold documents that were given as files: they may be gone or changed later. `answers` are
+    those that were checked: with citations, and a document that was still the one that was sent.
     """
 
     TYPE: ClassVar[str] = "citations_checked"
@@ -377,8 +392,8 @@ class CitationsChecked(Event, frozen=True, kw_only=True):
 class RetryScheduled(Event, frozen=True, kw_only=True):
     """The decision to pay for another attempt. `attempt` is its number; 1 begins a fresh set of attempts.
 
-    `job` is the one whose outcomes led to it, None when the user asked for it. `delay` is the backoff with
-    its jitter, in seconds, that `not_before` follows from. With `max_tokens` the answers to these items may
+    `job` is the job whose outcomes led to it, None when the user asked for it. `delay` is the backoff with
+    its jitter, in seconds, from which `not_before` follows. With `max_tokens` the answers to these items may
     have so many from now on, unless the run's own limit is higher.
     """
 

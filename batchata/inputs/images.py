@@ -53,7 +53,7 @@ def check_image(data: bytes, media_type: str, place: str, rules: ImageRules) -> 
         raise FileInputError(f"{place} is {width} x {height} pixels; scale it down to {most} x {most}")
     if (size := base64_size(len(data))) > rules.most_base64:
         raise FileInputError(
-            f"{place} has {size:,} bytes in base64, of at most {rules.most_base64:,}; scale it down"
+            f"{place} has {size:,} bytes in base64; at most {rules.most_base64:,} are accepted: scale it down"
         )
     if not _is_whole(data, media_type):
         raise FileInputError(

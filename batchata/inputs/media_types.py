@@ -16,7 +16,7 @@ from batchata.inputs.images import image_type
 _IMAGE: Final = "image; save it as PNG or JPEG"
 _UNPACK: Final = "unpack it and give its files"
 _SOUND: Final = "audio, which is not accepted; give a transcript as text"
-_FILM: Final = "a video, which is not accepted; give single pictures as PNG or JPEG"
+_FILM: Final = "a video, which is not accepted; give single frames as PNG or JPEG"
 _TABLE: Final = "save it as CSV text or PDF"
 
 _STARTS: Final = (
@@ -217,7 +217,7 @@ def _refused(data: bytes, suffix: str) -> str | None:
         return "an SVG image; save it as PNG or JPEG, or as PDF"
     at = data.find(PDF_HEADER, PDF_HEAD)
     if at >= 0 and data.rfind(b"%%EOF") > at and _PDF_OBJECT.search(data, at) and _opens(data[at:]):
-        return f"a PDF behind {at:,} bytes of something else, where no reader looks for it; cut these off"
+        return f"a PDF that begins after {at:,} bytes of other data, where no reader looks; remove those"
     if suffix == ".pdf":
         return f"not a PDF, though its name says so: it begins with {data[:8]!r}"
     if suffix in _IMAGE_SUFFIXES:

@@ -228,14 +228,14 @@ class _Template(NamedTuple):
         try:
             parsed = list(Formatter().parse(prompt))
         except ValueError as exc:
-            raise InvalidInputError(f"prompt: {exc}; write a brace of the text twice, {{{{ or }}}}") from exc
+            raise InvalidInputError(f"prompt: {exc}; double each brace of the text: {{{{ or }}}}") from exc
         pieces: list[tuple[str, str | None]] = []
         for text, name, layout, conversion in parsed:
             column = _column(name, layout, conversion)
             if column is not None and known and column not in columns:
                 raise InvalidInputError(
                     f"prompt names {{{column}}}, which is not a column of the rows; "
-                    f"{_other(column, columns)}. A brace of the text is written twice: {{{{ or }}}}"
+                    f"{_other(column, columns)}. Double each brace of the text: {{{{ or }}}}"
                 )
             pieces.append((text, column))
         if all(column is None for _, column in pieces):

@@ -56,17 +56,17 @@ def _fault(text: str, example: str, ending: re.Pattern[str], headers: str | None
         return f"is blank; {example}"
     named = _named(text)
     if text != text.strip() or any(c.isspace() or not c.isprintable() for c in text):
-        return f"is {named!r}, with blanks, line breaks or control characters in or around it; take them out"
+        return f"is {named!r}, with blanks, line breaks or control characters in or around it; remove them"
     if text[0] in _QUOTES or text[-1] in _QUOTES:
-        return f"is {named}, with quotes around it; take them off"
+        return f"is {named}, with quotes around it; remove them"
     if not _SCHEME.match(text):
         return f"is {named!r}, which is not an http(s) URL; {_with_a_scheme(named) or example}"
     if not _is_whole(text):
         return f"is {named!r}, which is not an http(s) URL; {example}"
     if _EXTRA.search(text):
         return (
-            f"is {named!r}: a query or fragment cannot stand in a base URL, as a path comes behind it; leave "
-            "it out" + (f" (a token can be given as a header, in {headers})" if headers else "")
+            f"is {named!r}: a base URL cannot have a query or fragment, as a path is appended to it; "
+            "remove it" + (f" (a token can be given as a header, in {headers})" if headers else "")
         )
     if endpoint := ending.search(urlsplit(text).path):
         cure = ending.sub("", named)

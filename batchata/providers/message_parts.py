@@ -193,7 +193,7 @@ def _part(block: Any, place: str) -> Part:
         case {"type": str(kind), "text": str(text)} if kind in _TEXTS and text.strip():
             return Part("text", text)
         case {"type": str(kind)} if kind in _TEXTS:
-            raise InvalidInputError(f"{place} must be text, and not empty")
+            raise InvalidInputError(f"{place} must be text that is not empty")
         case {"type": "image", "source": dict(source)}:
             return _of_source("image", source, None, place)
         case {"type": "document", "source": dict(source)}:
@@ -210,7 +210,8 @@ def _part(block: Any, place: str) -> Part:
             return _of_file(file, place)
     raise InvalidInputError(
         f"{place} is a block {block['type']!r}, which cannot be sent to this provider; known are text, image "
-        "(input_image, image_url) and document (input_file, file); search results and tools' are Claude's"
+        "(input_image, image_url) and document (input_file, file); search results and tool "
+        "blocks are Claude's alone"
     )
 
 
@@ -258,5 +259,7 @@ def _data_in(part: Part, place: str) -> bytes | None:
         raise InvalidInputError(f"{place} is not valid base64 ({exc})") from exc
     stated, wanted = _media_type(part), PDF if part.kind == "file" else image_type(data)
     if wanted is None or stated != wanted:
-        raise FileInputError(f"{place} is said to be {stated!r}; its data are {wanted or 'no known image'}")
+        raise FileInputError(
+            f"{place} is declared as {stated!r}, but its data is {wanted or 'no known image'}"
+        )
     return data

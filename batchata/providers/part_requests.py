@@ -39,7 +39,7 @@ class PartModel:
         """See the port."""
         if type(value) is not int or value < self.least_output:
             raise InvalidInputError(
-                f"max_tokens is {value!r}; it must be an integer from {self.least_output} on"
+                f"max_tokens is {value!r}; it must be an integer of {self.least_output} or more"
             )
 
     def place(self, params: Mapping[str, Any]) -> str | None:  # noqa: ARG002 - no parameter says so

@@ -30,10 +30,10 @@ _ALL: tuple[Dialect, ...] = (_ANTHROPIC, *_CLOUDS, _GEMINI, _INLINE, *_ALIKE)
 _DIALECTS = {dialect.name: dialect for dialect in _ALL}
 # Places that have no batches like Anthropic's behind these names, and why.
 _REFUSED = {
-    "bedrock": "Amazon Bedrock runs batches out of S3 by jobs of its own, and the SDK's client has none",
-    "vertex": "Vertex AI runs batches out of Cloud Storage by jobs of its own, and the SDK's client has none",
+    "bedrock": "Amazon Bedrock runs batches from S3 by jobs of its own, which the SDK's client lacks",
+    "vertex": "Vertex AI runs batches from Cloud Storage by jobs of its own, which the SDK's client lacks",
     "foundry": "the client of Microsoft Foundry has no batches",
-    "fireworks": "Fireworks runs batches out of datasets, by calls of its own, which Batchata does not make",
+    "fireworks": "Fireworks runs batches from datasets, by calls of its own, which Batchata does not make",
     "vllm": "vllm run-batch reads files: jsonl/MODEL with a folder as base_url writes them and reads results",
 }
 
@@ -162,7 +162,7 @@ class Access:
         if self.given is not None:
             if not provider.startswith(_ANTHROPIC.name):
                 raise InvalidInputError(
-                    f"{provider} is called without its SDK, so client= cannot be one of it: give api_key and "
+                    f"{provider} is called without its SDK, so client= cannot be given: give api_key and "
                     "base_url, or set their variables"
                 )
             if is_sent:

@@ -93,7 +93,7 @@ def _print(life: Life, answer: Answer, most: int) -> None:
         paper.field("attempts", "none yet")
     if item.same_as is not None:
         paper.field(
-            "shared", f"the request is that of item {item.same_as}, which is the same and bears the cost"
+            "shared", f"shares the request of item {item.same_as}, which is identical and bears the cost"
         )
     many = f" for {number_of(item.attempts, 'attempt')}" if item.attempts > 1 else ""
     paper.field("cost", usd(item.cost) + many)

@@ -48,7 +48,7 @@ def write_picture(
         picture = _drawn(citation, _source(log, stream, life, citation))
     target = Path(out)
     if target.is_dir() or target.is_symlink():
-        raise InvalidInputError(f"{out} is there already and no file of its own; give another name")
+        raise InvalidInputError(f"{out} is a folder or a link; give another name")
     try:
         with whole_file(target) as file:
             file.write(picture.png)
@@ -67,7 +67,7 @@ def _cited(life: Life, field: str) -> Citation:
         if not known:
             raise InvalidInputError(f"item {life.index} has no citations; only a cited value has a page")
         if not isinstance(known, dict):
-            raise InvalidInputError(f"item {life.index} is a text, whose citations are of no field")
+            raise InvalidInputError(f"item {life.index} is a text, so its citations belong to no field")
         raise InvalidInputError(
             f"item {life.index} has no citation of {field!r}; cited are: {clean(', '.join(known))}"
         )

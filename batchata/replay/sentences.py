@@ -81,7 +81,7 @@ def _input_uploaded(event: e.InputUploaded) -> str:
 
 
 def _batch_failed(event: e.BatchFailed) -> str:
-    when = "later it may be taken" if event.passing else "it would fail again"
+    when = "it may be accepted later" if event.passing else "it would fail again"
     return f"job {event.job}: {event.batch_id} failed, nothing was billed: {_error(event.error)}; {when}"
 
 

@@ -108,7 +108,7 @@ def what_next(run: Run, alive: bool | None, now: int) -> str:
 def _again(run: Run, alive: bool | None) -> str:
     """Say how the run is continued."""
     if run.status == "interrupted" and run.interrupted_by == "pilot":
-        return "run() without the choice of the pilot"
+        return "run() without limit or sample"
     if run.status == "interrupted" or alive is False:
         return "run the same script again"
     return "if its process has ended, run the same script again"

@@ -50,7 +50,7 @@ def _total(run: Run) -> Iterator[str]:
         known = f"; the others cost {usd(run.spent)}" if run.spent else ""
         yield f"cost      unknown: {why_unknown(run)} of {model}{known}"
         if run.unpriced > run.unmeasured:
-            yield f"          another time, give it: prices={{{model!r}: {{'input': …, 'output': …}}}}"
+            yield f"          next time, give it: prices={{{model!r}: {{'input': …, 'output': …}}}}"
         return
     what, one = (
         (number_of(run.completed, "result"), "a result") if run.failed else (f"{run.completed:,}", "an item")
@@ -258,7 +258,7 @@ def _open(run: Run) -> Iterator[str]:
 
 def _unsure(run: Run) -> Iterator[str]:
     if unsure := len(run.open) - len(_batches(run)):
-        yield f"Whether {number_of(unsure, 'submission')} became a batch is seen at the next start."
+        yield f"The next start finds out whether {number_of(unsure, 'submission')} became a batch."
 
 
 def _batches(run: Run) -> list[Job]:

@@ -17,7 +17,7 @@ from batchata.core.values import Process
 from batchata.errors import InvalidInputError
 
 MARK = "batchata-run.json"
-CURE = "a folder belongs to one run: give another directory, or move what is there to another place"
+CURE = "a folder belongs to one run: give another directory, or move what is in it elsewhere"
 _WHAT = "the results in this folder, and below it, belong to one run of Batchata; another run is refused here"
 
 

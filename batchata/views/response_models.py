@@ -120,6 +120,6 @@ def own_model(started: RunStarted) -> type[pydantic.BaseModel] | None:
         return model_from_schema(started.response_schema, written)
     except (pydantic.PydanticUserError, SchemaError, LookupError, NameError, TypeError, ValueError) as exc:
         raise InvalidInputError(
-            f"the response model {started.response_model} cannot be made again from what the log says of it "
+            f"the response model {started.response_model} cannot be rebuilt from the log "
             f"({short(str(exc))}); give it with --model {started.response_model}"
         ) from exc

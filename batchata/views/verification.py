@@ -200,5 +200,5 @@ def _wrong_with(run: Run, dialect: Dialect, event: OutcomeRecorded, line: bytes 
     # An older version may have found no usage where today's finds one: its cost was recorded as unknown.
     usage = outcome.usage if event.usage is not None else None
     if (outcome.kind, usage, outcome.stop_reason) != (event.kind, event.usage, event.stop_reason):
-        return f"it says something else than its result line, body {event.body}"
+        return f"it differs from its result line, body {event.body}"
     return None

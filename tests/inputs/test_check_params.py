@@ -100,7 +100,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"metadata": {"user_id": b"x"}}, r"metadata\.user_id is a bytes"),
     ({"metadata": {"x": float("nan")}}, r"metadata\.x is nan"),
     ({"tools": [{"x": {1}}]}, r"tools\[0\]\.x is a set"),
-    ({"thinking": {"type": "enabled"}}, "budget_tokens is None; it must be an integer from 1,024"),
+    ({"thinking": {"type": "enabled"}}, "budget_tokens is None; it must be an integer of 1,024 or more"),
     ({"thinking": {"type": "enabled", "budget_tokens": 1_023}}, "budget_tokens is 1023"),
     ({"thinking": {"type": "enabled", "budget_tokens": 2_000.0}}, "budget_tokens is 2000.0"),
     ({"tools": [TOOL, TOOL]}, "two tools are called 'f'"),

@@ -202,7 +202,7 @@ def test_a_pdf_that_an_archive_holds_as_it_is_is_no_pdf(tmp_path: Path, blank_pd
 
 def test_a_pdf_far_behind_something_else_is_no_text(blank_pdf: bytes) -> None:
     """Its source would be sent and billed as a text."""
-    with pytest.raises(FileInputError, match="is a PDF behind 2,000 bytes of something else"):
+    with pytest.raises(FileInputError, match="is a PDF that begins after 2,000 bytes of other data"):
         read(b"x" * 2_000 + blank_pdf)
 
 

@@ -106,7 +106,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt column": ({"prompt": "{txt}"}, r"\{txt\}, which is not a column .* 'id', 'text', 'lang'"),
     "no column": ({"prompt": "Is it spam?"}, "names no column"),
     "no prompt": ({"prompt": None}, "rows need a prompt"),
-    "a single brace": ({"prompt": "{text} {"}, "write a brace of the text twice"),
+    "a single brace": ({"prompt": "{text} {"}, "double each brace of the text"),
     "nothing to ask": ({"rows": [{"text": " "}]}, r"rows\[0\] is empty in 'text'"),
     "no rows": ({"rows": 7}, "rows is an int; give a path"),
     "texts": ({"rows": ["a"]}, r"rows\[0\] is a str, not a dict"),

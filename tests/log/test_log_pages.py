@@ -433,5 +433,5 @@ def test_a_page_of_another_log_is_found(tmp_path: Path, is_forged: bool) -> None
     log.close()
     said = " ".join(problem.text for problem in verdict.problems)
     assert ("is not as it was written" in said) is not is_forged
-    assert ("says something else than its result line" in said) is is_forged
+    assert ("differs from its result line" in said) is is_forged
     assert (verdict.since is None) is is_forged

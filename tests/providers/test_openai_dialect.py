@@ -316,9 +316,9 @@ def test_blocks_are_taken_as_either_provider_writes_them() -> None:
         ({"type": "input_audio"}, "cannot be sent to this provider; known are text, image"),
         ({"type": "input_image", "image_url": "a.png"}, "must be at https"),
         ({"type": "input_file"}, "needs file_data, file_url or file_id"),
-        ({"type": "text", "text": " "}, "must be text, and not empty"),
+        ({"type": "text", "text": " "}, "must be text that is not empty"),
         ({"type": "input_file", "file_data": "data:application/pdf;base64,QUJD"}, "damaged PDF"),
-        ({"type": "input_image", "image_url": "data:image/png;base64,QUJD"}, "said to be 'image/png'"),
+        ({"type": "input_image", "image_url": "data:image/png;base64,QUJD"}, "declared as 'image/png'"),
     ],
 )
 def test_a_block_that_would_fail_is_named(block: dict[str, Any], said: str) -> None:

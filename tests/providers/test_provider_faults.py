@@ -230,7 +230,10 @@ def test_a_server_without_tls_is_a_mistake_in_the_address(serve: Any, connect: A
     for call in (lambda: connect(url).submit(body()), lambda: connect(url).poll(["msgbatch_1"], 0)):
         error = failing(call)
         assert type(error) is ConfigurationError
-        assert f"{url} cannot be trusted or speaks no TLS: is ANTHROPIC_BASE_URL right" in str(error)
+        assert (
+            f"{url} has a certificate that is not trusted, or does not speak TLS: is ANTHROPIC_BASE_URL right"
+            in str(error)
+        )
     assert sandbox.exchanges == []
 
 

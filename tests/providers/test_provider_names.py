@@ -44,11 +44,11 @@ def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> N
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("bedrock/claude-sonnet-5-5", "Amazon Bedrock runs batches out of S3"),
-        ("fireworks/llama-4", "Fireworks runs batches out of datasets"),
+        ("bedrock/claude-sonnet-5-5", "Amazon Bedrock runs batches from S3"),
+        ("fireworks/llama-4", "Fireworks runs batches from datasets"),
         ("vllm/llama-4", "jsonl/MODEL with a folder"),
-        ("anthropic-bedrock/claude-sonnet-5-5", "Amazon Bedrock runs batches out of S3"),
-        ("vertex/claude-sonnet-5-5", "Vertex AI runs batches out of Cloud Storage"),
+        ("anthropic-bedrock/claude-sonnet-5-5", "Amazon Bedrock runs batches from S3"),
+        ("vertex/claude-sonnet-5-5", "Vertex AI runs batches from Cloud Storage"),
         ("foundry/claude-sonnet-5-5", "Microsoft Foundry has no batches"),
         ("opnai/gpt-5-nano", "did you mean openai/"),
         ("acme/gemini-4-argon", "names an unknown provider; known are anthropic"),

@@ -98,7 +98,7 @@ def test_a_provider_without_its_key_names_the_variable(service: str) -> None:
             {"model": "mistral-large-4", "endpoint": "/v1/responses"},
             "batches of Mistral are for '/v1/chat/completions'",
         ),
-        ({"model": GPT} | part(type="search_result"), "search results and tools' are Claude's"),
+        ({"model": GPT} | part(type="search_result"), "search results and tool blocks are Claude's alone"),
         (
             {"model": GEMINI} | part(type="image_url", image_url={"url": "https://a/b.png"}),
             "its data in base64",

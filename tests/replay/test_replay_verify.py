@@ -276,7 +276,7 @@ def test_an_outcome_that_is_not_what_its_line_says_is_found(done: Path, tmp_path
     claim.append(10**15, recorded, [*bodies_of[:12], *changed, *bodies_of[14:]])
     texts = [problem.text for problem in verify_run(copy, stream, None, 2**60).problems]
     assert [text.split("): ")[1] for text in texts] == [
-        f"it says something else than its result line, body {body}" for body in (12, 13)
+        f"it differs from its result line, body {body}" for body in (12, 13)
     ]
     copy.close()
 

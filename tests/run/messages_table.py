@@ -26,8 +26,8 @@ TABLE = Path(__file__).resolve().parents[2] / "MESSAGES.md"
 MODEL = "claude-sonnet-5-5"
 _HEAD = """# Messages
 
-What Batchata says when something cannot be done as it was asked for. Nothing was written or sent where it is
-said before a run began. The table is made by a test that triggers each.
+What Batchata says when it cannot do what was asked. Where it says so before a run began, nothing was written
+or sent. The table is written by a test that triggers each message.
 
 | what was done | what is said |
 |---|---|

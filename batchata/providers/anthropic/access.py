@@ -146,5 +146,5 @@ def _check_login(address: Address, key: Key | None) -> None:
         other = "a profile of the SDK" if key is None else key.name
         raise ConfigurationError(
             f"{address.name} holds a user and a password, which would take the place of {other} in the "
-            "Authorization header; take them out of it, or give an API key (ANTHROPIC_API_KEY or api_key)"
+            "Authorization header; remove them, or give an API key (ANTHROPIC_API_KEY or api_key)"
         )

@@ -34,7 +34,7 @@ _FOREIGN: Final = {
     **dict.fromkeys(["input_file", "file", "document_url"], _AS_DOCUMENT),
     **dict.fromkeys(["input_text", "output_text"], "{'type': 'text', 'text': '...'}"),
     **dict.fromkeys(["input_audio", "audio"], "a transcript as {'type': 'text', 'text': '...'}"),
-    **dict.fromkeys(["video", "video_url"], "single pictures, each as an image block"),
+    **dict.fromkeys(["video", "video_url"], "single frames, each as an image block"),
 }
 
 
@@ -201,7 +201,7 @@ class Contents:
         found = image_type(data)
         if found is None or found != stated:
             raise InvalidInputError(
-                f"{place}.source.media_type is {stated!r}, its data {found or 'no image that is taken'}"
+                f"{place}.source.media_type is {stated!r}, its data {found or 'no image that is accepted'}"
             )
         width, height = check_image(data, found, f"{place}.source.data", IMAGE_RULES)
         self.largest = max(self.largest, width, height)
@@ -218,7 +218,7 @@ class Contents:
     def _decoded(self, source: dict[str, Any], place: str) -> bytes:
         text = source.get("data")
         if not isinstance(text, str) or not text:
-            raise InvalidInputError(f"{place}.data must be base64 text, and not empty")
+            raise InvalidInputError(f"{place}.data must be base64 text that is not empty")
         self.base64_bytes += len(text)
         try:
             return b64decode(text, validate=True)

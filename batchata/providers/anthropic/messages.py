@@ -179,7 +179,7 @@ def _measured(value: Conversation, place: str, contents: Contents, prefilled: bo
     size = len(encoded) + ENVELOPE_BYTES + contents.citable * _CITATIONS_BYTES
     if size > MAX_REQUEST_BYTES:
         raise InvalidInputError(
-            f"{place} makes a request of {size:,} bytes; at most {MAX_REQUEST_BYTES:,} are taken"
+            f"{place} makes a request of {size:,} bytes; at most {MAX_REQUEST_BYTES:,} are accepted"
         )
     text_bytes = len(encoded) - contents.base64_bytes
     tokens = text_bytes + contents.media_tokens + len(value) * TURN_TOKENS + ENVELOPE_TOKENS

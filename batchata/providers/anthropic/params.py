@@ -50,7 +50,7 @@ _REFUSED: Final = {
     "auth_token": "set the environment variable ANTHROPIC_AUTH_TOKEN, or give api_key",
     "default_headers": "set ANTHROPIC_CUSTOM_HEADERS='Name: value'",
     **dict.fromkeys(
-        ("timeout", "max_retries"), "Batchata decides by itself how long calls wait, and repeats what it may"
+        ("timeout", "max_retries"), "Batchata decides how long calls wait, and which are repeated"
     ),
     "betas": "it is a header; set ANTHROPIC_CUSTOM_HEADERS='anthropic-beta: ...'",
 }
@@ -157,7 +157,7 @@ def _check_thinking(given: Mapping[str, Any], model: Model) -> None:
 def _check_budget(budget: object, most: object) -> None:
     if type(budget) is not int or budget < _LEAST_BUDGET:
         raise InvalidInputError(
-            f"thinking.budget_tokens is {budget!r}; it must be an integer from {_LEAST_BUDGET:,} on, and "
+            f"thinking.budget_tokens is {budget!r}; it must be an integer of {_LEAST_BUDGET:,} or more, and "
             "below max_tokens"
         )
     if isinstance(most, int) and budget >= most:

@@ -18,7 +18,7 @@ def check_system(content: Any, place: str) -> None:
         check_filled(content, place)
         return
     if not isinstance(content, list | tuple) or not content:
-        raise InvalidInputError(f"{place} must be text or a list of text blocks, and not empty")
+        raise InvalidInputError(f"{place} must be text or a list of text blocks, and must not be empty")
     for n, block in enumerate(content):
         if not isinstance(block, dict) or block.get("type") != "text":
             raise InvalidInputError(f"{place}[{n}] must be a text block: a system prompt holds nothing else")
@@ -47,7 +47,7 @@ def check_search_result(block: dict[str, Any], place: str) -> None:
     """Raise InvalidInputError for a search result that holds anything but texts."""
     content = block.get("content")
     if not isinstance(content, list | tuple) or not content:
-        raise InvalidInputError(f"{place}.content must be a list of text blocks, and not empty")
+        raise InvalidInputError(f"{place}.content must be a list of text blocks that is not empty")
     for n, inner in enumerate(content):
         if not isinstance(inner, dict) or inner.get("type") != "text":
             raise InvalidInputError(f"{place}.content[{n}] must be a text block")

@@ -26,7 +26,11 @@ def _refusal(part: Part) -> str | None:
     if part.value.startswith("data:image/gif"):
         return "is a GIF, which Gemini does not take; make it a PNG"
     by_place = part.by_id or not part.value.startswith("data:")
-    return "must hold its data in base64; what is elsewhere cannot be sent to Gemini" if by_place else None
+    return (
+        "must hold its data in base64; a URL or the id of a file cannot be sent to Gemini"
+        if by_place
+        else None
+    )
 
 
 MEDIA: Final = MediaRules(

@@ -32,7 +32,7 @@ def read_access(service: Service, api_key: str | None, base_url: str | None) -> 
     if address is not None and address.login is not None:
         raise ConfigurationError(
             f"{name} holds a user and a password, which would take the place of the key in the Authorization "
-            "header; take them out"
+            "header; remove them"
         )
     if api_key is not None:
         return Access(checked(Key("api_key", api_key)), address, variable)

@@ -92,7 +92,8 @@ class Errors:
             return f"no request can carry it: check {self.header_sources} and {self.access.address_name}"
         if refuses_tls(cause):
             return (
-                f"{self.url} cannot be trusted or speaks no TLS: is {self.access.address_name} right, and "
+                f"{self.url} has a certificate that is not trusted, or does not speak TLS: is "
+                f"{self.access.address_name} right, and "
                 "does SSL_CERT_FILE name the authority of your network?"
             )
         return self.hint

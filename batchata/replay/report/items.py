@@ -165,7 +165,7 @@ def _standing(run: Run, item: ItemResult) -> str:
     if state is ItemStatus.COMPLETED and item.result is None:
         if item.raw is None:
             return "completed; its answer was purged from the log"
-        return "completed; the run's own model read this answer, the schema in the log does not"
+        return "completed; the run's own model could read this answer, the schema in the log cannot"
     if state is ItemStatus.SENT:
         job = run.jobs[run.items.job[item.index]]
         return f"sent in job {job.number} ({job.batch_id or 'no batch known'}), no answer yet"
