@@ -45,7 +45,7 @@ _MEMORY = Path("/dev/shm")
 _ROOM = 8_000_000_000  # bytes free, for what all tests leave until their end
 
 # The folders most of whose processes are forked (`forked.py`), and the file that says from where.
-_FORKING = {"cli", "examples", "replay", "run"}
+_FORKING = {"cli", "examples", "replay", "run", "sandbox"}
 _ZYGOTE = "zygote"
 
 # A third of a second each. Polars is not among them: its threads would be missing after a fork.

@@ -7,12 +7,11 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+from forked import Program
 from typer.testing import Result
 
 from batchata.core import events as e
@@ -25,6 +24,8 @@ from batchata.replay.events import Wanted, print_timeline
 
 type Replay = Callable[..., Result]
 type Write = Callable[..., Path]
+
+_EVENTS = ("-m", "batchata.replay", "events")
 
 
 def lines(result: Result) -> list[dict[str, object]]:
@@ -138,7 +139,7 @@ def test_several_runs_need_a_choice(
 
 
 def test_memory_does_not_grow_with_the_log(write_log: Write, started: Callable[..., RunStarted]) -> None:
-    """Nine thousand events take no more memory than half of them: pages are read and let go."""
+    """Six thousand events take no more memory than half of them: pages are read and let go."""
     polled = e.BatchPolled(
         job=0,
         batch_id="b",
@@ -146,7 +147,7 @@ def test_memory_does_not_grow_with_the_log(write_log: Write, started: Callable[.
         counts=values.Counts(processing=1, succeeded=0, errored=0, canceled=0, expired=0),
     )
     peaks = []
-    for count in (4_500, 9_000):
+    for count in (3_000, 6_000):
         log = write_log([started(), *[polled] * count], name=f"{count}.db")
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             tracemalloc.start()
@@ -164,12 +165,11 @@ def test_following_shows_what_comes_and_ends_with_the_run(
     claim = log.claim("run", values.Process(pid=1, host="elsewhere"))
     claim.append(10**15, [started()])
     options = ["--follow", "--json", "--type", "run_started", "--type", "run_completed"]
-    with _command("events", tmp_path / "run.db", *options) as following:
-        assert following.stdout is not None
-        assert json.loads(following.stdout.readline())["type"] == "run_started"
-        claim.append(10**15, [e.ItemsAdded(first=0, count=1, digest="d", first_body=0)])
-        claim.append(10**15, [e.RunCompleted(completed_items=0, failed_items=0, total_cost="0")])
-        rest, _ = following.communicate(timeout=300)
+    following = Program([*_EVENTS, tmp_path / "run.db", *options])
+    assert json.loads(following.stdout.readline())["type"] == "run_started"
+    claim.append(10**15, [e.ItemsAdded(first=0, count=1, digest="d", first_body=0)])
+    claim.append(10**15, [e.RunCompleted(completed_items=0, failed_items=0, total_cost="0")])
+    rest, _ = following.communicate(timeout=300)
     log.close()
     assert [json.loads(line)["version"] for line in rest.splitlines()] == [3]
     assert following.returncode == 0
@@ -177,18 +177,8 @@ def test_following_shows_what_comes_and_ends_with_the_run(
 
 def test_following_ends_quietly_on_ctrl_c(write_log: Write, started: Callable[..., RunStarted]) -> None:
     """The way out of a run that never ends: no traceback, and the exit code that shells know."""
-    with _command("events", write_log([started()]), "--follow") as following:
-        assert following.stdout is not None
-        assert following.stdout.readline()
-        following.send_signal(signal.SIGINT)
-        _, said = following.communicate(timeout=300)
+    following = Program([*_EVENTS, write_log([started()]), "--follow"])
+    assert following.stdout.readline()
+    following.send_signal(signal.SIGINT)
+    _, said = following.communicate(timeout=300)
     assert (following.returncode, said) == (130, "")
-
-
-def _command(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "batchata.replay", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )

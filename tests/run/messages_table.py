@@ -248,7 +248,7 @@ CASES: dict[str, Callable[[Path], object]] = {
         lambda _, folder: batchata.replay.compare(folder / "run.db", runs=["a", "b", "c"])
     ),
     "a run that the log does not have": _of_a_log(lambda log, _: log.run("monday")),
-    "more items than a job holds": lambda _: batch(messages=["hi"] * 100_001, model=MODEL),
+    "more items than a job holds": lambda _: batch(messages=["hi"] * 50_001, model="gpt-6-sol"),
     "a misspelt command": _command("shw", "DIR/run.db"),
     "a command without its log": _command("show", "DIR/nihgt.db"),
     "a pattern that no file has": _command(

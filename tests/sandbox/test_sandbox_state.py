@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from forked import Program
 
 import batchata.sandbox
 from batchata.sandbox import Faults, Sandbox
@@ -29,10 +28,8 @@ class Served:
     def __init__(self, directory: Path, *options: str) -> None:
         self.ready = directory / "ready"
         self.ready.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "batchata.sandbox", "--port", "0", "--ready-file", str(self.ready)]
-        self.process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, text=True, cwd=directory
-        )
+        command = ["-m", "batchata.sandbox", "--port", "0", "--ready-file", self.ready]
+        self.process = Program([*command, *options], cwd=directory)
 
     @property
     def url(self) -> str:
@@ -45,7 +42,9 @@ class Served:
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
-        return self.process.wait(300)
+        self.said, _ = self.process.communicate(300)
+        assert self.process.returncode is not None
+        return self.process.returncode
 
 
 @pytest.fixture
@@ -60,9 +59,7 @@ def process(tmp_path: Path) -> Any:
     yield start
     for served in started:
         if served.process.poll() is None:
-            served.process.kill()
-        served.process.wait()
-        served.process.stdout.close()
+            served.end(signal.SIGKILL)
 
 
 def test_one_call_points_the_process_at_a_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +162,7 @@ def test_the_command_line_says_what_to_export_and_takes_answers_and_faults(
     (line,) = connect(url).messages.batches.results(batch.id)
     assert line.result.message.content[0].text == "mine r-0"
     assert served.end(signal.SIGINT) == 0
-    announced = served.process.stdout.read()
+    announced = served.said
     assert f"ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY=" in announced
     assert announced.count("\n") == 1
 
