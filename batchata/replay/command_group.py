@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from batchata.errors import BatchataError
-from batchata.text import clean, did_you_mean
+from batchata.text import clean, did_you_mean, shown
 
 RunId = Annotated[
     str | None, typer.Option("--run", metavar="ID", help="Which run, if the log holds several.")
@@ -106,8 +106,10 @@ class ReplayGroup(TyperGroup):
                 raise
             raise self._ended(told) from exc
         except OSError as exc:
-            if isinstance(exc, BrokenPipeError) or exc.filename is not None:
+            if isinstance(exc, BrokenPipeError):
                 raise
+            if exc.filename is not None:
+                raise self._ended(f"{shown(exc.filename)}: {exc.strerror}") from exc
             raise self._unwritable(exc) from exc
         return result
 

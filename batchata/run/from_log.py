@@ -267,6 +267,12 @@ def _paths(files: Iterable[Any] | PathLike) -> Iterator[Path]:
         if not isinstance(one, str | os.PathLike):
             raise InvalidInputError(f"files are paths of files or folders, not {type_of(one)}")
         path = Path(one).expanduser().absolute()
-        if not path.exists():
-            raise FileInputError(f"{str(path)!r} does not exist; give the folder in which the files are now")
-        yield from sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+        if not os.path.lexists(path):
+            raise FileInputError(
+                f"{shown(str(path))} does not exist; give the folder in which the files are now"
+            )
+        # Path's own raise for what this user may not look at, which is none of the files either.
+        if os.path.isdir(path):
+            yield from sorted(each for each in path.rglob("*") if os.path.isfile(each))
+        else:
+            yield path

@@ -64,10 +64,9 @@ def _check_one_run(folder: Path) -> None:
 def _job_files(folder: Path) -> list[Path]:
     """Return the files in numeric order: job_10 comes after job_9."""
     processed = folder / "processed"
-    folder = processed if processed.is_dir() else folder
-    found = [
-        (int(m[1]), path) for path in folder.glob("job_*_results.json") if (m := _NAME.fullmatch(path.name))
-    ]
+    folder = processed if os.path.isdir(processed) else folder  # noqa: PTH112 - Path's raises for a long name
+    names = os.listdir(folder) if os.path.isdir(folder) else []  # noqa: PTH112, PTH208
+    found = [(int(m[1]), folder / name) for name in names if (m := _NAME.fullmatch(name))]
     if not found:
         raise InvalidInputError(f"no job_<n>_results.json in {str(folder)!r}; give the results_dir of a run")
     return [path for _, path in sorted(found)]
@@ -78,6 +77,8 @@ def _load_list(path: Path) -> list[Any]:
         value = json.loads(path.read_bytes())
     except ValueError as exc:
         raise InvalidInputError(f"{path} is not JSON: {exc}") from exc
+    except OSError as exc:
+        raise InvalidInputError(f"{path} cannot be read: {exc.strerror or exc}") from exc
     if not isinstance(value, list) or not all(isinstance(e, dict) and "result" in e for e in value):
         raise InvalidInputError(f"{path} is not a list of {{'result': …, 'citations': …}}")
     return value

@@ -199,6 +199,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no such file": (["run", "none.txt", *GIVEN], "does not exist"),
     "no log": (["collect", "nothing.db"], "there is no log at nothing.db"),
     "no such place for results": (["run", "a0.txt", *GIVEN, "-o", "no/out.csv"], "there is no folder no"),
+    "a text for a file": (["run", "Extract " * 40, *GIVEN], "File name too long"),
     "no such format": (["run", "a0.txt", *GIVEN, "-o", "out.cvs"], "results are written as csv, jsonl"),
     "no such class": (["run", "a0.txt", *GIVEN[:4], "--schema", "Invoice", "--log", "n.db"], "module:Class"),
     "no such schema": (

@@ -247,8 +247,11 @@ def test_what_cannot_be_opened_is_said(runs: Runs, tmp_path: Path) -> None:
         BatchManager.open(runs.log, "two", **wrong)
     with pytest.raises(InvalidInputError, match="files are paths of files or folders, not an int"):
         BatchManager.open(runs.log, "two", files=cast("Any", 5))
-    with pytest.raises(FileInputError, match="nowhere"):
-        BatchManager.open(runs.log, "two", files="nowhere")
+    for nowhere in ("nowhere", "nowhere" * 50):  # which is too long for a name
+        with pytest.raises(FileInputError, match=r"nowhere.*does not exist"):
+            BatchManager.open(runs.log, "two", files=nowhere)
+        with pytest.raises(InvalidInputError, match=r"no job_<n>_results\.json"):
+            load_results_from_disk(nowhere)
     with pytest.raises(InvalidInputError, match="max_tokens"):
         BatchManager.open(runs.log, "two", max_tokens=0)
     with Sandbox() as other, pytest.raises(RunMismatchError, match="ANTHROPIC_BASE_URL"):

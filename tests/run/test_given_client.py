@@ -133,6 +133,14 @@ def test_a_client_is_not_sent_to_workers(runs: Runs) -> None:
         BatchManager(**given(runs, client_of(runs.sandbox), executor=pool))
 
 
+def test_a_client_with_a_blank_key_is_told_before_anything_is_written(runs: Runs) -> None:
+    """The create call would say so only when the run had begun."""
+    client = client_of(runs.sandbox, api_key=" ")
+    with pytest.raises(ConfigurationError, match=r"Authorization .* a blank at its beginning or end"):
+        BatchManager(**given(runs, client)).run()
+    assert not runs.log.exists()
+
+
 def test_a_closed_client_is_told_before_anything_is_sent(runs: Runs) -> None:
     """The run may be started again with one that is open."""
     client = client_of(runs.sandbox)

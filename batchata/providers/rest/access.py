@@ -39,9 +39,10 @@ class Key:
 
 
 def check_headers(headers: dict[str, str], source: str) -> None:
-    """Raise ConfigurationError for a value with a control character, naming the header."""
+    """Raise ConfigurationError for a value that HTTP does not allow, naming the header."""
     for name, value in headers.items():
-        if bad := _first(value, _is_control):
+        around = "" if value == value.strip() else "a blank at its beginning or end"
+        if bad := _first(value, _is_control) or around:
             raise ConfigurationError(
                 f"the header {name} of {source} holds {bad}, which an HTTP header cannot carry"
             )
