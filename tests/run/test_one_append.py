@@ -115,3 +115,13 @@ def test_events_whose_append_failed_are_known_as_unwritten() -> None:
             stop_and_then(journal, journal.claim.release)
         assert journal.unwritten == [STOPPED]
         assert not list(log.events("r"))
+
+
+def test_the_state_never_knows_more_than_the_log() -> None:
+    """Outside such a block an append that fails changes nothing."""
+    with journal_of_a_new_run() as (log, journal):
+        journal.claim.release()
+        with pytest.raises(LogError):
+            journal.append(STOPPED)
+        assert (journal.run.version, journal.run.status) == (Run().version, Run().status)
+        assert not list(log.events("r"))
