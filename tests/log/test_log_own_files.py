@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
+import multiprocessing
 import os
 import stat
 import threading
 import time
 from contextlib import suppress
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import NoReturn
 
@@ -188,17 +191,24 @@ def test_a_lock_file_that_was_removed_locks_nothing(path: Path) -> None:
 
 def test_processes_may_make_the_same_log_at_the_same_moment(tmp_path: Path) -> None:
     """SQLite refuses at once when two switch a new file to WAL; the library tries again."""
-    for attempt in range(15):
-        start = time.monotonic() + 0.01
-        children = [os.fork() or _open_at(start, tmp_path / f"{attempt}.db") for _ in range(4)]
-        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+    forking = multiprocessing.get_context("fork")
+    start = forking.RawValue("d")
+
+    def soon() -> None:
+        start.value = time.monotonic() + 0.005
+
+    together = forking.Barrier(4, soon, 60)
+    children = [os.fork() or _open_at(together, start, tmp_path) for _ in range(4)]
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
 
 
-def _open_at(start: float, path: Path) -> NoReturn:
+def _open_at(together: Barrier, start: ctypes.c_double, folder: Path) -> NoReturn:
     try:
-        while time.monotonic() < start:
-            pass
-        open_log(path)
+        for attempt in range(15):
+            together.wait()
+            while time.monotonic() < start.value:
+                pass
+            open_log(folder / f"{attempt}.db")
         os._exit(0)
     finally:
         os._exit(1)
