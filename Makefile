@@ -30,7 +30,7 @@ test-versions:  ## all tests on each Python that is installed; those that are no
 
 coverage: $(TOOLS)  ## branch coverage of all tests, the files with least first
 	@rm -rf .coverage && mkdir .coverage
-	@$(BIN)/coverage run -m pytest -n auto --dist worksteal
+	@$(BIN)/coverage run -m pytest --forks auto
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -87,12 +87,6 @@ def _keep_temporary_files_in_memory() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: a test of a whole run waits for its provider a third of its time."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long ones."""
     items.sort(key=lambda item: item.path.stem not in (*_TOLD_ONCE, *_LONG))
@@ -161,14 +155,7 @@ def _folder_of_all(config: pytest.Config) -> Path:
     if forked_workers.FOLDER in config.stash:
         return config.stash[forked_workers.FOLDER]
     base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
-    return base.parent if hasattr(config, "workerinput") else base
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
-    """Start the server that forks the scripts of all workers, once it is known that one will want it."""
-    if any(_folder_of(nodeid) in _FORKING for nodeid in ids):
-        _share_zygote(_folder_of_all(node.config))
+    return base
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -231,8 +218,7 @@ def postgres(postgres_of_all: postgres_server.Server) -> Iterator[str]:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End the server that the workers shared."""
-    if not hasattr(session.config, "workerinput"):
-        postgres_server.end_shared(_folder_of_all(session.config))
+    postgres_server.end_shared(_folder_of_all(session.config))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -252,7 +238,7 @@ _ACCOUNTS = ("ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "MISTRAL_", "XAI_", 
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a real account: only what a test sets up is there to be used.
 
-    What is printed goes into a pipe of no width; pytest-xdist gives its processes one.
+    What is printed goes into a pipe of no width.
     """
     _leave_accounts(monkeypatch)
     monkeypatch.delenv("COLUMNS", raising=False)
