@@ -25,7 +25,9 @@ _DEFAULTS: dict[signal.Signals, Any] = {
 _MOST_CAUSES = 20  # exceptions in a chain that are looked at
 
 
-_LOOK_UP = 0.1  # seconds between two requests to leave, as the first may come before the run has begun
+# Seconds between two looks whether a coroutine was cancelled; and between two requests to leave, as the first
+# may come before the run has begun.
+_LOOK_UP = 0.1
 
 
 @dataclass(slots=True)
@@ -169,7 +171,9 @@ async def in_a_thread[T](call: Callable[[], T], leave: Callable[[], None], left:
     thread = threading.Thread(target=work, name="batchata-run", daemon=True)
     thread.start()
     try:
-        await ended.wait()
+        # A notebook cancels its cell in a handler of the signal, which does not wake a loop that sleeps.
+        while not ended.is_set():
+            await _wait_a_moment(ended)
     except asyncio.CancelledError:
         await _end(ended, leave)
         thread.join()
@@ -183,5 +187,9 @@ async def in_a_thread[T](call: Callable[[], T], leave: Callable[[], None], left:
 async def _end(ended: asyncio.Event, leave: Callable[[], None]) -> None:
     while not ended.is_set():
         leave()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), _LOOK_UP)
+        await _wait_a_moment(ended)
+
+
+async def _wait_a_moment(ended: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ended.wait(), _LOOK_UP)

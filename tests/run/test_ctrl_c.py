@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -242,6 +243,31 @@ def test_cancelling_a_coroutine_leaves_its_batches_running(
     runs.sandbox.end_all()
     assert asyncio.run(made.run_async())["completed_items"] == COUNT
     check_complete(runs)
+
+
+def test_a_coroutine_that_a_signal_cancels_is_left_at_once(patient: tuple[Runs, list[float]]) -> None:
+    """As a notebook does with its cell: that does not wake the event loop, which sleeps while batches run."""
+    runs, _ = patient
+    made = manager(runs)
+
+    def interrupt() -> None:
+        wait_for(lambda: len(runs.sandbox.batches) == 2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async def main() -> None:
+        run = asyncio.create_task(made.run_async())
+        signal.signal(signal.SIGINT, lambda *_: run.cancel())
+        interrupting = threading.Thread(target=interrupt)
+        interrupting.start()
+        with pytest.raises(asyncio.CancelledError, match="2 batches go on at the provider"):
+            await run
+        interrupting.join()
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        asyncio.run(main())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_coroutine_gets_the_summary_or_the_error(runs: Runs) -> None:
