@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import partial
+from functools import lru_cache, partial
 
 from batchata.clock import utc
 from batchata.core.events import RunStarted
@@ -66,6 +66,7 @@ def dialect_for(model: object) -> Dialect:
     return known or _ANTHROPIC
 
 
+@lru_cache(maxsize=256)
 def _by_name(model: str) -> Dialect | None:
     """Return the dialect of the provider whose models have names like this."""
     others: tuple[GeminiDialect | OpenAIDialect, ...] = (_GEMINI, *_ALIKE)

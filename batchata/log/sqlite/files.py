@@ -199,14 +199,17 @@ _NETWORKED = frozenset(
         "lustre",
     )
 )
-_MOUNTS = Path("/proc/self/mounts")  # Linux only; elsewhere nothing is detected
+_MOUNTS = "/proc/self/mounts"  # Linux only; elsewhere nothing is detected
 
 
 def warn_if_networked(path: str) -> None:
     """Warn when the log lies on a network file system; silent where that is unknown."""
     try:
-        mounts = _MOUNTS.read_text(errors="surrogateescape")
+        with open(_MOUNTS, errors="surrogateescape") as file:
+            mounts = file.read()
     except OSError:
+        return
+    if not any(f" {kind} " in mounts for kind in _NETWORKED):
         return
     kind = network_file_system(path, mounts)
     if kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
 from typing import IO, Any
@@ -118,6 +118,10 @@ class AnthropicClient(Polls):
         return client if self._timeout is None else client.with_options(timeout=self._timeout)
 
     @cached_property
+    def _headers(self) -> Mapping[str, object]:
+        return self._client.default_headers
+
+    @cached_property
     def _http(self) -> httpx2.Client:
         return _http_client(self._access, self._sockets, self._dates, self._given)
 
@@ -176,7 +180,7 @@ class AnthropicClient(Polls):
     @property
     def key(self) -> str | None:
         """See the port: 32 bits of a hash, of a secret far too long to be guessed from them."""
-        headers = {name.lower(): str(value) for name, value in self._client.default_headers.items()}
+        headers = {name.lower(): str(value) for name, value in self._headers.items()}
         secret = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         return sha256(f"batchata {secret}".encode()).hexdigest()[:8] if secret else None
 
@@ -190,7 +194,7 @@ class AnthropicClient(Polls):
         if self._given is not None:
             check_open(self._given)
         client = self._client
-        headers = {name.lower() for name in client.default_headers}
+        headers = {name.lower() for name in self._headers}
         # The clients of the clouds have found their credentials by now, or do so with the first call.
         if self.name == _OWN and not headers & {"authorization", "x-api-key"} and client.credentials is None:
             raise no_key()
