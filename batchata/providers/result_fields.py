@@ -1,8 +1,9 @@
-"""Read the fields of a result line defensively: what is missing or of another type counts as absent."""
+"""Read the fields of replies and result lines defensively: what is missing or of another type is absent."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,17 +17,20 @@ from batchata.providers.mended_json import decoded
 from batchata.text import kept, short
 
 __all__ = [
+    "LATEST",
     "NO_REASON",
     "UNKNOWN_SHAPE",
     "count_in",
     "cut_by_service",
     "decode",
     "message_of",
+    "micros_of",
     "name_of",
     "object_in",
     "objects_in",
     "part_in",
     "rpc_kind",
+    "size_of",
     "text_in",
     "whole_line",
     "whole_number",
@@ -37,6 +41,10 @@ UNKNOWN_SHAPE: Final = (
     "the answer has an unknown shape; it is in the log as received, and a later version of "
     "Batchata may read it"
 )
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+LATEST: Final = 7_258_118_400_000_000  # microseconds; what lies behind 2200 is no time of a batch
+_MOST_REQUESTS: Final = 10**9
 _LONGEST_NAME: Final = 200
 _DIGITS: Final = re.compile(r"\d{1,15}(\.0*)?", re.ASCII)
 _LONGEST_MESSAGE: Final = 2_000  # characters of what an error says; the line itself is kept as received
@@ -106,6 +114,27 @@ def whole_number(found: object, most: int) -> int | None:
     if isinstance(found, bool) or not isinstance(found, int | float | Decimal):
         return None
     return int(found) if 0 <= found <= most and found == int(found) else None
+
+
+def size_of(found: object) -> int | None:
+    """Return a number of requests, however it is written; None for anything else."""
+    return whole_number(found, _MOST_REQUESTS)
+
+
+def micros_of(text: object, zone: tzinfo | None = None) -> int | None:
+    """Read an ISO time as microseconds since 1970 UTC; None for anything else, and for years from 2200 on.
+
+    A time without a zone is in this one, or none at all.
+    """
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    found = found if found is None or found.tzinfo is not None else found.replace(tzinfo=zone)
+    if found is None or found.tzinfo is None:
+        return None
+    micros = (found - _EPOCH) // _MICROSECOND
+    return micros if 0 < micros < LATEST else None
 
 
 def part_in(holder: dict[str, Any], name: str) -> int | None:

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from batchata.core.values import Counts
 from batchata.errors import UnreadableReplyError
 from batchata.providers.exchange import Batch
+from batchata.providers.result_fields import micros_of, size_of
 
 __all__ = ["Page", "batch_of", "page_of"]
 
 # Longer ids than the API's are known of gateways; a slash or a blank would make another path of it.
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:=+~@-]{0,511}")
-_MOST_REQUESTS = 10**9
 _ODD = "odd_reply"
-_LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp() * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,8 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
         ended=status == "ended",
         status=status[:100] if isinstance(status, str) else "unknown",
         counts=_counts(value.get("request_counts")),
-        created_at=_micros(value.get("created_at")) or 0,
-        expires_at=_micros(value.get("expires_at")),
+        created_at=micros_of(value.get("created_at"), UTC) or 0,
+        expires_at=micros_of(value.get("expires_at"), UTC),
     )
 
 
@@ -100,28 +99,7 @@ def _following(
 def _counts(value: object) -> Counts:
     """Read the counts; an unreadable one makes all of them worthless, since only their sum is the size."""
     given = value if isinstance(value, dict) else {}
-    counts = {name: _count(given.get(name)) for name in Counts.__struct_fields__}
+    sizes = {name: given.get(name) for name in Counts.__struct_fields__}
+    counts = {name: 0 if size is None else size_of(size) for name, size in sizes.items()}
     unknown = None in counts.values()
     return Counts(**{name: 0 if unknown else count or 0 for name, count in counts.items()})
-
-
-def _count(value: object) -> int | None:
-    """Return the count: 0 for null or a missing one; None for what is not a count."""
-    if value is None:
-        return 0
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 <= value <= _MOST_REQUESTS else None
-
-
-def _micros(text: object) -> int | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        micros = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)
-    except (ValueError, OverflowError):
-        return None
-    return micros if 0 < micros < _LATEST else None

@@ -7,7 +7,6 @@ are `BATCH_STATE_…` on the wire and `JOB_STATE_…` in the guides, so only wha
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +16,15 @@ from batchata.core.values import Counts, RequestError
 from batchata.errors import UnreadableReplyError
 from batchata.providers.exchange import Batch, Failure
 from batchata.providers.gemini.dialect import GeminiDialect
-from batchata.providers.result_fields import NO_REASON, message_of, object_in, rpc_kind, text_in
+from batchata.providers.result_fields import (
+    NO_REASON,
+    message_of,
+    micros_of,
+    object_in,
+    rpc_kind,
+    size_of,
+    text_in,
+)
 
 __all__ = [
     "answers_in",
@@ -36,9 +43,7 @@ _FILE: Final = re.compile(r"files/[A-Za-z0-9_-]{1,200}")
 _STATE: Final = re.compile(r"(?:BATCH|JOB)_STATE_([A-Z_]{1,50})")
 _LIFE: Final = GeminiDialect.batch_hours * 3_600 * 1_000_000  # microseconds
 _OVER: Final = ("succeeded", "partially_succeeded", "failed", "cancelled", "expired")
-_MOST_REQUESTS: Final = 10**9
 _PASSING: Final = (kinds.RATE_LIMITED, kinds.FAULT, kinds.OVERLOADED, kinds.TIMED_OUT)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # An operation holds the answers of a batch that was sent inline, at two places.
 _ANSWERS: Final = "inlinedResponses"
 _HOLDERS: Final = ("metadata", "output", "response")
@@ -148,7 +153,7 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
     counts = _counts(object_in(about, "batchStats"), state)
     failure = _failure(value, state, counts)
     ended = state in _OVER and failure is None
-    began = _micros(about.get("createTime"))
+    began = micros_of(about.get("createTime"))
     return Batch(
         batch_id=batch_id,
         ended=ended,
@@ -192,25 +197,10 @@ def _failure(value: dict[str, Any], state: str | None, counts: Counts) -> Failur
 def _counts(stats: dict[str, Any], state: str | None) -> Counts:
     """Read the counts; those that are 0 are left out, and the remaining requests share the batch's end."""
     total, done, failed = (
-        _count(stats.get(name)) for name in ("requestCount", "successfulRequestCount", "failedRequestCount")
+        size_of(stats.get(name)) or 0
+        for name in ("requestCount", "successfulRequestCount", "failedRequestCount")
     )
     rest = max(total - done - failed, 0)
     ends = {"expired": "expired", "cancelled": "canceled"}
     parts = {"processing": 0, "canceled": 0, "expired": 0, ends.get(state or "", "processing"): rest}
     return Counts(succeeded=done, errored=failed, **parts)
-
-
-def _count(value: object) -> int:
-    text = str(value) if type(value) in (int, str) else ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
-
-
-def _micros(value: object) -> int | None:
-    """Read a time of RFC 3339, which has nanoseconds."""
-    try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    if found is None or found.tzinfo is None or found.year < 2000 or found.year > 2200:
-        return None
-    return round((found - _EPOCH).total_seconds() * 1_000_000)

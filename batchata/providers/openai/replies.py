@@ -9,7 +9,7 @@ from batchata.core.error_kinds import ODD_REPLY, QUEUE_FULL, SPENT
 from batchata.core.values import Counts, RequestError
 from batchata.errors import UnreadableReplyError
 from batchata.providers.exchange import Batch, Failure
-from batchata.providers.result_fields import NO_REASON, message_of
+from batchata.providers.result_fields import LATEST, NO_REASON, message_of, size_of
 
 __all__ = ["batch_of", "files_of", "is_id"]
 
@@ -17,8 +17,6 @@ __all__ = ["batch_of", "files_of", "is_id"]
 _ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:=+~@-]{0,511}")
 _SPELLED: Final = {"canceled": "cancelled", "canceling": "cancelling"}
 _ENDED: Final = ("completed", "expired", "cancelled")
-_MOST_REQUESTS: Final = 10**9
-_LATEST: Final = 7_258_118_400  # seconds; 2200
 _PASSING: Final = ("server_error", "internal_error", "rate_limit_exceeded")
 _SPENT: Final = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 
@@ -101,18 +99,14 @@ def _error(entry: dict[str, Any]) -> RequestError:
 def _counts(value: object, status: str) -> Counts:
     """Read the counts; the rest of the total is under way, or shares the batch's end."""
     given = value if isinstance(value, dict) else {}
-    total, done, failed = (_count(given.get(name)) for name in ("total", "completed", "failed"))
+    total, done, failed = (size_of(given.get(name)) or 0 for name in ("total", "completed", "failed"))
     rest = max(total - done - failed, 0)
     ends = {"expired": "expired", "cancelled": "canceled"}
     parts = {"processing": 0, "canceled": 0, "expired": 0, ends.get(status, "processing"): rest}
     return Counts(succeeded=done, errored=failed, **parts)
 
 
-def _count(value: object) -> int:
-    return value if type(value) is int and 0 <= value <= _MOST_REQUESTS else 0
-
-
 def _micros(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value * 1_000_000) if 0 < value < _LATEST else None
+    return int(value * 1_000_000) if 0 < value * 1_000_000 < LATEST else None

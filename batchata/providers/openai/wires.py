@@ -5,10 +5,10 @@ Descriptions of batches are translated into OpenAI's form, so that one reader su
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from batchata.providers.exchange import Upload
+from batchata.providers.result_fields import micros_of
 
 __all__ = ["MARK", "MistralWire", "TogetherWire", "Wire", "XaiWire"]
 
@@ -210,8 +210,5 @@ def _seconds(value: object) -> float | None:
     """Read a time of ISO 8601 as seconds since 1970; a number stays."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return None if found is None or found.tzinfo is None else found.timestamp()
+    micros = micros_of(value)
+    return None if micros is None else micros / 1_000_000
