@@ -37,8 +37,8 @@ class _Group(BatchataGroup):
 app = typer.Typer(
     cls=_Group,
     help=(
-        "Take a run out as files of requests in OpenAI's batch form, for `vllm run-batch` or a service "
-        "that Batchata cannot reach, and its results in again. The run's model is jsonl/NAME. "
+        "Write a run's requests to files in OpenAI's batch form, for `vllm run-batch` or a service that "
+        "Batchata cannot reach, and read their results back. The run's model is jsonl/NAME. "
         "Exit codes: 0 all is done, 2 it could not be done, 3 items are pending."
     ),
     no_args_is_help=True,
@@ -56,7 +56,7 @@ _custom_id_of = msgspec.json.Decoder(_Line).decode
 
 @app.command("export")
 def export(log: _Log, run_id: RunId = None) -> None:
-    """Write the requests of all pending items, a file a job, into the folder that the run began with.
+    """Write the requests of all pending items, one file per job, into the folder that the run began with.
 
     \b
     batchata submit notes/*.txt --prompt "Sum up." --model jsonl/qwen3 --base-url jobs/ --log night.db

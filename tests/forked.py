@@ -187,8 +187,8 @@ def _begin(cwd: Path, environment: dict[str, str], out: Connection, err: Connect
         os.dup2(end.fileno(), number)
         end.close()
     encoding = environment.get("PYTHONIOENCODING", "utf-8")
-    sys.stdout = sys.__stdout__ = open(1, "w", encoding=encoding, closefd=False)  # type: ignore[misc] # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(  # type: ignore[misc] # noqa: SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding=encoding, closefd=False)  # type: ignore[misc] # noqa: SIM115 - open to the end of the process
+    sys.stderr = sys.__stderr__ = open(  # type: ignore[misc] # noqa: SIM115 - open to the end of the process
         2, "w", encoding=encoding, errors="backslashreplace", buffering=1, closefd=False
     )
     sys.path[:] = [path for path in sys.path if not Path(path).is_relative_to(_TESTS)]

@@ -71,7 +71,7 @@ def cancel_log(given: Logged) -> None:
         with closing(manager.open_log()) as log:
             is_open = bool(fold_events(log, str(manager.run_id)).open)
         if not (is_open or given.quiet):
-            typer.echo("cancelled nothing: no batch is open", err=True)
+            typer.echo("nothing was cancelled: no batch is open", err=True)
         return manager.cancel()
 
     _drive(given, _opened(given), drive)

@@ -52,7 +52,7 @@ def show(
 ) -> None:
     """Show where the run stands, and what happens to it next.
 
-    When the log holds several runs and none is chosen, a list of them.
+    Lists the runs when the log holds several and none is chosen.
 
     \b
     batchata show runs.db                           as it is now
@@ -165,8 +165,8 @@ def costs(
 ) -> None:
     """Show what was spent, at which prices, and what is reserved.
 
-    By kind of token, with each price and where it came from, and by job.
-    When the log holds several runs and none is chosen, what each has cost, and each model.
+    By kind of token, with each price and where it came from, and by job. When the log holds several runs and
+    none is chosen, it shows what each run and each model has cost.
 
     \b
     batchata costs runs.db                          the ledger of the only run
@@ -245,7 +245,7 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="RUN_A", help="The id of a run.")],
     second: Annotated[str | None, typer.Argument(metavar="RUN_B", help="The id of another.")] = None,
     other: Annotated[
-        str | None, typer.Option("--with", metavar="LOG_B", help="The log of RUN_B, if it is another.")
+        str | None, typer.Option("--with", metavar="LOG_B", help="The log of RUN_B, if it is in another.")
     ] = None,
     labels: Annotated[
         str | None,
@@ -259,8 +259,8 @@ def compare(
     """Compare two runs over the same inputs, field by field.
 
     Items are paired by what was sent. With --labels each run is also scored against known values, a single
-    run alone too: how many are right, wrong and missing, between which bounds the share lies (Wilson, 95 %),
-    and how often chance alone would part two runs so far (McNemar's exact test).
+    run alone too: how many are right, wrong and missing, the bounds of the right ones' share (Wilson, 95 %),
+    and how often chance alone would make two runs differ as much (McNemar's exact test).
 
     \b
     batchata compare runs.db sonnet haiku                         two runs of one log
@@ -287,10 +287,10 @@ def verify(
 ) -> None:
     """Check whether the log can be trusted.
 
-    Exit code 0 when everything holds, 1 with what does not.
-    Finds every change of an event or a body, gaps, missing bodies, and sums that do not add up. That whole
-    commits were cut off from the end shows only against a hash noted elsewhere. Times in the future are
-    remarked on: a clock was wrong.
+    Exit code 0 when everything holds, 1 with a list of what does not.
+    Finds every change of an event or a body, gaps, missing bodies, and sums that do not add up. Whether whole
+    commits were cut off the end shows only by a hash that was noted elsewhere. Times in the future are a
+    remark: a clock was wrong.
 
     \b
     batchata verify runs.db                         every run
@@ -311,7 +311,7 @@ def purge(
     """Remove the inputs and answers of a completed run for good.
 
     Its history stays: show, costs, events and verify work as before, results and export do not. What defines
-    the run, such as its prompt, and names of files are part of the history. Files in a results_dir are not
+    the run, such as its prompt, and the names of files belong to the history. Files in a results_dir are not
     touched. No process may drive the run.
 
     \b

@@ -286,7 +286,7 @@ def probe(executor: Executor, setup: bytes | None) -> None:
     if not wait([future], _PATIENCE).done:
         future.cancel()
         raise ConfigurationError(
-            f"no worker of the executor did anything for {_PATIENCE:,.0f} s: see that there are free ones"
+            f"no worker of the executor did anything for {_PATIENCE:,.0f} s: check that some of them are free"
         )
     if (lost := failure(future)) is not None:
         raise ConfigurationError(f"a worker of the executor failed ({_said(lost)}); {CURE}") from lost

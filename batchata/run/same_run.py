@@ -184,14 +184,15 @@ def check_same_place(run: Run, provider: str, base_url: str, variable: str | Non
         return  # it began without items, and so without a provider
     if run.started.provider not in ("", provider):
         raise RunMismatchError(
-            f"run {run.started.run_id} is of the provider {run.started.provider!r}, this is {provider!r}; "
-            f"continue it with its own provider.\n{advice(run)}"
+            f"run {run.started.run_id} was sent to {run.started.provider!r}, and calls now go to "
+            f"{provider!r}; continue it with its own provider.\n{advice(run)}"
         )
     place = redacted(run.base_url)  # older logs may hold a password in it
     if place != base_url and run.is_anything_out:  # else it is a wrong address, mended since
         back = f"set {variable} as it was (or base_url)" if variable else "give base_url as it was"
         raise RunMismatchError(
-            f"run {run.started.run_id} is kept at {place}, this is {base_url}; {back}.{_given_up(run)}\n"
+            f"batches of run {run.started.run_id} are at {place}, and calls now go to {base_url}; {back}."
+            f"{_given_up(run)}\n"
             f"{advice(run)}"
         )
 

@@ -58,17 +58,29 @@ def _parser() -> argparse.ArgumentParser:
             "Together. Nothing is sent or billed."
         ),
     )
-    parser.add_argument("--port", type=int, default=8787, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=8787, help="where to listen; 0 takes a free port (default: %(default)s)"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--allow-remote", action="store_true", help="listen beyond loopback")
     parser.add_argument("--state", metavar="DIR", help="keep batches here across restarts")
     parser.add_argument(
         "--delay", type=float, default=0.0, metavar="S", help="seconds until a batch has ended"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the order of result lines")
-    parser.add_argument("--answers", metavar="MODULE:FUNCTION", help="answers a Request (default: reads it)")
-    parser.add_argument("--style", default="plain", help="how it writes what it reads, as plain or mixed")
-    parser.add_argument("--ready-file", metavar="PATH", help="write the address here once it answers")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the order of result lines: the same seed, the same order",
+    )
+    parser.add_argument(
+        "--answers",
+        metavar="MODULE:FUNCTION",
+        help="what answers a Request (default: a simple reader of its documents)",
+    )
+    parser.add_argument("--style", default="plain", help="how that reader writes its answers: plain or mixed")
+    parser.add_argument("--ready-file", metavar="PATH", help="write the address here when it is ready")
     parser.add_argument(
         "--fault",
         action="append",

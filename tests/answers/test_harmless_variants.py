@@ -200,7 +200,7 @@ READ = [
     ('{"number": "1", "lines": null, "fees": null}', Bill(number="1")),
     ('{"number": "1", "buyer": ""}', Bill(number="1")),
     ('{"number": "1", "buyer": "{\\"vendor\\": \\"z\\"}"}', Bill(number="1", buyer=Order(vendor="z"))),
-    ('{"t": "31.12.2024 17:30"}', Moment(t=datetime.datetime(2024, 12, 31, 17, 30))),  # noqa: DTZ001
+    ('{"t": "31.12.2024 17:30"}', Moment(t=datetime.datetime(2024, 12, 31, 17, 30))),  # noqa: DTZ001 - without a zone, as the field has it
     ('{"t": "Dec 31, 2024, 5:30 PM UTC"}', Moment.model_validate_json('{"t": "2024-12-31T17:30:00Z"}')),
     ('{"at": "12:05 a.m."}', Clock(at=datetime.time(0, 5))),
     ('{"vendor": 12}', Order(vendor="12")),

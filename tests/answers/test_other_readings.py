@@ -87,8 +87,8 @@ def test_what_is_of_another_kind_or_has_two_readings_is_refused(field: str, writ
         ("day", '"3. červen 2024"', datetime.date(2024, 6, 3)),
         ("day", '"3. července 2024"', datetime.date(2024, 7, 3)),
         ("moment", '"1970-01-01T00:00:05Z"', datetime.datetime(1970, 1, 1, 0, 0, 5, tzinfo=datetime.UTC)),
-        ("moment", '"March 4, 2025 at 10:11 AM"', datetime.datetime(2025, 3, 4, 10, 11)),  # noqa: DTZ001
-        ("moment", '"4. März 2025 um 22:30 Uhr"', datetime.datetime(2025, 3, 4, 22, 30)),  # noqa: DTZ001
+        ("moment", '"March 4, 2025 at 10:11 AM"', datetime.datetime(2025, 3, 4, 10, 11)),  # noqa: DTZ001 - without a zone, as the field has it
+        ("moment", '"4. März 2025 um 22:30 Uhr"', datetime.datetime(2025, 3, 4, 22, 30)),  # noqa: DTZ001 - without a zone, as the field has it
         ("time", '"22:30"', datetime.time(22, 30)), ("length", '"PT2H"', datetime.timedelta(hours=2)),
         ("pet", '{"lives": 9}', {"lives": 9}),
     ],

@@ -288,7 +288,7 @@ def test_ctrl_c_says_how_to_go_on(here: Path, tmp_path: Path) -> None:
 def test_where_there_is_nothing_to_do_it_is_said(batchata: Command) -> None:
     """Nothing to cancel, to retry or to draw, and no such command for a log that is there."""
     batchata("run", "a0.txt", *GIVEN, "--poll-interval", "0.01")
-    assert batchata("cancel", "n.db").stderr == "cancelled nothing: no batch is open\n"
+    assert batchata("cancel", "n.db").stderr == "nothing was cancelled: no batch is open\n"
     assert "retried   0 items\n" in batchata("resume", "n.db", "--retry-failed").stderr
     assert "item 0 has no citations" in batchata("page", "n.db", "0", "vendor", "x.png").stderr
     assert "no command 'again'; there are cancel, collect," in batchata("again", "n.db").stderr

@@ -188,7 +188,7 @@ def test_every_row_says_where_it_came_from(troubled: Path, replay: Replay, tmp_p
     assert (rows[2]["result"], rows[0]["result"]) == (None, "ok")
 
 
-HOSTILE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", '=HYPERLINK("http://x","y")']  # noqa: RUF001
+HOSTILE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", '=HYPERLINK("http://x","y")']  # noqa: RUF001 - a full-width sign, as meant
 
 
 def test_no_cell_of_a_csv_is_a_formula(finished: Any, tmp_path: Path, replay: Replay) -> None:
@@ -312,7 +312,7 @@ def test_a_workbook_has_a_sheet_of_items_and_one_of_citations(
     first, failed = found["Items"]
     assert found["Citations"] == []
     assert (first["result.total"], first["result.count"]) == (2.5, "12345678901234567890")
-    assert (first["result.due"], first["result.sent"]) == (datetime(2026, 1, 31), datetime(2026, 1, 31, 10))  # noqa: DTZ001
+    assert (first["result.due"], first["result.sent"]) == (datetime(2026, 1, 31), datetime(2026, 1, 31, 10))  # noqa: DTZ001 - without a zone, as the field has it
     assert (first["result.lines"], first["result.paid"]) == ('[{"text":"x","price":"1.10"}]', False)
     assert first["result.vendor"] == "a_x005F_x0041_\\x1b"  # as Excel writes what would be a character to it
     assert (failed["status"], failed["result.vendor"], failed["index"]) == ("failed", None, 1)

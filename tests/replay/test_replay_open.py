@@ -178,7 +178,7 @@ def test_every_public_name_is_explained(name: str) -> None:
     for attribute, member in vars(value).items() if inspect.isclass(value) else ():
         assert attribute.startswith("_") or inspect.getdoc(member), attribute
     with pytest.raises(AttributeError):
-        batchata.replay.nothing  # noqa: B018
+        batchata.replay.nothing  # noqa: B018 - the look-up raises
 
 
 def in_memory(sandbox: Sandbox, **given: Any) -> BatchManager:

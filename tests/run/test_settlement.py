@@ -404,7 +404,7 @@ def test_a_run_of_another_provider_is_refused(patient: tuple[Runs, list[float]])
     """The same address under another provider's name is another place, too."""
     runs, _ = patient
     made = left_running(runs)
-    with pytest.raises(RunMismatchError, match="is of the provider 'anthropic', this is 'another'"):
+    with pytest.raises(RunMismatchError, match="was sent to 'anthropic', and calls now go to 'another'"):
         check_same_place(made._engine.state(), "another", runs.sandbox.url, None)
 
 
