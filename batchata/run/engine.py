@@ -291,7 +291,20 @@ class Engine(OwnRun):
                 self.store.warn_of_half()
                 check_fits(self.definition, self.settings)
             self._check_provider(call, log)
-        prepare(self.settings, None if run.started is None else owner_of(run))
+        self._prepare_folders()
+
+    def _prepare_folders(self) -> None:
+        """Make the folders of results, or find that another run has them."""
+        run = self.store.run
+        try:
+            prepare(self.settings, None if run.started is None else owner_of(run))
+        except InvalidInputError:
+            if run.started is not None:
+                raise
+            with self.reading() as (_, begun):
+                if begun.started is None:
+                    raise
+                prepare(self.settings, owner_of(begun))  # another start of this script was faster
 
     def _check_provider(self, call: Call, log: Log | None) -> None:
         """Check that requests can be made; where none will be, it is no matter."""

@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,27 @@ def test_a_folder_that_all_may_write_to_becomes_no_runs(runs: Runs, tmp_path: Pa
     with pytest.raises(InvalidInputError, match="give a folder of its own"):
         own.export(shared, force=True)
     assert sorted(path.name for path in shared.iterdir()) == ["results"]
+
+
+class _Meanwhile(ThreadPoolExecutor):
+    """Has something happen between a start's first look into its log and its first write."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__(1)
+        self._happens = [happens]
+
+    def submit(self, *given: Any, **named: Any) -> Any:
+        while self._happens:
+            self._happens.pop()()
+        return super().submit(*given, **named)
+
+
+def test_two_first_starts_of_one_script_write_to_one_folder(runs: Runs) -> None:
+    """The slower one finds the folder marked by a run that was not there when it looked: its own."""
+    with _Meanwhile(runs.manager(results_dir=runs.out).submit) as executor:
+        second = runs.manager(results_dir=runs.out, executor=executor)
+        assert second.run()["completed_items"] == len(second.results())
+    assert load_results_from_disk(runs.out, Echo) == second.results()
 
 
 def test_a_run_in_memory_is_refused_by_the_results_of_one_in_memory(runs: Runs) -> None:
