@@ -193,7 +193,7 @@ class BatchNotFoundError(RequestRefusedError):
 
 
 class UnreadableReplyError(RequestRefusedError):
-    """A reply that is none of this API's, or cannot be read: asking again would not change that.
+    """A reply that is not this API's, or cannot be read: asking again would not change that.
 
     Never raised for the creation of a batch, which is an UnknownSubmissionError then.
     """

@@ -37,7 +37,7 @@ _USUAL_PAIR = re.compile(rf"{_GAP}{_PLAIN}{_GAP}:{_GAP}(?:{_PLAIN}|{_OTHER}){_GA
 _ESCAPED = _STRINGS['"'].pattern
 _ESCAPED_ITEM = re.compile(rf"{_GAP}{_ESCAPED}{_GAP}(?:,|(?=\]))", re.DOTALL)
 _ESCAPED_PAIR = re.compile(rf"{_GAP}{_PLAIN}{_GAP}:{_GAP}{_ESCAPED}{_GAP}(?:,|(?=\}}))", re.DOTALL)
-_OTHER_ITEM, _OTHER_VALUE = 3, 5  # the groups of what is no string
+_OTHER_ITEM, _OTHER_VALUE = 3, 5  # the groups of values that are not strings
 _END_OF_OBJECT = re.compile(rf"{_GAP}\}}{_GAP}(?:,{_GAP}|(?=\]))")
 _BARE_KEY = re.compile(r"[A-Za-z_]\w*+(?=\s*+:)", re.ASCII)
 _CLOSING = {"{": "}", "[": "]"}

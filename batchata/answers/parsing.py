@@ -25,7 +25,7 @@ _SHOWN = 5
 _LONG = 20_000  # characters, from which on it pays to look for what fits in no reading
 _DEEP = "[" * 8  # pydantic copies all of such a list for its message
 _UNREADABLE = 1_000_000  # more than the problems of anything that can be read
-# What may stand around an empty object that is the answer; in prose, a pair of braces is none.
+# What may stand around an empty object that is the answer; in prose, a pair of braces is not one.
 _FENCES = re.compile(r"```\w*|\s")
 _JSON_BEGINS = frozenset('{["-0123456789tfnNI')  # with these; prose and fences mostly do not
 

@@ -13,7 +13,7 @@ DEFAULT_SETTLE_DELAY = 30.0
 SHORTEST_POLL, LONGEST_POLL = 2.0, 60.0
 _DAY = 24 * 3600 * SECOND
 ROUND_SHARE = 0.003  # seconds for each batch that is open: 2,000 of them are polled every six seconds
-POLL_SHARE = 0.1  # a batch that has run for ten minutes may as well be asked a minute later
+POLL_SHARE = 0.1  # a batch that has run for ten minutes is polled once a minute
 
 
 # What has to change before more of a job may fit: the jobs that are open, and the times of due retries.

@@ -8,7 +8,7 @@ from batchata.core.money import EXACT, amount_of
 from batchata.core.state import OPEN, UNSETTLED, Failing, ItemStatus, Job, JobStatus, Run
 from batchata.core.values import RequestError, known
 
-# Looks for a lost batch that told nothing: one may yet turn out to be it, or has ended and cannot be read.
+# Looks for a lost batch that settled nothing: one may yet turn out to be it, or cannot be read any more.
 UNREADABLE = "not_readable"
 UNTOLD = ("not_settled", UNREADABLE)
 

@@ -21,7 +21,7 @@ _MOST = 2**63 - 1  # beyond it, SQLite's JSON has floating point numbers
 type Whole = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
 type Positive = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
 
-MOST_ANSWERS = 1_000  # in one page: who wants a single event decodes all of it
+MOST_ANSWERS = 1_000  # in one page: reading a single event decodes all of it
 KINDS = Usage.__struct_fields__
 ACCEPTED = "succeeded"  # the kind of each outcome
 

@@ -22,7 +22,7 @@ class ItemStatus(IntEnum):
 
     FRESH = 0  # never part of a job
     SENT = 1  # in a job whose outcome for it is not known
-    UNDECIDED = 2  # its last answer is no good, and its job is still being collected
+    UNDECIDED = 2  # its last answer is unusable, and its job is still being collected
     WAITING = 3  # to be sent again
     COMPLETED = 4
     FAILED = 5
@@ -94,7 +94,7 @@ class Job:
     short_reads: int = 0  # downloads of its results that ended early or lacked lines
     missed: int = 0  # calls about its batch that ended in a 404, one after another …
     missed_since: int | None = None  # … since then
-    looks: int = 0  # looks for the batch of a lost submission that told nothing …
+    looks: int = 0  # looks for the batch of a lost submission that settled nothing …
     unreadable: int = 0  # … and found batches that have ended and cannot be read
     recorded: int = 0
     charged: Sum = field(default_factory=Sum)
@@ -106,7 +106,7 @@ class Job:
     running_at: int = 0  # when it was last known not to have ended
     cancel_requested: bool = False
     bodies: Ranges = field(default_factory=list)  # its result lines, in the order received
-    undecided: dict[int, str] = field(default_factory=dict)  # index -> why its answer is no good
+    undecided: dict[int, str] = field(default_factory=dict)  # index -> why its answer is unusable
     outcomes: dict[str, int] = field(default_factory=dict)
     # index -> kind of its outcome, where that is not an answer: one that follows it takes its place
     unanswered: dict[int, str] = field(default_factory=dict)

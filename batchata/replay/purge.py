@@ -25,7 +25,7 @@ def purge_run(path: str, run_id: str, *, json: bool) -> None:
     such run or the run is not complete, RunClaimedError while a process drives it, LogWriteError when the log
     cannot be written.
     """
-    with reading(path) as log:  # opening it for writing would make a log of what is none yet
+    with reading(path) as log:  # opened for writing, an empty file would become a log
         stream = the_run(log, path, run_id)
         before = log.size()
     with _opened(path) as log:

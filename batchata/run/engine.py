@@ -307,7 +307,7 @@ class Engine(OwnRun):
                 prepare(self.settings, owner_of(begun))  # another start of this script was faster
 
     def _check_provider(self, call: Call, log: Log | None) -> None:
-        """Check that requests can be made; where none will be, it is no matter."""
+        """Check that requests can be made; a failure does not matter where none will be."""
         run = self.store.run
         try:
             if self._provider is None:

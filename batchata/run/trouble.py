@@ -85,7 +85,7 @@ def _add_up(job: Job) -> bool:
 
 
 def short(run: Run, job: Job, collection: Collection) -> IncompleteResultsError:
-    """Say of results that lack lines again and again what to check, and what to do then."""
+    """Say what to check, and what to do, when results lack lines again and again."""
     counted = 0 if job.counts is None else job.counts.succeeded
     said = f"the batch counts {counted} as answered" if _add_up(job) else "its counts do not add up"
     if job.cancel_requested and job.counts is not None and not sum(astuple(job.counts)):

@@ -47,7 +47,7 @@ class Document(ABC):
     @property
     @abstractmethod
     def pdf(self) -> Pdf | None:
-        """The PDF, or None when it is none. Raises ValueError when its bytes cannot be had."""
+        """The PDF, or None for another document. Raises ValueError when its bytes cannot be had."""
 
     @property
     @abstractmethod

@@ -41,7 +41,7 @@ def failing_in_words(run: Run) -> str:
     again = f"again in {left:,.0f} s" if left >= 1 else "again now"
     since = f", for {span(at - call.since)}" if at - call.since > _LONG else ""
     said = call.error.message
-    said = said.partition(": HTTP ")[2] or said  # what was asked for is of no use here
+    said = said.partition(": HTTP ")[2] or said  # without the name of the call
     return f"{lead} ({short(said, _MOST)}): {again}, {ordinal(call.times)} time{since}"
 
 

@@ -64,18 +64,18 @@ class Ledger:
     history: History = field(default_factory=History)
     unused: Entry = field(default_factory=Entry)
     by_job: dict[int, Entry] = field(default_factory=dict)
-    _no_good: tuple[int, int] | None = None  # job and item of the outcome before, if it was no good
+    _unusable: tuple[int, int] | None = None  # job and item of the last outcome, if it was unusable
 
     def take(self, event: e.Event | Page) -> None:
         """Take one more event, or a page of them; an outcome comes right before its charge."""
         if isinstance(event, Page):
-            self._no_good = None
+            self._unusable = None
             self.by_job.setdefault(event.job, Entry()).add_page(event)
         elif isinstance(event, e.OutcomeRecorded):
-            self._no_good = None if event.error is None else (event.job, event.index)
+            self._unusable = None if event.error is None else (event.job, event.index)
         elif isinstance(event, e.CostCharged):
             self.by_job.setdefault(event.job, Entry()).add(event)
-            if (event.job, event.index) == self._no_good:
+            if (event.job, event.index) == self._unusable:
                 self.unused.add(event)
 
     @property

@@ -100,7 +100,7 @@ class History:
     starts: int = 0
     killed: int = 0  # starts whose process ended without a word in the log, before the last start
     retries: Counter[str] = field(default_factory=Counter)  # items sent again, by reason
-    errors: dict[int, str] = field(default_factory=dict)  # item -> why its last answer is no good
+    errors: dict[int, str] = field(default_factory=dict)  # item -> why its last answer is unusable
     refusals: dict[int, RequestError] = field(default_factory=dict)  # job -> why it became no batch
 
     def advance(self, stream: str, version: int, at: int, event: Entry) -> None:

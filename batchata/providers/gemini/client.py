@@ -251,7 +251,7 @@ class GeminiClient(BatchClient):
 
 
 def _seconds(text: object) -> float | None:
-    """Read a duration as Google writes it, such as 34.07s; None where it is none."""
+    """Read a duration as Google writes it, such as 34.07s; None for anything else."""
     found = _DELAY.fullmatch(text) if isinstance(text, str) else None
     return None if found is None or not float(found[1]) else float(found[1])
 

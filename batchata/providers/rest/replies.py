@@ -93,7 +93,7 @@ def up_to(most: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def read_value(response: httpx2.Response, what: str, hint: str) -> Any:
-    """Return the JSON value of a reply; `hint` is what to check when it is none."""
+    """Return the JSON value of a reply; `hint` is what to check when it is not JSON."""
     try:
         return msgspec.json.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
