@@ -221,7 +221,7 @@ class Record:
 
     `others` are keys that lead into something without being a field's own. `takes_more`: other keys are kept.
     `is_open`: code of the user's sees the object first. `is_exact`: a value has the keys that were written,
-    and no others.
+    and no others, and its texts are as they were written.
     """
 
     def __init__(self, name: str, fields: list[Field], others: Iterable[str] = ()) -> None:
@@ -277,6 +277,7 @@ def _record(kind: Any) -> Record:
     return found
 
 
+_TEXT_OF_NUMBER = "coerce_numbers_to_str"  # by which pydantic writes 1.10 as "1.1"
 _OF_TEXTS = ("str_strip_whitespace", "str_to_lower", "str_to_upper")
 
 
@@ -303,7 +304,12 @@ def _of_model(model: type[pydantic.BaseModel]) -> Record:
     found.takes_more = config.get("extra") == "allow"
     found.is_open = any(part.info.mode != "after" for part in validators) or bool(decorators.root_validators)
     found.is_exact = not (
-        validators or found.is_open or others or fields_with_validators(model, before=False)
+        validators
+        or found.is_open
+        or others
+        or fields_with_validators(model, before=False)
+        or config.get(_TEXT_OF_NUMBER)
+        or any(getattr(part, _TEXT_OF_NUMBER, False) for each in fields for part in each.metadata)
     )
     return found
 

@@ -386,6 +386,17 @@ def test_a_whole_number_that_is_written_with_a_point_is_not_rounded(
             parse(text, model)
 
 
+@pytest.mark.parametrize("lead", ["", "Here: "])
+@pytest.mark.parametrize("of", ["the model", "the field", "neither"])
+def test_a_number_for_a_text_is_the_text_that_was_written(lead: str, of: str) -> None:
+    """A version 1.10 is none 1.1, also where pydantic may make the text."""
+    kind: Any = Annotated[str, pydantic.Field(coerce_numbers_to_str=True)] if of == "the field" else str
+    config = pydantic.ConfigDict(coerce_numbers_to_str=of == "the model")
+    model: Any = pydantic.create_model("Release", version=kind, __config__=config)
+    value: Any = parse(f'{lead}{{"version": 1.10}}', model).value
+    assert value.version == "1.10"
+
+
 def test_an_integer_of_thousands_of_digits_is_no_crash() -> None:
     """Python itself refuses to read it."""
     with pytest.raises(UnreadableAnswer):
