@@ -1,4 +1,4 @@
-"""Record files that could not be used, and files that were mended since."""
+"""Record files that could not be used, and files that were corrected since."""
 
 from __future__ import annotations
 

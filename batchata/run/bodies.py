@@ -18,7 +18,7 @@ _BUFFER = 1 << 20  # bytes written to that file at a time
 
 @dataclass(frozen=True, slots=True)
 class Each[T]:
-    """What belongs to each of some items, made when it is needed: many large jobs may wait for their turn."""
+    """A value for each of some items, made when it is needed: many large jobs may wait for their turn."""
 
     make: Callable[[int], T]
     items: Sequence[int]
@@ -31,7 +31,7 @@ class Each[T]:
 class JobDescription:
     """Everything needed to send one job: custom ids, sources and notes of its items, in order.
 
-    A note tells the model what was wrong with its previous answer; None where there is nothing to tell.
+    A note tells the model what was wrong with its previous answer; None for an item without one.
     """
 
     job: int

@@ -31,7 +31,7 @@ def submit(provider: Client, description: JobDescription, put: Put) -> None:
 def prepare(provider: Client, description: JobDescription) -> Staged | FilesRefused | IO[bytes]:
     """Build the job's body, which the caller closes, or upload it where the provider takes files.
 
-    Nothing of this is billed, and all of it may be repeated.
+    None of this is billed, and all of it may be repeated.
     """
     refused: dict[int, str] = {}
     body = built(description, refused)

@@ -1,4 +1,4 @@
-"""Gather accepted answers as columns of pages, as long as each is like the one before."""
+"""Collect accepted answers as columns of pages, as long as each resembles the one before."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class _Answers:
 
 @dataclass(slots=True)
 class Columns:
-    """The entries of a log for one job's outcomes: pages as far as they go, other events between them."""
+    """The log entries for one job's outcomes: pages as far as possible, other events between them."""
 
     job: int
     price: ModelPrice | None
@@ -73,7 +73,7 @@ class Columns:
         geo: str | None,
         ticks: int | None = None,
     ) -> bool:
-        """Add an accepted answer and its cost; return False where these can only be events of their own."""
+        """Add an accepted answer and its cost; return False where they can only be separate events."""
         placed = None if self.price is None else self.price.kept_in(geo)
         if placed is None:
             return False

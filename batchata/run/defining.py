@@ -23,7 +23,7 @@ type CheckElsewhere = Callable[[Callable[[], Checks], Iterable[Any]], Iterator[t
 
 
 def checks_for(model: str, today: date, cited: bool, params: dict[str, Any]) -> Checks:
-    """Return what inputs have to pass; made from what can be pickled, as it also is in other processes."""
+    """Return the checks of inputs, made only from values that can be pickled, as workers make them too."""
     return dialect_for(model).model(model, today).checks(cited, params)
 
 
@@ -90,7 +90,7 @@ def define(  # noqa: PLR0913 - what a user may decide about what is sent
 
 
 def _check_together(definition: Definition) -> None:
-    """Refuse what is fine by itself and does not go together."""
+    """Refuse arguments that are valid by themselves but not together."""
     inputs = definition.inputs
     if not inputs.count:
         raise nothing_to_send(inputs.kind)

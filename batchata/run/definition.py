@@ -67,12 +67,12 @@ class Definition:
 
     @property
     def count(self) -> int:
-        """How many items there are; none of them is read from a log for that."""
+        """How many items there are; no item is read from a log to count them."""
         return self.inputs.count if self.opened is None else self.opened[1]
 
     @property
     def reader(self) -> Reader:
-        """Reads answers as this run wants them."""
+        """A reader of answers by this run's response model and citations."""
         return Reader(self.response_model, self.enable_citations)
 
     @cached_property
@@ -110,7 +110,7 @@ class Definition:
         return route_of(self.schema, self.model, self.enable_citations, wanted)
 
     def follow(self, plan: CachePlan | None) -> None:
-        """Cache what a run in the log has been caching since it began, whatever would pay today."""
+        """Cache what the run in the log has been caching since it began, whatever would pay today."""
         self._planned = plan
         self._decided = True
         self.__dict__.pop("template", None)
@@ -121,7 +121,7 @@ class Definition:
         return range(self.count) if self.opened is not None else self.inputs.as_given
 
     def arrange(self, order: Sequence[int]) -> None:
-        """Take the items in this order, which is the run's."""
+        """Put the items into this order, which is the run's."""
         self.inputs = self.inputs.arranged(order)
         self.__dict__.pop("same_as", None)
 
@@ -144,11 +144,11 @@ class Definition:
         return self.price_at(now())
 
     def price_at(self, at: int) -> ModelPrice | None:
-        """Return the price of what is sent then, in microseconds since 1970: it may change at a date."""
+        """Return the price of what is sent then (microseconds since 1970): it may change at a date."""
         return self.given_price or _listed(self.model.id, at // _HOUR)
 
     def _prices_ahead(self, sent: int) -> list[ModelPrice]:
-        """Return the prices that hold until what is sent then has been answered."""
+        """Return the prices that hold from then until the batch must have been answered."""
         found = [self.price_at(at) for at in (sent, sent + self.dialect.batch_hours * _HOUR)]
         return [price for price in found if price is not None]
 
@@ -175,8 +175,8 @@ class Definition:
     ) -> Measures:
         """Return how big each request is, and what it may cost at worst.
 
-        `note` gives what goes with an item; `raised` has the items whose answers may be longer than
-        `max_tokens`, which is that of the run unless another is given.
+        `note` returns the note that goes with an item; `raised` are the items whose answers may be longer
+        than `max_tokens`, which is the run's unless another is given.
         """
         inputs, template = self.inputs, self.template
         bytes_more, tokens_more = template.size, template.token_bound

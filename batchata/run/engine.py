@@ -153,7 +153,7 @@ class Engine(OwnRun):
             raise SystemExit(128 + signal.SIGTERM)
 
     def _tell_of_the_rest(self, run: Run, shown: bool) -> None:
-        """Say after a pilot what its answers let expect of the items that are left."""
+        """Say after a pilot what the remaining items are expected to cost."""
         if run.status == "interrupted" and run.interrupted_by == "pilot":
             rest = self._rest(run, offline_basis(self.definition, run, None))
             if shown:
@@ -188,7 +188,7 @@ class Engine(OwnRun):
         return self.state()
 
     def _ask_to_cancel(self) -> bool:
-        """Whether a call of `drive` is under way, which was asked to cancel."""
+        """Whether a call of `drive` is under way; if so, it was asked to cancel."""
         with self._turn:
             if self._driving:
                 self.stop.ask("cancelled", cancel=True)
@@ -340,7 +340,7 @@ class Engine(OwnRun):
         )
 
     def _read_failed_again(self) -> None:
-        """Read files of failed items again: those that were mended are sent as they are now."""
+        """Read files of failed items again: corrected files are sent as they are now."""
         definition, status = self.definition, self.store.run.items.status
         failed = [index for index, known in enumerate(status) if known == ItemStatus.FAILED]
         on_bad_file = self.settings.on_bad_file
@@ -439,7 +439,7 @@ class Engine(OwnRun):
         )
 
     def _by_route(self, route: str, notes: Notes) -> Requests:
-        """Return the same when the schema's route has changed: prompts are longer, and cost more."""
+        """Return the same for the schema's new route: prompts are longer then, and cost more."""
         self.definition.take_route(route)
         self._expectation = None
         return self._requests(notes)

@@ -182,9 +182,9 @@ def _up(amount: Decimal) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What is expected of the rest of a run.
+    """What is expected of the rest of a run: tokens of an answer and its share of the worst-case cost.
 
-    Tokens of an answer, its share of the worst-case cost, and what the batches under way will release (USD).
+    Also what the batches under way will release (USD).
     """
 
     output_tokens: int
@@ -236,8 +236,8 @@ def outlook(
 class _Line:
     """What all items may cost at worst (USD) with `max_tokens`, and with answers of one token.
 
-    The worst case grows by the same amount with each token, or by more where a dearer tier begins: what the
-    straight line between the two says is never too little.
+    The worst case grows by the same amount with each token, or faster where a more expensive tier begins: the
+    straight line between the two is never too low.
     """
 
     worst: Decimal

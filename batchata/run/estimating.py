@@ -29,7 +29,7 @@ CHARACTERS_A_TOKEN: Final = 3.0  # of JSON to a token, on the models whose text_
 class Expectation:
     """Tokens and cost of each item. `scale` corrects the offline count of input tokens.
 
-    `cached_tokens` of them are the beginning that all requests share and have cached.
+    `cached_tokens` are the tokens of the beginning that all requests share, where it is cached.
     """
 
     inputs: Inputs
@@ -86,7 +86,8 @@ def expectation_of(definition: Definition) -> Expectation:
 def expected_output(definition: Definition) -> int:
     """Return the expected output tokens of one answer, at most `max_tokens`.
 
-    By the fields of the response model, or by the usual length of a free text; with the model's thinking.
+    They follow from the fields of the response model, or from the usual length of free text, plus the model's
+    thinking.
     """
     factor, schema = definition.model.text_factor, definition.schema
     text = _FREE_TEXT if schema is None else answer_length(schema) / CHARACTERS_A_TOKEN * factor
@@ -207,7 +208,7 @@ class Remaining:
 def remaining(run: Run, inputs: Inputs, same_as: Mapping[int, int]) -> Remaining:
     """Return the items that have no result yet; `same_as` maps those that share a request.
 
-    Items whose files cannot be used are none of them, unless they were sent before.
+    Items whose files cannot be used are left out, unless they were sent before.
     """
     left: dict[int, list[int]] = {status: [] for status in ItemStatus}
     for index in range(inputs.count):

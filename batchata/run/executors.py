@@ -1,7 +1,8 @@
-"""Have the jobs' work done by an executor: requests built and uploaded, results downloaded and read.
+"""Have an executor do the jobs' work: build and upload requests, download and read results.
 
 Whatever an executor does may be done twice: a cluster runs a task again when its worker dies. So no batch is
-created there. Bodies come back, or what their upload is called, and the create call is made where the log is.
+created there. Bodies, or the handles of their uploads, come back, and the create call is made where the log
+is.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ class _GoneError(Exception):
 
 
 def check_executor(given: object) -> Executor | None:
-    """Return what the user gave as `executor`.
+    """Return the user's `executor`, or None.
 
-    Raises InvalidInputError for what is none.
+    Raises InvalidInputError for anything that is not an executor.
     """
     if given is None or isinstance(given, Executor):
         return given
@@ -75,8 +76,8 @@ def check_executor(given: object) -> Executor | None:
 class Elsewhere:
     """Does the work of a run's jobs in an executor's workers, and waits for it in threads of this process.
 
-    `blocks` decodes the content of a result line; `wants_blocks` says that it is looked at here as well.
-    Once the executor is gone, the work is done in these threads.
+    `blocks` decodes the content of a result line; `wants_blocks` says that it is needed here as well. Once
+    the executor is gone, these threads do the work.
     """
 
     def __init__(
@@ -132,11 +133,11 @@ class Elsewhere:
             raise found.error
 
     def end(self) -> None:
-        """Let no job that is still being built become a batch; results go on being collected."""
+        """Let no job that is still being built become a batch; results are still collected."""
         self._ending.set()
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Stop waiting for anything."""
         self._ending.set()
         self._closed.set()
 
@@ -158,8 +159,8 @@ class Elsewhere:
     def _do(self, job: int, function: Callable[..., Any], *args: object) -> Any:
         """Have a piece of work done, once more if its worker was lost.
 
-        Raises what came of it; ConfigurationError when workers are lost again and again, and _GoneError when
-        there is no executor any more.
+        Raises the work's own error; ConfigurationError when workers are lost again and again, and _GoneError
+        when there is no executor any more.
         """
         call = pickle.dumps((function, args), pickle.HIGHEST_PROTOCOL)
         lost: BaseException | None = None
@@ -272,7 +273,7 @@ def _ways(reader: Reader) -> Iterator[bytes | str]:
 
 
 def probe(executor: Executor, setup: bytes | None) -> None:
-    """Have one worker make its desk, or do nothing; forked pools start their workers before our threads.
+    """Have one worker set up, or do nothing; forked pools start their workers before our threads.
 
     Raises ConfigurationError where none does.
     """

@@ -48,11 +48,11 @@ class Pauses:
         self._odd.clear()
 
     def worked_on(self) -> None:
-        """Note that a batch is worked on: its queue had room."""
+        """Note that the provider works on a batch: its queue had room."""
         self._full = 0
 
     def failed(self, error: BatchataError) -> int:
-        """Note that a call failed, and return before when it is not made again."""
+        """Note that a call failed, and return the time before which it is not repeated."""
         if self._journal.now() >= self.until:  # calls that failed side by side are one failure
             self._failures += 1
         asked = error.retry_after if isinstance(error, ProviderUnavailableError) else None
@@ -60,14 +60,14 @@ class Pauses:
         return self._send_nothing_for(max(min(asked or 0.0, _LONGEST_ASKED), own))
 
     def full(self) -> int:
-        """Note that a queue was full, and return before when nothing more is sent into it."""
+        """Note that a queue was full, and return the time before which nothing more is sent into it."""
         self._full += 1
         return self._send_nothing_for(
             min(self._seconds(1) * 2 ** min(self._full, _FULL_DOUBLINGS), _LONGEST_FULL)
         )
 
     def again(self, times: int) -> int:
-        """Return before when a question that told nothing so many times is not asked again."""
+        """Return when to ask again what was asked so many times to no avail."""
         return self._journal.now() + int(self._seconds(times) * _SECOND)
 
     def is_odd(self, doing: str, error: BatchataError) -> bool:
@@ -102,7 +102,7 @@ def is_passing(error: BatchataError) -> bool:
 
 
 def refused_item(job: Job, error: BatchataError) -> int | None:
-    """Return the item that a whole job is refused for: the one that the refusal names, or its only one."""
+    """Return the item for which a whole job is refused: the one that the refusal names, or its only one."""
     if not isinstance(error, RequestRefusedError):
         return None
     if error.kind == TOO_LARGE and job.request_count == 1:
@@ -122,7 +122,7 @@ def item_at(job: Job, position: int | None) -> int | None:
 
 
 def named_among(error: BatchataError, place: str) -> RequestRefusedError:
-    """Return the refusal that repeats, one item after another."""
+    """Return the part of the refusal that repeats, one item after another."""
     return RequestRefusedError(
         f"{MOST_REFUSED} items were refused one after another and have failed; {place} was next: {error}",
         kind=error.kind,

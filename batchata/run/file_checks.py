@@ -32,7 +32,7 @@ class _Chunk:
     future: Future[bytes] | None = None
 
     def checked(self, checks: Checks) -> Iterator[tuple[Any, Checked]]:
-        """Yield each item as a worker found it; what it could not use is looked at here before it counts."""
+        """Yield each item as a worker found it; what it could not use is checked here before that counts."""
         found = {} if self.future is None else _found(self.future)
         for index, item in self.items:
             told = found.get(index)
@@ -42,7 +42,7 @@ class _Chunk:
 def check_elsewhere(
     executor: Executor, make: Callable[[], Checks], items: Iterable[Any]
 ) -> Iterator[tuple[Any, Checked]]:
-    """Have the files at paths checked by workers, some ahead; what else is given is read here, in its turn.
+    """Have workers check the files at paths, some ahead; anything else is read here, in its turn.
 
     Raises ConfigurationError for an executor that cannot do it.
     """
@@ -76,7 +76,7 @@ def _chunks(items: Iterable[Any]) -> Iterator[tuple[_Chunk, bool]]:
 
 
 def _path(item: Any) -> str | None:
-    """Return the path or address that the item is; None for what it is not, or cannot be used as."""
+    """Return the item's path or address; None where it has none, or none that can be used."""
     if hasattr(item, "storage_options"):
         return None if item.storage_options else address_of(item)
     path = os.fspath(item) if isinstance(item, str | os.PathLike) else None
@@ -93,7 +93,7 @@ def _started(executor: Executor, make: Callable[[], Checks], chunk: _Chunk) -> F
 
 
 def _found(future: Future[bytes]) -> dict[int, Checked]:
-    """Return what a worker found; nothing where it died, or a storage did not answer it."""
+    """Return what a worker found; nothing where the worker died, or a storage did not answer it."""
     if (lost := failure(future)) is not None:
         _logger.warning("worker_lost", doing="check", error=repr(lost))
         return {}

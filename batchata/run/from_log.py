@@ -53,12 +53,11 @@ def open_run(
     max_tokens: int | None = None,
     on_bad_file: str = "fail",
 ) -> Definition:
-    """Read the run's definition from its log, and look for the files of its items that are not done.
+    """Read the run's definition from its log, and look for the files of its unfinished items.
 
-    With `on_bad_file="raise"` those of them that are gone are one FileInputError.
-
-    Raises NotALogError without a log, LogError when it holds no run or several, RunMismatchError for another
-    response model, LogVersionError for a provider that is not known here.
+    With `on_bad_file="raise"` the files that are gone are one FileInputError. Raises NotALogError without a
+    log, LogError when it holds no run or several, RunMismatchError for another response model,
+    LogVersionError for a provider that is not known here.
     """
     store.choose = _only(store.place)
     with store.reading() as log:
@@ -149,7 +148,7 @@ def _same_model(model: type[pydantic.BaseModel], started: RunStarted) -> type[py
 def check_unchanged(run: Run, opened: tuple[str, int]) -> None:
     """Check that the log still holds the run as it was opened.
 
-    Raises RunMismatchError when another lies there now, or when items were added since.
+    Raises RunMismatchError when another run is there now, or when items were added since.
     """
     assert run.started is not None
     if (run.started.tag, run.total) != opened:
@@ -160,7 +159,7 @@ def check_unchanged(run: Run, opened: tuple[str, int]) -> None:
 
 
 def _inputs_later(store: RunStore, read: Callable[[Log, Run], Inputs]) -> Inputs:
-    """Read the inputs of a finished run, where they are wanted after all."""
+    """Read the inputs of a finished run, once they are needed after all."""
     with store.reading() as log:
         if log is None:
             raise NotALogError(f"there is no log at {store.place} any more; put it back and open it again")
@@ -191,7 +190,7 @@ def _inputs(log: Log, run: Run, checks: Checks, moved: Moved) -> Inputs:
 
 
 def _add_conversation(inputs: Inputs, turns: Any, body: bytes, status: int, checks: Checks) -> None:
-    """Add an item whose conversation was found good when it was added; only what may be sent is measured."""
+    """Add an item whose conversation was checked when it was added; only what may be sent is measured."""
     digest, sizes = sha256(body).digest(), (0, 0, 0)
     if status != ItemStatus.COMPLETED and body:
         try:
@@ -206,7 +205,7 @@ def _add_conversation(inputs: Inputs, turns: Any, body: bytes, status: int, chec
 
 
 def _add_file(inputs: Inputs, file: FileInput, status: int, checks: Checks, moved: Moved) -> None:
-    """Add an item with its file where it is now; one that is gone is not sent any more, and fails by name."""
+    """Add an item with its file where it is now; one whose file is gone is not sent, and fails by name."""
     if status == ItemStatus.COMPLETED:
         inputs.add(file, file.digest(), 0, 0, 0)
         return
@@ -243,7 +242,7 @@ class Moved:
         self._given = [] if files is None else list(_paths(files))
 
     def found(self, file: FileInput) -> FileInput:
-        """Return the file with the path of one of those given that has the same bytes, if there is one."""
+        """Return the file with the path of a given one that has the same bytes, if there is one."""
         is_elsewhere = file.path is not None and file.is_usable and file.sha256 in self._by_content
         return replace(file, path=self._by_content[file.sha256]) if is_elsewhere else file
 

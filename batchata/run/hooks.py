@@ -39,7 +39,7 @@ class Hooks:
                 raise InvalidInputError(f"{name} must be a function, or None, not {hook!r}")
 
     def listener(self) -> Callable[[int, int, Entry], None] | None:
-        """Return what takes an entry of the log, with its version and time; None if there is none."""
+        """Return what takes an entry of the log, with its version and time; None if nothing is wanted."""
         hook = self.on_event
         if hook is None:
             return None
@@ -73,7 +73,7 @@ class ItemTeller:
         self._before = bytearray(self.run.items.status)
 
     def begun(self) -> None:
-        """Take note of items that are sent again, and tell of those that were refused."""
+        """Note which items are sent again, and report those that were refused."""
         status = self.run.items.status
         for index, known in enumerate(self._before):
             if status[index] != known or status[index] not in _ENDED:
@@ -81,14 +81,14 @@ class ItemTeller:
         self.rest()
 
     def job_done(self, number: int) -> None:
-        """Tell of the items of a job, and of those that share their requests."""
+        """Report the items of a job, and those that share their requests."""
         if not self.hooks:
             return
         indexes = self.run.jobs[number].indexes()
         self._tell(sorted(each for index in indexes for each in self.run.family(index)))
 
     def rest(self) -> None:
-        """Tell of all that were not told of yet."""
+        """Report all items that were not reported yet."""
         self._tell(range(self.run.total))
 
     def _tell(self, indexes: Iterable[int]) -> None:

@@ -22,7 +22,7 @@ from batchata.run.journal import Journal, Notes
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """How requests are built, how large and dear they get, and what is expected of them."""
+    """How requests are built, how large and expensive they get, and what is expected of them."""
 
     template: Template
     measures: Measures
@@ -32,7 +32,7 @@ class Requests:
 
 @dataclass(slots=True)
 class Intents:
-    """Intents of jobs, in their order; what is built of them goes by the schema's route of the moment."""
+    """Intents of jobs, in their order; they are built for the schema's present route."""
 
     journal: Journal
     inputs: Inputs
@@ -48,7 +48,7 @@ class Intents:
         self.requests, self.awaiting = self.again(route), None
 
     def following(self, *, submitting: bool) -> Submit | None:
-        """Plan one more job alone: to look through all open ones for each would take long with thousands."""
+        """Plan one more job; looking through all open ones for each would take long with thousands."""
         situation = Situation(busy=frozenset(), submitting=submitting, awaiting=self.awaiting)
         match decide.submissions(self.journal.run, self.journal.now(), self.requests.measures, situation):
             case [Submit() as step]:

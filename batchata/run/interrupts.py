@@ -1,4 +1,4 @@
-"""Stop a run from a thread, by a signal or by a cancelled coroutine: as a wish, not an exception."""
+"""Ask a run to stop, from a thread, by a signal or by a cancelled coroutine, without an exception in it."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class Stop:
 
 
 class MainThread:
-    """Sees from another thread that the main thread, which alone receives Ctrl-C, was interrupted.
+    """Detects from another thread that the main thread, which alone receives Ctrl-C, was interrupted.
 
     A pool, or asyncio at its end, makes the main thread wait for the very thread that should end with it. A
-    main thread that just comes to its end leaves other threads running, as Python does.
+    main thread that ends normally leaves other threads running, as Python does.
     """
 
     def __init__(self) -> None:
@@ -88,9 +88,8 @@ class Asked:
 def stop_on_signals(stop: Stop, *, cancel: bool) -> Iterator[Asked]:
     """Turn the first Ctrl-C or SIGTERM into a request to stop; the second one ends the process as usual.
 
-    What is received is for the caller to pass on when the block has been left. Signals that the program
-    handles itself are left to it, and so are all signals when this is not the main thread, which alone
-    receives them.
+    The caller passes on what was received when the block has been left. Signals that the program handles
+    itself are left to it, and so are all signals when this is not the main thread, which alone receives them.
     """
     asked = Asked()
     previous = _install(stop, cancel, asked)
@@ -149,9 +148,9 @@ def interrupted(said: str) -> KeyboardInterrupt:
 async def in_a_thread[T](call: Callable[[], T], leave: Callable[[], None], left: Callable[[], str]) -> T:
     """Return or raise what `call` does, in a thread of its own.
 
-    When the coroutine is cancelled, `leave` makes the call end, which is waited for, so that no thread is
-    left; `left` says then, in the CancelledError, what the call left behind. Cancelled a second time, the
-    coroutine does not wait.
+    When the coroutine is cancelled, `leave` makes the call end, and the coroutine waits for that, so that no
+    thread is left; `left` then says, in the CancelledError, what the call left behind. Cancelled a second
+    time, the coroutine does not wait.
     """
     made: _Call[T] = _Call()
     loop = asyncio.get_running_loop()

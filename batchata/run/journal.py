@@ -1,4 +1,4 @@
-"""Change a run in the only way there is: an append to the log, and only then the state."""
+"""Change a run in the only way there is: append to the log first, then change the state."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ class Journal:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Write what is appended inside the block in one transaction at its end, also when it raises.
+        """Write what is appended inside the block in one transaction at its end, even when it raises.
 
         Each transaction waits for the disk. Once something is appended, the state is ahead of the log until
-        then, so nothing may act on it: no call is made, no file written, nothing shown.
+        the end of the block, so nothing may act on it: no call is made, no file written, nothing shown.
         """
         self._is_together = True
         try:
@@ -135,7 +135,7 @@ class Notes:
         self._known: dict[int, str | None] = {}  # by the outcome's version
 
     def of(self, index: int) -> str | None:
-        """Return the note for the item's next request; None without an answer to complain about."""
+        """Return the note for the item's next request; None without an answer to correct."""
         version = self._journal.run.items.outcome[index]
         if not version:
             return None

@@ -1,7 +1,7 @@
 """Run the loop that starts what is due and records what comes back.
 
-Provider calls run in worker threads and hand plain values back through a bounded queue. The loop's thread
-alone owns state and log, so nothing is shared and nothing is locked.
+Provider calls run in worker threads and hand plain values back through a bounded queue. Only the loop's
+thread touches state and log, so nothing is shared and nothing is locked.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class Runner:
     def drive(self, *, once: bool = False) -> None:
         """Carry out what is due until nothing more is; with `once`, in one pass that does not end the run.
 
-        Each open batch is asked at the beginning. When time is up, the first pass is still done to its end:
-        work is not waiting.
+        Each open batch is polled at the beginning. When time is up, the first pass is still completed: work
+        is not waiting.
 
         Raises the provider's definite refusals, with everything pending left pending, and a LogError that
         names the batches at the provider when the log cannot be written.
@@ -169,11 +169,11 @@ class Runner:
         return self._workers.busy | dict.fromkeys(self._outbox.jobs, "submit")
 
     def _may_submit(self) -> bool:
-        """Whether more may be sent: what was found at the start was polled, and fetched if it had ended."""
+        """Whether more may be sent: batches found at the start were polled, and fetched if they had ended."""
         return not (self._is_to_stop() or self._found) and self.journal.now() >= self.intake.pauses.until
 
     def _is_anything_to_cancel(self) -> bool:
-        """Whether an open job can be cancelled and collected without waiting for batches of others."""
+        """Whether an open job can be cancelled and collected without waiting for the batches of others."""
         return bool(self.run.open.keys() - self.intake.undecided - self.intake.trouble.stuck)
 
     def _is_over(self) -> bool:
@@ -232,7 +232,7 @@ class Runner:
                 assert_never(step)
 
     def _submit(self, step: Submit) -> None:
-        """Write the intents of all jobs that may be sent now: they are secured together."""
+        """Write the intents of all jobs that may be sent now, so that they are secured together."""
         with self.journal.together():
             self._intend(step)
             self._intend_more()
@@ -314,7 +314,7 @@ class Runner:
             self.job_done(number)
 
     def _first_report(self, patience: float) -> Report | None:
-        """Wait until there is a report, or until the run is told to stop; what is shown goes on meanwhile."""
+        """Wait for a report, or until the run is told to stop; the display is kept up to date meanwhile."""
         until = time.monotonic() + patience
         while (left := until - time.monotonic()) > _LOOK_UP and not self._is_to_stop():
             report = self._workers.report(_LOOK_UP)
@@ -324,7 +324,7 @@ class Runner:
         return self._workers.report(min(max(left, 0.0), _LOOK_UP))
 
     def _next_report(self, until: float) -> Report | None:
-        """Return the next report, waiting for it until then where calls are under way."""
+        """Return the next report, waiting until then for it while calls are under way."""
         return self._workers.report(max(until - time.monotonic(), 0.0) if self._workers.busy else 0.0)
 
     def _is_to_stop(self) -> bool:
@@ -348,7 +348,7 @@ class Runner:
         return self._completed(report) != completed_before
 
     def _completed(self, report: Report) -> bool:
-        """Whether there are results of the report's job to write; an item may also have been refused."""
+        """Whether the report's job has results to write; an item may also have been refused."""
         if isinstance(report, CallFailed):
             job = self.run.jobs[report.jobs[0]]
             return report.doing == "submit" and bool(job.outcomes)

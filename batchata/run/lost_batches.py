@@ -16,7 +16,7 @@ _BY_RESULTS = "the results of the batch carry this job's custom ids"
 
 
 def adopted(report: Sought) -> SubmissionSettled:
-    """Adopt one batch as the job's; further proven ones hold the same requests once more."""
+    """Adopt one batch as the job's; further proven ones hold the same requests again."""
     batch, *surplus = report.proven
     return SubmissionSettled(
         job=report.job,
@@ -92,7 +92,7 @@ def lost(run: Run, job: Job, strangers: AbstractSet[str], asked_at: int, apart: 
 def _since(run: Run, job: Job, owned: list[Job], apart: int | None) -> int:
     """Return the provider's time before which the job's batch was certainly not created.
 
-    Where nothing tells how far the clocks were apart, no time of ours does: only that jobs were sent in the
+    Where it is unknown how far the clocks were apart, our times say nothing: only that jobs were sent in the
     order of their numbers. 0 where there is none before it; then the whole list is looked through.
     """
     known = _apart(run, job.start, job.started_at, owned, apart)
@@ -114,9 +114,9 @@ def _until(run: Run, job: Job, owned: list[Job], apart: int | None) -> int | Non
 def _apart(run: Run, start: int, moment: int, owned: list[Job], apart: int | None) -> list[int]:
     """Return by how much the provider's clock may have been ahead of ours, at a moment of that start.
 
-    Between two starts our clock may have been set, so that only jobs of the same one tell, and those whose
-    creation was answered: an adopted batch was found hours later than it was created. `apart` is by the Date
-    of answers, which may be that of a gateway in between: then ours may be right, too.
+    Our clock may have been set between two starts, so only jobs of the same start count, and only those whose
+    creation was answered: an adopted batch was found hours after it was created. `apart` is by the Date of
+    answers, which may be that of a gateway in between: then ours may be right, too.
     """
     found = [
         other.created_at - other.submitted_at

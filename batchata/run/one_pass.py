@@ -15,8 +15,8 @@ class OnePass:
     """Remembers what this call has done, so that its first pass can be told from waiting.
 
     The pass asks once about each batch that was there at the beginning, collects those that have ended and
-    sends what may be sent, however long that takes. Asking a second time, asking about what was sent only
-    now, and trying again what has just failed, is waiting.
+    sends what may be sent, however long that takes. Waiting is to ask a second time, to ask about what was
+    sent just now, and to try again what has just failed.
     """
 
     _asked: set[int] = field(default_factory=set)

@@ -53,11 +53,10 @@ class Outbox:
         self._staged[job] = upload
 
     def send(self) -> None:
-        """Make the create calls whose intents are written, once a copy of the main file alone holds them.
+        """Make the create calls whose intents are written, once a copy of the main file would hold them.
 
-        Started from such a copy, a run looks for their batches; it would pay for them again if it had none.
-
-        Raises LogWriteError when readers have kept them from it for longer than `patience`.
+        A run started from such a copy looks for their batches; without the intents it would pay for them
+        again. Raises LogWriteError when readers have prevented it for longer than `patience`.
         """
         if not self.jobs:
             return

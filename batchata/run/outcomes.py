@@ -186,7 +186,7 @@ class Intake:
                 self._give_up(trouble.gone(job), number)
 
     def _batch_failed(self, job: Job, failure: Failure) -> None:
-        """Record that the whole batch was given up, unbilled: for later, for one item, or for good."""
+        """Record that the whole batch was given up, unbilled: for now, because of one item, or for good."""
         error = failure.error
         not_before = self.pauses.full() if failure.passing else self._now()
         assert job.batch_id is not None
@@ -209,7 +209,7 @@ class Intake:
             self._give_up(refusal(f"job {job.number} ({job.batch_id}): {error.message}", kind=error.kind))
 
     def _give_up(self, error: BatchataError, *jobs: int) -> None:
-        """Give these jobs up for this start: no call gets them further."""
+        """Give these jobs up for this start: no further call would help."""
         self._journal.append(*self.trouble.meet(self._run, error, jobs))
 
     def _vanished(self, job: Job) -> Event:
@@ -339,7 +339,7 @@ class Intake:
             self._journal.append(failed, *self.trouble.meet(self._run, said))
 
     def _expired(self, job: Job) -> BatchataError | None:
-        """Return the better error for a download that is refused because the results are too old."""
+        """Return a clearer error for a download that is refused because the results are too old."""
         until = decide.collect_by(self._run, job)
         return None if until is None or self._provider_now() < until else trouble.expired(self._run, job)
 

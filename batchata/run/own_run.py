@@ -39,7 +39,7 @@ from batchata.views.results import SupportCounts, never_started, read_all, read_
 
 
 class OwnRun:
-    """The run in a log that is certainly the one which a definition describes. Nothing is written."""
+    """The run in a log, checked to be the one that a definition describes. Nothing is written."""
 
     def __init__(
         self, definition: Definition, settings: Settings, store: RunStore, provider: Callable[[], Client]
@@ -57,11 +57,10 @@ class OwnRun:
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Log | None, Run]]:
-        """Open the log, with the run in it, which is certainly the one that our definition describes.
+        """Open the log, with the run that our definition describes in it.
 
-        The log is None, and the run an empty one, when it was never started.
-
-        Raises RunMismatchError when the log holds another run.
+        The log is None, and the run an empty one, when it was never started. Raises RunMismatchError when the
+        log holds another run.
         """
         with self.store.reading() as log:
             if log is not None:
@@ -153,7 +152,7 @@ class OwnRun:
         return [entries[index] for index in self.definition.as_given]
 
     def _mark(self, log: Log, run: Run) -> tuple[str, int, str | None]:
-        """Return what no other state of any run has in common with this one."""
+        """Return a mark that no other state of any run has."""
         assert run.started is not None
         return run.started.tag, run.version, log.head(run.started.run_id)
 

@@ -74,7 +74,7 @@ def _spread(total: int, sample: int, seed: int | None) -> Iterator[int]:
 
 
 def of_the_rest(run: Run, rest: Estimate) -> str:
-    """Say, also in the log tree, what the items beside those of the pilot will cost by what these used."""
+    """Say, also in the log tree, what the items after the pilot will cost, judging by what these used."""
     _logger.info(
         "pilot_done",
         run=None if run.started is None else run.started.run_id,

@@ -38,7 +38,7 @@ class Collection:
 
     @classmethod
     def of(cls, run: Run, job: Job) -> Collection:
-        """Return what a reading of this job's results from their beginning has to find."""
+        """Return what a reading of this job's results from the beginning has to find."""
         number, status, custom_id = run.items.job, run.items.status, job.custom_id
 
         def is_open(index: int) -> bool:
@@ -75,7 +75,7 @@ class Collection:
         return index
 
     def repeat(self, outcome: Outcome) -> None:
-        """Note that another line has the request's outcome."""
+        """Note that the request already has an outcome from another line."""
         self._stray("repeated", outcome)
 
     def _stray(self, reason: str, outcome: Outcome) -> None:
@@ -124,7 +124,7 @@ class Recorder:
         return columns.finished(), bodies
 
     def _record(self, columns: Columns, index: int, outcome: Outcome, body: int) -> None:
-        """Judge the answer; one that is accepted is kept for the results as it was read."""
+        """Judge the answer; an accepted one is kept for the results as it was read."""
         error, usage, geo = outcome.error, outcome.usage, outcome.inference_geo or self.geo
         if error is None:
             reading = outcome.reading or self.reader.judge(outcome.blocks, outcome.stop_reason)
@@ -181,7 +181,7 @@ class Recorder:
     def completion(
         self, job: Job, collection: Collection, missing: int, next_body: int
     ) -> tuple[list[Event], list[bytes]]:
-        """Record the lines that belonged nowhere, and the completion of the job."""
+        """Record the lines that belong to no request, and the completion of the job."""
         assert job.batch_id is not None
         strays: list[Event] = [
             StrayOutcomeRecorded(

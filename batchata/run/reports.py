@@ -27,9 +27,9 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class FilesRefused:
-    """Nothing was sent: files that were good when they were checked cannot be used any more.
+    """Nothing was sent: files that passed their checks cannot be used any more.
 
-    By the places of their items in the job.
+    They are listed by the places of their items in the job.
     """
 
     job: int
@@ -38,7 +38,7 @@ class FilesRefused:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The search for a lost batch: those proven to be ours, and those that might yet turn out to be.
+    """The search for a lost batch: batches proven to be ours, and those that may still turn out to be.
 
     `looked_at` is when the search began, by our clock in microseconds. `proven`, oldest first, is more than
     one when the call was repeated on its way. `running` will show their custom ids once they have ended;

@@ -21,10 +21,9 @@ _NOT_HERE = b"(the file is not here)"
 
 
 def request_again(life: Life) -> tuple[dict[str, Any], str | None]:
-    """Return the request of the item's last attempt, and what keeps it from being whole, if anything does.
+    """Return the request of the item's last attempt, and what keeps it from being complete, if anything does.
 
-    Without an attempt it is the request that would be sent. Of a file that is gone a few words stand in it.
-
+    Without an attempt it is the request that would be sent. A file that is gone is replaced by a few words.
     Raises InvalidInputError when the input was purged, or its file could never be used.
     """
     run, value = life.history.run, life.input

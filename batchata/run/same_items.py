@@ -50,7 +50,7 @@ class RecordedItems:
 
     @cached_property
     def known_by_name(self) -> frozenset[int]:
-        """The items that are the same with another content: they failed, or their files could not be used."""
+        """The items that may now have other content: they failed, or their files could not be used."""
         return frozenset(self.failed) | self._changes[0]
 
     def first_body(self, index: int) -> int:
@@ -60,7 +60,7 @@ class RecordedItems:
 
     @cached_property
     def _changes(self) -> tuple[frozenset[int], dict[int, int]]:
-        """Return which items' files could not be used, and the new bodies of those that were mended."""
+        """Return which items' files could not be used, and the new bodies of those that were corrected."""
         refused: set[int] = set()
         mended: dict[int, int] = {}
         for recorded in self.log.events(self.stream, types=[ItemRefused.TYPE, ItemMended.TYPE]):
@@ -119,9 +119,9 @@ class _Pairs:
 
 
 def arrangement(items: RecordedItems, inputs: Inputs) -> list[int] | None:
-    """Return the places of the given items in the run's order, those of new ones behind.
+    """Return the places of the given items in the run's order, new ones last.
 
-    None where they are in that order, and where one of the run's items is not among them.
+    None where they are in that order already, and where one of the run's items is missing.
     """
     pairs = _paired(items, inputs)
     if pairs is None or pairs.missing:
@@ -131,9 +131,9 @@ def arrangement(items: RecordedItems, inputs: Inputs) -> list[int] | None:
 
 
 def moved(items: RecordedItems, inputs: Inputs) -> list[str]:
-    """Name the items which are missing and those which are new; none if the log is silent.
+    """Name the missing and the new items; none if the log does not say.
 
-    The first conversation or file of one name that another stands in place of is shown as it was and is.
+    The first conversation or file that another one of its name replaces is shown before and after.
     """
     pairs = _paired(items, inputs)
     if pairs is None or not pairs.missing:
@@ -155,7 +155,7 @@ def _replaced(pairs: _Pairs, items: RecordedItems, inputs: Inputs) -> Iterator[s
 
 
 def _paired(items: RecordedItems, inputs: Inputs) -> _Pairs | None:
-    """Pair what is alike in all first, then in key and content, in content, and what is known by its name."""
+    """Pair first what is the same in everything, then in key and content, in content, and by name."""
     pairs = _Pairs({}, list(items.indexes), list(range(inputs.count)))
     if any(body is None for body in items.bodies(pairs.missing)):
         return None  # purged
@@ -173,7 +173,7 @@ def _pair(
     identity: Callable[[bytes, int], bytes],
     may_be: Callable[[int, int], bool],
 ) -> None:
-    """Pair what is left and alike, first with first."""
+    """Pair the remaining items that are the same, in their order."""
     if not pairs.missing or not pairs.new:
         return
     given: dict[bytes, deque[int]] = defaultdict(deque)
@@ -239,7 +239,7 @@ def readable(body: bytes) -> Any:
 
 
 def was_is(old: Any, new: Any) -> str:
-    """Show both values, from a little before the place where they differ."""
+    """Show both values, from shortly before the place where they differ."""
     before, after = (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in (old, new))
     apart = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
     start = 0 if max(len(before), len(after)) <= _SHOWN else max(apart - 30, 0)

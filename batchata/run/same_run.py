@@ -93,14 +93,14 @@ class Recorded:
 
     @property
     def total(self) -> int:
-        """Count its items; those of a start that was killed before it had written them all count too."""
+        """Count its items, including those of a start that was killed before it had written them all."""
         return max([self.started.input_count, *(event.first + event.count for event in self.added)])
 
 
 def check_same_run(log: Log, run: Run, definition: Definition) -> None:
     """Check that the run was started with this definition; more items, and another order, are allowed.
 
-    Raises RunMismatchError with a line for each difference, and with what of the run waits to be collected.
+    Raises RunMismatchError with a line for each difference, and with what waits to be collected.
     """
     assert run.started is not None
     recorded = Recorded.of(log, run.started.run_id)
@@ -126,7 +126,7 @@ def check_same_run(log: Log, run: Run, definition: Definition) -> None:
 
 
 def _arrange(recorded: Recorded, definition: Definition) -> bool:
-    """Put the items into the run's order, the new ones behind, where only that differs."""
+    """Put the items into the run's order, new ones last, where nothing else differs."""
     if any(_definition_differences(recorded.started, definition)):
         return False
     order = arrangement(recorded.items, definition.inputs)
@@ -140,9 +140,9 @@ def _arrange(recorded: Recorded, definition: Definition) -> bool:
 def which_run(definition: Definition, log: Log, streams: Sequence[str]) -> str:
     """Find the run in the log that this script continues, where none was named.
 
-    One whose items come first and in their order is preferred to one that has them in another order, and one
-    with just these items to one that they would be added to. Of a single run `check_same_run` says whether it
-    is the one.
+    A run whose items come first and in the same order is preferred to one that has them in another order, and
+    a run with just these items to one that they would be added to. If there is only one run, `check_same_run`
+    decides.
 
     Raises RunMismatchError when none was started like this, LogError when several were.
     """
@@ -173,11 +173,10 @@ def _how_different(recorded: Recorded, definition: Definition) -> str:
 
 
 def check_same_place(run: Run, provider: str, base_url: str, variable: str | None) -> None:
-    """Check that the run's batches are where calls go now: they exist only where they were created.
+    """Check that calls go where the run's batches are: these exist only where they were created.
 
-    `variable` is the one of the environment that moves the provider's address.
-
-    Raises RunMismatchError when the run has batches at another provider or URL, or may have.
+    `variable` is the environment variable that moves the provider's address. Raises RunMismatchError when the
+    run has batches, or may have some, at another provider or URL.
     """
     assert run.started is not None
     if not run.base_url:
@@ -198,7 +197,7 @@ def check_same_place(run: Run, provider: str, base_url: str, variable: str | Non
 
 
 def _given_up(run: Run) -> str:
-    """Say how the address becomes free of jobs of which no batch is known, where the API itself has moved."""
+    """Say how a run is freed from an address that has moved, where jobs may be without a batch."""
     lost = [job for job in run.open.values() if job.batch_id is None]
     if not lost or len(lost) < len(run.open):
         return ""
@@ -228,7 +227,7 @@ def changes(
 
 
 def _differences(recorded: Recorded, definition: Definition) -> Iterator[str]:
-    """Yield the differences, from the cheapest to find to the dearest."""
+    """Yield the differences, those that are cheap to find first."""
     yield from _definition_differences(recorded.started, definition)
     if recorded.started.input_kind == definition.inputs.kind:
         yield from _input_differences(recorded, definition)
@@ -271,7 +270,7 @@ def _input_differences(recorded: Recorded, definition: Definition) -> Iterator[s
 
 
 def _key_differences(recorded: Recorded, inputs: Inputs) -> Iterator[str]:
-    """Yield the first key that was another one: results would come under a foreign name."""
+    """Yield the first key that has changed: results would appear under another's name."""
     for event in recorded.added:
         if (known(event.keys) or "") == inputs.keys_digest(event.first, event.first + event.count):
             continue

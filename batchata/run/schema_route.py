@@ -1,8 +1,8 @@
 """React to a refused schema: it goes into the prompt, or its items fail.
 
 A provider takes a schema as an output format only within limits that are not all documented. With
-`structured_output="auto"` the first refusal is a decision: from then on the schema stands in the prompt, and
-what was refused is sent again at once, as the refusal was none of the item and costs nothing.
+`structured_output="auto"` the first refusal is a decision: from then on the schema is in the prompt, and what
+was refused is sent again at once, as the refusal was not the item's fault and cost nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def decided_by_refusal(run: Run, job: Job, error: BatchataError) -> list[Event] 
 
 
 def cured(run: Run, job: Job, error: BatchataError) -> BatchataError:
-    """Return a refusal of the schema that ends the run, with what to change; another error as it is."""
+    """Return the error of a schema that ends the run, with what to change; another error unchanged."""
     about = isinstance(error, RequestRefusedError) and error.schema_refused and job.route == "native"
     return RequestRefusedError(f"{error}; {_CURE}", kind=error.kind) if about and _is_final(run) else error
 

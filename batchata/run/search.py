@@ -15,13 +15,13 @@ _ENOUGH_TO_TELL = 1_000  # result lines, none of them ours, that make a batch an
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A submission with an unknown outcome: what a batch of it would look like.
+    """A submission with an unknown outcome, and what a batch of it would look like.
 
-    It was created between `since` and `until` (None: unknown), microseconds by the provider's clock. By ours
-    it was sent within `about`, when the provider's was ahead by one of `ahead`, if any is known.
-    `asked_at` is the time by ours. `not_ours` are batches known to be another's. `same_key` says that it was
-    sent with today's key; if not, only a batch of the run that is still visible (`anchors`, newest first)
-    shows that this is the workspace it was sent to.
+    It was created between `since` and `until` (None: unknown), in microseconds by the provider's clock. By
+    our clock it was sent within `about`, when the provider's was ahead by one of `ahead`, if any is known.
+    `asked_at` is the present by our clock. `not_ours` are batches known to belong to another job or run.
+    `same_key` says that it was sent with today's key; if not, only a batch of the run that is still visible
+    (`anchors`, newest first) shows that this is the workspace it was sent to.
     """
 
     job: int
@@ -40,7 +40,7 @@ class Lost:
 def settle(provider: Client, lost: Lost, put: Put) -> None:
     """Look for a batch that the lost submission may have created.
 
-    A batch shows its custom ids only once it has ended; until then one of the right time that may have the
+    A batch shows its custom ids only once it has ended; until then a batch of the right time and perhaps the
     right size counts as undecided.
     """
     found, doubt = _candidates(provider, lost)
@@ -83,10 +83,10 @@ def _candidates(provider: Client, lost: Lost) -> tuple[list[Batch], UnreadableRe
 
 
 def _may_be(batch: Batch, lost: Lost, clock: int | None) -> bool:
-    """Return whether it was created in time; one whose counts speak against it, at about the time as well.
+    """Return whether it was created in time and, where its counts speak against it, near the time of sending.
 
-    Where the time is unknown, the results of all that a workspace has ever sent would be fetched otherwise.
-    `clock` is the time by the provider: the list that is read here may be the first that tells it.
+    Where the time is unknown, the results of everything that a workspace has ever sent would be fetched
+    otherwise. `clock` is the provider's time: the list read here may be the first reply that shows it.
     """
     if lost.until is not None and batch.created_at > lost.until:
         return False
@@ -98,10 +98,10 @@ def _may_be(batch: Batch, lost: Lost, clock: int | None) -> bool:
 
 
 def _whose(provider: Client, batch: Batch, custom_ids: Sequence[str]) -> str:
-    """Judge whose batch it is by the first thousand lines of results: a single one might be a stray one.
+    """Judge whose batch it is by the first thousand result lines: a single line may be a stray one.
 
     Foreign lines alone prove nothing where they are not as many as the requests: our own may be missing, or
-    the download may have ended early. Where there are no results any more, the counts tell.
+    the download may have ended early. Where there are no results any more, the counts decide.
     """
     if batch.is_marked:
         return "ours"

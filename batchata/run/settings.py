@@ -22,7 +22,7 @@ from batchata.text import number_of, rounded, shown
 
 
 class HasRows(Protocol):
-    """A data frame of pandas, Polars or Arrow, or what gives its rows as one of them does."""
+    """A data frame of pandas, Polars or Arrow, or anything that gives its rows as one of these does."""
 
     @property
     def columns(self) -> Any:
@@ -131,7 +131,7 @@ def changed_settings(last: Settings, changes: Changes, limits: Limits) -> Settin
 
 
 def _check_choice(name: str, value: object, choices: TypeAliasType) -> None:
-    """Raise InvalidInputError for a value that is none of a Literal's."""
+    """Raise InvalidInputError for a value that is not one of the Literal's."""
     *others, last = map(repr, get_args(choices.__value__))
     if value not in get_args(choices.__value__):
         raise InvalidInputError(f"{name} must be {', '.join(others)} or {last}, not {shown(value)}")
@@ -163,7 +163,7 @@ def seconds_of(name: str, value: object) -> float | None:
 
 
 def _money(name: str, value: object) -> str:
-    """Read an amount; a float counts as printed: 0.1 means ten cents, not its binary neighbour."""
+    """Read an amount; a float counts as printed: 0.1 means ten cents, not the binary number next to it."""
     try:
         amount = Decimal(str(value)) if isinstance(value, str | int | float | Decimal) else Decimal("NaN")
     except InvalidOperation:
@@ -214,7 +214,7 @@ def plan_cache(
 ) -> CachePlan:
     """Plan what so many requests cache of their prefix: up to the tools, the system prompt, or some block.
 
-    Nothing, and why, where no beginning is shared, where it is too short, or where it does not pay.
+    Nothing, with the reason, where no beginning is shared, where it is too short, or where it does not pay.
     """
     if not inputs.count:
         return _nothing("there are no requests")

@@ -25,7 +25,7 @@ from batchata.run.to_do import Call, is_work_left
 
 
 def check_model(definition: Definition) -> None:
-    """Refuse a new run with a model that is misspelt or retired, unless the caller stands by it.
+    """Refuse a new run with a misspelt or retired model, unless the caller insists.
 
     Raises UnsupportedModelError.
     """
@@ -66,7 +66,7 @@ def check_price(definition: Definition, settings: Settings) -> None:
 
 
 def check_fits(definition: Definition, settings: Settings) -> None:
-    """Refuse an item that is dearer than the whole limit: it and all behind it would never be sent.
+    """Refuse an item that costs more than the whole limit: it and all items after it would never be sent.
 
     Raises CostLimitError.
     """
@@ -85,7 +85,7 @@ def check_fits(definition: Definition, settings: Settings) -> None:
 
 
 def refuse_changed(store: RunStore, log: Log, journal: Journal, *, only_ends: bool = False) -> None:
-    """Refuse to go on from events that were changed; warn where batches are only to be ended.
+    """Refuse to continue from events that were changed; only warn where batches are merely to be ended.
 
     Raises LogError.
     """

@@ -88,7 +88,7 @@ class ExpiringResults:
     told: bool = True
 
     def look(self, run: Run, moment: int | None) -> None:
-        """Look at the time by the provider's clock, None before it has answered."""
+        """Check the time by the provider's clock; None before it has answered."""
         if not self.told and moment is not None:
             self.told = True
             warn_of_expiring_results(run, moment)
@@ -113,7 +113,7 @@ def warn_of_expiring_results(run: Run, moment: int) -> None:
 def add_items(journal: Journal, inputs: Inputs, same_as: Mapping[int, int]) -> None:
     """Yield the items that the log does not know yet, some at a time, so that not all are in memory at once.
 
-    `same_as` maps those that share a request to the first of their kind.
+    `same_as` maps those that share a request to the first such item.
     """
     cuts = [journal.run.total, *_cuts(inputs, journal.run.total)]
     digests = inputs.fingerprints(cuts)[1:]
@@ -157,14 +157,14 @@ class Retried(NamedTuple):
 
 
 def is_accepted_today(log: Log, run: Run, definition: Definition) -> bool:
-    """Return whether every failed item has a stored answer that is accepted now, and none is sent again."""
+    """Return whether each failed item has a stored answer that is accepted now, so that none is sent."""
     return not _tried_again(log, run, definition, 0)[2]
 
 
 def _tried_again(
     log: Log, run: Run, definition: Definition, next_body: int
 ) -> tuple[Mended, list[AnswerAccepted], list[int]]:
-    """Return what is mended and what is accepted of the failed items, and which are to be sent again."""
+    """Return which failed items have a corrected file, which an accepted answer, and which are sent again."""
     mended = mend(log, run, definition.inputs, next_body)
     changed = {event.index for event in mended.events if isinstance(event, ItemMended)}
     same = [index for index in mended.again if index not in changed]
@@ -221,7 +221,7 @@ def check_raised(run: Run, definition: Definition, settings: Settings, max_token
 def _check_fits(
     run: Run, definition: Definition, settings: Settings, max_tokens: int, failed: list[int]
 ) -> None:
-    """Refuse a retry that is dearer than what will be left of the limit: it would never be sent."""
+    """Refuse a retry that costs more than what will be left of the limit: it would never be sent."""
     if settings.max_cost is None:
         return
     measures = definition.measures(raised=dict.fromkeys(failed, max_tokens))

@@ -131,7 +131,7 @@ class RunStore:
     def change_in(self, log: Log, claim: Claim) -> str | None:
         """Return which versions of the claimed run are not as they were written; None where all are.
 
-        What was found whole before, or written by this object, is not looked at again.
+        What was found intact before, or written by this object, is not checked again.
         """
         known = self._intact[1] if self._intact is not None and self._is_intact() else None
         changed = first_change(log, claim.stream, known)
@@ -200,11 +200,11 @@ class RunStore:
         return self.choose(log, streams) if streams else None
 
     def settle(self) -> None:
-        """Mean the run that was found, whatever else the log comes to hold."""
+        """Keep to the run that was found, whatever else the log comes to hold."""
         self._given = self._run_id
 
     def forget(self) -> None:
-        """Forget a run that is another script's: the next look begins anew."""
+        """Forget a run that is another script's: the next look starts over."""
         with self._lock:
             if self._driver in (None, threading.get_ident()):
                 self._run_id = self._given

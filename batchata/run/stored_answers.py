@@ -23,9 +23,9 @@ _WINDOW = 200  # answers in memory at a time
 
 
 def accepted_now(log: Log, run: Run, reader: Reader, indexes: Sequence[int]) -> list[AnswerAccepted]:
-    """Return an event for each of these failed items that has an answer which the reader accepts.
+    """Return an event for each of these failed items that has an answer which the reader accepts now.
 
-    An item has the answers to all its attempts, but none to a file that was mended since; the newest counts.
+    An item has the answers to all its attempts, except to a file that has changed since; the newest counts.
     """
     assert run.started is not None
     dialect = dialect_of(run.started)
@@ -66,7 +66,7 @@ def _is_accepted(line: bytes, dialect: Dialect, reader: Reader) -> bool:
 
 
 def warned_of_no_fit(items: Iterator[ItemResult], model: type[pydantic.BaseModel]) -> Iterator[ItemResult]:
-    """Yield what another model reads of the answers; warn behind the last where it fits none of them."""
+    """Yield what another model reads from the answers; warn at the end where it fits none of them."""
     fitting, misfits, why = 0, 0, ""
     for item in items:
         fitting += item.status == "completed"

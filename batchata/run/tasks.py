@@ -1,7 +1,7 @@
 """Do the work of a run's jobs in another process: build and upload requests, download and read results.
 
-Calls and what comes of them travel pickled by ourselves, so that what a future raises is never an error of
-the work but the end of its worker.
+Calls and their results travel pickled by ourselves, so that what a future raises is never an error of the
+work but the end of its worker.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """From what a worker makes its desk. `reader` is pickled by itself: a model may not be there."""
+    """What a worker makes its desk from. `reader` is pickled apart: its model may not be importable there."""
 
     connect: Callable[[], Client]
     place: Place
@@ -59,9 +59,10 @@ class Setup:
 
 
 class Collected(NamedTuple):
-    """The results of a job. `readings` are of all their outcomes in order, pickled; empty if they cannot be.
+    """The results of a job.
 
-    Answers that were read come without their blocks, which are in their lines. `error` has ended them early.
+    `readings` are those of all outcomes in order, pickled; empty if they cannot be. Answers that were read
+    come without their blocks, which are in their lines. `error` is what ended the results early.
     """
 
     reports: list[Report]
@@ -70,7 +71,7 @@ class Collected(NamedTuple):
 
 
 class CannotBeSentError(ConfigurationError):
-    """The response model cannot be had in a worker."""
+    """A worker cannot load the response model."""
 
 
 def work(made_by: str, setup: bytes | None, call: bytes) -> bytes:
@@ -156,7 +157,7 @@ def files_checked(make: Callable[[], Checks], paths: Sequence[tuple[int, Any]]) 
 
 
 def present() -> None:
-    """Do nothing: the worker is there, and has this version."""
+    """Do nothing, which shows that the worker is there and has this version."""
 
 
 def probed(desk: Desk) -> None:

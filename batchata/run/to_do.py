@@ -53,9 +53,9 @@ class Call:
 
 
 def is_nothing_to_do(call: Call, run: Run, definition: Definition, settings: Settings) -> bool:
-    """Whether the call would change nothing of a run that has begun.
+    """Whether the call would change nothing in a run that has begun.
 
-    A finished one wants no other limit or pace, only its results in another place.
+    A finished run takes up no other limit or pace, only another place for its results.
     """
     changed = changes(run, settings, definition.max_tokens)
     if run.status == "completed":
@@ -72,12 +72,12 @@ def is_work_left(call: Call, run: Run, definition: Definition) -> bool:
 
 
 def _lifts(call: Call, run: Run) -> bool:
-    """Whether the call is for all items after one for some, which `retry_failed()` would still keep to."""
+    """Whether the call is for all items after a call for some, which `retry_failed()` would still keep to."""
     return call.choice == Choice() and run.choice is not None and run.choice.items is not None
 
 
 def _is_pilot_done(call: Call, run: Run, definition: Definition) -> bool:
-    """Whether the call asks for the same pilot as the last start, which has ended well."""
+    """Whether the call asks for the same pilot as the last start, which has completed it."""
     if call.choice is None or call.retry_failed or definition.count > run.total:
         return False
     return run.interrupted_by == "pilot" and run.is_pilot_done and call.choice.of_run(run) == run.choice

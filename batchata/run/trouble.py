@@ -1,9 +1,8 @@
 """End the sending of new jobs for this start, and doubt short results and missing batches.
 
-Results that are paid for come first: whatever is refused, what lies at the provider is collected before the
-error is raised. And what could cost money twice is never decided from the absence of a sign: a request
-without a line may have been paid for, unless the batch's own counts, which have to add up to its size, say
-that it was not answered.
+Paid results come first: whatever is refused, what is at the provider is collected before the error is raised.
+And what could cost money twice is never decided from the absence of a sign: a request without a line may have
+been paid for, unless the batch's own counts, which have to add up to its size, say that it was not answered.
 """
 
 from __future__ import annotations
@@ -69,9 +68,9 @@ def as_error(error: BatchataError) -> RequestError:
 
 
 def is_explained(job: Job, collection: Collection) -> bool:
-    """Whether the counts say that no answer is among what the results lack.
+    """Whether, by the counts, none of the missing lines is an answer.
 
-    A line that cannot be read and names its request is no lacking line: it stays as it is.
+    A line that cannot be read and names its request is not missing: it stays as it is.
     """
     read = job.outcomes.get("succeeded", 0) + len(collection.garbled)
     return job.counts is not None and _add_up(job) and read >= job.counts.succeeded
@@ -99,7 +98,7 @@ def short(run: Run, job: Job, collection: Collection) -> IncompleteResultsError:
 
 
 def gone(job: Job) -> BatchNotFoundError:
-    """Say that the batch was found neither by id nor in the list for minutes."""
+    """Say that the batch was found neither by its id nor in the list for minutes."""
     said = f"the provider knows no batch {job.batch_id} (job {job.number}), and has not for minutes; "
     return BatchNotFoundError(
         said + (_never_seen(job) if job.polled_at is None else _deleted(job)),
@@ -116,7 +115,7 @@ def _deleted(job: Job) -> str:
 
 
 def _never_seen(job: Job) -> str:
-    """Say what to check where the id is only known from the answer to the creation, which may be wrong."""
+    """Say what to check where the id is known only from the answer to the creation, which may be wrong."""
     return (
         "no call has found it since the answer to its creation named it, so the batch may have another "
         "id, and be paid for. Look in the console of the workspace in which the run was started for a batch "

@@ -23,8 +23,8 @@ _LOOK_UP = 0.2  # seconds; a worker that waits for room looks this often whether
 class _Reports:
     """A queue of reports with room for a number of them, and for a number of outcomes in them.
 
-    What is there is taken in any case, and waited for afterwards: a worker that reads on before there is room
-    would hold what it read beside all that waits here.
+    A report is always taken, and its worker waits afterwards: a worker that reads on before there is room
+    would hold what it read in addition to all that waits here.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Workers:
         *args: object,
         is_heavy: bool = False,
     ) -> None:
-        """Start a call; its result or error will be reported. Of heavy ones few are made at the same time."""
+        """Start a call; its result or error will be reported. Only a few heavy calls are made at a time."""
         self.busy.update(dict.fromkeys(jobs, doing))
         self._calls.put((doing, jobs, function, args, is_heavy))
 
