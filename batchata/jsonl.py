@@ -119,9 +119,9 @@ class _Taken:
                 self._lines[number].setdefault(custom_id, []).append(line)
 
     def of_jobs(self) -> Iterator[tuple[Job, list[bytes]]]:
-        """Yield the jobs that have lines, each with all of them: of one that came twice, the run decides.
+        """Yield the jobs that have lines, each with all of them; of repeated lines the run decides.
 
-        A request without one has one that says so, as in the file of a batch that expired.
+        A request without a line gets one that says so, as in the file of a batch that expired.
         """
         for number, found in self._lines.items():
             job = self._jobs[number]

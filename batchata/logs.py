@@ -28,7 +28,7 @@ _PYTHONS = str(Path(logging.__file__).parents[1])  # its standard library
 
 
 class _Said(dict[str, Any]):
-    """An event's name, as "event", and its keys: a text to a plain formatter, a dict to those of JSON."""
+    """An event's name, as "event", and its keys: text to a plain formatter, a dict to those for JSON."""
 
     def __str__(self) -> str:
         """Return the name, and the keys with their values."""
@@ -72,7 +72,7 @@ class _Careful:
 
 
 class _Unspoken:
-    """A logger that is made when it first says something that is heard: structlog takes long to import."""
+    """A logger that is made when it first has something to say: structlog takes long to import."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -105,7 +105,7 @@ def _logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def is_heard(name: str = "batchata") -> bool:
-    """Whether the program listens to what goes on: to say it to itself alone costs more than to ask."""
+    """Whether the program listens to records; making them unheard costs more than asking."""
     return logging.getLogger(name).isEnabledFor(logging.INFO)
 
 

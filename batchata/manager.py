@@ -94,7 +94,7 @@ class BatchManager(RunResults[T]):
             every conversation repeats) where that pays: one request is sent ahead and waited for, so that
             the others find what it wrote. `stats()["cache"]` says what was decided. It cannot change between
             starts.
-        poll_interval: seconds between two questions for the state of the batches; None: 2 to 60, by age.
+        poll_interval: seconds between two polls of the batches; None: 2 to 60, by age.
         retry_delay: seconds before a second attempt, doubled with each further one; None: 30.
         settle_delay: seconds after which a batch that was not confirmed counts as not created; None: 30.
         api_key: the key to call with; None: the provider's variable (ANTHROPIC_API_KEY, OPENAI_API_KEY, …)
@@ -243,7 +243,7 @@ class BatchManager(RunResults[T]):
             state_path: the event log.
             run_id: which run, if the log holds several.
             response_model: the class that the run was started with. Without it, results are read with one
-                that is made again from its JSON Schema, which knows none of the class's own validators.
+                that is rebuilt from its JSON Schema, which knows none of the class's own validators.
             files: where files are that were moved since: paths or folders. They are known by their content,
                 under whatever name.
             prices: as for `BatchManager`; the log does not keep prices that were given.
@@ -296,9 +296,9 @@ class BatchManager(RunResults[T]):
 
         With `limit` it is a pilot of the first items, with `sample` one of so many items spread over the
         input: from the middle of each of so many parts, or with `seed` drawn at random from each. Nothing
-        else is sent; the rest stays pending, and a later call without them goes on with it. The choice is in
+        else is sent; the rest stays pending, and a later call without them continues. The choice is in
         the log: the same call after a kill sends the same items. `collect()` and `retry_failed()` keep to it.
-        What the rest will cost is said at the pilot's end, and `estimate()` speaks from its answers.
+        What the rest will cost is said at the pilot's end, and `estimate()` goes by its answers.
 
         It also ends when `max_wait_time` has passed or `max_cost` leaves no room; what is pending then
         stays pending, and another call continues. A finished run returns its summary and calls no API.
@@ -307,13 +307,13 @@ class BatchManager(RunResults[T]):
         something has changed, and as a sign of life when nothing has for `progress_interval` seconds, then
         for twice as many, and so on up to four hours. What fails is in it, and at the end why items failed.
 
-        Time that ran out is told by a PendingRunWarning, which says what is still at the provider. One
-        Ctrl-C, in whatever thread the run is, leaves the batches running and says so.
+        When time has run out, a PendingRunWarning says what is still at the provider. One Ctrl-C, in
+        whatever thread the run is, leaves the batches running and says so.
 
         Returns a dict of total_items, completed_items, failed_items, pending_items, total_cost (Decimal
         USD, None when no price is known), jobs_completed and cost_limit_reached.
 
-        Raises InvalidInputError for a pilot that makes no sense, ConfigurationError without a key,
+        Raises InvalidInputError for an impossible pilot, ConfigurationError without a key,
         ProviderError when the provider definitely refuses, LogError when the log cannot be used,
         KeyboardInterrupt on Ctrl-C.
         """
@@ -363,7 +363,7 @@ class BatchManager(RunResults[T]):
             manager.submit()
 
         It is `run()` with a `max_wait_time` of 0 and without its warning: one pass over everything. With more
-        jobs than `max_parallel_jobs` the rest is sent by later calls, as jobs come to their end.
+        jobs than `max_parallel_jobs` the rest is sent by later calls, as jobs end.
         """
         return self._pass(print_progress, Choice())
 
@@ -386,8 +386,8 @@ class BatchManager(RunResults[T]):
 
             print(manager.preview(0)["params"]["messages"])
 
-        It holds all that Batchata adds, such as the schema and how to cite; only the custom id will be
-        another. Nothing is sent or written, and no key is needed.
+        It holds all that Batchata adds, such as the schema and how to cite; only the custom id will
+        differ. Nothing is sent or written, and no key is needed.
 
         Raises InvalidInputError when there is no such item, or its file cannot be used.
         """
@@ -401,7 +401,7 @@ class BatchManager(RunResults[T]):
         Nothing is sent or written, and no key is needed, unless `exact` asks the provider to count the input
         tokens of up to 20 items spread over the input (free of charge). Otherwise they are counted offline:
         text by its letters, digits and scripts (a third more for models whose tokenizer makes more), each PDF
-        page as its text and an image of full size, images by their pixels, and what the API adds for
+        page as its text and a full-size image, images by their pixels, and what the API adds for
         citations, schemas and tools. Once 10 answers of the run are in the log, their usage corrects the
         rest.
 
@@ -425,10 +425,10 @@ class BatchManager(RunResults[T]):
 
             print(manager.retry_failed()["retry_count"])
 
-        What they were answered is read again first: an item that has an answer which is accepted today, by a
-        newer Batchata or a mended validator, is completed at no cost. `retry_count` are the others.
+        Their stored answers are read again first: an item whose answer is accepted today, by a newer Batchata
+        or a corrected validator, is completed at no cost. `retry_count` counts the others.
 
-        Files of failed items are read again: what was mended since is sent as it is now.
+        Files of failed items are read again: what was corrected since is sent as it is now.
 
         With `max_tokens` the answers to all of them, for whatever reason they failed, may have so many
         tokens: what was cut off at the run's limit would be cut off there again. It holds for these items
@@ -447,7 +447,7 @@ class BatchManager(RunResults[T]):
 
             threading.Timer(600, manager.detach).start()
 
-        Returns at once; `run()` then returns its summary. Without a run going on nothing happens.
+        Returns at once; `run()` then returns its summary. Does nothing where no run is going on.
         """
         self._engine.detach()
 

@@ -99,14 +99,14 @@ class RunResults(Generic[T]):
         return self._engine.items(response_model)
 
     def rows(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
-        """Return a row an item, all with the same columns, for data frames of any library.
+        """Return one row per item, all with the same columns, for data frames of any library.
 
             polars.DataFrame(manager.rows())
 
-        The columns are item (its index), name, status; those of the rows that were given; a column a field
+        The columns are item (its index), name, status; those of the rows that were given; one for each field
         of the response model, nested ones as "vendor.name", lists as JSON, or `result` without a model;
         "pages.total" with the pages that a field cites; unsupported and uncited; cost (Decimal) and error. A
-        field called as one of these is "result.name", and a column of the rows "row.name".
+        field with one of these names is "result.name", and such a column of the rows "row.name".
         """
         table = self._table(response_model)
         return [table.row(item) for item in self._engine.items(response_model)]
@@ -129,7 +129,7 @@ class RunResults(Generic[T]):
         return frame.astype({"cost": float})
 
     def citations_rows(self, response_model: type[pydantic.BaseModel] | None = None) -> list[dict[str, Any]]:
-        """Return a row a citation: item, name, field, value, document, page, quote, grounded and supports.
+        """Return one row per citation: item, name, field, value, document, page, quote, grounded, supports.
 
             doubtful = [row for row in manager.citations_rows() if row["supports"] is False]
 
@@ -142,7 +142,7 @@ class RunResults(Generic[T]):
 
             manager.export("out/", format="csv")
 
-        json is as `results_dir`; the others are one table, results.csv and so on, with a row an item and
+        json is as `results_dir`; the others are one table, results.csv and so on, with one row per item and
         where it came from; CSV has its citations in a second file, results_citations.csv. Without `force`
         nothing that is there already is replaced.
 

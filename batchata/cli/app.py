@@ -22,7 +22,7 @@ class BatchataGroup(ReplayGroup):
     speaker = "batchata"
 
     def _written(self, message: str) -> str:
-        """Return the message with its further lines indented: none can be taken for another message."""
+        """Return the message with its further lines indented, so that none is taken for another message."""
         return "\n  ".join(map(clean, message.splitlines()))
 
 

@@ -1,4 +1,4 @@
-"""The options of the commands that drive a run, each group said once."""
+"""Define the options of the commands that drive a run, each group once."""
 
 from __future__ import annotations
 

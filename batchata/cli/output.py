@@ -21,9 +21,10 @@ _TABLES: Final = ("csv", "jsonl", "xlsx", "parquet")
 
 
 class Output:
-    """A place for results, checked before anything is paid for. What is there is replaced.
+    """A place for results, checked before anything is paid for; what is there is replaced.
 
-    Raises InvalidInputError for a place that cannot be written, ConfigurationError without what writes it.
+    Raises InvalidInputError for a place that cannot be written, ConfigurationError without the package that
+    writes it.
     """
 
     def __init__(self, out: str | None) -> None:
@@ -51,7 +52,7 @@ class Output:
 
 
 def _prefix(process: Process) -> str:
-    """Begin the name of a folder in which a process writes what is to be moved."""
+    """Return how the name of a folder begins in which a process writes what is to be moved."""
     return f".batchata-{process.host}-{process.pid}-"
 
 
@@ -64,7 +65,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _moved(work: Path, out: Path) -> list[Path]:
-    """Move `results.…` to where the user wants it, and what belongs to it beside it."""
+    """Move `results.…` to where the user wants it, and the file that belongs to it beside it."""
     return [
         each.replace(out.with_name(f"{out.stem}{each.stem.removeprefix('results')}{out.suffix}"))
         for each in sorted(work.iterdir())

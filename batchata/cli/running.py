@@ -45,7 +45,7 @@ def run_inputs(given: Waiting) -> None:
 
 
 def submit_inputs(given: Sending) -> None:
-    """Send, and do not wait; that items are pending is what was asked for."""
+    """Send without waiting; items that are pending are what was asked for."""
     _drive(given, _beginning(given), lambda manager: manager.submit(not given.quiet), pending=0)
 
 
@@ -78,7 +78,7 @@ def cancel_log(given: Logged) -> None:
 
 
 def resume_log(given: Resuming) -> None:
-    """Go on to the end, or give failed items a fresh set of attempts."""
+    """Continue to the end, or give failed items a fresh set of attempts."""
     if given.max_tokens is not None and not given.retry_failed:
         raise InvalidInputError("--max-tokens is for failed items: give --retry-failed too")
     manager = _opened(given, max_wait_time=given.max_wait, poll_interval=given.poll_interval)
@@ -155,7 +155,7 @@ def _manager(
 def _beginning(
     given: Sending, max_wait: float | None = None, poll_interval: float | None = None
 ) -> BatchManager[Any]:
-    """Return the manager of a run that may begin now; a model that is refused then is not warned of too."""
+    """Return the manager of a run that may begin now; a refused model is not also warned of."""
     with warnings.catch_warnings(record=True, action="always") as told:
         manager = _manager(given, max_wait, poll_interval)
         doubt = dialect_for(given.model).model(given.model, utc().date()).doubt
@@ -168,7 +168,7 @@ def _beginning(
 
 
 def _say_new_folder(given: Sending) -> None:
-    """Say that the log's folder is made with it: its name may be misspelt."""
+    """Say that the log's folder will be created: its name may be misspelt."""
     folder = Path(given.log).parent
     if not (given.quiet or "://" in given.log or folder.exists()):
         typer.echo(f"log       there is no folder {folder} yet; it is made with the log", err=True)

@@ -1,4 +1,4 @@
-"""Pages as the events that they stand for: those after a version, of some types, at some versions."""
+"""Read pages as the events that they stand for: those after a version, of some types, at some versions."""
 
 from __future__ import annotations
 

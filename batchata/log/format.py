@@ -256,7 +256,7 @@ class Bodies:
             window = min(_MOST_TOGETHER, window * 4) if held < _MOST_HELD / 4 else max(1, window // 2)
 
     def forget(self) -> None:
-        """Drop what is cached: bodies were purged."""
+        """Drop what is cached, because bodies were purged."""
         self._last = None
 
     def _read(self, stream: str, numbers: list[int]) -> dict[int, bytes | None]:

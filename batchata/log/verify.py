@@ -24,7 +24,7 @@ from batchata.log.port import Log
 
 
 class Problem(NamedTuple):
-    """What does not hold: the first version concerned, None where it is not an event's, and a sentence."""
+    """Something that does not hold: the first version concerned, None if it is no event's, and a sentence."""
 
     version: int | None
     text: str
@@ -56,10 +56,10 @@ def verify(log: Log, stream: str, purged: int = 0) -> list[Problem]:
 
 
 def first_change(log: Log, stream: str, after: Committed | None = None) -> str | None:
-    """Return which versions are not as they were written, None where all are; looks behind a commit.
+    """Return which versions are not as they were written, None where all are; reads commits after one.
 
-    Of bodies only the hashes are looked at: their bytes are compared with them whenever they are read. So it
-    takes a fraction of what `verify` takes, and a run can ask before it goes on.
+    Of bodies only the hashes are checked: their bytes are compared with them whenever they are read. So it
+    takes a fraction of what `verify` takes, and a run can ask before it continues.
     """
     last = after or beginning(stream)
     rows = _in_turn(log.rows(stream, last.commit.last_version + 1), itemgetter(1))

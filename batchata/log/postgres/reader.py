@@ -31,7 +31,7 @@ def dialect(sql: str) -> str:
 
 
 class Reader(SqlReader):
-    """Reads one database. It connects when it is first asked, and anew where the connection was lost."""
+    """Reads one database. It connects when it is first asked, and again where the connection was lost."""
 
     ELEMENTS = "json_array_elements_text(CAST(? AS json))"
     OLDEST_FIRST = "place"

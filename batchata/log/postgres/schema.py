@@ -89,6 +89,6 @@ def make_ready(connection: Connection, place: str) -> None:
 
 
 def missing_triggers(connection: Connection) -> list[str]:
-    """Return the names of the triggers that keep the log append-only and are not there or disabled."""
+    """Return the names of the triggers that keep the log append-only and are missing or disabled."""
     there = {name for (name,) in connection.execute(_TRIGGERS)}
     return [name for name in TRIGGERS if name not in there]

@@ -1,4 +1,4 @@
-"""Judge what lies at a log's path, before SQLite looks at it."""
+"""Judge what is at a log's path, before SQLite opens it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make_ready(path: str, blank: Callable[[], bytes]) -> None:
 
 
 def must_hold_something(path: str) -> None:
-    """Raise NotALogError unless a file lies at the path that is not empty and may be a log."""
+    """Raise NotALogError unless there is a file at the path that is not empty and may be a log."""
     refuse_halves(path)
     if not os.path.exists(path):
         raise NotALogError(f"{path} does not exist; give the path of a log")
@@ -60,7 +60,7 @@ def is_begun(path: str) -> bool:
 def refuse_halves(path: str) -> None:
     """Raise NotALogError for a file that belongs to a log, and for a log of which only such a file is there.
 
-    Over what is missing SQLite would make a new database, and throw the newest events away.
+    SQLite would make a new database in place of the missing one, and discard the newest events.
     """
     for end in _COMPANIONS:
         log = path.removesuffix(end)
