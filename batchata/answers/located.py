@@ -29,6 +29,10 @@ _ASKED: Final = (
     "character, as short as possible and long enough to be found."
 )
 _STEP: Final = re.compile(r"[^\W_](?:\w*[^\W_])?|\d+")
+# A full stop in front may be that of a number.
+_AROUND: Final = re.compile(
+    r"""\A(?:[\s"'\u2018-\u201f\xab\xbb\u2026]|\.\.+)+|[\s"'\u2018-\u201f\xab\xbb\u2026.,;:]+\Z"""
+)
 _MOST_PAGES: Final = 3_000
 _WHOLE: Final = 1 << 40
 
@@ -121,20 +125,28 @@ def looked_up(citation: Citation, sources: Sources) -> Citation:
 def found_in(citation: Citation, sources: Sources) -> Citation:
     """Return the citation with the place where its text stands, in the first document that contains it.
 
+    Where it stands nowhere, the words alone are looked for: models put quotes in marks, and dots around them.
     One that is found nowhere is kept; `grounded` is False if all documents could be read.
     """
-    unreadable = not sources.documents
-    for index, source in enumerate(sources.documents):
-        if source is None:
-            unreadable = True
-            continue
-        for place in _places(citation.cited_text, source):
-            title = sources.titles[index] if index < len(sources.titles) else None
-            there = msgspec.structs.replace(citation, document_index=index, document_title=title, **place)
-            if is_grounded(there, sources):
-                return msgspec.structs.replace(there, grounded=True)
-        unreadable = unreadable or source.text(0, _MOST_PAGES) is None
-    return msgspec.structs.replace(citation, grounded=None if unreadable else False)
+    bare = _AROUND.sub("", citation.cited_text)
+    for words in [citation.cited_text, *([bare] if bare and bare != citation.cited_text else [])]:
+        for index, source in enumerate(sources.documents):
+            place = None if source is None else _place_of(words, index, source, sources)
+            if place is not None:
+                title = sources.titles[index] if index < len(sources.titles) else None
+                found = {"document_index": index, "document_title": title, "grounded": True, **place}
+                return msgspec.structs.replace(citation, **found)
+    is_readable = [
+        source is not None and source.text(0, _MOST_PAGES) is not None for source in sources.documents
+    ]
+    return msgspec.structs.replace(citation, grounded=False if is_readable and all(is_readable) else None)
+
+
+def _place_of(words: str, index: int, source: Source, sources: Sources) -> dict[str, Any] | None:
+    for place in _places(words, source):
+        if is_grounded(Citation(cited_text=words, kind=LOCATED, document_index=index, **place), sources):
+            return place
+    return None
 
 
 def _places(quote: str, source: Source) -> Iterable[dict[str, Any]]:

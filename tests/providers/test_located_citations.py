@@ -41,8 +41,8 @@ def told(citation: Citation) -> tuple[Any, ...]:
 
 ANSWER = {"vendor": {"name": "Brightwater Software Inc."}, "total": 857.0, "invoice_number": "BW-10982"}
 QUOTED = [
-    {"field": "$.vendor.name", "quote": "Sold by: Brightwater  Software Inc."},
-    {"field": "total", "quote": "Amount due: $857.00"},
+    {"field": "$.vendor.name", "quote": "\u201cSold by: Brightwater  Software Inc.\u201d"},
+    {"field": "total", "quote": "...Amount due: $857.00,"},
     {"field": "invoice_number", "quote": "Invoice no.: BW-99999"},
     {"field": "nothing", "quote": "Amount due"},
 ]
