@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,6 +24,7 @@ import postgres_server
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+from typer.main import get_command
 
 from batchata.sandbox import Sandbox
 
@@ -249,6 +251,14 @@ def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """A bundle of one authority: loading all takes each new client 80 ms, and no test uses TLS."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SSL_CERT_FILE", str(_one_authority(tmp_path_factory.mktemp("tls"))))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_command() -> Iterator[None]:
+    """Typer reads all signatures anew for each call in a test: two thirds of the time of a command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
         yield
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import time
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -22,6 +23,8 @@ import pytest
 _context = multiprocessing.get_context("fork")
 _NONE = -1
 _LAST_WORDS = 5.0  # seconds for workers that are told to end
+
+_GATHERING = 0.02  # seconds: to wake up for each report takes a core away from the tests
 
 FOLDER = pytest.StashKey[Path]()  # of the temporary files that the workers have in common
 
@@ -71,7 +74,9 @@ class Forks:
                 self._begin(session, shares, worker)
             while self._running:
                 for ready in wait(list(self._running)):
-                    untold -= self._take_up(session, shares, self._running[ready])
+                    while ready in self._running and ready.poll():
+                        untold -= self._take_up(session, shares, self._running[ready])
+                time.sleep(_GATHERING)
         finally:
             for each in self._running.values():
                 each.process.terminate()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import forked
 import pytest
 from report_support import hostile_answer, hostile_run
-from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 import batchata.replay
@@ -25,14 +23,6 @@ from batchata.replay.cli import app
 from batchata.sandbox import Faults, Sandbox
 
 HOSTILE = "bad [red]news[/red] \x1b[31mred\x1b[0m\nsecond line \u202eback"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_command() -> Iterator[None]:
-    """Typer reads all signatures anew for each call in a test: two thirds of the time of a command."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("typer.testing._get_command", cache(get_command))
-        yield
 
 
 @pytest.fixture(scope="session")
