@@ -8,8 +8,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-from batchata.answers.answer import Block
-from batchata.answers.grounding import Sources
 from batchata.answers.schema import Route
 from batchata.core.values import Limits
 from batchata.errors import UnsupportedModelError
@@ -36,7 +34,7 @@ from batchata.providers.anthropic.output_format import output_format
 from batchata.providers.anthropic.params import check_max_tokens, check_params
 from batchata.providers.anthropic.requests import RequestTemplate, template_of
 from batchata.providers.anthropic.results import answer_blocks, decode_line
-from batchata.providers.exchange import Outcome, PriceRules
+from batchata.providers.exchange import PriceRules
 
 __all__ = ["AnthropicDialect", "Claude", "ClaudeChecks", "pdf_to_document_block"]
 
@@ -181,14 +179,6 @@ class AnthropicDialect:
             web_searches=_WEB_SEARCHES,
         )
 
-    def outcome(self, line: bytes) -> Outcome:
-        """See the port."""
-        return decode_line(line)
-
-    def blocks(self, line: bytes) -> list[Block]:
-        """See the port."""
-        return answer_blocks(line)
-
-    def sources(self, body: bytes) -> Sources:
-        """See the port."""
-        return sources_of(body)
+    outcome = staticmethod(decode_line)
+    blocks = staticmethod(answer_blocks)
+    sources = staticmethod(sources_of)

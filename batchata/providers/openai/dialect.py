@@ -11,11 +11,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from batchata.answers.answer import Block
-from batchata.answers.grounding import Sources
 from batchata.answers.schema import NotNative, Route
 from batchata.errors import InvalidInputError, UnsupportedModelError
-from batchata.providers.exchange import Outcome, PriceRules
+from batchata.providers.exchange import PriceRules
 from batchata.providers.file_sources import sources_of_parts
 from batchata.providers.known_models import doubt_about, listed_models
 from batchata.providers.message_parts import ContentChecks
@@ -186,14 +184,6 @@ class OpenAIDialect:
             always_discounted=self._service.always_discounted,
         )
 
-    def outcome(self, line: bytes) -> Outcome:
-        """See the port."""
-        return outcome_of(line)
-
-    def blocks(self, line: bytes) -> list[Block]:
-        """See the port."""
-        return blocks_of(line)
-
-    def sources(self, body: bytes) -> Sources:
-        """See the port: what a quote may be found in."""
-        return sources_of_parts(body)
+    outcome = staticmethod(outcome_of)
+    blocks = staticmethod(blocks_of)
+    sources = staticmethod(sources_of_parts)
