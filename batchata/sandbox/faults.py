@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, fields, replace
+from copy import copy
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -116,8 +117,8 @@ class Faults:
     processed: float | None = None  # share done when a batch is cancelled or expires; None: by time
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            _check(each.name, getattr(self, each.name))
+        for name in (*_SELECTORS, *_LISTS):
+            _check(name, getattr(self, name))
 
     def take(self, name: str, nothing: Any = 0) -> Any:
         """Take the next entry of a list, used up; a value that is not a list stays. `nothing` when empty."""
@@ -135,7 +136,7 @@ class Faults:
 
     def copied(self) -> Faults:
         """Copy the faults, so that using them up leaves these as they are."""
-        faults = replace(self)
+        faults = copy(self)
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, list):
@@ -159,8 +160,7 @@ class Faults:
 
 def _check(name: str, value: Any) -> None:
     """Check the shape now: a wrong one would show only in the middle of a call, as a server error."""
-    taken = value is None or callable(value) or isinstance(value, Collection | bool)
-    if name in _SELECTORS and not taken:
+    if name in _SELECTORS and not (value is None or callable(value) or isinstance(value, Collection | bool)):
         raise InvalidInputError(
             f"{name} takes a collection such as {{0, 3}}, a predicate, or True, not {value!r}"
         )
