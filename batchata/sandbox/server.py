@@ -9,8 +9,9 @@ from contextlib import suppress
 from email.utils import formatdate
 from http.client import responses
 from ipaddress import ip_address
+from queue import SimpleQueue
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Event, Lock
+from threading import Event, Lock, Thread
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -39,6 +40,8 @@ class Server(ThreadingTCPServer):
         self.host = address[0]
         self.stopping = Event()
         self._open: set[socket.socket] = set()
+        self._accepted: SimpleQueue[tuple[socket.socket, Any] | None] = SimpleQueue()
+        self._started = self._idle = 0  # threads that serve connections, and those that wait for one
         self._open_lock = Lock()
         super().__init__(address, _Connection)
         self._waking, self._woken = socket.socketpair()
@@ -63,9 +66,24 @@ class Server(ThreadingTCPServer):
             self.process_request(request, address)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        """Hand a connection to a thread that waits for one, or to a new one: most connections are short."""
         with self._open_lock:
+            if self.stopping.is_set():
+                super().shutdown_request(request)
+                return
             self._open.add(request)
-        super().process_request(request, client_address)
+            self._accepted.put((request, client_address))
+            is_waited_for = self._idle > 0
+            self._idle -= is_waited_for
+            self._started += not is_waited_for
+        if not is_waited_for:
+            Thread(target=self._serve_connections, name="batchata-sandbox-connection", daemon=True).start()
+
+    def _serve_connections(self) -> None:
+        while (accepted := self._accepted.get()) is not None:
+            self.process_request_thread(*accepted)
+            with self._open_lock:
+                self._idle += 1
 
     def shutdown_request(self, request: Any) -> None:
         with self._open_lock:
@@ -82,6 +100,8 @@ class Server(ThreadingTCPServer):
         self.server_close()
         with self._open_lock:
             connections = list(self._open)
+            for _ in range(self._started):
+                self._accepted.put(None)
         for connection in connections:
             break_off(connection)
 
