@@ -534,10 +534,10 @@ def test_pauses_come_from_the_headers_of_any_temporary_no(script: Any, connect: 
 
 
 def test_a_bomb_is_unpacked_no_further_than_its_bound(script: Any, connect: Any) -> None:
-    """Hundreds of megabytes in a few hundred kilobytes: an error of ours, in the memory of some pages."""
+    """150 megabytes in a few hundred kilobytes: an error of ours, in the memory of some pages."""
     import tracemalloc
 
-    bomb = packed_zeros(300_000_000)
+    bomb = packed_zeros(150_000_000)
     for status in (200, 400):
         script.replies = [(status, {"content-encoding": "gzip"}, bomb)]
         provider = connect(script)
