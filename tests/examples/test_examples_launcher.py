@@ -25,7 +25,7 @@ def test_a_broken_installation_is_told(runner: Any, tmp_path: Path) -> None:
     """Without the examples the launcher says where it looked."""
     site = tmp_path / "site"
     (site / "batchata").mkdir(parents=True)
-    for name in ("__init__.py", "examples_launcher.py"):
+    for name in ("__init__.py", "garbage.py", "examples_launcher.py"):
         shutil.copy(ROOT / "batchata" / name, site / "batchata")
     ran = runner.run("-c", CALL.format("spam_detection"), PYTHONPATH=str(site))
     assert ran.code == 1

@@ -177,7 +177,7 @@ def test_replay_tells_what_is_shared(runs: Runs) -> None:
     page = runs.out / "run.html"
     assert command.invoke(app, ["report", str(runs.log), str(page)]).exit_code == 0
     item = command.invoke(app, ["item", str(runs.log), "5"]).stdout
-    assert "the request is that of item 1" in item
+    assert "shares the request of item 1, which is identical" in item
     assert "attempt 1" in item
     assert "message b" in item
 
