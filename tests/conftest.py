@@ -126,6 +126,8 @@ class _Watch:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self) -> None:
+        # Hypothesis times collections in a function of its own, where a later test's Ctrl-C would be lost.
+        gc.callbacks.clear()
         now = time.monotonic()
         if now - self._armed >= _REARMED:
             self._armed = now
