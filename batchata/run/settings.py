@@ -132,8 +132,9 @@ def changed_settings(last: Settings, changes: Changes, limits: Limits) -> Settin
 
 def _check_choice(name: str, value: object, choices: TypeAliasType) -> None:
     """Raise InvalidInputError for a value that is not one of the Literal's."""
-    *others, last = map(repr, get_args(choices.__value__))
-    if value not in get_args(choices.__value__):
+    known = get_args(choices.__value__)
+    if value not in known:
+        *others, last = map(repr, known)
         raise InvalidInputError(f"{name} must be {', '.join(others)} or {last}, not {shown(value)}")
 
 

@@ -96,8 +96,10 @@ class RunStore:
             yield None
             return
         try:
-            self._half = log.no_run_yet() if log.maybe_half() and not log.streams() else None
+            self._half = None
             self._refresh(log)
+            if self.run.started is None and log.maybe_half() and not log.streams():
+                self._half = log.no_run_yet()
             yield log
         finally:
             self._close(log)

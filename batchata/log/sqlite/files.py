@@ -7,7 +7,6 @@ import re
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from batchata.errors import BatchataWarning, LogWriteError, NotALogError
 from batchata.logs import warn
@@ -74,16 +73,17 @@ def refuse_halves(path: str) -> None:
 
 
 def has_wal(path: str) -> bool:
-    """Whether newer events than those of the main file may lie beside it."""
-    wal = f"{os.path.realpath(path)}-wal"
+    """Whether newer events than those of the main file may lie beside it; the path is the real one."""
+    wal = f"{path}-wal"
     return os.path.isfile(wal) and os.path.getsize(wal) > 0
 
 
 def no_run_yet(path: str) -> str:
     """Say of a log without a run that the run may be in a file that was not copied with it."""
-    wal = f"{os.path.realpath(path)}-wal"
     if has_wal(path):
-        said = f"{wal} beside it holds none either; if they were copied, copy both files of a run together"
+        said = (
+            f"{path}-wal beside it holds none either; if they were copied, copy both files of a run together"
+        )
     else:
         said = (
             "If it was copied from a run that was going on or was killed, its newest events are in "
@@ -146,7 +146,7 @@ def _allowed(path: str, mode: int) -> bool:
 def _create(path: str, blank: Callable[[], bytes]) -> None:
     """Create a file for the owner only; SQLite gives its -wal and -shm files the same mode."""
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         if _put_whole(path, blank):
             return
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
