@@ -330,6 +330,21 @@ def test_a_connection_that_is_lost_at_any_message_and_again_changes_nothing(
         log.close()
 
 
+def test_a_connection_that_is_lost_while_a_log_is_verified_is_no_finding(postgres: str) -> None:
+    """Nothing was changed in the log: that it could not be read to its end is an error."""
+    log = PostgresLog(postgres)
+    log.claim("run", s.OWNER).append(s.AT, [s.submitted(1)], [b"one"])
+
+    def lost_meanwhile() -> None:
+        with log.snapshot() as seen:
+            lose(postgres)
+            assert verify(seen, "run") != []
+
+    with pytest.raises(LogError, match="the connection was lost while the log was read"):
+        lost_meanwhile()
+    assert verify(log, "run") == []
+
+
 def test_an_append_that_was_committed_unheard_is_not_written_twice(postgres: str) -> None:
     """The connection breaks after the commit: the second attempt finds what the first wrote."""
     log = PostgresLog(postgres)

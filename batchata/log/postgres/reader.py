@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -55,7 +55,8 @@ class Reader(SqlReader):
     def snapshot(self) -> Iterator[None]:
         """Let every read inside the block see the log as it is now, whatever is appended meanwhile.
 
-        Inside another such block it is as that one is.
+        Inside another such block it is as that one is. Raises LogError where the connection was lost: what
+        was read, and what could not be, says nothing of the log.
         """
         connection = self.connection()
         if connection.info.transaction_status != TransactionStatus.IDLE:
@@ -66,10 +67,11 @@ class Reader(SqlReader):
             connection.execute("SELECT 1 FROM commits LIMIT 1")  # the first read decides what is seen
         try:
             yield
+            if connection.closed:
+                raise LogError(f"{self.place}: the connection was lost while the log was read; do it again")
         finally:
-            with translated(self.place, READ):
-                if not connection.closed:
-                    connection.execute("ROLLBACK")
+            with suppress(psycopg.OperationalError):  # lost now, it has done what it was for
+                connection.execute("ROLLBACK")
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return all rows of one query.
