@@ -34,7 +34,7 @@ _QUOTIENT.prec = 28  # digits of what has no end
 _is_amount = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,24})?").fullmatch
 PICO_DIGITS = 12  # a picodollar is 1e-12 USD: a millionth of the smallest step of a price per million
 PICO = 10**PICO_DIGITS
-PICOS_A_TICK = 100  # a tick is 1e-10 USD: what xAI says its charges in
+PICOS_A_TICK = 100  # a tick is 1e-10 USD, in which a provider may state its charges
 INPUT_KINDS = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
 TOKEN_KINDS = (*INPUT_KINDS, "output_tokens")
 
