@@ -330,8 +330,7 @@ def started_again(
     try:
         if between is not None:
             between(runs)
-        check(scenario, runs)
-        return None, longest_settlement(runs)
+        return None, longest_settlement(check(scenario, runs))
     except Exception as exc:  # noqa: BLE001 - the case's edge: whatever it is, it is that case's problem
         types = runs.types() if is_begun(runs.place) else []
         return f"{type(exc).__name__}: {exc}\n{types}\n{runs.sandbox.exchanges}", 0
@@ -392,8 +391,11 @@ def all_held(cases: list[Case]) -> None:
     assert not wrong, f"{len(wrong)} of {len(cases)} cases:\n" + "\n".join(wrong)
 
 
-def check(scenario: Scenario, runs: Runs) -> None:
-    """Start the same script again: nothing may be lost, paid twice, over the limit or unaccounted for."""
+def check(scenario: Scenario, runs: Runs) -> Still:
+    """Start the same script again: nothing may be lost, paid twice, over the limit or unaccounted for.
+
+    Returns the finished run.
+    """
     summary = scenario.story(runs)
     _check_identity(summary, scenario.count)
     assert summary["pending_items"] == scenario.pending
@@ -413,13 +415,14 @@ def check(scenario: Scenario, runs: Runs) -> None:
     ]
     entries = manager.results()
     assert load_results_from_disk(runs.out, Echo) == entries
-    runs = Still(runs)
-    assert known_batches(runs) == sorted(batch.id for batch in runs.sandbox.batches)
+    still = Still(runs)
+    assert known_batches(still) == sorted(batch.id for batch in runs.sandbox.batches)
     once = dict.fromkeys(range(scenario.count), 1)
-    paid = paid_by_item(runs)
+    paid = paid_by_item(still)
     assert paid == {n: times for n, times in (once | scenario.billed).items() if times}, f"paid: {paid}"
-    check_money(runs, summary["total_cost"], items)
+    check_money(still, summary["total_cost"], items)
     check_verified(runs.place)
+    return still
 
 
 def _check_identity(summary: dict[str, Any], count: int) -> None:
