@@ -121,8 +121,18 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str | Decimal | date | time):
         return value
     if isinstance(value, list | dict | tuple | set | frozenset):
-        return json.dumps(_listed(value), ensure_ascii=False, default=_text)
+        try:
+            return json.dumps(_listed(value), ensure_ascii=False, default=_text)
+        except TypeError:  # of a key that is no text
+            return json.dumps(_keyed(value), ensure_ascii=False, default=_text)
     return str(value)
+
+
+def _keyed(value: Any) -> Any:
+    """Return lists and objects with texts for keys, as in JSON: a day in ISO form, an enum's value."""
+    if isinstance(value, dict):
+        return {str(_text(key)): _keyed(inner) for key, inner in value.items()}
+    return [_keyed(inner) for inner in value] if isinstance(value, list | tuple | set | frozenset) else value
 
 
 def _listed(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -102,6 +102,22 @@ def test_an_item_is_a_row(named: BatchManager[Named]) -> None:
     }
     assert (second["name"], second["status"], second["result.name"]) == ("B", "failed", None)
     assert second["error"].startswith("overloaded_error: ")
+
+
+class ByDay(BaseModel):
+    sums: dict[date, dict[Kind, Decimal]]
+
+
+def test_keys_that_are_no_texts_are_written_as_in_json(tmp_path: Path) -> None:
+    """A day in ISO form, an enum's value."""
+    with Sandbox(lambda _: {"sums": {"2026-01-02": {"new": "1.10"}}}) as sandbox:
+        place: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "poll_interval": 0.01}
+        log = tmp_path / "run.db"
+        manager = BatchManager[ByDay](
+            messages=["Read"], model=MODEL, response_model=ByDay, state_path=log, **place
+        )
+        manager.run()
+    assert [row["sums"] for row in manager.rows()] == ['{"2026-01-02": {"new": "1.10"}}']
 
 
 def test_rows_make_a_data_frame(named: BatchManager[Named]) -> None:
