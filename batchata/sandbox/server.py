@@ -77,7 +77,7 @@ class Server(ThreadingTCPServer):
             self._idle -= is_waited_for
             self._started += not is_waited_for
         if not is_waited_for:
-            Thread(target=self._serve_connections, name="batchata-sandbox-connection", daemon=True).start()
+            Thread(target=self._serve_connections, name="sandbox-connection", daemon=True).start()
 
     def _serve_connections(self) -> None:
         while (accepted := self._accepted.get()) is not None:

@@ -21,6 +21,8 @@ from batchata import load_results_from_disk
 from batchata.errors import AuthenticationFailedError, InvalidInputError
 from batchata.replay.cli import app
 from batchata.sandbox import Faults
+from batchata.views.folder_marks import Owner, put_mark
+from batchata.views.results_folder import Folders
 
 OTHERS = conversations(2, first=50)
 
@@ -342,3 +344,18 @@ def test_a_run_that_has_just_begun_has_no_results(runs: Runs) -> None:
     with pytest.raises(AuthenticationFailedError):
         runs.manager(2, results_dir=runs.out).run()
     assert [*files(runs.out)] == ["batchata-run.json"]
+
+
+def test_a_symlink_leads_to_the_run_that_is_behind_it(tmp_path: Path) -> None:
+    """A `processed` that is elsewhere has a mark there, and what is above or below counts as it really is."""
+    out, other, around = (tmp_path.resolve() / name for name in ("out", "other", "around"))
+    for folder in (out, other / "deep", around):
+        folder.mkdir(parents=True)
+    (out / "processed").symlink_to(other / "deep", target_is_directory=True)
+    (around / "link").symlink_to(other, target_is_directory=True)
+    ours = Folders(processed=str(out / "processed"), raw=str(out / "raw"), results_dir=str(out))
+    assert ours.homes() == [str(out), str(other / "deep")]
+    put_mark(str(other), Owner("theirs", "0123456789ab"))
+    for folders in (ours, Folders(processed=None, raw=str(around), results_dir=None)):
+        with pytest.raises(InvalidInputError, match="of the run theirs"):
+            folders.check(Owner("ours", "ba9876543210"))
