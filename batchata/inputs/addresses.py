@@ -113,16 +113,19 @@ def _read(address: str, place: str, most: int) -> bytes | int:
         raise FileInputError(f"{place} is a folder; list its files, for example with fsspec's glob()")
     if (size := found.get("size") or 0) > most:
         return int(size)
+    if found.get("size") == 0:
+        return b""  # S3 refuses to read any range of it
     data: bytes = system.cat_file(path, end=most + 1)  # it may have grown since
     return data if len(data) <= most else len(data)
 
 
 def _system(address: str) -> tuple[Any, str]:
-    scheme = address.partition("://")[0].lower()
+    scheme, _, rest = address.partition("://")
+    scheme = scheme.lower()
     try:
         import fsspec
 
-        return fsspec.core.url_to_fs(address)  # type: ignore[no-any-return]  # fsspec has no types
+        return fsspec.core.url_to_fs(f"{scheme}://{rest}")  # type: ignore[no-any-return]  # fsspec has no types
     except ImportError as exc:
         extra = _EXTRAS.get(scheme)
         cure = f"pip install '{extra}'" if extra else "install what is missing"

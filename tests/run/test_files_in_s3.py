@@ -54,9 +54,13 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_files_in_s3_are_read(bucket: Any) -> None:
-    """By bucket and name; what is not there is told as for a path."""
-    file = read_file("s3://papers/a.txt", 0, MOST).file
-    assert (file.path, file.read()) == ("s3://papers/a.txt", b"a text")
+    """By bucket and name, however the scheme is written; what is empty or not there is told as for a path."""
+    for address in ("s3://papers/a.txt", "S3://papers/a.txt"):
+        file = read_file(address, 0, MOST).file
+        assert (file.path, file.read()) == (address, b"a text")
+    bucket.pipe("papers/empty.txt", b"")
+    with pytest.raises(FileInputError, match="is empty"):
+        read_file("s3://papers/empty.txt", 0, MOST)
     for gone in ("s3://papers/b.txt", "s3://nobucket/a.txt"):
         with pytest.raises(FileInputError, match="does not exist; check bucket and name"):
             read_file(gone, 0, MOST)
