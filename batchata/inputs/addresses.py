@@ -16,6 +16,7 @@ from batchata.errors import (
 )
 
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(?=[^/\s])")
+_PASSWORD: Final = re.compile(r"[^/]*://[^/@]*:[^/@]*@")
 # Known by name before fsspec is imported, or where it is not installed; the extra that reads them, if any.
 _EXTRAS: Final = {"s3": "batchata[s3]", "s3a": "batchata[s3]", "gs": "batchata[gs]", "gcs": "batchata[gs]"}
 _KNOWN: Final = frozenset(
@@ -85,8 +86,14 @@ def read_address(address: str, place: str, most: int, too_large: Callable[[int],
 
     Raises FileInputError when it cannot be read or has more than `most` bytes, with what `too_large` says of
     its size. Raises ConfigurationError for what this process lacks, and ProviderUnavailableError when the
-    storage did not answer but may do so later.
+    storage did not answer but may do so later. Raises InvalidInputError for an address with a password, which
+    no log may hold.
     """
+    if _PASSWORD.match(address):
+        raise InvalidInputError(
+            "an address among the files has a password in it, which the log would keep; give it to every "
+            "process by the environment or in fsspec's configuration file"
+        )
     try:
         data = _read(address, place, most)
     except FileNotFoundError as exc:

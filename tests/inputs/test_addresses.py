@@ -57,12 +57,15 @@ def test_a_upath_is_its_address(memory: Any) -> None:
         ("abfs://papers/a.txt", ConfigurationError, "abfs:// addresses cannot be read here.*install what is"),
         ("https://example.com/a.txt", FileInputError, "Batchata does not fetch URLs"),
         ("papers://a.txt", FileInputError, "Batchata does not fetch URLs"),
+        ("s3://key:s3cret@papers/a.txt", InvalidInputError, "has a password in it, which the log would keep"),
+        ("sftp://ann:s3cret@host/a.txt", InvalidInputError, "has a password in it, which the log would keep"),
     ],
 )
 def test_what_cannot_be_read_is_told(memory: Any, given: Any, kind: type[Exception], said: str) -> None:
-    """With what to change."""
-    with pytest.raises(kind, match=said):
+    """With what to change, and without a password."""
+    with pytest.raises(kind, match=said) as told:
         read_file(given, 0, MOST)
+    assert "s3cret" not in str(told.value)
 
 
 def test_a_file_that_is_too_large_is_not_read(memory: Any) -> None:
