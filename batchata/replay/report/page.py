@@ -8,7 +8,7 @@ import os
 import stat
 from base64 import b64encode
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from itertools import batched
 from pathlib import Path
@@ -120,8 +120,9 @@ def _frame(
     )
 
 
+@cache
 def template(name: str) -> Template:
-    """Return the template of this name; it cleans and escapes everything that is inserted."""
+    """Return the template of this name, compiled once; it cleans and escapes everything that is inserted."""
     environment = Environment(
         autoescape=True,
         finalize=lambda value: value if isinstance(value, Markup) else clean(str(value)),
