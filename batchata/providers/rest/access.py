@@ -81,7 +81,7 @@ def _fault(value: str) -> str | None:
 
 def _first(value: str, is_bad: Callable[[str], bool]) -> str | None:
     place = next((place for place, c in enumerate(value, 1) if is_bad(c)), None)
-    return None if place is None else f"U+{ord(value[place - 1]):04X} as its {place}. character"
+    return None if place is None else f"U+{ord(value[place - 1]):04X} at position {place}"
 
 
 def _is_control(c: str) -> bool:
