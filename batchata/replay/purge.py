@@ -78,7 +78,8 @@ def _say(stream: str, bodies: int, segments: int, freed: int, shrunk: bool, json
         smaller = f", the log is {freed:,} bytes smaller" if freed > 0 else ""
         text = f"{clean(stream)}: {what} removed{smaller}; its history stays"
     else:
-        text = f"{clean(stream)}: nothing to remove: its {what} were purged before"
+        gone = number_of(bodies, "body was", "bodies were")
+        text = f"{clean(stream)}: nothing to remove: its {gone} purged before"
     sys.stdout.write(text + "\n")
     if not shrunk:
         raise LogWriteError(

@@ -123,7 +123,7 @@ class Estimate:
 
     def _scope(self) -> str:
         if not self.items:
-            return f"nothing left to do: {self.done_items:,} items are done"
+            return f"nothing left to do: {number_of(self.done_items, 'item is', 'items are')} done"
         remaining = f" that remain of {self.items + self.done_items:,}" if self.done_items else ""
         sent = f", {self.sent_items:,} of them under way" if self.sent_items else ""
         sent += f", {self.shared_items:,} of them identical to others" if self.shared_items else ""

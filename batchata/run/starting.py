@@ -38,7 +38,7 @@ from batchata.run.journal import Journal
 from batchata.run.pilot import Choice
 from batchata.run.same_run import changes
 from batchata.run.stored_answers import accepted_now
-from batchata.text import day, usd
+from batchata.text import day, number_of, usd
 
 _SOON = 3 * 24 * 3600 * 1_000_000  # from so long before the end on, expiring results are worth a warning
 _ITEMS_PER_EVENT = 1_000
@@ -104,7 +104,7 @@ def warn_of_expiring_results(run: Run, moment: int) -> None:
     earliest = min(late.values())
     tense = "were" if earliest < moment else "are"
     warn(
-        f"the provider keeps results for {run.limits.results_days} days: "
+        f"the provider keeps results for {number_of(run.limits.results_days, 'day')}: "
         f"those of job {jobs} {tense} kept until {day(earliest)}",
         ExpiringResultsWarning,
     )

@@ -25,7 +25,7 @@ from batchata.errors import (
 )
 from batchata.logs import get_logger
 from batchata.run.record import Collection
-from batchata.text import day, moment
+from batchata.text import day, moment, number_of
 
 _logger = get_logger()
 NO_CREDIT = (
@@ -128,7 +128,7 @@ def expired(run: Run, job: Job) -> ResultsExpiredError:
     """Say that the results are gone, and their time is over by the provider's clock."""
     return ResultsExpiredError(
         f"the results of {job.batch_id} (job {job.number}) were kept until {_day(run, job)}, "
-        f"{run.limits.results_days} days from the creation of the batch, and are gone. "
+        f"{number_of(run.limits.results_days, 'day')} from the creation of the batch, and are gone. "
         f"manager.abandon({job.number}) lets its open items be sent, and paid, again",
         kind="results_expired",
     )

@@ -133,7 +133,8 @@ def _saved(run: Run) -> Iterator[str]:
     if shared := len(run.items.same_as):
         saved = saved_by_dedupe(run)
         amount = "an unknown amount" if saved is None else usd(saved)
-        yield f"saved     {amount} by dedupe: {shared:,} items share the request of an earlier one"
+        sharing = number_of(shared, "item shares", "items share")
+        yield f"saved     {amount} by dedupe: {sharing} the request of an earlier one"
 
 
 def _cache(run: Run) -> Iterator[str]:
@@ -184,7 +185,7 @@ def printed(run: Run, stats: Stats) -> str:
         ),
         (
             f"jobs      {stats['jobs']:,}, {stats['jobs_completed']:,} completed; "
-            f"{stats['retries']:,} items sent again"
+            f"{number_of(stats['retries'], 'item')} sent again"
         ),
         *cost_lines(run),
     ]

@@ -78,6 +78,18 @@ def test_what_it_saved_is_told(runs: Runs) -> None:
     assert "4 items share the request of an earlier one" in printed(state_of(runs), stats)
 
 
+def test_one_is_told_as_one(runs: Runs) -> None:
+    """One item that shares a request, and none that was sent again, in the lines of the account."""
+    run = shared(runs, ["a", "a"])
+    run.run()
+    lines = printed(state_of(runs), run.stats())
+    assert "1 item shares the request of an earlier one" in lines
+    assert "0 items sent again" in lines
+    one = runs.manager(1, state_path=runs.log.with_name("one.db"))
+    one.run()
+    assert "nothing left to do: 1 item is done" in str(one.estimate())
+
+
 def test_an_estimate_counts_each_request_once(runs: Runs) -> None:
     """Costs and jobs are those of the requests, items those of the user."""
     estimate = shared(runs).estimate()
