@@ -36,8 +36,8 @@ _USUAL = re.compile(
 _EXACT_OR_TEXT = re.compile(
     rf'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|(?<![\w.+-]){_NUMBER}', re.ASCII | re.DOTALL
 )
-# Of so many digits a float, by way of which pydantic takes such a number for an int, may lose the last.
-_ROUNDED = re.compile(r"(?=[0-9.]{17})[0-9]++\.|[0-9]{16}[eE]")
+# pydantic takes such a number for an int by way of a float, which may lose the last digits, or all of them.
+_ROUNDED = re.compile(r"(?=[0-9.]{17})[0-9]++\.|[0-9]{16}[eE]|[0-9][eE]-[0-9]{3}")
 _MARK = "\x00"
 _BEHIND_TEXT = ":,[]}"  # what may stand behind a text; inside of one, other signs mostly do
 _POINTED = re.compile(r'\.\d{3}\s*+"')  # begins with a literal, which is found ten times as fast

@@ -366,6 +366,7 @@ def test_numbers_keep_their_digits(lead: str) -> None:
         ("1e23", 10**23),
         ("1.0", 1),
         ("4503599627370497.5", None),
+        ("1e-400", None),
         ("3.00000000000000000001", None),
     ],
 )
