@@ -126,9 +126,13 @@ class Writer:
         for _ in attempts(self._address.patience):
             try:
                 connection = connect(self._address, writes=True)
+            except (LogError, psycopg.OperationalError):  # not back yet
+                continue
+            try:
                 # The session that was lost may be there for a moment yet, with its locks.
                 taken = all(_try(connection, stream) for stream in self._held)
-            except (LogError, psycopg.OperationalError):  # not back yet, or gone once more
+            except psycopg.OperationalError:  # gone once more; locks that it took would shut the next one out
+                connection.close()
                 continue
             if taken:
                 self._connection = connection
