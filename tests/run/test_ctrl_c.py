@@ -268,6 +268,8 @@ def test_a_coroutine_that_a_signal_cancels_is_left_at_once(patient: tuple[Runs, 
         asyncio.run(main())
     finally:
         signal.signal(signal.SIGINT, before)
+    # Not for the time that it may wait, which would wake the loop as well.
+    assert runs.events()[-1].event.reason == "detached"
 
 
 def test_a_coroutine_gets_the_summary_or_the_error(runs: Runs) -> None:
