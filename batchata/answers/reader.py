@@ -36,6 +36,7 @@ from batchata.answers.grounding import Sources
 from batchata.answers.located import looked_up
 from batchata.answers.parsing import Parsed, UnreadableAnswer, parse, parse_taken
 from batchata.answers.values_by_path import value_at
+from batchata.answers.written_results import reads_what_it_writes
 from batchata.core.values import RequestError
 from batchata.text import cut
 
@@ -53,11 +54,15 @@ _CUT = {
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What one answer says: a result, or an error in its place."""
+    """What one answer says: a result, or an error in its place.
+
+    `text`: what the result was read from, where its model may not read what it writes.
+    """
 
     result: Result
     citations: Citations
     error: RequestError | None = None
+    text: str | None = None
 
     def checked_in(self, sources: Sources | None) -> Reading:
         """Return the reading with `grounded` and `supports` set; without sources only the latter."""
@@ -92,8 +97,8 @@ class Reader:
         """Read as `read` does, but without citations outside of tool calls."""
         if has_calls(blocks):
             return self._read_calls(blocks, stop_reason)
-        found = self._read(joined_text(blocks), stop_reason)
-        return Reading(found.result, None, found.error)
+        text = joined_text(blocks)
+        return self._uncited(text, self._read(text, stop_reason))
 
     def read(self, blocks: list[Block], stop_reason: str | None) -> Reading:
         """Read the content blocks of a succeeded request.
@@ -104,8 +109,6 @@ class Reader:
         if CALL in others:
             return self._read_calls(blocks, stop_reason)
         found = self._read(text, stop_reason)
-        if found.error is not None or not self.enable_citations:
-            return Reading(found.result, None, found.error)
         return self._cited(blocks, cited, text, found)
 
     def read_taken(self, blocks: list[Block]) -> Reading:
@@ -124,6 +127,10 @@ class Reader:
         except UnreadableAnswer:
             return found
         return self._cited(said, cited, text, _Found(parsed.value, parsed))
+
+    def kept_beside(self, blocks: list[Block]) -> str | None:
+        """Return the `text` of the reading of an answer."""
+        return self._kept(joined_text(calls_as_text(blocks)))
 
     def contradicted(self, blocks: list[Block]) -> str | None:
         """Name the values of an answer that its own passages contradict, one per line; None without any."""
@@ -162,10 +169,17 @@ class Reader:
 
     def _cited(self, blocks: list[Block], cited: list[Cited], text: str, found: _Found) -> Reading:
         if found.error is not None or not self.enable_citations:
-            return Reading(found.result, None, found.error)
+            return self._uncited(text, found)
         if found.parsed is None:
             return Reading(found.result, of_blocks(blocks))
-        return Reading(found.result, _by_field(cited, text, found.parsed))
+        return Reading(found.result, _by_field(cited, text, found.parsed), None, self._kept(text))
+
+    def _uncited(self, text: str, found: _Found) -> Reading:
+        return Reading(found.result, None, found.error, None if found.error else self._kept(text))
+
+    def _kept(self, text: str) -> str | None:
+        model = self.response_model
+        return None if model is None or reads_what_it_writes(model) else text
 
     def _read(self, text: str, stop_reason: str | None) -> _Found:
         if stop_reason != "end_turn":  # as most are

@@ -21,6 +21,7 @@ from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.errors import InvalidInputError
 from batchata.log.port import Log
+from batchata.providers.registry import dialect_of
 from batchata.replay.console import print_json, reading, the_run
 from batchata.replay.table_files import CsvWriter, write_csv, write_json_lines, write_parquet, write_xlsx
 from batchata.text import number_of
@@ -208,8 +209,11 @@ class _RereadWriter(_Writer):
     """Writes what another model than the run's makes of the answers."""
 
     def _readings(self, indexes: Iterable[int]) -> Iterator[Reading]:
+        assert self._run.started is not None
+        dialect = dialect_of(self._run.started)
         for item in read_items(self._log, self._run, indexes, self._reader, again=True):
-            yield Reading(item.result, item.citations)
+            text = None if item.raw is None else self._reader.kept_beside(dialect.blocks(item.raw))
+            yield Reading(item.result, item.citations, None, text)
 
 
 def _write_table(log: Log, run: Run, folder: Path, format: Format, how: RunReader) -> list[Path]:

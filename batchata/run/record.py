@@ -130,7 +130,7 @@ class Recorder:
             reading = outcome.reading or self.reader.judge(outcome.blocks, outcome.stop_reason)
             error = reading.error or self._contradiction(index, outcome)
             if error is None:
-                self.arrived.take(body, reading.result, len(outcome.line))
+                self.arrived.take(body, reading.result, len(outcome.line), reading.text)
         is_answer = outcome.kind == "succeeded"
         accepted = usage if error is None and is_answer else None
         ticks = outcome.ticks

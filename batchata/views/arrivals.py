@@ -19,6 +19,7 @@ import msgspec
 import pydantic
 
 from batchata.answers.reader import Result
+from batchata.answers.written_results import is_read_back
 from batchata.core import ranges
 from batchata.core.values import Ranges
 from batchata.views.whole_files import SMALL
@@ -34,10 +35,17 @@ _NULL = b"null"
 encode_json = msgspec.json.Encoder().encode
 
 
-def result_json(result: Result) -> bytes:
-    """Return a result as it is written to files: by field name, as it is loaded again."""
+def result_json(result: Result, text: str | None) -> bytes:
+    """Return a result as it is written to files after `"result":`, by field name.
+
+    Where that would be loaded as another value, the answer's `text` follows, from which it was read: the
+    model's own serializers leave something out, say, or its validators take what they made for another thing.
+    """
     kind: Any = type(result)
-    return _writer_of(kind)(result)
+    written = _writer_of(kind)(result)
+    if text is None or not isinstance(result, pydantic.BaseModel) or is_read_back(result, written):
+        return written
+    return written + b',"answer":' + encode_json(text)
 
 
 @lru_cache(maxsize=256)
@@ -94,8 +102,8 @@ class Arrivals:
         self._values_size = 0
         self._lines: dict[int, _Lines] = {}
 
-    def take(self, body: int, result: Result, size: int) -> None:
-        """Keep an accepted result; `size` is that of its line."""
+    def take(self, body: int, result: Result, size: int, text: str | None = None) -> None:
+        """Keep an accepted result; `size` is that of its line, and `text` as `Reading` has it."""
         if self._values is not None:
             self._values[body] = result
             self._values_size += size + _OBJECT
@@ -103,7 +111,7 @@ class Arrivals:
                 self._values = None
         if self._json is not None:
             try:
-                self._json[body] = written = result_json(result)
+                self._json[body] = written = result_json(result, text)
             except Exception:  # noqa: BLE001 - serializers are the caller's code; the file's writer will say it
                 self._json = None
                 return

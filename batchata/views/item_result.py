@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Generic, Literal, NamedTuple, TypedDict
@@ -12,9 +12,9 @@ import pydantic
 from typing_extensions import TypeVar
 
 from batchata.answers.answer import Citation
-from batchata.answers.field_paths import inside
+from batchata.answers.field_paths import inside, path_of
 from batchata.answers.reader import Citations, Reading
-from batchata.answers.values_by_path import uncited
+from batchata.answers.values_by_path import uncited, value_at
 from batchata.core.values import RequestError, Usage
 
 R = TypeVar("R", default=Any)  # Python 3.12 has no defaults in its own syntax
@@ -123,6 +123,34 @@ class Support(NamedTuple):
 def result_values(result: object) -> Any:
     """Return the result as JSON values, by field names."""
     return result.model_dump(mode="json") if isinstance(result, pydantic.BaseModel) else result
+
+
+def written_at(written: Any, path: Sequence[str], result: object) -> Any:
+    """Return the value at a path of what a result's model writes; else that of the field itself.
+
+    A model with a serializer of its own may write something else than its fields.
+    """
+    for step in path:
+        if not isinstance(written, dict) or step not in written:
+            return own_values(value_at(result, path_of(path)))
+        written = written[step]
+    return written
+
+
+def own_values(value: Any) -> Any:
+    """Return a value by the names of its fields, whatever its model's own serializers make of them."""
+    match value:
+        case pydantic.RootModel():
+            return own_values(value.root)
+        case pydantic.BaseModel():
+            computed = {name: getattr(value, name) for name in type(value).model_computed_fields}
+            members = {**value.__dict__, **(value.__pydantic_extra__ or {}), **computed}
+            return {name: own_values(inner) for name, inner in members.items()}
+        case dict():
+            return {key: own_values(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [own_values(inner) for inner in value]
+    return value
 
 
 def citation_values(citations: Citations) -> Any:

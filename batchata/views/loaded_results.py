@@ -10,15 +10,21 @@ from typing import Any
 
 import pydantic
 
-from batchata.answers.answer import is_with_calls
+from batchata.answers.answer import Block, is_with_calls
 from batchata.answers.citations import Citation, from_dict
 from batchata.answers.parsing import explain
+from batchata.answers.reader import Reader
 from batchata.answers.schema import check_response_model
+from batchata.answers.written_results import has_mask, read_back, reads_what_it_writes
 from batchata.errors import InvalidInputError
 from batchata.paths import PathLike, check_path
 from batchata.views.folder_marks import owner_in
 from batchata.views.results_folder import tags_in
 
+_ANEW = (
+    "where {model} itself does not read what it writes, `python -m batchata.replay export LOG DIR --model "
+    "MODULE:{model}` writes files that it does"
+)
 _NAME = re.compile(r"job_(\d+)_results\.json")
 
 
@@ -29,12 +35,14 @@ def load_results_from_disk(
 
         invoices = [entry["result"] for entry in load_results_from_disk("out/", Invoice)]
 
-    Results are instances of `response_model`; without one they are dicts or strings. Answers that call tools
+    Results are instances of `response_model`, equal to those of the run where it is the run's own; without
+    one they are dicts or strings, as the run's model writes them. Answers that call tools
     are dicts, `{"text", "tool_calls"}`, where they hold no value for the model. Both a results_dir and
     its `processed` directory may be given.
 
     Raises InvalidInputError when there are no results, when a file is no list of entries, when a result does
-    not fit the model, or when the folder holds what two runs wrote over each other.
+    not fit the model or has a secret that an older version wrote as asterisks, or when the folder holds what
+    two runs wrote over each other.
     """
     model = check_response_model(response_model)
     entries: list[dict[str, Any]] = []
@@ -87,14 +95,33 @@ def _load_list(path: Path) -> list[Any]:
 def _load_entry(
     path: Path, number: int, entry: dict[str, Any], model: type[pydantic.BaseModel] | None
 ) -> dict[str, Any]:
-    result = entry["result"]
+    result, citations = entry["result"], _load_citations(entry.get("citations"))
     is_value = not is_with_calls(result) or (model is not None and "tool_calls" in model.model_fields)
     if model is not None and result is not None and is_value:
-        try:
-            result = model.model_validate_json(json.dumps(result), by_alias=True, by_name=True)
-        except pydantic.ValidationError as exc:
-            raise InvalidInputError(f"{path}, entry {number}: {explain(exc)}") from exc
-    return {"result": result, "citations": _load_citations(entry.get("citations"))}
+        result = _from_answer(entry.get("answer"), model)
+        if result is None:
+            result = _from_result(f"{path}, entry {number}", entry["result"], model)
+    return {"result": result, "citations": citations}
+
+
+def _from_answer(text: Any, model: type[pydantic.BaseModel]) -> Any:
+    """Read the answer beside a result; None where there is none, or it is one for another model."""
+    if not isinstance(text, str):
+        return None
+    return Reader(model, enable_citations=False).read_taken([Block("text", text)]).result
+
+
+def _from_result(place: str, written: Any, model: type[pydantic.BaseModel]) -> Any:
+    try:
+        result = read_back(model, json.dumps(written))
+    except pydantic.ValidationError as exc:
+        why = "" if reads_what_it_writes(model) else f"; {_ANEW.format(model=model.__name__)}"
+        raise InvalidInputError(f"{place}: {explain(exc)}{why}") from exc
+    if has_mask(result):
+        raise InvalidInputError(
+            f"{place}: a secret was written as asterisks; {_ANEW.format(model=model.__name__)}"
+        )
+    return result
 
 
 def _load_citations(value: Any) -> dict[str, list[Citation]] | list[Citation] | None:

@@ -266,11 +266,11 @@ def _looked_at(readings: Iterable[Reading], first: int, looked: list[dict[str, A
 
 
 def write_entries(file: IO[bytes], readings: Iterable[Reading]) -> None:
-    """Write a JSON list with one `{"result": …, "citations": …}` per line."""
+    """Write a JSON list with one `{"result": …, "citations": …}` per line; see `result_json`."""
     separator = b"[\n"
     for reading in readings:
         file.write(separator)
-        file.write(b'{"result":' + result_json(reading.result) + b',"citations":')
+        file.write(b'{"result":' + result_json(reading.result, reading.text) + b',"citations":')
         file.write(encode_json(citation_values(reading.citations)) + b"}")
         separator = b",\n"
     file.write(b"\n]\n" if separator == b",\n" else b"[]\n")

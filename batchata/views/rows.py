@@ -10,11 +10,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 import pydantic
+from pydantic_core import to_jsonable_python
 
 from batchata.answers.field_paths import path_of
 from batchata.answers.schema import result_schema
+from batchata.answers.values_by_path import value_at
 from batchata.views.column_types import Column, result_columns
-from batchata.views.item_result import ItemResult, Support, flat, result_values
+from batchata.views.item_result import ItemResult, Support, flat, own_values, result_values, written_at
 
 type Row = dict[str, Any]
 
@@ -53,7 +55,10 @@ class ItemRows:
         support = Support.of(item)
         row: Row = {"item": item.index, "name": item.name, "status": item.status}
         row |= {column: _plain((item.row or {}).get(name)) for column, name in self._given.items()}
-        row |= {name: _at(values, column.path) for name, column in self._fields.items()}
+        row |= {
+            name: _plain(written_at(values, column.path, item.result))
+            for name, column in self._fields.items()
+        }
         row |= {name: _pages(item, path) for name, path in self._pages.items()}
         row |= {
             "unsupported": ", ".join(support.unsupported) or None,
@@ -86,14 +91,14 @@ def citation_rows(item: ItemResult) -> Iterator[Row]:
 def cited_values(item: ItemResult) -> Iterator[tuple[Any, ...]]:
     """Yield the column values of each citation, and after them when that was found out."""
     cited = item.citations if isinstance(item.citations, dict) else {None: item.citations or []}
-    values = {path: text for path, text, _ in flat(result_values(item.result))} if item.result else {}
+    values = dict(_texts(result_values(item.result))) if item.result else {}
     for path, citations in cited.items():
         for citation in citations:
             yield (
                 item.index,
                 item.name,
                 path,
-                None if path is None else values.get(path),
+                None if path is None else _text_at(values, path, item.result),
                 citation.document_title,
                 citation.pages[0] if citation.pages else None,
                 citation.cited_text,
@@ -108,10 +113,15 @@ def _values(result: Any) -> Any:
     return result.model_dump() if isinstance(result, pydantic.BaseModel) else result
 
 
-def _at(value: Any, path: Sequence[str]) -> Any:
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return _plain(value)
+def _text_at(values: dict[str, str], path: str, result: Any) -> str | None:
+    if path in values:
+        return values[path]
+    own = value_at(result, path)  # where the model writes something else than its fields
+    return None if own is None else dict(_texts(to_jsonable_python(own_values(own)))).get("")
+
+
+def _texts(written: Any) -> Iterator[tuple[str, str]]:
+    return ((path, text) for path, text, _ in flat(written))
 
 
 def _plain(value: Any) -> Any:

@@ -8,11 +8,14 @@ from typing import Any
 
 import msgspec
 import pydantic
+from pydantic_core import to_jsonable_python
 
 from batchata.answers.answer import Citation, is_with_calls
-from batchata.answers.field_paths import inside
+from batchata.answers.field_paths import inside, path_of
 from batchata.answers.reader import Citations, Result
 from batchata.answers.schema import result_schema
+from batchata.answers.values_by_path import value_at
+from batchata.answers.written_results import reads_what_it_writes
 from batchata.core.state import Run
 from batchata.core.values import Usage
 from batchata.log.port import Log
@@ -29,7 +32,7 @@ from batchata.views.column_types import (
     result_columns,
 )
 from batchata.views.item_inputs import called
-from batchata.views.item_result import ItemResult, Support, result_values
+from batchata.views.item_result import ItemResult, Support, own_values, result_values, written_at
 
 _PROVENANCE = [
     Column("run_id", TEXT),
@@ -110,19 +113,31 @@ class Table:
         self._is_cited = bool(cited)
         self._is_looked_at = bool(looked)
         self._has_fields = schema is not None
+        self._is_written_plainly = response_model is None or reads_what_it_writes(response_model)
 
     def row(self, item: ItemResult) -> list[Any]:
         """Return the item's values, one for each column; None where there is none."""
         result = _tabular(item.result, self._has_fields)
-        values = [self._cell(result, column) for column in self._of_result]
+        values = [self._result_cell(result, column, item.result) for column in self._of_result]
         cited = [flat_citations(item.citations)] if self._is_cited else []
         looked = Support.of(item) if self._is_looked_at else ()
         row = item.row or {}
         given = [self._cell(row, column) for column in self._given]
         return [*provenance(self._run, item).values(), *given, *values, *looked, *cited]
 
+    def _result_cell(self, written: Any, column: Column, result: Result) -> Any:
+        if self._is_written_plainly:
+            return self._cell(written, column)
+        found = to_jsonable_python(written_at(written, column.path, result))
+        if not _fits(found, column.type):
+            own = to_jsonable_python(own_values(value_at(result, path_of(column.path))))
+            found = own if _fits(own, column.type) else found
+        return self._in_column(found, column)
+
     def _cell(self, value: Any, column: Column) -> Any:
-        found = _at(value, column.path)
+        return self._in_column(_at(value, column.path), column)
+
+    def _in_column(self, found: Any, column: Column) -> Any:
         as_is = column.type.kind == "json" and not self._as_json
         return found if as_is else _converted(found, column.type)
 
@@ -179,6 +194,32 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
     for step in path:
         value = None if value is None else value.get(step)
     return value
+
+
+def _fits(value: Any, type_: Type) -> bool:
+    """Whether a JSON value is of a column's type; a serializer may write another than its field says."""
+    match type_.kind, value:
+        case (_, None) | ("json", _) | ("text", str()) | ("yes_no", bool()):
+            return True
+        case ("whole" | "number", bool()):
+            return False
+        case ("whole", int()) | ("number", int() | float()):
+            return True
+        case ("date" | "time", str()):
+            return _is_moment(value, type_)
+        case ("list", list()):
+            return all(_fits(part, type_.inner or JSON) for part in value)
+        case ("object", dict()):
+            return all(name in value and _fits(value[name], part) for name, part in type_.fields.items())
+    return False
+
+
+def _is_moment(value: str, type_: Type) -> bool:
+    try:
+        _converted(value, type_)
+    except ValueError:
+        return False
+    return True
 
 
 def _converted(value: Any, type_: Type) -> Any:
