@@ -42,6 +42,8 @@ _LONG = (
 )
 # What each tells is told once for all of its tests, and is mostly a wait for a simulated service.
 _TOLD_ONCE = ("test_examples_demo", "test_examples_offline", "test_examples_live")
+# They look through our own source, which is parsed once; meanwhile most of the others wait for processes.
+_OF_THE_SOURCE = ("test_layers", "test_messages")
 
 _MEMORY = Path("/dev/shm")
 _ROOM = 8_000_000_000  # bytes free, for what all tests leave until their end
@@ -80,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # started by `&` in a script
     config.pluginmanager.register(_Watch())
     if number := forked_workers.forks(config):
-        config.pluginmanager.register(forked_workers.Forks(number, _LONG, _TOLD_ONCE))
+        config.pluginmanager.register(forked_workers.Forks(number, _LONG, (_TOLD_ONCE, _OF_THE_SOURCE)))
 
 
 def _keep_temporary_files_in_memory() -> None:
@@ -91,7 +93,7 @@ def _keep_temporary_files_in_memory() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long ones."""
-    items.sort(key=lambda item: item.path.stem not in (*_TOLD_ONCE, *_LONG))
+    items.sort(key=lambda item: item.path.stem not in (*_TOLD_ONCE, *_OF_THE_SOURCE, *_LONG))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

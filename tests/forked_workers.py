@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import accumulate, chain, cycle
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
@@ -55,10 +56,10 @@ def forks(config: pytest.Config) -> int:
 class Forks:
     """The plugin that runs the tests in so many workers; those of the files that are `long` come first.
 
-    Those of the files that wait for what one of them does are left `together`, in one worker.
+    Files that share what one of them does are `together` in one worker, each group of them in another.
     """
 
-    def __init__(self, number: int, long: Collection[str], together: Collection[str]) -> None:
+    def __init__(self, number: int, long: Collection[str], together: Sequence[Collection[str]]) -> None:
         self._number = number
         self._long = long
         self._together = together
@@ -124,19 +125,21 @@ class Forks:
 
 
 def _deal(
-    items: list[pytest.Item], number: int, long: Collection[str], together: Collection[str]
+    items: list[pytest.Item], number: int, long: Collection[str], together: Sequence[Collection[str]]
 ) -> list[tuple[int, int]]:
     """Sort the tests into shares of about the same size, files together; the long ones are dealt out."""
-    waiting = [item for item in items if item.path.stem in together]
+    shares: list[list[pytest.Item]] = [[] for _ in range(number)]
+    for share, group in zip(cycle(shares), together):
+        share.extend(item for item in items if item.path.stem in group)
     first = [item for item in items if item.path.stem in long]
-    rest = [item for item in items if item.path.stem not in {*long, *together}]
-    others = max(1, number - 1)
-    dealt = [first[n::others] for n in range(others)]
-    begin = [waiting, *dealt] if number > 1 else [waiting + first]
-    edges = [len(rest) * n // number for n in range(number + 1)]
-    shares = [begin[n] + rest[edges[n] : edges[n + 1]] for n in range(number)]
-    items[:] = [item for share in shares for item in share]
-    ends = [sum(map(len, shares[: n + 1])) for n in range(number)]
+    free = shares[len(together) :] or shares
+    for place, share in enumerate(free):
+        share.extend(first[place :: len(free)])
+    rest = [item for item in items if item.path.stem not in {*long, *chain(*together)}]
+    for place, share in enumerate(shares):
+        share.extend(rest[len(rest) * place // number : len(rest) * (place + 1) // number])
+    items[:] = [*chain(*shares)]
+    ends = [*accumulate(map(len, shares))]
     return list(zip([0, *ends], ends, strict=False))
 
 

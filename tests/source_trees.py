@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def nodes_in(path: Path) -> list[ast.AST]:
+    """All nodes of a file, its module first: parsed once, as all its tests are run by one worker."""
+    return nodes_of(ast.parse(path.read_text(encoding="utf-8")))
 
 
 def nodes_of(tree: ast.AST) -> list[ast.AST]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 import pytest
-from source_trees import nodes_of
+from source_trees import nodes_in
 
 import batchata
 import batchata.replay
@@ -95,10 +95,10 @@ GATES = {
 
 
 @cache
-def modules() -> dict[str, ast.Module]:
-    """Every module of the package and of the migrations, parsed."""
-    paths = [*(ROOT / "batchata").rglob("*.py"), *(ROOT / "migrations").rglob("*.py")]
-    return {_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+def modules() -> dict[str, Path]:
+    """Every module of the package and of the migrations, by its name."""
+    found = [*(ROOT / "batchata").rglob("*.py"), *(ROOT / "migrations").rglob("*.py")]
+    return {_name(path): path for path in found}
 
 
 def _name(path: Path) -> str:
@@ -106,10 +106,21 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-@cache
 def nodes(module: str) -> list[ast.AST]:
-    """All nodes of a module: to walk takes longer than to look at each."""
-    return nodes_of(modules()[module])
+    """All nodes of a module."""
+    return nodes_in(modules()[module])
+
+
+def parsed(module: str) -> ast.Module:
+    """A module's tree."""
+    tree = nodes(module)[0]
+    assert isinstance(tree, ast.Module)
+    return tree
+
+
+def lines_of(module: str) -> int:
+    """How many lines it has to the end of its last statement."""
+    return parsed(module).body[-1].end_lineno or 0
 
 
 @cache
@@ -427,9 +438,8 @@ def test_a_small_module_has_two_importers_or_a_reason() -> None:
             importers[imported].add(module)
     lonely = {
         name
-        for name, parsed in modules().items()
-        if len(importers[name]) == 1 and parsed.body[-1].end_lineno is not None
-        if parsed.body[-1].end_lineno < 60 and not is_package(name)
+        for name in modules()
+        if len(importers[name]) == 1 and lines_of(name) < 60 and not is_package(name)
     }
     assert lonely <= BY_THEMSELVES.keys()
 
@@ -453,7 +463,7 @@ def test_functions_and_files_can_be_read_at_once() -> None:
         if (node.end_lineno or 0) - node.lineno >= 50 and node.name not in LONG_SIGNATURES
     ]
     assert long == []
-    sizes = {module: parsed.body[-1].end_lineno or 0 for module, parsed in modules().items()}
+    sizes = {module: lines_of(module) for module in modules()}
     assert {module: lines for module, lines in sizes.items() if lines > LONGEST} == {}
 
 
@@ -532,8 +542,8 @@ def test_other_names_do_not_exist() -> None:
 
 def test_a_module_says_what_it_knows() -> None:
     """Each opens with a docstring; its first sentence ends before the first blank line."""
-    for module, parsed in modules().items():
-        doc = ast.get_docstring(parsed)
+    for module in modules():
+        doc = ast.get_docstring(parsed(module))
         assert doc, f"{module} has no docstring"
         assert doc.split("\n\n")[0].rstrip().endswith((".", ":")), (module, doc)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from source_trees import nodes_of
+from source_trees import nodes_in
 
 _ROOT = Path(__file__).resolve().parents[2]
 _GAP = "\0"  # where a value is put in
@@ -19,7 +19,7 @@ def messages() -> list[tuple[str, str]]:
     found = set()
     for path in sorted((_ROOT / "batchata").rglob("*.py")):
         if "sandbox" not in path.parts:
-            for node in nodes_of(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in nodes_in(path):
                 if isinstance(node, ast.Call) and _says(node):
                     place = f"{path.relative_to(_ROOT)}:{node.lineno}"
                     found |= {(place, text) for each in node.args for text in _texts(each)}

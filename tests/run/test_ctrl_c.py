@@ -237,7 +237,7 @@ def test_cancelling_a_coroutine_leaves_its_batches_running(
         ticking.cancel()
 
     asyncio.run(main())
-    assert ticks > 0
+    assert ticks > 0 or how == "at once"  # that may be over before the first tick
     assert [t.name for t in threading.enumerate() if t.name.startswith("batchata")] == ["batchata-sandbox"]
     delay[0] = 0.0
     runs.sandbox.end_all()

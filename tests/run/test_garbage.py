@@ -70,11 +70,13 @@ def test_an_import_leaves_collections_as_the_program_has_set_them() -> None:
         with no_collections():
             made = [[number] for number in range(100)]
         assert gc.get_freeze_count() >= left_out + len(made)
+    left_out_by_the_program = [gc]  # one of those; their count falls whenever one of them ends
     gc.freeze()
     try:
-        left_out = gc.get_freeze_count()
         with no_collections():
-            pass
-        assert gc.get_freeze_count() == left_out
+            made_inside = [gc]
+        looked_at = {id(each) for each in gc.get_objects()}
+        assert id(made_inside) in looked_at
+        assert id(left_out_by_the_program) not in looked_at
     finally:
         gc.unfreeze()
