@@ -134,9 +134,7 @@ def _refuse(why: str) -> NoReturn:
 @contextmanager
 def _environment(sandbox: Sandbox) -> Iterator[None]:
     """Point the SDK's own variables to the sandbox; a proxy is not used for this machine."""
-    proxied = os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
-    exempt = ",".join(filter(None, [proxied, "127.0.0.1"]))
-    ours = {"ANTHROPIC_BASE_URL": sandbox.url, _KEY: sandbox.api_key, "NO_PROXY": exempt, "no_proxy": exempt}
+    ours = sandbox.environment
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
     try:

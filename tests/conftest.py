@@ -26,6 +26,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from typer.main import get_command
 
+from batchata.providers.openai.services import SERVICES
 from batchata.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -237,17 +238,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         reporter.write_line(f"FAILED {nodeid}")
 
 
-_ACCOUNTS = ("ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "MISTRAL_", "XAI_", "TOGETHER_")
+_LIKE_OPENAI = (service.key.partition("_")[0] for service in SERVICES.values() if service.key)
+_ACCOUNTS = tuple(f"{whose}_" for whose in ("ANTHROPIC", "GEMINI", "GOOGLE", *_LIKE_OPENAI))
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test may reach a real account: only what a test sets up is there to be used.
 
-    What is printed goes into a pipe of no width.
+    What is printed goes into a pipe of no width, and what `batchata.sandbox.use()` set ends with the test.
     """
     _leave_accounts(monkeypatch)
     monkeypatch.delenv("COLUMNS", raising=False)
+    unproxied = {name: os.environ.get(name) for name in ("NO_PROXY", "no_proxy")}
+    yield
+    for name, value in unproxied.items():
+        os.environ.pop(name, None)
+        os.environ.update({} if value is None else {name: value})
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import batchata
 import batchata.sandbox
 from batchata.cli.app import app
+from batchata.providers.openai.services import SERVICES
 from batchata.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -50,6 +51,16 @@ def test_the_citations_that_are_shown_are_those_of_the_first_block(sandbox: Sand
 def block_below(heading: str) -> str:
     """The first Python block below a heading."""
     return re.findall(r"```python\n(.*?)```", README.split(f"\n## {heading}\n")[1], re.DOTALL)[0]
+
+
+def test_every_service_is_in_the_tables_of_providers() -> None:
+    """Its name, and its key unless that is called like it; what each promise comes to there."""
+    names, _, promises = re.findall(r"(?:^\|.*\n)+", README.split("\n## Providers\n")[1], re.MULTILINE)[:3]
+    assert [name for name in SERVICES if f"`{name}/" not in names] == []
+    keys = {service.key for name, service in SERVICES.items() if service.key != f"{name.upper()}_API_KEY"}
+    assert [key for key in keys if f"`{key}`" not in names and key] == []
+    heads = promises.partition("\n")[0].lower()
+    assert [name for name in SERVICES.keys() - {"jsonl"} if name.split("-")[-1] not in heads] == []
 
 
 def test_the_recipes_run_as_pasted(

@@ -20,9 +20,10 @@ def use(**options: Any) -> Sandbox:
 
         batchata.sandbox.use()
 
-    The options are those of `Sandbox`. It sets the variables in which the SDKs look for address and key, and
-    ends with the process, with all that it has answered; `state="folder/"` keeps that. Called again with the
-    same options, as by a cell that is run again, it is the same one; with others it takes its place.
+    The options are those of `Sandbox`. It sets the variables in which clients look for address and key,
+    whatever the provider, and ends with the process, with all that it has answered; `state="folder/"` keeps
+    that. Called again with the same options, as by a cell that is run again, it is the same one; with others
+    it takes its place.
     """
     started, sandbox = _used.pop() if _used else (None, None)
     if sandbox is None or started != options or not sandbox.is_running:

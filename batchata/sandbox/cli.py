@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import logging
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from batchata.errors import BatchataError, InvalidInputError
 from batchata.sandbox.faults import Faults
-from batchata.sandbox.sandbox import Sandbox
+from batchata.sandbox.sandbox import LIKE_OPENAI, Sandbox
 
 __all__ = ["main"]
 
@@ -54,14 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m batchata.sandbox",
         description=(
-            "An offline simulation of the batch APIs of Anthropic, OpenAI, Gemini, Mistral, xAI and "
-            "Together. Nothing is sent or billed."
+            "An offline simulation of the batch APIs of Anthropic, OpenAI, Gemini and services like OpenAI's "
+            f"({', '.join(LIKE_OPENAI)}). Nothing is sent or billed. Ctrl-C stops it."
         ),
     )
     parser.add_argument(
         "--port", type=int, default=8787, help="where to listen; 0 takes a free port (default: %(default)s)"
     )
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: %(default)s)")
     parser.add_argument("--allow-remote", action="store_true", help="listen beyond loopback")
     parser.add_argument("--state", metavar="DIR", help="keep batches here across restarts")
     parser.add_argument(
@@ -86,7 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a field of Faults; the value is JSON",
+        help="what is to go wrong, such as errored=[0]: a field of batchata.sandbox.Faults, as JSON; "
+        "may be repeated",
     )
     parser.add_argument("--verbose", action="store_true", help="log every call")
     return parser
@@ -140,8 +142,8 @@ def _value(text: str) -> Any:
 
 
 def _announce(sandbox: Sandbox, ready_file: str | None) -> None:
-    exports = " ".join(f"{name}={value}" for name, value in sandbox.environment.items())
-    sys.stdout.write(f"simulation at {sandbox.url} - export {exports}\n")
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sandbox.environment.items())
+    sys.stdout.write(f"# simulation at {sandbox.url}; a script finds it by these variables:\n{exports}")
     sys.stdout.flush()
     if ready_file is not None:
         # Renamed into place: what waits for the file never reads half of it.

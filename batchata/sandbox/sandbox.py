@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,13 +24,16 @@ from batchata.sandbox.gemini.batches import OperationBatches
 from batchata.sandbox.gemini.routes import OperationRoutes
 from batchata.sandbox.gemini.routes import is_ours as is_of_gemini
 from batchata.sandbox.openai.batches import FileBatches
+from batchata.sandbox.openai.flavors import FLAVORS
 from batchata.sandbox.openai.routes import FileRoutes
 from batchata.sandbox.openai.routes import is_ours as is_of_openai
 from batchata.sandbox.server import Server, is_loopback
 from batchata.sandbox.storage import DirectoryShelf, MemoryShelf, Record
 from batchata.sandbox.values import Answer, Answering, BatchView, Request, as_answer
 
-__all__ = ["Sandbox"]
+__all__ = ["LIKE_OPENAI", "Sandbox"]
+
+LIKE_OPENAI = tuple(FLAVORS)  # the services of OpenAI's shape, each below a path of its own
 
 type Answers = Callable[[Request], Any] | Mapping[str, Any] | str | Answer | Any | None
 
@@ -38,7 +42,7 @@ logger.addHandler(logging.NullHandler())
 
 
 class Sandbox:
-    """An offline server with the batch protocols of Anthropic, OpenAI, Gemini, Mistral, xAI and Together.
+    """An offline server with the batch protocols of Anthropic, OpenAI, Gemini and services like OpenAI's.
 
     - `answers`: None reads the documents sent; else a function of a `Request`, a mapping by custom id, or
       one answer for all. An answer is an `Answer`, a text, a pydantic model, or any JSON value.
@@ -134,20 +138,28 @@ class Sandbox:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables by which the SDKs find this sandbox."""
-        return {
+        """Return the variables by which every provider's client finds this sandbox, past any proxy.
+
+        Each has its own, as a run at one that was left out would go to the real service, and be billed.
+        """
+        found = {
             "ANTHROPIC_BASE_URL": self.url,
             "ANTHROPIC_API_KEY": self.api_key,
             "OPENAI_BASE_URL": f"{self.url}/v1",
             "OPENAI_API_KEY": self.api_key,
-            "MISTRAL_BASE_URL": f"{self.url}/mistral/v1",
-            "MISTRAL_API_KEY": self.api_key,
-            "XAI_BASE_URL": f"{self.url}/xai/v1",
-            "XAI_API_KEY": self.api_key,
-            "TOGETHER_BASE_URL": f"{self.url}/together/v1",
-            "TOGETHER_API_KEY": self.api_key,
             "GOOGLE_GEMINI_BASE_URL": self.url,
             "GEMINI_API_KEY": self.api_key,
+        }
+        for name, flavor in FLAVORS.items():
+            whose = flavor.variables or name.upper().replace("-", "_")
+            found |= {f"{whose}_BASE_URL": f"{self.url}/{name}/v1", f"{whose}_API_KEY": self.api_key}
+        return found | {
+            "ANTHROPIC_AWS_BASE_URL": self.url,
+            "ANTHROPIC_AWS_API_KEY": self.api_key,
+            "ANTHROPIC_AWS_WORKSPACE_ID": "wrkspc_sandbox",
+            "ANTHROPIC_GOOGLE_CLOUD_BASE_URL": self.url,
+            # Both, as the one in small letters is the one believed where it is set.
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), _exempt(self._host)),
         }
 
     @property
@@ -199,6 +211,12 @@ class Sandbox:
     def _wait(self, seconds: float) -> None:
         if self._server is not None:
             self._server.stopping.wait(seconds)
+
+
+def _exempt(host: str) -> str:
+    """Return the hosts that are reached without a proxy, with this one among them."""
+    said = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    return said if host in said.split(",") else f"{said},{host}".removeprefix(",")
 
 
 def _view(record: Record) -> BatchView:

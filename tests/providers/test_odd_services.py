@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from like_openai import OWN_WORDS
 
 from batchata.errors import (
     BatchNotFoundError,
@@ -166,7 +167,7 @@ def test_results_whose_pages_repeat_are_not_whole(script: Any) -> None:
     assert len(script.asked) == 2
 
 
-@pytest.mark.parametrize("provider", ["openai-compatible", "mistral", "xai", "together", "gemini"])
+@pytest.mark.parametrize("provider", ["openai-compatible", *OWN_WORDS, "gemini"])
 @pytest.mark.parametrize("answer", ["", "null", '{"id": "another"}', "[]", "OK"])
 def test_a_cancel_that_is_taken_may_be_answered_by_anything(script: Any, provider: str, answer: str) -> None:
     """Only its status matters, as the batch is asked for afterwards."""
@@ -175,7 +176,7 @@ def test_a_cancel_that_is_taken_may_be_answered_by_anything(script: Any, provide
     assert len(script.asked) == 1
 
 
-@pytest.mark.parametrize("provider", ["openai-compatible", "mistral", "xai", "together", "gemini"])
+@pytest.mark.parametrize("provider", ["openai-compatible", *OWN_WORDS, "gemini"])
 @pytest.mark.parametrize("answer", ["", "null", "{}", "<html>", '{"error": {"message": "internal"}}', "[1]"])
 def test_a_create_that_is_taken_and_says_nothing_is_open(script: Any, provider: str, answer: str) -> None:
     """Whatever stands behind a status of success: a batch may be there, and is looked for."""
@@ -219,7 +220,7 @@ def test_a_file_of_results_that_is_gone_is_not_waited_for(script: Any) -> None:
         list(client(script, "gemini").outcomes("b"))
 
 
-@pytest.mark.parametrize("provider", ["openai-compatible", "mistral", "together", "gemini"])
+@pytest.mark.parametrize("provider", ["openai-compatible", *OWN_WORDS, "gemini"])
 def test_a_page_of_html_is_no_word_about_a_batch(script: Any, provider: str) -> None:
     """A gateway may say so with any status: it is neither ended nor gone."""
     for status in (200, 404, 502):

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from like_openai import OWN_WORDS
 
 from batchata.answers.schema import Route
 from batchata.errors import (
@@ -20,13 +21,14 @@ from batchata.errors import (
     UnknownSubmissionError,
 )
 from batchata.providers.exchange import Batch, Outcome, Upload
+from batchata.providers.openai.services import SERVICES
 from batchata.providers.port import Client
 from batchata.providers.registry import Access, dialect_for
 from batchata.sandbox import Faults, Sandbox
+from batchata.sandbox.openai.flavors import FLAVORS
 
 COUNT = 6
 TODAY = date(2026, 11, 26)
-FLAVORS = ["mistral", "xai", "together"]  # OpenAI's shape, in words of their own
 
 
 @dataclass
@@ -57,7 +59,8 @@ class Door:
         else:
             wanted = {"model": "small", "messages": [{"role": "user", "content": "hello"}]}
             url = "/v1/chat/completions"
-        where = {} if self.client.name == "mistral" else {"method": "POST", "url": url}
+        is_bare = self.client.name in SERVICES and SERVICES[self.client.name].bare_lines
+        where = {} if is_bare else {"method": "POST", "url": url}
         lines = [{"custom_id": f"m-{n}", **where, "body": wanted} for n in range(count)]
         return joined(lines)
 
@@ -73,7 +76,7 @@ class Door:
     def found(self, mark: str = "m") -> list[Batch]:
         """The batches that may be the job's, by its mark and its file where there are any."""
         handle = (
-            self.handles.get(mark, "") if self.client.name == "together" else ""
+            "" if _shows_mark(self.client.name) else self.handles.get(mark, "")
         )  # else the mark is enough
         return list(self.client.find(0, COUNT, Upload(handle, mark)))
 
@@ -91,8 +94,14 @@ def joined(lines: list[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
 
 
+def _shows_mark(provider: str) -> bool:
+    """Whether a batch of the provider bears the mark of its job."""
+    service = SERVICES.get(provider)
+    return service is None or "the mark" in str(service.wire.wanted(Upload("", "the mark"), ""))
+
+
 CLOUDS = ["anthropic-aws", "anthropic-google"]
-DOORS = ["anthropic", *CLOUDS, "openai", "openai-compatible", *FLAVORS, "gemini", "gemini-inline"]
+DOORS = ["anthropic", *CLOUDS, "openai", "openai-compatible", *OWN_WORDS, "gemini", "gemini-inline"]
 
 
 @pytest.fixture(params=DOORS)
@@ -113,7 +122,7 @@ def door(
 
     def open_(**given: Any) -> Door:
         sandbox = Sandbox("fine", **given).start()
-        places = {name: f"/{name}/v1" for name in FLAVORS} | {"openai": "/v1", "openai-compatible": "/v1"}
+        places = {name: f"/{name}/v1" for name in FLAVORS} | {"openai": "/v1"}
         base_url = sandbox.url + places.get(request.param, "")
         client = Access(sandbox.api_key if by_key else None, base_url).client(request.param)
         opened.append(Door(client, sandbox))
@@ -134,7 +143,8 @@ def named(outcome: Outcome) -> str:
 
 def creates(door: Door) -> int:
     """How many create calls arrived."""
-    paths = ("/v1/messages/batches", "/v1/batches", "/v1/batch/jobs", ":batchGenerateContent")
+    like_openai = (f"/v1/{service.wire.batches}" for service in SERVICES.values())
+    paths = ("/v1/messages/batches", *like_openai, ":batchGenerateContent")
     return sum(method == "POST" and path.endswith(paths) for method, path, _ in door.sandbox.exchanges)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from like_openai import model_of
 
 from batchata import BatchManager
 from batchata.errors import BatchataError, ConfigurationError, InvalidInputError
@@ -36,14 +37,24 @@ def part(**block: Any) -> dict[str, Any]:
     return {"messages": [[{"role": "user", "content": [block]}]]}
 
 
+@pytest.mark.parametrize("service", [name for name, service in SERVICES.items() if service.models])
+def test_a_name_of_another_maker_is_answered_with_one_that_fits(service: str) -> None:
+    """The name that is given as an example is one that the service takes."""
+    example = SERVICES[service].one_of_them
+    with pytest.raises(BatchataError, match=f"is not a model of .*, such as {example}$"):
+        dialect_for(f"{service}/argon").model(f"{service}/argon", datetime.now(UTC).date())
+    assert example is not None
+    assert dialect_for(example).name == service
+
+
 @pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")
 @pytest.mark.parametrize("service", [*HOSTED, "gemini"])
 def test_a_provider_without_its_key_names_the_variable(service: str) -> None:
     """Each its own, and none takes another's."""
-    models = {"openai": GPT, "gemini": GEMINI, "mistral": "mistral-large-4", "xai": "grok-4.3"}
+    model = GEMINI if service == "gemini" else model_of(service)
     variable = "GEMINI_API_KEY" if service == "gemini" else SERVICES[service].key
     with pytest.raises(ConfigurationError, match=f"API key: set the environment variable {variable}"):
-        BatchManager(model=models.get(service, f"{service}/some-model"), **ASKED).run()
+        BatchManager(model=model, **ASKED).run()
 
 
 @pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")

@@ -18,12 +18,14 @@ from threading import Event, Thread
 from typing import Any
 
 from crash_boundaries import SEAMS, SEAMS_OF_POSTGRES, THOROUGH, Boundary, die_at, watch, write
+from like_openai import OWN_WORDS, model_of
 from resume_support import Script, Still, check_money, fresh, known_batches, paid_by_item, seen
 from run_support import MODEL, Echo, Runs
 
 from batchata import BatchManager, load_results_from_disk
 from batchata.errors import RequestRefusedError
 from batchata.log import is_begun
+from batchata.providers.openai.services import SERVICES
 from batchata.replay.verify import verify_log
 from batchata.sandbox import Answer, Faults, Request
 
@@ -207,20 +209,11 @@ def _failing_calls() -> dict[str, Any]:
 
 OPENAI = "gpt-6-sol"  # its batch prices are those of the other stories' model
 GEMINI = "gemini-4-argon"  # … as its prices are given here, since those of the table change with the date
-# Others, whose wires differ; a service without a price list is priced as it bills a batch.
-OTHERS = {
-    "gemini-inline": f"gemini-inline/{GEMINI}",
-    "mistral": "mistral-large-4",
-    "xai": "grok-4.3",
-    "together": "together/llama-4",
-}
+# Others, whose wires differ; a service that has no general discount is priced as it bills a batch.
+OTHERS = {"gemini-inline": f"gemini-inline/{GEMINI}"} | {name: model_of(name) for name in OWN_WORDS}
 _FULL, _IN_BATCH = {"input": 2, "output": 10}, {"input": 1, "output": 5}
-PRICES = {
-    GEMINI: _FULL,
-    OTHERS["gemini-inline"]: _FULL,
-    OTHERS["mistral"]: _FULL,
-    OTHERS["xai"]: _IN_BATCH,
-    OTHERS["together"]: _IN_BATCH,
+PRICES = {GEMINI: _FULL, OTHERS["gemini-inline"]: _FULL} | {
+    OTHERS[name]: _FULL if SERVICES[name].always_discounted else _IN_BATCH for name in OWN_WORDS
 }
 _LIMIT = Decimal("0.115")  # fits two answers at their worst
 _story_at_the_limit = partial(_run, max_cost=_LIMIT, items_per_job=1, max_parallel_jobs=3)

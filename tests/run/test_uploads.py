@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from crash_support import GEMINI, OPENAI
+from like_openai import OWN_WORDS, model_of
 from resume_support import fresh
 from run_support import Runs
 
@@ -32,7 +33,7 @@ def test_a_file_is_in_the_log_before_its_batch_is_created(runs: Runs) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::batchata.BatchataWarning")
-@pytest.mark.parametrize("model", [OPENAI, GEMINI, "mistral-small-latest", "grok-4.3", "together/llama-4"])
+@pytest.mark.parametrize("model", [OPENAI, GEMINI, *map(model_of, OWN_WORDS)])
 @pytest.mark.parametrize("lost", ["upload", "file", "create", "answer"])
 def test_what_is_lost_on_the_way_is_sent_once(runs: Runs, model: str, lost: str) -> None:
     """A lost upload is repeated; a create whose answer is lost is found by the mark or the file it shows."""

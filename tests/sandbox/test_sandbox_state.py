@@ -14,8 +14,12 @@ import pytest
 from forked import Program
 
 import batchata.sandbox
+from batchata.providers.exchange import Upload
+from batchata.providers.openai.services import SERVICES
+from batchata.providers.registry import Access
 from batchata.sandbox import Faults, Sandbox
 from batchata.sandbox.cli import main
+from batchata.sandbox.openai.flavors import FLAVORS
 
 
 def batch_of(client: Any, request_of: Any, count: int = 4) -> Any:
@@ -76,6 +80,30 @@ def test_one_call_points_the_process_at_a_sandbox(monkeypatch: pytest.MonkeyPatc
     third = batchata.sandbox.use(delay=1.0)
     assert third is not second
     third.stop()
+
+
+def test_no_provider_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run after `use()` goes to the sandbox whatever its model, and past any proxy."""
+    for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", ".corp")
+    with Sandbox("fine") as sandbox:
+        for name, value in sandbox.environment.items():
+            monkeypatch.setenv(name, value)
+        for provider in SERVICES.keys() - {"jsonl"} | {
+            "anthropic",
+            "anthropic-aws",
+            "gemini",
+            "gemini-inline",
+        }:
+            client = Access().client(provider)
+            client.check()
+            assert not list(client.find(0, 1, Upload("f", "m"))), provider
+            client.close()
+        asked = {path.removeprefix("/").partition("/v1")[0] for _, path, _ in sandbox.exchanges}
+        assert asked >= FLAVORS.keys()
+        assert sandbox.environment["NO_PROXY"] == ".corp,127.0.0.1"
+        assert sandbox.environment["ANTHROPIC_GOOGLE_CLOUD_BASE_URL"] == sandbox.url
 
 
 def test_batches_survive_a_restart_on_the_same_port(
@@ -152,7 +180,7 @@ def test_the_command_line_says_what_to_export_and_takes_answers_and_faults(
     request_of: Callable[..., dict[str, Any]],
     tmp_path: Path,
 ) -> None:
-    """One line with the address and both variables; answers by module and function; Ctrl-C ends cleanly."""
+    """A remark, and a shell's line for each variable; answers by module and function; Ctrl-C ends cleanly."""
     (tmp_path / "my_answers.py").write_text("def answer(request):\n    return 'mine ' + request.custom_id\n")
     served = process("--answers", "my_answers:answer", "--fault", "create_status=[529]", "--seed", "3")
     url = served.url
@@ -162,9 +190,10 @@ def test_the_command_line_says_what_to_export_and_takes_answers_and_faults(
     (line,) = connect(url).messages.batches.results(batch.id)
     assert line.result.message.content[0].text == "mine r-0"
     assert served.end(signal.SIGINT) == 0
-    announced = served.said
-    assert f"ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY=" in announced
-    assert announced.count("\n") == 1
+    remark, *lines = served.said.splitlines()
+    assert remark == f"# simulation at {url}; a script finds it by these variables:"
+    assert lines[:2] == [f"export ANTHROPIC_BASE_URL={url}", "export ANTHROPIC_API_KEY=sandbox-key"]
+    assert all(line.startswith("export ") for line in lines)
 
 
 @pytest.mark.parametrize(

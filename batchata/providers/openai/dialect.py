@@ -30,11 +30,6 @@ from batchata.providers.openai.schema import strict_format
 from batchata.providers.openai.services import SERVICES, Service
 from batchata.providers.part_requests import PartModel, Words, checked_params
 
-_EXAMPLES: Final = {
-    "openai": "openai/gpt-6.1-terra",
-    "mistral": "mistral-large-4",
-    "xai": "grok-4.3",
-}
 _KNOWN: Final = (
     "endpoint",
     "instructions",
@@ -157,7 +152,7 @@ class OpenAIDialect:
             return OpenAIModel(name, self._service)
         if not self._service.models.fullmatch(short):
             raise UnsupportedModelError(
-                f"{name!r} is not a model of {self._service.title}, such as {_EXAMPLES[self.name]}"
+                f"{name!r} is not a model of {self._service.title}, such as {self._service.one_of_them}"
             )
         doubt = doubt_about(short, self._service.prices or self.name, self._service.title)
         return OpenAIModel(short, self._service, doubt)

@@ -37,6 +37,7 @@ class Service(NamedTuple):
     bare_lines: bool = False  # whether a line is a custom id and a body alone
     documents: bool = True  # whether PDFs are taken
     models: re.Pattern[str] | None = None  # names that lead here without the service's in front
+    one_of_them: str | None = None  # such a name, for messages
     prices: str | None = None  # as genai-prices calls it; None where it lists none of batches
     always_discounted: bool = False  # whether a model without a listed price of batches has the general one
 
@@ -61,6 +62,7 @@ SERVICES: Final = {
         limits=_limits(209_715_200, factor="0.5"),
         strict=True,
         models=re.compile(r"(?:gpt-|o\d|chatgpt-)[\w.-]*"),
+        one_of_them="gpt-6.1-terra",
         prices="openai",
         always_discounted=True,
     ),
@@ -98,6 +100,7 @@ SERVICES: Final = {
         bare_lines=True,
         documents=False,
         models=re.compile(r"(?:open-)?(?:mistral|ministral|magistral|codestral|devstral|pixtral)-[\w.-]*"),
+        one_of_them="mistral-large-4",
         prices="mistral",
         always_discounted=True,
     ),
@@ -112,6 +115,7 @@ SERVICES: Final = {
         wire=XaiWire(),
         documents=False,
         models=re.compile(r"grok-[\w.-]*"),
+        one_of_them="grok-4.3",
         prices="x-ai",
     ),
     "together": Service(

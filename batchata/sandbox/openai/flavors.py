@@ -1,4 +1,4 @@
-"""The protocols of services that have OpenAI's shape but other words: Mistral, xAI and Together.
+"""The protocols of services that have OpenAI's shape, some of them in other words.
 
 Each is served below a path of its own, `/mistral/v1` and so on, and says what OpenAI's sandbox says.
 """
@@ -22,6 +22,7 @@ _CODES = {"batch_cancelled": 1, "invalid_request_error": 3, "rate_limit_error": 
 class Flavor:
     """OpenAI itself."""
 
+    variables: str | None = None  # what its variables begin with; None: its name
     room: tuple[str, ...] = ("batches",)
     purpose: str | None = "batch"
     validates = True  # whether a batch may fail as a whole while its file is looked at
@@ -203,4 +204,19 @@ class TogetherFlavor(Flavor):
         return "100", None
 
 
-FLAVORS = {"mistral": MistralFlavor(), "xai": XaiFlavor(), "together": TogetherFlavor()}
+class AzureFlavor(Flavor):
+    """OpenAI's own words."""
+
+    variables = "AZURE_OPENAI"
+
+
+FLAVORS: dict[str, Flavor] = {
+    "mistral": MistralFlavor(),
+    "xai": XaiFlavor(),
+    "together": TogetherFlavor(),
+    "groq": Flavor(),
+    "azure": AzureFlavor(),
+    "deepinfra": Flavor(),
+    "doubleword": Flavor(),
+    "openai-compatible": Flavor(),
+}
