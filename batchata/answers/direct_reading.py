@@ -38,6 +38,7 @@ _EXACT_OR_TEXT = re.compile(
 )
 # pydantic takes such a number for an int by way of a float, which may lose the last digits, or all of them.
 _ROUNDED = re.compile(r"(?=[0-9.]{17})[0-9]++\.|[0-9]{16}[eE]|[0-9][eE]-[0-9]{3}")
+_LONG_WHOLE = re.compile(r"[0-9]{16}")
 _MARK = "\x00"
 _BEHIND_TEXT = ":,[]}"  # what may stand behind a text; inside of one, other signs mostly do
 _POINTED = re.compile(r'\.\d{3}\s*+"')  # begins with a literal, which is found ten times as fast
@@ -60,6 +61,8 @@ class _Plan(NamedTuple):
     a kind out of another is what it would take anyhow. `flags`: the keys under which true and false are asked
     for, where numbers are, too. `whole`: an int may stand somewhere. `numbered`: some words are numbers, and
     pydantic takes true for 1 there. `mixed`: true and false may stand where a number or a text may.
+    `seen`: the user's own code sees numbers first that become Decimals, and is given them with all digits.
+    `either`: a float or a Decimal may stand somewhere, and pydantic prefers the float.
     `timed`: some values have colons, as keys do. `validate` and `count` are the model's own, looked up once.
     """
 
@@ -71,7 +74,9 @@ class _Plan(NamedTuple):
     flags: frozenset[str] | None
     whole: bool
     numbered: bool
+    either: bool
     mixed: bool
+    seen: bool
     timed: bool
     validate: Callable[..., Any]
     count: Callable[[Any], int]
@@ -136,7 +141,7 @@ def is_json(error: pydantic.ValidationError) -> bool:
 
 def _read_loosely(text: str, plan: _Plan) -> Any:
     """Read likewise where texts stand for numbers and such; a strict pass first needs fewer checks."""
-    if plan.mixed:
+    if plan.mixed or (plan.seen and _EXACT.search(text) is not None):
         raise Unsure
     quoted = _quoted(text) if plan.decimals else text
     try:
@@ -149,6 +154,7 @@ def _read_loosely(text: str, plan: _Plan) -> Any:
         or has_latex(text)
         or (plan.amounts and _may_be_thousands(text))
         or (plan.whole and _ROUNDED.search(text) is not None)
+        or (plan.either and _LONG_WHOLE.search(text) is not None)
         or (plan.flags is not None and _is_misled(text, plan.flags))
         or (not plan.quotable and quoted is not text and quoted != text)
         or not _took_all(text, plan.count(value), plan)
@@ -205,15 +211,18 @@ def _plan(model: type[pydantic.BaseModel]) -> _Plan:
     records = [record for place in places for record in place.records]
     decimals = any("decimal" in place.kinds for place in places)
     quotable = all(_is_quotable(place) for place in places)
+    seen = any(place.beneath is not None and place.beneath.has_decimals for place in places)
     exact = bool(places[0].records) and all(record.is_exact for record in records)
     return _Plan(
         decimals=decimals,
         quotable=quotable,
         amounts=any(place.kinds & _NUMERIC and not place.is_strict for place in places),
         exact=exact,
-        strict=exact and not _chooses_by_order(records) and (quotable or not decimals),
+        strict=exact and not seen and not _chooses_by_order(records) and (quotable or not decimals),
         whole=any("int" in place.kinds for place in places),
         numbered=any(place.is_numbered for place in places),
+        seen=seen,
+        either=any({"float", "decimal"} <= place.kinds for place in places),
         mixed=any(place.is_mixed for place in places),
         timed=any(place.kinds & {"datetime", "time"} for place in places),
         flags=_flags(records) if any(place.takes_numbers for place in places) else None,

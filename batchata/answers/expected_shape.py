@@ -33,7 +33,7 @@ class Place(Scalars):
     """One place: its scalars, records, mapping or list; `is_open`: anything may stand here.
 
     `percents`: what is asked for is a number of percents. `is_strict`: no kind may stand for another.
-    `keeps_digits`: what the user's own code sees here becomes a Decimal. `is_root`: a RootModel may hold what
+    `beneath`: what is read of it after the user's own code has seen it. `is_root`: a RootModel may hold what
     stands here. `texts`: what the model makes of every text.
     """
 
@@ -53,11 +53,11 @@ class Place(Scalars):
         self.fixed: list[Place] = []
         self.is_strict = False
         self.percents = percents
-        self.keeps_digits = False
+        self.beneath: Place | None = None
         self.is_root = False
         self._elements: list[Any] = []
         if is_own(metadata):
-            self.is_open = True
+            self._add_own(annotation)
         else:
             self._add(annotation)
 
@@ -93,6 +93,11 @@ class Place(Scalars):
         return bool(self._elements or self.fixed)
 
     @cached_property
+    def has_decimals(self) -> bool:
+        """A number in what stands here may become a Decimal."""
+        return has_decimals(self)
+
+    @cached_property
     def holds(self) -> bool:
         """Something other than a scalar may stand here."""
         return bool(self.records or self.mapping or self.is_list or self.is_open)
@@ -115,7 +120,7 @@ class Place(Scalars):
         origin, inner = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
             if is_own(inner[1:]):
-                self.is_open = True
+                self._add_own(inner[0])
             else:
                 self._add(inner[0])
         elif origin in _UNIONS:
@@ -130,6 +135,10 @@ class Place(Scalars):
         else:
             self.is_open = True
         return None
+
+    def _add_own(self, annotation: Any) -> None:
+        self.is_open = True
+        self.beneath = Place(annotation)
 
     def _add_class(self, annotation: Any, kind: type, inner: tuple[Any, ...]) -> None:
         if issubclass(kind, Enum):
@@ -193,9 +202,8 @@ class Field:
         """What the field takes."""
         percents = asks_for_percents([self.name, *self.keys], self._info)
         made = Place(self.annotation, self.metadata, percents=percents, texts=self._texts)
-        made.keeps_digits = (
-            made.is_open and self._info is not None and "decimal" in Place(self._info.annotation).kinds
-        )
+        if made.is_open and made.beneath is None and self._info is not None:
+            made.beneath = Place(self._info.annotation)
         made.is_strict = self._strict or any(getattr(part, "strict", False) for part in self.metadata)
         return made
 
@@ -325,6 +333,18 @@ def places_below(place: Place, seen: set[int] | None = None) -> Iterator[Place]:
     inner += [*(place.mapping or ()), *place.fixed, *([place.element] if place._elements else [])]
     for found in inner:
         yield from places_below(found, seen)
+
+
+def has_decimals(place: Place) -> bool:
+    """Whether a number that stands in the place, or is seen there by the user's code, may be a Decimal."""
+    seen: set[int] = set()
+    to_look_at = [place]
+    while to_look_at:
+        for found in places_below(to_look_at.pop(), seen):
+            if "decimal" in found.kinds:
+                return True
+            to_look_at += [] if found.beneath is None else [found.beneath]
+    return False
 
 
 def names_fields(value: Any, model: type[pydantic.BaseModel]) -> bool:

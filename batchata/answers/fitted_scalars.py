@@ -40,8 +40,8 @@ def text_at(node: Scalar, text: str) -> Scalar:
 
 
 def _keeps_digits(place: Place) -> bool:
-    """Whether a number keeps all its digits here, whatever kind it becomes."""
-    return "decimal" in place.kinds and "float" not in place.kinds
+    """Whether a number may keep all its digits here: not where the text that has them stays a text."""
+    return "decimal" in place.kinds and not {"float", "text"} <= place.kinds
 
 
 def _unrounded(node: Scalar) -> Scalar:
@@ -57,6 +57,12 @@ def _unrounded(node: Scalar) -> Scalar:
     if exact == int(exact):
         return Scalar(str(int(exact)), node.start, node.end)
     return text_at(node, node.json) if float(node.json).is_integer() else node
+
+
+def _as_float_or_text(node: Scalar) -> Scalar:
+    """Return a number whose digits a float would lose as text."""
+    is_exact = Decimal(repr(float(node.json))) == Decimal(node.json)
+    return node if is_exact else text_at(node, node.json)
 
 
 class ScalarFitting:
@@ -76,8 +82,7 @@ class ScalarFitting:
         """Pass a number whose digits a float would lose to the user's own code as text."""
         if not NUMBER.fullmatch(node.json) or node.json.lstrip("-").isdigit():
             return node
-        exact = Decimal(repr(float(node.json))) == Decimal(node.json)
-        return node if exact else text_at(node, node.json)
+        return _as_float_or_text(node)
 
     def number(self, node: Scalar, place: Place) -> Node:
         """Return a number for a text or a Decimal, with all its digits."""
@@ -89,7 +94,9 @@ class ScalarFitting:
         if place.is_mixed:
             return self._number_or_flag(node, place)
         if _keeps_digits(place):
-            return self.seen_by_the_user(node)  # in any other kind it has all its digits
+            is_float = "float" in place.kinds and "int" not in place.kinds
+            # Any other kind has all digits of a whole number.
+            return _as_float_or_text(node) if is_float else self.seen_by_the_user(node)
         if place.is_date:
             return self._digits_for_date(node, node.json, place)
         if place.is_moment:

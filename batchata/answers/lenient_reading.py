@@ -61,6 +61,8 @@ class _Fitting(ScalarFitting):
         self._source = text
 
     def fit(self, node: Node, place: Place) -> Node:
+        if place.beneath is not None:
+            node = self._with_digits(node, place.beneath)
         if isinstance(node, Scalar):
             return self._scalar(node, place)
         if isinstance(node, Array):
@@ -72,6 +74,21 @@ class _Fitting(ScalarFitting):
         found = self.fit(node, place)
         self._path.pop()
         return found
+
+    def _with_digits(self, node: Node, place: Place) -> Node:
+        """Return what the user's own code sees first, with all digits of numbers that become Decimals."""
+        if not place.has_decimals:
+            return node
+        if isinstance(node, Scalar):
+            return self.seen_by_the_user(node) if "decimal" in place.kinds else node
+        if isinstance(node, Array):
+            return Array([self._with_digits(item, _item(place, n)) for n, item in enumerate(node.items)])
+        return Object([(key, self._member_with_digits(key, value, place)) for key, value in node.pairs])
+
+    def _member_with_digits(self, key: str, value: Node, place: Place) -> Node:
+        for found in (*(place.mapping or ())[1:], *(f.place for r in place.records for f in r.meant(key))):
+            value = self._with_digits(value, found.beneath or found)
+        return value
 
     # objects and lists
 
@@ -96,8 +113,10 @@ class _Fitting(ScalarFitting):
         ]
 
     def _object(self, node: Object, place: Place) -> Node:
-        if place.is_open or (place.mapping and place.records):
+        if place.is_open:
             return self._free(node)
+        if place.mapping and place.records:
+            return self._free(self._with_digits(node, place))
         if place.mapping:
             return self._mapped(node, *place.mapping)
         if place.records:
@@ -113,7 +132,8 @@ class _Fitting(ScalarFitting):
                 return self._scalar(value, place)
         return self._free(node)
 
-    def _free(self, node: Object) -> Node:
+    def _free(self, node: Node) -> Node:
+        assert isinstance(node, Object)
         if not node.pairs:
             return node
         pairs: dict[str, Node] = {}
@@ -146,7 +166,7 @@ class _Fitting(ScalarFitting):
 
     def _recorded(self, node: Object, record: Record, place: Place) -> Node:
         if record.is_open:
-            return self._free(node)
+            return self._free(self._with_digits(node, place))
         given = self._given(node, record)
         if (not given.fields or is_named_as_a_field(node, record)) and not record.takes_more:
             wrapped = wrapped_in(node)
@@ -202,7 +222,7 @@ class _Fitting(ScalarFitting):
 
     def _scalar(self, node: Scalar, place: Place) -> Node:
         if place.is_open:
-            return self.seen_by_the_user(node) if place.keeps_digits else node
+            return node
         if place.takes_texts and node.json[0] == '"':
             return node
         if node.json[0].isdigit():
