@@ -164,8 +164,6 @@ def _answer(attempt: Attempt, at: int, event: e.OutcomeRecorded | e.CostCharged 
 
 def _follow(attempt: Attempt, at: int, event: e.Event) -> None:
     """Follow the job that carries the item, up to the item's answer."""
-    if attempt.outcome is not None:
-        return
     match event:
         case e.BatchSubmitted() | e.SubmissionSettled(verdict="adopted"):
             attempt.batch_id, attempt.submitted_at = event.batch_id, at

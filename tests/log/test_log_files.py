@@ -7,17 +7,16 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import log_samples as s
 import pytest
+from rights import as_nobody
 
 from batchata.errors import LogConflictError, LogError, LogWriteError, NotALogError
 from batchata.log import open_log, read_log
 from batchata.log.sqlite.log import SqliteLog
-
-NOBODY = 65534
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +45,6 @@ def folder() -> Iterator[Path]:
     yield folder
     folder.chmod(0o777)
     shutil.rmtree(folder)
-
-
-@contextmanager
-def without_rights() -> Iterator[None]:
-    """Root may write everywhere: for the block, be somebody who may not."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 def make_folder(path: Path) -> None:
@@ -173,7 +159,7 @@ def test_a_read_only_file_is_refused_before_anything_is_written(folder: Path) ->
     path = folder / "log.db"
     open_log(path).close()
     path.chmod(0o444)
-    with without_rights():
+    with as_nobody():
         with pytest.raises(LogWriteError, match=r"log\.db is read-only"):
             open_log(path)
         assert read_log(path).streams() == []
@@ -187,7 +173,7 @@ def test_a_log_in_a_read_only_folder_can_only_be_read(folder: Path) -> None:
     log.close()
     path.chmod(0o666)
     folder.chmod(0o555)
-    with without_rights():
+    with as_nobody():
         with pytest.raises(LogWriteError, match="read-only"):
             open_log(path)
         with pytest.raises(LogWriteError, match=r"new\.db cannot be created"):

@@ -6,12 +6,14 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import log_samples as s
 import msgspec
 import pytest
+from tampering import lift_triggers
 
 from batchata.core import events as e
 from batchata.core.codec import encode, hot_columns
@@ -300,12 +302,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def rewrite(path: Path, change: str, version: int, reforge: bool) -> None:
     """Change a page's data as somebody would who knows SQLite and, with `reforge`, the chain as well."""
-    connection = sqlite3.connect(path)
-    for (trigger,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-        connection.execute(f"DROP TRIGGER {trigger}")
-    connection.execute("UPDATE events SET data = ? WHERE version = ?", (change, version))
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        lift_triggers(connection)
+        connection.execute("UPDATE events SET data = ? WHERE version = ?", (change, version))
     if reforge:
         forge(path)
 

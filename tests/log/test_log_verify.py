@@ -9,6 +9,7 @@ from pathlib import Path
 
 import log_samples as s
 import pytest
+from tampering import tamper
 
 from batchata.log import read_log
 from batchata.log.format import pack, unpack
@@ -46,18 +47,6 @@ def problems(path: Path, purged: int = 0) -> list[str]:
     found = verify(log, "run", purged)
     log.close()
     return [problem.text for problem in found]
-
-
-def tamper(path: Path, *statements: str) -> None:
-    """Change the file as somebody would who knows SQLite: triggers away, change, triggers back."""
-    connection = sqlite3.connect(path)
-    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    for name, _ in triggers:
-        connection.execute(f"DROP TRIGGER {name}")
-    for statement in (*statements, *(sql for _, sql in triggers)):
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
 
 
 def test_a_log_as_it_was_written_has_no_problems(path: Path) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rights import as_nobody
 from test_replay_command import COMMANDS, EVERY
 from typer.testing import Result
 
 type Replay = Callable[..., Result]
-
-NOBODY = 65534
 
 
 def ended_well(result: Result, *codes: int) -> bool:
@@ -74,19 +71,6 @@ def test_a_log_that_was_being_written_when_the_machine_died(
     more = ["--run", "the-run"] if name == "purge" else arguments(name, tmp_path)
     result = replay(name, path, *more)
     assert ended_well(result, 2 if name == "page" else 0), result.output  # nothing in it is cited
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Root may read and write anything; the test is about others."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tampering import tamper
 from typer.testing import Result
 
 from batchata.core import events as e
@@ -112,17 +113,8 @@ def test_a_changed_byte_of_an_event_or_a_body_is_found(done: Path, replay: Repla
 
 
 def tampered(path: Path, copy: Path, *statements: str) -> Path:
-    """A copy of the log, changed by somebody who knows SQLite: the triggers are away meanwhile."""
-    shutil.copy(path, copy)
-    connection = sqlite3.connect(copy)
-    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    for name, _ in triggers:
-        connection.execute(f"DROP TRIGGER {name}")
-    for statement in (*statements, *(sql for _, sql in triggers)):
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
-    return copy
+    """A copy of the log, changed from outside."""
+    return tamper(Path(shutil.copy(path, copy)), *statements)
 
 
 @pytest.mark.parametrize(

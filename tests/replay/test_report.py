@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from random import Random
 import forked
 import pytest
 from report_support import BREAKOUT, ERROR, FILE, SCRIPT, Note, blocks, records, words
+from tampering import tamper
 from typer.testing import Result
 
 from batchata.core import events as e
@@ -188,15 +190,7 @@ def test_an_empty_run(write_log: Write, started: Started, page: Callable[..., st
 
 def test_purged_bodies_leave_the_history(done: Path, tmp_path: Path, page: Callable[..., str]) -> None:
     """Where inputs and answers were removed, the items say so and keep their attempts."""
-    from contextlib import closing
-    from shutil import copy
-    from sqlite3 import connect
-
-    log = Path(copy(done, tmp_path / "purged.db"))
-    with closing(connect(log)) as database, database:
-        for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-            database.execute(f"DROP TRIGGER {name}")
-        database.execute("UPDATE segments SET data = NULL")
+    log = tamper(Path(shutil.copy(done, tmp_path / "purged.db")), "UPDATE segments SET data = NULL")
     found = records(page(log))
     assert {record[0][1] for record in found} == {"purged from the log"}
     assert {record[4] for record in found} == {"completed; its answer was purged from the log"}
@@ -333,8 +327,10 @@ def test_a_full_disk_leaves_nothing(done: Path, tmp_path: Path) -> None:
     if os.name != "posix":
         pytest.skip("a limit on the size of files is set the POSIX way")
     script = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (36_000, 36_000));"
+        "import atexit, resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "limit, none = resource.RLIMIT_FSIZE, resource.RLIM_INFINITY;"
+        "resource.setrlimit(limit, (36_000, none));"
+        "atexit.register(resource.setrlimit, limit, (none, none));"  # what was covered is written, too
         "from batchata.replay.cli import main; sys.argv[0] = 'replay'; main()"
     )
     ran = forked.run(["-c", script, "report", done, tmp_path / "out.html"])

@@ -13,6 +13,7 @@ import forked
 import pytest
 import zstandard
 from msgspec.structs import replace
+from tampering import lift_triggers
 from typer.testing import Result
 
 from batchata import BatchManager
@@ -42,8 +43,7 @@ MEMORY = 1_000_000_000  # bytes of address space that a command may have
 def tampered(path: Path, *statements: str) -> Path:
     """The file after somebody else has worked on it."""
     connection = sqlite3.connect(path)
-    for trigger in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-        connection.execute(f"DROP TRIGGER {trigger[0]}")
+    lift_triggers(connection)
     for statement in statements:
         connection.execute(statement)
     connection.commit()

@@ -110,8 +110,11 @@ def _script(
     if at is not None:
         _signal_at(*at, by)
     if file_limit is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-    story(_Somewhere(folder))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, resource.RLIM_INFINITY))
+    try:
+        story(_Somewhere(folder))
+    finally:  # what was covered is written, too
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 def _run_to_its_end(runs: Runs, count: int, given: dict[str, Any]) -> None:
