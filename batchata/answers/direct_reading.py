@@ -57,13 +57,14 @@ class _Plan(NamedTuple):
     """What is to be looked at in answers to one model.
 
     `decimals`: numbers are put in quotes, so that they keep their digits; `quotable`: that changes nothing
-    else. `exact`: the keys of a value can be counted. `strict`: what pydantic takes without making
-    a kind out of another is what it would take anyhow. `flags`: the keys under which true and false are asked
-    for, where numbers are, too. `whole`: an int may stand somewhere. `numbered`: some words are numbers, and
-    pydantic takes true for 1 there. `mixed`: true and false may stand where a number or a text may.
-    `seen`: the user's own code sees numbers first that become Decimals, and is given them with all digits.
-    `either`: a float or a Decimal may stand somewhere, and pydantic prefers the float.
-    `timed`: some values have colons, as keys do. `validate` and `count` are the model's own, looked up once.
+    else. `exact`: the keys of a value can be counted. `strict`: what pydantic takes without making a kind out
+    of another is what it would take anyhow. `flags`: the keys under which true and false are asked for, where
+    numbers are, too. `keyed`: the keys of some dicts are numbers. `whole`: an int may stand somewhere.
+    `numbered`: some words are numbers, and pydantic takes true for 1 there. `mixed`: true and false may stand
+    where a number or a text may. `seen`: the user's own code sees numbers first that become Decimals, and is
+    given them with all digits. `either`: a float or a Decimal may stand somewhere, and pydantic prefers the
+    float. `timed`: some values have colons, as keys do. `validate` and `count` are the model's own, looked up
+    once.
     """
 
     decimals: bool
@@ -72,6 +73,7 @@ class _Plan(NamedTuple):
     exact: bool
     strict: bool
     flags: frozenset[str] | None
+    keyed: bool
     whole: bool
     numbered: bool
     either: bool
@@ -105,7 +107,7 @@ def _read_strictly(text: str, plan: _Plan) -> Any:
         return _read_loosely(text, plan)
     if (
         not value.__pydantic_fields_set__
-        or (has_points and _may_be_thousands(text))
+        or ((has_points or plan.keyed) and _may_be_thousands(text))
         or (plan.numbered and plan.flags is not None and _is_misled(text, plan.flags))
         or ("\\" in text and has_latex(text))
         or not _took_all(text, plan.count(value), plan)
@@ -219,6 +221,7 @@ def _plan(model: type[pydantic.BaseModel]) -> _Plan:
         amounts=any(place.kinds & _NUMERIC and not place.is_strict for place in places),
         exact=exact,
         strict=exact and not seen and not _chooses_by_order(records) and (quotable or not decimals),
+        keyed=any(place.mapping[0].takes_numbers for place in places if place.mapping),
         whole=any("int" in place.kinds for place in places),
         numbered=any(place.is_numbered for place in places),
         seen=seen,

@@ -8,6 +8,8 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+import pydantic
+
 _KINDS: dict[Any, str] = {
     int: "int",
     float: "float",
@@ -19,31 +21,52 @@ _KINDS: dict[Any, str] = {
 }
 # Told by name: what reads answers imports nothing that knows the time.
 MOMENTS = frozenset({"date", "datetime", "time", "timedelta"})
+_NARROWER: dict[type, str] = {
+    **dict.fromkeys((pydantic.PastDate, pydantic.FutureDate), "date"),
+    **dict.fromkeys(
+        (pydantic.AwareDatetime, pydantic.NaiveDatetime, pydantic.PastDatetime, pydantic.FutureDatetime),
+        "datetime",
+    ),
+}
+_NUMBERS = frozenset({"int", "float", "decimal"})
+# Of the classes that a text in their own form is made into, as an address or an id is.
+_FORMATS = ("uuid", "ipaddress", "pydantic.networks")
 
 
 def kind_of_scalar(annotation: Any) -> str | None:
     """Return the kind that an annotation stands for; None for what is no scalar."""
     if getattr(annotation, "__module__", None) == "datetime" and annotation.__name__ in MOMENTS:
         return str(annotation.__name__)
+    if isinstance(annotation, type) and annotation in _NARROWER:
+        return _NARROWER[annotation]
+    if isinstance(annotation, type) and annotation.__module__ in _FORMATS:
+        return "format"
     return _KINDS.get(annotation)
 
 
 class Scalars:
     """The scalars of a place are of these `kinds`, or are one of the `words`.
 
-    `is_numbered`: some of the words are numbers. `is_open`: anything may stand here.
+    `figures` are the words that are numbers; `takes_any_number`: other numbers may stand here, too.
+    `is_open`: anything may stand here.
     """
 
     def __init__(self) -> None:
         self.kinds: set[str] = set()
         self.words: list[str] = []
-        self.is_numbered = False
+        self.figures: list[int | float] = []
+        self.takes_any_number = False
         self.is_open = False
 
     @cached_property
     def holds(self) -> bool:
         """Something other than a scalar may stand here."""
         raise NotImplementedError
+
+    def add_kind(self, kind: str) -> None:
+        """Add a kind of which every value may stand here."""
+        self.kinds.add(kind)
+        self.takes_any_number |= kind in _NUMBERS
 
     def add_words(self, words: Iterable[Any]) -> None:
         """Add the enumerated values."""
@@ -55,9 +78,14 @@ class Scalars:
                 self.kinds.add("null")
             elif isinstance(word, int | float) and not isinstance(word, bool):
                 self.kinds.add("int" if isinstance(word, int) else "float")
-                self.is_numbered = True
+                self.figures.append(word)
             else:
                 self.is_open = True
+
+    @cached_property
+    def is_numbered(self) -> bool:
+        """Some of the words are numbers."""
+        return bool(self.figures)
 
     @cached_property
     def has_no_scalars(self) -> bool:
@@ -102,7 +130,7 @@ class Scalars:
     @cached_property
     def is_exact(self) -> bool:
         """Only a decimal number may stand here, or nothing."""
-        return self.is_numeric and self.kinds <= {"decimal", "null"} and not self.holds
+        return self.is_numeric and self.kinds <= {"decimal", "null"}
 
     @cached_property
     def is_date(self) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import types
-import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -18,15 +18,16 @@ from batchata.answers.expected_scalars import Scalars, kind_of_scalar
 from batchata.answers.field_declarations import (
     aliases_of,
     asks_for_percents,
+    declared,
+    extra_of,
     fields_with_validators,
     is_own,
-    parts_of,
-    plain_hint,
 )
-from batchata.answers.field_paths import is_typed_dict
+from batchata.answers.field_paths import aliased, is_typed_dict
 from batchata.answers.written_keys import folded
 
 _UNIONS = (Union, types.UnionType)
+_SEQUENCES = (deque, Sequence, MutableSequence)  # a list, to pydantic; not any class that is one of them
 
 
 class Place(Scalars):
@@ -44,10 +45,13 @@ class Place(Scalars):
         *,
         percents: bool = False,
         texts: pydantic.ConfigDict | None = None,
+        made: dict[object, Place] | None = None,
     ) -> None:
         super().__init__()
         self._annotation = annotation
         self._texts = texts
+        self._made = {} if made is None else made  # by annotation, since an alias may hold itself
+        self._made[_key_of(annotation)] = self
         self.records: list[Record] = []
         self.mapping: tuple[Place, Place] | None = None
         self.fixed: list[Place] = []
@@ -115,8 +119,8 @@ class Place(Scalars):
         return self.element
 
     def _add(self, annotation: Any) -> None:
-        if isinstance(annotation, TypeAliasType):
-            return self._add(annotation.__value__)
+        if (meant := aliased(annotation)) is not annotation:
+            return self._add(meant)
         origin, inner = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
             if is_own(inner[1:]):
@@ -129,7 +133,7 @@ class Place(Scalars):
         elif origin is Literal:
             self.add_words(inner)
         elif (kind := kind_of_scalar(annotation)) is not None:
-            self.kinds.add(kind)
+            self.add_kind(kind)
         elif isinstance(origin or annotation, type):
             self._add_class(annotation, origin or annotation, inner)
         else:
@@ -138,7 +142,7 @@ class Place(Scalars):
 
     def _add_own(self, annotation: Any) -> None:
         self.is_open = True
-        self.beneath = Place(annotation)
+        self.beneath = self._inner(annotation)
 
     def _add_class(self, annotation: Any, kind: type, inner: tuple[Any, ...]) -> None:
         if issubclass(kind, Enum):
@@ -151,13 +155,15 @@ class Place(Scalars):
             record = record_of(annotation)
             self.is_open |= record is None
             self.records += [] if record is None else [record]
+        elif issubclass(kind, Counter) and inner:
+            self.mapping = (Place(inner[0], texts=self._texts), self._inner(int))
         elif issubclass(kind, Mapping) and len(inner) == 2:
             self.mapping = (Place(inner[0], texts=self._texts), self._inner(inner[1]))
         elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
             self._add_named(annotation, kind)
         elif issubclass(kind, tuple) and inner and inner[-1] is not Ellipsis:
             self.fixed = [self._inner(option) for option in inner]
-        elif issubclass(kind, (list, tuple, AbstractSet)) and inner:
+        elif (issubclass(kind, (list, tuple, AbstractSet)) or kind in _SEQUENCES) and inner:
             self._elements += [option for option in inner if option is not Ellipsis]
         else:
             self.is_open = True
@@ -172,7 +178,16 @@ class Place(Scalars):
             self.fixed = [by_name[name] for name in kind._fields]
 
     def _inner(self, annotation: Any) -> Place:
-        return Place(annotation, percents=self.percents, texts=self._texts)
+        made = self._made.get(_key_of(annotation))
+        return made or Place(annotation, percents=self.percents, texts=self._texts, made=self._made)
+
+
+def _key_of(annotation: Any) -> object:
+    try:
+        hash(annotation)
+    except TypeError:  # with metadata that has no hash; the place keeps it alive
+        return id(annotation)
+    return annotation
 
 
 class Field:
@@ -227,7 +242,8 @@ class Field:
 class Record:
     """A model, dataclass or typed dict: its fields by their keys, exact and folded.
 
-    `others` are keys that lead into something without being a field's own. `takes_more`: other keys are kept.
+    `others` are keys that lead into something without being a field's own, or that the model computes.
+    `takes_more`: other keys are kept, and `extra` is what stands under them where the model says so.
     `is_open`: code of the user's sees the object first. `is_exact`: a value has the keys that were written,
     and no others, and its texts are as they were written.
     """
@@ -237,6 +253,7 @@ class Record:
         self.kind: Any = None
         self.fields = fields
         self.takes_more = False
+        self.extra: Place | None = None
         self.is_open = False
         self.is_exact = True
         self.others = frozenset(others)
@@ -265,22 +282,14 @@ def record_of(kind: Any) -> Record | None:
 @lru_cache(maxsize=1_024)
 def _record(kind: Any) -> Record:
     if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
-        return _of_model(kind)
+        found = _of_class(kind, kind.model_fields, kind.model_config)
+        found.kind = kind
+        return found
     origin = get_origin(kind) or kind
+    fields = declared(origin)
     if is_typed_dict(origin):
-        hints = typing.get_type_hints(origin, include_extras=True)
-        required = origin.__required_keys__
-        fields = [Field(name, None, plain_hint(hint), [name]) for name, hint in hints.items()]
-        for field in fields:
-            field.required = field.name in required
-        return Record(origin.__name__, fields)
-    hints = typing.get_type_hints(origin, include_extras=True)
-    fields = []
-    for name, required in parts_of(origin):
-        made = Field(name, None, hints.get(name, Any), [name])
-        made.required = required
-        fields.append(made)
-    found = Record(origin.__name__, fields)
+        return Record(origin.__name__, _fields(fields, getattr(origin, "__pydantic_config__", {}), set())[0])
+    found = _of_class(origin, fields, getattr(origin, "__pydantic_config__", {}))
     found.is_exact = False  # its instances do not tell which fields were set
     return found
 
@@ -289,33 +298,47 @@ _TEXT_OF_NUMBER = "coerce_numbers_to_str"  # by which pydantic writes 1.10 as "1
 _OF_TEXTS = ("str_strip_whitespace", "str_to_lower", "str_to_upper")
 
 
-def _of_model(model: type[pydantic.BaseModel]) -> Record:
-    config = model.model_config
+def _fields(
+    infos: Mapping[str, FieldInfo], config: Mapping[str, Any], own: set[str]
+) -> tuple[list[Field], list[str]]:
+    """Return the fields, and the keys that lead into something; `own` have validators that come before."""
     strict = bool(config.get("strict"))
     texts: Any = {name: True for name in _OF_TEXTS if config.get(name)}
     by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
     by_alias = config.get("validate_by_alias", True)
-    own = fields_with_validators(model, before=True)
     fields: list[Field] = []
     others: list[str] = []
-    for name, info in model.model_fields.items():
+    for name, info in infos.items():
         aliases, paths = aliases_of(info)
         others += paths
         keys = [*(aliases if by_alias else []), *([name] if by_name or not (aliases or paths) else [])]
         if keys:
             annotation = Any if own & {name, "*"} else info.annotation
             fields.append(Field(name, info, annotation, keys, strict=strict, texts=texts))
-    found = Record(model.__name__, fields, others)
-    found.kind = model
-    decorators = model.__pydantic_decorators__
-    validators = decorators.model_validators.values()
+    return fields, others
+
+
+def _of_class(kind: Any, infos: Mapping[str, FieldInfo], config: Mapping[str, Any]) -> Record:
+    """Return the record for a model, a dataclass or a NamedTuple."""
+    decorators = getattr(kind, "__pydantic_decorators__", None)
+    own = set() if decorators is None else fields_with_validators(decorators, before=True)
+    fields, others = _fields(infos, config, own)
+    found = Record(kind.__name__, fields, others)
     found.takes_more = config.get("extra") == "allow"
+    if found.takes_more:
+        found.extra = Place(extra_of(kind))
+    if decorators is None:
+        return found
+    found.others |= {
+        key for name, part in decorators.computed_fields.items() for key in (name, part.info.alias)
+    }
+    validators = decorators.model_validators.values()
     found.is_open = any(part.info.mode != "after" for part in validators) or bool(decorators.root_validators)
     found.is_exact = not (
         validators
         or found.is_open
         or others
-        or fields_with_validators(model, before=False)
+        or fields_with_validators(decorators, before=False)
         or config.get(_TEXT_OF_NUMBER)
         or any(getattr(part, _TEXT_OF_NUMBER, False) for each in fields for part in each.metadata)
     )

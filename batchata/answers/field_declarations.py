@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import typing
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, get_args, get_origin
@@ -23,26 +24,62 @@ _HARMLESS = (
     "pydantic.functional_serializers",
     "pydantic._internal._fields",
 )
+_REQUIRED: Any = ...
 
 
-def parts_of(kind: Any) -> list[tuple[str, bool]]:
-    """Return the fields of a dataclass or NamedTuple, and whether each must be given."""
+def declared(kind: Any) -> dict[str, FieldInfo]:
+    """Return the fields of a dataclass, NamedTuple or TypedDict as pydantic reads their declarations.
+
+    Raises NameError or TypeError for types that are only known where they were written.
+    """
+    if own := vars(kind).get("__pydantic_fields__"):
+        return dict(own)
+    hints = typing.get_type_hints(kind, include_extras=True)
     if hasattr(kind, "_fields"):
-        return [(name, name not in kind._field_defaults) for name in kind._fields]
-    missing = dataclasses.MISSING
-    return [(part.name, part.default is part.default_factory is missing) for part in dataclasses.fields(kind)]
+        return {
+            name: _field(hints.get(name, Any), kind._field_defaults.get(name, _REQUIRED))
+            for name in kind._fields
+        }
+    if dataclasses.is_dataclass(kind):
+        parts = [part for part in dataclasses.fields(kind) if part.init]
+        return {part.name: _field(hints.get(part.name, Any), _default_of(part)) for part in parts}
+    required = kind.__required_keys__
+    return {
+        name: _field(_plain_hint(hint), _REQUIRED if name in required else None)
+        for name, hint in hints.items()
+    }
 
 
-def plain_hint(hint: Any) -> Any:
+def _field(hint: Any, default: Any) -> FieldInfo:
+    if default is _REQUIRED:
+        return FieldInfo.from_annotation(hint)
+    return FieldInfo.from_annotated_attribute(hint, default)
+
+
+def _default_of(part: dataclasses.Field[Any]) -> Any:
+    if part.default_factory is not dataclasses.MISSING:
+        return pydantic.Field(default_factory=part.default_factory)
+    return _REQUIRED if part.default is dataclasses.MISSING else part.default
+
+
+def extra_of(model: Any) -> Any:
+    """Return what a model says that stands under the keys that are no fields."""
+    try:
+        said = typing.get_type_hints(model, include_extras=True).get("__pydantic_extra__")
+    except (NameError, TypeError):
+        return Any
+    return get_args(said)[1] if get_origin(said) is dict else Any
+
+
+def _plain_hint(hint: Any) -> Any:
     """Return what a key of a TypedDict holds; ReadOnly is not in `typing` before Python 3.13."""
     while str(get_origin(hint)).rpartition(".")[2] in ("Required", "NotRequired", "ReadOnly"):
         (hint,) = get_args(hint)
     return hint
 
 
-def fields_with_validators(model: type[pydantic.BaseModel], *, before: bool) -> set[str]:
-    """Return the fields that the model's validators see; with `before`, those seen before parsing."""
-    decorators = model.__pydantic_decorators__
+def fields_with_validators(decorators: Any, *, before: bool) -> set[str]:
+    """Return the fields that a class's validators see; with `before`, those seen before parsing."""
     found = {
         name
         for part in decorators.field_validators.values()

@@ -6,13 +6,14 @@ import collections.abc
 import json
 import re
 import types
-import typing
 from collections.abc import Iterable
 from dataclasses import is_dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
 
 import pydantic
+
+from batchata.answers.field_declarations import declared
 
 # A key that stands in a path as it is; any other stands as a JSON text in brackets.
 _PLAIN = re.compile(r"[^.\[\]\"\\()\x00-\x1f]+")
@@ -114,8 +115,8 @@ class Shape:
                 name = _names(option).get(key)
                 if name is not None:
                     return step_to(name), Shape(option.model_fields[name].annotation)
-            elif key in (hints := _hints(option)):
-                return step_to(key), Shape(hints[key])
+            elif found := _named(option).get(key):
+                return step_to(found[0]), Shape(found[1])
         values = [get_args(option)[1] for option in self._options if _is_mapping(option)]
         return step_to(key), Shape(values[0]) if values else ANYTHING
 
@@ -128,8 +129,8 @@ def shape_of(model: type[pydantic.BaseModel]) -> Shape:
 
 def _options(annotation: Any) -> list[Any]:
     """Return the types that a value may have here, with root models and type aliases resolved."""
-    if isinstance(annotation, TypeAliasType):
-        return _options(annotation.__value__)
+    if (meant := aliased(annotation)) is not annotation:
+        return _options(meant)
     origin = get_origin(annotation)
     if origin is Annotated:
         return _options(get_args(annotation)[0])
@@ -138,6 +139,19 @@ def _options(annotation: Any) -> list[Any]:
     if isinstance(annotation, type) and issubclass(annotation, pydantic.RootModel):
         return _options(annotation.model_fields["root"].annotation)
     return [annotation]
+
+
+def aliased(annotation: Any) -> Any:
+    """Return what a type alias stands for, with the types that it is given; other types as they are."""
+    if isinstance(annotation, TypeAliasType):
+        return annotation.__value__
+    origin = get_origin(annotation)
+    if not isinstance(origin, TypeAliasType):
+        return annotation
+    try:
+        return origin.__value__[get_args(annotation)]
+    except TypeError:  # it stands for something that takes no types
+        return origin.__value__
 
 
 def _is_mapping(option: Any) -> bool:
@@ -180,13 +194,15 @@ def is_typed_dict(kind: Any) -> bool:
     return hasattr(kind, "__required_keys__") and hasattr(kind, "__total__")
 
 
-def _hints(option: Any) -> dict[str, Any]:
+def _named(option: Any) -> dict[str, tuple[str, Any]]:
+    """Return the fields of a dataclass or TypedDict by every name of each, with their types."""
     if not (is_dataclass(option) or is_typed_dict(option)):
         return {}
     try:
-        return typing.get_type_hints(option)
+        fields = declared(option)
     except (NameError, TypeError):  # a type that is only known where it was written
         return {}
+    return {key: (name, info.annotation) for name, info in fields.items() for key in (name, *_aliases(info))}
 
 
 def _unescaped(written: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from enum import Enum
 from functools import lru_cache
@@ -14,7 +15,7 @@ import pydantic
 _SAFE = frozenset({str, int, bool, bytes, NoneType})
 # Told by name: what reads answers imports nothing that knows the time or chance.
 _SAFE_MODULES = frozenset({"datetime", "decimal", "uuid"})
-_LISTS = (list, tuple, set, frozenset)
+_LISTS = (list, tuple, set, frozenset, deque)
 _HOLDERS = frozenset({*_LISTS, dict, Union, UnionType})
 
 
@@ -66,6 +67,8 @@ def _is_finite(value: Any) -> bool:
         return is_finite(value)
     if isinstance(value, dict):
         return _are_finite(value.values())
+    if hasattr(kind, "__dataclass_fields__"):
+        return _are_finite([getattr(value, name, None) for name in kind.__dataclass_fields__])
     return not isinstance(value, _LISTS) or _are_finite(value)
 
 

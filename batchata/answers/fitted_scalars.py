@@ -19,6 +19,7 @@ NOTHING = frozenset({"", "null", "none", "n/a"})
 _DIGITS = re.compile(r"[+-]?(\d+)(?:\.\d*)?(?:[eE][+-]?\d+)?")
 _SECONDS = (9, 10, 12, 13)  # digits of a moment from 1973 on, in seconds or milliseconds
 _COMPACT = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])(?:[0-5]\d)?")
+_TWO_PARTS = re.compile(r"[+-]?\d+:\d\d")
 _CLOCK = re.compile(r"\d:\d\d|\d[tT]\d")
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ISO_LENGTH = 10
@@ -42,6 +43,11 @@ def text_at(node: Scalar, text: str) -> Scalar:
 def _keeps_digits(place: Place) -> bool:
     """Whether a number may keep all its digits here: not where the text that has them stays a text."""
     return "decimal" in place.kinds and not {"float", "text"} <= place.kinds
+
+
+def _is_word(node: Scalar, place: Place) -> bool:
+    """Whether a number is one of the words that are asked for, without its quotes."""
+    return node.json in place.words and place.kinds <= {"null"}
 
 
 def _unrounded(node: Scalar) -> Scalar:
@@ -86,7 +92,7 @@ class ScalarFitting:
 
     def number(self, node: Scalar, place: Place) -> Node:
         """Return a number for a text or a Decimal, with all its digits."""
-        if place.takes_texts and not place.is_strict:
+        if (place.takes_texts or _is_word(node, place)) and not place.is_strict:
             return text_at(node, node.json)
         if place.is_exact:
             number = node.json
@@ -119,7 +125,7 @@ class ScalarFitting:
         """Return a text as the number, day or time that it means, where one is asked for."""
         if {"text", "decimal"} <= place.kinds and "." in said:
             self._amount(node, said, place)  # pydantic takes it for a number
-        if "text" in place.kinds or place.is_strict or place.holds:
+        if "text" in place.kinds or place.is_strict:
             return node
         if "null" in place.kinds and said.strip().casefold() in NOTHING:
             return Scalar("null", node.start, node.end)
@@ -129,6 +135,8 @@ class ScalarFitting:
             return self._number_or_flag(found, place)
         if place.is_date:
             return self._date(node, said, place)
+        if place.kinds <= {"timedelta", "null"} and _TWO_PARTS.fullmatch(said.strip()):
+            self.refuse("this may be hours and minutes, or minutes and seconds; use the schema's format")
         if place.kinds <= {"time", "null"}:
             from batchata.answers.written_moments import time_in  # as in `_date`
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from math import isfinite
@@ -46,7 +47,7 @@ def _may_be_digits(moment: Any) -> bool:
 
 
 _SCALARS = frozenset({str, int, bool, type(None)})
-_LISTS = frozenset({list, tuple, set, frozenset})
+_LISTS = frozenset({list, tuple, set, frozenset, deque})
 
 
 @lru_cache(maxsize=1_024)
@@ -95,8 +96,10 @@ def counter_of(kind: Any) -> Callable[[Any], int]:
 _LOOKED_AT = {"float", *MOMENTS}
 
 
-def _counting(place: Place) -> Callable[[Any], int] | None:
+def _counting(place: Place, within: tuple[Place, ...] = ()) -> Callable[[Any], int] | None:
     """Return a counter for this place; None where it has no keys and no float that may be infinite."""
+    if place in within:
+        return _any_keys  # an alias that holds itself
     if place.is_root or not place.is_alone or place.fixed or place.is_open:
         return _any_keys if place.holds or place.kinds & _LOOKED_AT else None
     if place.records:
@@ -104,7 +107,8 @@ def _counting(place: Place) -> Callable[[Any], int] | None:
         if kind is None:
             return _any_keys  # a TypedDict, a dataclass
         return _counting_instances(kind)
-    inner = _counting(place.element if place.mapping is None else place.mapping[1])
+    below = place.element if place.mapping is None else place.mapping[1]
+    inner = _counting(below, (*within, place))
     if place.mapping:
         return _any_keys if inner else _length
     return inner and _counting_elements(inner)

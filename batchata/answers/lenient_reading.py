@@ -18,8 +18,9 @@ from batchata.answers.meant_records import (
     is_nothing,
     is_same,
     is_same_number,
+    meant_for,
     meant_word,
-    one_record,
+    would_differ,
 )
 from batchata.answers.wrapped_answers import (
     commented,
@@ -120,10 +121,13 @@ class _Fitting(ScalarFitting):
         if place.mapping:
             return self._mapped(node, *place.mapping)
         if place.records:
-            record, is_lost = one_record(node, place.records)
-            if is_lost:
+            records = meant_for(node, place.records)
+            if len(records) == 1:
+                return self._recorded(node, records[0], place)
+            if would_differ(node, records):
                 self.refuse("this fits several types, and each would drop a part of it")
-            return self._free(node) if record is None else self._recorded(node, record, place)
+            self._refuse_unknown(node, records)
+            return self._free(node)
         if place.is_list and not place.fixed and (place.element.records or place.element.mapping):
             return Array([self._inside(0, node, place.element)])
         if not (place.holds or place.is_strict) and len(node.pairs) == 1:
@@ -148,10 +152,19 @@ class _Fitting(ScalarFitting):
             if keys.is_any_text:
                 self._put(pairs, key, key, self._inside(key[:_SHOWN], value, values))
                 continue
-            name = meant_word(key, keys) or key
+            name = self._key(key, keys)
             name = named.setdefault(keys.as_key(name), name)
             self._put(pairs, name, key, self._inside(name[:_SHOWN], value, values))
         return Object(list(pairs.items()))
+
+    def _key(self, key: str, place: Place) -> str:
+        """Return a key of a dict as the number, day or word that it means."""
+        self._path.append(key[:_SHOWN])
+        found = self._scalar(text_at(Scalar("", 0, 0), key), place)
+        self._path.pop()
+        if not isinstance(found, Scalar) or found.json == "null":
+            return key
+        return found.json if found.text is None else found.text
 
     def _put(
         self, into: dict[str, Node], name: str, key: str, value: Node, *, is_number: bool = False
@@ -174,7 +187,13 @@ class _Fitting(ScalarFitting):
             if inner is not None:
                 return self._object(inner, place)
         self._refuse_lost(given, record)
-        return Object([*given.pairs, *given.unknown.items()])
+        return Object([*given.pairs, *self._extra(given.unknown, record)])
+
+    def _extra(self, unknown: dict[str, Node], record: Record) -> list[tuple[str, Node]]:
+        """Fit what stands under other keys where the model says what that is."""
+        if record.extra is None or record.extra.is_open:
+            return list(unknown.items())
+        return [(key, self._inside(key[:_SHOWN], value, record.extra)) for key, value in unknown.items()]
 
     def _given(self, node: Object, record: Record) -> _Given:
         given = _Given()
@@ -214,6 +233,23 @@ class _Fitting(ScalarFitting):
                 f"but {_listed(lost)}",
                 1 + len(lost) + len(missing),
             )
+        self._refuse_keys(lost, missing)
+
+    def _refuse_unknown(self, node: Object, records: list[Record]) -> None:
+        """Refuse keys that none of several records has, where each has a field without a value."""
+        if any(record.takes_more for record in records):
+            return
+        lost = [
+            key
+            for key, value in node.pairs
+            if not (is_nothing(value) or any(record.meant(key) or key in record.others for record in records))
+        ]
+        given = {part.name for key, _ in node.pairs for part in records[0].meant(key)}
+        missing = [part.keys[0] for part in records[0].fields if not (part.is_constant or part.name in given)]
+        if lost and missing:
+            self._refuse_keys(lost, missing)
+
+    def _refuse_keys(self, lost: list[str], missing: list[str]) -> None:
         self.refuse(
             f"the answer has {_listed(lost)}, which the schema does not know, and no value for "
             f"{_listed(missing)}; give each value under the schema's own key, and leave other keys out",

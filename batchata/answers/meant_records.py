@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from batchata.answers.expected_shape import Field, Place, Record
 from batchata.answers.json_nodes import Array, Node, Object, Scalar, written
 from batchata.answers.written_keys import folded
 
 NUMBER = re.compile(r"-?\d[\d.eE+-]*")
+_NO_WORDS = {"null", "int", "float", "decimal"}
 
 
 def meant_word(said: str, place: Place) -> str | None:
     """Return the one enumerated word that a text matches except for case, white space, `_` and `-`."""
-    if not place.words or place.kinds - {"null"} or said in place.words:
+    if not place.words or place.kinds - _NO_WORDS or said in place.words:
         return said if said in place.words else None
+    if place.kinds - {"null"} and not any(map(str.isalpha, said)):
+        return None  # it may be one of the numbers
     for alike in (_caseless, folded):
         close = {word for word in place.words if alike(word) == alike(said)}
         if close:
@@ -28,19 +31,18 @@ def _caseless(text: str) -> str:
     return text.strip().casefold()
 
 
-def one_record(node: Object, records: list[Record]) -> tuple[Record | None, bool]:
-    """Return the record that an object is meant to be; None when several would fit.
-
-    The flag says whether each of several would drop something that another keeps.
-    """
+def meant_for(node: Object, records: list[Record]) -> list[Record]:
+    """Return the record that an object is meant to be, or those that it fits equally well."""
     if len(records) == 1:
-        return records[0], False
+        return records
     ranked = sorted(((_strangeness(node, record), n) for n, record in enumerate(records)))
-    if ranked[0][0] != ranked[1][0]:
-        return records[ranked[0][1]], False
-    best = [records[n] for strangeness, n in ranked if strangeness == ranked[0][0]]
-    taken = [{key for key, _ in node.pairs if record.meant(key)} for record in best]
-    return None, any(keys != taken[0] for keys in taken) and all(not record.takes_more for record in best)
+    return [records[n] for strangeness, n in ranked if strangeness == ranked[0][0]]
+
+
+def would_differ(node: Object, records: list[Record]) -> bool:
+    """Whether each of several records would drop something that another keeps."""
+    taken = [{key for key, _ in node.pairs if record.meant(key)} for record in records]
+    return any(keys != taken[0] for keys in taken) and not any(record.takes_more for record in records)
 
 
 def _strangeness(node: Object, record: Record) -> tuple[int, int, int]:
@@ -59,7 +61,11 @@ def _strangeness(node: Object, record: Record) -> tuple[int, int, int]:
 
 def _is_other_tag(part: Field, value: Node) -> bool:
     place = part.place
-    if not place.words or place.kinds - {"null"} or not isinstance(value, Scalar) or value.text is None:
+    if place.takes_any_number or not isinstance(value, Scalar):
+        return False
+    if place.figures and not place.words and (number := _number(value)) is not None:
+        return all(number != figure for figure in place.figures)
+    if not place.words or place.kinds - {"null"} or value.text is None:
         return False
     return meant_word(value.text, place) is None
 
@@ -81,8 +87,16 @@ def is_same_number(one: Node, other: Node) -> bool:
     """Whether two scalars are the same number; one with decimals is in quotes already."""
     if not (isinstance(one, Scalar) and isinstance(other, Scalar)):
         return False
-    first, second = one.json.strip('"'), other.json.strip('"')
-    return all(map(NUMBER.fullmatch, (first, second))) and Decimal(first) == Decimal(second)
+    first = _number(one)
+    return first is not None and first == _number(other)
+
+
+def _number(node: Scalar) -> Decimal | None:
+    said = node.json.strip('"')
+    try:
+        return Decimal(said) if NUMBER.fullmatch(said) else None
+    except InvalidOperation:  # "5-6"
+        return None
 
 
 _exactly = json.JSONDecoder(parse_float=Decimal).decode

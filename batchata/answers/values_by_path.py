@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -35,8 +36,13 @@ def _leaves(value: Any, path: str, cited: set[str]) -> Iterator[str]:
     for key, inner in _members(value):
         yield from _leaves(inner, inside(path, key), cited)
     is_empty_set = isinstance(value, set | frozenset) and not value
-    if path and not is_empty_set and not isinstance(value, pydantic.BaseModel | Mapping | list | tuple):
+    if path and not is_empty_set and not _has_members(value):
         yield path
+
+
+def _has_members(value: Any) -> bool:
+    is_holder = isinstance(value, pydantic.BaseModel | Mapping | list | tuple | deque)
+    return is_holder or hasattr(value, "__dataclass_fields__")
 
 
 def _members(value: Any) -> Iterator[tuple[str | int, Any]]:
@@ -48,8 +54,10 @@ def _members(value: Any) -> Iterator[tuple[str | int, Any]]:
             yield from (value.__pydantic_extra__ or {}).items()
         case Mapping():
             yield from ((str(getattr(key, "value", key)), inner) for key, inner in value.items())
-        case list() | tuple():
+        case list() | tuple() | deque():
             yield from enumerate(value)
+        case _ if hasattr(value, "__dataclass_fields__"):
+            yield from ((name, getattr(value, name, None)) for name in value.__dataclass_fields__)
 
 
 def value_at(result: Any, path: str) -> Any:
@@ -74,11 +82,18 @@ def _step_into(kind: Any) -> Callable[[Any, Any], Any] | None:
         return _field_of
     if issubclass(kind, Mapping):
         return lambda value, key: _member(value, str(key))
-    if issubclass(kind, list | tuple):
-        return lambda value, key: value[key] if isinstance(key, int) and key < len(value) else None
+    if issubclass(kind, list | tuple | deque):
+        return _element
     if hasattr(kind, "__dataclass_fields__"):
         return lambda value, key: getattr(value, str(key), None)
     return None
+
+
+def _element(value: Any, key: Any) -> Any:
+    """Return an element by its number, or by its name in a NamedTuple."""
+    if isinstance(key, int):
+        return value[key] if key < len(value) else None
+    return getattr(value, key) if key in getattr(value, "_fields", ()) else None
 
 
 def _nothing(value: Any, key: Any) -> None:

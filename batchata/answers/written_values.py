@@ -14,6 +14,7 @@ class TwoReadings(Exception):
 
 _LIKE = str.maketrans({
     **dict.fromkeys(DIRECTIONS, ""),
+    **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),  # that take no room
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d", "-"),
     **dict.fromkeys("\u2018\u2019\u02bc\u00b4`", "'"),
     "\u066b": ".",

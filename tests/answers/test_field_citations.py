@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import itertools
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 import pydantic
 from citing import answer, cited, supported
@@ -15,6 +18,7 @@ from batchata.answers.answer import Block, Citation
 from batchata.answers.citations import UNMATCHED, value_spans
 from batchata.answers.field_paths import ANYTHING
 from batchata.answers.reader import Reader
+from batchata.answers.values_by_path import uncited
 
 
 class Vendor(pydantic.BaseModel):
@@ -40,6 +44,37 @@ class Holder(pydantic.BaseModel):
     value: Any
 
 
+@pydantic.dataclasses.dataclass
+class Part:
+    sku: str
+    price: float = pydantic.Field(0, alias="unitPrice")
+
+
+class Size(NamedTuple):
+    width: int
+    height: int
+
+
+class Place(TypedDict):
+    town: Annotated[str, pydantic.Field(alias="theTown")]
+
+
+@dataclasses.dataclass
+class Person:
+    name: str
+
+
+type Listed[T] = list[T]
+
+
+class Mixture(pydantic.BaseModel):
+    parts: collections.deque[Part]
+    size: Size
+    place: Place
+    people: Listed[Person]
+    lines: Sequence[Line] = []
+
+
 def fields(marked: str) -> dict[str, list[str]]:
     return supported(marked, Invoice)
 
@@ -54,6 +89,23 @@ def test_a_cited_value_has_its_citation_and_others_have_no_entry() -> None:
         "number": ["A-1"], "total": ["5"], "vendor.name": ["Acme"], "lines[1].text": ["y"],
         "lines[1].price": ["3"], "notes.due": ["soon"], "from_": ["me"],
     }  # fmt: skip
+
+
+def test_fields_of_every_kind_of_class_have_their_citations() -> None:
+    """By their Python names, whatever they are held by; and those without are found."""
+    marked = (
+        '{"parts": [{"sku": "«A»", "unitPrice": «5»}, {"sku": "B", "unitPrice": «6»}], '
+        '"size": [«7», 8], "place": {"theTown": "«Bonn»"}, '
+        '"people": [{"name": "«Eva»"}], "lines": [{"text": "«t»", "price": 9}]}'
+    )
+    assert supported(marked, Mixture) == {
+        "parts[0].sku": ["A"], "parts[0].price": ["5"], "parts[1].price": ["6"], "size[0]": ["7"],
+        "place.town": ["Bonn"], "people[0].name": ["Eva"], "lines[0].text": ["t"],
+    }  # fmt: skip
+    reading = Reader(Mixture, enable_citations=True).read(answer(marked), "end_turn").checked_in(None)
+    assert isinstance(reading.citations, dict)
+    assert all(found[0].supports for found in reading.citations.values())
+    assert uncited(reading.result, reading.citations) == ["parts[1].sku", "size[1]", "lines[0].price"]
 
 
 def test_keys_and_punctuation_around_a_value_do_not_count() -> None:
