@@ -10,7 +10,11 @@ from batchata.log.postgres.address import address, is_address
 if TYPE_CHECKING:
     from batchata.log.port import Log
 
-__all__ = ["is_begun", "open_log", "place_of", "read_log"]
+__all__ = ["A_LOG", "is_begun", "open_log", "place_of", "read_log"]
+
+A_LOG = (
+    "the path of a log's file or the URL of its PostgreSQL database"  # what may be given as one, for messages
+)
 
 
 def place_of(path: str | os.PathLike[str]) -> str:

@@ -16,6 +16,7 @@ from batchata.core.money import plain_if_known
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError
 from batchata.inputs.rows import read_table
+from batchata.log import A_LOG
 from batchata.paths import check_path
 from batchata.replay.console import Paper, aligned, print_json, reading, the_run
 from batchata.replay.report.page import GENERATOR, check_target, policy, style_sheet, template, unwritable
@@ -63,8 +64,7 @@ def compare(
     if len(wanted) > 2:
         raise InvalidInputError(f"two runs can be compared, not {len(wanted)}")
     logs = {"first": first} if second is None else {"first": first, "second": second}
-    kind = "the path of a log, or its PostgreSQL URL"
-    paths = [check_path(name, path, kind) for name, path in logs.items()]
+    paths = [check_path(name, path, A_LOG) for name, path in logs.items()]
     with ExitStack() as stack:
         sides: list[Side] = []
         fields: list[list[str]] = []

@@ -15,7 +15,7 @@ from batchata.clock import now
 from batchata.core.events import Event, RunStarted
 from batchata.core.state import Run
 from batchata.errors import InvalidInputError, LogError
-from batchata.log import place_of, read_log
+from batchata.log import A_LOG, place_of, read_log
 from batchata.log.port import Log, Recorded
 from batchata.paths import check_path
 from batchata.replay.console import check_types, the_run
@@ -73,7 +73,7 @@ class Archive:
             self._place, self._log, self._run_id = "the log", source.open_log(), source.run_id
         else:
             self._run_id = None
-            path = check_path("source", source, "the path of a log, its PostgreSQL URL, or a BatchManager")
+            path = check_path("source", source, f"{A_LOG}, or a BatchManager")
             self._place, self._log = place_of(path), read_log(path)
 
     @property

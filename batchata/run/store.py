@@ -10,7 +10,7 @@ from batchata.core.events import RunStarted
 from batchata.core.evolve import evolve
 from batchata.core.state import Run
 from batchata.errors import HalfLogWarning, InvalidInputError, LogError, NotALogError
-from batchata.log import is_begun, open_log, place_of, read_log
+from batchata.log import A_LOG, is_begun, open_log, place_of, read_log
 from batchata.log.format import Committed
 from batchata.log.port import Claim, Log
 from batchata.log.verify import first_change
@@ -20,7 +20,6 @@ from batchata.run.definition import this_process
 from batchata.run.journal import Journal
 from batchata.text import shown
 
-_A_LOG = "the path of a file, the URL of a PostgreSQL database, or None"
 _LONGEST_RUN_ID = 200  # characters: it is a key of every table, and stands in every line about the run
 _FIRST_START = "the first run"  # claimed, never written to: two processes must not both begin a run
 
@@ -35,7 +34,7 @@ class RunStore:
     def __init__(self, state_path: PathLike | None, run_id: str | None) -> None:
         if run_id is not None:
             _check_run_id(run_id)
-        self._path = None if state_path is None else check_path("state_path", state_path, _A_LOG)
+        self._path = None if state_path is None else check_path("state_path", state_path, f"{A_LOG}, or None")
         self._place = None if self._path is None else place_of(self._path)
         self._given, self._run_id = run_id, run_id
         # Says which run of several is meant where no run_id does.

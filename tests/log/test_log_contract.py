@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import log_samples as s
@@ -12,20 +13,41 @@ import pytest
 
 from batchata.core import events as e
 from batchata.core import values
-from batchata.errors import LogConflictError, LogError, RunClaimedError
-from batchata.log import open_log
+from batchata.errors import LogConflictError, LogError, NotALogError, RunClaimedError
+from batchata.log import is_begun, open_log, read_log
 from batchata.log.format import beginning, link, unpack
+from batchata.log.memory import MemoryLog
 from batchata.log.port import Log
 from batchata.log.verify import commit_of, first_change, size_of, verify
 
+LASTING = ["file", "postgres"]
 
-@pytest.fixture(params=["file", "postgres", "memory"])
+
+def place_in(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str | None:
+    """Where a log of this kind may be made."""
+    match request.param:
+        case "postgres":
+            return str(request.getfixturevalue("postgres"))
+        case "file":
+            return tmp_path / "a folder" / "log 100%.db"
+        case _:
+            return None
+
+
+@pytest.fixture(params=[*LASTING, "memory"])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
     """An empty log of each kind."""
-    place = tmp_path / "a folder" / "log 100%.db" if request.param == "file" else None
-    opened = open_log(request.getfixturevalue("postgres") if request.param == "postgres" else place)
+    opened = open_log(place_in(request, tmp_path))
     yield opened
     opened.close()
+
+
+@pytest.fixture(params=LASTING)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a log may be that outlives its process: nothing is there yet."""
+    found = place_in(request, tmp_path)
+    assert found is not None
+    return found
 
 
 def filled(log: Log, count: int, stream: str = "run") -> list[e.Event]:
@@ -289,6 +311,40 @@ def test_the_chain_is_the_hash_of_what_is_stored(log: Log) -> None:
         segments = list(log.segments("run", last.commit.next_body, commit.next_body))
         assert committed.hash == link(last.hash, commit, rows, [segment[:4] for segment in segments])
         last = committed
+
+
+def test_the_head_is_the_hash_of_the_last_append(log: Log) -> None:
+    """In a snapshot that of then; None in an empty stream, and where nothing outlives the process."""
+    assert log.head("run") is None
+    with_bodies(log)
+    hashes = [committed.hash.hex() for committed in log.commits("run")]
+    with log.snapshot() as then:
+        log.claim("run", s.OWNER).append(s.AT, [s.submitted(9)])
+        before = then.head("run")
+    after = [committed.hash.hex() for committed in log.commits("run")]
+    assert after[:-1] == hashes
+    assert (before, log.head("run")) == (
+        (None, None) if isinstance(log, MemoryLog) else (hashes[-1], after[-1])
+    )
+
+
+def test_what_one_object_writes_others_read(place: Path | str) -> None:
+    """While it goes on writing and once it is closed; of a place where nothing is, that is said."""
+    assert not is_begun(place)
+    with pytest.raises(NotALogError):
+        read_log(place)
+    with closing(open_log(place)) as log:
+        assert is_begun(place)
+        with_bodies(log)
+        with closing(read_log(place)) as beside:
+            claim = log.claim("run", s.OWNER)
+            claim.append(s.AT, [s.submitted(9)])
+            assert list(beside.rows("run", 1)) == list(log.rows("run", 1))
+        claim.retire()
+        log.finish()
+    with closing(read_log(place)) as later:
+        assert (later.streams(), size_of(later, "run")) == (["run"], (4, 4, 152))
+        assert verify(later, "run") == later.faults() == []
 
 
 def test_all_logs_store_the_same(log: Log, tmp_path: Path) -> None:

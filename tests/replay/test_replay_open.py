@@ -159,8 +159,11 @@ def test_an_argument_of_the_wrong_kind_is_named(done: Path) -> None:
             ("no event type '\\[\\]'", lambda: [*log.events(types=[[]])]),
             ("holds no run ''", lambda: log.show(run_id="")),
             ("head 5 is not a log's hash", lambda: log.verify(head=5)),
-            ("first must be the path of a log, or its PostgreSQL URL, not 5", lambda: compare(5)),
-            ("second must be the path of a log, .* not 5", lambda: compare(done, 5)),
+            (
+                "first must be the path of a log's file or the URL of its PostgreSQL database, not 5",
+                lambda: compare(5),
+            ),
+            ("second must be the path of a log's file .* not 5", lambda: compare(done, 5)),
             ("runs must be a list of run ids, not 'a'", lambda: compare(done, runs="a")),
             ("labels must be the path of a CSV or JSONL file, not 5", lambda: compare(done, labels=5)),
         ]
