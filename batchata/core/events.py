@@ -224,7 +224,10 @@ class SubmittingStopped(Event, frozen=True, kw_only=True):
 
 
 class SubmissionUnknown(Event, frozen=True, kw_only=True):
-    """The create call ended without an answer: only a look at the provider shows whether a batch exists."""
+    """The create call ended without an answer, or with one that named another's batch.
+
+    Only a look at the provider shows whether a batch exists.
+    """
 
     TYPE: ClassVar[str] = "submission_unknown"
     job: int

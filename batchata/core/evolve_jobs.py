@@ -99,8 +99,12 @@ def submission_failed(run: Run, at: int, event: e.SubmissionFailed, version: int
 
 
 def submission_unknown(run: Run, at: int, event: e.SubmissionUnknown, version: int) -> None:
-    """Leave the job open until it is known whether it became a batch."""
+    """Leave the job open until it is known whether it became a batch, and which: not the one it had."""
     job = run.jobs[event.job]
+    job.is_misnamed = job.batch_id is not None
+    job.batch_id = job.created_at = job.expires_at = job.submitted_at = None
+    job.counts = job.polled_at = job.missed_since = None
+    job.missed = job.not_before = 0
     job.status = JobStatus.UNKNOWN
     job.alone_since, job.alone_in = at, run.starts
     _fails(run, "submit", at, event.error, at)

@@ -154,6 +154,14 @@ class Audit:
         if owner != event.job:
             yield f"batch {event.batch_id} belongs to job {owner} already"
 
+    def _batch_doubted(self, event: e.SubmissionUnknown) -> Iterator[str]:
+        job = self.run.jobs.get(event.job)
+        if job is None:
+            return
+        if job.recorded:
+            yield f"the batch of job {event.job} is doubted, and has answers of it"
+        self._batches = {batch: owner for batch, owner in self._batches.items() if owner != event.job}
+
     def _batch_failed(self, event: e.BatchFailed) -> Iterator[str]:
         job = self.run.jobs.get(event.job)
         if job is None:
@@ -298,6 +306,7 @@ _RULES: dict[type[e.Event], Callable[[Audit, Any], Iterator[str]]] = {
     e.SubmissionStarted: Audit._submission_started,
     e.BatchSubmitted: Audit._batch_known,
     e.SubmissionSettled: Audit._batch_known,
+    e.SubmissionUnknown: Audit._batch_doubted,
     e.BatchFailed: Audit._batch_failed,
     e.OutcomeRecorded: Audit._outcome_recorded,
     e.AnswerAccepted: Audit._answer_accepted,

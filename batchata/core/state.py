@@ -86,6 +86,7 @@ class Job:
     created_at: int | None = None  # by the provider's clock
     submitted_at: int | None = None  # by ours
     is_adopted: bool = False  # found later, without an answer to its creation
+    is_misnamed: bool = False  # the answer to its creation named a batch that turned out to be another's
     expires_at: int | None = None
     polled_at: int | None = None
     completed_at: int | None = None

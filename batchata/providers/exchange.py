@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from batchata.answers.answer import Block
 from batchata.answers.reader import Reading
 from batchata.core.values import Counts, RequestError, Usage
+
+_MARK: Final = re.compile(r"[0-9a-f]{12}-\d{1,9}-[0-9a-f]{6}")  # of a run, a job and a start of it
+
+
+def is_marked_as_another(said: object, mark: str) -> bool:
+    """Whether what a service shows of a batch or a file is the mark of another job than this one.
+
+    Any other name says nothing: a service may have its own way of writing it.
+    """
+    return isinstance(said, str) and said != mark and _MARK.fullmatch(said) is not None
 
 
 class Failure(NamedTuple):

@@ -337,7 +337,7 @@ class Runner:
         theirs = None if self.provider is None else self.provider.clock
         self.intake.apart = None if theirs is None else theirs - self.journal.now()
         self.intake.take(report)
-        if isinstance(report, Staged):
+        if isinstance(report, Staged) and report.job in self.run.open:  # else it was another job's
             self._outbox.stage(report.job, report.upload)
         if self.run.route != route:
             self._outbox.take_back("the schema is sent in another way from now on")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from batchata.core.events import SubmissionSettled
@@ -47,6 +47,14 @@ def absent(report: Sought) -> SubmissionSettled:
 def unsettled(job: Job, candidates: Sequence[str]) -> str:
     """Say what to check where nothing can be proven, and what to do then."""
     sent = f"job {job.number} ({job.request_count} requests, sent {moment(job.started_at)})"
+    if job.is_misnamed:
+        seen = f" (looked at: {', '.join(candidates)})" if candidates else ""
+        return (
+            f"the answer to the creation of {sent} named a batch of other requests, and none with its own is "
+            f"found{seen}: it may be paid for under another id. Look in the provider's console for one of "
+            f"{job.request_count} requests created {moment(job.started_at)}. Only if there is none, call "
+            f"manager.abandon({job.number}): it lets these items be sent, and paid, again"
+        )
     if candidates:
         return (
             f"it is unknown whether {sent} created a batch. Candidates: {', '.join(candidates)}; their "
@@ -58,6 +66,13 @@ def unsettled(job: Job, candidates: Sequence[str]) -> str:
         "none of the run's batches. Use a key of the workspace in which the run was started; "
         f"if there is none any more and the job is to be sent again, call manager.abandon({job.number})"
     )
+
+
+def _of_others(job: Job, owned: list[Job]) -> Iterator[str]:
+    """Yield the batches of other jobs. Where answers to creations were confused, they prove nothing."""
+    for other in owned:
+        if other.batch_id and (not job.is_misnamed or other.recorded or other.is_adopted):
+            yield other.batch_id
 
 
 _HOUR = 3600 * 1_000_000
@@ -82,7 +97,7 @@ def lost(run: Run, job: Job, strangers: AbstractSet[str], asked_at: int, apart: 
         until=_until(run, job, owned, apart),
         about=(job.started_at - _HOUR, job.alone_since + _HOUR),
         ahead=_apart(run, job.start, job.started_at, owned, apart),
-        not_ours=frozenset(other.batch_id for other in owned if other.batch_id) | strangers,
+        not_ours=frozenset(_of_others(job, owned)) | strangers,
         same_key=_same_key(run, job, anchors),
         anchors=anchors,
         upload=Upload(job.upload or "", job.mark),

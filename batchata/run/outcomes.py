@@ -18,6 +18,7 @@ from batchata.errors import (
     BatchataError,
     BatchNotFoundError,
     IncompleteResultsError,
+    ProviderUnavailableError,
     RequestRefusedError,
     SpendLimitError,
     UnknownSubmissionError,
@@ -89,7 +90,7 @@ class Intake:
             self.pauses.answered()
         match report:
             case reports.Staged():
-                self._journal.append(events.InputUploaded(job=report.job, handle=report.upload.handle))
+                self._staged(report.job, report.upload.handle)
             case reports.Submitted():
                 self._refused = 0
                 self._created(report.job, report.batch)
@@ -109,6 +110,15 @@ class Intake:
                 self._failed(report)
             case _:
                 assert_never(report)
+
+    def _staged(self, number: int, handle: str) -> None:
+        """Record an upload; another job's file is a repeated reply, and a batch of it would pay again."""
+        if any(job.upload == handle for job in self._run.jobs.values()):
+            said = f"uploading a job: the answer names {handle}, which is another job's"
+            error = ProviderUnavailableError(said, kind=ODD_REPLY)
+            self._journal.append(self._submission_failed(number, error, self.pauses.failed(error)))
+            return
+        self._journal.append(events.InputUploaded(job=number, handle=handle))
 
     def _created(self, number: int, batch: Batch) -> None:
         """Record a created batch; the id of another job's batch is a repeated reply and proves nothing."""
@@ -141,14 +151,26 @@ class Intake:
         if report.proven:
             settled = adopted(report)
             self._batch_ids.add(settled.batch_id)
-            self._journal.append(settled)
+            self._journal.append(*self._taken_from(job, settled.batch_id), settled)
         elif waits or (report.unreadable and job.unreadable + 1 < _UNREADABLE):
             self._look_again(job, report, "not_settled" if waits else UNREADABLE)
-        elif report.unreadable or not report.same_place:
+        elif report.unreadable or not report.same_place or job.is_misnamed:
             error = UnknownSubmissionError(unsettled(job, report.unreadable), kind="not_settled")
             self._give_up(error, job.number)
         else:
             self._journal.append(absent(report))
+
+    def _taken_from(self, job: Job, batch_id: str | None) -> list[Event]:
+        """Doubt the batch of an open job that has the id of this job's: the answers to them were confused."""
+        others = [other for other in self._run.open.values() if other is not job]
+        return [self._doubted(other) for other in others if other.batch_id == batch_id]
+
+    def _doubted(self, job: Job) -> Event:
+        """Record that the batch that the answer to a creation named is another's: its own is looked for."""
+        said = f"the results of {job.batch_id}, which the answer to the creation named, are not this job's"
+        self.created.pop(job.number, None)
+        self.cancelled.discard(job.number)
+        return events.SubmissionUnknown(job=job.number, error=RequestError(kind=ODD_REPLY, message=said))
 
     def _look_again(self, job: Job, report: reports.Sought, kind: str) -> None:
         candidates = [*report.running, *report.unreadable]
@@ -167,7 +189,8 @@ class Intake:
     def _polled(self, report: reports.Polled) -> None:
         recorded: list[Event] = []
         failed: list[tuple[Job, Failure]] = []
-        for number in report.jobs:
+        jobs = [number for number in report.jobs if self._run.jobs[number].batch_id is not None]
+        for number in jobs:  # but for those whose batch has turned out to be another's meanwhile
             job = self._run.jobs[number]
             batch = report.batches.get(job.batch_id or "")
             if batch is not None and batch.failure is not None:
@@ -180,7 +203,7 @@ class Intake:
         self._journal.append(*recorded)
         for job, failure in failed:
             self._batch_failed(job, failure)
-        for number in report.jobs:
+        for number in jobs:
             job = self._run.jobs[number]
             if job.batch_id not in report.batches and self._is_gone(job):
                 self._give_up(trouble.gone(job), number)
@@ -236,7 +259,13 @@ class Intake:
         return []
 
     def _exhausted(self, job: Job, batch: Batch | None) -> None:
-        """Take results that were read to their end; `batch` is its new description, if asked for."""
+        """Take results that were read to their end; `batch` is its new description, if asked for.
+
+        Those of a batch that has turned out to be another's meanwhile say nothing.
+        """
+        if job.batch_id is None:
+            self._collections.pop(job.number, None)
+            return
         if batch is not None and batch.counts != job.counts:
             self._journal.append(_polled(job, batch))
         collection = self._collections.pop(job.number, None) or Collection.of(self._run, job)
@@ -245,8 +274,12 @@ class Intake:
 
     def _are_doubted(self, job: Job, collection: Collection) -> bool:
         """Whether gaps may come from a download that ended early; gaps that the counts explain stay gaps."""
-        is_explained = trouble.is_explained(job, collection)
+        is_foreign = trouble.is_foreign(job, collection)
+        is_explained = not is_foreign and trouble.is_explained(job, collection)
         times = job.short_reads + 1  # over all starts: one that may not wait reads once
+        if is_foreign and not job.is_adopted and times >= _SHORT_OF_ANSWERS:
+            self._journal.append(self._doubted(job))
+            return True
         if times < (_SHORT_DOWNLOADS if is_explained else _SHORT_OF_ANSWERS):
             said = f"{len(collection.expected)} requests have no result line"
             error = RequestError(kind=INCOMPLETE, message=said)

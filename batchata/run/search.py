@@ -74,8 +74,8 @@ def _candidates(provider: Client, lost: Lost) -> tuple[list[Batch], UnreadableRe
     found: list[Batch] = []
     try:
         for batch in provider.find(lost.since, len(lost.custom_ids), lost.upload):
-            may_be = batch.is_marked or _may_be(batch, lost, provider.clock)
-            if may_be and batch.batch_id not in lost.not_ours:
+            is_anothers = batch.batch_id in lost.not_ours
+            if batch.is_marked or (not is_anothers and _may_be(batch, lost, provider.clock)):
                 found.append(batch)
     except UnreadableReplyError as exc:
         return found, exc

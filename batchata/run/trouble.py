@@ -76,6 +76,12 @@ def is_explained(job: Job, collection: Collection) -> bool:
     return job.counts is not None and _add_up(job) and read >= job.counts.succeeded
 
 
+def is_foreign(job: Job, collection: Collection) -> bool:
+    """Whether results are of other requests, and none of the job's: it may be another's batch."""
+    is_ours = bool(job.recorded or collection.garbled)
+    return bool(collection.stray_counts["foreign"]) and not is_ours
+
+
 def _add_up(job: Job) -> bool:
     counts = job.counts
     if counts is None or counts.processing:

@@ -33,6 +33,7 @@ _SELECTORS = (
 )
 _LISTS = (
     "upload_status",
+    "uploaded_as",
     "results_instead",
     "create_status",
     "create_status_after",
@@ -60,6 +61,7 @@ class Faults:
 
     # the upload that comes before a create, where the protocol has one
     upload_status: list[int] = field(default_factory=list)  # answered instead of keeping the file
+    uploaded_as: list[Any] = field(default_factory=list)  # kept, then answered by this dict
     lost_uploads: int = 0  # kept, then the connection is dropped
     unfound_files: int = 0  # creates that are refused because the file is not visible yet
     queue_full: int = 0  # batches that are taken and fail while they are validated: no room for their tokens

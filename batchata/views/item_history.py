@@ -176,6 +176,7 @@ def _follow(attempt: Attempt, at: int, event: e.Event) -> None:
             attempt.fate, attempt.error, attempt.answered_at = "batch failed", event.error, at
         case e.SubmissionUnknown():
             attempt.fate, attempt.error = "unknown", event.error
+            attempt.batch_id = attempt.submitted_at = None  # what was named turned out to be another's
         case e.JobAbandoned():
             attempt.fate, attempt.answered_at = "abandoned", at
         case e.BatchPolled():

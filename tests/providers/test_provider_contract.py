@@ -24,6 +24,7 @@ from batchata.providers.exchange import Batch, Outcome, Upload
 from batchata.providers.openai.services import SERVICES
 from batchata.providers.port import Client
 from batchata.providers.registry import Access, dialect_for
+from batchata.providers.rest.batch_client import BatchClient
 from batchata.sandbox import Faults, Sandbox
 from batchata.sandbox.openai.flavors import FLAVORS
 
@@ -72,6 +73,17 @@ class Door:
         upload = self.client.stage(mark, body)
         self.handles[mark] = upload.handle
         return self.client.submit(upload)
+
+    def send_marked(self, mark: str) -> Batch:
+        """The same with a mark as runs have them, which inline stands in the custom ids alone."""
+        if self.client.stages:
+            return self.send(mark)
+        return self.client.submit(self.body().replace(b'"m-', f'"{mark}-'.encode()))
+
+    def described(self, batch: Batch) -> Any:
+        """What the service itself says of a batch."""
+        assert isinstance(self.client, BatchClient)
+        return self.client._rest.ask_for(self.client._path(batch.batch_id), "looking")
 
     def found(self, mark: str = "m") -> list[Batch]:
         """The batches that may be the job's, by its mark and its file where there are any."""
@@ -198,6 +210,28 @@ def test_services_that_speak_openai_s_own_words_are_sent_and_settled_alike() -> 
             assert found.is_marked
             assert len(there.results(found)) == COUNT
             there.client.close()
+
+
+MARKS = ("0123456789ab-0-abcdef", "0123456789ab-1-abcdef")
+
+
+def test_an_answer_with_another_jobs_mark_is_not_believed(door: Callable[..., Door]) -> None:
+    """A cache or a gateway repeats an earlier answer: the batch is looked for, the upload is made again."""
+    there = door(delay=1000.0)
+    if there.client.name.startswith(("anthropic", "together")):
+        pytest.skip("these batches bear no mark: their results tell")
+    first = there.send_marked(MARKS[0])
+    there.sandbox.faults = Faults(created_as=[there.described(first)])
+    with pytest.raises(UnknownSubmissionError, match=f"{first.batch_id}, which bears the mark of another"):
+        there.send_marked(MARKS[1])
+    assert creates(there) == len(there.sandbox.batches) == 2
+    (found,) = there.found(MARKS[1])
+    assert found.batch_id == there.sandbox.batches[-1].id
+    if there.client.stages:
+        names = {"filename": f"{MARKS[0]}.jsonl", "displayName": MARKS[0], "name": "files/one"}
+        there.sandbox.faults = Faults(uploaded_as=[{"id": "file-one", "file": names, **names}])
+        with pytest.raises(ProviderUnavailableError, match="names no file of it"):
+            there.client.stage(MARKS[1], there.body())
 
 
 def test_an_upload_that_is_lost_is_no_batch(door: Callable[..., Door]) -> None:

@@ -211,11 +211,10 @@ def check_paid_once(runs: Runs, count: int) -> None:
 
 
 def known_batches(runs: Runs) -> list[str]:
-    """The batches that belong to a job of the log, as it says."""
-    events = [recorded.event for recorded in runs.events()]
-    return sorted(
-        e.batch_id for e in events if isinstance(e, BatchSubmitted | SubmissionSettled) and e.batch_id
-    )
+    """The batches that belong to a job of the log, as it says; one may have been doubted for a while."""
+    named = [r.event for r in runs.events() if isinstance(r.event, BatchSubmitted | SubmissionSettled)]
+    owned = {(event.job, event.batch_id) for event in named if event.batch_id}
+    return sorted(batch_id for _, batch_id in owned)
 
 
 def paid_by_item(runs: Runs) -> Counter[int]:

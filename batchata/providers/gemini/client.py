@@ -25,7 +25,7 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.address import read_address
-from batchata.providers.exchange import Batch, Outcome, Upload
+from batchata.providers.exchange import Batch, Outcome, Upload, is_marked_as_another
 from batchata.providers.gemini.dialect import INLINE
 from batchata.providers.gemini.replies import (
     answers_in,
@@ -36,6 +36,7 @@ from batchata.providers.gemini.replies import (
     is_made_of,
     is_nameless,
     lean,
+    name_of,
     responses_file,
 )
 from batchata.providers.gemini.requests import model_in, named
@@ -47,6 +48,7 @@ from batchata.providers.rest.client import Rest
 from batchata.providers.rest.failures import Said
 from batchata.providers.rest.lines import chunks_of, lines_of
 from batchata.providers.rest.polls import MOST_PAGES, PAGE, too_many
+from batchata.providers.result_fields import object_in
 
 __all__ = ["GeminiClient"]
 
@@ -160,19 +162,20 @@ class GeminiClient(BatchClient):
         answer = self._rest.upload(
             f"{place.path.lstrip('/')}?{place.query}", doing, content=body, headers=finish
         )
-        file = answer.get("file")
-        handle = file_id_of(file.get("name") if isinstance(file, dict) else None)
-        if handle is None:
-            raise ProviderUnavailableError(f"{doing}: the answer names no file", kind=ODD_REPLY)
+        file = object_in(answer, "file")
+        handle = file_id_of(file.get("name"))
+        # A batch of another job's file would pay for that job again.
+        if handle is None or is_marked_as_another(file.get("displayName"), mark):
+            raise ProviderUnavailableError(f"{doing}: the answer names no file of it", kind=ODD_REPLY)
         return Upload(handle, mark, model=model)
 
     def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
         """See the port."""
         if isinstance(requests, Upload):
             wanted = {"displayName": requests.mark, "inputConfig": {"fileName": requests.handle}}
-            return self._create(_creating(requests.model), {"batch": wanted})
-        body = named(requests if isinstance(requests, bytes) else requests.read())
-        return self._create(_creating(model_in(body)), msgspec.Raw(body))
+            return self._create(_creating(requests.model), {"batch": wanted}, requests.mark)
+        mark, body = named(requests if isinstance(requests, bytes) else requests.read())
+        return self._create(_creating(model_in(body)), msgspec.Raw(body), mark)
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
         """See the port: from a file, or from the description of the batch."""
@@ -208,6 +211,9 @@ class GeminiClient(BatchClient):
 
     def _id_of(self, description: Any) -> str | None:
         return batch_id_of(description)
+
+    def _mark_of(self, description: Any) -> Any:
+        return name_of(description)
 
     def _read(self, description: Any, *, created: bool = False) -> Batch:
         return batch_of(description, created=created)

@@ -35,6 +35,7 @@ __all__ = [
     "is_made_of",
     "is_nameless",
     "lean",
+    "name_of",
     "responses_file",
 ]
 
@@ -126,15 +127,18 @@ def _has_answers(value: dict[str, Any]) -> bool:
 
 def is_made_of(value: dict[str, Any], mark: str, handle: str) -> bool:
     """Whether a batch bears the mark as its display name, or was made of the file."""
-    about = object_in(value, "metadata")
-    file = object_in(about, "inputConfig").get("fileName")
-    return about.get("displayName") == mark or bool(handle and file == handle)
+    file = object_in(object_in(value, "metadata"), "inputConfig").get("fileName")
+    return name_of(value) == mark or bool(handle and file == handle)
 
 
 def is_nameless(value: dict[str, Any]) -> bool:
     """Whether a batch shows nothing that ours could be recognised by; each of ours was given a name."""
-    about = object_in(value, "metadata")
-    return not (text_in(about, "displayName") or object_in(about, "inputConfig").get("fileName"))
+    return not (name_of(value) or object_in(object_in(value, "metadata"), "inputConfig").get("fileName"))
+
+
+def name_of(value: dict[str, Any]) -> str | None:
+    """Return the name that a batch was given, which is the mark of its job; None for an empty one."""
+    return text_in(object_in(value, "metadata"), "displayName")
 
 
 def batch_of(value: object, *, created: bool = False) -> Batch:

@@ -112,11 +112,11 @@ def model_in(body: bytes | IO[bytes]) -> str | None:
     return None if found is None else found[1].decode()
 
 
-def named(body: bytes) -> bytes:
-    """Return a create call that holds its requests, named after the job's mark, which begins their keys."""
+def named(body: bytes) -> tuple[str, bytes]:
+    """Return the job's mark, which begins the keys of its requests, and their create call, named after it."""
     found = _FIRST_KEY.search(head_of(body))
     assert found is not None, "the first request has no key of ours"
-    return _OPENING + b'"displayName":"' + found[1] + b'",' + body[len(_OPENING) :]
+    return found[1].decode(), _OPENING + b'"displayName":"' + found[1] + b'",' + body[len(_OPENING) :]
 
 
 def template_of(

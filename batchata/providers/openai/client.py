@@ -16,7 +16,7 @@ from batchata.errors import (
     RequestRefusedError,
     UnreadableReplyError,
 )
-from batchata.providers.exchange import Batch, Outcome, Upload
+from batchata.providers.exchange import Batch, Outcome, Upload, is_marked_as_another
 from batchata.providers.mended_json import decoded
 from batchata.providers.openai.access import headers_of, no_key, read_access
 from batchata.providers.openai.replies import batch_of, files_of, is_id
@@ -144,15 +144,15 @@ class OpenAIClient(BatchClient):
                 exc.kind = TOO_LARGE
             raise
         handle = answer.get("id")
-        if not is_id(handle):
-            raise ProviderUnavailableError("uploading a job: the answer names no file", kind=ODD_REPLY)
+        if not is_id(handle) or _is_anothers_file(answer, mark):
+            raise ProviderUnavailableError("uploading a job: the answer names no file of it", kind=ODD_REPLY)
         return Upload(str(handle), mark, endpoint, model)
 
     def submit(self, requests: bytes | IO[bytes] | Upload) -> Batch:
         """See the port."""
         assert isinstance(requests, Upload)
         endpoint = self._service.create_endpoint or requests.endpoint
-        return self._create(self._wire.batches, self._wire.wanted(requests, endpoint))
+        return self._create(self._wire.batches, self._wire.wanted(requests, endpoint), requests.mark)
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
         """See the port: from the output file and the error file, whatever the counts say of either."""
@@ -181,6 +181,9 @@ class OpenAIClient(BatchClient):
     def _id_of(self, description: Any) -> str | None:
         found = description.get("id") if isinstance(description, dict) else None
         return str(found) if is_id(found) else None
+
+    def _mark_of(self, description: Any) -> Any:
+        return _mark_in(description)
 
     def _read(self, description: Any, *, created: bool = False) -> Batch:
         return batch_of(description, created=created)
@@ -245,6 +248,16 @@ def _bears_marks(value: dict[str, Any]) -> bool:
 
 
 def _is_made_of(value: dict[str, Any], upload: Upload) -> bool:
+    is_of_file = bool(upload.handle and value.get("input_file_id") == upload.handle)
+    return _mark_in(value) == upload.mark or is_of_file
+
+
+def _mark_in(value: dict[str, Any]) -> Any:
     metadata = value.get("metadata")
-    mark = metadata.get(MARK) if isinstance(metadata, dict) else None
-    return mark == upload.mark or bool(upload.handle and value.get("input_file_id") == upload.handle)
+    return metadata.get(MARK) if isinstance(metadata, dict) else None
+
+
+def _is_anothers_file(value: dict[str, Any], mark: str) -> bool:
+    """Whether an upload was answered with another job's file: a batch of it would pay for that job again."""
+    name = value.get("filename")
+    return isinstance(name, str) and is_marked_as_another(name.removesuffix(".jsonl"), mark)

@@ -17,7 +17,7 @@ from batchata.errors import (
     RequestRefusedError,
     UnreadableReplyError,
 )
-from batchata.providers.exchange import Batch
+from batchata.providers.exchange import Batch, is_marked_as_another
 from batchata.providers.rest.access import Access
 from batchata.providers.rest.client import Rest
 from batchata.providers.rest.errors import Creations
@@ -57,6 +57,10 @@ class BatchClient(Polls):
     @abstractmethod
     def _id_of(self, description: Any) -> str | None:
         """Return the id of the batch that is described; None where it has no possible id."""
+
+    @abstractmethod
+    def _mark_of(self, description: Any) -> Any:
+        """Return the mark that the description shows; anything else where it shows none."""
 
     @abstractmethod
     def _read(self, description: Any, *, created: bool = False) -> Batch:
@@ -139,12 +143,21 @@ class BatchClient(Polls):
     def _unread(self, batch_id: str) -> Batch:
         return self._read(self._unreadable(batch_id))
 
-    def _create(self, path: str, wanted: dict[str, Any] | msgspec.Raw) -> Batch:
-        """Make the one create call, and read which batch came of it."""
+    def _create(self, path: str, wanted: dict[str, Any] | msgspec.Raw, mark: str) -> Batch:
+        """Make the one create call, and read which batch came of it.
+
+        An answer that shows another job's mark is a repeated or a confused one: it says nothing of this job.
+        """
         response = self._rest.create(path, "creating a batch", wanted)
         with self._creations.read():
             made = self._in_words(self._rest.object_of(response, "creating a batch"))
-            return self._read(made, created=True)
+            batch = self._read(made, created=True)
+            if is_marked_as_another(self._mark_of(made), mark):
+                raise UnreadableReplyError(
+                    f"the answer describes {batch.batch_id}, which bears the mark of another job",
+                    kind=ODD_REPLY,
+                )
+            return batch
 
     def _counted(self, path: str, asked: dict[str, Any], field: str) -> int:
         """Ask how many tokens a request has."""

@@ -92,7 +92,9 @@ class OperationRoutes(Calls[OperationBatches]):
         file = self._batches.end_upload(call.query.get("upload_id", ""), call.body)
         if self._strike("lost_uploads"):
             raise Dropped
-        return Headed({"file": file}, {"x-goog-upload-status": "final"})
+        answer = self._take("uploaded_as", None)
+        made = answer if isinstance(answer, dict) else {"file": file}
+        return Headed(made, {"x-goog-upload-status": "final"})
 
     def _create(self, call: Call, model: str) -> Reply:
         if self.faults.spend_limit:
