@@ -8,7 +8,8 @@ which is not certainly where the model looked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ from batchata.answers.answer import Block, Citation, joined_text
 from batchata.answers.citations import value_spans
 from batchata.answers.field_paths import ANYTHING
 from batchata.answers.grounding import Characters, Source, Sources, is_grounded
+from batchata.answers.normalize import fold, fold_with_places
 
 __all__ = ["LOCATED", "found_in", "looked_up", "quoted_schema", "with_citations"]
 
@@ -33,8 +35,19 @@ _STEP: Final = re.compile(r"[^\W_](?:\w*[^\W_])?|\d+")
 _AROUND: Final = re.compile(
     r"""\A(?:[\s"'\u2018-\u201f\xab\xbb\u2026]|\.\.+)+|[\s"'\u2018-\u201f\xab\xbb\u2026.,;:]+\Z"""
 )
+_LEFT_OUT: Final = re.compile(r"\s*[\[(]?(?:\u2026|\.\s?\.\s?\.[.\s]*)[\])]?\s*")
+_GOES_ON_BEFORE: Final = re.compile(r"[^\W_][^\W_]\Z|\d[.,']\d\Z")  # at the end a piece begins
+_GOES_ON: Final = re.compile(r"[^\W_][^\W_]|\d[.,']\d")
+_MOST_PIECES: Final = 5
+_MOST_BETWEEN: Final = 400  # characters that dots in a quote may stand for
+_MOST_PLACES: Final = 1_000  # of a piece that are looked at
+_LEAST_OF_PIECE: Final = 3  # letters and digits; fewer stand anywhere
+_LEAST_OF_ALL: Final = 10
 _MOST_PAGES: Final = 3_000
 _WHOLE: Final = 1 << 40
+
+
+type Place = dict[str, Any]  # the members of a citation that name it
 
 
 def quoted_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -126,12 +139,12 @@ def found_in(citation: Citation, sources: Sources) -> Citation:
     """Return the citation with the place where its text stands, in the first document that contains it.
 
     Where it stands nowhere, the words alone are looked for: models put quotes in marks, and dots around them.
-    One that is found nowhere is kept; `grounded` is False if all documents could be read.
+    Then the pieces of one with dots in it are, in this order and near each other; the place is that from the
+    first to the last. One that is found nowhere is kept; `grounded` is False if all documents could be read.
     """
-    bare = _AROUND.sub("", citation.cited_text)
-    for words in [citation.cited_text, *([bare] if bare and bare != citation.cited_text else [])]:
+    for look in _ways(citation.cited_text, sources):
         for index, source in enumerate(sources.documents):
-            place = None if source is None else _place_of(words, index, source, sources)
+            place = None if source is None else look(index, source)
             if place is not None:
                 title = sources.titles[index] if index < len(sources.titles) else None
                 found = {"document_index": index, "document_title": title, "grounded": True, **place}
@@ -142,14 +155,85 @@ def found_in(citation: Citation, sources: Sources) -> Citation:
     return msgspec.structs.replace(citation, grounded=False if is_readable and all(is_readable) else None)
 
 
-def _place_of(words: str, index: int, source: Source, sources: Sources) -> dict[str, Any] | None:
+def _ways(quote: str, sources: Sources) -> Iterator[Callable[[int, Source], Place | None]]:
+    """Yield ways to look for a quote in a source."""
+    bare = _AROUND.sub("", quote)
+    yield partial(_place_of, quote, sources)
+    if bare and bare != quote:
+        yield partial(_place_of, bare, sources)
+    if pieces := _pieces(bare):
+        yield lambda _, source: _place_of_pieces(pieces, source)
+
+
+def _place_of(words: str, sources: Sources, index: int, source: Source) -> Place | None:
     for place in _places(words, source):
         if is_grounded(Citation(cited_text=words, kind=LOCATED, document_index=index, **place), sources):
             return place
     return None
 
 
-def _places(quote: str, source: Source) -> Iterable[dict[str, Any]]:
+def _pieces(quote: str) -> list[str]:
+    """Return the folded pieces of a quote in which dots stand for what was left out; none without."""
+    if "\u2026" not in quote and "." not in quote:
+        return []
+    pieces = [fold(piece).strip() for piece in _LEFT_OUT.split(quote, _MOST_PIECES)]
+    sizes = [sum(map(str.isalnum, piece)) for piece in pieces]
+    is_enough = min(sizes) >= _LEAST_OF_PIECE and sum(sizes) >= _LEAST_OF_ALL
+    return pieces if 1 < len(pieces) <= _MOST_PIECES and is_enough else []
+
+
+def _place_of_pieces(pieces: list[str], source: Source) -> Place | None:
+    if isinstance(source, Characters):
+        folded = _folded(source.text(0, _WHOLE))
+        found = _in_order(pieces, folded.text)
+        if found is None:
+            return None
+        start, end = folded.original(*found)
+        return {"type": "char_location", "start_char_index": start, "end_char_index": end}
+    before = ""
+    for number in range(_MOST_PAGES):
+        text = source.text(number, number + 1)
+        if text == "":
+            return None
+        page = fold(text or "")
+        for first, read in ((number, page), (number - 1, f"{before} {page}" if before else "")):
+            if _in_order(pieces, read) is not None:
+                pages = {"start_page_number": first + 1, "end_page_number": number + 2}
+                return {"type": "page_location", **pages}
+        before = page
+    return None
+
+
+def _in_order(pieces: list[str], text: str) -> tuple[int, int] | None:
+    """Return from where to where the pieces stand one soon after the other, as words of their own."""
+    chains = [(at, at + len(pieces[0])) for at in _whole_words(pieces[0], text)]
+    for piece in pieces[1:]:
+        longer: list[tuple[int, int]] = []
+        reached = 0
+        for at in _whole_words(piece, text) if chains else ():
+            while reached < len(chains) and chains[reached][1] <= at:
+                reached += 1
+            if reached and at - chains[reached - 1][1] <= _MOST_BETWEEN:
+                longer.append((chains[reached - 1][0], at + len(piece)))
+        chains = longer
+    return chains[0] if chains else None
+
+
+def _whole_words(piece: str, text: str) -> Iterator[int]:
+    at = text.find(piece)
+    for _ in range(_MOST_PLACES):
+        if at < 0:
+            return
+        end = at + len(piece)
+        if not (_GOES_ON_BEFORE.search(text[max(0, at - 2) : at + 1]) or _GOES_ON.match(text, end - 1)):
+            yield at
+        at = text.find(piece, end)
+
+
+_folded = lru_cache(maxsize=2)(fold_with_places)
+
+
+def _places(quote: str, source: Source) -> Iterable[Place]:
     """Yield where in a source the quote may stand: characters of a text, pages of a PDF."""
     if isinstance(source, Characters):
         words = r"\s+".join(map(re.escape, quote.split()))

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from batchata import BatchManager, Citation, load_results_from_disk
 from batchata.answers.answer import Block, joined_text
-from batchata.answers.located import quoted_schema, with_citations
+from batchata.answers.grounding import Blocks, Characters, Sources
+from batchata.answers.located import found_in, quoted_schema, with_citations
 from batchata.errors import UnsupportedModelError
 from batchata.sandbox import Request, Sandbox
 
@@ -119,6 +120,49 @@ def test_a_text_is_quoted_by_its_characters(tmp_path: Path) -> None:
     assert (citation.start_char_index, citation.end_char_index) == (0, len(text))
     assert (citation.grounded, citation.supports) == (True, True)
     assert item.uncited == ["vendor.name", "invoice_number"]
+
+
+TERMS = (
+    "Terms. The subtotal is no price. The “total\namount” of all goods, delivered in May, "
+    "is due: $1,857.00 by Friday. Of the goods: " + "more of them, " * 40 + "and their total amount."
+)
+LEFT_OUT = {
+    'The "total amount" … is due:': "The “total\namount” of all goods, delivered in May, is due",
+    "all goods [...] is due ... Friday": "all goods, delivered in May, is due: $1,857.00 by Friday",
+    "…the goods: more. . . more of them": "the goods: more of them, more of them",
+    "the goods… more of them": "the goods: more of them",
+    "is due: $1,857.00 … delivered in May": None,  # in another order
+    "delivered in May ... due: $857.00": None,  # a part of a number
+    "total is … delivered": None,  # a part of a word
+    "no price … and their total amount": None,  # too far apart
+    "is … by": None,  # stands anywhere
+    "of … of … of … goods … May … Friday": None,
+}
+
+
+@pytest.mark.parametrize(("quote", "found"), LEFT_OUT.items())
+def test_the_pieces_of_a_quote_with_dots_are_found_in_order_near_each_other(
+    quote: str, found: str | None
+) -> None:
+    """As words of their own; the place goes from the first to the last."""
+    citation = found_in(Citation(cited_text=quote, kind="located"), Sources([None, Characters(TERMS)]))
+    place = TERMS[citation.start_char_index or 0 : citation.end_char_index or 0]
+    assert place == (found or "")
+    assert citation.grounded is (True if found else None)
+    assert citation.document_index == (1 if found else None)
+
+
+def test_the_pieces_of_a_quote_may_stand_on_two_pages() -> None:
+    """At the end of one and the beginning of the next, and no further apart."""
+    pages = Blocks(["Goods are sold here.", "They are due", "on delivery in May.", "In all: 857.00"])
+    for quote, place in {
+        "Goods … sold here": (1, 1),
+        "They are … delivery in May": (2, 3),
+        "Goods are ... in May": None,
+        "They are due … in all: 857.00": None,
+    }.items():
+        citation = found_in(Citation(cited_text=quote, kind="located"), Sources([pages]))
+        assert (citation.pages, citation.grounded) == (place, place is not None)
 
 
 def test_without_a_response_model_there_is_nothing_to_quote_for() -> None:
