@@ -157,11 +157,11 @@ def _tokens(max_tokens: int | UnsetType) -> str:
 
 
 def _cost_limit_reached(event: e.CostLimitReached) -> str:
-    return (
-        f"{usd(event.spent)} spent and {usd(event.reserved)} reserved of {usd(event.limit)}; "
-        f"the next item needs {usd(event.needed)}"
-        + ("" if event.needed_for_all is None else f", all that are pending {usd(event.needed_for_all)}")
-    )
+    held = f"{usd(event.spent)} spent and {usd(event.reserved)} reserved"
+    if event.withheld != "0":
+        held = f"{usd(event.spent)} spent, {usd(event.reserved)} reserved and {usd(event.withheld)} withheld"
+    more = "" if event.needed_for_all is None else f", all that are pending {usd(event.needed_for_all)}"
+    return f"{held} of {usd(event.limit)}; the next item needs {usd(event.needed)}{more}"
 
 
 def _batch_cancel_requested(event: e.BatchCancelRequested) -> str:

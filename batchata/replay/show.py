@@ -20,6 +20,7 @@ from batchata.replay.status import print_jobs, status_in_words, status_then, wha
 from batchata.terminal.account import cache_in_words
 from batchata.text import (
     RESERVED,
+    WITHHELD,
     ago,
     by_kind,
     clean,
@@ -190,6 +191,8 @@ def _cost(paper: Paper, run: Run) -> None:
     text += "" if limit is None else f" of at most {usd(limit)} (max_cost)"
     if run.reserved:
         text += f"; {usd(run.reserved)} {RESERVED}"
+    if run.withheld:
+        text += f"; {usd(run.withheld)} {WITHHELD}"
     paper.field("cost", text)
     if used := usage_in_words(run.usage):
         paper.field("used", used)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from batchata.core import events as e
 from batchata.core.invariants import Audit
+from batchata.core.money import pico_of
 from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices, charge
 from batchata.core.values import Checked, Usage
 
@@ -85,6 +86,10 @@ def removed(position: int) -> Callable[[], list[e.Event]]:
 
 def failed(batch_id: str) -> e.BatchFailed:
     return e.BatchFailed(job=0, batch_id=batch_id, error=g.error("api_error"), passing=True)
+
+
+def failed_of(job: int) -> e.BatchFailed:
+    return replace(failed("msgbatch_0"), job=job)
 
 
 def checked(**changes: Any) -> e.CitationsChecked:
@@ -166,12 +171,33 @@ def checked(**changes: Any) -> e.CitationsChecked:
             inserted(8, failed("msgbatch_0")),
             "9: a batch of which nothing ran has outcomes: errored, succeeded",
         ),
+        (
+            inserted(2, e.ItemsChosen(items=[(1, 2)], limit=1)),
+            "3: it does not fit the events before it",
+        ),
+        (inserted(3, failed_of(7)), "4: it does not fit the events before it"),
+        (
+            changed(6, unit_prices={"gold": "1"}),
+            "7: it does not fit the events before it",
+        ),
         (inserted(3, g.job_completed(7)), "4: it does not fit the events before it"),
     ],
 )
 def test_what_does_not_hold_is_found(broken: Callable[[], list[e.Event]], expected: str) -> None:
     """Each broken identity is a sentence with the version at which it shows."""
     assert any(problem.startswith(expected) for problem in found(broken())), found(broken())
+
+
+def test_sums_that_part_are_found() -> None:
+    """What the run, its jobs and its items cost is kept three times, and is one amount."""
+    audit = Audit(NOW)
+    for version, event in enumerate(RUN, 1):
+        assert audit.take(version, g.START, event) == []
+    audit.run.charged.add("1", pico_of("1"))
+    assert audit.end() == [
+        "the jobs cost $0.00026 together, the run $1.00026",
+        "the items cost $0.00026 together, the run $1.00026",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from core_given import START, charged, dump, given, items_added, submitted
+from core_given import (
+    START,
+    charged,
+    dump,
+    given,
+    items_added,
+    job_completed,
+    outcome,
+    retry_scheduled,
+    submitted,
+    when,
+)
 from core_histories import History
 from hypothesis import given as cases
 from hypothesis import strategies as st
@@ -17,7 +28,10 @@ from batchata.core.codec import decoder, encode, hot_columns
 from batchata.core.evolve import evolve, fold
 from batchata.core.money import pico_of, pico_text
 from batchata.core.pages import KINDS, MOST_ANSWERS, Entry, Page, expanded, length_of, pack
+from batchata.core.pricing import ModelPrice, PriceTier, UnitPrices
+from batchata.core.retry import UNSUPPORTED
 from batchata.core.values import RequestError, Usage
+from batchata.run.columns import Columns
 
 ITEMS = 12
 UNIT_PRICES = {"input_tokens": "1.5", "output_tokens": "7.5", "cache_read_tokens": "0.15"}
@@ -87,6 +101,37 @@ def test_a_page_changes_the_state_as_its_events_do(
         for event in page.expand():
             evolve(one_by_one, one_by_one.version + 1, START, event)
     assert repr(dump(at_once)) == repr(dump(one_by_one))
+
+
+def test_an_accepted_answer_ends_what_was_kept() -> None:
+    """Of an answer that was kept because its passages contradict it nothing is left, also within a page."""
+    refused = [outcome(0, n, why=UNSUPPORTED, body=n) for n in (0, 1)]
+    first = [*submitted(0, (0, 1)), *refused, charged(0, 0, "1"), charged(0, 1, "1")]
+    again = [job_completed(0, succeeded=2), retry_scheduled((0, 1)), *submitted(1, (0, 1))]
+    run = given(items_added(0, 2), *first)
+    assert run.items.kept.keys() == {0, 1}
+    when(run, *again)
+    (page,) = pack(answers(0, 1, job=1, body=2))
+    evolve(run, run.version + 1, START, page)
+    assert run.items.kept == {}
+
+
+@pytest.mark.parametrize(
+    ("price", "usage", "fits"),
+    [
+        ("0.5", Usage(input_tokens=3, output_tokens=1), True),
+        ("0.0000001", Usage(input_tokens=3, output_tokens=1), False),  # half a tenth of a picodollar each
+        ("0.5", Usage(output_tokens=1), True),
+        ("0.5", Usage(), False),
+    ],
+)
+def test_what_a_column_cannot_hold_stays_an_event(price: str, usage: Usage, fits: bool) -> None:
+    """A cost that is finer than a picodollar, and an answer that used nothing."""
+    units = UnitPrices(Decimal(price), Decimal(5))
+    columns = Columns(0, ModelPrice("a table", [PriceTier(-1, units)]))
+    assert columns.accept(0, 0, "end_turn", usage, None) is fits
+    assert columns.accept(1, 1, "end_turn", usage, None) is fits
+    assert [type(entry) for entry in columns.finished()] == [Page] * fits
 
 
 @cases(pages())

@@ -9,6 +9,7 @@ from core_given import (
     SECOND,
     START,
     given,
+    items_added,
     run_started,
     settled,
     submission_started,
@@ -21,8 +22,9 @@ from batchata.core import decide, values
 from batchata.core import events as e
 from batchata.core.evolve import evolve
 from batchata.core.state import Job, Run
+from batchata.providers.exchange import Batch
 from batchata.run.lost_batches import lost as described
-from batchata.run.search import Lost
+from batchata.run.search import Lost, _may_be
 
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
@@ -118,6 +120,18 @@ def test_only_jobs_of_the_same_start_and_answered_at_once_tell_how_far_the_clock
     when(run, submission_started(1, (1, 1)), submission_unknown(1))
     when(run, resumed(None), at=START - DAY)
     assert finds(run, START - DAY)
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_a_batch_of_a_later_time_is_not_it(is_ended: bool) -> None:
+    """Others may create one of the same size at any time: it must not keep the job waiting."""
+    run = given(items_added(0, 3), submission_started(0, (0, 0)), created(0, START))
+    sought = lost(when(run, submission_started(1, (1, 2))), run.jobs[1], set())
+    assert sought.until is not None
+    counts = values.Counts(processing=0, succeeded=2, errored=0, canceled=0, expired=0)
+    for later, may_be in ((0, True), (1, False)):
+        batch = Batch("b", is_ended, "", counts, created_at=sought.until + later, expires_at=None)
+        assert _may_be(batch, sought, None) is may_be
 
 
 def test_batches_of_long_ago_say_nothing_of_the_clocks() -> None:

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 from rights import as_nobody
+from tampering import tamper
 from test_replay_command import COMMANDS, EVERY
-from typer.testing import Result
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from batchata.replay.command_group import ReplayGroup, damaged
 
 type Replay = Callable[..., Result]
 
@@ -131,3 +135,26 @@ def test_a_moment_before_the_run(
     result = replay(command, done, *options)
     assert ended_well(result, 2)
     assert "began only at" in result.stderr
+
+
+def test_what_a_command_stumbles_over_is_looked_for_in_the_log(done: Path, tmp_path: Path) -> None:
+    """In a log that was changed it is said in one line; in a whole one it is a mistake of ours, and stays."""
+    stumbling = Typer(cls=ReplayGroup)
+
+    @stumbling.command()
+    def show(log: str) -> None:
+        raise KeyError(log)
+
+    @stumbling.command()
+    def other() -> None: ...
+
+    runner = CliRunner()
+    assert isinstance(runner.invoke(stumbling, ["show", str(done)]).exception, KeyError)
+    assert isinstance(runner.invoke(stumbling, ["show", str(tmp_path)]).exception, KeyError)
+    changed = tamper(Path(shutil.copy(done, tmp_path / "log.db")), "UPDATE events SET at = at + 1")
+    result = runner.invoke(stumbling, ["show", str(changed)])
+    assert ended_well(result, 2), result.output
+    assert "log.db is damaged (versions 1 to 2: " in result.stderr
+    assert "`verify` says more" in result.stderr
+    (tmp_path / "no.db").write_text("no log")
+    assert damaged([str(tmp_path / "no.db")]) is None

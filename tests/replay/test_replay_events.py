@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from forked import Program
 from typer.testing import Result
 
@@ -69,6 +70,81 @@ def test_the_text_has_one_line_per_event(troubled: Path, replay: Replay) -> None
 def test_every_type_of_event_has_words() -> None:
     """A new type of event cannot be forgotten here."""
     assert set(sentences._SENTENCES) == set(EVENT_TYPES.values())
+
+
+ERROR = values.RequestError(kind="api_error", message="no\nluck")
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (e.ItemMended(index=3, body=9), "item 3: its file has changed and is read again"),
+        (
+            e.ItemMended(index=3, body=9, same_as=1),
+            "item 3: its file has changed and is read again, the same as that of item 1",
+        ),
+        (
+            e.AnswerAccepted(job=2, index=3, outcome=17, body=9),
+            "item 3 in job 2: its answer (event 17) was read again and is accepted, at no cost",
+        ),
+        (
+            e.SubmissionFailed(job=2, error=ERROR, not_before=10**15),
+            "job 2: no batch: api_error: no\\nluck; again from 2001-09-09 01:46:40Z",
+        ),
+        (
+            e.InputUploaded(job=2, handle="file-1"),
+            "job 2: its requests are uploaded as file-1; no batch yet",
+        ),
+        (
+            e.BatchFailed(job=2, batch_id="b", error=ERROR, passing=True),
+            "job 2: b failed, nothing was billed: api_error: no\\nluck; it may be accepted later",
+        ),
+        (
+            e.BatchFailed(job=2, batch_id="b", error=ERROR, passing=False),
+            "job 2: b failed, nothing was billed: api_error: no\\nluck; it would fail again",
+        ),
+        (
+            e.SubmittingStopped(error=ERROR),
+            "nothing more is sent in this start: api_error: no\\nluck",
+        ),
+        (
+            e.SubmissionUnknown(job=2, error=ERROR),
+            "job 2: a batch may or may not exist: api_error: no\\nluck",
+        ),
+        (
+            e.SubmissionSettled(
+                job=2, verdict="adopted", batch_id="b", created_at=None, expires_at=None, looked_at=1,
+                evidence="seen", surplus=["c", "d"],
+            ),
+            "job 2: adopted b: seen; the same requests are also in c, d",
+        ),
+        (
+            e.SubmissionSettled(
+                job=2, verdict="absent", batch_id=None, created_at=None, expires_at=None, looked_at=1,
+                evidence="not seen",
+            ),
+            "job 2: absent: not seen",
+        ),
+        (e.JobAbandoned(job=2, batch_id=None), "job 2: given up by the user (no batch known)"),
+        (e.BatchCancelRequested(job=2, batch_id="b", reason="by the\tuser"), "job 2: b: by the\\tuser"),
+        (
+            e.CostLimitReached(limit="2.5", spent="1", reserved="0", withheld="0", needed="2"),
+            "$1.00 spent and $0.00 reserved of $2.50; the next item needs $2.00",
+        ),
+        (
+            e.CostLimitReached(
+                limit="2.5", spent="1", reserved="0", withheld="1", needed="2", needed_for_all="7"
+            ),
+            (
+                "$1.00 spent, $0.00 reserved and $1.00 withheld of $2.50; the next item needs $2.00, "
+                "all that are pending $7.00"
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_an_event_is_a_sentence(event: e.Event, said: str) -> None:
+    """With what matters of it; amounts add up to what the limit is compared with."""
+    assert sentences.sentence(event) == said
 
 
 def test_types_narrow_the_timeline(done: Path, replay: Replay) -> None:

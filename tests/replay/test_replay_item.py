@@ -33,6 +33,27 @@ class Total(BaseModel):
     total: str | float
 
 
+ERROR = values.RequestError(kind="no_answer", message="none came")
+
+
+def sending(job: int, item: int) -> e.SubmissionStarted:
+    return e.SubmissionStarted(
+        job=job, items=[(item, item)], request_count=1, bytes=1, custom_ids=f"t-{job}-{{index}}", reserved="1"
+    )
+
+
+def settled(batch_id: str | None) -> e.SubmissionSettled:
+    return e.SubmissionSettled(
+        job=0,
+        verdict="absent" if batch_id is None else "adopted",
+        batch_id=batch_id,
+        created_at=None,
+        expires_at=None,
+        looked_at=0,
+        evidence="seen",
+    )
+
+
 @pytest.fixture(scope="module")
 def cited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Two invoices, read into a model with citations."""
@@ -99,6 +120,33 @@ def test_every_attempt_is_told_with_its_reason(troubled: Path, replay: Replay) -
     assert second["cost"] == life(replay, troubled, 1)["cost"] != "0"
     text = replay("item", troubled, 1).stdout
     assert text.index("attempt 1") < text.index("then attempt 2 was decided: expired") < text.index("$0.")
+
+
+@pytest.mark.parametrize(
+    ("events", "fate"),
+    [
+        ([], "sending"),
+        ([e.SubmissionFailed(job=0, error=ERROR, not_before=0)], "not sent"),
+        ([e.SubmissionUnknown(job=0, error=ERROR)], "unknown"),
+        ([e.SubmissionUnknown(job=0, error=ERROR), settled(None)], "never arrived"),
+        ([e.SubmissionUnknown(job=0, error=ERROR), settled("b")], "processing"),
+        ([settled("b"), e.BatchFailed(job=0, batch_id="b", error=ERROR, passing=True)], "batch failed"),
+        ([settled("b"), e.JobAbandoned(job=0, batch_id="b")], "abandoned"),
+        ([e.JobAbandoned(job=1, batch_id="b")], "sending"),
+    ],
+)
+def test_the_fate_of_an_attempt_is_that_of_its_job(
+    write_log: Write, started: Callable[..., e.RunStarted], replay: Replay, events: list[e.Event], fate: str
+) -> None:
+    """Until the answer is there: it was sent, never arrived, failed as a whole, or was given up."""
+    sent = [sending(0, 0), sending(1, 1)]
+    log = write_log(
+        [started(), e.ItemsAdded(first=0, count=2, digest="d", first_body=0), *sent, *events],
+        bodies=[b'{"messages":[{"role":"user","content":"x"}]}'] * 2,
+    )
+    (attempt,) = life(replay, log, 0)["attempts"]
+    assert attempt["fate"] == fate
+    assert (attempt["error"] is None) == (fate in ("sending", "processing", "abandoned"))
 
 
 def test_a_failed_item_says_why(troubled: Path, replay: Replay) -> None:

@@ -184,6 +184,15 @@ def test_the_cost_limit_is_named(write_log: Write, started: Started, replay: Rep
     assert "max_cost left no room" in text
 
 
+def test_what_a_job_that_was_given_up_holds_is_named(
+    write_log: Write, started: Started, replay: Replay
+) -> None:
+    """It may have been billed: the amount counts against the limit, so it stands beside the cost."""
+    given_up = e.JobAbandoned(job=0, batch_id="b0")
+    text = replay(write_log([started(), items(1), *submitted(0, "b0"), given_up])).stdout
+    assert "$0.00; $1.00 reserved for requests whose cost the provider did not report" in text
+
+
 @pytest.mark.parametrize(
     ("host", "said"),
     [

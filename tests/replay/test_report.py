@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from random import Random
 
 import forked
 import pytest
+from msgspec.structs import replace
 from report_support import BREAKOUT, ERROR, FILE, SCRIPT, Note, blocks, records, words
 from tampering import tamper
 from typer.testing import Result
@@ -320,6 +322,35 @@ def test_what_is_no_log_is_told(tmp_path: Path, replay: Replay) -> None:
         assert (refused.exit_code, refused.stdout) == (2, ""), name
         assert refused.stderr.count("\n") == 1
     assert not (tmp_path / "out.html").exists()
+
+
+def test_the_limit_is_drawn_where_it_is_near(
+    started: Started, page: Callable[..., str], tmp_path: Path
+) -> None:
+    """A step where it was changed, a gap where there was none; one that is far above is only named."""
+    process = Process(pid=1, host="h")
+    sent = e.SubmissionStarted(
+        job=0, items=[(0, 0)], request_count=1, bytes=1, custom_ids="t-{index}", reserved="1"
+    )
+
+    def drawn(*limits: str | None) -> list[str]:
+        settings = replace(started().settings, max_cost=limits[0])
+        added = e.ItemsAdded(first=0, count=1, digest="d", first_body=0)
+        path = tmp_path / f"{'-'.join(map(str, limits))}.db"
+        log = open_log(path)
+        claim = log.claim("run", process)
+        claim.append(10**15, [started(settings=settings), added, sent], [b'{"messages":[]}'])
+        for hour, pair in enumerate(itertools.pairwise(limits), 1):
+            resumed = e.RunResumed(process=process, library_version="0", changed={"max_cost": pair})
+            claim.append(10**15 + hour * 3_600_000_000, [resumed])
+        claim.release()
+        log.close()
+        return re.findall('<path class="limit" d="([^"]+)"', page(path))
+
+    (path,) = drawn("2", "1.5", None, "2")
+    assert re.fullmatch(r"M0.0 [\d.]+H333.3V[\d.]+H666.7M1000.0 [\d.]+H1000.0", path)
+    assert len(drawn("2", None)) == 1
+    assert drawn("1000") == drawn(None) == []
 
 
 def test_a_full_disk_leaves_nothing(done: Path, tmp_path: Path) -> None:
