@@ -25,6 +25,7 @@ from batchata.providers.registry import dialect_of
 from batchata.replay.console import print_json, reading, the_run
 from batchata.replay.table_files import CsvWriter, write_csv, write_json_lines, write_parquet, write_xlsx
 from batchata.text import number_of
+from batchata.views.column_types import Kind
 from batchata.views.history import fold_events
 from batchata.views.item_result import ItemResult, Support, result_values
 from batchata.views.response_models import RunReader
@@ -109,6 +110,13 @@ class Format(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     XLSX = "xlsx"
+
+
+# The columns whose values these formats write as one text each, by themselves.
+_AS_IS: dict[Format, frozenset[Kind]] = {
+    Format.CSV: frozenset({"json"}),
+    Format.XLSX: frozenset({"json", "list"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +226,12 @@ class _RereadWriter(_Writer):
 
 def _write_table(log: Log, run: Run, folder: Path, format: Format, how: RunReader) -> list[Path]:
     items = read_items(log, run, range(run.total), how.reader, again=how.again)
-    as_json = format is not Format.CSV
     table = Table(
-        run, how.reader.response_model, row_columns(log, run), as_json=as_json, with_citations=as_json
+        run,
+        how.reader.response_model,
+        row_columns(log, run),
+        as_is=_AS_IS.get(format, frozenset()),
+        with_citations=format is not Format.CSV,
     )
     path, *beside = _tables(folder, format.value)
     if format is Format.CSV:

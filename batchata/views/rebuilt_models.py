@@ -97,7 +97,8 @@ class _Builder:
             alias: dict[str, Any] = {} if field == key else {"alias": key}
             given = written.get(field, {})
             unwritten: dict[str, Any] = {"exclude": True} if written and field not in written else {}
-            fields[field] = (self._type(part, given), pydantic.Field(default, **alias, **unwritten))
+            unset: dict[str, Any] = {"validate_default": False} if default is None else {}
+            fields[field] = (self._type(part, given), pydantic.Field(default, **alias, **unwritten, **unset))
         config = pydantic.ConfigDict(
             extra=_EXTRA.get(schema.get("additionalProperties"), "ignore"),
             validate_default=True,
@@ -108,11 +109,11 @@ class _Builder:
 
     def _definition(self, reference: str) -> Any:
         name = definition_of(reference)
-        if name in self._under_way:
-            return ForwardRef(name)
+        schema = self._answers.get("$defs", {}).get(name, {})
+        if name in self._under_way:  # only a model can hold itself by its name
+            return ForwardRef(name) if "properties" in schema else Any
         if name not in self._built:
             self._under_way.add(name)
-            schema = self._answers.get("$defs", {}).get(name, {})
             results = self._results.get("$defs", {}).get(name, {})
             self._built[name] = _enum(name, schema) if "enum" in schema else self._type(schema, results)
             self._under_way.discard(name)

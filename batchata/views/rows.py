@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -130,29 +130,17 @@ def _plain(value: Any) -> Any:
         value = value.value
     if value is None or isinstance(value, bool | int | float | str | Decimal | date | time):
         return value
-    if isinstance(value, list | dict | tuple | set | frozenset):
-        try:
-            return json.dumps(_listed(value), ensure_ascii=False, default=_text)
-        except TypeError:  # of a key that is no text
-            return json.dumps(_keyed(value), ensure_ascii=False, default=_text)
-    return str(value)
+    if isinstance(value, timedelta):
+        return str(value)
+    written = _written(value)
+    return written if isinstance(written, str) else json.dumps(written, ensure_ascii=False)
 
 
-def _keyed(value: Any) -> Any:
-    """Return lists and objects with texts for keys, as in JSON: a day in ISO form, an enum's value."""
-    if isinstance(value, dict):
-        return {str(_text(key)): _keyed(inner) for key, inner in value.items()}
-    return [_keyed(inner) for inner in value] if isinstance(value, list | tuple | set | frozenset) else value
-
-
-def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, set | frozenset) else value
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, set | frozenset):
-        return list(value)
-    return value.value if isinstance(value, enum.Enum) else str(value)
+def _written(value: Any) -> Any:
+    try:
+        return to_jsonable_python(value, fallback=str)
+    except UnicodeDecodeError:  # bytes that a validator made
+        return to_jsonable_python(value, fallback=str, bytes_mode="base64")
 
 
 def _pages(item: ItemResult, path: Sequence[str]) -> str | None:

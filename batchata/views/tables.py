@@ -28,6 +28,7 @@ from batchata.views.column_types import (
     WHOLE,
     YES_NO,
     Column,
+    Kind,
     Type,
     result_columns,
 )
@@ -87,8 +88,9 @@ class Table:
     """The columns of a run's results and the values of each item in them.
 
     Results are in columns of their own, by the fields of `response_model`; None for texts. `given` are the
-    columns of the rows that the items were made from. With `as_json` a value without a single type is a JSON
-    text. The last column lists the citations, unless these go elsewhere.
+    columns of the rows that the items were made from. A value without a single type is a JSON text; in
+    columns of the kinds in `as_is` all values are as JSON has them. The last column lists the citations,
+    unless these go elsewhere.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class Table:
         response_model: type[pydantic.BaseModel] | None,
         given: Sequence[Column] = (),
         *,
-        as_json: bool = True,
+        as_is: frozenset[Kind] = frozenset(),
         with_citations: bool = True,
     ) -> None:
         assert run.started is not None
@@ -108,7 +110,7 @@ class Table:
         cited = [Column("citations", Type("list", CITATION))] if is_cited and with_citations else []
         looked = [Column(name, Type("list", TEXT)) for name in Support._fields] if is_cited and schema else []
         self._given = given
-        self._as_json = as_json
+        self._as_is = as_is
         self.columns = [*_PROVENANCE, *given, *self._of_result, *looked, *cited]
         self._is_cited = bool(cited)
         self._is_looked_at = bool(looked)
@@ -138,8 +140,7 @@ class Table:
         return self._in_column(_at(value, column.path), column)
 
     def _in_column(self, found: Any, column: Column) -> Any:
-        as_is = column.type.kind == "json" and not self._as_json
-        return found if as_is else _converted(found, column.type)
+        return found if column.type.kind in self._as_is else _converted(found, column.type)
 
 
 def provenance(run: Run, item: ItemResult) -> dict[str, Any]:
@@ -232,7 +233,7 @@ def _converted(value: Any, type_: Type) -> Any:
             return date.fromisoformat(value)
         case "time":
             when = datetime.fromisoformat(value)
-            return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+            return when.replace(tzinfo=UTC) if when.tzinfo is None else _in_utc(when)
         case "list":
             inner = type_.inner
             assert inner is not None
@@ -241,3 +242,10 @@ def _converted(value: Any, type_: Type) -> Any:
             return {name: _converted(value.get(name), part) for name, part in type_.fields.items()}
         case _:
             return value
+
+
+def _in_utc(when: datetime) -> datetime:
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:  # it would be before the year 1, or after 9999
+        return when

@@ -7,7 +7,7 @@ import decimal
 import enum
 import json
 import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import pydantic
 import pytest
@@ -74,6 +74,22 @@ class Awkward(BaseModel):
     hidden: int = Field(3, exclude=True)
 
 
+class Optionally(TypedDict):
+    name: str
+    price: NotRequired[decimal.Decimal]
+
+
+type Nested = dict[str, Nested] | list[Nested] | str | int | None
+
+
+class Unusual(BaseModel):
+    """Keys that may be missing without a default, and a type that holds itself without being a model."""
+
+    parts: list[Optionally]
+    tree: Nested
+    day: datetime.date = Field(default_factory=datetime.date.today)
+
+
 WHOLE = {
     "Vendor": "é «x»",
     "total": 3,
@@ -94,6 +110,17 @@ WHOLE = {
     "positive": "2.00",
 }
 LEAST = {"Vendor": "v", "total": 1.5, "at": "2026-01-01T02:00:00+02:00", "kind": "b"}
+
+
+def test_what_was_never_given_does_not_keep_a_rebuilt_model_from_reading() -> None:
+    """It has no value there; and what holds itself is read as JSON has it."""
+    rebuilt = model_from_schema(json_schema(Unusual), result_schema(Unusual))
+    answer = {"parts": [{"name": "a"}, {"name": "b", "price": 1.5}], "tree": {"a": [1, "x", {"b": None}]}}
+    assert rebuilt.model_validate_json(json.dumps(answer)).model_dump(mode="json") == {
+        "parts": [{"name": "a", "price": None}, {"name": "b", "price": "1.5"}],
+        "tree": answer["tree"],
+        "day": None,
+    }
 
 
 @pytest.mark.parametrize(

@@ -319,6 +319,40 @@ def test_a_workbook_has_a_sheet_of_items_and_one_of_citations(
     assert Decimal(str(first["cost"] + failed["cost"])) == manager.stats()["total_cost"]
 
 
+class Extremes(BaseModel):
+    """Kinds that tables have no columns for, and moments that are in no year of UTC."""
+
+    pairs: list[tuple[int, str]]
+    mixed: list[int | str]
+    either: int | str
+    first: datetime
+    last: datetime
+
+
+EXTREMES = {
+    "pairs": [[1, "a"], [2, "b"]],
+    "mixed": [1, "x"],
+    "either": "5",
+    "first": "0001-01-01T00:00:00+05:00",
+    "last": "9999-12-31T23:59:59-05:00",
+}
+
+
+def test_what_has_no_type_of_its_own_is_one_text_in_a_cell(
+    finished: Any, tmp_path: Path, replay: Replay
+) -> None:
+    """No JSON within JSON; and a moment that UTC has no year for is as the answer has it."""
+    pytest.importorskip("openpyxl")
+    finished([EXTREMES], response_model=Extremes)
+    export(replay, tmp_path / "run.db", tmp_path, "--format", "xlsx")
+    (row,) = sheets(tmp_path / "results.xlsx")["Items"]
+    assert (row["result.pairs"], row["result.mixed"]) == ('[[1,"a"],[2,"b"]]', '[1,"x"]')
+    assert (row["result.either"], row["result.last"]) == ("5", datetime(9999, 12, 31, 23, 59, 59))  # noqa: DTZ001 - Excel has no zones
+    export(replay, tmp_path / "run.db", tmp_path, "--format", "csv")
+    (cells,) = table(tmp_path / "results.csv")
+    assert (cells["result.first"], cells["result.last"]) == (EXTREMES["first"], EXTREMES["last"])
+
+
 def test_each_citation_of_a_workbook_names_its_item_and_field(
     finished: Any, tmp_path: Path, replay: Replay
 ) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import deque
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel
@@ -118,6 +120,23 @@ def test_keys_that_are_no_texts_are_written_as_in_json(tmp_path: Path) -> None:
         )
         manager.run()
     assert [row["sums"] for row in manager.rows()] == ['{"2026-01-02": {"new": "1.10"}}']
+
+
+class Rare(BaseModel):
+    latest: deque[Decimal]
+    data: bytes
+    counts: dict[UUID, set[Kind]]
+
+
+def test_what_json_has_not_is_written_as_in_json() -> None:
+    """Not as Python shows it."""
+    key = "12345678-1234-5678-1234-567812345678"
+    with Sandbox(lambda _: {"latest": ["1.10"], "data": "abc", "counts": {key: ["new"]}}) as sandbox:
+        place: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "poll_interval": 0.01}
+        manager = BatchManager[Rare](messages=["Read"], model=MODEL, response_model=Rare, **place)
+        manager.run()
+        (row,) = manager.rows()
+    assert (row["latest"], row["data"], row["counts"]) == ('["1.10"]', "abc", f'{{"{key}": ["new"]}}')
 
 
 def test_rows_make_a_data_frame(named: BatchManager[Named]) -> None:
