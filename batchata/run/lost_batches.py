@@ -62,8 +62,9 @@ def unsettled(job: Job, candidates: Sequence[str]) -> str:
             f"sent again, call manager.abandon({job.number})"
         )
     return (
-        f"it is unknown whether {sent} created a batch: it was sent with another API key, and this key sees "
-        "none of the run's batches. Use a key of the workspace in which the run was started; "
+        f"it is unknown whether {sent} created a batch: it was sent with another API key, or for another "
+        "project or workspace, and none of the run's batches is seen there. Use a key of the workspace in "
+        "which the run was started; "
         f"if there is none any more and the job is to be sent again, call manager.abandon({job.number})"
     )
 
@@ -146,4 +147,5 @@ def _same_key(run: Run, job: Job, anchors: list[str]) -> bool:
     """Whether the job was certainly sent with today's key; unknown keys count as the same."""
     if job.start == run.starts:
         return True
-    return job.key == run.key and (job.key is not None or not anchors)
+    is_known = job.key is not None and not job.key.startswith("?")  # else it is the workspace's, if anything
+    return job.key == run.key and (is_known or not anchors)

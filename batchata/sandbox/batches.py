@@ -81,7 +81,7 @@ class Batches(ABC):
 
     def page(self, limit: int, after_id: str | None, before_id: str | None) -> tuple[list[Record], bool]:
         """Batches newest first, and whether there are more in the direction asked for."""
-        records = self._visible()
+        records = self._visible()[:: -1 if self.faults.oldest_first else 1]
         places = {record.id: place for place, record in enumerate(records)}
         for name, cursor in (("after_id", after_id), ("before_id", before_id)):
             if cursor is not None and cursor not in places:

@@ -88,6 +88,7 @@ class Faults:
     created_as: list[Any] = field(default_factory=list)  # created, then answered by this dict or bytes
     counts: Any = None  # the request_counts of every batch, wherever it is described
     entries: list[Any] = field(default_factory=list)  # put on every page of the list, before its batches
+    oldest_first: bool = False  # the list begins with the oldest batch
     endless_list: bool = False  # each page says that there is more, behind the same batch
     # downloads of results
     results_instead: list[str | None] = field(default_factory=list)  # bodies, answered with status 200

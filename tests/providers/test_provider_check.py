@@ -12,6 +12,7 @@ from batchata.errors import (
     ConfigurationError,
     ProviderUnavailableError,
 )
+from batchata.providers.registry import Access
 
 
 def test_a_check_sends_nothing(serve: Any, connect: Any) -> None:
@@ -77,3 +78,32 @@ def test_a_proxy_does_not_hide_that_nobody_answers_where_it_is_not_used(
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
     with pytest.raises(ProviderUnavailableError, match=f"{url}.*ANTHROPIC_BASE_URL"):
         connect(url).check()
+
+
+PLACES = [
+    ("openai", "OPENAI_PROJECT_ID"),
+    ("openai", "OPENAI_ORG_ID"),
+    ("anthropic-aws", "ANTHROPIC_AWS_WORKSPACE_ID"),
+    ("anthropic-google", "ANTHROPIC_GOOGLE_CLOUD_WORKSPACE_ID"),
+]
+
+
+@pytest.mark.parametrize(("name", "variable"), PLACES)
+def test_a_key_is_told_apart_by_the_project_or_workspace_it_is_used_for(
+    name: str, variable: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Each has batches of its own: a look into another one proves nothing of a lost batch."""
+    monkeypatch.setenv("ANTHROPIC_AWS_WORKSPACE_ID", "one")
+    if name == "anthropic-google":
+        monkeypatch.setenv(
+            "GOOGLE_APPLICATION_CREDENTIALS", str(request.getfixturevalue("google_credentials"))
+        )
+    key = None if name == "anthropic-google" else "a-key"
+    found = []
+    for value in ("one", "two", "one"):
+        monkeypatch.setenv(variable, value)
+        client = Access(key, "http://127.0.0.1:1").client(name)
+        found.append(client.key)
+        client.close()
+    assert found[0] == found[2] != found[1]
+    assert {str(each).startswith("?") for each in found} == {key is None}

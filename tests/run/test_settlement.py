@@ -265,7 +265,16 @@ def test_candidates_that_cannot_be_read_are_told_by_starts_that_may_not_wait(tmp
         assert len(runs.sandbox.batches) == 1
 
 
-def test_another_workspace_is_no_proof_of_absence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ANTHROPIC_API_KEY", "a-key-of-another-workspace"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "anthropic-workspace-id: wrkspc_2"),
+    ],
+)
+def test_another_workspace_is_no_proof_of_absence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
     """In another workspace the run's batches cannot be seen, so nothing is sent again there."""
     home, away = tmp_path / "home", tmp_path / "away"
     with fresh(tmp_path / "a", state=home) as runs:
@@ -275,14 +284,11 @@ def test_another_workspace_is_no_proof_of_absence(tmp_path: Path, monkeypatch: p
         port = int(url.rpartition(":")[2])
         runs.sandbox.stop()
         monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "a-key-of-another-workspace")
-        with (
-            Sandbox(answers=echo, state=away, port=port) as elsewhere,
-            pytest.raises(UnknownSubmissionError, match="another API key"),
-        ):
-            manager(runs, **given).run()
+        with monkeypatch.context() as there, Sandbox(answers=echo, state=away, port=port) as elsewhere:
+            there.setenv(variable, value)
+            with pytest.raises(UnknownSubmissionError, match="another API key"):
+                manager(runs, **given).run()
         assert elsewhere.batches == []
-        monkeypatch.setenv("ANTHROPIC_API_KEY", Sandbox.api_key)
         with Sandbox(answers=echo, state=home, port=port) as back:
             check_complete(Runs(back, runs.log.parent), **given)
             assert len(back.batches) == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
-from hashlib import sha256
 from typing import IO, Any
 from urllib.parse import urlencode
 
@@ -26,11 +25,11 @@ from batchata.providers.anthropic.given_client import check_open, read_given, th
 from batchata.providers.anthropic.replies import batch_of, page_of
 from batchata.providers.anthropic.results import decode_line
 from batchata.providers.exchange import Batch, Outcome, Upload
-from batchata.providers.rest.access import Access, Sockets, check_headers
+from batchata.providers.rest.access import Access, Sockets, check_headers, fingerprint
 from batchata.providers.rest.connections import reach, setting_up, trusted
 from batchata.providers.rest.errors import Creations
 from batchata.providers.rest.lines import chunks_of, lines_of
-from batchata.providers.rest.polls import MOST_PAGES, PAGE, Polls, too_many
+from batchata.providers.rest.polls import MOST_PAGES, PAGE, Polls, is_past, too_many
 from batchata.providers.rest.replies import RAW_STREAM, Dates, bounded, read_object
 
 _OWN = "anthropic"
@@ -179,10 +178,11 @@ class AnthropicClient(Polls):
 
     @property
     def key(self) -> str | None:
-        """See the port: 32 bits of a hash, of a secret far too long to be guessed from them."""
+        """See the port: with the workspace, where one is named."""
         headers = {name.lower(): str(value) for name, value in self._headers.items()}
         secret = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
-        return sha256(f"batchata {secret}".encode()).hexdigest()[:8] if secret else None
+        named = getattr(self._client, "workspace_id", None)  # where it stands in the address, of the clouds
+        return fingerprint(secret, str(named) if named else headers.get("anthropic-workspace-id"))
 
     @property
     def clock(self) -> int | None:
@@ -307,7 +307,7 @@ class AnthropicClient(Polls):
             yield from (batch for batch in page.batches if not batch.created_at or batch.created_at >= since)
             if page.doubt is not None:
                 raise UnreadableReplyError(f"listing batches: {page.doubt}", kind="odd_reply")
-            if page.after is None or (page.batches and 0 < page.batches[-1].created_at < since):
+            if page.after is None or is_past([batch.created_at for batch in page.batches], since):
                 return
             if page.after in seen:
                 raise UnreadableReplyError("listing batches: its pages repeat", kind="odd_reply")

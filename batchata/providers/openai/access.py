@@ -11,7 +11,7 @@ from batchata.providers.address import read_address
 from batchata.providers.openai.services import SERVICES, Service
 from batchata.providers.rest.access import Access, Key, check_headers, checked
 
-__all__ = ["headers_of", "no_key", "read_access"]
+__all__ = ["headers_of", "no_key", "read_access", "whose"]
 
 _WHOSE: Final = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
 _ENDPOINT: Final = re.compile(r"/+(batches|files|responses|chat(/+completions)?|models)/*$", re.IGNORECASE)
@@ -51,10 +51,15 @@ def no_key(service: Service) -> ConfigurationError:
 
 def headers_of(service: Service, access: Access) -> dict[str, str]:
     """Return the headers of every call: the key, and OpenAI's organisation and project by the environment."""
-    headers: dict[str, str] = {}
-    if service is SERVICES["openai"]:
-        headers = {header: os.environ[name] for name, header in _WHOSE.items() if os.environ.get(name)}
-        check_headers(headers, "OPENAI_ORG_ID or OPENAI_PROJECT_ID")
+    headers = whose(service)
+    check_headers(headers, "OPENAI_ORG_ID or OPENAI_PROJECT_ID")
     if access.key is not None:
         headers["Authorization"] = f"Bearer {access.key.value}"
     return headers
+
+
+def whose(service: Service) -> dict[str, str]:
+    """Return the headers that name OpenAI's organisation and project, as the environment has them."""
+    if service is not SERVICES["openai"]:
+        return {}
+    return {header: os.environ[name] for name, header in _WHOSE.items() if os.environ.get(name)}

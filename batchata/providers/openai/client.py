@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import IO, Any, Final
@@ -18,7 +18,7 @@ from batchata.errors import (
 )
 from batchata.providers.exchange import Batch, Outcome, Upload, is_marked_as_another
 from batchata.providers.mended_json import decoded
-from batchata.providers.openai.access import headers_of, no_key, read_access
+from batchata.providers.openai.access import headers_of, no_key, read_access, whose
 from batchata.providers.openai.replies import batch_of, files_of, is_id
 from batchata.providers.openai.requests import target_of
 from batchata.providers.openai.results import outcome_of
@@ -29,7 +29,7 @@ from batchata.providers.rest.batch_client import BatchClient
 from batchata.providers.rest.client import Rest
 from batchata.providers.rest.failures import Said
 from batchata.providers.rest.lines import chunks_of, lines_of
-from batchata.providers.rest.polls import MOST_PAGES, too_many
+from batchata.providers.rest.polls import MOST_PAGES, is_past, too_many
 
 __all__ = ["OpenAIClient"]
 
@@ -109,6 +109,10 @@ class OpenAIClient(BatchClient):
         base = (self._service.base_url or "") if access.address is None else access.address.url
         headers = headers_of(self._service, access)
         return Rest(Errors(self._service.title), access, base, headers, self._timeout)
+
+    @property
+    def _place(self) -> Sequence[str]:
+        return list(whose(self._service).values())
 
     @property
     def _wire(self) -> Wire:
@@ -232,7 +236,7 @@ class OpenAIClient(BatchClient):
                 raise UnreadableReplyError("listing batches: an entry has no id", kind=ODD_REPLY)
             last = str(readable[-1]["id"]) if readable else ""
             following = self._wire.following(page, len(entries), last, number)
-            if following is None or (ages and 0 < ages[-1] < since):
+            if following is None or is_past(ages, since):
                 return
             if last in seen:
                 raise UnreadableReplyError("listing batches: its pages repeat", kind=ODD_REPLY)

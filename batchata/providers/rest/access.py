@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import httpx2
@@ -15,7 +16,7 @@ import httpx2
 from batchata.errors import ConfigurationError
 from batchata.providers.address import Address
 
-__all__ = ["Access", "Key", "Sockets", "check_headers", "checked"]
+__all__ = ["Access", "Key", "Sockets", "check_headers", "checked", "fingerprint"]
 
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 _LONGEST = 16_000  # servers take 8 to 16 KB of headers
@@ -36,6 +37,17 @@ class Key:
 
     name: str
     value: str = field(repr=False)
+
+
+def fingerprint(secret: str | None, *place: str | None) -> str | None:
+    """Return 32 bits of a hash, of a secret far too long to be guessed from them; None without anything.
+
+    With the same key another project or workspace, as `place` names them, has other batches. A place alone
+    does not tell keys apart: its fingerprint begins with a question mark.
+    """
+    told = [part for part in (secret, *place) if part]
+    found = sha256(f"batchata {' '.join(told)}".encode()).hexdigest()[:8]
+    return (found if secret else f"?{found}") if told else None
 
 
 def check_headers(headers: dict[str, str], source: str) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
-from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +17,7 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.exchange import Batch, is_marked_as_another
-from batchata.providers.rest.access import Access
+from batchata.providers.rest.access import Access, fingerprint
 from batchata.providers.rest.client import Rest
 from batchata.providers.rest.errors import Creations
 from batchata.providers.rest.polls import Polls
@@ -97,9 +96,14 @@ class BatchClient(Polls):
 
     @property
     def key(self) -> str | None:
-        """See the port: 32 bits of a hash, of a secret far too long to be guessed from them."""
+        """See the port."""
         key = self._access.key
-        return None if key is None else sha256(f"batchata {key.value}".encode()).hexdigest()[:8]
+        return fingerprint(None if key is None else key.value, *self._place)
+
+    @property
+    def _place(self) -> Sequence[str]:
+        """Return what names the part of the account that batches are in, beside the key."""
+        return ()
 
     @property
     def clock(self) -> int | None:

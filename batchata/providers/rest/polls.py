@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from batchata.errors import ProviderUnavailableError, UnreadableReplyError
 from batchata.providers.exchange import Batch
 
-__all__ = ["MOST_PAGES", "PAGE", "Polls", "too_many"]
+__all__ = ["MOST_PAGES", "PAGE", "Polls", "is_past", "too_many"]
 
 PAGE: Final = 100  # batches of a list
 MOST_PAGES: Final = 1_000
 _FEW: Final = 2  # up to so many batches are asked for one by one
+_JITTER: Final = 60_000_000  # microseconds by which a list may be out of its order
 _LIKE_A_PAGE: Final = 2  # questions for one batch that take as long as a page of the list
 
 
@@ -82,3 +84,14 @@ def too_many() -> ProviderUnavailableError:
         f"listing batches: more than {MOST_PAGES * PAGE:,} are newer than the one looked for",
         kind="too_many_batches",
     )
+
+
+def is_past(created: Sequence[int], since: int) -> bool:
+    """Whether a page with batches of these times shows that no further one holds any created since then.
+
+    It does so in a list that begins with the newest. Not every service documents that, and what is taken for
+    the end of a list in another order would be taken for proof that a lost batch does not exist. A time that
+    is not known is 0.
+    """
+    in_order = all(later <= earlier + _JITTER for earlier, later in pairwise(created))
+    return bool(created) and in_order and 0 < created[-1] < since and created[-1] < created[0]
