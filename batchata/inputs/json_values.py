@@ -9,7 +9,7 @@ import msgspec
 
 from batchata.errors import InvalidInputError
 
-_DEEPEST: Final = 100
+DEEPEST: Final = 100
 _INTEGERS: Final = range(-(2**63), 2**64)
 
 encode = msgspec.json.Encoder().encode
@@ -28,8 +28,8 @@ def check_json(value: Any, place: str, depth: int = 0) -> None:
         if value not in _INTEGERS:
             raise InvalidInputError(f"{place} is an integer of more than 64 bits; use a string")
     elif isinstance(value, dict | list | tuple):
-        if depth == _DEEPEST:
-            raise InvalidInputError(f"{place} is nested deeper than {_DEEPEST} levels, or holds itself")
+        if depth == DEEPEST:
+            raise InvalidInputError(f"{place} is nested deeper than {DEEPEST} levels, or holds itself")
         _check_inside(value, place, depth + 1)
     elif not (value is None or kind is bool):
         raise InvalidInputError(f"{place} is {_named(value)}, which JSON cannot hold; {_remedy(value)}")

@@ -18,6 +18,7 @@ _UNPACK: Final = "unpack it and give its files"
 _SOUND: Final = "audio, which is not accepted; give a transcript as text"
 _FILM: Final = "a video, which is not accepted; give single frames as PNG or JPEG"
 _TABLE: Final = "save it as CSV text or PDF"
+_FRAME: Final = "its rows are given as rows=pandas.read_{}(…), the whole as CSV text or PDF"
 
 _STARTS: Final = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old office document (doc, xls, ppt or msg); save it as PDF"),
@@ -46,7 +47,10 @@ _STARTS: Final = (
     (b"%!PS", "PostScript; save it as PDF"),
     (b"%FDF-", "form data (FDF) without its PDF; fill in the form and save it as PDF"),
     (b"SQLite format 3\x00", f"an SQLite database; {_TABLE}"),
-    (b"PAR1", f"a Parquet table; {_TABLE}"),
+    (b"PAR1", f"a Parquet table; {_FRAME.format('parquet')}"),
+    (b"ARROW1\x00\x00", f"a Feather or Arrow table; {_FRAME.format('feather')}"),
+    (b"FEA1", f"a Feather table; {_FRAME.format('feather')}"),
+    (b"ORC", f"an ORC table; {_FRAME.format('orc')}"),
     (b"ID3", _SOUND),
     (b"\xff\xfb", _SOUND),
     (b"\xff\xf3", _SOUND),
@@ -72,7 +76,7 @@ _RIFF: Final = {b"WAVE": _SOUND, b"AVI ": _FILM}
 # By a name that the archive holds.
 _ARCHIVES: Final = (
     ("word/", "a Word document (docx); save it as PDF"),
-    ("xl/", f"an Excel workbook (xlsx); {_TABLE}"),
+    ("xl/", f"an Excel workbook (xlsx); {_FRAME.format('excel')}"),
     ("ppt/", "a PowerPoint presentation (pptx); save it as PDF"),
     ("META-INF/container.xml", "an EPUB book; save it as PDF"),
     ("Index/Document.iwa", "a document of Pages, Numbers or Keynote; save it as PDF"),
@@ -80,12 +84,12 @@ _ARCHIVES: Final = (
 )
 _OPEN_DOCUMENTS: Final = {
     b"text": "an OpenDocument text (odt); save it as PDF",
-    b"spreadsheet": f"an OpenDocument spreadsheet (ods); {_TABLE}",
+    b"spreadsheet": f"an OpenDocument spreadsheet (ods); {_FRAME.format('excel')}",
     b"presentation": "an OpenDocument presentation (odp); save it as PDF",
     b"graphics": "an OpenDocument drawing (odg); save it as PDF",
 }
 _ZIP: Final = b"PK\x03\x04"
-_TEXT_STARTS: Final = (b"BM", b"BZh", b"MZ", b"ID3", b"PAR1", b"8BPS", b"OggS", b"fLaC")
+_TEXT_STARTS: Final = (b"BM", b"BZh", b"MZ", b"ID3", b"PAR1", b"FEA1", b"ORC", b"8BPS", b"OggS", b"fLaC")
 _XML_HEAD: Final = 1_024
 
 

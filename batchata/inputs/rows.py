@@ -15,7 +15,7 @@ from string import Formatter
 from typing import Any, Final, NamedTuple
 
 from batchata.errors import InvalidInputError
-from batchata.inputs.json_values import check_text
+from batchata.inputs.json_values import DEEPEST, check_text
 from batchata.text import did_you_mean, type_of
 
 type Row = dict[str, Any]
@@ -23,6 +23,12 @@ type Row = dict[str, Any]
 _DELIMITERS: Final = ",;\t|"
 _CELLS: Final = frozenset({".csv", ".tsv", ".txt"})
 _ENDINGS: Final = _CELLS | {".jsonl", ".ndjson", ".json"}
+# By what pandas reads tables of other kinds.
+_FRAMES: Final = {
+    **dict.fromkeys([".parquet", ".orc"]),
+    **dict.fromkeys([".feather", ".arrow"], "feather"),
+    **dict.fromkeys([".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"], "excel"),
+}
 _LONGEST_CELL: Final = 100_000_000  # bytes; the csv module's own limit is 131,072
 _MOST_LISTED: Final = 20  # columns
 _EXAMPLE: Final = "rows='reviews.csv' with prompt='Classify: {text}'"
@@ -85,7 +91,8 @@ def read_table(path: Path) -> list[Mapping[str, Any]]:
     Raises InvalidInputError for a file that is neither, or is not UTF-8.
     """
     if (kind := path.suffix.lower()) not in _ENDINGS:
-        raise InvalidInputError(f"rows are read from {_FORMATS}, not from {path.name!r}")
+        frame = f"; pandas.read_{_FRAMES[kind] or kind[1:]}({str(path)!r}) is one" if kind in _FRAMES else ""
+        raise InvalidInputError(f"rows are read from {_FORMATS}, not from {path.name!r}{frame}")
     try:
         text = path.expanduser().read_text(encoding="utf-8-sig")
     except UnicodeError as exc:
@@ -182,11 +189,13 @@ def _json_rows(rows: list[Mapping[str, Any]]) -> list[Row]:
     return found
 
 
-def json_value(value: Any, place: str) -> Any:
-    """Return a cell as JSON holds it: times in ISO form, decimals as text, and None for a missing value.
+def json_value(value: Any, place: str, depth: int = 0) -> Any:
+    """Return a cell as JSON holds it: times in ISO form, decimals as text, None for what is missing or NaN.
 
     Raises InvalidInputError for anything else.
     """
+    if depth > DEEPEST:
+        raise InvalidInputError(f"{place} is nested deeper than {DEEPEST} levels, or holds itself")
     match value:
         case None | bool():
             return value
@@ -194,24 +203,37 @@ def json_value(value: Any, place: str) -> Any:
             check_text(value, place)
             return str(value)
         case float():
-            return float(value) if math.isfinite(value) else None
+            _check_finite(math.isinf(value), value, place)
+            return None if math.isnan(value) else float(value)
         case int():
             return int(value)
         case list() | tuple():
-            return [json_value(inner, place) for inner in value]
+            return [json_value(inner, place, depth + 1) for inner in value]
         case dict():
-            return {str(name): json_value(inner, place) for name, inner in value.items()}
-    return _of_a_library(value, place)
+            return {str(name): json_value(inner, place, depth + 1) for name, inner in value.items()}
+    return _of_a_library(value, place, depth)
 
 
-def _of_a_library(value: Any, place: str) -> Any:
+def _of_a_library(value: Any, place: str, depth: int) -> Any:
     if type(value).__name__ in ("NaTType", "NAType"):  # pandas' missing values
         return None
-    if isinstance(value, date | time | Decimal):
-        return str(value) if isinstance(value, Decimal) else value.isoformat()
+    if isinstance(value, Decimal):
+        _check_finite(value.is_infinite(), value, place)
+        return None if value.is_nan() else str(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
     if callable(tolist := getattr(value, "tolist", None)):  # numpy's numbers, and its arrays in cells
-        return json_value(tolist(), place)
+        return json_value(tolist(), place, depth)
     raise InvalidInputError(f"{place} is {type_of(value)}; make it a text or a number")
+
+
+def _check_finite(is_infinite: bool, number: float | Decimal, place: str) -> None:
+    """Refuse infinity, which is a value, other than NaN, by which libraries say that one is missing."""
+    if is_infinite:
+        raise InvalidInputError(
+            f"{place} is {number}, which JSON cannot hold; make it a finite number or a text, or None where "
+            "the value is missing"
+        )
 
 
 class _Template(NamedTuple):

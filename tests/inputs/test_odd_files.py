@@ -71,7 +71,11 @@ KINDS: dict[str, tuple[bytes, str]] = {
     "psd": (b"8BPS\0\1" + b"\xff" * 20, f"is a Photoshop {IMAGE}"),
     "dicom": (b"\0" * 128 + b"DICM\x02\0", f"is a DICOM {IMAGE}"),
     "docx": (packed("[Content_Types].xml", "word/document.xml"), "is a Word document (docx); save it as PDF"),
-    "xlsx": (packed("xl/workbook.xml"), "is an Excel workbook (xlsx); save it as CSV text or PDF"),
+    "xlsx": (packed("xl/workbook.xml"), "is an Excel workbook (xlsx); its rows are given as rows=pandas"),
+    "parquet": (b"PAR1\x15\x04\x15", "is a Parquet table; its rows are given as rows=pandas.read_parquet(…)"),
+    "feather": (b"ARROW1\0\0\xff\xff", "is a Feather or Arrow table; its rows are given as rows=pandas"),
+    "older feather": (b"FEA1\0\0\0\0", "is a Feather table; its rows are given as rows=pandas"),
+    "orc": (b"ORC\n\x1c\n\x03", "is an ORC table; its rows are given as rows=pandas.read_orc(…)"),
     "pptx": (packed("ppt/presentation.xml"), "is a PowerPoint presentation (pptx); save it as PDF"),
     "odt": (
         packed("content.xml", first=b"application/vnd.oasis.opendocument.text"),

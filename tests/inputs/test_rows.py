@@ -95,13 +95,17 @@ def test_values_of_rows_are_kept_as_json() -> None:
     row = {"text": "a", "sum": Decimal("1.10"), "day": datetime.date(2026, 1, 2), "tags": ("x", {"n": 1})}
     numpy: Any = pytest.importorskip("numpy")
     row["list"] = numpy.array([1, 2])  # as pandas reads them from Parquet
+    row |= {"none": Decimal("NaN"), "nan": numpy.float64("nan"), "huge": Decimal("1E+999")}
     (kept,) = read([row]).rows
     assert kept == {
-        "text": "a", "sum": "1.10", "day": "2026-01-02", "tags": ["x", {"n": 1}], "list": [1, 2]
+        "text": "a", "sum": "1.10", "day": "2026-01-02", "tags": ["x", {"n": 1}], "list": [1, 2],
+        "none": None, "nan": None, "huge": "1E+999",
     }  # fmt: skip
     assert texts(read([row], "{sum} {day} {tags}")) == ['1.10 2026-01-02 ["x", {"n": 1}]']
 
 
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt column": ({"prompt": "{txt}"}, r"\{txt\}, which is not a column .* 'id', 'text', 'lang'"),
     "no column": ({"prompt": "Is it spam?"}, "names no column"),
@@ -112,9 +116,25 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "texts": ({"rows": ["a"]}, r"rows\[0\] is a str, not a dict"),
     "one column for two": ({"rows": [{"text": "a", "1": "b", 1: "c"}]}, "two columns are called '1'"),
     "an object": ({"rows": [{"text": "a", "x": object()}]}, r"rows\[0\]\['x'\] is an object"),
+    "infinity": ({"rows": [{"text": "a", "x": float("-inf")}]}, r"rows\[0\]\['x'\] is -inf, which JSON"),
+    "infinity within": (
+        {"rows": [{"text": "a", "x": [{"y": Decimal("Infinity")}]}]},
+        "is Infinity, which JSON",
+    ),
+    "a list in itself": ({"rows": [{"text": "a", "x": ENDLESS}]}, "nested deeper than 100 levels, or holds"),
     "no such file": ({"rows": "nowhere.csv"}, "nowhere.csv cannot be read: No such file"),
     "another kind of file": ({"rows": __file__}, "not from 'test_rows.py'"),
-    "a file of another library": ({"rows": "rows.parquet"}, "a data frame, .* not from 'rows.parquet'"),
+    "a file of another library": (
+        {"rows": "rows.parquet"},
+        r"; pandas.read_parquet\('rows.parquet'\) is one",
+    ),
+    "a Feather file": (
+        {"rows": "a/b.feather"},
+        r"not from 'b.feather'; pandas.read_feather\('a/b.feather'\) is",
+    ),
+    "a workbook": ({"rows": "rows.XLSX"}, r"; pandas.read_excel\('rows.XLSX'\) is one"),
+    "a sheet": ({"rows": "rows.ods"}, r"; pandas.read_excel\('rows.ods'\) is one"),
+    "an ORC file": ({"rows": "rows.orc"}, r"; pandas.read_orc\('rows.orc'\) is one"),
     "a misspelt column of many": (
         {"rows": [{f"column_{n}": "a" for n in range(30)}], "prompt": "{colum_27}"},
         r"\{colum_27\}, .* did you mean column_27\? they have .* and 10 more",
