@@ -142,7 +142,9 @@ class Place(Scalars):
 
     def _add_own(self, annotation: Any) -> None:
         self.is_open = True
-        self.beneath = self._inner(annotation)
+        # What its annotation says by itself; the place of that name is this one, where the code is metadata.
+        others = {key: place for key, place in self._made.items() if key != _key_of(annotation)}
+        self.beneath = Place(annotation, percents=self.percents, texts=self._texts, made=others)
 
     def _add_class(self, annotation: Any, kind: type, inner: tuple[Any, ...]) -> None:
         if issubclass(kind, Enum):

@@ -57,7 +57,7 @@ def test_what_is_no_log_is_left_as_it_is(runs: Runs, start: Callable[..., None],
 @pytest.mark.parametrize("path", [5, "", b"run.db"])
 def test_a_state_path_is_a_path(runs: Runs, start: Callable[..., None], path: object) -> None:
     """Or None."""
-    with refused(runs, InvalidInputError, "state_path must be the path of a file", repr(path)):
+    with refused(runs, InvalidInputError, "state_path must be the path of a log's file", repr(path)):
         start(**given(runs, state_path=path))
 
 
