@@ -77,7 +77,10 @@ def _instead_of(given: Any) -> str:
     if isinstance(given, pydantic.BaseModel) and not isinstance(given, pydantic.RootModel):
         return f"is an instance of {name}; give the class: response_model={name}"
     if isinstance(given, dict):
-        return "is a dict; give a pydantic model (pydantic.create_model makes one)"
+        return (
+            "is a dict; give a pydantic model: class Answer(BaseModel): name: str (a JSON Schema is taken by "
+            "the command: batchata run --schema FILE)"
+        )
     if get_origin(given) is list:
         return (
             f"is {given}; give a model that has the list as a field: class Found(BaseModel): items: {given}"

@@ -30,8 +30,8 @@ app = typer.Typer(
     cls=BatchataGroup,
     help=(
         "Run documents or prompts through batch APIs, and explain what became of them. LOG alone is "
-        "`show LOG`. The key is taken from the environment or a .env file. Exit codes: 0 all is done, "
-        "1 items failed, 2 it could not be done, 3 items are pending, 130 Ctrl-C."
+        "`show LOG`. The key is taken from the environment or a .env file. Exit codes: 0 all is done "
+        "(submit: sent), 1 items failed, 2 it could not be done, 3 items are pending, 130 Ctrl-C."
     ),
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -77,7 +77,9 @@ def run(given: Waiting) -> None:
 @app.command()
 @taking(Estimating)
 def estimate(given: Estimating) -> None:
-    """Say what a run would use and cost; nothing is sent or written, and no key is needed.
+    """Say what a run would use and cost; nothing is sent or written.
+
+    No key is needed, but for --exact.
 
     \b
     batchata estimate inbox/*.pdf --prompt "Extract the invoice." --model claude-sonnet-5-5 --log night.db
@@ -93,6 +95,8 @@ def estimate(given: Estimating) -> None:
 def submit(given: Sending) -> None:
     """Send what may be sent now, and return without waiting.
 
+    Exit code 0 when that is done, though the items are pending.
+
     \b
     batchata submit inbox/*.pdf --prompt "Extract the invoice." --model claude-sonnet-5-5 --log night.db
     batchata collect night.db -o out.csv       any time later
@@ -105,9 +109,9 @@ def submit(given: Sending) -> None:
 @app.command()
 @taking(Logged)
 def collect(given: Logged) -> None:
-    """Collect what has ended, send what may be sent now, and return without waiting.
+    """Collect what has ended, send what may be sent, and return.
 
-    The log is all it needs. Exit code 3 while items are pending.
+    It does not wait, and the log is all it needs. Exit code 3 while items are pending.
 
     \b
     batchata collect night.db

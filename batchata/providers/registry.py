@@ -37,6 +37,8 @@ _REFUSED = {
     "vllm": "vllm run-batch reads files: jsonl/MODEL with a folder as base_url writes them and reads results",
 }
 
+_ELSEWHERE = "a model of another service is named with it in front, such as"
+
 
 def dialect_for(model: object) -> Dialect:
     """Return the dialect of the provider that a run with this model goes to.
@@ -46,19 +48,21 @@ def dialect_for(model: object) -> Dialect:
     """
     if not isinstance(model, str):
         return _ANTHROPIC
-    place, slash, _ = model.partition("/")
+    place, slash, name = model.partition("/")
     if slash and (why := _REFUSED.get(place.removeprefix("anthropic-"))) is not None:
         raise UnsupportedModelError(
             f"{model!r} cannot be run: {why}; there are {', '.join(sorted(_DIALECTS))} (anthropic-aws is the "
             "Claude Platform on AWS, anthropic-google that on Google Cloud)"
         )
     if slash and place in _DIALECTS:
+        _refuse_of_another(place, name)
         return _DIALECTS[place]
     if slash and not model.startswith("claude-"):
-        meant = did_you_mean(f"{place}/…", [f"{name}/…" for name in _DIALECTS])
-        hint = f"; {meant}" if meant else ""
+        hint = did_you_mean(place, _DIALECTS) or (
+            "any other service that speaks OpenAI's batch protocol is openai-compatible/MODEL with a base_url"
+        )
         raise UnsupportedModelError(
-            f"{model!r} names an unknown provider; known are {', '.join(sorted(_DIALECTS))}{hint}"
+            f"{model!r} names an unknown provider; known are {', '.join(sorted(_DIALECTS))}; {hint}"
         )
     known = _by_name(model)
     if known is None and not model.startswith("claude-"):
@@ -73,6 +77,17 @@ def _by_name(model: str) -> Dialect | None:
     return next((dialect for dialect in others if dialect.knows(model)), None)
 
 
+def _refuse_of_another(place: str, model: str) -> None:
+    """Name the provider whose model this is, where the one that stands in front takes its own alone."""
+    whose = _ANTHROPIC if model.startswith("claude-") else _by_name(model)
+    takes_any = place in SERVICES and SERVICES[place].models is None
+    # A maker may be behind several names, such as anthropic-aws.
+    if whose is not None and not takes_any and not place.startswith(whose.name):
+        raise UnsupportedModelError(
+            f"{model} is a model of {whose.name}, not of {place}: give {model!r} alone"
+        )
+
+
 def _refuse_misspelt(model: str) -> None:
     """Name the model that was probably meant, unless it is Anthropic's, whose dialect says so itself."""
     word = model.lower()
@@ -81,7 +96,12 @@ def _refuse_misspelt(model: str) -> None:
     if near and not is_part and not near[0].startswith("claude-"):
         raise UnsupportedModelError(
             f"{model!r} is not the name of a model; did you mean {near[0]}? batchata.models() lists those "
-            "that are known; a model of another service is named with it in front, such as groq/MODEL"
+            f"that are known; {_ELSEWHERE} groq/MODEL"
+        )
+    if word and not near and not is_part and not get_close_matches(word, models(_ANTHROPIC.name), 1, 0.5):
+        raise UnsupportedModelError(
+            f"{model!r} is none of the models that batchata.models() lists, nor like one; {_ELSEWHERE} "
+            f"groq/{model}"
         )
 
 

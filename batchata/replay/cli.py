@@ -143,7 +143,7 @@ def page(
     model: Annotated[str | None, typer.Option("--model", metavar="MODULE:CLASS", help=_MODEL)] = None,
     files: Files = None,
 ) -> None:
-    """Write a picture of the page that a value was read from, with the passage marked.
+    """Draw the page that a value was read from, the passage marked.
 
     The document must still be where it was, unchanged, or in the log, or among --files.
 
@@ -332,10 +332,11 @@ def report(
     at: Annotated[str | None, typer.Option("--at", metavar="MOMENT", help=_AT)] = None,
     files: Files = None,
 ) -> None:
-    """Write the run as one HTML file that opens from disk, without the log or Batchata.
+    """Write the run as one HTML file that opens from disk.
 
-    It holds prompts, answers and cited passages (at most 30 MB: long texts of a huge run are cut), loads
-    nothing, and is readable by its owner alone. The same log gives the same file.
+    It needs neither the log nor Batchata. It holds prompts, answers and cited passages (at most 30 MB: long
+    texts of a huge run are cut), loads nothing, and is readable by its owner alone. The same log gives the
+    same file.
 
     \b
     batchata report runs.db run.html

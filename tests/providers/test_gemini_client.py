@@ -189,7 +189,7 @@ def test_the_key_goes_where_it_was_meant_to_go_alone() -> None:
         upload = there.stage("mark", line(0) + line(1))
         assert (upload.handle[:6], upload.mark, upload.model) == ("files/", "mark", MODEL)
         assert there.count_tokens(line(0)) > 0
-    with pytest.raises(ConfigurationError, match="GEMINI_API_KEY or GOOGLE_API_KEY"):
+    with pytest.raises(ConfigurationError, match="set the environment variable GEMINI_API_KEY"):
         GeminiClient().check()
     with pytest.raises(ConfigurationError, match="'/v1beta' is added to it"):
         GeminiClient(api_key="k", base_url="https://example.com/v1beta").check()

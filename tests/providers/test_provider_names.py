@@ -50,7 +50,11 @@ def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> N
         ("anthropic-bedrock/claude-sonnet-5-5", "Amazon Bedrock runs batches from S3"),
         ("vertex/claude-sonnet-5-5", "Vertex AI runs batches from Cloud Storage"),
         ("foundry/claude-sonnet-5-5", "Microsoft Foundry has no batches"),
-        ("opnai/gpt-5-nano", "did you mean openai/"),
+        ("opnai/gpt-5-nano", "did you mean openai?"),
+        ("cohere/command-r", "any other service that speaks OpenAI's batch protocol is openai-compatible/"),
+        ("anthropic/gpt-4o", "gpt-4o is a model of openai, not of anthropic: give 'gpt-4o' alone"),
+        ("openai/claude-sonnet-5-5", "claude-sonnet-5-5 is a model of anthropic, not of openai"),
+        ("gemini/grok-4.3", "grok-4.3 is a model of xai, not of gemini"),
         ("acme/gemini-4-argon", "names an unknown provider; known are anthropic"),
         ("gpt6-sol", "is not the name of a model; did you mean gpt-6-sol"),
         ("gemni-4-argon", "did you mean gemini-4-argon"),
@@ -58,7 +62,7 @@ def test_a_name_leads_to_its_provider(name: str, provider: str, model: str) -> N
         ("grok4.3", "did you mean grok-4.3"),
         ("sonnet", "is not a Claude model; did you mean claude-sonnet-5-5"),
         ("cluade-sonnet-5-5", "did you mean claude-sonnet-5-5"),
-        ("llama-4", "'llama-4' is not a Claude model"),
+        ("llama-4", "nor like one; a model of another service .* such as groq/llama-4"),
     ],
 )
 def test_a_provider_that_there_is_not_is_refused_with_the_reason(name: str, said: str) -> None:

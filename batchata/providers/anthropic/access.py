@@ -19,9 +19,9 @@ __all__ = [
     "BASE_URL",
     "CUSTOM_HEADERS",
     "PLATFORMS",
+    "VARIABLES",
     "custom_headers",
     "find_key",
-    "no_key",
     "read_access",
     "read_address",
     "read_platform",
@@ -29,7 +29,7 @@ __all__ = [
 
 
 CUSTOM_HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
-_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CREDENTIALS = ("x-api-key", "authorization")
 
@@ -63,20 +63,10 @@ def find_key(api_key: str | None) -> Key | None:
     for name in _CREDENTIALS:
         if headers.get(name):  # "Basic …" is one too
             return Key(CUSTOM_HEADERS, headers[name].removeprefix("Bearer "))
-    for variable in _VARIABLES:
+    for variable in VARIABLES:
         if value := os.environ.get(variable):
             return checked(Key(variable, value))
     return None
-
-
-def no_key() -> ConfigurationError:
-    """Say what to do when there is no key."""
-    blank = [name for name in _VARIABLES if os.environ.get(name) == ""]
-    is_blank = f" ({' and '.join(blank)} is blank)" if blank else ""
-    return ConfigurationError(
-        f"no Anthropic API key{is_blank}: set the environment variable ANTHROPIC_API_KEY or give api_key "
-        "(or run against the sandbox: python -m batchata.sandbox)"
-    )
 
 
 def custom_headers() -> dict[str, str]:

@@ -18,14 +18,14 @@ from batchata.errors import (
     UnreadableReplyError,
 )
 from batchata.providers.address import redacted
-from batchata.providers.anthropic.access import no_key, read_access, read_address, read_platform
+from batchata.providers.anthropic.access import VARIABLES, read_access, read_address, read_platform
 from batchata.providers.anthropic.alike import Alike, Content
 from batchata.providers.anthropic.errors import MESSAGES, Calls
 from batchata.providers.anthropic.given_client import check_open, read_given, through
 from batchata.providers.anthropic.replies import batch_of, page_of
 from batchata.providers.anthropic.results import decode_line
 from batchata.providers.exchange import Batch, Outcome, Upload
-from batchata.providers.rest.access import Access, Sockets, check_headers, fingerprint
+from batchata.providers.rest.access import Access, Sockets, check_headers, fingerprint, no_key
 from batchata.providers.rest.connections import reach, setting_up, trusted
 from batchata.providers.rest.errors import Creations
 from batchata.providers.rest.lines import chunks_of, lines_of
@@ -197,7 +197,7 @@ class AnthropicClient(Polls):
         headers = {name.lower() for name in self._headers}
         # The clients of the clouds have found their credentials by now, or do so with the first call.
         if self.name == _OWN and not headers & {"authorization", "x-api-key"} and client.credentials is None:
-            raise no_key()
+            raise no_key("Anthropic", *VARIABLES)
         if self._given is not None:
             return  # it may have a way of its own to the service
         reach(client.base_url, self.base_url, self._access.address_name)

@@ -19,7 +19,6 @@ from batchata.core.error_kinds import NOT_FOUND, ODD_REPLY
 from batchata.errors import (
     AuthenticationFailedError,
     BatchNotFoundError,
-    ConfigurationError,
     IncompleteResultsError,
     ProviderUnavailableError,
     UnreadableReplyError,
@@ -42,7 +41,7 @@ from batchata.providers.gemini.replies import (
 from batchata.providers.gemini.requests import model_in, named
 from batchata.providers.gemini.results import outcome_of
 from batchata.providers.mended_json import decoded
-from batchata.providers.rest.access import Access, Key, checked
+from batchata.providers.rest.access import Access, Key, checked, no_key
 from batchata.providers.rest.batch_client import BatchClient
 from batchata.providers.rest.client import Rest
 from batchata.providers.rest.failures import Said
@@ -132,7 +131,7 @@ class GeminiClient(BatchClient):
     def check(self) -> None:
         """See the port."""
         if self._access.key is None:
-            raise _no_key()
+            raise no_key("Gemini", *reversed(_KEYS))
         self._rest.reach()
 
     def count_tokens(self, request: bytes) -> int:
@@ -276,14 +275,6 @@ def _read_access(api_key: str | None, base_url: str | None) -> Access:
         return Access(checked(Key("api_key", api_key)), address, _VARIABLE)
     found = next((name for name in _KEYS if os.environ.get(name)), None)
     return Access(None if found is None else checked(Key(found, os.environ[found])), address, _VARIABLE)
-
-
-def _no_key() -> ConfigurationError:
-    """Say what to do when there is none."""
-    return ConfigurationError(
-        "no Gemini API key: set the environment variable GEMINI_API_KEY or GOOGLE_API_KEY, or give api_key "
-        "(or run against the sandbox: python -m batchata.sandbox)"
-    )
 
 
 def _headers_of(access: Access) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -11,20 +13,21 @@ import msgspec
 
 from batchata.core.error_kinds import ODD_REPLY, TOO_LARGE
 from batchata.errors import (
+    ConfigurationError,
     IncompleteResultsError,
     ProviderUnavailableError,
     RequestRefusedError,
     UnreadableReplyError,
 )
+from batchata.providers.address import read_address
 from batchata.providers.exchange import Batch, Outcome, Upload, is_marked_as_another
 from batchata.providers.mended_json import decoded
-from batchata.providers.openai.access import headers_of, no_key, read_access, whose
 from batchata.providers.openai.replies import batch_of, files_of, is_id
 from batchata.providers.openai.requests import target_of
 from batchata.providers.openai.results import outcome_of
-from batchata.providers.openai.services import SERVICES
+from batchata.providers.openai.services import SERVICES, Service
 from batchata.providers.openai.wires import MARK, Wire
-from batchata.providers.rest.access import Access
+from batchata.providers.rest.access import Access, Key, check_headers, checked, no_key
 from batchata.providers.rest.batch_client import BatchClient
 from batchata.providers.rest.client import Rest
 from batchata.providers.rest.failures import Said
@@ -33,6 +36,8 @@ from batchata.providers.rest.polls import MOST_PAGES, is_past, too_many
 
 __all__ = ["OpenAIClient"]
 
+_WHOSE: Final = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
+_ENDPOINT: Final = re.compile(r"/+(batches|files|responses|chat(/+completions)?|models)/*$", re.IGNORECASE)
 _RESULTS_A_PAGE: Final = 100
 _COUNTED: Final = frozenset(
     {"input", "instructions", "model", "parallel_tool_calls", "reasoning", "text", "tool_choice", "tools"}
@@ -101,18 +106,18 @@ class OpenAIClient(BatchClient):
 
     @cached_property
     def _access(self) -> Access:
-        return read_access(self._service, self._api_key, self._base_url)
+        return _read_access(self._service, self._api_key, self._base_url)
 
     @cached_property
     def _rest(self) -> Rest:
         access = self._access
         base = (self._service.base_url or "") if access.address is None else access.address.url
-        headers = headers_of(self._service, access)
+        headers = _headers_of(self._service, access)
         return Rest(Errors(self._service.title), access, base, headers, self._timeout)
 
     @property
     def _place(self) -> Sequence[str]:
-        return list(whose(self._service).values())
+        return list(_whose(self._service).values())
 
     @property
     def _wire(self) -> Wire:
@@ -121,7 +126,7 @@ class OpenAIClient(BatchClient):
     def check(self) -> None:
         """See the port."""
         if self._access.key is None and self._service.needs_key:
-            raise no_key(self._service)
+            raise no_key(self._service.title, self._service.key)
         self._rest.reach()
 
     def count_tokens(self, request: bytes) -> int:
@@ -265,3 +270,42 @@ def _is_anothers_file(value: dict[str, Any], mark: str) -> bool:
     """Whether an upload was answered with another job's file: a batch of it would pay for that job again."""
     name = value.get("filename")
     return isinstance(name, str) and is_marked_as_another(name.removesuffix(".jsonl"), mark)
+
+
+def _read_access(service: Service, api_key: str | None, base_url: str | None) -> Access:
+    """Find the key and the address; raise ConfigurationError for a key or address that cannot be one."""
+    variable = service.address
+    given, name = (base_url, "base_url") if base_url is not None else (os.environ.get(variable), variable)
+    if given is None and service.base_url is None:
+        raise ConfigurationError(
+            f"{service.title} has no address of its own: give base_url, or set {variable}, such as "
+            f"{service.example}"
+        )
+    address = (
+        None if given is None else read_address(given, name, service.base_url or service.example, _ENDPOINT)
+    )
+    if address is not None and address.login is not None:
+        raise ConfigurationError(
+            f"{name} holds a user and a password, which would take the place of the key in the Authorization "
+            "header; remove them"
+        )
+    if api_key is not None:
+        return Access(checked(Key("api_key", api_key)), address, variable)
+    value = os.environ.get(service.key)
+    return Access(checked(Key(service.key, value)) if value else None, address, variable)
+
+
+def _headers_of(service: Service, access: Access) -> dict[str, str]:
+    """Return the headers of every call: the key, and OpenAI's organisation and project by the environment."""
+    headers = _whose(service)
+    check_headers(headers, "OPENAI_ORG_ID or OPENAI_PROJECT_ID")
+    if access.key is not None:
+        headers["Authorization"] = f"Bearer {access.key.value}"
+    return headers
+
+
+def _whose(service: Service) -> dict[str, str]:
+    """Return the headers that name OpenAI's organisation and project, as the environment has them."""
+    if service is not SERVICES["openai"]:
+        return {}
+    return {header: os.environ[name] for name, header in _WHOSE.items() if os.environ.get(name)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import weakref
@@ -16,7 +17,7 @@ import httpx2
 from batchata.errors import ConfigurationError
 from batchata.providers.address import Address
 
-__all__ = ["Access", "Key", "Sockets", "check_headers", "checked", "fingerprint"]
+__all__ = ["Access", "Key", "Sockets", "check_headers", "checked", "fingerprint", "no_key"]
 
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 _LONGEST = 16_000  # servers take 8 to 16 KB of headers
@@ -48,6 +49,16 @@ def fingerprint(secret: str | None, *place: str | None) -> str | None:
     told = [part for part in (secret, *place) if part]
     found = sha256(f"batchata {' '.join(told)}".encode()).hexdigest()[:8]
     return (found if secret else f"?{found}") if told else None
+
+
+def no_key(whose: str, variable: str, *others: str) -> ConfigurationError:
+    """Say what to do where neither the variable nor one of the others has a key."""
+    blank = [name for name in (variable, *others) if os.environ.get(name) == ""]
+    is_blank = f" ({' and '.join(blank)} {'is' if len(blank) == 1 else 'are'} blank)" if blank else ""
+    return ConfigurationError(
+        f"no {whose} API key{is_blank}: set the environment variable {variable} or give api_key "
+        "(offline, without a key: batchata.sandbox.use() in the script, or python -m batchata.sandbox)"
+    )
 
 
 def check_headers(headers: dict[str, str], source: str) -> None:
