@@ -38,22 +38,37 @@ def make_ready(path: str, blank: Callable[[], bytes]) -> None:
 def must_hold_something(path: str) -> None:
     """Raise NotALogError unless there is a file at the path that is not empty and may be a log."""
     refuse_halves(path)
-    if not os.path.exists(path):
+    found = _found(path)
+    if found is None:
         raise NotALogError(f"{path} does not exist; give the path of a log")
     refuse_other_files(path)
-    if os.path.getsize(path) == 0:
+    if found.st_size == 0:
         raise NotALogError(f"{path} is an empty file, not a Batchata log")
 
 
 def is_begun(path: str) -> bool:
     """Whether the path holds more than an empty file; opening refuses what is not a file.
 
-    Raises NotALogError for a part of a log.
+    Raises NotALogError for a part of a log, and where what is there cannot be seen: it may be a log.
     """
-    if os.path.exists(path) and not (os.path.isfile(path) and os.path.getsize(path) == 0):
+    found = _found(path)
+    if found is not None and not (stat.S_ISREG(found.st_mode) and found.st_size == 0):
         return True
     refuse_halves(path)
     return False
+
+
+def _found(path: str) -> os.stat_result | None:
+    """Return what is at the path, None for nothing. Raises NotALogError where that cannot be seen."""
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise NotALogError(
+            f"what is at {path} cannot be seen: {reason}; give another path, or make this one accessible"
+        ) from exc
 
 
 def refuse_halves(path: str) -> None:
