@@ -286,6 +286,8 @@ def test_what_would_fail_or_cost_anything_is_refused() -> None:
     for params in ({"logit_bias": {}}, {"max_tokens": 0}, {"system": ["a"]}, {"tools": {"a": 1}}):
         with pytest.raises(InvalidInputError):
             MODEL.check_params(params)
+    for given, budget in (({}, 0), ({"thinking_config": {"thinkingBudget": 900}}, 900)):
+        assert MODEL.thinking_budget(given) == budget
     for name in ("gpt-5-nano", "gemini/claude-3"):
         with pytest.raises(UnsupportedModelError):
             DIALECT.model(name, TODAY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import date
@@ -197,6 +198,17 @@ def test_cached_tokens_are_part_of_the_input() -> None:
     )
 
 
+@pytest.mark.parametrize(("total", "paid"), [(157, 57), (107, 7), (None, 7)])
+def test_thoughts_beside_the_answer_are_paid_for(total: int | None, paid: int) -> None:
+    """XAI counts them beside the answer, OpenAI within it: which of both it is, the total tells."""
+    details = {"reasoning_tokens": 50}
+    used = {"prompt_tokens": 100, "completion_tokens": 7, "completion_tokens_details": details}
+    used |= {} if total is None else {"total_tokens": total}
+    body = {"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}], "usage": used}
+    outcome = DIALECT.outcome(line(status_code=200, body=body))
+    assert outcome.usage == Usage(input_tokens=100, output_tokens=paid)
+
+
 @pytest.mark.parametrize("ten", [10, 10.0, "10", "10.0"])
 def test_a_number_of_tokens_has_one_reading_in_these_notations(ten: Any) -> None:
     """Ten is ten, as a whole number, with a point behind it, or as a text; half a token is unknown."""
@@ -311,6 +323,39 @@ def test_blocks_are_taken_as_either_provider_writes_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("endpoint", "block", "made"),
+    [
+        ("responses", {"type": "input_file", "file_id": "f"}, {"type": "input_file", "file_id": "f"}),
+        ("responses", {"type": "input_image", "file_id": "f"}, {"type": "input_image", "file_id": "f"}),
+        (
+            "responses",
+            {"type": "document", "source": {"type": "url", "url": "https://a.b/c.pdf"}},
+            {"type": "input_file", "file_url": "https://a.b/c.pdf"},
+        ),
+        (
+            "responses",
+            {"type": "document", "title": "T", "source": {"type": "text", "data": "said"}},
+            "T:\n\nsaid",
+        ),
+        (
+            "chat/completions",
+            {"type": "file", "file": {"file_id": "f"}},
+            {"type": "file", "file": {"file_id": "f"}},
+        ),
+    ],
+)
+def test_what_the_service_has_already_goes_by_its_name(
+    endpoint: str, block: dict[str, Any], made: str | dict[str, Any]
+) -> None:
+    """Files by their ids and addresses, and documents that are texts, as the endpoint has them."""
+    conversation = [{"role": "user", "content": [block]}]
+    inputs = read_inputs(messages=[conversation], checks=MODEL.checks(False, {}))
+    request = MODEL.template({"endpoint": f"/v1/{endpoint}"}, TEXT, None, False).encode("r", inputs.source(0))
+    (turn,) = json.loads(request)["body"]["input" if endpoint == "responses" else "messages"]
+    assert turn["content"] == (made if isinstance(made, str) else [made])
+
+
+@pytest.mark.parametrize(
     ("block", "said"),
     [
         ({"type": "input_audio"}, "cannot be sent to this provider; known are text, image"),
@@ -319,6 +364,14 @@ def test_blocks_are_taken_as_either_provider_writes_them() -> None:
         ({"type": "text", "text": " "}, "must be text that is not empty"),
         ({"type": "input_file", "file_data": "data:application/pdf;base64,QUJD"}, "damaged PDF"),
         ({"type": "input_image", "image_url": "data:image/png;base64,QUJD"}, "declared as 'image/png'"),
+        ({"type": "input_image", "image_url": "data:image/png,QUJD"}, "must be a data URL in base64"),
+        ({"type": "input_image", "image_url": "data:image/png;base64,a!"}, "is not valid base64"),
+        (
+            {"type": "document", "source": {"type": "content", "content": "x"}},
+            "give base64, a url",
+        ),
+        ({"text": "hello"}, "must be a dict with a 'type'"),
+        ("hello", "must be a dict with a 'type'"),
     ],
 )
 def test_a_block_that_would_fail_is_named(block: dict[str, Any], said: str) -> None:
@@ -338,6 +391,33 @@ def test_what_the_draft_does_not_know_is_refused() -> None:
         MODEL.output_format({**SCHEMA, "required": []}, False)
     with pytest.raises(UnsupportedModelError):
         DIALECT.model("claude-sonnet-5-5", date(2026, 11, 26))
+
+
+def test_a_format_goes_to_chat_completions_in_their_words() -> None:
+    """The effort and the schema of /v1/responses have other names there."""
+    given = MODEL.check_params({"endpoint": "/v1/chat/completions", "reasoning": {"effort": "low"}})
+    native = Route("native", output_format=MODEL.output_format(SCHEMA, False))
+    inputs = read_inputs(messages=[[{"role": "user", "content": "x"}]], checks=MODEL.checks(False, given))
+    body = json.loads(MODEL.template(given, native, None, False).encode("r", inputs.source(0)))["body"]
+    assert body["reasoning_effort"] == "low"
+    asked = body["response_format"]
+    assert (asked["type"], asked["json_schema"]["strict"]) == ("json_schema", True)
+    assert asked["json_schema"]["schema"]["properties"].keys() == SCHEMA["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    ("conversation", "said"),
+    [
+        (5, "must be a conversation, a list of messages"),
+        ([{"content": "x"}], "must be {'role': 'user', 'content': '...'}"),
+        ([{"role": "tool", "content": "x"}], "role is 'tool'; it is one of"),
+        ([{"role": "user", "content": []}], "is empty; give text or at least one block"),
+    ],
+)
+def test_a_turn_that_would_fail_is_named(conversation: Any, said: str) -> None:
+    """Before anything is sent, and with what it has to be."""
+    with pytest.raises(InvalidInputError, match=re.escape(said)):
+        read_inputs(messages=[conversation], checks=MODEL.checks(False, {}))
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -362,6 +442,8 @@ def of_field(**field: Any) -> dict[str, Any]:
         (of_field(enum=["y" * 120_000]), "120,000 characters of names"),
         ({"anyOf": [nested(1), nested(2)]}, "is one object"),
         ({"$ref": "#/$defs/A", "$defs": {"A": nested(1)}}, "is one object"),
+        (of_field(oneOf=[]), "has no oneOf"),
+        ({**nested(1), "additionalProperties": {"type": "string"}}, "no open dicts"),
     ],
 )
 def test_a_schema_beyond_the_limits_goes_by_the_prompt(schema: dict[str, Any], said: str) -> None:
