@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +274,16 @@ def test_an_outcome_that_is_not_what_its_line_says_is_found(done: Path, tmp_path
     copy.close()
 
 
+def test_a_result_line_that_is_none_is_found(done: Path, tmp_path: Path) -> None:
+    """What was stored for an answer must be a line of results."""
+    bodies, recorded, stream = _content(done)
+    copy = open_log(tmp_path / "log.db")
+    copy.claim(stream, Process(pid=1, host="h")).append(10**15, recorded, [*bodies[:12], b"{}", *bodies[13:]])
+    (problem,) = verify_run(copy, stream, None, 2**60).problems
+    assert "its result line, body 12, cannot be read (" in problem.text
+    copy.close()
+
+
 def test_usage_that_only_today_can_be_read_is_no_contradiction(done: Path, tmp_path: Path) -> None:
     """An older version recorded an unknown cost where it could not read a number; its log is whole."""
     bodies, recorded, stream = _content(done)
@@ -328,6 +339,50 @@ def test_a_file_that_is_being_written_is_verified_at_one_moment(
     assert all(said["ok"] for said in seen), [said["problems"] for said in seen]
     assert seen[-1]["runs"][0]["events"] > seen[0]["runs"][0]["events"]
     assert all(said["runs"][0]["events"] % 7 == 1 for said in seen)
+
+
+def test_a_noted_head_is_told_with_what_came_after_it(done: Path, replay: Replay, tmp_path: Path) -> None:
+    """In words: it is there, with so many events later; or the log as a whole has a problem."""
+    head, short = json.loads(replay("show", done, "--json").stdout)["head"], "f" * 12
+    assert "head        as it was noted\n" in replay("verify", done, "--head", head).stdout
+    cut = tampered(
+        done,
+        tmp_path / "cut.db",
+        f"DELETE FROM events WHERE version > {LAST} - 1",
+        "DELETE FROM commits WHERE number = (SELECT max(number) FROM commits)",
+    )
+    earlier = json.loads(replay("show", cut, "--json").stdout)["head"]
+    assert "as it was noted, and 1 event later" in replay("verify", done, "--head", earlier).stdout
+    unknown = replay("verify", done, "--head", short)
+    assert (unknown.exit_code, f"problem     no commit has the hash {short}" in unknown.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("table", ["events", "commits", "segments"])
+def test_a_page_that_was_wiped_is_a_problem_of_the_file(
+    done: Path, replay: Replay, tmp_path: Path, table: str
+) -> None:
+    """In words and for programs, whatever of the log cannot be read then."""
+    with closing(sqlite3.connect(done)) as database:
+        (root,) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    path = Path(shutil.copy(done, tmp_path / "wiped.db"))
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(bytes(size))
+    result = replay("verify", path)
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert re.search(r"problem     .*wiped\.db is damaged", result.stdout)
+    assert verdict(replay, path)["ok"] is False
+
+
+def test_events_of_a_newer_batchata_are_no_problem_of_the_log(
+    done: Path, replay: Replay, tmp_path: Path
+) -> None:
+    """They cannot be judged: the answer is to upgrade, not that the log was changed."""
+    newer = tampered(done, tmp_path / "log.db", "UPDATE events SET schema_version = 99 WHERE version = 5")
+    result = replay("verify", newer)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "read it with a newer one" in result.stderr
 
 
 @pytest.mark.parametrize("part", [0.02, 0.3, 0.5, 0.9, 0.999])

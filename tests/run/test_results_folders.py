@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from batchata import load_results_from_disk
 from batchata.errors import AuthenticationFailedError, InvalidInputError
 from batchata.replay.cli import app
 from batchata.sandbox import Faults
-from batchata.views.folder_marks import Owner, put_mark
+from batchata.views.folder_marks import MARK, Owner, owner_in, put_mark, remove_mark
 from batchata.views.results_folder import Folders
 
 OTHERS = conversations(2, first=50)
@@ -344,6 +345,56 @@ def test_a_run_that_has_just_begun_has_no_results(runs: Runs) -> None:
     with pytest.raises(AuthenticationFailedError):
         runs.manager(2, results_dir=runs.out).run()
     assert [*files(runs.out)] == ["batchata-run.json"]
+
+
+def test_a_mark_is_taken_away_only_from_the_run_that_was_looked_at(tmp_path: Path) -> None:
+    """Another start may have put its own there meanwhile: that one stays."""
+    ours, theirs, home = Owner("ours", "t1"), Owner("theirs", "t2"), str(tmp_path)
+    remove_mark(home, ours.encode())
+    put_mark(home, theirs)
+    remove_mark(home, ours.encode())
+    assert owner_in(home) == theirs
+    with pytest.raises(InvalidInputError, match="another run has just begun to write to"):
+        put_mark(home, ours)
+    remove_mark(home, theirs.encode())
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InvalidInputError, match="results cannot be written to"):
+        put_mark(str(tmp_path / "gone"), ours)
+
+
+@pytest.mark.parametrize(
+    "written", [b"", b"[]", b'{"run_id":"a"}', b'{"memory_of":{"pid":"x"}}', b"\xff"]
+)
+def test_a_mark_that_says_nothing_names_no_run(tmp_path: Path, written: bytes) -> None:
+    """What else lies there under its name keeps no run out, and is no reason to fail."""
+    (tmp_path / MARK).write_bytes(written)
+    assert owner_in(str(tmp_path)) is None
+
+
+def test_marks_stand_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On such a file system too, one run gets the folder."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    ours = Owner("ours", "t1")
+    put_mark(str(tmp_path), ours)
+    with pytest.raises(InvalidInputError, match="another run has just begun to write to"):
+        put_mark(str(tmp_path), Owner("theirs", "t2"))
+    assert owner_in(str(tmp_path)) == ours
+
+
+def test_lines_of_another_run_are_never_overwritten(tmp_path: Path) -> None:
+    """A folder for lines alone has no mark: what is in the file of a job tells whose it is."""
+    folders, ours = Folders(None, str(tmp_path), None), Owner("ours", "0f1e2d3c4b5a")
+    lines = tmp_path / "job_0_raw.jsonl"
+    for text in ("", "no line\n", '{"custom_id":"stranger"}\n{"custom_id":"0f1e2d3c4b5a-0-1"}\n'):
+        lines.write_text(text)
+        folders.keep_lines(lines.name, ours)
+    lines.write_text('{"custom_id":"stranger"}\n{"custom_id":"aaaaaaaaaaaa-0-1"}\n')
+    with pytest.raises(InvalidInputError, match="holds result lines of another run"):
+        folders.keep_lines(lines.name, ours)
 
 
 def test_a_symlink_leads_to_the_run_that_is_behind_it(tmp_path: Path) -> None:
