@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from claude_inputs import read_inputs
 from images_given import GIF, IMAGES, PNG
+from PIL import Image
 
 from batchata.errors import FileInputError, InvalidInputError
 from batchata.inputs import FileInput, Inputs
@@ -88,6 +89,8 @@ def test_the_content_decides_what_a_file_is(
         ("a.bmp", b"BM\0\0rest", r"is a BMP image"),
         ("a.bin", bytes(range(128, 200)), r"is not UTF-8 text.*PDF, plain text, Markdown, PNG"),
         ("a.png", PNG[:18], r"is a damaged image/png"),
+        ("a.pdf", PNG, r"is an image \(image/png\), though its name says PDF; rename it"),
+        ("a.docx", b"Hello", r"is plain text, though its name says a word processor's file; rename it"),
         ("a.png", PNG[:16] + struct.pack(">II", 8001, 10), r"is 8001 x 10 pixels; scale it down"),
         ("a.png", PNG[:16] + struct.pack(">II", 0, 10), r"without pixels"),
         (
@@ -212,6 +215,23 @@ def test_the_size_of_an_image_is_read_from_its_header(media_type: str) -> None:
         for length in range(12, len(data) - 2):
             with pytest.raises(FileInputError, match=r"it is a (damaged|cut-off or damaged) image/"):
                 check_image(data[:length], media_type, "it", IMAGE_RULES)
+
+
+def test_images_as_programs_write_them_are_whole() -> None:
+    """With several pictures, comments and restart marks in them; what is cut off is damaged there, too."""
+    pictures = [Image.new("RGB", (64, 48), color) for color in ("red", "green", "blue")]
+    for media_type, kind, options in (
+        ("image/gif", "GIF", {"save_all": True, "append_images": pictures[1:], "loop": 0, "comment": b"a"}),
+        ("image/jpeg", "JPEG", {"progressive": True, "restart_marker_rows": 1, "comment": b"a"}),
+        ("image/webp", "WEBP", {"save_all": True, "append_images": pictures[1:]}),
+        ("image/png", "PNG", {}),
+    ):
+        pictures[0].save(written := io.BytesIO(), kind, **options)
+        data = written.getvalue()
+        assert check_image(data, media_type, "it", IMAGE_RULES) == (64, 48)
+        for part in (0.3, 0.6, 0.9):
+            with pytest.raises(FileInputError, match=r"it is a (damaged|cut-off or damaged) image/"):
+                check_image(data[: int(len(data) * part)], media_type, "it", IMAGE_RULES)
 
 
 def test_image_tokens_are_those_of_its_pixels() -> None:

@@ -158,6 +158,85 @@ def test_a_list_whose_pages_repeat_proves_nothing(script: Any, provider: str, pa
     assert len(script.asked) == 2
 
 
+@pytest.mark.parametrize(
+    ("provider", "page"),
+    [
+        ("openai-compatible", {"data": [{"id": "b", "metadata": {}}, {"metadata": {}}]}),
+        ("openai-compatible", {"data": [{"id": "b", "metadata": {}}, "c"]}),
+        ("xai", {"batches": [{"batch_id": "b", "name": "n"}, {}]}),
+        ("together", [{"id": "b"}, 7]),
+        ("mistral", {"data": [{"id": "b"}, None]}),
+        ("gemini", {"operations": [{"name": "batches/b", "metadata": {}}, {"metadata": {}}]}),
+    ],
+)
+def test_a_list_with_an_entry_without_a_name_proves_nothing(script: Any, provider: str, page: Any) -> None:
+    """What can be read of it is handed over; then it ends with an error: the lost batch may be that entry."""
+    script.says(200, json.dumps(page))
+    looking = client(script, provider).find(0, 1, Upload("f", "m"))
+    with pytest.raises(UnreadableReplyError, match="an entry has no"):
+        list(looking)
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize("provider", ["openai-compatible", *OWN_WORDS, "gemini"])
+def test_an_upload_without_a_name_for_the_file_made_no_batch(script: Any, provider: str) -> None:
+    """It is made again: nothing was created, and an upload costs nothing."""
+    script.says(200, "{}")
+    body = b'{"custom_id":"m-0","method":"POST","url":"/v1/chat/completions","body":{"model":"small"}}\n'
+    body = body if provider != "gemini" else b'{"key":"m-0","request":{"model":"models/small"}}\n'
+    with pytest.raises(ProviderUnavailableError, match="uploading a job: the answer names no"):
+        client(script, provider).stage("m", body)
+
+
+def test_a_file_that_the_service_calls_too_large_is_split(script: Any) -> None:
+    """By the kind that makes jobs smaller, whatever the service's own word for it."""
+    script.says(400, json.dumps({"error": {"message": "File is too large for batches", "code": "bad"}}))
+    with pytest.raises(RequestRefusedError) as caught:
+        client(script, "openai-compatible").stage("m", b"{}\n")
+    assert caught.value.kind == "request_too_large"
+
+
+@pytest.mark.parametrize("provider", ["openai-compatible", *OWN_WORDS, "gemini"])
+def test_a_batch_that_has_ended_already_needs_no_cancel(script: Any, provider: str) -> None:
+    """Services refuse that in two ways; another refusal is one."""
+    for status in (400, 409):
+        script.replies.clear()
+        script.says(status, json.dumps({"error": {"message": "it has ended", "code": "bad"}}))
+        client(script, provider).cancel("b")
+    script.replies.clear()
+    script.says(422, json.dumps({"error": {"message": "no", "code": "bad"}}))
+    with pytest.raises(RequestRefusedError):
+        client(script, provider).cancel("b")
+
+
+def test_a_description_of_another_batch_or_without_a_state_says_nothing(script: Any) -> None:
+    """It is neither ended nor gone."""
+    for provider, said, why in (
+        ("openai-compatible", {"id": "c", "status": "completed"}, "does not describe this batch"),
+        ("openai-compatible", {"id": "b"}, "without its status"),
+        ("openai-compatible", {"status": "completed"}, "does not describe this batch"),
+        ("gemini", {"name": "batches/c", "done": True}, "does not describe this batch"),
+        ("gemini", {"name": "batches/b", "metadata": {}}, "without its state"),
+    ):
+        script.replies.clear()
+        script.says(200, json.dumps(said))
+        with pytest.raises(UnreadableReplyError, match=why):
+            client(script, provider).poll(["b"], 0)
+
+
+def test_a_count_that_is_none_is_not_believed(script: Any) -> None:
+    """Tokens are counted by an endpoint of their own; what it says must be a number of tokens."""
+    request = b'{"custom_id":"r","body":{"model":"small","input":"hello","max_output_tokens":16}}'
+    for said, found in (({"input_tokens": 7}, 7), ({"input_tokens": "7"}, None), ({}, None)):
+        script.replies.clear()
+        script.says(200, json.dumps(said))
+        if found is None:
+            with pytest.raises(ProviderUnavailableError, match="counting tokens: the answer has no count"):
+                client(script, "openai").count_tokens(request)
+        else:
+            assert client(script, "openai").count_tokens(request) == found
+
+
 def test_results_whose_pages_repeat_are_not_whole(script: Any) -> None:
     """They end with an error, so that what they lack is not taken to be missing."""
     entry = {"batch_request_id": "r", "batch_result": {"response": {"chat_get_completion": CHAT}}}

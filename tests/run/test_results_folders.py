@@ -362,9 +362,7 @@ def test_a_mark_is_taken_away_only_from_the_run_that_was_looked_at(tmp_path: Pat
         put_mark(str(tmp_path / "gone"), ours)
 
 
-@pytest.mark.parametrize(
-    "written", [b"", b"[]", b'{"run_id":"a"}', b'{"memory_of":{"pid":"x"}}', b"\xff"]
-)
+@pytest.mark.parametrize("written", [b"", b"[]", b'{"run_id":"a"}', b'{"memory_of":{"pid":"x"}}', b"\xff"])
 def test_a_mark_that_says_nothing_names_no_run(tmp_path: Path, written: bytes) -> None:
     """What else lies there under its name keeps no run out, and is no reason to fail."""
     (tmp_path / MARK).write_bytes(written)

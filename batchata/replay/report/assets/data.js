@@ -60,25 +60,26 @@ function dress(node) {
 
 const timeNode = (ms) => (ms === null ? "-" : dress(el("time", { datetime: new Date(ms).toISOString() })));
 
+// A duration in its two biggest units, in the words of the other commands.
 function span(ms) {
   const seconds = ms / 1000;
   if (seconds < 1) return `${Math.round(ms)} ms`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  const [days, hours, minutes] = [
-    Math.floor(whole / 86400),
-    Math.floor(whole / 3600) % 24,
-    Math.floor(whole / 60) % 60,
-  ];
-  if (days) return `${days} d ${hours} h`;
-  return hours ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  let left = Math.round(seconds);
+  const parts = [];
+  for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]]) {
+    const number = Math.floor(left / size);
+    left %= size;
+    if (number || parts.length) parts.push(`${number} ${unit}`);
+  }
+  return parts.slice(0, 2).filter((part) => !part.startsWith("0 ")).join(" ");
 }
 
 // An amount in plain digits, with two decimals at least.
 function usd(amount) {
   if (amount === null) return "unknown";
   const [whole, cents = ""] = amount.split(".");
-  return `$${whole}.${cents.padEnd(2, "0")}`;
+  return `$${whole.replace(/\B(?=(\d{3})+$)/g, ",")}.${cents.padEnd(2, "0")}`;
 }
 
 const count = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
