@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -292,6 +293,29 @@ def test_what_was_done_before_the_end_is_kept(door: Callable[..., Door], how: st
     counted = (3, 3) if ended.size else (0, 0)  # not every service counts
     assert (ended.ended, ended.counts.succeeded, getattr(ended.counts, how)) == (True, *counted)
     assert sum(there.sandbox.billed().values()) == 3
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_a_batch_that_has_ended_already_needs_no_cancel(door: Callable[..., Door], status: int) -> None:
+    """Services refuse that in two ways; where it may be a passing conflict, the batch is looked at."""
+    there = door()
+    over = there.send()
+    assert there.now(over).ended
+    is_told_apart = status == 400 or isinstance(there.client, BatchClient)  # Claude says 400
+    there.sandbox.faults = Faults(cancel_status=[status])
+    with nullcontext() if is_told_apart else pytest.raises(ProviderUnavailableError):
+        there.client.cancel(over.batch_id)
+    assert there.sandbox.faults.cancel_status == []
+
+
+def test_a_conflict_while_a_batch_runs_is_no_cancel(door: Callable[..., Door]) -> None:
+    """It is asked again: taken for cancelled, the batch would run on, and be paid for."""
+    there = door(delay=1000.0, faults=Faults(cancel_status=[409], validation=0.0))
+    running = there.send()
+    with pytest.raises(ProviderUnavailableError):
+        there.client.cancel(running.batch_id)
+    there.client.cancel(running.batch_id)
+    assert there.now(running).ended or there.client.name == "gemini"
 
 
 def test_lines_are_told_by_their_names_alone(door: Callable[..., Door]) -> None:

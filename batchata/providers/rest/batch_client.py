@@ -12,8 +12,8 @@ import msgspec
 from batchata.core.error_kinds import ODD_REPLY
 from batchata.errors import (
     BatchNotFoundError,
+    ProviderError,
     ProviderUnavailableError,
-    RequestRefusedError,
     UnreadableReplyError,
 )
 from batchata.providers.exchange import Batch, is_marked_as_another
@@ -111,12 +111,20 @@ class BatchClient(Polls):
         return self._rest.dates.now
 
     def cancel(self, batch_id: str) -> None:
-        """See the port. A batch that has ended already cannot be cancelled, which is not an error."""
+        """See the port. A batch that has ended already cannot be cancelled, which is not an error.
+
+        That is answered with 400 or with 409, which may also stand for a passing conflict: then the batch is
+        looked at, as one that is wrongly taken for ended runs on and is paid for.
+        """
         try:
             self._rest.order(self._cancelling(batch_id), f"cancelling {batch_id}", {})
-        except RequestRefusedError as exc:
-            if exc.status not in (400, 409):
+        except ProviderError as exc:
+            if exc.status != 400 and not (exc.status == 409 and self._is_ending(batch_id)):
                 raise
+
+    def _is_ending(self, batch_id: str) -> bool:
+        batch = self._read(self._described(batch_id))
+        return batch.ended or batch.failure is not None or batch.status == "cancelling"
 
     def close(self) -> None:
         """See the port."""
