@@ -132,6 +132,10 @@ def states_date(wanted: Day, text: str) -> bool | None:
     if is_weak or _RELATIVE.search(passage.text):
         return None
     rest = passage.without(figure for figure, _ in passage.dated)
+    if wanted[0] in parts_of(rest) and any(
+        day[1:] == wanted[1:] for _, days in passage.dated for day in days
+    ):
+        return None  # December 31, 2024 and 2023
     return None if _may_be_in(wanted, rest, has_dates=bool(passage.dated)) else False
 
 

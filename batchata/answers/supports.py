@@ -13,7 +13,7 @@ import pydantic
 from batchata.answers.answer import Citation
 from batchata.answers.currencies import states_currency, states_currency_of
 from batchata.answers.normalize import fold
-from batchata.answers.numbers_and_dates import Meaning, meanings
+from batchata.answers.numbers_and_dates import CODES, Meaning, meanings
 from batchata.answers.plain_statements import is_plain_to_see
 from batchata.answers.stated_numbers import states_date, states_number
 from batchata.answers.stated_texts import states_text
@@ -24,6 +24,8 @@ from batchata.answers.written_values import TwoReadings, number_in
 _LONGEST = 50_000  # characters of a passage in which more is looked for than the value in its usual print
 _LONG = 200  # characters of a value from which on it is a composed text, unless it stands there as it is
 _MEASURE = re.compile(r"(\d+(?:\.\d+)?) ?([^\W\d_]{1,5})")
+_LIKE_VERSION = re.compile(r"\d{1,2}\.\d{1,2}")
+_MONEY = re.compile(rf"[$\u00a2-\u00a5\u20a0-\u20cf%]|\b(?:{CODES})\b", re.IGNORECASE)
 _JOINED = re.compile(r"[^\W\d_]\d")  # as in a code
 _CLOCK = re.compile(r"(?<![\d.:])(\d{1,2})[:.h](\d\d)(?::\d\d)? ?([ap])?\.?m?\b")
 
@@ -165,7 +167,10 @@ def _states_figures(value: str, passage: str) -> bool | None:
         return _states_measure(value, meant, passage)
     if number is None or is_code or (said and (value.isdigit() or _JOINED.search(value))):
         return said
-    return _states_amount(value, Decimal(number), passage)
+    amount = _states_amount(value, Decimal(number), passage)
+    if amount and not said and _LIKE_VERSION.fullmatch(value) and not _MONEY.search(passage):
+        return None  # 1.10 and 1.1 are one amount, and two versions
+    return amount
 
 
 def _states_measure(value: str, meant: frozenset[Meaning], passage: str) -> bool | None:

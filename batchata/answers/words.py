@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from batchata.answers.normalize import fold
+from batchata.answers.number_notations import parted
 
 _KEPT = 256  # passages
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0640]")
@@ -16,6 +17,7 @@ _LETTERS = str.maketrans(
 )
 _BROKEN = re.compile(r"[\x02\u00ad]\s*")  # a hyphen that only the end of a line made
 _PARTED = re.compile(r"(?<=[^\W\d_])-[ \t]*\r?\n\s*(?=[^\W\d_])")
+_FOOTNOTE = re.compile(r"(?<=[^\W\d_]{4})[⁰¹²³⁴⁵⁶⁷⁸⁹]+")  # behind fewer letters it is a power: km², cm³
 _DOTTED = re.compile(r"\d{1,4}(?:\.\d{3}){2,}(?![\d.,]\d)|(?:\d\d\.){3,}\d\d")
 # With the vowel signs of Indic scripts, which are no letters to Python.
 _LETTERS_OF_WORDS = (
@@ -85,7 +87,7 @@ def plain(text: str) -> str:
         text = _BROKEN.sub("", text)
     if "\n" in text:
         text = _PARTED.sub("-", text)
-    folded = fold(text)
+    folded = fold(text if text.isascii() else parted(_FOOTNOTE.sub(" ", text)))
     if not folded.isascii():
         bare = _MARKS.sub("", unicodedata.normalize("NFKD", folded))
         folded = unicodedata.normalize("NFC", bare).translate(_LETTERS)
