@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from batchata.answers.answer import Block, Citation, joined_text
 from batchata.answers.citations import value_spans
 from batchata.answers.field_paths import ANYTHING
-from batchata.answers.grounding import Characters, Source, Sources, is_grounded
+from batchata.answers.grounding import Blocks, Characters, Source, Sources, is_grounded
 from batchata.answers.normalize import fold, fold_with_places
 
 __all__ = ["LOCATED", "found_in", "looked_up", "quoted_schema", "with_citations"]
@@ -44,6 +45,14 @@ _MOST_PLACES: Final = 1_000  # of a piece that are looked at
 _LEAST_OF_PIECE: Final = 3  # letters and digits; fewer stand anywhere
 _LEAST_OF_ALL: Final = 10
 _MOST_PAGES: Final = 3_000
+_SEAM: Final = 1_000  # characters at both sides of a page's end
+_PIPES: Final = re.compile(r"\s*\|\s*")
+_DATE: Final = re.compile(
+    r"(?<!\d)(?:\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d\d)|\d{4}([./-])\d{1,2}\2\d{1,2})(?!\d)", re.ASCII
+)
+_LONGEST_DATE: Final = 10  # characters
+# Of cents of 00 a number loses nothing.
+_REST_OF_NUMBER: Final = re.compile(r"(?![.,]00?(?!\d))[.,']?\d")
 _WHOLE: Final = 1 << 40
 
 
@@ -138,9 +147,10 @@ def looked_up(citation: Citation, sources: Sources) -> Citation:
 def found_in(citation: Citation, sources: Sources) -> Citation:
     """Return the citation with the place where its text stands, in the first document that contains it.
 
-    Where it stands nowhere, the words alone are looked for: models put quotes in marks, and dots around them.
-    Then the pieces of one with dots in it are, in this order and near each other; the place is that from the
-    first to the last. One that is found nowhere is kept; `grounded` is False if all documents could be read.
+    Where it stands nowhere, the words alone are looked for: models put quotes in marks, dots around them, and
+    pipes between the cells of a table. A number is no part of a longer one. Then the pieces of one with dots
+    in it are looked for, in this order and near each other; the place is that from the first to the last. One
+    that is found nowhere is kept; `grounded` is False if all documents could be read.
     """
     for look in _ways(citation.cited_text, sources):
         for index, source in enumerate(sources.documents):
@@ -152,7 +162,9 @@ def found_in(citation: Citation, sources: Sources) -> Citation:
     is_readable = [
         source is not None and source.text(0, _MOST_PAGES) is not None for source in sources.documents
     ]
-    return msgspec.structs.replace(citation, grounded=False if is_readable and all(is_readable) else None)
+    bare = _AROUND.sub("", citation.cited_text)
+    is_open = not all(is_readable) or any(_has_mark_behind(bare, source) for source in sources.documents)
+    return msgspec.structs.replace(citation, grounded=None if is_open or not is_readable else False)
 
 
 def _ways(quote: str, sources: Sources) -> Iterator[Callable[[int, Source], Place | None]]:
@@ -161,14 +173,79 @@ def _ways(quote: str, sources: Sources) -> Iterator[Callable[[int, Source], Plac
     yield partial(_place_of, quote, sources)
     if bare and bare != quote:
         yield partial(_place_of, bare, sources)
+    if "|" in bare:
+        yield partial(_place_of, _PIPES.sub(" ", bare).strip(), sources)
+    if " " in bare:
+        yield lambda _, source: _place_over_pages(bare, source)
     if pieces := _pieces(bare):
         yield lambda _, source: _place_of_pieces(pieces, source)
 
 
 def _place_of(words: str, sources: Sources, index: int, source: Source) -> Place | None:
     for place in _places(words, source):
-        if is_grounded(Citation(cited_text=words, kind=LOCATED, document_index=index, **place), sources):
+        citation = Citation(cited_text=words, kind=LOCATED, document_index=index, **place)
+        if is_grounded(citation, sources) and not _is_cut(words, place, source):
             return place
+    return None
+
+
+def _is_cut(words: str, place: Place, source: Source) -> bool:
+    """Whether the words begin or end inside a number wherever they stand in this place."""
+    if not (words[0].isdigit() or words[-1].isdigit()):
+        return False
+    if isinstance(source, Characters):
+        text, start, end = source.text(0, _WHOLE), place["start_char_index"], place["end_char_index"]
+        return _cuts_number(text, start, end)
+    text = fold(source.text(place["start_page_number"] - 1, place["end_page_number"] - 1) or "")
+    wanted = fold(words).strip()
+    places = [found.start() for found in islice(re.finditer(re.escape(wanted), text), _MOST_PLACES)]
+    return bool(places) and all(_cuts_number(text, at, at + len(wanted)) for at in places)
+
+
+def _cuts_number(text: str, start: int, end: int) -> bool:
+    """Whether one of these ends is inside a number: 234.50 of 1,234.50. A part of a date is none."""
+    begins = text[start].isdigit() and _GOES_ON_BEFORE.search(text[max(0, start - 2) : start + 1])
+    ends = text[end - 1].isdigit() and _REST_OF_NUMBER.match(text, end)
+    return any(_is_inside_number(text, place) for place, cuts in ((start, begins), (end, ends)) if cuts)
+
+
+def _is_inside_number(text: str, place: int) -> bool:
+    if text[place - 1].isdigit() and text[place].isdigit():
+        return True
+    near = _DATE.finditer(text, max(0, place - _LONGEST_DATE), place + _LONGEST_DATE)
+    return not any(date.start() < place < date.end() for date in near)
+
+
+def _whole_block(words: str) -> Citation:
+    return Citation(
+        cited_text=words,
+        type="content_block_location",
+        document_index=0,
+        start_content_block_index=0,
+        end_content_block_index=1,
+    )
+
+
+def _has_mark_behind(words: str, source: Source | None) -> bool:
+    """Whether a digit follows the words at once on a page: a PDF's text has marks of footnotes like that."""
+    if source is None or isinstance(source, Characters) or not words[-1:].isdigit():
+        return False
+    text = fold(source.text(0, _MOST_PAGES) or "")
+    return re.search(rf"{re.escape(fold(words).strip())}[1-9](?!\d)", text) is not None
+
+
+def _place_over_pages(words: str, source: Source) -> Place | None:
+    """Return the two pages whose end and beginning together hold the words."""
+    before: str | None = None
+    for number in () if isinstance(source, Characters) else range(_MOST_PAGES):
+        text = source.text(number, number + 1)
+        if text == "":
+            return None
+        if before and text:
+            seam = Sources([Blocks([f"{before[-_SEAM:]}\n{text[:_SEAM]}"])])
+            if is_grounded(_whole_block(words), seam):
+                return {"type": "page_location", "start_page_number": number, "end_page_number": number + 2}
+        before = text
     return None
 
 
@@ -236,9 +313,14 @@ _folded = lru_cache(maxsize=2)(fold_with_places)
 def _places(quote: str, source: Source) -> Iterable[Place]:
     """Yield where in a source the quote may stand: characters of a text, pages of a PDF."""
     if isinstance(source, Characters):
+        text = source.text(0, _WHOLE)
         words = r"\s+".join(map(re.escape, quote.split()))
-        for found in re.finditer(words, source.text(0, _WHOLE), re.IGNORECASE):
+        for found in re.finditer(words, text, re.IGNORECASE):
             yield {"type": "char_location", "start_char_index": found.start(), "end_char_index": found.end()}
+        folded = _folded(text)
+        for alike in re.finditer(re.escape(fold(quote).strip()), folded.text):
+            start, end = folded.original(*alike.span())
+            yield {"type": "char_location", "start_char_index": start, "end_char_index": end}
         return
     for number in range(_MOST_PAGES):
         if source.text(number, number + 1) == "":

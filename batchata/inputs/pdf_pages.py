@@ -27,7 +27,7 @@ class PdfText:
         self._read(start, end)
         if self._count is None:
             return None
-        found = "".join([self._pages[number] for number in self._numbers(start, end)])
+        found = "\n".join([self._pages[number] for number in self._numbers(start, end)])
         return found if found.strip() or not self._numbers(start, end) else None
 
     def filled(self, start: int, end: int) -> str | None:
@@ -39,7 +39,7 @@ class PdfText:
         numbers = self._numbers(start, end)
         if any(number not in self._filled for number in numbers):
             self._fill(numbers)
-        filled = "".join([self._filled[number] for number in numbers])
+        filled = "\n".join([self._filled[number] for number in numbers])
         return None if not filled.strip() or filled == text else filled
 
     def picture(self, number: int, passage: str) -> Picture | None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from batchata import BatchManager, Citation, load_results_from_disk
 from batchata.answers.answer import Block, joined_text
-from batchata.answers.grounding import Blocks, Characters, Sources
+from batchata.answers.grounding import Blocks, Characters, Source, Sources
 from batchata.answers.located import found_in, quoted_schema, with_citations
 from batchata.errors import UnsupportedModelError
 from batchata.sandbox import Request, Sandbox
@@ -163,6 +163,52 @@ def test_the_pieces_of_a_quote_may_stand_on_two_pages() -> None:
     }.items():
         citation = found_in(Citation(cited_text=quote, kind="located"), Sources([pages]))
         assert (citation.pages, citation.grounded) == (place, place is not None)
+
+
+NUMBERS = "Loss (1,234.50) of 4.03.2024 for 12,000.00 kg, see 5.1. Bolt 3 1.50"
+PARTS = {
+    "1,234.50": True, "Loss (1,234.50)": True, "234.50": False, "1,234.5": False, "1,234": False,
+    "12,000": True, "2,000.00": False, "2024": True, "4.03": True, "03.2024": True,
+    "of 4.03.2024": True, "see 5": False,
+    "| Bolt | 3 | 1.50 |": True, "Bolt|3|1.50": True, "Bolt | 4 | 1.50": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("quote", "is_there"), PARTS.items())
+@pytest.mark.parametrize("source", [Characters(NUMBERS), Blocks([NUMBERS])], ids=["text", "pages"])
+def test_a_part_of_a_number_is_not_in_the_document(quote: str, is_there: bool, source: Source) -> None:
+    """But cents of 00 may be left out, and a day or a year may be quoted of a date; pipes are of tables."""
+    found = found_in(Citation(cited_text=quote, kind="located"), Sources([source]))
+    assert found.grounded is is_there
+
+
+def test_a_quote_may_go_on_where_a_page_ends() -> None:
+    """Also in the middle of a word; two numbers do not become one."""
+    pages = Blocks(["This is an exam-", "ple of 12", "34 things. " + "More. " * 300, "The end."])
+    for quote, place in {
+        "an example of 12": (1, 2),
+        "of 12 34 things": (2, 3),
+        "of 1234 things": None,
+        "an example of 12 34 things": None,
+    }.items():
+        citation = found_in(Citation(cited_text=quote, kind="located"), Sources([pages]))
+        assert (citation.pages, citation.grounded) == (place, place is not None)
+
+
+def test_a_digit_more_behind_a_quote_may_be_the_mark_of_a_footnote() -> None:
+    """The text of a PDF has it like any other; in plain text it is a part of the number."""
+    for source, is_there in ((Blocks(["Total 1,2341 EUR"]), None), (Characters("Total 1,2341 EUR"), False)):
+        found = found_in(Citation(cited_text="Total 1,234", kind="located"), Sources([source]))
+        assert found.grounded is is_there
+
+
+def test_marks_of_typesetters_in_a_text_are_not_looked_for() -> None:
+    """As on pages."""
+    text = "Das ist \u201eBright\u00adwater\u201c \u2013 it\u2019s of\ufb01ce"
+    found = found_in(
+        Citation(cited_text='"Brightwater" - it\'s office', kind="located"), Sources([Characters(text)])
+    )
+    assert (found.start_char_index, found.end_char_index, found.grounded) == (8, len(text), True)
 
 
 def test_without_a_response_model_there_is_nothing_to_quote_for() -> None:
