@@ -52,6 +52,8 @@ def operation(state: str, *, done: bool = False, error: Any = None, file: bool =
         (operation("SUCCEEDED", file=True, requestCount="3", failedRequestCount="3"), True, (0, 0, 3, 0, 0)),
         (operation("CANCELLED", requestCount="3", successfulRequestCount="1"), True, (0, 1, 0, 2, 0)),
         (operation("EXPIRED", file=True, requestCount="3"), True, (0, 0, 0, 0, 3)),
+        # It counts answers, which may be billed.
+        (operation("FAILED", done=True, requestCount="3", successfulRequestCount="1"), True, (2, 1, 0, 0, 0)),
         (operation("SOMETHING_NEW", requestCount="many"), False, (0, 0, 0, 0, 0)),
         (operation("SOMETHING_NEW", done=True, file=True), True, (0, 0, 0, 0, 0)),
     ],

@@ -105,6 +105,13 @@ def test_a_failed_batch_with_files_is_collected() -> None:
     assert (batch.ended, batch.failure) == (True, None)
 
 
+@pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
+def test_a_batch_that_counts_answers_was_not_for_nothing(status: str) -> None:
+    """Without a file, and as if it had never begun: they may be billed, so they are not paid for again."""
+    batch = batch_of(described(status=status, in_progress_at=None, request_counts=COUNTS))
+    assert (batch.ended, batch.failure) == (True, None)
+
+
 def test_recorded_batches_are_read(shared: Path) -> None:
     """Every batch object that was recorded, whichever client asked for it."""
     states = set()

@@ -185,9 +185,9 @@ def _failure(value: dict[str, Any], state: str | None, counts: Counts) -> Failur
     if state == "expired":
         said = "the batch expired after 48 hours without results; a lower items_per_job makes smaller ones"
         return Failure(RequestError(kind="batch_expired", message=said), passing=True)
+    if counts.succeeded:
+        return None  # there are answers, so results may still come
     if state == "cancelled":
-        if counts.succeeded:
-            return None  # there are answers, so results may still come
         said = "the batch was cancelled before it had an answer"
         return Failure(RequestError(kind="batch_cancelled", message=said), passing=True)
     error = object_in(value, "error")

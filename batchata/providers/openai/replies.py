@@ -49,16 +49,18 @@ def batch_of(value: object, *, created: bool = False) -> Batch:
         )
     status = status[:100].lower() if isinstance(status, str) else "unknown"
     status = _SPELLED.get(status, status)
-    has_files = bool(files_of(value))
-    ended = status in _ENDED or (status == "failed" and has_files)
+    counts = _counts(value.get("request_counts"), status)
+    # What was answered may be billed, whatever became of the batch.
+    has_answers = bool(files_of(value) or counts.succeeded)
+    ended = status in _ENDED or (status == "failed" and has_answers)
     return Batch(
         batch_id=str(batch_id),
         ended=ended,
         status="ended" if ended else status,
-        counts=_counts(value.get("request_counts"), status),
+        counts=counts,
         created_at=_micros(value.get("created_at")) or 0,
         expires_at=_micros(value.get("expires_at")),
-        failure=None if has_files else _failure(value, status),
+        failure=None if has_answers else _failure(value, status),
     )
 
 
