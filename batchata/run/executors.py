@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
+from secrets import token_hex
 from typing import Any, NoReturn
 
 from batchata.answers.answer import Block
@@ -43,7 +45,8 @@ from batchata.run.tasks import (
     probed,
     work,
 )
-from batchata.run.workers import AbandonedError
+from batchata.run.workers import AbandonedError, jobs_of
+from batchata.text import type_of
 
 _logger = get_logger()
 _TRIES = 2  # of a piece of work whose worker was lost; a cluster has tried it several times by then
@@ -54,6 +57,10 @@ _MOST_HERE = 2  # pieces of work at the same time in this process, once the exec
 
 class _GoneError(Exception):
     """The executor takes no work any more."""
+
+
+class GarbledError(Exception):
+    """What came back is not what the work gives."""
 
 
 def check_executor(given: object) -> Executor | None:
@@ -103,7 +110,7 @@ class Elsewhere:
             description, custom_ids=tuple(description.custom_ids), sources=tuple(description.sources)
         )
         try:
-            ready = self._do(description.job, prepared, whole)
+            ready = self._do(description.job, partial(_is_of, whole), prepared, whole)
         except (_GoneError, FileInputError):
             ready = None
         if ready is None or isinstance(
@@ -121,7 +128,7 @@ class Elsewhere:
     def collect(self, provider: Client, job: int, batch_id: str, doubted: bool, put: reports.Put) -> None:
         """Have the results of an ended batch downloaded and read, and hand them over."""
         try:
-            found: Collected = self._do(job, collected, job, batch_id, doubted)
+            found: Collected = self._do(job, partial(_are_of, job), collected, job, batch_id, doubted)
         except _GoneError:
             with self._here:
                 calls.collect(provider, job, batch_id, doubted, put)
@@ -156,8 +163,10 @@ class Elsewhere:
         if self._ending.is_set():
             raise ProviderUnavailableError("the run ended before the job was sent", kind="not_sent")
 
-    def _do(self, job: int, function: Callable[..., Any], *args: object) -> Any:
-        """Have a piece of work done, once more if its worker was lost.
+    def _do(
+        self, job: int, is_sound: Callable[[Any], bool], function: Callable[..., Any], *args: object
+    ) -> Any:
+        """Have a piece of work done, once more if its worker was lost or gave back something else.
 
         Raises the work's own error; ConfigurationError when workers are lost again and again, and _GoneError
         when there is no executor any more.
@@ -169,7 +178,10 @@ class Elsewhere:
             self._wait(future, to_the_end=function is collected)
             lost = failure(future)
             if lost is None:
-                return result(future)
+                try:
+                    return sound(result(future), is_sound)
+                except GarbledError as exc:
+                    lost = exc
             if isinstance(lost, BrokenExecutor):
                 self._lose(lost)
             _logger.warning("worker_lost", job=job, error=_said(lost))
@@ -182,7 +194,7 @@ class Elsewhere:
         if self.gone is not None:
             raise _GoneError
         try:
-            return self._executor.submit(work, version("batchata"), self._setup, call)
+            return handed(self._executor, self._setup, call)
         except RuntimeError as exc:  # it is broken or shut down
             self._lose(exc)
 
@@ -204,6 +216,41 @@ class Elsewhere:
                 self._check_not_ending()
 
 
+def handed(executor: Executor, setup: bytes | None, call: bytes) -> Future[bytes]:
+    """Hand a piece of work to the executor, which takes it for no other one: Dask does, where all is alike.
+
+    Then it gives what came of the earlier one, be that an error or results that lacked lines. Raises
+    RuntimeError when the executor takes no work, as those of Python do.
+    """
+    try:
+        return executor.submit(work, version("batchata"), setup, call, token_hex(8))
+    except RuntimeError:
+        raise
+    except Exception as exc:
+        raise RuntimeError(_said(exc)) from exc
+
+
+def sound(found: Any, is_sound: Callable[[Any], bool]) -> Any:
+    """Return what a worker gave back, if it is what the work gives."""
+    if not is_sound(found):
+        raise GarbledError(f"a worker gave back {type_of(found)} of another kind, or for another job")
+    return found
+
+
+def _is_of(description: bodies.JobDescription, ready: object) -> bool:
+    """Whether what was prepared is this job's: another one's would be paid for again."""
+    if isinstance(ready, bytes):
+        return description.mark.encode() in ready  # it begins the custom ids
+    if isinstance(ready, reports.Staged):
+        return ready.job == description.job and ready.upload.mark == description.mark
+    return isinstance(ready, reports.FilesRefused) and ready.job == description.job
+
+
+def _are_of(job: int, found: object) -> bool:
+    """Whether what was collected is of this job."""
+    return isinstance(found, Collected) and all(jobs_of(report) == (job,) for report in found.reports)
+
+
 def failure(future: Future[bytes]) -> BaseException | None:
     """Return how the worker ended, if it did not do its work."""
     try:
@@ -214,7 +261,10 @@ def failure(future: Future[bytes]) -> BaseException | None:
 
 def result(future: Future[bytes]) -> Any:
     """Return what came of a piece of work; raises the error that did."""
-    found = pickle.loads(future.result())
+    try:
+        found = pickle.loads(future.result())
+    except Exception as exc:
+        raise GarbledError(f"what a worker gave back cannot be read ({_said(exc)})") from exc
     if isinstance(found, Exception):
         raise found
     return found
@@ -279,7 +329,7 @@ def probe(executor: Executor, setup: bytes | None) -> None:
     """
     task = present if setup is None else probed
     try:
-        future = executor.submit(work, version("batchata"), setup, pickle.dumps((task, ())))
+        future = handed(executor, setup, pickle.dumps((task, ())))
     except RuntimeError as exc:
         raise ConfigurationError(
             f"the executor takes no work ({exc}); make a new one, and call run() while it is open"
@@ -291,4 +341,7 @@ def probe(executor: Executor, setup: bytes | None) -> None:
         )
     if (lost := failure(future)) is not None:
         raise ConfigurationError(f"a worker of the executor failed ({_said(lost)}); {CURE}") from lost
-    result(future)
+    try:
+        result(future)
+    except GarbledError as exc:
+        raise ConfigurationError(f"{exc}; {CURE}") from exc

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 from batchata.errors import ProviderUnavailableError
@@ -16,8 +15,8 @@ from batchata.inputs.addresses import address_of
 from batchata.inputs.items import Checks
 from batchata.inputs.read import Checked, check_file
 from batchata.logs import get_logger
-from batchata.run.executors import failure, probe, result
-from batchata.run.tasks import files_checked, work
+from batchata.run.executors import GarbledError, failure, handed, probe, result
+from batchata.run.tasks import files_checked
 
 _logger = get_logger()
 _FILES_A_TASK = 4  # each may be 32 MB from far away
@@ -86,19 +85,19 @@ def _path(item: Any) -> str | None:
 def _started(executor: Executor, make: Callable[[], Checks], chunk: _Chunk) -> Future[bytes] | None:
     try:
         call = pickle.dumps((files_checked, (make, chunk.items)), pickle.HIGHEST_PROTOCOL)
-        return executor.submit(work, version("batchata"), None, call)
+        return handed(executor, None, call)
     except RuntimeError as exc:  # it is broken or was shut down meanwhile
         _logger.warning("executor_lost", error=repr(exc), advice="files are read in this process")
         return None
 
 
 def _found(future: Future[bytes]) -> dict[int, Checked]:
-    """Return what a worker found; nothing where the worker died, or a storage did not answer it."""
+    """Return what a worker found; nothing where it died or told nothing of sense, or a storage was silent."""
     if (lost := failure(future)) is not None:
         _logger.warning("worker_lost", doing="check", error=repr(lost))
         return {}
     try:
-        found: dict[int, Checked] = result(future)
-    except ProviderUnavailableError:
+        found = result(future)
+    except (ProviderUnavailableError, GarbledError):
         return {}
-    return found
+    return found if isinstance(found, dict) else {}

@@ -74,10 +74,10 @@ class CannotBeSentError(ConfigurationError):
     """A worker cannot load the response model."""
 
 
-def work(made_by: str, setup: bytes | None, call: bytes) -> bytes:
+def work(made_by: str, setup: bytes | None, call: bytes, turn: str) -> bytes:  # noqa: ARG001 - tells calls apart
     """Do a piece of work in whatever process this is; return what came of it, or the error, pickled.
 
-    Without a setup it is one that needs no desk.
+    Without a setup it is one that needs no desk. `turn` is another one for each call.
     """
     try:
         _check_same_version(made_by)

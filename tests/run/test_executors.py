@@ -146,6 +146,75 @@ def test_work_is_given_to_workers_again_and_not_for_ever(runs: Runs) -> None:
     assert is_paid_once(runs)
 
 
+class Confused(Flaky):
+    """Workers that, where others die, give back something else, or what they gave for the first job."""
+
+    def __init__(self, instead: Any) -> None:
+        super().__init__()
+        self.instead = instead
+        self.first: Future[Any] = Future()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        """Answer with what is no answer to this."""
+        future = super().submit(fn, *args)
+        if future.exception() is None:
+            self.first = future if b"prepared" in args[2] and not self.first.done() else self.first
+            return future
+        confused: Future[Any] = Future()
+        confused.set_result(self.first.result() if self.instead == "first" else self.instead)
+        return confused
+
+
+@pytest.mark.parametrize("model", [MODEL, OPENAI])
+@pytest.mark.parametrize("instead", ["first", None, b"garbage", pickle.dumps(7)])
+def test_what_is_not_of_its_job_is_never_sent(runs: Runs, instead: Any, model: str) -> None:
+    """A worker may give back anything, even the body of an earlier job, which would be paid for again."""
+    with Confused(instead) as pool:
+        pool.dies_after(3, 1)  # after the first task of the start, and the first job
+        made = manager(runs, pool, model=model, base_url=base_url(runs, model), max_parallel_jobs=1)
+        assert made.run()["completed_items"] == COUNT
+        assert not pool.deaths
+    assert set(runs.sandbox.billed().values()) == {1}
+
+
+class Closed(ThreadPoolExecutor):
+    """Workers that are gone after a first task, which is said by an error of their own kind, as Dask does."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        """Take the first task."""
+        if self._threads:
+            raise OSError("the client is closed")
+        return super().submit(fn, *args)
+
+
+def test_an_executor_that_is_closed_in_the_middle_is_done_without(runs: Runs) -> None:
+    """Whatever error says so, the rest of the work is done in threads, with a warning."""
+    with Closed(1) as pool, pytest.warns(BatchataWarning, match=r"lost .*OSError: the client is closed"):
+        assert manager(runs, pool).run()["completed_items"] == COUNT
+    assert is_paid_once(runs)
+
+
+class Memoizing(ThreadPoolExecutor):
+    """Workers that do nothing twice, as Dask's do not while what came of it is held."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.done: dict[Any, Future[Any]] = {}
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        """Take a call like an earlier one for the same."""
+        return self.done.setdefault(args, super().submit(fn, *args))
+
+
+def test_results_are_fetched_again_whatever_an_executor_remembers(runs: Runs) -> None:
+    """The same call for results that lacked lines is another call."""
+    runs.sandbox.faults = Faults(truncate_results=[1, 1, 1])
+    with Memoizing() as pool:
+        made = manager(runs, pool, items_per_job=COUNT, poll_interval=0.001)
+        assert made.run()["completed_items"] == COUNT
+    assert is_paid_once(runs)
+
+
 def _drive_with_threads(runs: Runs) -> None:
     with ThreadPoolExecutor(2) as pool:
         runs.manager(COUNT, executor=pool).run()
