@@ -394,6 +394,21 @@ def test_another_owner_who_came_meanwhile_shuts_the_first_one_out(postgres: str)
     assert [r.version for r in second.events("run")] == [1, 2]
 
 
+def test_an_owner_who_is_there_meanwhile_keeps_the_run(postgres: str) -> None:
+    """Its connection was lost, and another process has the lock by now: nothing more is written."""
+    first = PostgresLog(f"{postgres}{'&' if '?' in postgres else '?'}connect_timeout=1")
+    claim = first.claim("run", s.OWNER)
+    claim.append(s.AT, [s.submitted(1)])
+    lose(postgres)
+    second = open_log(postgres)
+    taken = second.claim("run", s.OWNER)
+    with pytest.raises(LogConflictError, match="another process has the run since then; this append was not"):
+        claim.append(s.AT, [s.submitted(2)])
+    taken.append(s.AT, [s.submitted(3)])
+    assert [r.version for r in second.events("run")] == [1, 2]
+    assert (first.size() > 0, second.size() > 0) == (True, True)
+
+
 def test_a_server_that_stays_away_ends_the_append_and_nothing_is_half_written(own_server: Server) -> None:
     """It crashes in the middle of an append and does not come back in time; when it is back, all is whole."""
     log = PostgresLog(f"{own_server.url}?connect_timeout=1")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from batchata.answers.answer import Block, joined_text
 from batchata.answers.grounding import Blocks, Characters, Source, Sources
 from batchata.answers.located import found_in, quoted_schema, with_citations
 from batchata.errors import UnsupportedModelError
+from batchata.inputs.pdf_pages import PdfText
+from batchata.providers.file_sources import source_of_file, sources_of_parts
 from batchata.sandbox import Request, Sandbox
 
 PDF = Path(__file__).resolve().parents[2] / "examples/documents/invoice-brightwater.pdf"
@@ -278,3 +282,42 @@ def test_the_sandbox_quotes_what_it_reads(
     (citation,) = item.cited("total")
     assert told(citation) == ("located", (2, 2), True, True)
     assert (item.uncited, item.unsupported) == ([], [])
+
+
+def test_what_was_sent_is_read_again_part_by_part() -> None:
+    """Texts and PDFs can be quoted from; pictures, and what only the service has, cannot."""
+    data = f"data:application/pdf;base64,{b64encode(PDF.read_bytes()).decode()}"
+    told = [
+        {"type": "text", "text": "Sold by Acme"},
+        {"type": "input_file", "filename": "a.pdf", "file_data": data},
+        {"type": "input_image", "image_url": "data:image/png;base64,eA=="},
+        {"type": "input_file", "file_id": "file-1"},
+    ]
+    messages = [{"role": "user", "content": told}, {"role": "assistant", "content": "None of it"}]
+    found = sources_of_parts(json.dumps({"messages": messages}).encode())
+    text, pdf, *others = found.documents
+    assert isinstance(text, Characters)
+    assert isinstance(pdf, PdfText)
+    assert (text.text(0, 4), others) == ("Sold", [None, None])
+    assert "Amount due" in (pdf.text(0, 2) or "")
+    other = {"messages": [{"role": "user", "content": [{"type": "of another version"}]}]}
+    assert sources_of_parts(json.dumps(other).encode()).documents == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ({"media_type": "text/plain", "data": b64encode(b"Acme").decode()}, Characters),
+        ({"media_type": "text/plain", "data": b64encode(b"\xff\xfe\xff").decode()}, None),
+        ({"media_type": "image/png", "data": b64encode(b"x").decode()}, None),
+        ({"media_type": "text/plain", "path": None}, None),
+        ({"media_type": "text/plain", "path": "/nowhere/a.txt", "sha256": "0"}, None),
+        ({"media_type": "application/pdf", "path": str(PDF), "sha256": "0"}, None),  # changed since
+        ({"media_type": "application/pdf", "path": str(PDF)}, PdfText),
+    ],
+)
+def test_a_file_is_quoted_from_as_it_was_sent(file: dict[str, Any], kind: type | None) -> None:
+    """Not once it is gone or was changed, and a picture never."""
+    whole = {"sha256": sha256(PDF.read_bytes()).hexdigest()} | file
+    found = source_of_file(whole)
+    assert (None if found is None else type(found)) is kind

@@ -17,6 +17,8 @@ from batchata.errors import (
     UnknownSubmissionError,
     UnreadableReplyError,
 )
+from batchata.providers.anthropic.client import AnthropicClient
+from batchata.run.workers import Workers
 from batchata.sandbox import Faults, Sandbox
 
 
@@ -225,3 +227,16 @@ def test_a_batch_of_unknown_size_without_lines_is_nobodys_yet(runs: Runs) -> Non
     runs.sandbox.faults = Faults(lost_create_responses=1, counts="many", truncate_results=[0])
     assert runs.manager(3).run()["completed_items"] == 3
     assert (runs.creates(), set(runs.sandbox.billed().values())) == (1, {1})
+
+
+def test_what_no_one_expected_is_raised_where_the_run_is_driven() -> None:
+    """A mistake of ours in a thread must not leave the run waiting for a report."""
+
+    def mistaken(*_: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    workers = Workers(AnthropicClient(api_key="key"), 1)
+    workers.call("poll", [0], mistaken)
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        workers.report(60.0)
+    assert workers.close()  # the call is still noted, so that nothing takes the job for free
