@@ -218,6 +218,8 @@ def _files(inputs: list[str]) -> list[str]:
 def _response_model(schema: str | None) -> type[pydantic.BaseModel] | None:
     if schema is None:
         return None
+    if schema.lstrip().startswith("{"):
+        raise InvalidInputError("--schema is the text of a JSON Schema; write it to a file and give its path")
     path = Path(schema)
     return model_of_file(path) if path.is_file() or path.suffix == ".json" else load_response_model(schema)
 

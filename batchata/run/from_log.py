@@ -62,7 +62,9 @@ def open_run(
     store.choose = _only(store.place)
     with store.reading() as log:
         if log is None:
-            raise NotALogError(f"there is no log at {store.place}; give the path of the run's state_path")
+            raise NotALogError(
+                f"there is no log at {store.place}; give the state_path that the run began with"
+            )
         run = store.run
         if run.started is None:
             raise LogError(_no_such_run(store, log))

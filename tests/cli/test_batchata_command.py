@@ -206,6 +206,10 @@ WRONG: dict[str, tuple[list[str], str]] = {
         ["run", "a0.txt", *GIVEN[:4], "--schema", "x.json", "--log", "n.db"],
         "cannot be read",
     ),
+    "the text of a schema": (
+        ["run", "a0.txt", *GIVEN[:4], "--schema", '{"type": "object"}', "--log", "n.db"],
+        "write it to a file",
+    ),
     "no such parameter": (["run", "a0.txt", *GIVEN, "--param", "top"], "NAME=JSON"),
     "two tables": (["run", "a.csv", "b.csv", *GIVEN], "2 tables are given, and a run has the rows of one"),
     "no such prompt": (["run", "a0.txt", "--prompt", "@none", *GIVEN[2:]], "none cannot be read"),

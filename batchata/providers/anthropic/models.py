@@ -196,11 +196,15 @@ def find_model(name: str, today: date) -> Model:
     if isinstance(name, str) and name.startswith("claude-") and name.strip() == name != "claude-":
         return _unknown(name, today)
     current = current_models(today)
-    part = str(name).lower()
+    part = name.lower() if isinstance(name, str) else ""
     near = [id_ for id_ in current if part in id_] if part else []
     near = near or get_close_matches(part, current, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? Supported" if near else "supported"
-    raise UnsupportedModelError(f"model {name!r} is not a Claude model; {hint} are {', '.join(current)}")
+    hint = (
+        f"did you mean {near[0]}? batchata.models() lists those that are known"
+        if near
+        else f"supported are {', '.join(current)}"
+    )
+    raise UnsupportedModelError(f"model {name!r} is not a Claude model; {hint}")
 
 
 def current_models(today: date) -> list[str]:
