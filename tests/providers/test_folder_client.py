@@ -14,6 +14,7 @@ from batchata.errors import (
     ConfigurationError,
     IncompleteResultsError,
     PendingRunWarning,
+    UnreadableReplyError,
     UntriedProviderWarning,
 )
 from batchata.jsonl import app
@@ -218,3 +219,28 @@ def test_a_folder_must_be_given(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="cannot be made"):
         FolderClient(str(tmp_path / "file" / "jobs")).check()
+
+
+def test_results_are_collected_when_the_requests_were_cleared_away(tmp_path: Path) -> None:
+    """Whoever has worked off a file may move it: its results say that there was a batch."""
+    manager = BatchManager(**given(tmp_path))
+    manager.submit()
+    work_off(tmp_path)
+    for path in (tmp_path / "jobs").glob("*.jsonl"):
+        if not path.name.endswith(".results.jsonl"):
+            path.unlink()
+    assert manager.run()["completed_items"] == 3
+
+
+def test_a_file_that_left_the_folder_is_not_written_again(tmp_path: Path) -> None:
+    """It may be worked on elsewhere; one that never got its name is certainly not."""
+    client = FolderClient(str(tmp_path))
+    upload = client.stage("m", b"{}\n")
+    assert list(client.find(0, 1, upload)) == []
+    client.submit(upload)
+    (tmp_path / "m.jsonl").rename(tmp_path.parent / "m.taken")
+    with pytest.raises(UnreadableReplyError, match="not there any more: put it back"):
+        list(client.find(0, 1, upload))
+    (tmp_path / "m.results.jsonl").write_text("")
+    (found,) = client.find(0, 1, upload)
+    assert (found.is_marked, found.ended) == (True, True)

@@ -13,8 +13,14 @@ from pathlib import Path
 from typing import IO, Final
 
 from batchata.clock import now
+from batchata.core.error_kinds import ODD_REPLY
 from batchata.core.values import Counts, RequestError
-from batchata.errors import ConfigurationError, ProviderUnavailableError, UnknownSubmissionError
+from batchata.errors import (
+    ConfigurationError,
+    ProviderUnavailableError,
+    UnknownSubmissionError,
+    UnreadableReplyError,
+)
 from batchata.providers.exchange import Batch, Failure, Outcome, Upload
 from batchata.providers.folder_files import REQUESTS, RESULTS, file_of
 from batchata.providers.openai.results import outcome_of
@@ -24,6 +30,7 @@ __all__ = ["FolderClient"]
 
 _PIECE: Final = 1 << 20
 _CANCELLED: Final = ".cancelled"
+_WRITTEN: Final = ".part"  # a file of requests that is no batch yet
 
 
 class FolderClient:
@@ -69,7 +76,7 @@ class FolderClient:
     def stage(self, mark: str, body: bytes | IO[bytes]) -> Upload:
         """See the port: the file is whole before it gets its name."""
         try:
-            with self._file(mark, ".part").open("wb") as file:
+            with self._file(mark, _WRITTEN).open("wb") as file:
                 if isinstance(body, bytes):
                     file.write(body)
                 else:
@@ -84,14 +91,14 @@ class FolderClient:
         """See the port."""
         assert isinstance(requests, Upload)
         try:
-            self._file(requests.handle, ".part").replace(self._file(requests.handle, REQUESTS))
+            self._file(requests.handle, _WRITTEN).replace(self._file(requests.handle, REQUESTS))
         except OSError as exc:
             raise UnknownSubmissionError(f"naming job {requests.mark}: {exc.strerror}", kind="disk") from exc
         return self._batch(requests.mark)
 
     def poll(self, batch_ids: Collection[str], since: int) -> dict[str, Batch]:
         """See the port."""
-        return {each: self._batch(each) for each in batch_ids if self._file(each, REQUESTS).exists()}
+        return {each: self._batch(each) for each in batch_ids if self._is_there(each)}
 
     def outcomes(self, batch_id: str) -> Iterator[list[Outcome]]:
         """See the port."""
@@ -110,9 +117,22 @@ class FolderClient:
         """See the port: no call takes long."""
 
     def find(self, since: int, size: int, upload: Upload | None = None) -> Iterator[Batch]:
-        """See the port: by the name of the file."""
-        if upload is not None and self._file(upload.mark, REQUESTS).exists():
+        """See the port: by the name of the file.
+
+        A file that was written and has left the folder may be worked on elsewhere.
+        """
+        if upload is None:
+            return
+        if self._is_there(upload.mark):
             yield self._batch(upload.mark, is_marked=True)
+        elif upload.handle and not self._file(upload.handle, _WRITTEN).exists():
+            place = self._file(upload.mark, REQUESTS)
+            said = f"{place} was written, and is not there any more: put it back, or its results beside it"
+            raise UnreadableReplyError(said, kind=ODD_REPLY)
+
+    def _is_there(self, mark: str) -> bool:
+        """Whether there is such a batch: whoever worked it off may have cleared its requests away."""
+        return any(self._file(mark, ending).exists() for ending in (REQUESTS, RESULTS))
 
     def _file(self, mark: str, ending: str) -> Path:
         return file_of(self._folder, mark, ending)
@@ -120,10 +140,12 @@ class FolderClient:
     def _batch(self, mark: str, *, is_marked: bool = False) -> Batch:
         """Look at the files of a batch; how many requests it has is not counted."""
         try:
-            created = int(self._file(mark, REQUESTS).stat().st_mtime * 1_000_000)
+            has_ended, failure = self._file(mark, RESULTS).exists(), None
+            requests = self._file(mark, REQUESTS)
+            file = requests if requests.exists() or not has_ended else self._file(mark, RESULTS)
+            created = int(file.stat().st_mtime * 1_000_000)
         except OSError as exc:
             raise ProviderUnavailableError(f"looking at {mark}: {exc.strerror}", kind="disk") from exc
-        has_ended, failure = self._file(mark, RESULTS).exists(), None
         if not has_ended and self._file(mark, _CANCELLED).exists():
             said = "the batch was cancelled before it had results"
             failure = Failure(RequestError(kind="batch_cancelled", message=said), passing=True)
