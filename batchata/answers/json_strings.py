@@ -6,6 +6,7 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from functools import lru_cache
 
 _HEX = r"[0-9a-fA-F]{2}"
 _ESCAPE = re.compile(
@@ -29,6 +30,9 @@ _LATEX = re.compile(rf"(?<!\\)(?:\\\\)*+\\(?:{_COMMANDS})")
 # A path of Windows with one backslash where JSON needs two: no name has a tab or a line's end in it.
 _DRIVE = re.compile(r"(?<![^\W_])[A-Za-z]:(?:\\(?![\\\"/])[\w .()-]*)+")
 _COMMAND = re.compile(rf"\\(?:{_COMMANDS})")
+# What is a command, too, in a string that has others, or an escape that JSON lacks: who writes \d writes \b.
+_LACKED = re.compile(r"(?<!\\)(?:\\\\)*+\\[^\s\"\\/bfnrtu']")
+_LIKELY = re.compile(r"\\(?:[bf]|(?:neq|nu|not|nleq|ngeq|nmid|nsim|to|tau|tanh?|rfloor|rvert)(?![^\W\d_]))")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -115,9 +119,21 @@ def _said(found: re.Match[str]) -> str:
     if found["code"]:
         return chr(int(found["code"], 16))
     escape = found["one"]
-    if escape not in _MEANT or _COMMAND.match(found.string, found.start()):
+    if escape not in _MEANT or _is_command(found):
         return f"\\{escape}"
     return _MEANT[escape]
+
+
+def _is_command(found: re.Match[str]) -> bool:
+    text, at = found.string, found.start()
+    if _COMMAND.match(text, at):
+        return True
+    return _LIKELY.match(text, at) is not None and _has_others(text)
+
+
+@lru_cache(maxsize=4)  # asked for each escape of a string
+def _has_others(text: str) -> bool:
+    return _LACKED.search(text) is not None or _LATEX.search(text) is not None
 
 
 def without_halves(text: str) -> str:

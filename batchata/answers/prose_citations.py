@@ -20,6 +20,9 @@ from batchata.answers.field_labels import PATHS, Labels
 from batchata.answers.normalize import Folded, Mention, Phrases, fold, fold_with_places
 from batchata.answers.numbers_and_dates import Meaning, figures, is_counting, meanings
 
+_RAISED = "\u2070\u00b9\u00b2\u00b3\u2074-\u2079"
+_POWER = re.compile(rf"(?<![\d.,])\d{{1,2}}[\u207a\u207b]?[{_RAISED}]+|\d[\d.,]*[\u00bc-\u00be\u2150-\u215e]")
+_FOOTNOTE = re.compile(rf"(?<=\d)[{_RAISED}]+")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # Looked at in one answer, and for what is longer; a text that is all numbers and names is no prose.
 _MENTIONS = 4_000
@@ -75,7 +78,7 @@ class _Values:
 
     def found(self, text: str, start: int, end: int) -> list[tuple[int, int, str]]:
         """Return the values that this part of the text certainly mentions, and where."""
-        folded = fold_with_places(text[start:end])
+        folded = fold_with_places(_without_powers(text[start:end]))
         mentions = [_unless_counting(mention, folded) for mention in self._mentions(folded.text)]
         resolved = zip(mentions, self._labels.resolve(folded.text, mentions, folded.breaks), strict=True)
         places = [(folded.original(mention.start, mention.end), path) for mention, path in resolved if path]
@@ -85,7 +88,7 @@ class _Values:
         """Return the paths of the values that a cited text certainly contains."""
         known = self._in_sources.get(cited_text)
         if known is None:
-            folded = fold(cited_text)
+            folded = fold(_without_powers(cited_text))
             resolved = self._labels.resolve(folded, self._mentions(folded), [])
             known = self._in_sources[cited_text] = list(dict.fromkeys([path for path in resolved if path]))
         return known
@@ -186,6 +189,17 @@ class _Values:
             if paths:
                 self._by_meanings[meanings] = paths
         return paths
+
+
+def _without_powers(text: str) -> str:
+    """Replace powers, fractions behind a number and marks of footnotes, at the same length.
+
+    Normal forms would join their digits to those before them: 10⁹ is not 109, nor 2½ 21/2.
+    """
+    if text.isascii():
+        return text
+    text = _POWER.sub(lambda found: "x" * len(found[0]), text)
+    return _FOOTNOTE.sub(lambda found: " " * len(found[0]), text)
 
 
 def _are_apart(mentions: list[Mention]) -> bool:
