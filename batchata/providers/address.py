@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from batchata.errors import ConfigurationError
 
-__all__ = ["Address", "read_address", "redacted"]
+__all__ = ["Address", "is_local", "read_address", "redacted"]
 
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _LOGIN = re.compile(r"(?<=//)[^/?#]*@")
@@ -29,6 +29,15 @@ class Address:
 def redacted(url: str) -> str:
     """Return the URL as it may be stored and shown: without user, password, query and fragment."""
     return _EXTRA.sub("?…", _LOGIN.sub("", url))[:_LONGEST]
+
+
+def is_local(url: str) -> bool:
+    """Whether the URL is one of this machine: the sandbox's, or a gateway's."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def read_address(

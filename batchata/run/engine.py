@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import replace
 from threading import RLock
 
@@ -52,6 +53,7 @@ from batchata.run.start_checks import (
     refuse_changed,
     warn_of_lost_executor,
     warn_of_other_prices,
+    warn_of_simulated,
     warn_of_untried,
 )
 from batchata.run.starting import check_raised, is_accepted_today, retry_failed
@@ -228,6 +230,7 @@ class Engine(OwnRun):
                     check_raised(run, self.definition, self.settings, call.max_tokens)
                 if run.started is not None and is_nothing_to_do(call, run, self.definition, self.settings):
                     progress_for(call.show_progress).update(run)
+                    warn_of_simulated(run, self._address)
                     return False
                 self._check_before_anything_is_written(call, log)
         except KeyboardInterrupt:
@@ -235,6 +238,7 @@ class Engine(OwnRun):
             raise interrupted(said) from None
         self._warn_if_unsaved(call)
         warn_of_untried(self.store.run, self.definition)
+        warn_of_simulated(self.store.run, self._address)
         warn_of_other_prices(self.store.run, self.definition, call)
         return True
 
@@ -262,6 +266,13 @@ class Engine(OwnRun):
         if self.store.run.status != "running":
             self._forget_provider()
         return mark[2]
+
+    def _address(self) -> str:
+        """Return where calls go, or would go."""
+        if self._provider is not None:
+            return self._provider.base_url
+        with closing(self._make_provider()) as provider:
+            return provider.base_url
 
     def _forget_provider(self) -> None:
         if self._provider is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 
 from batchata.core.money import plain
@@ -9,6 +11,7 @@ from batchata.core.state import Run
 from batchata.core.values import Settings
 from batchata.errors import (
     BatchataWarning,
+    ConfigurationError,
     CostLimitError,
     LogError,
     UnsupportedModelError,
@@ -16,6 +19,7 @@ from batchata.errors import (
 )
 from batchata.log.port import Log
 from batchata.logs import warn
+from batchata.providers.address import is_local, redacted
 from batchata.providers.given_prices import is_given
 from batchata.run.definition import Definition
 from batchata.run.executors import Elsewhere
@@ -115,6 +119,20 @@ def warn_of_untried(run: Run, definition: Definition) -> None:
             "recorded replies and the sandbox: begin with a few items, and compare the bill",
             UntriedProviderWarning,
         )
+
+
+def warn_of_simulated(run: Run, address: Callable[[], str]) -> None:
+    """Warn where results came from this machine, such as from the sandbox, and calls now go elsewhere."""
+    if run.started is None or not (run.completed or run.failed) or not is_local(run.base_url):
+        return
+    with suppress(ConfigurationError):  # nothing can be called
+        if not is_local(there := address()):
+            warn(
+                f"results of run {run.started.run_id} came from {redacted(run.base_url)}, on this machine, "
+                f"as the sandbox's do, and calls now go to {there}: give another state_path to have all "
+                "items answered there",
+                BatchataWarning,
+            )
 
 
 def warn_of_other_prices(run: Run, definition: Definition, call: Call) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import warnings
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from run_support import MODEL, Echo, Runs, conversations, echo
 
 from batchata import BatchManager, load_results_from_disk
-from batchata.errors import CostLimitError, RunMismatchError
+from batchata.errors import BatchataWarning, CostLimitError, RunMismatchError
 from batchata.sandbox import Answer, Faults, Sandbox
 
 
@@ -91,6 +92,20 @@ def test_a_finished_run_needs_no_key(runs: Runs, monkeypatch: pytest.MonkeyPatch
     first = runs.manager().run()
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert runs.manager().run() == first
+
+
+def test_what_the_sandbox_answered_is_not_taken_for_the_service_s(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever tries a script offline and then takes the sandbox out of it is told that nothing was asked."""
+    runs.manager().run()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runs.manager().run()
+    monkeypatch.delenv("ANTHROPIC_BASE_URL")
+    told = r"came from http://127\S*, on this machine, .* go to https://api.anthropic.com: give another"
+    with pytest.warns(BatchataWarning, match=told):
+        runs.manager().run()
 
 
 def test_items_added_at_the_end_are_an_addition(runs: Runs) -> None:
