@@ -52,6 +52,9 @@ class Other:
                 return said
 
 
+type Start = Callable[..., Other]
+
+
 def _claim_and_work(path: Path | str, work: Work, stream: str, pipe: Connection) -> None:
     work(open_log(path).claim(stream, Process(pid=os.getpid(), host="there")), pipe)
 

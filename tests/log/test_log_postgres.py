@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -16,7 +16,7 @@ psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
 import log_process
 import log_samples as s
 import postgres_server
-from log_process import Other
+from log_process import Start
 from lossy_line import lossy
 from postgres_server import PASSWORD, Server, lose
 
@@ -37,22 +37,6 @@ from batchata.log.postgres.claim import PostgresClaim
 from batchata.log.postgres.log import PostgresLog
 from batchata.log.sqlite import schema as of_files
 from batchata.log.verify import verify
-
-type Start = Callable[..., Other]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts other processes, and kills them at the end."""
-    started: list[Other] = []
-
-    def start(url: str, work: log_process.Work, stream: str = "run") -> Other:
-        started.append(Other(url, work, stream))
-        return started[-1]
-
-    yield start
-    for other in started:
-        other.kill()
 
 
 @pytest.fixture

@@ -7,35 +7,18 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import log_process
 import log_samples as s
 import pytest
-from log_process import Other
+from log_process import Start
 
 from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
 from batchata.log import open_log, read_log
 from batchata.log.port import Claim
 from batchata.log.sqlite.log import SqliteLog
 from batchata.log.verify import verify
-
-type Start = Callable[..., Other]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts other processes, and kills them at the end."""
-    started: list[Other] = []
-
-    def start(path: Path, work: log_process.Work, stream: str = "run") -> Other:
-        started.append(Other(path, work, stream))
-        return started[-1]
-
-    yield start
-    for other in started:
-        other.kill()
 
 
 def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path, start: Start) -> None:
