@@ -179,3 +179,61 @@ def test_a_sandbox_that_may_be_called_from_afar_answers_to_any_name() -> None:
     with Sandbox("fine", host="0.0.0.0", allow_remote=True) as sandbox:
         url = sandbox.url.replace("0.0.0.0", "127.0.0.1")
         assert httpx2.get(f"{url}/sandbox", headers={"host": "box.example"}).status_code == 200
+
+
+def multipart(**fields: tuple[str, bytes] | str) -> dict[str, Any]:
+    """The body of a form, and its header."""
+    made = b""
+    for name, value in fields.items():
+        file, content = value if isinstance(value, tuple) else (None, value.encode())
+        where = f'form-data; name="{name}"' + ("" if file is None else f'; filename="{file}"')
+        made += f"--x\r\nContent-Disposition: {where}\r\n\r\n".encode() + content + b"\r\n"
+    return {
+        "content": made + b"--x--\r\n",
+        "headers": BEARER | {"content-type": "multipart/form-data; boundary=x"},
+    }
+
+
+BEARER = {"authorization": "Bearer k"}
+KEY = {"x-goog-api-key": "k"}
+BATCH = {"input_file_id": "file-0", "endpoint": "/v1/responses", "completion_window": "24h"}
+FINISH = {"x-goog-upload-command": "upload, finalize"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given", "status"),
+    [
+        ("GET", "/v1/files", {"headers": {}}, 401),
+        ("GET", "/v1/files", {}, 200),
+        ("GET", "/v1/files/file-0", {}, 404),
+        ("GET", "/v1/files/file-0/content", {}, 404),
+        ("POST", "/v1/files", multipart(purpose="batch"), 400),
+        ("POST", "/v1/files", multipart(purpose="fine-tune", file=("a.jsonl", b"{}")), 400),
+        ("POST", "/v1/files", multipart(purpose="batch", file=("a.txt", b"{}")), 400),
+        ("POST", "/v1/files", {"content": b"x"}, 400),
+        ("POST", "/v1/files", multipart(purpose="batch", file=("a.jsonl", b"{}")), 200),
+        ("POST", "/v1/batches", {"json": BATCH}, 400),
+        ("GET", "/v1/batches?limit=0", {}, 400),
+        ("GET", "/v1/batches/batch_0", {}, 404),
+        ("PUT", "/v1/batches", {}, 404),
+        ("GET", "/v1/models", {}, 404),
+        ("POST", "/v1/responses/input_tokens", {"json": {"model": "gpt-5", "input": "hello"}}, 200),
+        ("POST", "/v1/responses", {"json": {"model": "gpt-5"}}, 400),
+        ("GET", "/v1beta/batches", {"headers": {}}, 403),
+        ("GET", "/v1beta/batches?pageSize=0", {"headers": KEY}, 400),
+        ("GET", "/v1beta/batches/b", {"headers": KEY}, 404),
+        ("GET", "/v1beta/files/none:download", {"headers": KEY}, 403),
+        ("GET", "/v1beta/models", {"headers": KEY}, 404),
+        ("POST", "/v1beta/models/m:embed", {"headers": KEY, "json": {}}, 404),
+        ("POST", "/v1beta/models/m:generateContent", {"headers": KEY, "json": {}}, 400),
+        ("POST", "/upload/v1beta/files", {"headers": KEY | {"x-goog-upload-command": "query"}}, 400),
+        ("POST", "/upload/v1beta/files?upload_id=u", {"headers": FINISH, "content": b"x"}, 404),
+    ],
+)
+def test_the_other_protocols_refuse_in_their_own_words(
+    serve: Callable[..., Sandbox], method: str, path: str, given: dict[str, Any], status: int
+) -> None:
+    """What is not there, not whole or not allowed has the service's status and an error that is JSON."""
+    answer = raw(serve("ok"), method, path, **{"headers": BEARER, **given})
+    assert answer.status_code == status, answer.text
+    assert ("error" in answer.json()) == (status != 200)

@@ -144,6 +144,8 @@ class FileBatches(Batches):
     def cancel(self, batch_id: str) -> Record:
         """Stop a batch; one that had not begun ends without results."""
         known = self.retrieve(batch_id)
+        if known.ended_at is not None:
+            raise Refusal(409, f"Cannot cancel a batch with status '{self.status(known)}'.")
         if self.status(known) == "validating":
             known.about["never_began"] = True
         return super().cancel(batch_id)
