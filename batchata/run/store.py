@@ -11,7 +11,7 @@ from batchata.core.evolve import evolve
 from batchata.core.state import Run
 from batchata.errors import HalfLogWarning, InvalidInputError, LogError, NotALogError
 from batchata.log import A_LOG, is_begun, open_log, place_of, read_log
-from batchata.log.format import Committed
+from batchata.log.format import Committed, EventTuple
 from batchata.log.port import Claim, Log
 from batchata.log.verify import first_change
 from batchata.logs import warn
@@ -46,6 +46,9 @@ class RunStore:
         self._driver: int | None = None  # the thread that holds the claim
         # The state whose events are as they were written, and the commit up to which that is known.
         self._intact: tuple[Run, Committed] | None = None
+        self._first: tuple[str, EventTuple] | None = (
+            None  # the run's tag, and its first event as it is stored
+        )
         self._onlookers = threading.local()
         self._lock = threading.Lock()  # held while a state is brought up to date
 
@@ -187,12 +190,20 @@ class RunStore:
                 raise
 
     def _is_still_there(self, log: Log, started: RunStarted) -> bool:
-        """Whether the log is the one read before: run ids may be the user's, tags are unique."""
+        """Whether the log is the one read before: run ids may be the user's, tags are unique.
+
+        What is stored as its first event is compared; it is decoded where that is not what it was.
+        """
         try:
+            stored = next(iter(log.rows(started.run_id, 1, 1)), None)
+            if stored is not None and (started.tag, stored) == self._first:
+                return True
             (first,) = log.events_at(started.run_id, [1])
         except LogError:
             return False
-        return isinstance(first.event, RunStarted) and first.event.tag == started.tag
+        is_there = isinstance(first.event, RunStarted) and first.event.tag == started.tag
+        self._first = (started.tag, stored) if is_there and stored is not None else None
+        return is_there
 
     def _find_stream(self, log: Log) -> str | None:
         if self._run_id is not None:

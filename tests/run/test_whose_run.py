@@ -14,6 +14,7 @@ from run_support import MODEL, Echo, Runs, conversations
 
 from batchata import BatchManager, batch
 from batchata.errors import BatchataWarning, LogError, RunMismatchError
+from batchata.sandbox import Faults
 
 
 class Other(BaseModel):
@@ -265,3 +266,17 @@ def test_missing_and_new_files_are_named_and_moved_ones_are_no_difference(runs: 
     assert [(item.name, item.status) for item in reading.items()] == [
         (path.name, "pending" if path.name == "aaa.txt" else "completed") for path in shuffled
     ]
+
+
+def test_another_log_of_the_same_name_is_read_anew(runs: Runs) -> None:
+    """A manager that has read a log sees the one that lies there now, though its run is called the same."""
+    first = runs.manager(3, run_id="mine", max_attempts=1)
+    first.run()
+    for _ in range(2):  # what it remembers of the log is compared from the second look on
+        assert first.stats()["completed_items"] == 3
+    runs.log.unlink()
+    runs.sandbox.faults = Faults(errored=True)
+    runs.manager(3, run_id="mine", max_attempts=1).run()
+    for _ in range(2):
+        assert (first.stats()["completed_items"], first.stats()["failed_items"]) == (0, 3)
+    assert [item.status for item in first.items()] == ["failed"] * 3
