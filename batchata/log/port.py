@@ -67,7 +67,7 @@ class Claim(Protocol):
     def secure(self) -> bool:
         """Put what was appended where a copy of the log taken now includes it.
 
-        False while something is in the way: try again.
+        False while something is in the way: try again. Raises LogConflictError where the stream is another's.
         """
         ...
 

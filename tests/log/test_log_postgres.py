@@ -374,6 +374,8 @@ def test_another_owner_who_came_meanwhile_shuts_the_first_one_out(postgres: str)
     taken.append(s.AT, [s.submitted(2)])
     taken.release()
     with pytest.raises(LogConflictError, match="took over 'run'"):
+        claim.secure()  # before a call is made whose intent the other may have settled
+    with pytest.raises(LogConflictError, match="took over 'run'"):
         claim.append(s.AT, [s.submitted(3)])
     assert [r.version for r in second.events("run")] == [1, 2]
 

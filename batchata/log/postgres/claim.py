@@ -17,6 +17,7 @@ from batchata.log.sql import EPOCH, LAST_COMMIT, TAKE_OVER, SqlReader, committed
 
 # A server takes a moment to see that a process was killed, and to free its locks.
 _TAKE_OVER_WAIT = 1.0  # seconds
+_EPOCH = dialect(EPOCH)
 _LOCK_EPOCH = dialect(f"{EPOCH} FOR UPDATE")
 _STANDING = """
     SELECT epoch, (SELECT hash FROM commits WHERE stream = %s AND number = %s)
@@ -57,16 +58,19 @@ class PostgresClaim(AtEnd):
         """See `Claim.append`. Nothing to write is nothing done."""
         if not entries and not bodies:
             return
-        if self._released or not self._writer.holds(self.stream):
-            raise LogConflictError(
-                f"this process does not hold {self.stream!r} in {self._writer.place} (any more)"
-            )
+        self._check_held()
         new = follow(self._last, self._epoch, at, entries, bodies)
         self._writer.transaction(lambda connection: self._write(connection, new))
         self._last = new.committed
 
     def secure(self) -> bool:
-        """See `Claim.secure`. A commit is in the server's own log, from which it is copied."""
+        """See `Claim.secure`. A commit is in the server's own log, from which it is copied.
+
+        Raises LogConflictError where another process has the run meanwhile, as it may after this computer has
+        slept: it looks for what was to be sent here, and sends it where it finds nothing.
+        """
+        self._check_held()
+        self._writer.transaction(self._check_epoch)
         return True
 
     def release(self) -> None:
@@ -78,6 +82,17 @@ class PostgresClaim(AtEnd):
     def retire(self) -> None:
         """See `Claim.retire`."""
         self.release()
+
+    def _check_held(self) -> None:
+        if self._released or not self._writer.holds(self.stream):
+            raise LogConflictError(
+                f"this process does not hold {self.stream!r} in {self._writer.place} (any more)"
+            )
+
+    def _check_epoch(self, connection: Connection) -> None:
+        standing = connection.execute(_EPOCH, (self.stream,)).fetchone()
+        if standing is None or standing[0] != self._epoch:
+            raise LogConflictError(f"another process took over {self.stream!r} in {self._writer.place}")
 
     def _write(self, connection: Connection, new: Append) -> None:
         commit, digest = new.committed
