@@ -182,7 +182,7 @@ def _ways(quote: str, sources: Sources) -> Iterator[Callable[[int, Source], Plac
 
 
 def _place_of(words: str, sources: Sources, index: int, source: Source) -> Place | None:
-    for place in _places(words, source):
+    for place in islice(_places(words, source), _MOST_PAGES):
         citation = Citation(cited_text=words, kind=LOCATED, document_index=index, **place)
         if is_grounded(citation, sources) and not _is_cut(words, place, source):
             return place
