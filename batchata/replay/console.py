@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import batched
 from textwrap import wrap
 
 import msgspec
@@ -21,6 +22,7 @@ from batchata.log.port import Log
 from batchata.text import clean, did_you_mean, number_of
 
 _LABEL = 12
+_TOGETHER = 1_000  # lines
 _UNBOUNDED = 1_000_000
 
 type Row = Sequence[str]
@@ -58,8 +60,8 @@ class Paper:
     def columns(self, lines: Sequence[str]) -> None:
         """Print aligned lines, the first of which are the heads."""
         self.line(lines[0], "bold")
-        for line in lines[1:]:
-            self.line(line)
+        for some in batched(lines[1:], _TOGETHER):  # each print takes long, however short it is
+            self.line("\n".join(some))
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
