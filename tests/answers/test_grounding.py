@@ -114,6 +114,14 @@ def test_a_pdf_is_checked_by_its_pages(grounds: Any, tmp_path: Path) -> None:
     ) == [True, False, True, False]
 
 
+def test_what_two_pages_have_is_not_joined_to_one_number() -> None:
+    """A word that a hyphen divides there is one."""
+    source = PdfText(pdf("For example 12", "34 exam-", "ples"))
+    for text, first, is_there in [("1234", 1, False), ("12 34", 1, True), ("34 examples", 2, True)]:
+        citation = Citation("page_location", text, 0, None, first, first + 2)
+        assert is_grounded(citation, Sources([source])) is is_there
+
+
 def test_documents_in_messages_are_counted_over_all_of_them(grounds: Any) -> None:
     """Text, custom content and PDF, each in its own units."""
     blocks = [{"type": "text", "text": "Total: 5.00"}, {"type": "text", "text": "Paid."}]
