@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -98,6 +103,37 @@ def test_small_files_without_a_place_are_tried_again(tmp_path: Path) -> None:
         str(number): str(number) for number in range(64)
     }
     assert files.is_empty
+
+
+def _full(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextmanager
+def full_disk(when: str) -> Iterator[None]:
+    """It refuses what is written, or only when that is to last."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with pytest.MonkeyPatch.context() as patch:
+        if when == "synced":
+            patch.setattr(os, "fsync", _full)
+        else:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+        yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+@pytest.mark.parametrize("when", ["written", "synced"])
+def test_a_small_file_that_a_full_disk_refuses_is_written_anew(tmp_path: Path, when: str) -> None:
+    """Nothing is left of it then, and all of it is there once there is room."""
+    files = WholeFiles()
+    files.put(str(tmp_path), "a", b"x" * 100_000)
+    with full_disk(when), pytest.raises(OSError, match=r"large|space"):
+        files.name_all()
+    assert list(tmp_path.iterdir()) == []
+    files.name_all()
+    assert (tmp_path / "a").read_bytes() == b"x" * 100_000
 
 
 def test_what_a_killed_process_left_of_a_file_goes_when_it_is_written_again(tmp_path: Path) -> None:
