@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -238,29 +240,50 @@ def _measured(file: FileInput, index: int, checks: Checks) -> tuple[int, int, in
 
 
 class Moved:
-    """Files that may be those of a run under another name or in another folder: known by their content."""
+    """Files that may be those of a run under another name or in another folder: known by their content.
+
+    Only those with as many bytes as a file that is looked for are read, and folders when there is one.
+    """
 
     def __init__(self, files: Iterable[Any] | PathLike | None) -> None:
-        self._given = [] if files is None else list(_paths(files))
+        self._given = [] if files is None else list(_places(files))
+        self._contents: dict[Path, bytes | None] = {}
 
     def found(self, file: FileInput) -> FileInput:
         """Return the file with the path of a given one that has the same bytes, if there is one."""
-        is_elsewhere = file.path is not None and file.is_usable and file.sha256 in self._by_content
-        return replace(file, path=self._by_content[file.sha256]) if is_elsewhere else file
+        if file.path is None or not file.is_usable:
+            return file
+        of_its_size = self._by_size.get(file.size, ())
+        place = next((path for path in of_its_size if self._content(path) == file.sha256), None)
+        return file if place is None else replace(file, path=str(place))
 
     @cached_property
-    def _by_content(self) -> dict[bytes, str]:
-        found: dict[bytes, str] = {}
-        for path in self._given:
-            try:
-                found.setdefault(sha256(path.read_bytes()).digest(), str(path))
-            except OSError:
-                continue  # it is none of them, as far as can be seen
+    def _by_size(self) -> dict[int, list[Path]]:
+        found: dict[int, list[Path]] = {}
+        for path in chain.from_iterable(map(_files_at, self._given)):
+            with suppress(OSError):  # it is none of them, as far as can be seen
+                found.setdefault(path.stat().st_size, []).append(path)
         return found
 
+    def _content(self, path: Path) -> bytes | None:
+        """Return the hash of what the file holds; None where it cannot be read."""
+        if path not in self._contents:
+            self._contents[path] = None
+            with suppress(OSError):
+                self._contents[path] = sha256(path.read_bytes()).digest()
+        return self._contents[path]
 
-def _paths(files: Iterable[Any] | PathLike) -> Iterator[Path]:
-    """Yield the paths of all files; those in a folder at any depth."""
+
+def _files_at(place: Path) -> Iterable[Path]:
+    """Return the file, or all files in the folder at any depth."""
+    # Path's own raise for what this user may not look at, which is none of the files either.
+    if not os.path.isdir(place):
+        return [place]
+    return sorted(each for each in place.rglob("*") if os.path.isfile(each))
+
+
+def _places(files: Iterable[Any] | PathLike) -> Iterator[Path]:
+    """Yield the files and folders, which must be there."""
     several = [files] if isinstance(files, str | os.PathLike) else files
     if not isinstance(several, Iterable):
         raise InvalidInputError(f"files are paths of files or folders, not {type_of(files)}")
@@ -272,8 +295,4 @@ def _paths(files: Iterable[Any] | PathLike) -> Iterator[Path]:
             raise FileInputError(
                 f"{shown(str(path))} does not exist; give the folder in which the files are now"
             )
-        # Path's own raise for what this user may not look at, which is none of the files either.
-        if os.path.isdir(path):
-            yield from sorted(each for each in path.rglob("*") if os.path.isfile(each))
-        else:
-            yield path
+        yield path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -171,6 +172,18 @@ def test_moved_files_are_known_by_their_content(runs: Runs, tmp_path: Path) -> N
     assert opened._engine.definition.inputs.source(3).name == "3.txt"  # type: ignore[union-attr]
     opened = BatchManager.open(runs.log)
     assert opened.run()["completed_items"] == 4
+
+
+def test_of_many_files_only_those_that_may_be_the_run_s_are_read(runs: Runs, tmp_path: Path) -> None:
+    """A folder of documents may be huge: others are told by their size, and a finished run needs none."""
+    files = files_in(tmp_path / "inbox")
+    of_files(runs, files).submit()
+    for n, path in enumerate(files):
+        path.rename(tmp_path / f"moved-{n}.txt")
+    (tmp_path / "huge.bin").touch()
+    os.truncate(tmp_path / "huge.bin", 1 << 42)  # reading it would take all memory
+    assert BatchManager.open(runs.log, files=[tmp_path]).run()["completed_items"] == 4
+    assert BatchManager.open(runs.log, files=[tmp_path]).run()["completed_items"] == 4
 
 
 def test_a_file_that_was_gone_is_sent_by_retry_failed(runs: Runs, tmp_path: Path) -> None:
