@@ -13,7 +13,7 @@ from batchata.log.format import Append, AtEnd, Committed, Segment, beginning, fo
 from batchata.log.postgres.connection import Connection
 from batchata.log.postgres.reader import dialect
 from batchata.log.postgres.writer import Writer
-from batchata.log.sql import EPOCH, LAST_COMMIT, TAKE_OVER, SqlReader, committed
+from batchata.log.sql import EPOCH, LAST_COMMIT, TAKE_OVER, SqlReader, committed, driven_by
 
 # A server takes a moment to see that a process was killed, and to free its locks.
 _TAKE_OVER_WAIT = 1.0  # seconds
@@ -36,7 +36,7 @@ _SEGMENT_TYPES = ("text", "int8", "int8", "int8", "bytea", "bytea")
 def claim(writer: Writer, reader: SqlReader, stream: str, owner: Process) -> PostgresClaim:
     """Take the stream for this process; see `Log.claim`."""
     if not writer.hold(stream, _TAKE_OVER_WAIT):
-        raise RunClaimedError(reader.driven_by(stream))
+        raise RunClaimedError(driven_by(reader, stream))
     try:
         epoch, last = writer.transaction(lambda connection: _take_over(connection, stream, owner))
     except BaseException:

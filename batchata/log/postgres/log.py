@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Self
 
 from batchata.core.values import Process
-from batchata.errors import LogWriteError, NotALogError
+from batchata.errors import NotALogError
 from batchata.log.port import Claim
 from batchata.log.postgres import schema
 from batchata.log.postgres.address import address
@@ -32,7 +30,7 @@ def is_begun(url: str) -> bool:
         connection.close()
 
 
-class PostgresLog(SqlLog):
+class PostgresLog(SqlLog[Reader, Writer]):
     """Any number of runs in the tables of one schema of a database; see `Log`.
 
     Opens it for reading and writing: a schema without these tables gets them.
@@ -42,9 +40,8 @@ class PostgresLog(SqlLog):
 
     def __init__(self, url: str) -> None:
         found = address(url)
-        self.place = found.place
-        self._writer: Writer | None = Writer(found)
-        self.reader: Reader = Reader(found)
+        writer = Writer(found)
+        super().__init__(Reader(found), writer)
 
     @classmethod
     def open_for_reading(cls, url: str) -> Self:
@@ -54,29 +51,21 @@ class PostgresLog(SqlLog):
         """
         log = cls.__new__(cls)
         found = address(url)
-        log.place = found.place
-        log._writer = None  # noqa: SLF001 - its own
-        log.reader = Reader(found)
+        SqlLog.__init__(log, Reader(found), None)
         try:
-            with translated(log.place, READ):
-                begun = schema.is_begun(log.reader.connection(), log.place)
+            with translated(found.place, READ):
+                begun = schema.is_begun(log.reader.connection(), found.place)
         except BaseException:
             log.reader.close()
             raise
         if not begun:
             log.reader.close()
-            raise NotALogError(f"{log.place} holds no Batchata log")
+            raise NotALogError(f"{found.place} holds no Batchata log")
         return log
 
     def claim(self, stream: str, owner: Process) -> Claim:
         """See `Log.claim`."""
-        return claim(self._written(), self.reader, stream, owner)
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Self]:
-        """See `Log.snapshot`."""
-        with self.reader.snapshot():
-            yield self
+        return claim(self._must_write(), self.reader, stream, owner)
 
     def size(self) -> int:
         """See `Log.size`."""
@@ -92,27 +81,12 @@ class PostgresLog(SqlLog):
 
     def purge(self, stream: str, below: int) -> int:
         """See `Log.purge`."""
-        purged: int = self._written().transaction(
+        purged: int = self._must_write().transaction(
             lambda connection: connection.execute(dialect(PURGE), (stream, below)).rowcount
         )
-        self.reader.forget_bodies()
+        self._bodies.forget()
         return purged
-
-    def compact(self) -> bool:
-        """See `Log.compact`. Copies that the server or its operator keeps are theirs to remove."""
-        return self._written().compact()
 
     def finish(self) -> None:
         """See `Log.finish`. A database has one form only."""
         self.close()
-
-    def close(self) -> None:
-        """Close both connections. May be called twice."""
-        self.reader.close()
-        if self._writer is not None:
-            self._writer.close()
-
-    def _written(self) -> Writer:
-        if self._writer is None:
-            raise LogWriteError(f"{self.place} was opened for reading only")
-        return self._writer

@@ -19,7 +19,7 @@ from batchata.core.pages import Entry
 from batchata.core.values import Process
 from batchata.errors import LogConflictError, LogWriteError, RunClaimedError
 from batchata.log.format import AtEnd, Committed, EventTuple, Segment, beginning, follow
-from batchata.log.sql import EPOCH, LAST_COMMIT, TAKE_OVER, committed
+from batchata.log.sql import EPOCH, LAST_COMMIT, TAKE_OVER, committed, driven_by
 from batchata.log.sqlite import files
 from batchata.log.sqlite.reader import Reader
 from batchata.log.sqlite.writer import Writer
@@ -57,7 +57,7 @@ def claim(writer: Writer, reader: Reader, stream: str, owner: Process) -> Sqlite
     try:
         lock.acquire(blocking=False)
     except Timeout as exc:
-        raise RunClaimedError(reader.driven_by(stream)) from exc
+        raise RunClaimedError(driven_by(reader, stream)) from exc
     except OSError as exc:
         raise LogWriteError(f"{lock.lock_file} cannot be locked: {exc.strerror}") from exc
     try:

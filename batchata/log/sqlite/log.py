@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Self
 
 from batchata.core.values import Process
-from batchata.errors import LogWriteError, NotALogError
+from batchata.errors import NotALogError
 from batchata.log.port import Claim
 from batchata.log.sql import PURGE, SqlLog
 from batchata.log.sqlite import files
@@ -21,7 +19,7 @@ from batchata.log.sqlite.writer import Writer
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
 
 
-class SqliteLog(SqlLog):
+class SqliteLog(SqlLog[Reader, Writer]):
     """Any number of runs in one file; see `Log`.
 
     Opens the file for reading and writing: a missing or empty one becomes a log, one of an older version is
@@ -35,8 +33,8 @@ class SqliteLog(SqlLog):
         self.path = os.path.realpath(path)
         files.make_ready(self.path, blank)
         warn_if_networked(self.path)
-        self._writer: Writer | None = Writer(self.path, busy_timeout)
-        self.reader: Reader = Reader(self.path, busy_timeout, self._writer)
+        writer = Writer(self.path, busy_timeout)
+        super().__init__(Reader(self.path, busy_timeout, writer), writer)
 
     @classmethod
     def open_for_reading(cls, path: str | os.PathLike[str], *, busy_timeout: float = BUSY_TIMEOUT) -> Self:
@@ -47,8 +45,7 @@ class SqliteLog(SqlLog):
         log = cls.__new__(cls)
         log.path = os.path.realpath(path)
         files.must_hold_something(log.path)
-        log._writer = None  # noqa: SLF001 - its own
-        log.reader = Reader(log.path, busy_timeout)
+        SqlLog.__init__(log, Reader(log.path, busy_timeout), None)
         try:
             with translated(log.path):
                 if form(log.reader.connection(), log.path) is Form.FRESH:
@@ -62,15 +59,7 @@ class SqliteLog(SqlLog):
         """See `Log.claim`."""
         from batchata.log.sqlite.claim import claim
 
-        if self._writer is None:
-            raise LogWriteError(f"{self.path} was opened for reading only")
-        return claim(self._writer, self.reader, stream, owner)
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Self]:
-        """See `Log.snapshot`."""
-        with self.reader.snapshot():
-            yield self
+        return claim(self._must_write(), self.reader, stream, owner)
 
     def size(self) -> int:
         """See `Log.size`."""
@@ -86,18 +75,10 @@ class SqliteLog(SqlLog):
 
     def purge(self, stream: str, below: int) -> int:
         """See `Log.purge`."""
-        if self._writer is None:
-            raise LogWriteError(f"{self.path} was opened for reading only")
-        with self._writer.transaction() as connection:
+        with self._must_write().transaction() as connection:
             purged = connection.execute(PURGE, (stream, below)).rowcount
-        self.reader.forget_bodies()
+        self._bodies.forget()
         return purged
-
-    def compact(self) -> bool:
-        """See `Log.compact`."""
-        if self._writer is None:
-            raise LogWriteError(f"{self.path} was opened for reading only")
-        return self._writer.compact()
 
     def finish(self) -> None:
         """See `Log.finish`. The file is then one that needs no -wal file, and no right to make one."""
@@ -107,9 +88,3 @@ class SqliteLog(SqlLog):
         if self._writer is not None and self._writer.leave_wal():  # else another process may want its lock
             remove_free_locks(self.path)
         self.close()
-
-    def close(self) -> None:
-        """Close both connections. May be called twice."""
-        self.reader.close()
-        if self._writer is not None:
-            self._writer.close()
