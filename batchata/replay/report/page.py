@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import typer
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from batchata.clock import now
@@ -120,10 +120,15 @@ def _frame(
     )
 
 
-@cache
 def template(name: str) -> Template:
     """Return the template of this name, compiled once; it cleans and escapes everything that is inserted."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
+        loader=FunctionLoader(lambda name: files(__package__).joinpath(name).read_text(encoding="utf-8")),
         autoescape=True,
         finalize=lambda value: value if isinstance(value, Markup) else clean(str(value)),
         undefined=StrictUndefined,
@@ -131,8 +136,7 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"iso": iso, "moment": moment, "short": short, "lines": _each_line}
-    source = files(__package__).joinpath(name).read_text(encoding="utf-8")
-    return environment.from_string(source)
+    return environment
 
 
 def _each_line(value: str) -> Markup:
