@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterable
 from dataclasses import is_dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAliasType, TypeVar, Union, get_args, get_origin
 
 import pydantic
 
@@ -148,10 +148,16 @@ def aliased(annotation: Any) -> Any:
     origin = get_origin(annotation)
     if not isinstance(origin, TypeAliasType):
         return annotation
+    given: dict[Any, Any] = dict(zip(origin.__type_params__, get_args(annotation), strict=False))
+    meant = origin.__value__
+    if isinstance(meant, TypeVar):
+        return given.get(meant, meant)
+    # In the order in which it uses its parameters, which may be another one, and without some of them.
+    used = getattr(meant, "__parameters__", ())
     try:
-        return origin.__value__[get_args(annotation)]
-    except TypeError:  # it stands for something that takes no types
-        return origin.__value__
+        return meant[tuple(given[parameter] for parameter in used)] if used else meant
+    except (KeyError, TypeError):  # a parameter that stands for several types, or has a default
+        return meant
 
 
 def _is_mapping(option: Any) -> bool:

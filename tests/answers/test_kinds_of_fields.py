@@ -75,6 +75,9 @@ class Relabelled:
 
 
 type Listed[T] = list[T]
+type Turned[K, V] = dict[V, K]
+type Same[T] = T
+type Partly[K, V] = list[V]
 type Nested = dict[str, Nested] | list[Nested] | Decimal
 type Seen = Annotated[dict[str, Seen] | int, pydantic.BeforeValidator(lambda given: given)]
 
@@ -221,10 +224,16 @@ def test_a_number_tells_the_types_of_a_union_apart(written: str) -> None:
         (dict[datetime.date, int], '{"4 March 2025": 1}', {datetime.date(2025, 3, 4): 1}),
         (dict[int, int], '{"1,000,000": 1}', {1_000_000: 1}),
         (dict[Word, int], '{"Open": 1}', {Word.OPEN: 1}),
+        (Turned[Decimal, str], '{"007": "1,234.50"}', {"007": Decimal("1234.50")}),
+        (Same[Decimal], '"1,234.50"', Decimal("1234.50")),
+        (Partly[str, Decimal], '["1,234.50"]', [Decimal("1234.50")]),
     ],
 )  # fmt: skip
 def test_a_value_of_a_rarer_kind_is_read_as_it_is_meant(kind: Any, written: str, meant: Any) -> None:
-    """Words among numbers, numbers among words, nothing where a format is asked for, and keys of dicts."""
+    """Words among numbers, numbers among words, nothing where a format is asked for, and keys of dicts.
+
+    An alias may use its parameters in another order, or not all of them.
+    """
     model = make("Made", value=(kind, ...))
     assert parse(f'{{"value": {written}}}', model).value.value == meant  # type: ignore[attr-defined]
 

@@ -13,6 +13,7 @@ from core_given import (
     call_failed,
     charged,
     dump,
+    error,
     given,
     items_added,
     job_completed,
@@ -30,6 +31,7 @@ from core_given import (
 
 from batchata.core import events as e
 from batchata.core import values
+from batchata.core.error_kinds import INCOMPLETE
 from batchata.core.evolve import _RULES, evolve, fold
 from batchata.core.state import ItemStatus, JobStatus, Run
 
@@ -277,3 +279,13 @@ def test_what_another_start_was_sending_is_unknown() -> None:
     when(run, e.RunResumed(process=PROCESS, library_version="1", changed={}), at=START + SECOND)
     assert (run.jobs[0].status, run.jobs[0].alone_since) == (JobStatus.UNKNOWN, START + SECOND)
     assert statuses(run) == [SENT]
+
+
+def test_what_was_learnt_of_anothers_batch_is_not_held_against_ones_own() -> None:
+    """Downloads of it that lacked lines do not count: the gaps of the right batch are looked at twice."""
+    run = given(items_added(0, 1), *submitted(0, (0, 0)))
+    short = e.CallFailed(doing="collect", jobs=[0], error=error(INCOMPLETE), not_before=START)
+    when(run, polled(0, "ended"), short, short, submission_unknown(0))
+    job = run.jobs[0]
+    assert (job.status, job.batch_id, job.counts, job.short_reads) == (JobStatus.UNKNOWN, None, None, 0)
+    assert (job.is_misnamed, job.held) == (True, job.reserved or Decimal(0))

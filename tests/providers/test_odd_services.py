@@ -10,6 +10,7 @@ import pytest
 from like_openai import OWN_WORDS
 
 from batchata.errors import (
+    AuthenticationFailedError,
     BatchNotFoundError,
     IncompleteResultsError,
     ProviderUnavailableError,
@@ -205,6 +206,15 @@ def test_a_refused_cancel_of_a_batch_that_ends_anyway_is_done(script: Any, statu
     with nullcontext() if ends else pytest.raises(ProviderUnavailableError):
         client(script, "openai-compatible").cancel("b")
     assert len(script.asked) == 2
+
+
+def test_a_key_that_is_refused_cancels_nothing(script: Any) -> None:
+    """Gemini answers so with 400, as to a cancel of what has ended; the batch runs on, and is paid for."""
+    reason = [{"reason": "API_KEY_INVALID"}]
+    error = {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT", "details": reason}
+    script.says(400, json.dumps({"error": error}))
+    with pytest.raises(AuthenticationFailedError):
+        client(script, "gemini").cancel("batches/b")
 
 
 def test_a_description_of_another_batch_or_without_a_state_says_nothing(script: Any) -> None:

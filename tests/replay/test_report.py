@@ -27,9 +27,11 @@ from typer.testing import Result
 
 from batchata.core import events as e
 from batchata.core.events import RunStarted
-from batchata.core.values import Process
+from batchata.core.values import Counts, Process, RequestError
 from batchata.log import open_log
+from batchata.replay.report.sections import job_rows
 from batchata.replay.report.size_budget import DETAILS, Budget
+from batchata.replay.report.timeline import Chronicle
 from batchata.sandbox import Request, Sandbox
 
 type Replay = Callable[..., Result]
@@ -384,3 +386,26 @@ def test_what_a_repeated_request_was_told(run_log: Write, tmp_path: Path, page: 
     assert first[4].startswith("invalid_output: ")
     assert (first[7], second[4]) == ("", "")
     assert first[4].removeprefix("invalid_output: ") in second[7]
+
+
+def test_the_end_of_anothers_batch_is_not_that_of_the_job(started: Started) -> None:
+    """When the batch that was named turns out to be another's, its polls say nothing of this job."""
+    counts = Counts(processing=0, succeeded=0, errored=0, canceled=0, expired=1)
+    error = RequestError(kind="odd_reply", message="the results are not this job's")
+    chronicle = Chronicle()
+    for version, event in enumerate(
+        [
+            started(),
+            e.ItemsAdded(first=0, count=1, digest="d", first_body=0),
+            e.SubmissionStarted(
+                job=0, items=[(0, 0)], request_count=1, bytes=1, custom_ids="t-0-{index}", reserved=None
+            ),
+            e.BatchSubmitted(job=0, batch_id="b", created_at=1, expires_at=None),
+            e.BatchPolled(job=0, batch_id="b", status="ended", counts=counts),
+            e.SubmissionUnknown(job=0, error=error),
+        ],
+        1,
+    ):
+        chronicle.take("run", version, 10**15 + version, event)
+    (row,) = json.loads(job_rows(chronicle))
+    assert (row["ended"], row["polled"], row["batch"], row["tone"]) == (None, 0, None, "odd")

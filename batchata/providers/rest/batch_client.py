@@ -11,9 +11,11 @@ import msgspec
 
 from batchata.core.error_kinds import ODD_REPLY
 from batchata.errors import (
+    AuthenticationFailedError,
     BatchNotFoundError,
-    ProviderError,
     ProviderUnavailableError,
+    RequestRefusedError,
+    SpendLimitError,
     UnreadableReplyError,
 )
 from batchata.providers.exchange import Batch, is_marked_as_another
@@ -118,8 +120,13 @@ class BatchClient(Polls):
         """
         try:
             self._rest.order(self._cancelling(batch_id), f"cancelling {batch_id}", {})
-        except ProviderError as exc:
-            if exc.status != 400 and not (exc.status == 409 and self._is_ending(batch_id)):
+        except (AuthenticationFailedError, SpendLimitError):  # which some services answer with 400, too
+            raise
+        except RequestRefusedError as exc:
+            if exc.status != 400:
+                raise
+        except ProviderUnavailableError as exc:
+            if exc.status != 409 or not self._is_ending(batch_id):
                 raise
 
     def _is_ending(self, batch_id: str) -> bool:

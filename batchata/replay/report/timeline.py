@@ -99,6 +99,9 @@ class Chronicle:
                 self.polls.setdefault(event.job, array("q")).append(at)
                 if event.status == "ended":
                     self.ended.setdefault(event.job, at)
+            case e.SubmissionUnknown():  # what was polled may have been another's batch
+                self.polls.pop(event.job, None)
+                self.ended.pop(event.job, None)
             case _:
                 pass
         self._count(at, event)
