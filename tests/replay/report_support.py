@@ -1,4 +1,4 @@
-"""Makes runs whose texts try to break out of a page, and reads what a page holds."""
+"""Makes runs with citations, one of texts that try to break out of a page, and reads what a page holds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 import zlib
 from base64 import b64decode
+from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,39 @@ from typing import Any
 from pydantic import BaseModel
 
 from batchata import BatchManager
-from batchata.sandbox import Answer, Request
+from batchata.sandbox import Answer, Request, Sandbox
+
+DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "documents"
 
 SCRIPT = "<script>window.hacked = 1</script>"
 BREAKOUT = f'</script>{SCRIPT}<img src=x onerror="window.hacked=1">"\'&amp;\u202e-->'
 ERROR = f"no good: {BREAKOUT}"
 # A file's name holds no slash; a name like this would still start an element.
 FILE = '<img src=x onerror="window.hacked=1">{}.txt'
+
+
+class Invoice(BaseModel):
+    """What is read from a document."""
+
+    vendor: str
+    total: float
+
+
+def citing(
+    sandbox: Sandbox, path: Path, files: Sequence[Path], response_model: type[BaseModel] = Invoice
+) -> BatchManager[Any]:
+    """A run over files whose values are cited, with its log at `path`; nothing is sent yet."""
+    return BatchManager(
+        files=files,
+        prompt="Extract the invoice.",
+        model="claude-sonnet-5-5",
+        response_model=response_model,
+        enable_citations=True,
+        state_path=path,
+        poll_interval=0.01,
+        api_key=sandbox.api_key,
+        base_url=sandbox.url,
+    )
 
 
 class Note(BaseModel):

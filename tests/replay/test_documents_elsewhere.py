@@ -9,20 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
-from report_support import records
+from report_support import DOCUMENTS, Invoice, citing, records
 from typer.testing import Result
 
-from batchata import BatchManager, load_results_from_disk
+from batchata import load_results_from_disk
 from batchata.sandbox import Sandbox
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "examples" / "documents" / "invoice-brightwater.pdf"
+DOCUMENT = DOCUMENTS / "invoice-brightwater.pdf"
 type Replay = Callable[..., Result]
-
-
-class Invoice(BaseModel):
-    vendor: str
-    total: float
 
 
 @pytest.fixture(scope="module")
@@ -32,23 +26,10 @@ def handed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     When the answer was collected, it was still where it had been for run.db, and gone for late.db.
     """
     folder = tmp_path_factory.mktemp("handed")
-    there = shutil.copy(DOCUMENT, folder)
+    there = Path(shutil.copy(DOCUMENT, folder))
     (folder / "papers" / "2026").mkdir(parents=True)
     with Sandbox() as sandbox:
-        on_time, late = (
-            BatchManager(
-                files=[there],
-                prompt="Extract the invoice.",
-                model="claude-sonnet-5-5",
-                response_model=Invoice,
-                enable_citations=True,
-                state_path=folder / name,
-                poll_interval=0.01,
-                api_key=sandbox.api_key,
-                base_url=sandbox.url,
-            )
-            for name in ("run.db", "late.db")
-        )
+        on_time, late = (citing(sandbox, folder / name, [there]) for name in ("run.db", "late.db"))
         on_time.run()
         late.submit()
         shutil.move(there, folder / "papers" / "2026" / "17.pdf")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from report_support import DOCUMENTS, citing
 from typer.testing import Result
 
-from batchata import BatchManager
 from batchata.core import events as e
 from batchata.core import values
 from batchata.core.events import RunStarted
@@ -19,8 +19,6 @@ from batchata.sandbox import Sandbox
 
 type Replay = Callable[..., Result]
 type Write = Callable[..., Path]
-
-DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "documents"
 
 
 class Invoice(BaseModel):
@@ -55,22 +53,13 @@ def settled(batch_id: str | None) -> e.SubmissionSettled:
 
 
 @pytest.fixture(scope="module")
-def cited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def cited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two invoices, read into a model with citations."""
     path = tmp_path_factory.mktemp("cited") / "run.db"
-    with pytest.MonkeyPatch.context() as patch, Sandbox() as served:
-        patch.setenv("ANTHROPIC_BASE_URL", served.url)
-        patch.setenv("ANTHROPIC_API_KEY", "k")
-        BatchManager(
-            files=[DOCUMENTS / "invoice-brightwater.pdf", DOCUMENTS / "invoice-harbor-lane.pdf"],
-            prompt="Extract the invoice.",
-            model="claude-sonnet-5-5",
-            response_model=Invoice,
-            enable_citations=True,
-            state_path=path,
-            poll_interval=0.01,
-        ).run()
-        yield path
+    files = [DOCUMENTS / "invoice-brightwater.pdf", DOCUMENTS / "invoice-harbor-lane.pdf"]
+    with Sandbox() as served:
+        citing(served, path, files, Invoice).run()
+    return path
 
 
 def life(replay: Replay, path: Path, index: int, *options: object) -> dict[str, Any]:

@@ -10,23 +10,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops
-from pydantic import BaseModel
+from report_support import DOCUMENTS, citing
 from typer.testing import CliRunner, Result
 
-from batchata import BatchManager
 from batchata.inputs.pdf_pages import PdfText, joined
 from batchata.replay.cli import app
 from batchata.sandbox import Sandbox
 
-DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "documents"
 INVOICE = "invoice-brightwater.pdf"
-
-
-class Invoice(BaseModel):
-    """What is read from a document."""
-
-    vendor: str
-    total: float
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.copy(DOCUMENTS / INVOICE, folder)
     (folder / "note.txt").write_text("Vendor: Acme\nTotal: 5.00\n")
     with Sandbox() as served:
-        BatchManager(
-            files=[folder / INVOICE, folder / "note.txt"],
-            prompt="Extract the invoice.",
-            model="claude-sonnet-5-5",
-            response_model=Invoice,
-            enable_citations=True,
-            state_path=folder / "run.db",
-            poll_interval=0.01,
-            api_key="k",
-            base_url=served.url,
-        ).run()
+        citing(served, folder / "run.db", [folder / INVOICE, folder / "note.txt"]).run()
     return folder
 
 

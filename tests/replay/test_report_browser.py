@@ -10,26 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
-from report_support import BREAKOUT, ERROR, FILE, SCRIPT
+from report_support import BREAKOUT, DOCUMENTS, ERROR, FILE, SCRIPT, citing
 from typer.testing import CliRunner
 
-from batchata import BatchManager
 from batchata.core.events import ItemsAdded
 from batchata.core.values import Process
 from batchata.log import open_log
 from batchata.replay.cli import app
 from batchata.sandbox import Sandbox
-
-DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "documents"
-
-
-class Invoice(BaseModel):
-    """What is read from a document."""
-
-    vendor: str
-    total: float
-
 
 _FLAGS = (
     "--headless=new",
@@ -304,17 +292,7 @@ def test_a_passage_is_shown_on_its_page_and_the_page_is_a_click_away(
 def pictured(tmp_path: Path) -> Path:
     """A run over one PDF, read with citations."""
     with Sandbox() as served:
-        BatchManager(
-            files=[DOCUMENTS / "invoice-brightwater.pdf"],
-            prompt="Extract the invoice.",
-            model="claude-sonnet-5-5",
-            response_model=Invoice,
-            enable_citations=True,
-            state_path=tmp_path / "run.db",
-            poll_interval=0.01,
-            api_key="k",
-            base_url=served.url,
-        ).run()
+        citing(served, tmp_path / "run.db", [DOCUMENTS / "invoice-brightwater.pdf"]).run()
     return tmp_path / "run.db"
 
 

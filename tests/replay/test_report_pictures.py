@@ -12,15 +12,13 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 from pydantic import BaseModel
-from report_support import blocks
+from report_support import DOCUMENTS, blocks, citing
 from typer.testing import CliRunner
 
-from batchata import BatchManager
 from batchata.replay.cli import app
 from batchata.replay.report.pictures import in_order
 from batchata.sandbox import Answer, Request, Sandbox
 
-DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "documents"
 INVOICE = "invoice-brightwater.pdf"
 TEXT = "Dear all,\nVendor: Acme\nthe rest follows.\n"
 PASSAGES = {INVOICE: "Amount due: $857.00", "note.txt": "Vendor: Acme", "scan.pdf": "Vendor: Scanned"}
@@ -76,17 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "note.txt").write_text(TEXT)
     _scan(folder / "scan.pdf")
     with Sandbox(answers=answer) as served:
-        BatchManager(
-            files=[folder / name for name in PASSAGES],
-            prompt="Extract.",
-            model="claude-sonnet-5-5",
-            response_model=Read,
-            enable_citations=True,
-            state_path=folder / "run.db",
-            poll_interval=0.01,
-            api_key="k",
-            base_url=served.url,
-        ).run()
+        citing(served, folder / "run.db", [folder / name for name in PASSAGES], Read).run()
     return folder
 
 
