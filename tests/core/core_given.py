@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from charges import cost_charged
+
 from batchata.core import events as e
 from batchata.core import values
 from batchata.core.evolve import evolve
@@ -138,18 +140,10 @@ def outcome(
 
 
 def charged(job: int, index: int, amount: str | None) -> e.CostCharged:
-    return e.CostCharged(
-        job=job,
-        index=index,
-        amount=amount,
-        input_tokens=100,
-        output_tokens=10,
-        cache_write_5m_tokens=1,
-        cache_write_1h_tokens=2,
-        cache_read_tokens=3,
-        unit_prices={} if amount is None else {"input_tokens": "1.5"},
-        price_source="test",
-    )
+    used = {"input_tokens": 100, "output_tokens": 10}
+    cached = {"cache_write_5m_tokens": 1, "cache_write_1h_tokens": 2, "cache_read_tokens": 3}
+    prices = {} if amount is None else {"input_tokens": "1.5"}
+    return cost_charged(job, index, amount, **used, **cached, unit_prices=prices)
 
 
 def job_completed(job: int, **outcomes: int) -> e.JobCompleted:

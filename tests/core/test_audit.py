@@ -8,6 +8,7 @@ from typing import Any
 
 import core_given as g
 import pytest
+from charges import cost_charged
 from core_histories import History
 from msgspec.structs import replace
 
@@ -20,17 +21,13 @@ from batchata.core.values import Checked, Usage
 PRICE = ModelPrice("test", [PriceTier(-1, UnitPrices(*[Decimal(1)] * 6))])
 SAME_BATCH = replace(g.batch_submitted(1), batch_id="msgbatch_0")
 NOW = g.START + 1_000 * g.SECOND
-CHARGED = e.CostCharged(
-    job=0,
-    index=0,
-    amount="0.00026",
+CHARGED = cost_charged(
+    0,
+    0,
+    "0.00026",
     input_tokens=100,
     output_tokens=10,
-    cache_write_5m_tokens=0,
-    cache_write_1h_tokens=0,
-    cache_read_tokens=0,
     unit_prices={"input_tokens": "1.6", "output_tokens": "10"},
-    price_source="test",
 )
 RUN: list[e.Event] = [
     g.run_started(max_cost="1"),

@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
+from charges import cost_charged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchata.core import codec
 from batchata.core.codec import EVENT_TYPES, UPCASTERS, decoder, encode, hot_columns
-from batchata.core.events import CostCharged, Event, JobAbandoned
+from batchata.core.events import Event, JobAbandoned
 from batchata.core.values import Checked, Limits
 from batchata.errors import LogError, LogVersionError
 
@@ -170,17 +171,6 @@ def test_a_lifted_row_is_still_checked() -> None:
 
 def test_job_and_index_have_columns() -> None:
     """The log's columns hold what the event names, and nothing where it names nothing."""
-    event = CostCharged(
-        job=3,
-        index=14,
-        amount=None,
-        input_tokens=0,
-        output_tokens=0,
-        cache_write_5m_tokens=0,
-        cache_write_1h_tokens=0,
-        cache_read_tokens=0,
-        unit_prices={},
-        price_source="unknown",
-    )
+    event = cost_charged(3, 14, None)
     assert hot_columns(event) == (3, 14)
     assert hot_columns(PageTurned(number=1, book=None)) == (None, None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from charges import cost_charged
 from core_given import (
     START,
     charged,
@@ -75,10 +76,9 @@ def answers(*indexes: int, job: int = 0, body: int = 0, **changed: Any) -> list[
         charge = {
             "amount": f"0.0002{index % 9 + 1}",
             "unit_prices": {kind: UNIT_PRICES[kind] for kind in used},
-            "price_source": "a table",
-            **{kind: used.get(kind, 0) for kind in KINDS},
+            **used,
         }
-        found.append(e.CostCharged(job=job, index=index, **{**charge, **changed}))
+        found.append(cost_charged(job, index, **{**charge, **changed}))
     return found
 
 

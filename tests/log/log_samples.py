@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from charges import cost_charged
 
 from batchata.core import events as e
 from batchata.core import values
@@ -102,18 +103,9 @@ def outcome(
 
 def charged(job: int, index: int, amount: str | None) -> e.CostCharged:
     """What a request cost."""
-    return e.CostCharged(
-        job=job,
-        index=index,
-        amount=amount,
-        input_tokens=10,
-        output_tokens=5,
-        cache_write_5m_tokens=1,
-        cache_write_1h_tokens=2,
-        cache_read_tokens=3,
-        unit_prices={"input_tokens": "1.5"},
-        price_source="test",
-    )
+    used = {"input_tokens": 10, "output_tokens": 5}
+    cached = {"cache_write_5m_tokens": 1, "cache_write_1h_tokens": 2, "cache_read_tokens": 3}
+    return cost_charged(job, index, amount, **used, **cached, unit_prices={"input_tokens": "1.5"})
 
 
 def finished(job: int) -> e.JobCompleted:

@@ -13,6 +13,7 @@ from typing import Any
 import log_samples as s
 import msgspec
 import pytest
+from charges import cost_charged
 from tampering import lift_triggers
 
 from batchata.core import events as e
@@ -52,17 +53,13 @@ def answer(job: int, index: int, body: int, more: int) -> list[e.Event]:
         body=body,
     )
     cost = used * 1_500_000 + 5 * 7_500_000
-    charge = e.CostCharged(
-        job=job,
-        index=index,
-        amount=f"0.{cost:012}".rstrip("0"),
+    charge = cost_charged(
+        job,
+        index,
+        f"0.{cost:012}".rstrip("0"),
         input_tokens=used,
         output_tokens=5,
-        cache_write_5m_tokens=0,
-        cache_write_1h_tokens=0,
-        cache_read_tokens=0,
         unit_prices={"input_tokens": "1.5", "output_tokens": "7.5"},
-        price_source="a table",
     )
     return [outcome, charge]
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from charges import cost_charged
 from pydantic import BaseModel
 
 from batchata.answers.schema import json_schema, result_schema
@@ -128,15 +129,12 @@ def _outcomes(number: int, indexes: range, next_body: int) -> tuple[list[e.Event
             )
         )
         events.append(
-            e.CostCharged(
-                job=number,
-                index=index,
-                amount=AMOUNT,
+            cost_charged(
+                number,
+                index,
+                AMOUNT,
                 input_tokens=950,
                 output_tokens=50,
-                cache_write_5m_tokens=0,
-                cache_write_1h_tokens=0,
-                cache_read_tokens=0,
                 unit_prices=PRICES,
                 price_source="the list of May",
             )

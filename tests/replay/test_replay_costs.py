@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from charges import cost_charged
 from msgspec.structs import replace
 from pydantic import BaseModel
 from typer.testing import Result
@@ -35,19 +36,15 @@ def ledger(replay: Replay, path: Path, *options: object) -> dict[str, Any]:
     return said
 
 
-def charge(index: int, job: int = 0, **changes: Any) -> e.CostCharged:
+def charge(index: int, job: int = 0, amount: str | None = "0.000045", **changes: Any) -> e.CostCharged:
     """A charge of 10 input tokens and 5 output tokens."""
-    fields: dict[str, Any] = {
-        "amount": "0.000045",
+    said = {
         "input_tokens": 10,
         "output_tokens": 5,
-        "cache_write_5m_tokens": 0,
-        "cache_write_1h_tokens": 0,
-        "cache_read_tokens": 0,
         "unit_prices": {"input_tokens": "2", "output_tokens": "5"},
         "price_source": "the list of May",
     }
-    return e.CostCharged(job=job, index=index, **{**fields, **changes})
+    return cost_charged(job, index, amount, **{**said, **changes})
 
 
 def job(number: int, first: int, last: int, reserved: str | None = "1.10") -> list[e.Event]:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from charges import cost_charged
 from msgspec.structs import replace
 from typer.testing import Result
 
@@ -50,18 +51,7 @@ def answered(job: int, index: int, amount: str | None) -> list[e.Event]:
         e.OutcomeRecorded(
             job=job, index=index, kind="succeeded", stop_reason="end_turn", error=None, usage=None, body=None
         ),
-        e.CostCharged(
-            job=job,
-            index=index,
-            amount=amount,
-            input_tokens=1,
-            output_tokens=1,
-            cache_write_5m_tokens=0,
-            cache_write_1h_tokens=0,
-            cache_read_tokens=0,
-            unit_prices={},
-            price_source="test",
-        ),
+        cost_charged(job, index, amount, input_tokens=1, output_tokens=1),
     ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import forked
 import pytest
 import zstandard
+from charges import cost_charged
 from msgspec.structs import replace
 from tampering import lift_triggers
 from typer.testing import Result
@@ -183,10 +184,7 @@ def test_amounts_are_not_believed(
     got = e.OutcomeRecorded(
         job=0, index=0, kind="succeeded", stop_reason=None, error=None, usage=Usage(input_tokens=1), body=0
     )
-    charged = e.CostCharged(
-        job=0, index=0, amount=amount, input_tokens=1, output_tokens=0, cache_write_5m_tokens=0,
-        cache_write_1h_tokens=0, cache_read_tokens=0, unit_prices={"input_tokens": "1"}, price_source="p",
-    )  # fmt: skip
+    charged = cost_charged(0, 0, amount, input_tokens=1, unit_prices={"input_tokens": "1"})
     limited_ = replace(started(), settings=replace(started().settings, max_cost=amount))
     cases = {
         "charge": [started(), one, sent, got, charged],
