@@ -89,6 +89,7 @@ class BatchataError(Exception):
     """Every error that Batchata raises on purpose. `kind` is its name in the log."""
 
     kind = "error"
+    in_a_shell: str | None = None  # what the command line says instead, which has no arguments
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython and notebooks show: it is the program that is to be changed."""

@@ -96,7 +96,9 @@ class ReplayGroup(TyperGroup):
                 typer.echo(f"{self.speaker}: {exc}", err=True)
             raise typer.Exit(_INTERRUPTED) from exc
         except BatchataError as exc:
-            raise self._ended("\n".join([str(exc), *getattr(exc, "__notes__", [])])) from exc
+            raise self._ended(
+                "\n".join([exc.in_a_shell or str(exc), *getattr(exc, "__notes__", [])])
+            ) from exc
         except _UsageError as exc:
             raise self._ended(f"{exc.format_message().removesuffix('.')}; see --help") from exc
         except (LookupError, ArithmeticError, AssertionError, AttributeError, TypeError, ValueError) as exc:

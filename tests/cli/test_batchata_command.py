@@ -234,6 +234,18 @@ def test_what_cannot_be_done_is_one_message_and_exit_code_2(
     assert not (here / "n.db").exists()
 
 
+def test_a_missing_key_is_answered_with_what_a_shell_has(
+    batchata: Command, service: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable and the file that is read for it; there is no option for a key, and no script."""
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    said = batchata("run", "a0.txt", *GIVEN).stderr
+    assert "set the environment variable ANTHROPIC_API_KEY, here or in a .env file" in said
+    assert "python -m batchata.sandbox" in said
+    assert "api_key" not in said
+    assert service.exchanges == []
+
+
 def test_every_command_of_replay_is_here(batchata: Command) -> None:
     """By the same name, with the same options; the log alone is shown."""
     names = {command.callback.__name__ for command in replay_app.registered_commands if command.callback}

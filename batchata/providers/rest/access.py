@@ -55,10 +55,13 @@ def no_key(whose: str, variable: str, *others: str) -> ConfigurationError:
     """Say what to do where neither the variable nor one of the others has a key."""
     blank = [name for name in (variable, *others) if os.environ.get(name) == ""]
     is_blank = f" ({' and '.join(blank)} {'is' if len(blank) == 1 else 'are'} blank)" if blank else ""
-    return ConfigurationError(
-        f"no {whose} API key{is_blank}: set the environment variable {variable} or give api_key "
-        "(offline, without a key: batchata.sandbox.use() in the script, or python -m batchata.sandbox)"
+    cure = f"no {whose} API key{is_blank}: set the environment variable {variable}"
+    error = ConfigurationError(
+        f"{cure} or give api_key (offline, without a key: batchata.sandbox.use() in the script, or "
+        "python -m batchata.sandbox)"
     )
+    error.in_a_shell = f"{cure}, here or in a .env file (offline, without a key: python -m batchata.sandbox)"
+    return error
 
 
 def check_headers(headers: dict[str, str], source: str) -> None:
