@@ -240,10 +240,16 @@ def readable(body: bytes) -> Any:
 
 def was_is(old: Any, new: Any) -> str:
     """Show both values, from shortly before the place where they differ."""
-    before, after = (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in (old, new))
+    before, after = _written(old), _written(new)
     apart = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
     start = 0 if max(len(before), len(after)) <= _SHOWN else max(apart - 30, 0)
     return f"was {_cut(before, start)}, is {_cut(after, start)}"
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "not given"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _cut(text: str, start: int) -> str:

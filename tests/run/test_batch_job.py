@@ -165,7 +165,7 @@ def test_the_same_call_takes_up_the_same_job(waiting: Waiting) -> None:
 def test_another_call_on_the_same_log_is_refused(waiting: Waiting) -> None:
     """What differs is said, and nothing is sent."""
     waiting.send(state_path=waiting.log)
-    with pytest.raises(RunMismatchError, match="system: was null, is Be brief"):
+    with pytest.raises(RunMismatchError, match="system: was not given, is Be brief"):
         waiting.send(state_path=waiting.log, system="Be brief.")
     assert waiting.creates() == 1
 

@@ -66,7 +66,7 @@ def test_keys_may_be_continued_and_not_changed(runs: Runs) -> None:
     rows(runs, 2).run()
     for keys, words in (
         (["R0", "X"], "key of item 1: was R1, is X"),
-        (None, "key of item 0: was R0, is null"),
+        (None, "key of item 0: was R0, is not given"),
     ):
         with pytest.raises(RunMismatchError, match=words):
             rows(runs, 2, keys=keys).items()

@@ -121,8 +121,8 @@ def test_items_added_at_the_end_are_an_addition(runs: Runs) -> None:
     ("changed", "words"),
     [
         ({"model": "claude-opus-5-5"}, "model: was claude-sonnet-5-5, is claude-opus-5-5"),
-        ({"stop_sequences": ["END"]}, r"stop_sequences: was null, is .*END"),
-        ({"system": "Be brief."}, "system: was null, is Be brief."),
+        ({"stop_sequences": ["END"]}, r"stop_sequences: was not given, is .*END"),
+        ({"system": "Be brief."}, "system: was not given, is Be brief."),
         ({"response_model": None}, r"response_model \(its JSON Schema\)"),
         ({"count": 3}, "items: were 7, are 3; items can be added, not removed"),
         (

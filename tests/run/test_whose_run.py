@@ -209,7 +209,7 @@ def test_a_new_definition_in_a_log_of_several_runs_begins_only_by_its_own_run_id
     message = str(caught.value)
     assert "2 runs, and none of them was started like this: monday, tuesday" in message
     assert "  - monday: item 0: was" in message
-    assert "  - tuesday: system: was Be brief., is null" in message
+    assert "  - tuesday: system: was Be brief., is not given" in message
     assert len(runs.sandbox.exchanges) == calls
     assert runs.manager(3, messages=conversations(3, first=9), run_id="new").run()["completed_items"] == 3
 
