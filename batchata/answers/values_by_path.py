@@ -33,7 +33,7 @@ def _leaves(value: Any, path: str, cited: set[str]) -> Iterator[str]:
         if path:
             yield path
         return
-    for key, inner in _members(value):
+    for key, inner in members(value):
         yield from _leaves(inner, inside(path, key), cited)
     is_empty_set = isinstance(value, set | frozenset) and not value
     if path and not is_empty_set and not _has_members(value):
@@ -45,10 +45,11 @@ def _has_members(value: Any) -> bool:
     return is_holder or hasattr(value, "__dataclass_fields__")
 
 
-def _members(value: Any) -> Iterator[tuple[str | int, Any]]:
+def members(value: Any) -> Iterator[tuple[str | int, Any]]:
+    """Yield the fields of a record or the elements of a list, under their names; a set has none."""
     match value:
         case pydantic.RootModel():
-            yield from _members(value.root)
+            yield from members(value.root)
         case pydantic.BaseModel():
             yield from value.__dict__.items()
             yield from (value.__pydantic_extra__ or {}).items()

@@ -9,11 +9,12 @@ from typing import Any
 import pydantic
 
 from batchata.answers.direct_reading import reads_in_its_own_way
+from batchata.answers.values_by_path import members
 
 # Kinds that pydantic writes as JSON that means the same value again, and only that.
 _SAFE = frozenset({
-    "bool", "date", "datetime", "decimal", "default", "definition-ref", "definitions", "enum", "float", "int",
-    "list", "literal", "model", "model-field", "model-fields", "none", "nullable", "str",
+    "bool", "date", "datetime", "decimal", "default", "definition-ref", "definitions", "dict", "enum", "float",
+    "int", "list", "literal", "model", "model-field", "model-fields", "none", "nullable", "str",
 })  # fmt: skip
 # What makes a field or model read or write in another way than its kind does, unless it is empty.
 _OWN = (
@@ -26,7 +27,8 @@ _OWN = (
     "post_init",
 )
 _HARMLESS_CONFIG = {"title", "extra_fields_behavior"}
-_INSIDE = ("schema", "fields", "items_schema", "definitions", "extras_schema")
+_MASK = b"**********"  # what pydantic writes of a secret; looking at every value takes far longer
+_INSIDE = ("schema", "fields", "items_schema", "values_schema", "definitions", "extras_schema")
 
 
 @lru_cache(maxsize=256)
@@ -44,6 +46,8 @@ def reads_what_it_writes(model: type[pydantic.BaseModel]) -> bool:
 
 def _is_safe(part: Mapping[str, Any]) -> bool:
     if part["type"] not in _SAFE or any(part.get(name) for name in _OWN):
+        return False
+    if part["type"] == "dict" and not ("values_schema" in part and part["keys_schema"]["type"] == "str"):
         return False
     return bool(part.get("config", {}).keys() <= _HARMLESS_CONFIG)
 
@@ -68,7 +72,7 @@ def is_read_back(value: pydantic.BaseModel, written: bytes) -> bool:
     try:
         again = read_back(type(value), written)
         is_same = again == value and again.model_dump_json().encode() == written
-        return is_same and not has_mask(value)
+        return is_same and not (_MASK in written and has_mask(value))
     except Exception:  # noqa: BLE001 - validators, serializers and == are the caller's code
         return False
 
@@ -79,10 +83,9 @@ def has_mask(value: Any) -> bool:
         case pydantic.SecretStr() | pydantic.SecretBytes():
             secret = value.get_secret_value()
             return bool(secret) and str(secret) == str(value)
-        case pydantic.BaseModel():
-            return any(map(has_mask, value.__dict__.values()))
-        case dict():
-            return any(map(has_mask, value.values()))
-        case list() | tuple() | set() | frozenset():
+        case pydantic.RootModel():
+            return has_mask(value.root)
+        case set() | frozenset():
             return any(map(has_mask, value))
-    return False
+    keys = value if isinstance(value, Mapping) else ()
+    return any(map(has_mask, keys)) or any(has_mask(inner) for _, inner in members(value))

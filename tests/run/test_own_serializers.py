@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from datetime import date
@@ -14,6 +15,7 @@ from pydantic import (
     BaseModel,
     Field,
     Json,
+    RootModel,
     SecretBytes,
     SecretStr,
     computed_field,
@@ -90,6 +92,23 @@ class Secrets(BaseModel):
     raw: SecretBytes
 
 
+@dataclasses.dataclass
+class Login:
+    """Holds a secret."""
+
+    user: str
+    password: SecretStr
+
+
+class DeepSecrets(BaseModel, extra="allow"):
+    """Writes asterisks further inside, and for keys."""
+
+    __pydantic_extra__: dict[str, SecretStr]
+    by_key: dict[SecretStr, int] = {}
+    logins: list[Login] = []
+    root: RootModel[SecretStr] | None = None
+
+
 class LeavesOut(BaseModel):
     """Does not write one of its fields."""
 
@@ -138,6 +157,7 @@ OWN: dict[type[BaseModel], str] = {
     OfJson: '{"values": "[1, 2]"}',
     OtherKinds: '{"day": "2026-01-02", "total": 1.5}',
     Secrets: '{"key": "open", "raw": "sesame"}',
+    DeepSecrets: '{"by_key": {"open": 1}, "logins": [{"user": "a", "password": "b"}], "root": "c", "d": "e"}',
     LeavesOut: '{"day": "2026-01-02", "note": "paid"}',
     Computes: '{"total": 2}',
     InCents: '{"total": 1.5}',
@@ -152,6 +172,7 @@ class Plain(BaseModel):
     day: date
     total: Decimal | None = None
     parts: list[str] = Field(default_factory=list, description="in any order")
+    by_name: dict[str, list[float]] = {}
 
 
 def written(model: type[BaseModel], answer: str, folder: Path) -> tuple[Any, str]:
@@ -190,6 +211,10 @@ def test_a_file_of_an_older_version_is_never_read_as_something_else(tmp_path: Pa
     for model, old in (
         (Secrets, '{"key": "**********", "raw": "**********"}'),
         (AsText, '"02.01.2026: 1.5"'),
+        (DeepSecrets, '{"by_key": {"**********": 1}}'),
+        (DeepSecrets, '{"logins": [{"user": "a", "password": "**********"}]}'),
+        (DeepSecrets, '{"root": "**********"}'),
+        (DeepSecrets, '{"d": "**********"}'),
     ):
         (tmp_path / "job_0_results.json").write_text(f'[{{"result": {old}, "citations": null}}]')
         with pytest.raises(InvalidInputError, match=r"replay export LOG DIR --model MODULE:"):
