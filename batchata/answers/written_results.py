@@ -13,8 +13,8 @@ from batchata.answers.values_by_path import members
 
 # Kinds that pydantic writes as JSON that means the same value again, and only that.
 _SAFE = frozenset({
-    "bool", "date", "datetime", "decimal", "default", "definition-ref", "definitions", "dict", "enum", "float",
-    "int", "list", "literal", "model", "model-field", "model-fields", "none", "nullable", "str",
+    "bool", "date", "datetime", "decimal", "default", "definition-ref", "definitions", "dict", "enum",
+    "float", "int", "list", "literal", "model", "model-field", "model-fields", "none", "nullable", "str",
 })  # fmt: skip
 # What makes a field or model read or write in another way than its kind does, unless it is empty.
 _OWN = (

@@ -105,6 +105,7 @@ def submission_unknown(run: Run, at: int, event: e.SubmissionUnknown, version: i
     job.batch_id = job.created_at = job.expires_at = job.submitted_at = None
     job.counts = job.polled_at = job.missed_since = None
     job.missed = job.short_reads = job.not_before = 0
+    job.cancel_requested = False
     job.status = JobStatus.UNKNOWN
     job.alone_since, job.alone_in = at, run.starts
     _fails(run, "submit", at, event.error, at)

@@ -285,7 +285,9 @@ def test_what_was_learnt_of_anothers_batch_is_not_held_against_ones_own() -> Non
     """Downloads of it that lacked lines do not count: the gaps of the right batch are looked at twice."""
     run = given(items_added(0, 1), *submitted(0, (0, 0)))
     short = e.CallFailed(doing="collect", jobs=[0], error=error(INCOMPLETE), not_before=START)
-    when(run, polled(0, "ended"), short, short, submission_unknown(0))
+    cancelled = e.BatchCancelRequested(job=0, batch_id="msgbatch_0", reason="requested")
+    when(run, cancelled, polled(0, "ended"), short, short, submission_unknown(0))
     job = run.jobs[0]
+    assert not job.cancel_requested
     assert (job.status, job.batch_id, job.counts, job.short_reads) == (JobStatus.UNKNOWN, None, None, 0)
     assert (job.is_misnamed, job.held) == (True, job.reserved or Decimal(0))
