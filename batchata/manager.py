@@ -451,7 +451,7 @@ class BatchManager(RunResults[T]):
         """
         self._engine.detach()
 
-    def abandon(self, job: int) -> Summary:
+    def abandon(self, job: int | str) -> Summary:
         """Give up an open job whose batch was deleted or can never be read, and return the summary.
 
             manager.abandon(3)
@@ -459,6 +459,10 @@ class BatchManager(RunResults[T]):
         Its items without a result are pending again, with a fresh set of attempts, and the next `run()` sends
         them. What its batch may have cost is unknown and stays held against `max_cost`. Only for jobs that an
         error named: a batch that is merely slow would be paid for twice.
+
+        Where an error says that the log is older than its run and names batches that it lacks, and no newer
+        log is left, give their ids instead of a job: the next `run()` of this object then sends what is
+        pending all the same, and what they hold is paid for twice.
 
         Raises InvalidInputError when the job is not open, RunClaimedError while the run is driven.
         """

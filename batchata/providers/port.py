@@ -290,3 +290,11 @@ class Client(Protocol):
         Raises UnreadableReplyError at its end when there may be more that cannot be read.
         """
         ...
+
+    def signs(self, since: int, known: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield batches created at or after `since`, other than `known` ones, with a sign of whose they are.
+
+        That is the mark of a job, or where batches have none, a custom id of one that has ended. It takes one
+        page of the list, and the beginnings of a few results: what is not yielded may exist all the same.
+        """
+        ...

@@ -96,6 +96,8 @@ class Engine(OwnRun):
         self._turn = RLock()  # held while `_driving` and `stop` are looked at and changed together
         self._expiring = starting.ExpiringResults()
         self._warned = False  # that nothing of the run is kept on disk
+        self._was_away = False  # whether other starts may have driven the run before this call of drive
+        self._let_go: set[str] = set()  # batches that the log lacks and the user knows of
         self._left_at = 0  # the run's version when our last call of drive ended
 
     def drive(self, call: Call) -> Run:
@@ -202,9 +204,15 @@ class Engine(OwnRun):
             if self._driving:
                 self.stop.ask("detached")
 
-    def abandon(self, number: int) -> Run:
-        """Give up an open job because the user says that its batch cannot be found or read."""
+    def abandon(self, number: int | str) -> Run:
+        """Give up an open job because the user says that its batch cannot be found or read.
+
+        Given the id of a batch that the log lacks, let that be no reason not to send what it may hold.
+        """
         run = self.state()
+        if isinstance(number, str) and _may_be_unknown(run, number):
+            self._let_go.add(number)
+            return run
         if type(number) is not int or number not in run.open:  # True is 1 to a dict
             raise InvalidInputError(not_open(run, number))
         if self._driving:
@@ -249,6 +257,7 @@ class Engine(OwnRun):
             journal.listener = self.hooks.listener()
             called = [hook for hook in (self.hooks.on_item, call.on_item) if hook is not None]
             teller = ItemTeller(log, journal.run, self.definition.reader, called)
+            self._was_away = journal.run.started is not None and journal.run.version != self._left_at
             writer = self._begin(log, journal, call)
             try:
                 teller.begun()
@@ -427,6 +436,7 @@ class Engine(OwnRun):
                 job_done=job_done,
                 all_done=writer.rest,
                 patience=self.patience,
+                let_go=self._let_go if self._was_away else None,
                 elsewhere=self._elsewhere,
             )
             try:
@@ -464,7 +474,13 @@ def _asks_again(run: Run) -> Callable[[int], bool] | None:
     return lambda index: run.items.attempts[index] < settings.max_attempts
 
 
-def not_open(run: Run, number: int) -> str:
+def _may_be_unknown(run: Run, batch_id: str) -> bool:
+    """Whether it may be the id of a batch that the log lacks; a job has a number."""
+    is_id = bool(batch_id.strip()) and not batch_id.isdecimal()
+    return is_id and all(job.batch_id != batch_id for job in run.jobs.values())
+
+
+def not_open(run: Run, number: int | str) -> str:
     """Say why a job cannot be given up, and which ones can."""
     open_jobs = ", ".join(map(str, run.open)) or "none"
     return f"job {number!r} is not open, so there is nothing to abandon; open jobs: {open_jobs}"

@@ -7,7 +7,8 @@ thread touches state and log, so nothing is shared and nothing is locked.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -30,7 +31,7 @@ from batchata.core.state import JobStatus, Run
 from batchata.core.values import RequestError
 from batchata.errors import BatchataError, LogError
 from batchata.providers.port import Client
-from batchata.run import calls, search
+from batchata.run import calls, newer_batches, search
 from batchata.run.executors import Elsewhere
 from batchata.run.intents import Intents
 from batchata.run.interrupts import MainThread, Stop
@@ -39,7 +40,17 @@ from batchata.run.lost_batches import lost
 from batchata.run.one_pass import OnePass
 from batchata.run.outbox import Outbox
 from batchata.run.outcomes import Intake
-from batchata.run.reports import Arrived, CallFailed, Exhausted, Polled, Report, Staged, Submitted
+from batchata.run.reports import (
+    NO_JOB,
+    Arrived,
+    CallFailed,
+    Exhausted,
+    LookedForNewer,
+    Polled,
+    Report,
+    Staged,
+    Submitted,
+)
 from batchata.run.trouble import as_error
 from batchata.run.workers import Workers, jobs_of
 
@@ -70,6 +81,8 @@ class Runner:
     job_done: Callable[[int], None]  # called when a job has been collected
     all_done: Callable[[], None]  # called when no item is pending, before the log says so
     patience: float  # seconds for readers that keep what is written out of the log's main file
+    # Batches that the log lacks are looked for before anything is sent, but these; None: there is no look
+    let_go: AbstractSet[str] | None = None
     elsewhere: Elsewhere | None = None  # an executor that does the jobs' work; None: it is done in threads
     broke_off: bool = False  # calls were under way at the end; the provider is closed
     _workers: Workers = field(init=False)
@@ -104,6 +117,8 @@ class Runner:
         try:
             self._loop_to_its_end(once)
         except LogError as exc:
+            if exc is self.intake.trouble.error:
+                raise  # the log can be written
             raise type(exc)(f"{exc}{self._left_behind()}") from exc
         finally:
             if self.elsewhere is not None:
@@ -155,13 +170,22 @@ class Runner:
     def _steps(self, check_now: bool) -> list[Step]:
         situation = Situation(
             busy=self._calls.keys() | self.intake.trouble.stuck,
-            submitting=self._may_submit(),
+            submitting=self._is_time_to_submit(),
             cancelling=self.stop.cancel,
             cancelled=self.intake.cancelled,
             check_now=check_now,
             awaiting=self.intents.awaiting,
         )
-        return decide.next_steps(self.run, self.journal.now(), self.intents.requests.measures, situation)
+        steps = decide.next_steps(self.run, self.journal.now(), self.intents.requests.measures, situation)
+        return steps if self.let_go is None else self._after_the_look(self.let_go, steps)
+
+    def _after_the_look(self, let_go: AbstractSet[str], steps: list[Step]) -> list[Step]:
+        """Hold back what is to be sent until batches were looked for that the log lacks; begin to look."""
+        others: list[Step] = [step for step in steps if not isinstance(step, Submit)]
+        if len(others) < len(steps) and NO_JOB not in self._calls:
+            known = newer_batches.known_to(self.run, let_go)
+            self._workers.call("look", [NO_JOB], newer_batches.look, known)
+        return others
 
     @property
     def _calls(self) -> dict[int, str]:
@@ -169,6 +193,10 @@ class Runner:
         return self._workers.busy | dict.fromkeys(self._outbox.jobs, "submit")
 
     def _may_submit(self) -> bool:
+        """Whether more may be sent now, as nothing has yet to be looked for."""
+        return self.let_go is None and self._is_time_to_submit()
+
+    def _is_time_to_submit(self) -> bool:
         """Whether more may be sent: batches found at the start were polled, and fetched if they had ended."""
         return not (self._is_to_stop() or self._found) and self.journal.now() >= self.intake.pauses.until
 
@@ -336,6 +364,9 @@ class Runner:
         completed_before, route = self._completed(report), self.run.route
         theirs = None if self.provider is None else self.provider.clock
         self.intake.apart = None if theirs is None else theirs - self.journal.now()
+        if isinstance(report, LookedForNewer):
+            self._looked(report.batches)
+            return False
         self.intake.take(report)
         if isinstance(report, Staged) and report.job in self.run.open:  # else it was another job's
             self._outbox.stage(report.job, report.upload)
@@ -346,6 +377,13 @@ class Runner:
             ended = self.run.jobs_with(JobStatus.ENDED) if isinstance(report, Polled) else ()
             self._found -= set(jobs_of(report)) - {job.number for job in ended}
         return self._completed(report) != completed_before
+
+    def _looked(self, batches: Sequence[str]) -> None:
+        """Send nothing more where the log lacks batches of the run; what it knows of is still collected."""
+        self.let_go = None
+        if batches:
+            outdated = newer_batches.outdated(batches)
+            self.journal.append(*self.intake.trouble.meet(self.run, outdated))
 
     def _completed(self, report: Report) -> bool:
         """Whether the report's job has results to write; an item may also have been refused."""

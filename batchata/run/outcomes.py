@@ -78,14 +78,14 @@ class Intake:
         """Return the time by the provider's clock; our own until the difference is known."""
         return self._now() + (self.apart or 0)
 
-    def take(self, report: reports.Report) -> None:
+    def take(self, report: reports.OfJobs) -> None:
         """Append what the report says; an error that waiting cannot cure goes to `trouble`."""
         open_before = len(self._run.open)
         self._take(report)
         if self._run.items.kept and len(self._run.open) < open_before:
             self._journal.append(*accepted_after_all(self._run))
 
-    def _take(self, report: reports.Report) -> None:
+    def _take(self, report: reports.OfJobs) -> None:
         if not isinstance(report, reports.CallFailed):
             self.pauses.answered()
         match report:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from batchata.errors import BatchataError
 from batchata.providers.exchange import Batch, Outcome, Upload
 
+NO_JOB = -1  # the number that stands for a job in calls that are about none
+
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
@@ -56,6 +58,14 @@ class Sought:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedForNewer:
+    """Batches of the run that no job in the log has sent; none where the look failed, or saw none."""
+
+    batches: Sequence[str]
+    job: int = NO_JOB
+
+
+@dataclass(frozen=True, slots=True)
 class Polled:
     """The batches of these jobs, by id; those that were not found are missing."""
 
@@ -95,7 +105,8 @@ class CallFailed:
     error: BatchataError
 
 
-type Report = (
+type OfJobs = (
     Staged | Submitted | FilesRefused | Sought | Polled | Arrived | Exhausted | CancelAsked | CallFailed
 )
+type Report = OfJobs | LookedForNewer
 type Put = Callable[[Report], None]

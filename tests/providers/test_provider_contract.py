@@ -173,6 +173,23 @@ def test_each_request_comes_back_once_under_its_own_name(door: Callable[..., Doo
     assert (creates(there), there.now(batch).ended) == (1, True)
 
 
+def test_a_look_at_the_newest_batches_shows_whose_they_are(door: Callable[..., Door]) -> None:
+    """By one call for the list; where that would not show it, or be dear, nothing is said of any batch."""
+    there = door()
+    first, second = there.send_marked("0123456789ab-0-00aa00"), there.send_marked("0123456789ab-1-00bb00")
+    there.now(first), there.now(second)  # they end when they are looked at
+    before = len(there.sandbox.exchanges)
+    signs = dict(there.client.signs(0, {first.batch_id}))
+    lists = [path for _, path, _ in there.sandbox.exchanges[before:] if not path.endswith("results")]
+    if there.client.name in ("gemini-inline", "together"):
+        assert (signs, lists) == ({}, [])
+        return
+    assert (signs.keys(), len(lists)) == ({second.batch_id}, 1)
+    assert signs[second.batch_id].startswith("0123456789ab-1-00bb00")
+    later = dict(there.client.signs(10**18, ()))
+    assert len(later) == (2 if there.client.name == "xai" else 0)  # whose batches show a date alone
+
+
 @pytest.mark.parametrize(
     "faults",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import IO, Any
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ import httpx2
 import msgspec
 
 from batchata.errors import (
+    BatchataError,
     BatchNotFoundError,
     ConfigurationError,
     ProviderUnavailableError,
@@ -45,6 +47,7 @@ _COUNTED = frozenset(
 )
 _SHORT_PAGE = 20  # the first one of a poll is so long, or twice as long as the batches it asks for
 _MOST_TOKENS = 10**12
+_MOST_OPENED = 3  # results of batches that are opened to see whose they are
 _ANSWER_SECONDS = 60.0  # for questions, which may be asked again; creating and downloading keep the SDK's 600
 
 
@@ -273,6 +276,15 @@ class AnthropicClient(Polls):
     ) -> Iterator[Batch]:
         """See the port."""
         return (batch for batch in self._newest(since, None) if _may_hold(batch, size))
+
+    def signs(self, since: int, known: Collection[str]) -> Iterator[tuple[str, str]]:
+        """See the port: by the first results of the oldest of them that have ended."""
+        found = [batch for batch in self._newest(since, 1) if batch.ended and batch.batch_id not in known]
+        found.sort(key=lambda batch: batch.created_at)
+        for batch in found[:_MOST_OPENED]:
+            with suppress(BatchataError):
+                first = next(self.outcomes(batch.batch_id), [])
+                yield from ((batch.batch_id, outcome.custom_id) for outcome in first[:1])
 
     def _retrieve(self, batch_id: str) -> Batch | None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import IO, Any, Final
@@ -180,6 +180,10 @@ class OpenAIClient(BatchClient):
                 yield replace(batch_of(value, created=True), is_marked=True)
             elif not _bears_marks(value):
                 yield batch_of(value, created=True)  # only its results will tell whose it is
+
+    def signs(self, since: int, known: Collection[str]) -> Iterator[tuple[str, str]]:
+        """See the port."""
+        return super().signs(since, known) if self._wire.bears_marks else iter(())
 
     def _path(self, batch_id: str) -> str:
         return f"{self._wire.batches}/{batch_id}"

@@ -22,6 +22,7 @@ class Wire:
 
     batches: ClassVar[str] = "batches"  # the path of the list
     form: ClassVar[dict[str, str]] = {"purpose": "batch"}  # beside the file of an upload
+    bears_marks: ClassVar[bool] = True  # whether a batch in the list shows the mark of its job
     pages_results: ClassVar[bool] = False  # whether results are asked for page by page, and stand in no file
 
     def wanted(self, upload: Upload, endpoint: str) -> dict[str, Any]:
@@ -123,6 +124,7 @@ class TogetherWire(Wire):
     """Batches without metadata and without counts; a bare list, in one page."""
 
     form: ClassVar[dict[str, str]] = {"purpose": "batch-api"}
+    bears_marks = False
 
     def wanted(self, upload: Upload, endpoint: str) -> dict[str, Any]:
         """See the base."""

@@ -137,6 +137,14 @@ class BatchClient(Polls):
         """See the port."""
         self._rest.close()
 
+    def signs(self, since: int, known: Collection[str]) -> Iterator[tuple[str, str]]:
+        """See the port: by the marks that a page of the list shows."""
+        for value in self._newest(since, 1):
+            batch, mark = self._read(value, created=True), self._mark_of(value)
+            is_young = not batch.created_at or batch.created_at >= since
+            if isinstance(mark, str) and is_young and batch.batch_id not in known:
+                yield batch.batch_id, mark
+
     def _described(self, batch_id: str) -> dict[str, Any]:
         """Return what the service says of this batch; an answer about another one is refused."""
         value = self._rest.ask(self._path(batch_id), f"asking for {batch_id}")
