@@ -339,7 +339,13 @@ def probe(executor: Executor, setup: bytes | None) -> None:
         raise ConfigurationError(
             f"no worker of the executor did anything for {_PATIENCE:,.0f} s: check that some of them are free"
         )
-    if (lost := failure(future)) is not None:
+    lost = failure(future)
+    if isinstance(lost, CancelledError):
+        raise ConfigurationError(
+            f"the executor gave up its first piece of work ({_said(lost)}): it was restarted or closed "
+            "meanwhile; nothing was sent, so call run() again"
+        ) from lost
+    if lost is not None:
         raise ConfigurationError(f"a worker of the executor failed ({_said(lost)}); {CURE}") from lost
     try:
         result(future)

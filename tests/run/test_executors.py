@@ -349,6 +349,17 @@ class Bare(ThreadPoolExecutor):
         raise ModuleNotFoundError(done.stderr.decode().splitlines()[-1])
 
 
+class Restarted(ThreadPoolExecutor):
+    """Gives up what it was handed, as Dask's does when its client is restarted."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        """Take the work, and cancel it."""
+        given: Future[Any] = Future()
+        given.cancel()
+        given.set_running_or_notify_cancel()
+        return given
+
+
 def _closed() -> Executor:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
@@ -359,6 +370,7 @@ def _closed() -> Executor:
     ("executor", "said"),
     [
         (_closed, "takes no work.*make a new one"),
+        (Restarted, r"gave up its first piece of work \(CancelledError\).*call run\(\) again"),
         (Old, "a worker has Batchata .*, and this process 99.0; install the same version"),
         (Bare, "No module named 'batchata'.*install the same version"),
     ],
