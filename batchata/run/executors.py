@@ -220,14 +220,21 @@ def handed(executor: Executor, setup: bytes | None, call: bytes) -> Future[bytes
     """Hand a piece of work to the executor, which takes it for no other one: Dask does, where all is alike.
 
     Then it gives what came of the earlier one, be that an error or results that lacked lines. Raises
-    RuntimeError when the executor takes no work, as those of Python do.
+    RuntimeError when the executor takes no work, as those of Python do, and ConfigurationError when what it
+    gives cannot be waited for.
     """
     try:
-        return executor.submit(work, version("batchata"), setup, call, token_hex(8))
+        given: object = executor.submit(work, version("batchata"), setup, call, token_hex(8))
     except RuntimeError:
         raise
     except Exception as exc:
         raise RuntimeError(_said(exc)) from exc
+    if not isinstance(given, Future):
+        raise ConfigurationError(
+            f"submit() of the executor ({type(executor).__name__}) returned {type_of(given)}, and must "
+            "return a concurrent.futures.Future"
+        )
+    return given
 
 
 def sound(found: Any, is_sound: Callable[[Any], bool]) -> Any:

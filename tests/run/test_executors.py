@@ -360,6 +360,14 @@ class Restarted(ThreadPoolExecutor):
         return given
 
 
+class Eager(ThreadPoolExecutor):
+    """Does the work at once, and gives what came of it instead of a future."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Any:
+        """Do it here."""
+        return fn(*args)
+
+
 def _closed() -> Executor:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
@@ -371,6 +379,7 @@ def _closed() -> Executor:
     [
         (_closed, "takes no work.*make a new one"),
         (Restarted, r"gave up its first piece of work \(CancelledError\).*call run\(\) again"),
+        (Eager, r"of the executor \(Eager\) returned a bytes, and must return a concurrent"),
         (Old, "a worker has Batchata .*, and this process 99.0; install the same version"),
         (Bare, "No module named 'batchata'.*install the same version"),
     ],
