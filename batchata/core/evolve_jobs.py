@@ -102,6 +102,7 @@ def submission_unknown(run: Run, at: int, event: e.SubmissionUnknown, version: i
     """Leave the job open until it is known whether it became a batch, and which: not the one it had."""
     job = run.jobs[event.job]
     job.is_misnamed = job.batch_id is not None
+    job.is_confused = job.is_misnamed or event.error.kind == error_kinds.ODD_REPLY
     job.batch_id = job.created_at = job.expires_at = job.submitted_at = None
     job.counts = job.polled_at = job.missed_since = None
     job.missed = job.short_reads = job.not_before = 0

@@ -87,6 +87,7 @@ class Job:
     submitted_at: int | None = None  # by ours
     is_adopted: bool = False  # found later, without an answer to its creation
     is_misnamed: bool = False  # the answer to its creation named a batch that turned out to be another's
+    is_confused: bool = False  # … or one that another job has: the answers to both may have been confused
     expires_at: int | None = None
     polled_at: int | None = None
     completed_at: int | None = None

@@ -72,7 +72,7 @@ def unsettled(job: Job, candidates: Sequence[str]) -> str:
 def _of_others(job: Job, owned: list[Job]) -> Iterator[str]:
     """Yield the batches of other jobs. Where answers to creations were confused, they prove nothing."""
     for other in owned:
-        if other.batch_id and (not job.is_misnamed or other.recorded or other.is_adopted):
+        if other.batch_id and (not job.is_confused or other.recorded or other.is_adopted):
             yield other.batch_id
 
 

@@ -10,6 +10,8 @@ from core_given import (
     START,
     given,
     items_added,
+    outcome,
+    polled,
     run_started,
     settled,
     submission_started,
@@ -20,6 +22,7 @@ from core_given import (
 
 from batchata.core import decide, values
 from batchata.core import events as e
+from batchata.core.error_kinds import ODD_REPLY
 from batchata.core.evolve import evolve
 from batchata.core.state import Job, Run
 from batchata.providers.exchange import Batch
@@ -164,6 +167,21 @@ def test_batches_that_belong_to_other_jobs_are_not_candidates() -> None:
     sought = lost(run, run.jobs[2], {"msgbatch_x"})
     assert sought.not_ours == {"msgbatch_0", "msgbatch_1", "msgbatch_x"}
     assert sought.anchors == ["msgbatch_1", "msgbatch_0"]
+
+
+@pytest.mark.parametrize(("kind", "excluded"), [(ODD_REPLY, False), ("no_answer", True)])
+def test_a_batch_that_two_answers_named_may_be_either_jobs(kind: str, excluded: bool) -> None:
+    """The first of them may have been the confused one; once there are answers of it, it is told whose it is.
+
+    Where it was taken for the first job's without a look, the second one was sent, and paid, again.
+    """
+    run = given(e.ItemsAdded(first=0, count=2, digest="d", first_body=0), *submitted(0, (0, 0)))
+    error = values.RequestError(kind=kind, message="x")
+    when(run, submission_started(1, (1, 1)), e.SubmissionUnknown(job=1, error=error))
+    assert lost(run, run.jobs[1], set()).not_ours == ({"msgbatch_0"} if excluded else set())
+    assert not run.jobs[1].is_misnamed  # where no batch is found there is none
+    when(run, polled(0, "ended"), outcome(0, 0))
+    assert lost(run, run.jobs[1], set()).not_ours == {"msgbatch_0"}
 
 
 def test_only_the_newest_batches_are_asked_whether_this_is_their_workspace() -> None:
