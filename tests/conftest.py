@@ -181,7 +181,7 @@ def _share_zygote(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as environment:
             _leave_accounts(environment)
             environment.delenv("COLUMNS", raising=False)
-            environment.setenv("SSL_CERT_FILE", str(_one_authority(folder)))
+            environment.setenv("SSL_CERT_FILE", str(_one_authority()))
             forked.share_zygote(note)
 
 
@@ -258,10 +258,10 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _one_certificate() -> Iterator[None]:
     """A bundle of one authority: loading all takes each new client 80 ms, and no test uses TLS."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SSL_CERT_FILE", str(_one_authority(tmp_path_factory.mktemp("tls"))))
+        environment.setenv("SSL_CERT_FILE", str(_one_authority()))
         yield
 
 
@@ -278,12 +278,11 @@ def _leave_accounts(environment: pytest.MonkeyPatch) -> None:
         environment.delenv(name)
 
 
-def _one_authority(folder: Path) -> Path:
+@cache
+def _one_authority() -> Path:
     end = "-----END CERTIFICATE-----\n"
     first = Path(certifi.where()).read_text(encoding="utf-8").partition(end)[0]
-    bundle = folder / "one.pem"
-    bundle.write_text(first + end, encoding="utf-8")
-    return bundle
+    return forked.lasting("one_authority", ".pem", (first + end).encode())
 
 
 @pytest.fixture

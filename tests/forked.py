@@ -73,9 +73,17 @@ def recorder() -> Path | None:
             subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
         except (OSError, subprocess.CalledProcessError):
             return None
-        kept = Path(folder).with_name(f"disk_recorder-{sha256(built.read_bytes()).hexdigest()[:16]}.so")
-        if not kept.exists():
-            built.replace(kept)  # it must be there for as long as any process may start
+        return lasting("disk_recorder", ".so", built.read_bytes())
+
+
+def lasting(name: str, ending: str, content: bytes) -> Path:
+    """Keep a file for as long as a process may start, which may be after the tests have ended."""
+    kept = Path(tempfile.gettempdir()) / f"{name}-{sha256(content).hexdigest()[:16]}{ending}"
+    if not kept.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "whole"
+            whole.write_bytes(content)
+            whole.replace(kept)
     return kept
 
 
