@@ -27,8 +27,17 @@ _COMMANDS = (
     r"|t(?:ext(?:bf|it|rm|tt|sc)?\{|imes\b|heta|au_|frac|ilde|riangle|op\b(?=[}$_^])|herefore)"
 )
 _LATEX = re.compile(rf"(?<!\\)(?:\\\\)*+\\(?:{_COMMANDS})")
-# A path of Windows with one backslash where JSON needs two: no name has a tab or a line's end in it.
-_DRIVE = re.compile(r"(?<![^\W_])[A-Za-z]:(?:\\(?![\\\"/])[\w .()-]*)+")
+# A path of Windows with one backslash where JSON needs two: it begins with what JSON lacks or no text has, or
+# with the name of a folder that would be no word without its first letter ("Option A:\\nThe first" is text).
+_FOLDERS = (
+    r"(?:temp|templates|tests|tickets|tmp|tools|tables|tabellen|texte|network|new|nginx|nodejs|node_modules|notes"
+    r"|notizen|rapports|recordings|receipts|rechnungen|references|releases?|repos?|reports?|resources|results?|root)"
+)
+_DRIVE = re.compile(
+    r"(?<![^\W_])[A-Za-z]:"
+    rf"(?=\\(?:[^\\\"/nrtu]|u(?!{_HEX}{_HEX})|{_FOLDERS}(?![a-zA-Z])))"
+    r"(?:\\(?![\\\"/])(?:[\w.()-]| (?![A-Za-z]:\\))*)+"
+)
 _COMMAND = re.compile(rf"\\(?:{_COMMANDS})")
 # What is a command, too, in a string that has others, or an escape that JSON lacks: who writes \d writes \b.
 _LACKED = re.compile(r"(?<!\\)(?:\\\\)*+\\[^\s\"\\/bfnrtu']")

@@ -214,13 +214,18 @@ def test_lists_of_one_are_wrappers_at_any_depth(depth: int) -> None:
         (r"see C:\Users\bob\notes.txt", r"see C:\Users\bob\notes.txt"),
         (r"D:\b (x)\f", r"D:\b (x)\f"),
         (r"C:\\temp\\new", r"C:\temp\new"),
+        (r"C:\tools and D:\new\Data", r"C:\tools and D:\new\Data"),
         (r"note:\nnext", "note:\nnext"),
+        (r"Option A:\nThe first. Option B:\n\nNone", "Option A:\nThe first. Option B:\n\nNone"),
+        (r"Q:\tWhat? A:\r\nnew", "Q:\tWhat? A:\r\nnew"),
+        (r"Vitamin C:\ntemp\ntests", "Vitamin C:\ntemp\ntests"),
+        (r"Note B:\u00e9t\u00e9", "Note B:\u00e9t\u00e9"),
         (r"a: \tb", "a: \tb"),
         (r"C:\"x", 'C:"x'),
     ],
 )
 def test_a_path_with_single_backslashes_is_no_line_end(written: str, meant: str) -> None:
-    """No folder has a tab in its name; what stands behind a word and a colon is what JSON says."""
+    """No folder has a tab in its name; behind any other word or letter and a colon JSON says what it is."""
 
     class Text(pydantic.BaseModel):
         path: Annotated[str, pydantic.Field(min_length=1)]
