@@ -24,18 +24,19 @@ _COMMANDS = (
     r"|f(?:rac|orall|lat\b|rown\b|ootnote|box\{)"
     r"|n(?:abla|otin|onumber|ewcommand|subseteq)"
     r"|r(?:ho\b|ight(?:arrow|[)\]|.\\])|angle\b|ceil\b|floor\b|m\{)"
-    r"|t(?:ext(?:bf|it|rm|tt|sc)?\{|imes\b|heta|au_|frac|ilde|riangle|op\b(?=[}$_^])|herefore)"
+    r"|t(?:ext(?:bf|it|rm|tt|sc)?\{|imes\b|heta|au_|frac(?![A-Za-z])|ilde|riangle|op\b(?=[}$_^])|herefore)"
 )
 _LATEX = re.compile(rf"(?<!\\)(?:\\\\)*+\\(?:{_COMMANDS})")
 # A path of Windows with one backslash where JSON needs two: it begins with what JSON lacks or no text has, or
 # with the name of a folder that would be no word without its first letter ("Option A:\\nThe first" is text).
 _FOLDERS = (
-    r"(?:temp|templates|tests|tickets|tmp|tools|tables|tabellen|texte|network|new|nginx|nodejs|node_modules|notes"
-    r"|notizen|rapports|recordings|receipts|rechnungen|references|releases?|repos?|reports?|resources|results?|root)"
+    r"(?:files|firefox|fonts|fotos|ftp|network|new|nginx|nodejs|node_modules|notes|notizen|rapports|receipts"
+    r"|rechnungen|recordings|references|releases?|reports?|repos?|resources|results?|root|tables|tabellen|temp"
+    r"|templates|tests|texte|tickets|tmp|tools)"
 )
 _DRIVE = re.compile(
     r"(?<![^\W_])[A-Za-z]:"
-    rf"(?=\\(?:[^\\\"/nrtu]|u(?!{_HEX}{_HEX})|{_FOLDERS}(?![a-zA-Z])))"
+    rf"(?=\\(?:[^\\\"/fnrtu]|u(?!{_HEX}{_HEX})|{_FOLDERS}(?![a-zA-Z])))"
     r"(?:\\(?![\\\"/])(?:[\w.()-]| (?![A-Za-z]:\\))*)+"
 )
 _COMMAND = re.compile(rf"\\(?:{_COMMANDS})")

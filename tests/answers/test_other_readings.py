@@ -6,12 +6,15 @@ import datetime
 import json
 import uuid
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
 import pytest
 
 from batchata.answers.parsing import UnreadableAnswer, parse
+
+README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 class Cat(pydantic.BaseModel):
@@ -216,6 +219,7 @@ def test_lists_of_one_are_wrappers_at_any_depth(depth: int) -> None:
         (r"C:\\temp\\new", r"C:\temp\new"),
         (r"C:\tools and D:\new\Data", r"C:\tools and D:\new\Data"),
         (r"note:\nnext", "note:\nnext"),
+        (r"Page A:\fnext", "Page A:\fnext"),
         (r"Option A:\nThe first. Option B:\n\nNone", "Option A:\nThe first. Option B:\n\nNone"),
         (r"Q:\tWhat? A:\r\nnew", "Q:\tWhat? A:\r\nnew"),
         (r"Vitamin C:\ntemp\ntests", "Vitamin C:\ntemp\ntests"),
@@ -272,3 +276,15 @@ def test_a_wrapper_may_be_called_as_a_field_of_what_it_holds() -> None:
     for other in ('{"result": {"text": "x"}}', '{"result": {"result": {"result": "x"}}}'):
         with pytest.raises(UnreadableAnswer):
             parse(other, model)
+
+
+@pytest.mark.parametrize("between", ["\n", "\t", "\r\n"])
+def test_behind_a_line_end_or_a_tab_any_word_is_read_as_it_is(between: str) -> None:
+    """Those of the README, behind a letter and a colon, too; a fraction begins like a command of LaTeX."""
+
+    class Text(pydantic.BaseModel):
+        text: str
+
+    words = [word for word in README.read_text(encoding="utf-8").split() if "\\" not in word]
+    for text in (between.join(["a", "fraction", *words]), f" A:{between}".join(words)):
+        assert parse(json.dumps({"text": text}), Text).value.text == text
